@@ -1,0 +1,2 @@
+//! Measures the performance budget.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Block height from bitcoind, esplora, electrum or a regtest clock.

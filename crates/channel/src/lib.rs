@@ -1,0 +1,1 @@
+//! The state machine of one hosted channel, both roles, without I/O.

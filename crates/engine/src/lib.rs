@@ -1,0 +1,1 @@
+//! All channels of one node and what joins them: forwards, payments, invoices. No I/O.

@@ -1,0 +1,1 @@
+//! The public graph and path-finding, by LDK, with hosted first hops.

@@ -1,0 +1,1 @@
+//! The runtime: tasks, timers and the commit pipeline around the engine.

@@ -1,0 +1,1 @@
+//! BOLT4 onions: peel, forward, blinded hops, failures with attribution.

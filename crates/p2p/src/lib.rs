@@ -1,0 +1,1 @@
+//! BOLT8 connections over TCP, one LDK wire stack per connection.

@@ -1,0 +1,2 @@
+//! One binary: the daemon and the command line that talks to it.
+fn main() {}

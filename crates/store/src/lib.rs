@@ -1,0 +1,1 @@
+//! Durable state in SQLite, with group commit, behind one trait.

@@ -1,0 +1,257 @@
+//! The primitive readers and writers the messages share (protocol.md section 1.2, BOLT1).
+
+use crate::ids::{ChannelId, NodeId, PaymentHash, Preimage, ShortChannelId, Signature};
+use crate::limits::MAX_MSAT;
+
+/// Why bytes are not a message. Always the sender's fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// The message ends before its last field.
+    #[error("the message ends too early")]
+    Truncated,
+    /// Bytes are left after the last field.
+    #[error("the message has bytes after its last field")]
+    TrailingBytes,
+    /// A BigSize is not in its shortest form.
+    #[error("a length is not in its shortest form")]
+    NotMinimal,
+    /// An amount is 2^63 millisatoshi or more.
+    #[error("an amount is out of range")]
+    AmountOutOfRange,
+    /// Text is not UTF-8.
+    #[error("a text is not UTF-8")]
+    NotUtf8,
+    /// A TLV stream is out of order, truncated, or longer than we accept.
+    #[error("the TLV stream is malformed")]
+    BadTlv,
+    /// A field has a value its format forbids.
+    #[error("a field has a forbidden value")]
+    BadValue,
+}
+
+/// A cursor over received bytes. Every read checks what is left.
+#[derive(Clone, Copy, Debug)]
+pub struct Reader<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Reader<'a> {
+    /// Reads from the start of `bytes`.
+    pub fn new(bytes: &'a [u8]) -> Self {
+        Self { rest: bytes }
+    }
+
+    /// The next `n` bytes.
+    pub fn take(&mut self, n: usize) -> Result<&'a [u8], DecodeError> {
+        let (head, rest) = self.rest.split_at_checked(n).ok_or(DecodeError::Truncated)?;
+        self.rest = rest;
+        Ok(head)
+    }
+
+    /// The next `N` bytes as an array.
+    pub fn array<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
+        self.take(N)?.try_into().map_err(|_| DecodeError::Truncated)
+    }
+
+    /// All that is left.
+    pub fn rest(&mut self) -> &'a [u8] {
+        std::mem::take(&mut self.rest)
+    }
+
+    /// Fails unless everything was read.
+    pub fn end(self) -> Result<(), DecodeError> {
+        if self.rest.is_empty() { Ok(()) } else { Err(DecodeError::TrailingBytes) }
+    }
+
+    /// One byte.
+    pub fn u8(&mut self) -> Result<u8, DecodeError> {
+        Ok(u8::from_be_bytes(self.array()?))
+    }
+
+    /// Big-endian u16.
+    pub fn u16(&mut self) -> Result<u16, DecodeError> {
+        Ok(u16::from_be_bytes(self.array()?))
+    }
+
+    /// Big-endian u32.
+    pub fn u32(&mut self) -> Result<u32, DecodeError> {
+        Ok(u32::from_be_bytes(self.array()?))
+    }
+
+    /// Big-endian u64.
+    pub fn u64(&mut self) -> Result<u64, DecodeError> {
+        Ok(u64::from_be_bytes(self.array()?))
+    }
+
+    /// An amount: u64 below 2^63.
+    pub fn msat(&mut self) -> Result<u64, DecodeError> {
+        let amount = self.u64()?;
+        if amount < MAX_MSAT { Ok(amount) } else { Err(DecodeError::AmountOutOfRange) }
+    }
+
+    /// bool8: zero is false, anything else true.
+    pub fn bool8(&mut self) -> Result<bool, DecodeError> {
+        Ok(self.u8()? != 0)
+    }
+
+    /// BigSize (BOLT1), minimal.
+    pub fn bigsize(&mut self) -> Result<u64, DecodeError> {
+        let (value, least) = match self.u8()? {
+            0xfd => (u64::from(self.u16()?), 0xfd),
+            0xfe => (u64::from(self.u32()?), 0x1_0000),
+            0xff => (self.u64()?, 0x1_0000_0000),
+            small => (u64::from(small), 0),
+        };
+        if value < least { Err(DecodeError::NotMinimal) } else { Ok(value) }
+    }
+
+    /// u16 length, then as many bytes.
+    pub fn var_u16(&mut self) -> Result<&'a [u8], DecodeError> {
+        let len = self.u16()?;
+        self.take(usize::from(len))
+    }
+
+    /// BigSize length, then as many bytes.
+    pub fn var_bigsize(&mut self) -> Result<&'a [u8], DecodeError> {
+        let len = self.bigsize()?;
+        self.take(usize::try_from(len).map_err(|_| DecodeError::Truncated)?)
+    }
+
+    /// 33 bytes of a node id.
+    pub fn node_id(&mut self) -> Result<NodeId, DecodeError> {
+        self.array().map(NodeId)
+    }
+
+    /// 32 bytes of a channel id.
+    pub fn channel_id(&mut self) -> Result<ChannelId, DecodeError> {
+        self.array().map(ChannelId)
+    }
+
+    /// 8 bytes of a short channel id.
+    pub fn scid(&mut self) -> Result<ShortChannelId, DecodeError> {
+        self.u64().map(ShortChannelId)
+    }
+
+    /// 32 bytes of a payment hash.
+    pub fn payment_hash(&mut self) -> Result<PaymentHash, DecodeError> {
+        self.array().map(PaymentHash)
+    }
+
+    /// 32 bytes of a preimage.
+    pub fn preimage(&mut self) -> Result<Preimage, DecodeError> {
+        self.array().map(Preimage)
+    }
+
+    /// 64 bytes of a signature.
+    pub fn signature(&mut self) -> Result<Signature, DecodeError> {
+        self.array().map(Signature)
+    }
+}
+
+/// What can be written to, and read from, the body of a message.
+pub trait Wire: Sized {
+    /// Appends the body.
+    fn write(&self, out: &mut Vec<u8>);
+    /// Reads the body; bytes after it are left to the caller.
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError>;
+
+    /// The body.
+    fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        self.write(&mut out);
+        out
+    }
+
+    /// The whole of `bytes` as one body.
+    fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let mut reader = Reader::new(bytes);
+        let value = Self::read(&mut reader)?;
+        reader.end()?;
+        Ok(value)
+    }
+}
+
+/// bool8: `ff` or `00`.
+pub fn put_bool8(out: &mut Vec<u8>, value: bool) {
+    out.push(if value { 0xff } else { 0 });
+}
+
+/// BigSize (BOLT1).
+pub fn put_bigsize(out: &mut Vec<u8>, value: u64) {
+    let be = value.to_be_bytes();
+    match value {
+        0..0xfd => out.push(be[7]),
+        0xfd..0x1_0000 => {
+            out.push(0xfd);
+            out.extend_from_slice(&be[6..]);
+        }
+        0x1_0000..0x1_0000_0000 => {
+            out.push(0xfe);
+            out.extend_from_slice(&be[4..]);
+        }
+        _ => {
+            out.push(0xff);
+            out.extend_from_slice(&be);
+        }
+    }
+}
+
+/// u16 length, then the bytes. Bytes past 65535 do not fit the format and are cut off; callers
+/// bound what they pass well below.
+pub fn put_var_u16(out: &mut Vec<u8>, bytes: &[u8]) {
+    let len = u16::try_from(bytes.len()).unwrap_or(u16::MAX);
+    out.extend_from_slice(&len.to_be_bytes());
+    out.extend(bytes.iter().take(usize::from(len)));
+}
+
+/// BigSize length, then the bytes.
+pub fn put_var_bigsize(out: &mut Vec<u8>, bytes: &[u8]) {
+    put_bigsize(out, bytes.len() as u64);
+    out.extend_from_slice(bytes);
+}
+
+/// Checks that `bytes` is a TLV stream (BOLT1): types strictly increasing, lengths within bounds.
+pub fn check_tlv_stream(bytes: &[u8]) -> Result<(), DecodeError> {
+    for record in TlvStream::new(bytes) {
+        record?;
+    }
+    Ok(())
+}
+
+/// Iterates over a TLV stream, ends after the first error.
+#[derive(Clone, Debug)]
+pub struct TlvStream<'a> {
+    reader: Reader<'a>,
+    last_type: Option<u64>,
+    failed: bool,
+}
+
+impl<'a> TlvStream<'a> {
+    /// The records of `bytes`.
+    pub fn new(bytes: &'a [u8]) -> Self {
+        Self { reader: Reader::new(bytes), last_type: None, failed: false }
+    }
+
+    fn record(&mut self) -> Result<(u64, &'a [u8]), DecodeError> {
+        let tlv_type = self.reader.bigsize().map_err(|_| DecodeError::BadTlv)?;
+        if self.last_type.is_some_and(|last| last >= tlv_type) {
+            return Err(DecodeError::BadTlv);
+        }
+        self.last_type = Some(tlv_type);
+        let value = self.reader.var_bigsize().map_err(|_| DecodeError::BadTlv)?;
+        Ok((tlv_type, value))
+    }
+}
+
+impl<'a> Iterator for TlvStream<'a> {
+    type Item = Result<(u64, &'a [u8]), DecodeError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.failed || self.reader.rest.is_empty() {
+            return None;
+        }
+        let record = self.record();
+        self.failed = record.is_err();
+        Some(record)
+    }
+}

@@ -1,0 +1,176 @@
+//! Identifiers: node ids, channel ids, short channel ids, hashes, preimages, signatures.
+//!
+//! They are plain byte arrays, so that decoding never fails for a reason the message's own
+//! format does not name; keys are parsed where they are used.
+
+use std::fmt;
+
+use bitcoin::hashes::{Hash, sha256};
+use bitcoin::secp256k1::{PublicKey, ecdsa};
+
+macro_rules! bytes_type {
+    ($(#[$doc:meta])* $name:ident, $len:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(pub [u8; $len]);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}({self})", stringify!($name))
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = ParseIdError;
+
+            fn from_str(text: &str) -> Result<Self, ParseIdError> {
+                parse_hex(text).map(Self)
+            }
+        }
+    };
+}
+
+bytes_type!(
+    /// A node's public key, compressed. Not necessarily a valid point: see [`NodeId::public_key`].
+    NodeId, 33
+);
+bytes_type!(
+    /// `sha256(K1 ‖ K2)` of the two node ids in byte order (protocol.md section 1.6).
+    ChannelId, 32
+);
+bytes_type!(
+    /// SHA-256 of a payment's preimage.
+    PaymentHash, 32
+);
+bytes_type!(
+    /// A payment's preimage.
+    Preimage, 32
+);
+bytes_type!(
+    /// A compact ECDSA signature, `r ‖ s`, big-endian.
+    Signature, 64
+);
+
+/// A hexadecimal id of the wrong length or with a wrong digit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a hexadecimal id of the right length")]
+pub struct ParseIdError;
+
+fn parse_hex<const N: usize>(text: &str) -> Result<[u8; N], ParseIdError> {
+    let digits = text.as_bytes();
+    if digits.len() != 2 * N {
+        return Err(ParseIdError);
+    }
+    let mut out = [0u8; N];
+    for (byte, pair) in out.iter_mut().zip(digits.chunks_exact(2)) {
+        let pair = std::str::from_utf8(pair).map_err(|_| ParseIdError)?;
+        if !pair.bytes().all(|c| c.is_ascii_hexdigit()) {
+            return Err(ParseIdError);
+        }
+        *byte = u8::from_str_radix(pair, 16).map_err(|_| ParseIdError)?;
+    }
+    Ok(out)
+}
+
+impl NodeId {
+    /// The key as a curve point; `None` if the bytes are not one.
+    pub fn public_key(&self) -> Option<PublicKey> {
+        PublicKey::from_slice(&self.0).ok()
+    }
+}
+
+impl From<PublicKey> for NodeId {
+    fn from(key: PublicKey) -> Self {
+        Self(key.serialize())
+    }
+}
+
+impl ChannelId {
+    /// All zeros: names no channel; used in errors that concern a whole connection.
+    pub const ZERO: Self = Self([0; 32]);
+
+    /// The id of the hosted channel between two nodes; the order of the arguments is irrelevant.
+    pub fn of_pair(a: &NodeId, b: &NodeId) -> Self {
+        Self(sha256::Hash::hash(&sorted_pair(a, b)).to_byte_array())
+    }
+}
+
+/// A short channel id. A hosted channel's is derived from its two nodes and may look like any
+/// block, transaction and output.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct ShortChannelId(pub u64);
+
+impl ShortChannelId {
+    /// The scid of the hosted channel between two nodes: the sum modulo 2^64 of the first eight
+    /// big-endian words of the sorted pair (protocol.md section 1.6).
+    pub fn of_pair(a: &NodeId, b: &NodeId) -> Self {
+        let pair = sorted_pair(a, b);
+        let sum = pair.chunks_exact(8).fold(0u64, |sum, word| {
+            let word = word.iter().fold(0u64, |acc, byte| (acc << 8) | u64::from(*byte));
+            sum.wrapping_add(word)
+        });
+        Self(sum)
+    }
+}
+
+impl fmt::Display for ShortChannelId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}x{}x{}", self.0 >> 40, (self.0 >> 16) & 0xff_ffff, self.0 & 0xffff)
+    }
+}
+
+impl fmt::Debug for ShortChannelId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ShortChannelId({self})")
+    }
+}
+
+impl std::str::FromStr for ShortChannelId {
+    type Err = ParseIdError;
+
+    fn from_str(text: &str) -> Result<Self, ParseIdError> {
+        let mut parts = text.split('x').map(|part| part.parse::<u64>().map_err(|_| ParseIdError));
+        let mut next = || parts.next().ok_or(ParseIdError)?;
+        let (block, tx, output) = (next()?, next()?, next()?);
+        if parts.next().is_some() || block > 0xff_ffff || tx > 0xff_ffff || output > 0xffff {
+            return Err(ParseIdError);
+        }
+        Ok(Self(block << 40 | tx << 16 | output))
+    }
+}
+
+impl Preimage {
+    /// The hash this preimage pays.
+    pub fn hash(&self) -> PaymentHash {
+        PaymentHash(sha256::Hash::hash(&self.0).to_byte_array())
+    }
+}
+
+impl Signature {
+    /// No signature: what an opening state holds before both sides signed.
+    pub const ZERO: Self = Self([0; 64]);
+
+    /// The signature in the library's form; `None` if `r` or `s` is out of range.
+    pub fn to_ecdsa(&self) -> Option<ecdsa::Signature> {
+        ecdsa::Signature::from_compact(&self.0).ok()
+    }
+}
+
+impl From<ecdsa::Signature> for Signature {
+    fn from(signature: ecdsa::Signature) -> Self {
+        Self(signature.serialize_compact())
+    }
+}
+
+fn sorted_pair(a: &NodeId, b: &NodeId) -> [u8; 66] {
+    let (first, second) = if a <= b { (a, b) } else { (b, a) };
+    let mut pair = [0u8; 66];
+    pair.iter_mut().zip(first.0.iter().chain(&second.0)).for_each(|(to, from)| *to = *from);
+    pair
+}

@@ -1,0 +1,43 @@
+//! Hosted-channel messages, ids, framing and state signatures: bytes in, structs out.
+//!
+//! The lowest layer. It knows the wire (protocol.md sections 1 and 2) and nothing of what the
+//! messages mean; it does no I/O, reads no clock and no randomness, and accepts any bytes a peer
+//! may send without panicking or allocating more than the input's own size.
+//!
+//! Layout
+//! - [`ids`]: node ids, channel ids, short channel ids, hashes and preimages
+//! - [`message`]: every message as a struct, and [`Message`], their sum
+//! - [`codec`]: the primitive readers and writers the messages share
+//! - [`bolt2`]: `update_*` and `error` messages, the BOLT2 bodies hosted channels reuse
+//! - [`bolt7`]: `channel_announcement` and `channel_update`
+//! - [`framing`]: legacy and modern framing of a custom message
+//! - [`state`]: `last_cross_signed_state`, its hash, `reverse`, signing and verifying
+//! - [`features`]: feature bits
+//! - [`snapshot`]: a state exported for a third party to verify
+#![forbid(unsafe_code)]
+
+pub mod bolt2;
+pub mod bolt7;
+pub mod codec;
+pub mod features;
+pub mod framing;
+pub mod ids;
+pub mod limits;
+pub mod message;
+pub mod snapshot;
+pub mod state;
+
+pub use bolt2::{
+    Onion, UpdateAddHtlc, UpdateFailHtlc, UpdateFailMalformedHtlc, UpdateFulfillHtlc, WireError,
+};
+pub use bolt7::{ChannelAnnouncement, ChannelUpdate};
+pub use codec::DecodeError;
+pub use framing::Framing;
+pub use ids::{ChannelId, NodeId, PaymentHash, Preimage, ShortChannelId, Signature};
+pub use message::{
+    AnnouncementSignature, AskBrandingInfo, HostedChannelBranding, InitHostedChannel,
+    InvokeHostedChannel, Message, QueryPreimages, QueryPublicHostedChannels, ReplyPreimages,
+    ReplyPublicHostedChannelsEnd, ResizeChannel, StateOverride, StateUpdate,
+};
+pub use snapshot::Snapshot;
+pub use state::LastCrossSignedState;

@@ -1,0 +1,17 @@
+//! Every limit of the wire layer, in one place.
+
+/// Largest body of a custom message, in bytes: 65535 less the two bytes of the type.
+pub const MAX_PAYLOAD_BYTES: usize = 65_533;
+/// Largest body in legacy framing, in bytes: two more go to the inner length.
+pub const MAX_LEGACY_PAYLOAD_BYTES: usize = 65_531;
+/// An onion packet, in bytes (BOLT4): version 1, key 33, hops 1300, hmac 32.
+pub const ONION_BYTES: usize = 1_366;
+/// Largest TLV stream we accept after an `update_add_htlc`, in bytes. Immortan's tag takes 70, a
+/// blinding point 35; anything longer would let one HTLC push the signed state past a message.
+pub const MAX_ADD_TLV_BYTES: usize = 512;
+/// Secrets longer than this are cut off, in bytes (protocol.md section 1.4, 65535).
+pub const MAX_SECRET_BYTES: usize = 128;
+/// Largest branding image we send or keep, in bytes.
+pub const MAX_BRANDING_PNG_BYTES: usize = 60_000;
+/// Largest value of an amount, exclusive, in millisatoshi: eclair's codec refuses more.
+pub const MAX_MSAT: u64 = 1 << 63;
