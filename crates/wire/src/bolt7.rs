@@ -1,0 +1,201 @@
+//! `channel_announcement` and `channel_update` (BOLT7), as hosted channels use them: private
+//! between host and client, and in the gossip of public hosted channels (protocol.md section 5).
+
+use bitcoin::hashes::{Hash, sha256d};
+use bitcoin::secp256k1::{Message as SecpMessage, SECP256K1, SecretKey};
+
+use crate::codec::{DecodeError, Reader, Wire, put_var_u16};
+use crate::ids::{NodeId, ShortChannelId, Signature};
+
+/// A channel made known, signed by both nodes. Unknown bytes after the last field are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChannelAnnouncement {
+    /// Signature of the lesser node id.
+    pub node_signature_1: Signature,
+    /// Signature of the greater node id.
+    pub node_signature_2: Signature,
+    /// In a public hosted channel: equal to `node_signature_1`.
+    pub bitcoin_signature_1: Signature,
+    /// In a public hosted channel: equal to `node_signature_2`.
+    pub bitcoin_signature_2: Signature,
+    /// Feature bits, big-endian.
+    pub features: Vec<u8>,
+    /// Genesis block hash, internal byte order.
+    pub chain_hash: [u8; 32],
+    /// The channel.
+    pub short_channel_id: ShortChannelId,
+    /// The lesser node id.
+    pub node_id_1: NodeId,
+    /// The greater node id.
+    pub node_id_2: NodeId,
+    /// In a public hosted channel: equal to `node_id_1`.
+    pub bitcoin_key_1: NodeId,
+    /// In a public hosted channel: equal to `node_id_2`.
+    pub bitcoin_key_2: NodeId,
+    /// What follows, verbatim; signed with the rest.
+    pub excess: Vec<u8>,
+}
+
+impl ChannelAnnouncement {
+    /// The bytes the four signatures cover, hashed as BOLT7 says.
+    pub fn signed_hash(&self) -> [u8; 32] {
+        let mut witness = Vec::with_capacity(174 + self.features.len() + self.excess.len());
+        self.write_witness(&mut witness);
+        sha256d::Hash::hash(&witness).to_byte_array()
+    }
+
+    fn write_witness(&self, out: &mut Vec<u8>) {
+        put_var_u16(out, &self.features);
+        out.extend_from_slice(&self.chain_hash);
+        out.extend_from_slice(&self.short_channel_id.0.to_be_bytes());
+        for key in [self.node_id_1, self.node_id_2, self.bitcoin_key_1, self.bitcoin_key_2] {
+            out.extend_from_slice(&key.0);
+        }
+        out.extend_from_slice(&self.excess);
+    }
+}
+
+impl Wire for ChannelAnnouncement {
+    fn write(&self, out: &mut Vec<u8>) {
+        for signature in [
+            self.node_signature_1,
+            self.node_signature_2,
+            self.bitcoin_signature_1,
+            self.bitcoin_signature_2,
+        ] {
+            out.extend_from_slice(&signature.0);
+        }
+        self.write_witness(out);
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            node_signature_1: reader.signature()?,
+            node_signature_2: reader.signature()?,
+            bitcoin_signature_1: reader.signature()?,
+            bitcoin_signature_2: reader.signature()?,
+            features: reader.var_u16()?.to_vec(),
+            chain_hash: reader.array()?,
+            short_channel_id: reader.scid()?,
+            node_id_1: reader.node_id()?,
+            node_id_2: reader.node_id()?,
+            bitcoin_key_1: reader.node_id()?,
+            bitcoin_key_2: reader.node_id()?,
+            excess: reader.rest().to_vec(),
+        })
+    }
+}
+
+/// `message_flags` bit: `htlc_maximum_msat` is present (BOLT7: always).
+pub const MESSAGE_FLAG_MUST_BE_ONE: u8 = 1;
+/// `channel_flags` bit: the update is by the greater node id.
+pub const CHANNEL_FLAG_DIRECTION: u8 = 1;
+/// `channel_flags` bit: the channel is disabled in this direction.
+pub const CHANNEL_FLAG_DISABLED: u8 = 2;
+
+/// What a node asks for carrying payments to the other end of a channel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChannelUpdate {
+    /// By the node whose direction this is.
+    pub signature: Signature,
+    /// Genesis block hash, internal byte order.
+    pub chain_hash: [u8; 32],
+    /// The channel.
+    pub short_channel_id: ShortChannelId,
+    /// Unix time, seconds; the higher one wins.
+    pub timestamp: u32,
+    /// See [`MESSAGE_FLAG_MUST_BE_ONE`].
+    pub message_flags: u8,
+    /// See [`CHANNEL_FLAG_DIRECTION`] and [`CHANNEL_FLAG_DISABLED`].
+    pub channel_flags: u8,
+    /// Blocks the forwarder wants between the two expiries.
+    pub cltv_expiry_delta: u16,
+    /// Smallest HTLC carried, in millisatoshi.
+    pub htlc_minimum_msat: u64,
+    /// Fixed fee, in millisatoshi.
+    pub fee_base_msat: u32,
+    /// Proportional fee, in millionths of the amount forwarded.
+    pub fee_proportional_millionths: u32,
+    /// Largest HTLC carried, in millisatoshi. Absent in very old updates.
+    pub htlc_maximum_msat: Option<u64>,
+    /// What follows, verbatim; signed with the rest.
+    pub excess: Vec<u8>,
+}
+
+impl ChannelUpdate {
+    /// True if this is the direction out of `from`, towards `to`.
+    pub fn is_from(&self, from: &NodeId, to: &NodeId) -> bool {
+        (self.channel_flags & CHANNEL_FLAG_DIRECTION != 0) == (from > to)
+    }
+
+    /// True unless the node has switched this direction off.
+    pub fn is_enabled(&self) -> bool {
+        self.channel_flags & CHANNEL_FLAG_DISABLED == 0
+    }
+
+    /// Signs in place.
+    pub fn sign(&mut self, key: &SecretKey) {
+        let message = SecpMessage::from_digest(self.signed_hash());
+        self.signature = SECP256K1.sign_ecdsa(&message, key).into();
+    }
+
+    /// True if `node` signed it.
+    pub fn is_signed_by(&self, node: &NodeId) -> bool {
+        let (Some(key), Some(signature)) = (node.public_key(), self.signature.to_ecdsa()) else {
+            return false;
+        };
+        let message = SecpMessage::from_digest(self.signed_hash());
+        SECP256K1.verify_ecdsa(&message, &signature, &key).is_ok()
+    }
+
+    fn signed_hash(&self) -> [u8; 32] {
+        let mut witness = Vec::with_capacity(72 + self.excess.len());
+        self.write_witness(&mut witness);
+        sha256d::Hash::hash(&witness).to_byte_array()
+    }
+
+    fn write_witness(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.chain_hash);
+        out.extend_from_slice(&self.short_channel_id.0.to_be_bytes());
+        out.extend_from_slice(&self.timestamp.to_be_bytes());
+        out.push(self.message_flags);
+        out.push(self.channel_flags);
+        out.extend_from_slice(&self.cltv_expiry_delta.to_be_bytes());
+        out.extend_from_slice(&self.htlc_minimum_msat.to_be_bytes());
+        out.extend_from_slice(&self.fee_base_msat.to_be_bytes());
+        out.extend_from_slice(&self.fee_proportional_millionths.to_be_bytes());
+        if let Some(maximum) = self.htlc_maximum_msat {
+            out.extend_from_slice(&maximum.to_be_bytes());
+        }
+        out.extend_from_slice(&self.excess);
+    }
+}
+
+impl Wire for ChannelUpdate {
+    fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.signature.0);
+        self.write_witness(out);
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let mut update = Self {
+            signature: reader.signature()?,
+            chain_hash: reader.array()?,
+            short_channel_id: reader.scid()?,
+            timestamp: reader.u32()?,
+            message_flags: reader.u8()?,
+            channel_flags: reader.u8()?,
+            cltv_expiry_delta: reader.u16()?,
+            htlc_minimum_msat: reader.msat()?,
+            fee_base_msat: reader.u32()?,
+            fee_proportional_millionths: reader.u32()?,
+            htlc_maximum_msat: None,
+            excess: Vec::new(),
+        };
+        if update.message_flags & MESSAGE_FLAG_MUST_BE_ONE != 0 {
+            update.htlc_maximum_msat = Some(reader.msat()?);
+        }
+        update.excess = reader.rest().to_vec();
+        Ok(update)
+    }
+}

@@ -1,0 +1,183 @@
+//! `last_cross_signed_state`: the signed record of a channel, its hash, `reverse`, signing and
+//! verifying (protocol.md sections 1.4 and 2).
+
+use bitcoin::hashes::{Hash, HashEngine, sha256};
+use bitcoin::secp256k1::{Message as SecpMessage, PublicKey, SECP256K1, SecretKey};
+
+use crate::bolt2::UpdateAddHtlc;
+use crate::codec::{DecodeError, Reader, Wire, put_bool8, put_var_bigsize, put_var_u16};
+use crate::ids::Signature;
+use crate::message::InitHostedChannel;
+
+/// 65531: a state of the channel from its holder's point of view. With both signatures valid it
+/// proves to anyone what each side owes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LastCrossSignedState {
+    /// True if the holder of this copy is the host.
+    pub is_host: bool,
+    /// Where the client is refunded on chain if the host winds down.
+    pub last_refund_scriptpubkey: Vec<u8>,
+    /// The terms both agreed to. Only capacity and initial balance are signed.
+    pub init_hosted_channel: InitHostedChannel,
+    /// Height / 144 when it was signed.
+    pub block_day: u32,
+    /// The holder's balance, in millisatoshi.
+    pub local_balance_msat: u64,
+    /// The other side's balance, in millisatoshi.
+    pub remote_balance_msat: u64,
+    /// Updates sent by the holder so far.
+    pub local_updates: u32,
+    /// Updates sent by the other side so far.
+    pub remote_updates: u32,
+    /// HTLCs offered to the holder, in the order they are signed: ascending by id.
+    pub incoming_htlcs: Vec<UpdateAddHtlc>,
+    /// HTLCs offered by the holder, in the same order.
+    pub outgoing_htlcs: Vec<UpdateAddHtlc>,
+    /// The other side's signature over this copy.
+    pub remote_sig_of_local: Signature,
+    /// The holder's signature over the other side's copy.
+    pub local_sig_of_remote: Signature,
+}
+
+impl LastCrossSignedState {
+    /// The same state as the other side holds it.
+    pub fn reverse(&self) -> Self {
+        Self {
+            is_host: !self.is_host,
+            last_refund_scriptpubkey: self.last_refund_scriptpubkey.clone(),
+            init_hosted_channel: self.init_hosted_channel.clone(),
+            block_day: self.block_day,
+            local_balance_msat: self.remote_balance_msat,
+            remote_balance_msat: self.local_balance_msat,
+            local_updates: self.remote_updates,
+            remote_updates: self.local_updates,
+            incoming_htlcs: self.outgoing_htlcs.clone(),
+            outgoing_htlcs: self.incoming_htlcs.clone(),
+            remote_sig_of_local: self.local_sig_of_remote,
+            local_sig_of_remote: self.remote_sig_of_local,
+        }
+    }
+
+    /// The hash that [`Self::remote_sig_of_local`] covers: a single SHA-256, numbers in
+    /// little-endian (protocol.md section 2.1).
+    pub fn sighash(&self) -> [u8; 32] {
+        self.hash_as(false)
+    }
+
+    /// The hash of [`Self::reverse`], which [`Self::local_sig_of_remote`] covers.
+    pub fn reverse_sighash(&self) -> [u8; 32] {
+        self.hash_as(true)
+    }
+
+    fn hash_as(&self, reversed: bool) -> [u8; 32] {
+        let mut balances = [self.local_balance_msat, self.remote_balance_msat];
+        let mut updates = [self.local_updates, self.remote_updates];
+        let mut htlcs = [&self.incoming_htlcs, &self.outgoing_htlcs];
+        if reversed {
+            balances.reverse();
+            updates.reverse();
+            htlcs.reverse();
+        }
+
+        let mut engine = sha256::Hash::engine();
+        engine.input(&self.last_refund_scriptpubkey);
+        engine.input(&self.init_hosted_channel.channel_capacity_msat.to_le_bytes());
+        engine.input(&self.init_hosted_channel.initial_client_balance_msat.to_le_bytes());
+        engine.input(&self.block_day.to_le_bytes());
+        balances.iter().for_each(|balance_msat| engine.input(&balance_msat.to_le_bytes()));
+        updates.iter().for_each(|counter| engine.input(&counter.to_le_bytes()));
+        let mut add_bytes = Vec::new();
+        for add in htlcs.into_iter().flatten() {
+            add_bytes.clear();
+            add.write(&mut add_bytes);
+            engine.input(&add_bytes);
+        }
+        engine.input(&[u8::from(self.is_host != reversed)]);
+        sha256::Hash::from_engine(engine).to_byte_array()
+    }
+
+    /// Our signature over the other side's copy: what goes into `state_update` and
+    /// [`Self::local_sig_of_remote`]. Deterministic (RFC 6979), low-S.
+    pub fn sign_remote(&self, key: &SecretKey) -> Signature {
+        SECP256K1.sign_ecdsa(&SecpMessage::from_digest(self.reverse_sighash()), key).into()
+    }
+
+    /// True if `remote` signed this copy.
+    pub fn verify_remote_sig(&self, remote: &PublicKey) -> bool {
+        verify(self.sighash(), &self.remote_sig_of_local, remote)
+    }
+
+    /// True if `local`, the holder of this copy, signed the other side's.
+    pub fn verify_local_sig(&self, local: &PublicKey) -> bool {
+        verify(self.reverse_sighash(), &self.local_sig_of_remote, local)
+    }
+
+    /// True if balances and HTLCs add up to the capacity exactly.
+    pub fn is_balanced(&self) -> bool {
+        self.incoming_htlcs
+            .iter()
+            .chain(&self.outgoing_htlcs)
+            .map(|add| add.amount_msat)
+            .chain([self.local_balance_msat, self.remote_balance_msat])
+            .try_fold(0u64, u64::checked_add)
+            == Some(self.init_hosted_channel.channel_capacity_msat)
+    }
+
+    /// Length of the encoded body, in bytes.
+    pub fn encoded_len(&self) -> usize {
+        let mut bytes = Vec::new();
+        self.write(&mut bytes);
+        bytes.len()
+    }
+}
+
+impl Wire for LastCrossSignedState {
+    fn write(&self, out: &mut Vec<u8>) {
+        put_bool8(out, self.is_host);
+        put_var_u16(out, &self.last_refund_scriptpubkey);
+        put_var_bigsize(out, &self.init_hosted_channel.encode());
+        out.extend_from_slice(&self.block_day.to_be_bytes());
+        out.extend_from_slice(&self.local_balance_msat.to_be_bytes());
+        out.extend_from_slice(&self.remote_balance_msat.to_be_bytes());
+        out.extend_from_slice(&self.local_updates.to_be_bytes());
+        out.extend_from_slice(&self.remote_updates.to_be_bytes());
+        for htlcs in [&self.incoming_htlcs, &self.outgoing_htlcs] {
+            let count = u16::try_from(htlcs.len()).unwrap_or(u16::MAX);
+            out.extend_from_slice(&count.to_be_bytes());
+            for add in htlcs.iter().take(usize::from(count)) {
+                put_var_bigsize(out, &add.encode());
+            }
+        }
+        out.extend_from_slice(&self.remote_sig_of_local.0);
+        out.extend_from_slice(&self.local_sig_of_remote.0);
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Ok(Self {
+            is_host: reader.bool8()?,
+            last_refund_scriptpubkey: reader.var_u16()?.to_vec(),
+            init_hosted_channel: InitHostedChannel::decode(reader.var_bigsize()?)?,
+            block_day: reader.u32()?,
+            local_balance_msat: reader.msat()?,
+            remote_balance_msat: reader.msat()?,
+            local_updates: reader.u32()?,
+            remote_updates: reader.u32()?,
+            incoming_htlcs: read_htlcs(reader)?,
+            outgoing_htlcs: read_htlcs(reader)?,
+            remote_sig_of_local: reader.signature()?,
+            local_sig_of_remote: reader.signature()?,
+        })
+    }
+}
+
+/// Grows with what is really there, whatever the count claims.
+fn read_htlcs(reader: &mut Reader<'_>) -> Result<Vec<UpdateAddHtlc>, DecodeError> {
+    let count = reader.u16()?;
+    (0..count).map(|_| UpdateAddHtlc::decode(reader.var_bigsize()?)).collect()
+}
+
+fn verify(hash: [u8; 32], signature: &Signature, key: &PublicKey) -> bool {
+    signature.to_ecdsa().is_some_and(|signature| {
+        SECP256K1.verify_ecdsa(&SecpMessage::from_digest(hash), &signature, key).is_ok()
+    })
+}
