@@ -1,0 +1,330 @@
+//! What goes into a channel and what comes out of it.
+
+use bitcoin::secp256k1::SecretKey;
+use steward_wire::{
+    ChannelUpdate, InitHostedChannel, Message, Onion, PaymentHash, Preimage, UpdateAddHtlc,
+};
+
+/// Which side of the channel we are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// We keep the money and owe the other side its balance.
+    Host,
+    /// We trust the other side with our balance.
+    Client,
+}
+
+/// Where the channel is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// The opening exchange is not finished; there is no signed state yet.
+    Opening,
+    /// A signed state exists, the peer is not connected.
+    Offline,
+    /// The peer is connected, both compare their states.
+    Syncing,
+    /// Both hold the same state: HTLCs may flow.
+    Active,
+    /// An error was sent or received: no new HTLCs until an override; fulfils still count.
+    Suspended,
+}
+
+/// The world as the channel sees it at one input. Time, height and keys come from outside.
+#[derive(Clone, Copy, Debug)]
+pub struct Env<'a> {
+    /// Our key in this channel; its public key is our node id here.
+    pub key: &'a SecretKey,
+    /// Genesis hash of our chain, internal byte order.
+    pub chain_hash: &'a [u8; 32],
+    /// Best block height.
+    pub height: u32,
+    /// Unix time, milliseconds.
+    pub now_ms: u64,
+    /// As host: the largest capacity a client's resize may ask for, in satoshi.
+    pub max_capacity_sat: u64,
+}
+
+/// A caller's handle on an HTLC it asked to add, until the HTLC has an id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct AddToken(pub u64);
+
+/// An HTLC we want to offer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewHtlc {
+    /// Comes back in [`Output::HtlcAdded`] or [`Output::HtlcRefused`].
+    pub token: AddToken,
+    /// Amount, in millisatoshi.
+    pub amount_msat: u64,
+    /// Hash whose preimage claims it.
+    pub payment_hash: PaymentHash,
+    /// Absolute expiry, block height.
+    pub cltv_expiry: u32,
+    /// For the peer to peel.
+    pub onion: Onion,
+    /// TLV stream, such as a path key.
+    pub tlvs: Vec<u8>,
+    /// If it found no free slot by then (unix, milliseconds), it is refused.
+    pub give_up_ms: u64,
+}
+
+/// How we, or the peer, fail an HTLC.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// `update_fail_htlc`: an encrypted reason and a TLV stream.
+    Reason {
+        /// Onion error, encrypted for the payer.
+        reason: Vec<u8>,
+        /// TLV stream, such as attribution data.
+        tlvs: Vec<u8>,
+    },
+    /// `update_fail_malformed_htlc`.
+    Malformed {
+        /// SHA-256 of the onion that could not be read.
+        sha256_of_onion: [u8; 32],
+        /// A BOLT4 code with the BADONION bit.
+        failure_code: u16,
+    },
+}
+
+/// What a channel reacts to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// The peer is connected.
+    Connected,
+    /// The connection is gone.
+    Disconnected,
+    /// A message of this channel arrived, unframed and decoded.
+    Message(Message),
+    /// Offer an HTLC at the next flush that has room for it.
+    Add(NewHtlc),
+    /// Claim an incoming HTLC. Idempotent; ignored if the HTLC is gone.
+    Fulfil {
+        /// The HTLC, by the peer's id.
+        id: u64,
+        /// Its preimage.
+        preimage: Preimage,
+    },
+    /// Fail an incoming HTLC. Idempotent; never overtakes a fulfil.
+    Fail {
+        /// The HTLC, by the peer's id.
+        id: u64,
+        /// Why.
+        failure: Failure,
+    },
+    /// `Env::height` rose.
+    Block,
+    /// `Env::now_ms` moved: unanswered messages and waiting HTLCs may have timed out.
+    Tick,
+    /// The operator suspends the channel (code 0008).
+    Suspend,
+    /// A preimage of one of our outgoing HTLCs was learned outside the channel (code 0006).
+    ExternalFulfil {
+        /// The HTLC, by our id.
+        id: u64,
+        /// Its preimage.
+        preimage: Preimage,
+    },
+    /// As client: ask for a larger capacity.
+    Resize {
+        /// In satoshi.
+        new_capacity_sat: u64,
+    },
+    /// As host: propose a fresh state for a suspended channel.
+    ProposeOverride {
+        /// Our balance in it, in millisatoshi.
+        local_balance_msat: u64,
+    },
+    /// As client: accept the host's proposal.
+    AcceptOverride,
+}
+
+/// What a channel wants done. Sends and reports depend on the record as it is after the whole
+/// call: none may leave before [`Channel::record`](crate::Channel::record) is durable, if the
+/// call said [`Output::Changed`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Send to the peer, in order.
+    Send(Message),
+    /// The record differs from what was stored last.
+    Changed,
+    /// Both signed the first state.
+    Opened,
+    /// Opening ended without a channel; as host, forget it.
+    OpeningFailed(String),
+    /// HTLCs can flow from now on.
+    Active,
+    /// HTLCs cannot flow any more (offline or suspended).
+    Inactive,
+    /// The channel is suspended. Once per suspension.
+    Suspended(Suspension),
+    /// The peer said this; for people only.
+    PeerError(String),
+    /// An HTLC offered by the peer is cross-signed: act on it, once.
+    HtlcIncoming(UpdateAddHtlc),
+    /// An own HTLC got its id and is on its way, in the record from now on.
+    HtlcAdded {
+        /// As given in [`NewHtlc`].
+        token: AddToken,
+        /// Its id.
+        id: u64,
+    },
+    /// An own HTLC was not, and will never be, sent.
+    HtlcRefused {
+        /// As given in [`NewHtlc`].
+        token: AddToken,
+        /// Why.
+        reason: AddRefusal,
+    },
+    /// The peer showed the preimage of an own HTLC. May come before its removal is signed.
+    HtlcFulfilled {
+        /// Our id.
+        id: u64,
+        /// The proof of payment.
+        preimage: Preimage,
+    },
+    /// The peer failed an own HTLC and its removal is cross-signed.
+    HtlcFailed {
+        /// Our id.
+        id: u64,
+        /// As the peer gave it.
+        failure: Failure,
+    },
+    /// An own HTLC is dead without an answer: it expired and the channel is suspended, or an
+    /// override or the host's newer state dropped it.
+    HtlcDropped {
+        /// Our id.
+        id: u64,
+        /// What ended it.
+        cause: DropCause,
+    },
+    /// Our own fulfil or fail of this incoming HTLC is in the record: it will be repeated until
+    /// it is signed, the caller need not remember it.
+    SettlementRecorded {
+        /// The peer's id.
+        id: u64,
+    },
+    /// The peer's terms for forwarding to us; authenticated.
+    PeerPolicy(ChannelUpdate),
+    /// The capacity changed, in a signed state.
+    Resized {
+        /// In millisatoshi.
+        new_capacity_msat: u64,
+    },
+    /// As client: the host proposes an override; a person must decide.
+    OverrideProposed {
+        /// What our balance would be, in millisatoshi.
+        our_balance_msat: u64,
+    },
+    /// The override is in force.
+    Overridden,
+    /// Something that proves, or hints at, the peer's misbehaviour: keep it for people.
+    Evidence(Evidence),
+    /// Drop the connection and connect again: the exchange is out of step.
+    Reconnect(String),
+    /// A revealed incoming HTLC comes close to its expiry without the peer's signature.
+    PreimageAtRisk {
+        /// The peer's id.
+        id: u64,
+        /// Its expiry, block height.
+        cltv_expiry: u32,
+    },
+}
+
+/// What ended an own HTLC without the peer's answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DropCause {
+    /// The chain passed its expiry.
+    Expired,
+    /// An override left it out.
+    Override,
+    /// We had lost our data; the host's newer state, signed by us, does not have it.
+    NewerState,
+}
+
+/// Why, and by whom, a channel was suspended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Suspension {
+    /// True if we found the error, false if the peer sent one.
+    pub by_us: bool,
+    /// Four digits of protocol.md section 3.9, if there is one.
+    pub code: Option<u16>,
+    /// A sentence.
+    pub text: String,
+}
+
+/// A message kept because it may have to be shown to someone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Evidence {
+    /// What it shows, in one sentence.
+    pub what: String,
+    /// The message's type.
+    pub message_type: u16,
+    /// Its unframed body.
+    pub body: Vec<u8>,
+}
+
+/// Why an own HTLC cannot be offered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AddRefusal {
+    /// The channel is not active.
+    #[error("the channel is not active")]
+    Unavailable,
+    /// Below the channel's minimum.
+    #[error("the amount is below the channel's minimum of {minimum_msat} msat")]
+    BelowMinimum {
+        /// The minimum, in millisatoshi.
+        minimum_msat: u64,
+    },
+    /// Not enough balance.
+    #[error("the channel's balance lacks {missing_msat} msat")]
+    InsufficientBalance {
+        /// What is missing, in millisatoshi.
+        missing_msat: u64,
+    },
+    /// The channel's in-flight limit.
+    #[error("the channel may have at most {maximum_msat} msat in flight")]
+    TooMuchInFlight {
+        /// The limit, in millisatoshi.
+        maximum_msat: u64,
+    },
+    /// No slot came free in time.
+    #[error("the channel has too many HTLCs in flight")]
+    TooManyHtlcs,
+    /// The queue of waiting HTLCs is full.
+    #[error("too many HTLCs are waiting for the channel")]
+    QueueFull,
+    /// The expiry is too close.
+    #[error("the expiry is too soon")]
+    ExpiryTooSoon,
+    /// The expiry is too far.
+    #[error("the expiry is too far away")]
+    ExpiryTooFar,
+    /// A counter is exhausted.
+    #[error("the channel's update counter is exhausted")]
+    CountersExhausted,
+}
+
+/// Numbers for people and for routing, of the state both sides will sign next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Summary {
+    /// Our side.
+    pub role: Role,
+    /// Where it is in its life.
+    pub phase: Phase,
+    /// Capacity, in millisatoshi.
+    pub capacity_msat: u64,
+    /// Our balance in the last signed state, in millisatoshi.
+    pub local_balance_msat: u64,
+    /// The peer's balance in the last signed state, in millisatoshi.
+    pub remote_balance_msat: u64,
+    /// What we could offer now, in millisatoshi: zero unless active.
+    pub spendable_msat: u64,
+    /// What the peer could offer us now, in millisatoshi, by the limits; whatever the phase.
+    pub receivable_msat: u64,
+    /// HTLCs offered by us, signed and unsigned.
+    pub outgoing_htlcs: u16,
+    /// HTLCs offered by the peer, signed and unsigned.
+    pub incoming_htlcs: u16,
+    /// The agreed terms.
+    pub terms: InitHostedChannel,
+}
