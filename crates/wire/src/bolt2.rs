@@ -1,11 +1,11 @@
 //! The BOLT2 bodies that hosted channels reuse: `update_*` and `error` (protocol.md section 1.4).
 //!
-//! They are kept byte-exact: an invalid onion key, unknown TLVs and their order survive decoding,
-//! because the signed state covers an add's very bytes.
+//! They are kept byte-exact: an invalid onion key and unknown odd TLVs survive decoding, because
+//! the signed state covers an add's very bytes. Unknown even TLVs are refused (BOLT1).
 
-use crate::codec::{DecodeError, Reader, TlvStream, Wire, check_tlv_stream, put_var_u16};
+use crate::codec::{DecodeError, Reader, TlvStream, Wire, check_known_tlvs, put_var_u16};
 use crate::ids::{ChannelId, PaymentHash, Preimage};
-use crate::limits::{MAX_ADD_TLV_BYTES, ONION_BYTES};
+use crate::limits::{ADD_FIXED_BYTES, MAX_ADD_TLV_BYTES, ONION_BYTES};
 use bitcoin::secp256k1::PublicKey;
 
 /// TLV type of the blinded path's key in an `update_add_htlc` (BOLT2).
@@ -43,7 +43,13 @@ pub struct UpdateAddHtlc {
 }
 
 impl UpdateAddHtlc {
-    /// The path key of a blinded path (BOLT2 TLV 0), if one is given and valid.
+    /// Length of the encoded body, in bytes.
+    pub fn encoded_len(&self) -> usize {
+        ADD_FIXED_BYTES + self.tlvs.len()
+    }
+
+    /// The path key of a blinded path (BOLT2 TLV 0), if one is given. In a decoded add a key that
+    /// is given is valid.
     pub fn path_key(&self) -> Option<PublicKey> {
         tlv_value(&self.tlvs, TLV_PATH_KEY).and_then(|value| PublicKey::from_slice(value).ok())
     }
@@ -58,7 +64,7 @@ impl UpdateAddHtlc {
 
 impl Wire for UpdateAddHtlc {
     fn write(&self, out: &mut Vec<u8>) {
-        out.reserve(1450 + self.tlvs.len());
+        out.reserve(self.encoded_len());
         out.extend_from_slice(&self.channel_id.0);
         out.extend_from_slice(&self.id.to_be_bytes());
         out.extend_from_slice(&self.amount_msat.to_be_bytes());
@@ -69,15 +75,20 @@ impl Wire for UpdateAddHtlc {
     }
 
     fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        Ok(Self {
+        let add = Self {
             channel_id: reader.channel_id()?,
             id: reader.u64()?,
             amount_msat: reader.msat()?,
             payment_hash: reader.payment_hash()?,
             cltv_expiry: reader.u32()?,
             onion: Onion(Box::new(reader.array()?)),
-            tlvs: read_tlvs(reader, MAX_ADD_TLV_BYTES)?,
-        })
+            tlvs: read_tlvs(reader, MAX_ADD_TLV_BYTES, &[TLV_PATH_KEY])?,
+        };
+        // An unreadable path key must not make a blinded HTLC look like a plain one.
+        if tlv_value(&add.tlvs, TLV_PATH_KEY).is_some() && add.path_key().is_none() {
+            return Err(DecodeError::BadTlv);
+        }
+        Ok(add)
     }
 }
 
@@ -94,6 +105,13 @@ pub struct UpdateFulfillHtlc {
     pub tlvs: Vec<u8>,
 }
 
+impl UpdateFulfillHtlc {
+    /// Attribution data (BOLT4), if the sender gave any.
+    pub fn attribution(&self) -> Option<&[u8]> {
+        tlv_value(&self.tlvs, TLV_ATTRIBUTION)
+    }
+}
+
 impl Wire for UpdateFulfillHtlc {
     fn write(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.channel_id.0);
@@ -107,7 +125,7 @@ impl Wire for UpdateFulfillHtlc {
             channel_id: reader.channel_id()?,
             id: reader.u64()?,
             preimage: reader.preimage()?,
-            tlvs: read_tlvs(reader, usize::MAX)?,
+            tlvs: read_tlvs(reader, usize::MAX, &[])?,
         })
     }
 }
@@ -145,7 +163,7 @@ impl Wire for UpdateFailHtlc {
             channel_id: reader.channel_id()?,
             id: reader.u64()?,
             reason: reader.var_u16()?.to_vec(),
-            tlvs: read_tlvs(reader, usize::MAX)?,
+            tlvs: read_tlvs(reader, usize::MAX, &[])?,
         })
     }
 }
@@ -180,7 +198,7 @@ impl Wire for UpdateFailMalformedHtlc {
             id: reader.u64()?,
             sha256_of_onion: reader.array()?,
             failure_code: reader.u16()?,
-            tlvs: read_tlvs(reader, usize::MAX)?,
+            tlvs: read_tlvs(reader, usize::MAX, &[])?,
         })
     }
 }
@@ -207,18 +225,23 @@ impl Wire for WireError {
         Ok(Self {
             channel_id: reader.channel_id()?,
             data: reader.var_u16()?.to_vec(),
-            tlvs: read_tlvs(reader, usize::MAX)?,
+            tlvs: read_tlvs(reader, usize::MAX, &[])?,
         })
     }
 }
 
-/// Everything left, checked to be a TLV stream of at most `limit` bytes.
-fn read_tlvs(reader: &mut Reader<'_>, limit: usize) -> Result<Vec<u8>, DecodeError> {
+/// Everything left, checked to be a TLV stream of at most `limit` bytes whose even types are all
+/// in `known_even`.
+fn read_tlvs(
+    reader: &mut Reader<'_>,
+    limit: usize,
+    known_even: &[u64],
+) -> Result<Vec<u8>, DecodeError> {
     let bytes = reader.rest();
     if bytes.len() > limit {
         return Err(DecodeError::BadTlv);
     }
-    check_tlv_stream(bytes)?;
+    check_known_tlvs(bytes, known_even)?;
     Ok(bytes.to_vec())
 }
 

@@ -116,7 +116,8 @@ pub struct ChannelUpdate {
     pub fee_base_msat: u32,
     /// Proportional fee, in millionths of the amount forwarded.
     pub fee_proportional_millionths: u32,
-    /// Largest HTLC carried, in millisatoshi. Absent in very old updates.
+    /// Largest HTLC carried, in millisatoshi. Absent in very old updates: present if, and only
+    /// if, `message_flags` has [`MESSAGE_FLAG_MUST_BE_ONE`].
     pub htlc_maximum_msat: Option<u64>,
     /// What follows, verbatim; signed with the rest.
     pub excess: Vec<u8>,

@@ -21,7 +21,8 @@ pub enum DecodeError {
     /// Text is not UTF-8.
     #[error("a text is not UTF-8")]
     NotUtf8,
-    /// A TLV stream is out of order, truncated, or longer than we accept.
+    /// A TLV stream is out of order, truncated, longer than we accept, holds an even type we do
+    /// not know, or a known one whose value is not what it must be.
     #[error("the TLV stream is malformed")]
     BadTlv,
     /// A field has a value its format forbids.
@@ -58,6 +59,11 @@ impl<'a> Reader<'a> {
         std::mem::take(&mut self.rest)
     }
 
+    /// How many bytes are left.
+    pub fn remaining(&self) -> usize {
+        self.rest.len()
+    }
+
     /// Fails unless everything was read.
     pub fn end(self) -> Result<(), DecodeError> {
         if self.rest.is_empty() { Ok(()) } else { Err(DecodeError::TrailingBytes) }
@@ -89,7 +95,13 @@ impl<'a> Reader<'a> {
         if amount < MAX_MSAT { Ok(amount) } else { Err(DecodeError::AmountOutOfRange) }
     }
 
-    /// bool8: zero is false, anything else true.
+    /// An amount in satoshi: like [`Self::msat`], u64 below 2^63.
+    pub fn sat(&mut self) -> Result<u64, DecodeError> {
+        self.msat()
+    }
+
+    /// bool8: zero is false, anything else true. The one place where decoding forgets bytes:
+    /// 01..=fe are written back as ff, as every implementation does.
     pub fn bool8(&mut self) -> Result<bool, DecodeError> {
         Ok(self.u8()? != 0)
     }
@@ -115,6 +127,24 @@ impl<'a> Reader<'a> {
     pub fn var_bigsize(&mut self) -> Result<&'a [u8], DecodeError> {
         let len = self.bigsize()?;
         self.take(usize::try_from(len).map_err(|_| DecodeError::Truncated)?)
+    }
+
+    /// u16 count, then as many items. A count that the bytes left cannot hold, at
+    /// `min_item_bytes` each, is refused before anything is allocated for it.
+    pub fn list<T>(
+        &mut self,
+        min_item_bytes: usize,
+        read: impl Fn(&mut Self) -> Result<T, DecodeError>,
+    ) -> Result<Vec<T>, DecodeError> {
+        let count = usize::from(self.u16()?);
+        if count.saturating_mul(min_item_bytes) > self.remaining() {
+            return Err(DecodeError::Truncated);
+        }
+        let mut items = Vec::with_capacity(count);
+        for _ in 0..count {
+            items.push(read(self)?);
+        }
+        Ok(items)
     }
 
     /// 33 bytes of a node id.
@@ -196,8 +226,8 @@ pub fn put_bigsize(out: &mut Vec<u8>, value: u64) {
     }
 }
 
-/// u16 length, then the bytes. Bytes past 65535 do not fit the format and are cut off; callers
-/// bound what they pass well below.
+/// u16 length, then the bytes. Bytes past 65535 do not fit the format and are cut off; what is
+/// left is still too long for [`crate::framing::encode`], so a cut message is never sent.
 pub fn put_var_u16(out: &mut Vec<u8>, bytes: &[u8]) {
     let len = u16::try_from(bytes.len()).unwrap_or(u16::MAX);
     out.extend_from_slice(&len.to_be_bytes());
@@ -210,10 +240,40 @@ pub fn put_var_bigsize(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend_from_slice(bytes);
 }
 
+/// u16 count, then the items, each written by `write`. Items past 65535 do not fit the format and
+/// are cut off, with the same consequence as in [`put_var_u16`].
+pub fn put_list<T>(out: &mut Vec<u8>, items: &[T], write: impl Fn(&T, &mut Vec<u8>)) {
+    let count = u16::try_from(items.len()).unwrap_or(u16::MAX);
+    out.extend_from_slice(&count.to_be_bytes());
+    items.iter().take(usize::from(count)).for_each(|item| write(item, out));
+}
+
+/// How many bytes [`put_bigsize`] writes.
+pub fn bigsize_len(value: u64) -> usize {
+    match value {
+        0..0xfd => 1,
+        0xfd..0x1_0000 => 3,
+        0x1_0000..0x1_0000_0000 => 5,
+        _ => 9,
+    }
+}
+
 /// Checks that `bytes` is a TLV stream (BOLT1): types strictly increasing, lengths within bounds.
+/// Any type is let through; see [`check_known_tlvs`].
 pub fn check_tlv_stream(bytes: &[u8]) -> Result<(), DecodeError> {
     for record in TlvStream::new(bytes) {
         record?;
+    }
+    Ok(())
+}
+
+/// [`check_tlv_stream`], and every even type is one of `known_even`: "it's OK to be odd" (BOLT1).
+pub fn check_known_tlvs(bytes: &[u8], known_even: &[u64]) -> Result<(), DecodeError> {
+    for record in TlvStream::new(bytes) {
+        let (tlv_type, _) = record?;
+        if tlv_type % 2 == 0 && !known_even.contains(&tlv_type) {
+            return Err(DecodeError::BadTlv);
+        }
     }
     Ok(())
 }
@@ -253,5 +313,25 @@ impl<'a> Iterator for TlvStream<'a> {
         let record = self.record();
         self.failed = record.is_err();
         Some(record)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_count_beyond_the_bytes_left_is_refused_before_any_item_is_read() {
+        let mut reader = Reader::new(&[0xff, 0xff, 0, 0]);
+        let list = reader.list(1, |_| -> Result<u8, DecodeError> { panic!("an item was read") });
+        assert_eq!(list, Err(DecodeError::Truncated));
+    }
+
+    #[test]
+    fn a_list_reserves_exactly_what_it_holds() {
+        let bytes = [0, 3, 0, 1, 0, 2, 0, 3];
+        let list = Reader::new(&bytes).list(2, Reader::u16).unwrap();
+        assert_eq!(list, [1, 2, 3]);
+        assert_eq!(list.capacity(), 3);
     }
 }

@@ -41,7 +41,8 @@ pub fn decode(
         }
         (Some(Ok(legacy)), Err(_)) => (legacy, Framing::Legacy),
         (_, Ok(modern)) => (modern, Framing::Modern),
-        (_, Err(error)) => return Err(error),
+        // The right length in front says it was meant as legacy; so does its error.
+        (Some(Err(error)), Err(_)) | (None, Err(error)) => return Err(error),
     };
     *sticky = Some(shown);
     Ok(Some(message))

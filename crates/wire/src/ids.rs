@@ -135,7 +135,11 @@ impl std::str::FromStr for ShortChannelId {
     type Err = ParseIdError;
 
     fn from_str(text: &str) -> Result<Self, ParseIdError> {
-        let mut parts = text.split('x').map(|part| part.parse::<u64>().map_err(|_| ParseIdError));
+        let number = |part: &str| match part.bytes().all(|c| c.is_ascii_digit()) {
+            true => part.parse::<u64>().map_err(|_| ParseIdError),
+            false => Err(ParseIdError),
+        };
+        let mut parts = text.split('x').map(number);
         let mut next = || parts.next().ok_or(ParseIdError)?;
         let (block, tx, output) = (next()?, next()?, next()?);
         if parts.next().is_some() || block > 0xff_ffff || tx > 0xff_ffff || output > 0xffff {

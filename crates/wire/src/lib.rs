@@ -14,16 +14,20 @@
 //! - [`state`]: `last_cross_signed_state`, its hash, `reverse`, signing and verifying
 //! - [`features`]: feature bits
 //! - [`snapshot`]: a state exported for a third party to verify
+//! - [`error_code`]: what the text of an `error` says, for people
+//! - [`onchain`]: preimages published in transaction outputs
 #![forbid(unsafe_code)]
 
 pub mod bolt2;
 pub mod bolt7;
 pub mod codec;
+pub mod error_code;
 pub mod features;
 pub mod framing;
 pub mod ids;
 pub mod limits;
 pub mod message;
+pub mod onchain;
 pub mod snapshot;
 pub mod state;
 
@@ -32,6 +36,7 @@ pub use bolt2::{
 };
 pub use bolt7::{ChannelAnnouncement, ChannelUpdate};
 pub use codec::DecodeError;
+pub use error_code::{ErrorCode, ErrorText};
 pub use framing::Framing;
 pub use ids::{ChannelId, NodeId, PaymentHash, Preimage, ShortChannelId, Signature};
 pub use message::{

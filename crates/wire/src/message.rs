@@ -8,7 +8,7 @@ use crate::bolt2::{
     UpdateAddHtlc, UpdateFailHtlc, UpdateFailMalformedHtlc, UpdateFulfillHtlc, WireError,
 };
 use crate::bolt7::{ChannelAnnouncement, ChannelUpdate};
-use crate::codec::{DecodeError, Reader, Wire, put_bool8, put_var_u16};
+use crate::codec::{DecodeError, Reader, Wire, put_bool8, put_list, put_var_u16};
 use crate::features::INIT_RESIZABLE;
 use crate::ids::{PaymentHash, Preimage, Signature};
 use crate::state::LastCrossSignedState;
@@ -254,11 +254,9 @@ impl Wire for InitHostedChannel {
         out.extend_from_slice(&self.max_accepted_htlcs.to_be_bytes());
         out.extend_from_slice(&self.channel_capacity_msat.to_be_bytes());
         out.extend_from_slice(&self.initial_client_balance_msat.to_be_bytes());
-        let count = u16::try_from(self.features.len()).unwrap_or(u16::MAX);
-        out.extend_from_slice(&count.to_be_bytes());
-        for feature in self.features.iter().take(usize::from(count)) {
+        put_list(out, &self.features, |feature, out| {
             out.extend_from_slice(&feature.to_be_bytes());
-        }
+        });
     }
 
     fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
@@ -268,7 +266,7 @@ impl Wire for InitHostedChannel {
             max_accepted_htlcs: reader.u16()?,
             channel_capacity_msat: reader.msat()?,
             initial_client_balance_msat: reader.msat()?,
-            features: read_list(reader, Reader::u16)?,
+            features: reader.list(2, Reader::u16)?,
         })
     }
 }
@@ -348,7 +346,7 @@ impl Wire for ResizeChannel {
     }
 
     fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        Ok(Self { new_capacity_sat: reader.u64()?, client_sig: reader.signature()? })
+        Ok(Self { new_capacity_sat: reader.sat()?, client_sig: reader.signature()? })
     }
 }
 
@@ -374,21 +372,21 @@ impl Wire for ReplyPublicHostedChannelsEnd {
 
 impl Wire for QueryPreimages {
     fn write(&self, out: &mut Vec<u8>) {
-        put_list(out, self.hashes.iter().map(|hash| &hash.0));
+        put_list(out, &self.hashes, |hash, out| out.extend_from_slice(&hash.0));
     }
 
     fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        Ok(Self { hashes: read_list(reader, Reader::payment_hash)? })
+        Ok(Self { hashes: reader.list(32, Reader::payment_hash)? })
     }
 }
 
 impl Wire for ReplyPreimages {
     fn write(&self, out: &mut Vec<u8>) {
-        put_list(out, self.preimages.iter().map(|preimage| &preimage.0));
+        put_list(out, &self.preimages, |preimage, out| out.extend_from_slice(&preimage.0));
     }
 
     fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        Ok(Self { preimages: read_list(reader, Reader::preimage)? })
+        Ok(Self { preimages: reader.list(32, Reader::preimage)? })
     }
 }
 
@@ -400,20 +398,4 @@ impl Wire for AskBrandingInfo {
     fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         Ok(Self { chain_hash: reader.array()? })
     }
-}
-
-/// u16 count, then the items; no more than the count can say.
-fn put_list<'a>(out: &mut Vec<u8>, items: impl ExactSizeIterator<Item = &'a [u8; 32]>) {
-    let count = u16::try_from(items.len()).unwrap_or(u16::MAX);
-    out.extend_from_slice(&count.to_be_bytes());
-    items.take(usize::from(count)).for_each(|item| out.extend_from_slice(item));
-}
-
-/// Grows with what is really there, whatever the count claims.
-fn read_list<'a, T>(
-    reader: &mut Reader<'a>,
-    read: impl Fn(&mut Reader<'a>) -> Result<T, DecodeError>,
-) -> Result<Vec<T>, DecodeError> {
-    let count = reader.u16()?;
-    (0..count).map(|_| read(reader)).collect()
 }

@@ -5,9 +5,19 @@ use bitcoin::hashes::{Hash, HashEngine, sha256};
 use bitcoin::secp256k1::{Message as SecpMessage, PublicKey, SECP256K1, SecretKey};
 
 use crate::bolt2::UpdateAddHtlc;
-use crate::codec::{DecodeError, Reader, Wire, put_bool8, put_var_bigsize, put_var_u16};
+use crate::codec::{
+    DecodeError, Reader, Wire, bigsize_len, put_bigsize, put_bool8, put_list, put_var_bigsize,
+    put_var_u16,
+};
 use crate::ids::Signature;
+use crate::limits::ADD_FIXED_BYTES;
 use crate::message::InitHostedChannel;
+
+/// `init_hosted_channel` without features, in bytes.
+const INIT_FIXED_BYTES: usize = 36;
+/// The fields of fixed size: flag, length of the script, day, two balances, two counters, two
+/// counts and two signatures, in bytes.
+const STATE_FIXED_BYTES: usize = 1 + 2 + 4 + 16 + 8 + 4 + 128;
 
 /// 65531: a state of the channel from its holder's point of view. With both signatures valid it
 /// proves to anyone what each side owes.
@@ -123,16 +133,30 @@ impl LastCrossSignedState {
             == Some(self.init_hosted_channel.channel_capacity_msat)
     }
 
+    /// Puts both lists in the order in which states are built and signed: ascending by id.
+    /// A received state is hashed in the order received and sorted after (protocol.md section 2.2).
+    pub fn sort_htlcs(&mut self) {
+        self.incoming_htlcs.sort_by_key(|add| add.id);
+        self.outgoing_htlcs.sort_by_key(|add| add.id);
+    }
+
     /// Length of the encoded body, in bytes.
     pub fn encoded_len(&self) -> usize {
-        let mut bytes = Vec::new();
-        self.write(&mut bytes);
-        bytes.len()
+        let init_len = INIT_FIXED_BYTES + 2 * self.init_hosted_channel.features.len();
+        let htlcs = self.incoming_htlcs.iter().chain(&self.outgoing_htlcs);
+        let htlcs_len: usize =
+            htlcs.map(UpdateAddHtlc::encoded_len).map(|len| bigsize_len(len as u64) + len).sum();
+        STATE_FIXED_BYTES
+            + self.last_refund_scriptpubkey.len()
+            + bigsize_len(init_len as u64)
+            + init_len
+            + htlcs_len
     }
 }
 
 impl Wire for LastCrossSignedState {
     fn write(&self, out: &mut Vec<u8>) {
+        out.reserve(self.encoded_len());
         put_bool8(out, self.is_host);
         put_var_u16(out, &self.last_refund_scriptpubkey);
         put_var_bigsize(out, &self.init_hosted_channel.encode());
@@ -142,11 +166,10 @@ impl Wire for LastCrossSignedState {
         out.extend_from_slice(&self.local_updates.to_be_bytes());
         out.extend_from_slice(&self.remote_updates.to_be_bytes());
         for htlcs in [&self.incoming_htlcs, &self.outgoing_htlcs] {
-            let count = u16::try_from(htlcs.len()).unwrap_or(u16::MAX);
-            out.extend_from_slice(&count.to_be_bytes());
-            for add in htlcs.iter().take(usize::from(count)) {
-                put_var_bigsize(out, &add.encode());
-            }
+            put_list(out, htlcs, |add, out| {
+                put_bigsize(out, add.encoded_len() as u64);
+                add.write(out);
+            });
         }
         out.extend_from_slice(&self.remote_sig_of_local.0);
         out.extend_from_slice(&self.local_sig_of_remote.0);
@@ -170,10 +193,8 @@ impl Wire for LastCrossSignedState {
     }
 }
 
-/// Grows with what is really there, whatever the count claims.
 fn read_htlcs(reader: &mut Reader<'_>) -> Result<Vec<UpdateAddHtlc>, DecodeError> {
-    let count = reader.u16()?;
-    (0..count).map(|_| UpdateAddHtlc::decode(reader.var_bigsize()?)).collect()
+    reader.list(ADD_FIXED_BYTES, |reader| UpdateAddHtlc::decode(reader.var_bigsize()?))
 }
 
 fn verify(hash: [u8; 32], signature: &Signature, key: &PublicKey) -> bool {
