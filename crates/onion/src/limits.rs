@@ -1,0 +1,26 @@
+//! Every limit of the onion layer, in one place.
+
+pub use steward_wire::limits::ONION_BYTES;
+
+/// The encrypted part of an onion packet, in bytes (BOLT4 `hop_payloads`).
+pub const HOP_PAYLOADS_BYTES: usize = 1_300;
+/// Longest route whose failures can be read, in hops (BOLT4 "Origin node").
+pub const MAX_ROUTE_HOPS: usize = 27;
+/// Hops that attribution data reaches back to (BOLT4).
+pub const MAX_ATTRIBUTED_HOPS: usize = 20;
+/// Attribution data, in bytes: 20 hold times and 210 truncated HMACs, four bytes each.
+pub const ATTRIBUTION_BYTES: usize = 920;
+/// Failure message and padding together, in bytes, so that every failure has the same length.
+pub const FAILURE_PADDED_BYTES: usize = 256;
+/// Smallest failure packet that can hold a failure code, in bytes: hmac 32, length 2, code 2.
+pub const MIN_FAILURE_BYTES: usize = 36;
+/// Largest `channel_update` we put into a failure, in bytes, so that it fits the padding.
+pub const MAX_CHANNEL_UPDATE_BYTES: usize = 236;
+/// Blocks that must be left of an HTLC's life for us to accept it as its final recipient.
+/// LDK's constant (`HTLC_FAIL_BACK_BUFFER + 2`), which `receive` applies; an invoice must
+/// therefore ask for at least this `min_final_cltv_expiry_delta`.
+pub const MIN_FINAL_EXPIRY_BLOCKS: u32 = 41;
+/// Amounts of this size or more do not exist, in millisatoshi: 21 million bitcoin.
+pub const MAX_MONEY_MSAT: u64 = 21_000_000 * 100_000_000 * 1_000;
+/// `nLockTime` reads larger values as times, so no expiry reaches this height.
+pub const MAX_HEIGHT: u32 = 500_000_000;

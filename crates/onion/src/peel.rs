@@ -1,0 +1,304 @@
+//! Peeling our layer off an incoming HTLC's onion: forward it, take it as ours, or refuse it with
+//! the right failure. Fees, expiry distances and channel policy are the caller's.
+
+use bitcoin::secp256k1::{PublicKey, SecretKey};
+use steward_wire::{NodeId, PaymentHash, ShortChannelId};
+
+use crate::blinding::{BadBlinding, PathSecret, RecipientData};
+use crate::failure::{Failure, code};
+use crate::keys;
+use crate::limits::ONION_BYTES;
+use crate::payload::{Defect, Payload, tlv};
+use crate::signer::receive_auth_key;
+use crate::sphinx::{Layer, Packet};
+
+/// An HTLC as its `update_add_htlc` says.
+#[derive(Clone, Copy, Debug)]
+pub struct IncomingHtlc<'a> {
+    /// `onion_routing_packet`.
+    pub onion: &'a [u8; ONION_BYTES],
+    /// `payment_hash`.
+    pub payment_hash: PaymentHash,
+    /// `amount_msat`.
+    pub amount_msat: u64,
+    /// `cltv_expiry`, a height.
+    pub cltv_expiry: u32,
+    /// `path_key`, if we are inside a blinded path.
+    pub path_key: Option<PublicKey>,
+}
+
+/// What one peeled layer says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Peeled {
+    /// Shared with the sender; failures and attribution data are made with it.
+    pub shared_secret: [u8; 32],
+    /// What to do.
+    pub hop: Hop,
+}
+
+/// Whether the HTLC goes on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Hop {
+    /// To the next node.
+    Forward(Forward),
+    /// The last layer is ours: call [`crate::receive`].
+    Final,
+}
+
+/// Where an HTLC goes on to, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Forward {
+    /// The outgoing channel or node.
+    pub next: NextHop,
+    /// `amount_msat` of the outgoing HTLC.
+    pub amt_to_forward_msat: u64,
+    /// `cltv_expiry` of the outgoing HTLC, a height.
+    pub outgoing_cltv_expiry: u32,
+    /// `onion_routing_packet` of the outgoing HTLC.
+    pub onion: Box<[u8; ONION_BYTES]>,
+    /// `path_key` of the outgoing HTLC.
+    pub next_path_key: Option<PublicKey>,
+    /// How failures, ours and downstream's, must be told.
+    pub blinding: Blinding,
+}
+
+/// How the sender or a blinded path names the next hop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NextHop {
+    /// By a channel; any other channel to the same node will do (BOLT4 "Non-strict Forwarding").
+    Channel(ShortChannelId),
+    /// By node id; only blinded paths do.
+    Node(NodeId),
+}
+
+/// Our place with respect to a blinded path. It decides how failures are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blinding {
+    /// Not in a blinded path.
+    None,
+    /// Its first node: every failure becomes an encrypted `invalid_onion_blinding`.
+    Introduction,
+    /// Inside: every failure becomes `update_fail_malformed_htlc` with `invalid_onion_blinding`.
+    Inside,
+}
+
+/// How to fail an HTLC.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PeelError {
+    /// By `update_fail_malformed_htlc`.
+    #[error("malformed onion (0x{code:04x})")]
+    Malformed {
+        /// `failure_code`.
+        code: u16,
+        /// `sha256_of_onion`.
+        sha256_of_onion: [u8; 32],
+    },
+    /// By `update_fail_htlc`, its reason from [`crate::build_failure`].
+    #[error("{failure}")]
+    Failure {
+        /// The secret to build the failure with.
+        shared_secret: [u8; 32],
+        /// Why.
+        failure: Failure,
+    },
+}
+
+impl Forward {
+    /// The channel named, if the next hop is not named by node id.
+    pub fn scid(&self) -> Option<ShortChannelId> {
+        match self.next {
+            NextHop::Channel(scid) => Some(scid),
+            NextHop::Node(_) => None,
+        }
+    }
+}
+
+impl Blinding {
+    /// Whether failures lose their meaning: do not wrap those of downstream, build them anew.
+    pub fn is_blinded(self) -> bool {
+        self != Self::None
+    }
+
+    /// How to tell `failure`, whether ours or downstream's, for the HTLC with `onion`.
+    pub fn reject(
+        self,
+        onion: &[u8; ONION_BYTES],
+        shared_secret: [u8; 32],
+        failure: Failure,
+    ) -> PeelError {
+        match self {
+            Self::None => PeelError::Failure { shared_secret, failure },
+            Self::Introduction => {
+                let failure = Failure::invalid_onion_blinding(keys::sha256(onion));
+                PeelError::Failure { shared_secret, failure }
+            }
+            Self::Inside => PeelError::Malformed {
+                code: code::INVALID_ONION_BLINDING,
+                sha256_of_onion: keys::sha256(onion),
+            },
+        }
+    }
+}
+
+/// Peels our layer off `htlc`'s onion; `key` is our node's.
+///
+/// Errors say how the HTLC must be failed. A final layer is checked for authenticity only; the
+/// rest is up to [`crate::receive`].
+pub fn peel(key: &SecretKey, htlc: &IncomingHtlc<'_>) -> Result<Peeled, PeelError> {
+    let opened = Opened::new(key, htlc)?;
+    if opened.layer.is_final() {
+        return Ok(Peeled { shared_secret: opened.shared_secret, hop: Hop::Final });
+    }
+    let hop = opened.forward(key)?;
+    Ok(Peeled { shared_secret: opened.shared_secret, hop })
+}
+
+/// An authentic onion with our layer decrypted.
+pub(crate) struct Opened<'a> {
+    htlc: &'a IncomingHtlc<'a>,
+    pub(crate) shared_secret: [u8; 32],
+    pub(crate) layer: Layer,
+    ephemeral: PublicKey,
+    path: Option<PathSecret>,
+}
+
+impl<'a> Opened<'a> {
+    pub(crate) fn new(key: &SecretKey, htlc: &'a IncomingHtlc<'a>) -> Result<Self, PeelError> {
+        let packet = Packet::parse(htlc.onion).map_err(|code| malformed(htlc, code))?;
+        let path = htlc.path_key.map(|path_key| PathSecret::new(key, path_key));
+        let shared_secret = match &path {
+            None => packet.shared_secret(key),
+            Some(path) => {
+                let blinded_key = path.blinded_key(key);
+                let blinded_key =
+                    blinded_key.ok_or_else(|| malformed(htlc, code::INVALID_ONION_BLINDING))?;
+                packet.shared_secret(&blinded_key)
+            }
+        };
+        if !packet.is_authentic(&shared_secret, &htlc.payment_hash) {
+            return Err(malformed(htlc, code::INVALID_ONION_HMAC));
+        }
+        let layer = packet.decrypt(&shared_secret).map_err(|_| {
+            let blinding = outer_blinding(htlc);
+            blinding.reject(htlc.onion, shared_secret, Failure::invalid_onion_payload(0, 0))
+        })?;
+        Ok(Self { htlc, shared_secret, layer, ephemeral: packet.ephemeral, path })
+    }
+
+    fn forward(&self, key: &SecretKey) -> Result<Hop, PeelError> {
+        let payload = self.payload()?;
+        match (&self.path, payload.current_path_key) {
+            (None, None) => self.clear_forward(&payload).map(Hop::Forward),
+            (Some(path), None) => self.blinded_forward(key, path, &payload, Blinding::Inside),
+            (None, Some(path_key)) => {
+                let path = PathSecret::new(key, path_key);
+                self.blinded_forward(key, &path, &payload, Blinding::Introduction)
+            }
+            // A path key inside and outside: nobody makes such an onion honestly.
+            (Some(_), Some(_)) => Err(self.bad_blinding(Blinding::Inside)),
+        }
+    }
+
+    /// The payload, with unknown even types refused.
+    pub(crate) fn payload(&self) -> Result<Payload<'_>, PeelError> {
+        Payload::parse(self.layer.payload()).map_err(|defect| self.defect(defect))
+    }
+
+    fn clear_forward(&self, payload: &Payload<'_>) -> Result<Forward, PeelError> {
+        // Recipient data without a path key cannot be decrypted.
+        if payload.encrypted_recipient_data.is_some() {
+            return Err(self.missing(tlv::CURRENT_PATH_KEY));
+        }
+        if let Some(defect) = payload.final_only {
+            return Err(self.defect(defect));
+        }
+        let amt_to_forward_msat =
+            payload.amt_to_forward_msat.ok_or_else(|| self.missing(tlv::AMT_TO_FORWARD))?;
+        let outgoing_cltv_expiry =
+            payload.outgoing_cltv_expiry.ok_or_else(|| self.missing(tlv::OUTGOING_CLTV))?;
+        let scid = payload.scid.ok_or_else(|| self.missing(tlv::SHORT_CHANNEL_ID))?;
+        Ok(Forward {
+            next: NextHop::Channel(scid),
+            amt_to_forward_msat,
+            outgoing_cltv_expiry,
+            onion: self.next_onion()?,
+            next_path_key: None,
+            blinding: Blinding::None,
+        })
+    }
+
+    fn blinded_forward(
+        &self,
+        key: &SecretKey,
+        path: &PathSecret,
+        payload: &Payload<'_>,
+        blinding: Blinding,
+    ) -> Result<Hop, PeelError> {
+        let refuse = || self.bad_blinding(blinding);
+        let sealed = payload.encrypted_recipient_data.ok_or_else(refuse)?;
+        let own_key = receive_auth_key(key);
+        let data = match path.open(sealed, &own_key).ok_or_else(refuse)? {
+            RecipientData::Relay(data) => data,
+            RecipientData::OwnPath => return Ok(Hop::Final),
+        };
+        if payload.unblinded_only.is_some() {
+            return Err(refuse());
+        }
+        let forward = path
+            .forward(&data, self.htlc.amount_msat, self.htlc.cltv_expiry)
+            .map_err(|BadBlinding| refuse())?;
+        Ok(Hop::Forward(Forward {
+            next: forward.next,
+            amt_to_forward_msat: forward.amt_to_forward_msat,
+            outgoing_cltv_expiry: forward.outgoing_cltv_expiry,
+            onion: self.next_onion()?,
+            next_path_key: Some(forward.next_path_key),
+            blinding,
+        }))
+    }
+
+    fn next_onion(&self) -> Result<Box<[u8; ONION_BYTES]>, PeelError> {
+        let ephemeral = keys::next_point(&self.ephemeral, &self.shared_secret)
+            .ok_or_else(|| malformed(self.htlc, code::INVALID_ONION_KEY))?;
+        Ok(self.layer.next_packet(&ephemeral))
+    }
+
+    fn missing(&self, tlv_type: u64) -> PeelError {
+        self.reject(outer_blinding(self.htlc), Failure::invalid_onion_payload(tlv_type, 0))
+    }
+
+    fn defect(&self, defect: Defect) -> PeelError {
+        let blinding = match outer_blinding(self.htlc) {
+            Blinding::None if defect.introduction && !self.layer.is_final() => {
+                Blinding::Introduction
+            }
+            outer => outer,
+        };
+        let offset = self.layer.payload_offset().saturating_add(defect.offset);
+        let offset = u16::try_from(offset).unwrap_or(u16::MAX);
+        self.reject(blinding, Failure::invalid_onion_payload(defect.tlv_type, offset))
+    }
+
+    fn bad_blinding(&self, blinding: Blinding) -> PeelError {
+        self.reject(blinding, self.invalid_onion_blinding())
+    }
+
+    pub(crate) fn invalid_onion_blinding(&self) -> Failure {
+        Failure::invalid_onion_blinding(keys::sha256(self.htlc.onion))
+    }
+
+    pub(crate) fn reject(&self, blinding: Blinding, failure: Failure) -> PeelError {
+        blinding.reject(self.htlc.onion, self.shared_secret, failure)
+    }
+}
+
+/// What is known of our place before the payload is read.
+pub(crate) fn outer_blinding(htlc: &IncomingHtlc<'_>) -> Blinding {
+    if htlc.path_key.is_some() { Blinding::Inside } else { Blinding::None }
+}
+
+/// BADONION, unless a blinded path must not show what went wrong.
+fn malformed(htlc: &IncomingHtlc<'_>, bad_onion: u16) -> PeelError {
+    let code = if htlc.path_key.is_some() { code::INVALID_ONION_BLINDING } else { bad_onion };
+    PeelError::Malformed { code, sha256_of_onion: keys::sha256(htlc.onion) }
+}
