@@ -1,1 +1,60 @@
 //! Block height from bitcoind, esplora, electrum or a regtest clock.
+//!
+//! | Module | Holds |
+//! |---|---|
+//! | `config` | [`ChainConfig`]: the `[chain]` table, and the source it names |
+//! | `source` | [`ChainSource`]: what a source can be asked |
+//! | `bitcoind`, `esplora`, `electrum`, `clock` | the four sources |
+//! | `http`, `stream`, `file` | their bounded reads |
+//! | `tracker` | [`TipTracker`]: which height to believe, when it is stale; pure |
+//! | `watcher` | [`watch`]: the task that polls a source and reports changes |
+//! | `network` | names and chain hashes of the networks |
+//! | `limits` | every number this crate will not exceed |
+//!
+//! ```no_run
+//! # async fn run() -> Result<(), steward_chain::ChainError> {
+//! use steward_chain::{ChainConfig, Network, SourceKind, system_clock, watch};
+//!
+//! let config = ChainConfig {
+//!     source: Some(SourceKind::Bitcoind),
+//!     cookie_file: Some("/home/satoshi/.bitcoin/.cookie".into()),
+//!     ..ChainConfig::default()
+//! };
+//! let source = config.open(Network::Bitcoin)?;
+//! let settings = config.watch_settings(Network::Bitcoin, None)?;
+//! let (sender, mut updates) = tokio::sync::mpsc::channel(16);
+//! let watching = tokio::spawn(watch(source, settings, system_clock(), sender));
+//! while let Some(update) = updates.recv().await {
+//!     println!("height {} stale {}", update.height, update.stale);
+//! }
+//! // The updates have ended: the source turned out to be unusable.
+//! # let _ = watching;
+//! # Ok(())
+//! # }
+//! ```
+#![forbid(unsafe_code)]
+
+mod bitcoind;
+mod clock;
+mod config;
+mod electrum;
+mod error;
+mod esplora;
+mod file;
+mod http;
+pub mod limits;
+mod network;
+mod source;
+mod stream;
+mod tracker;
+mod watcher;
+
+pub use bitcoin::{BlockHash, Network};
+
+pub use clock::{ClockSource, HeightHandle, UnixClock, system_clock};
+pub use config::{ChainConfig, Password, SourceKind};
+pub use error::ChainError;
+pub use network::{chain_hash, network_name, parse_network};
+pub use source::{ChainSource, Tip};
+pub use tracker::{ChainUpdate, SourceHealth, StaleRule, TipTracker};
+pub use watcher::{Step, WatchSettings, Watcher, watch};

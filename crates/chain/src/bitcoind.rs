@@ -1,0 +1,153 @@
+//! The chain as our own bitcoind knows it, over its JSON-RPC.
+
+use std::path::PathBuf;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use bitcoin::BlockHash;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use crate::error::ChainError;
+use crate::file::read_small_file;
+use crate::http::{Answer, BaseUrl, HttpClient};
+use crate::limits::MAX_COOKIE_BYTES;
+use crate::source::{ChainSource, Tip, believable_height};
+
+/// `RPC_INVALID_PARAMETER`: what bitcoind says to a height above its tip.
+const RPC_INVALID_PARAMETER: i64 = -8;
+
+/// How bitcoind knows us.
+pub(crate) enum RpcAuth {
+    /// The file bitcoind writes anew at each start.
+    CookieFile(PathBuf),
+    /// `rpcauth` or `rpcuser` of bitcoin.conf.
+    UserPassword { user: String, password: String },
+}
+
+/// A bitcoind.
+pub(crate) struct BitcoindSource {
+    http: HttpClient,
+    auth: RpcAuth,
+    /// The `authorization` header in use; `None` until the cookie is read (again).
+    authorization: Option<String>,
+    /// The last tip: its header need not be asked for again.
+    known: Option<Tip>,
+}
+
+impl BitcoindSource {
+    pub(crate) fn new(url: BaseUrl, auth: RpcAuth) -> Self {
+        Self { http: HttpClient::new("bitcoind", url), auth, authorization: None, known: None }
+    }
+
+    fn call<T: DeserializeOwned>(&mut self, method: &str, params: Value) -> Result<T, ChainError> {
+        let request =
+            json!({"jsonrpc": "1.0", "id": "steward", "method": method, "params": params})
+                .to_string();
+        let mut answer = self.post(&request)?;
+        if answer.status == 401 && matches!(self.auth, RpcAuth::CookieFile(_)) {
+            // bitcoind has restarted and written a new cookie.
+            self.authorization = None;
+            answer = self.post(&request)?;
+        }
+        if matches!(answer.status, 401 | 403) {
+            self.authorization = None;
+            return Err(ChainError::Unauthorized {
+                endpoint: self.http.endpoint().to_owned(),
+                reason: format!("HTTP status {}", answer.status),
+            });
+        }
+        self.read_result(&answer)
+    }
+
+    fn post(&mut self, request: &str) -> Result<Answer, ChainError> {
+        let authorization = self.authorization()?;
+        self.http.post_json(&authorization, request.as_bytes())
+    }
+
+    fn read_result<T: DeserializeOwned>(&self, answer: &Answer) -> Result<T, ChainError> {
+        let endpoint = self.http.endpoint();
+        let reply: RpcReply = match serde_json::from_slice(&answer.body) {
+            Ok(reply) => reply,
+            // Errors of the HTTP layer, e.g. a full work queue, come as plain text.
+            Err(_) if answer.status != 200 => {
+                let status = i64::from(answer.status);
+                return Err(ChainError::refused(endpoint, status, &answer.text_lossy()));
+            }
+            Err(error) => return Err(ChainError::malformed(endpoint, error)),
+        };
+        if let Some(error) = reply.error {
+            return Err(ChainError::refused(endpoint, error.code, &error.message));
+        }
+        serde_json::from_value(reply.result).map_err(|error| ChainError::malformed(endpoint, error))
+    }
+
+    fn authorization(&mut self) -> Result<String, ChainError> {
+        if let Some(header) = &self.authorization {
+            return Ok(header.clone());
+        }
+        let credentials = match &self.auth {
+            RpcAuth::CookieFile(path) => read_small_file(path, MAX_COOKIE_BYTES)?.trim().to_owned(),
+            RpcAuth::UserPassword { user, password } => format!("{user}:{password}"),
+        };
+        let header = format!("Basic {}", BASE64.encode(credentials));
+        self.authorization = Some(header.clone());
+        Ok(header)
+    }
+}
+
+impl ChainSource for BitcoindSource {
+    fn describe(&self) -> String {
+        self.http.endpoint().to_owned()
+    }
+
+    fn tip(&mut self) -> Result<Tip, ChainError> {
+        let best = self.call::<ChainInfo>("getblockchaininfo", json!([]))?.bestblockhash;
+        if let Some(known) = self.known.filter(|tip| tip.hash == Some(best)) {
+            return Ok(known);
+        }
+        let header: HeaderInfo = self.call("getblockheader", json!([best]))?;
+        if header.hash != best {
+            return Err(ChainError::malformed(&self.describe(), "the header of another block"));
+        }
+        let height = believable_height(self.http.endpoint(), header.height)?;
+        let tip = Tip { height, hash: Some(best), time_unix: header.time };
+        self.known = Some(tip);
+        Ok(tip)
+    }
+
+    fn block_hash_at(&mut self, height: u32) -> Result<Option<BlockHash>, ChainError> {
+        match self.call("getblockhash", json!([height])) {
+            Ok(hash) => Ok(Some(hash)),
+            Err(ChainError::Refused { code: RPC_INVALID_PARAMETER, .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct RpcReply {
+    #[serde(default)]
+    result: Value,
+    #[serde(default)]
+    error: Option<RpcError>,
+}
+
+#[derive(Deserialize)]
+struct RpcError {
+    code: i64,
+    message: String,
+}
+
+#[derive(Deserialize)]
+struct ChainInfo {
+    bestblockhash: BlockHash,
+}
+
+#[derive(Deserialize)]
+struct HeaderInfo {
+    hash: BlockHash,
+    height: u64,
+    time: u64,
+}

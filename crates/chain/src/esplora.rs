@@ -1,0 +1,92 @@
+//! The chain as an esplora server tells it, over HTTP or HTTPS. Trusted: only hashes are compared.
+
+use std::str::FromStr;
+
+use bitcoin::BlockHash;
+use serde::Deserialize;
+
+use crate::error::ChainError;
+use crate::http::{Answer, BaseUrl, HttpClient};
+use crate::source::{ChainSource, Tip, believable_height};
+
+/// An esplora server.
+pub(crate) struct EsploraSource {
+    http: HttpClient,
+    /// The last tip: it need not be asked for again.
+    known: Option<Tip>,
+}
+
+impl EsploraSource {
+    pub(crate) fn new(url: BaseUrl) -> Self {
+        Self { http: HttpClient::new("esplora", url), known: None }
+    }
+
+    /// The body of `path`; `None` if the server has no such thing.
+    fn get(&self, path: &str) -> Result<Option<Vec<u8>>, ChainError> {
+        let answer: Answer = self.http.get(path)?;
+        match answer.status {
+            200 => Ok(Some(answer.body)),
+            404 => Ok(None),
+            status @ (401 | 403) => Err(ChainError::Unauthorized {
+                endpoint: self.http.endpoint().to_owned(),
+                reason: format!("HTTP status {status}"),
+            }),
+            status => {
+                let endpoint = self.http.endpoint();
+                Err(ChainError::refused(endpoint, i64::from(status), &answer.text_lossy()))
+            }
+        }
+    }
+
+    fn get_hash(&self, path: &str) -> Result<Option<BlockHash>, ChainError> {
+        let Some(body) = self.get(path)? else { return Ok(None) };
+        let hash = std::str::from_utf8(&body)
+            .ok()
+            .and_then(|text| BlockHash::from_str(text.trim()).ok())
+            .ok_or_else(|| self.malformed(&format!("{path} is not a block hash")))?;
+        Ok(Some(hash))
+    }
+
+    fn malformed(&self, problem: &str) -> ChainError {
+        ChainError::malformed(self.http.endpoint(), problem)
+    }
+}
+
+impl ChainSource for EsploraSource {
+    fn describe(&self) -> String {
+        self.http.endpoint().to_owned()
+    }
+
+    fn tip(&mut self) -> Result<Tip, ChainError> {
+        let hash = self
+            .get_hash("/blocks/tip/hash")?
+            .ok_or_else(|| self.malformed("there is no /blocks/tip/hash"))?;
+        if let Some(known) = self.known.filter(|tip| tip.hash == Some(hash)) {
+            return Ok(known);
+        }
+        // Height and time by the hash, not by /blocks/tip/height: a block may come in between.
+        let body = self
+            .get(&format!("/block/{hash}"))?
+            .ok_or_else(|| self.malformed("it does not know its own last block"))?;
+        let block: BlockInfo =
+            serde_json::from_slice(&body).map_err(|error| self.malformed(&error.to_string()))?;
+        if block.id != hash {
+            return Err(self.malformed("another block than asked for"));
+        }
+        let height = believable_height(self.http.endpoint(), block.height)?;
+        let tip = Tip { height, hash: Some(hash), time_unix: block.timestamp };
+        self.known = Some(tip);
+        Ok(tip)
+    }
+
+    fn block_hash_at(&mut self, height: u32) -> Result<Option<BlockHash>, ChainError> {
+        self.get_hash(&format!("/block-height/{height}"))
+    }
+}
+
+#[derive(Deserialize)]
+struct BlockInfo {
+    id: BlockHash,
+    height: u64,
+    timestamp: u64,
+}

@@ -1,0 +1,125 @@
+//! Bounded HTTP requests for bitcoind and esplora. Knows nothing of what is asked.
+
+use std::time::Duration;
+
+use ureq::http::Uri;
+use ureq::{Agent, Body};
+
+use crate::error::ChainError;
+use crate::limits::{CONNECT_TIMEOUT_MS, MAX_ANSWER_BYTES, REQUEST_TIMEOUT_MS};
+
+/// An `http` or `https` address without credentials, query or final slash.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct BaseUrl(String);
+
+impl BaseUrl {
+    /// # Errors
+    /// [`ChainError::Config`] if `url` is no such address. Credentials are refused here because
+    /// addresses end up in logs.
+    pub(crate) fn parse(url: &str) -> Result<Self, ChainError> {
+        let problem = |what: &str| {
+            ChainError::config(
+                format!("`chain.url` {what}"),
+                "Write it like http://127.0.0.1:8332; user and password have their own keys.",
+            )
+        };
+        let uri: Uri = url.parse().map_err(|_| problem("is not a web address"))?;
+        let authority = uri.authority().ok_or_else(|| problem("names no host"))?;
+        if authority.as_str().contains('@') {
+            return Err(problem("must not hold a user or password"));
+        }
+        if !matches!(uri.scheme_str(), Some("http" | "https")) {
+            return Err(problem("must begin with http:// or https://"));
+        }
+        if uri.query().is_some() {
+            return Err(problem("must not hold a query"));
+        }
+        Ok(Self(url.trim_end_matches('/').to_owned()))
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A whole answer, of whatever status.
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Answer {
+    /// The body as text for an error message.
+    pub(crate) fn text_lossy(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+}
+
+pub(crate) struct HttpClient {
+    agent: Agent,
+    base: BaseUrl,
+    /// What errors call the other side.
+    endpoint: String,
+}
+
+impl HttpClient {
+    pub(crate) fn new(kind: &str, base: BaseUrl) -> Self {
+        let agent = Agent::config_builder()
+            .http_status_as_error(false)
+            // A redirect could carry our credentials elsewhere.
+            .max_redirects(0)
+            // Not from the environment: a proxy would see a local bitcoind's password.
+            .proxy(None)
+            .timeout_connect(Some(Duration::from_millis(CONNECT_TIMEOUT_MS)))
+            .timeout_global(Some(Duration::from_millis(REQUEST_TIMEOUT_MS)))
+            .build()
+            .new_agent();
+        let endpoint = format!("{kind} at {}", base.as_str());
+        Self { agent, base, endpoint }
+    }
+
+    pub(crate) fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    pub(crate) fn get(&self, path: &str) -> Result<Answer, ChainError> {
+        let url = format!("{}{path}", self.base.as_str());
+        self.read(self.agent.get(url).call())
+    }
+
+    pub(crate) fn post_json(&self, authorization: &str, body: &[u8]) -> Result<Answer, ChainError> {
+        let request = self
+            .agent
+            .post(self.base.as_str())
+            .header("authorization", authorization)
+            .header("content-type", "application/json");
+        self.read(request.send(body))
+    }
+
+    fn read(
+        &self,
+        response: Result<ureq::http::Response<Body>, ureq::Error>,
+    ) -> Result<Answer, ChainError> {
+        let mut response = response.map_err(|error| self.failure(error))?;
+        let body = response
+            .body_mut()
+            .with_config()
+            .limit(MAX_ANSWER_BYTES as u64)
+            .read_to_vec()
+            .map_err(|error| self.failure(error))?;
+        Ok(Answer { status: response.status().as_u16(), body })
+    }
+
+    fn failure(&self, error: ureq::Error) -> ChainError {
+        match error {
+            ureq::Error::BodyExceedsLimit(_) => ChainError::TooLarge {
+                endpoint: self.endpoint.clone(),
+                limit_bytes: MAX_ANSWER_BYTES,
+            },
+            ureq::Error::LargeResponseHeader(..)
+            | ureq::Error::Protocol(_)
+            | ureq::Error::Http(_) => ChainError::malformed(&self.endpoint, error),
+            _ => ChainError::unreachable(&self.endpoint, error),
+        }
+    }
+}

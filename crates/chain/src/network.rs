@@ -1,0 +1,42 @@
+//! The Bitcoin networks: their names in our configuration and their chain hash on the wire.
+
+use bitcoin::Network;
+use bitcoin::constants::ChainHash;
+
+use crate::error::ChainError;
+
+/// The `chain_hash` of BOLT 0 and of `invoke_hosted_channel` (P§1.4): the genesis block's hash in
+/// internal byte order, so mainnet begins `6fe28c0a`, not `00000000`.
+pub fn chain_hash(network: Network) -> [u8; 32] {
+    ChainHash::using_genesis_block_const(network).to_bytes()
+}
+
+/// The network's name in configuration and output.
+pub fn network_name(network: Network) -> &'static str {
+    match network {
+        Network::Bitcoin => "mainnet",
+        Network::Testnet => "testnet",
+        Network::Testnet4 => "testnet4",
+        Network::Signet => "signet",
+        Network::Regtest => "regtest",
+    }
+}
+
+/// The network called `name`. Takes what [`network_name`] writes and the names other Bitcoin
+/// software uses for the same networks.
+///
+/// # Errors
+/// [`ChainError::Config`] for any other name.
+pub fn parse_network(name: &str) -> Result<Network, ChainError> {
+    match name {
+        "mainnet" | "main" | "bitcoin" => Ok(Network::Bitcoin),
+        "testnet" | "testnet3" | "test" => Ok(Network::Testnet),
+        "testnet4" => Ok(Network::Testnet4),
+        "signet" => Ok(Network::Signet),
+        "regtest" => Ok(Network::Regtest),
+        _ => Err(ChainError::config(
+            format!("there is no network called {name:?}"),
+            "Use mainnet, testnet, testnet4, signet or regtest.",
+        )),
+    }
+}

@@ -1,0 +1,58 @@
+//! What every chain source can be asked. No implementation of one.
+
+use bitcoin::constants::genesis_block;
+use bitcoin::{BlockHash, Network};
+
+use crate::error::ChainError;
+use crate::limits::MAX_HEIGHT;
+
+/// The last block of a source's best chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tip {
+    /// Blocks since genesis.
+    pub height: u32,
+    /// The block's hash; `None` from the regtest clock, which has no blocks.
+    pub hash: Option<BlockHash>,
+    /// Seconds since 1970 in the block's header; for the regtest clock the present time.
+    pub time_unix: u64,
+}
+
+/// Somebody who knows the best chain. Calls block, each for a bounded time, and each reads a
+/// bounded number of bytes.
+pub trait ChainSource: Send {
+    /// The source for logs and errors, without credentials, e.g. `bitcoind at http://127.0.0.1:8332`.
+    fn describe(&self) -> String;
+
+    /// The last block of the best chain.
+    ///
+    /// # Errors
+    /// Whatever kept the source from answering, see [`ChainError`].
+    fn tip(&mut self) -> Result<Tip, ChainError>;
+
+    /// The hash of the block at `height` on the source's best chain; `None` if it has no such block.
+    ///
+    /// # Errors
+    /// Whatever kept the source from answering, see [`ChainError`].
+    fn block_hash_at(&mut self, height: u32) -> Result<Option<BlockHash>, ChainError>;
+
+    /// Makes sure that the source follows `expected`, by its genesis block.
+    ///
+    /// # Errors
+    /// [`ChainError::WrongNetwork`] if it does not; otherwise as [`Self::block_hash_at`].
+    fn check_network(&mut self, expected: Network) -> Result<(), ChainError> {
+        let found = self
+            .block_hash_at(0)?
+            .ok_or_else(|| ChainError::malformed(&self.describe(), "it has no genesis block"))?;
+        if found == genesis_block(expected).block_hash() {
+            return Ok(());
+        }
+        Err(ChainError::WrongNetwork { endpoint: self.describe(), expected, found })
+    }
+}
+
+/// A height as the source gave it, if it can be one.
+pub(crate) fn believable_height(endpoint: &str, height: u64) -> Result<u32, ChainError> {
+    u32::try_from(height).ok().filter(|height| *height <= MAX_HEIGHT).ok_or_else(|| {
+        ChainError::malformed(endpoint, format!("{height} is above any possible height"))
+    })
+}

@@ -1,0 +1,155 @@
+//! Which height to believe (design rule 10): no backward step without a reorg, and when the tip
+//! counts as stale. Pure: no I/O, the time is passed in.
+
+use std::collections::BTreeMap;
+
+use bitcoin::BlockHash;
+
+use crate::limits::REORG_MEMORY_BLOCKS;
+use crate::source::Tip;
+
+/// When a tip is too old to accept forwards on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StaleRule {
+    /// Seconds without a new block, or without an answer, that make the tip stale.
+    pub stale_after_s: u64,
+    /// False where blocks come only when somebody wants them: then only silence makes stale.
+    pub block_age_counts: bool,
+}
+
+/// How the source does, apart from what the chain does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SourceHealth {
+    /// It answers, and its tip is the one reported.
+    Following,
+    /// It answers with a lower height and no sign of a reorg: its height is not believed.
+    Lagging,
+    /// It does not answer, or not sensibly.
+    Failing,
+}
+
+/// The chain as the node should see it from now on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ChainUpdate {
+    /// Height of the best chain. Lower than in the update before only if `reorg`.
+    pub height: u32,
+    /// Hash of the block at `height`; `None` from the regtest clock.
+    pub hash: Option<BlockHash>,
+    /// Seconds since the block's header time or since it was first seen here, whichever is longer.
+    pub tip_age_s: u64,
+    /// The node must not accept forwards on this height.
+    pub stale: bool,
+    /// Blocks reported before have been replaced.
+    pub reorg: bool,
+    /// How the source does.
+    pub health: SourceHealth,
+}
+
+impl ChainUpdate {
+    /// Whether the node has to hear of `self` after `last`. Age alone is no news.
+    fn is_news_after(&self, last: &Self) -> bool {
+        self.reorg
+            || (self.height, self.hash, self.stale, self.health)
+                != (last.height, last.hash, last.stale, last.health)
+    }
+}
+
+/// Follows the tips a source shows and decides what to believe.
+#[derive(Debug, Clone)]
+pub struct TipTracker {
+    rule: StaleRule,
+    believed: Option<Believed>,
+    /// Hashes of tips believed before, to compare the source's present chain with. Bounded.
+    remembered: BTreeMap<u32, BlockHash>,
+    last_answer_unix: u64,
+    last_update: Option<ChainUpdate>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Believed {
+    tip: Tip,
+    first_seen_unix: u64,
+}
+
+impl TipTracker {
+    /// A tracker that knows nothing yet, or what was believed before a restart (`resume`), so that
+    /// the height does not go back over a restart either. `now_unix` in seconds since 1970.
+    pub fn new(rule: StaleRule, resume: Option<Tip>, now_unix: u64) -> Self {
+        let believed = resume.map(|tip| Believed { tip, first_seen_unix: tip.time_unix });
+        let remembered = resume.and_then(|tip| Some((tip.height, tip.hash?))).into_iter().collect();
+        Self { rule, believed, remembered, last_answer_unix: now_unix, last_update: None }
+    }
+
+    /// The height whose block hash on the source's chain must be looked up to judge `tip`; `None`
+    /// if the tip itself tells enough.
+    pub fn probe_height(&self, tip: &Tip) -> Option<u32> {
+        tip.hash?;
+        let (height, _) = self.remembered.range(..=tip.height).next_back()?;
+        (*height != tip.height).then_some(*height)
+    }
+
+    /// The source shows `tip`; `probe` is its hash at [`Self::probe_height`], if it has one.
+    /// Returns what the node has to hear, if anything.
+    pub fn tip_seen(
+        &mut self,
+        tip: Tip,
+        probe: Option<BlockHash>,
+        now_unix: u64,
+    ) -> Option<ChainUpdate> {
+        self.last_answer_unix = now_unix;
+        let believed_height = self.believed.map(|believed| believed.tip.height);
+        let reorg = self.contradicts(&tip, probe);
+        if reorg {
+            // Older hashes may be of the replaced blocks as well: they would prove false reorgs.
+            self.remembered.clear();
+        } else if believed_height.is_some_and(|height| tip.height < height) {
+            return self.report(SourceHealth::Lagging, false, now_unix);
+        }
+        self.believe(tip, reorg || believed_height != Some(tip.height), now_unix);
+        self.report(SourceHealth::Following, reorg, now_unix)
+    }
+
+    /// The source did not answer. Returns what the node has to hear, if anything.
+    pub fn source_failed(&mut self, now_unix: u64) -> Option<ChainUpdate> {
+        self.report(SourceHealth::Failing, false, now_unix)
+    }
+
+    /// True if the source's chain has another block than we were shown before, at the highest
+    /// height known of both.
+    fn contradicts(&self, tip: &Tip, probe: Option<BlockHash>) -> bool {
+        let Some((height, hash)) = self.remembered.range(..=tip.height).next_back() else {
+            return false;
+        };
+        let shown = if *height == tip.height { tip.hash } else { probe };
+        shown.is_some_and(|shown| shown != *hash)
+    }
+
+    fn believe(&mut self, tip: Tip, is_new: bool, now_unix: u64) {
+        match &mut self.believed {
+            Some(believed) if !is_new => believed.tip = tip,
+            _ => self.believed = Some(Believed { tip, first_seen_unix: now_unix }),
+        }
+        if let Some(hash) = tip.hash {
+            self.remembered.insert(tip.height, hash);
+        }
+        while self.remembered.len() > REORG_MEMORY_BLOCKS {
+            self.remembered.pop_first();
+        }
+    }
+
+    fn report(&mut self, health: SourceHealth, reorg: bool, now_unix: u64) -> Option<ChainUpdate> {
+        let Believed { tip, first_seen_unix } = self.believed?;
+        // Header times may lie two hours ahead: then the first sight tells the age.
+        let tip_age_s = now_unix.saturating_sub(tip.time_unix.min(first_seen_unix));
+        let silence_s = now_unix.saturating_sub(self.last_answer_unix);
+        let too_old = self.rule.block_age_counts && tip_age_s >= self.rule.stale_after_s;
+        let stale = too_old || silence_s >= self.rule.stale_after_s;
+        let update =
+            ChainUpdate { height: tip.height, hash: tip.hash, tip_age_s, stale, reorg, health };
+        if self.last_update.as_ref().is_some_and(|last| !update.is_news_after(last)) {
+            return None;
+        }
+        self.last_update = Some(update);
+        Some(update)
+    }
+}

@@ -1,0 +1,187 @@
+//! The task that asks a source again and again and tells the node what changed. The judgement is
+//! in `tracker`; here are waiting, time-outs and back-off.
+
+use std::time::Duration;
+
+use bitcoin::{BlockHash, Network};
+use tokio::sync::mpsc;
+use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::time::{sleep, timeout};
+
+use crate::clock::UnixClock;
+use crate::error::ChainError;
+use crate::limits::{MAX_BACKOFF_MS, MIN_BACKOFF_MS};
+use crate::source::{ChainSource, Tip};
+use crate::tracker::{ChainUpdate, StaleRule, TipTracker};
+
+/// How to watch a source. [`crate::ChainConfig::watch_settings`] makes one.
+#[derive(Debug, Clone)]
+pub struct WatchSettings {
+    /// The chain the source must follow; checked before its first tip and after each failure.
+    pub network: Network,
+    /// Time between two polls that succeed.
+    pub poll_interval: Duration,
+    /// Time for one poll before it counts as failed.
+    pub poll_timeout: Duration,
+    /// When the tip is too old.
+    pub stale: StaleRule,
+    /// What the node believed before it restarted, if it knows.
+    pub resume: Option<Tip>,
+}
+
+/// Watches `source` until the receiver of `updates` is gone.
+///
+/// # Errors
+/// Only a fatal one ([`ChainError::is_fatal`]): the source follows another chain, or its code
+/// failed. Anything else is retried with growing waits.
+pub async fn watch(
+    source: Box<dyn ChainSource>,
+    settings: WatchSettings,
+    clock: UnixClock,
+    updates: mpsc::Sender<ChainUpdate>,
+) -> Result<(), ChainError> {
+    let mut watcher = Watcher::new(source, settings, clock);
+    loop {
+        let step = watcher.step().await?;
+        if let Some(update) = step.update
+            && updates.send(update).await.is_err()
+        {
+            return Ok(());
+        }
+        tokio::select! {
+            () = sleep(step.wait) => {}
+            () = updates.closed() => return Ok(()),
+        }
+    }
+}
+
+/// [`watch`] in single steps, for callers with their own loop.
+pub struct Watcher {
+    endpoint: String,
+    settings: WatchSettings,
+    clock: UnixClock,
+    tracker: TipTracker,
+    poll: Poll,
+    /// Whether the source's network was checked since its last failure.
+    network_checked: bool,
+    /// Polls failed in a row.
+    failures: u32,
+}
+
+/// What one poll came to.
+#[derive(Debug)]
+pub struct Step {
+    /// What the node has to hear, if anything.
+    pub update: Option<ChainUpdate>,
+    /// How long to wait before the next step.
+    pub wait: Duration,
+}
+
+enum Poll {
+    Idle(Box<dyn ChainSource>),
+    /// A thread has the source. It is waited for over several steps if need be: there is never a
+    /// second one.
+    Running(JoinHandle<(Box<dyn ChainSource>, Result<Sighting, ChainError>)>),
+    /// The thread died with the source.
+    Lost,
+}
+
+/// What a source shows in one poll.
+struct Sighting {
+    tip: Tip,
+    probe: Option<BlockHash>,
+}
+
+impl Watcher {
+    /// A watcher of `source` that has not asked it yet.
+    pub fn new(source: Box<dyn ChainSource>, settings: WatchSettings, clock: UnixClock) -> Self {
+        let tracker = TipTracker::new(settings.stale, settings.resume, clock());
+        Self {
+            endpoint: source.describe(),
+            settings,
+            clock,
+            tracker,
+            poll: Poll::Idle(source),
+            network_checked: false,
+            failures: 0,
+        }
+    }
+
+    /// Asks the source once and judges the answer. Must run inside a tokio runtime with time.
+    ///
+    /// # Errors
+    /// As [`watch`].
+    pub async fn step(&mut self) -> Result<Step, ChainError> {
+        match self.ask().await {
+            Ok(sighting) => Ok(self.succeeded(sighting)),
+            Err(error) if error.is_fatal() => Err(error),
+            Err(error) => Ok(self.failed(&error)),
+        }
+    }
+
+    async fn ask(&mut self) -> Result<Sighting, ChainError> {
+        let lost = || ChainError::Broken { endpoint: self.endpoint.clone() };
+        let mut running = match std::mem::replace(&mut self.poll, Poll::Lost) {
+            Poll::Idle(mut source) => {
+                let network = (!self.network_checked).then_some(self.settings.network);
+                let tracker = self.tracker.clone();
+                spawn_blocking(move || {
+                    let sighting = look(source.as_mut(), network, &tracker);
+                    (source, sighting)
+                })
+            }
+            Poll::Running(running) => running,
+            Poll::Lost => return Err(lost()),
+        };
+        match timeout(self.settings.poll_timeout, &mut running).await {
+            Ok(Ok((source, sighting))) => {
+                self.poll = Poll::Idle(source);
+                sighting
+            }
+            Ok(Err(_panicked)) => Err(lost()),
+            Err(_elapsed) => {
+                self.poll = Poll::Running(running);
+                Err(ChainError::unreachable(&self.endpoint, "no answer in time"))
+            }
+        }
+    }
+
+    fn succeeded(&mut self, sighting: Sighting) -> Step {
+        if self.failures > 0 {
+            tracing::info!(source = self.endpoint, "chain source answers again");
+        }
+        self.failures = 0;
+        self.network_checked = true;
+        let update = self.tracker.tip_seen(sighting.tip, sighting.probe, (self.clock)());
+        Step { update, wait: self.settings.poll_interval }
+    }
+
+    fn failed(&mut self, error: &ChainError) -> Step {
+        if self.failures == 0 {
+            tracing::warn!(%error, hint = error.hint(), "chain source fails");
+        }
+        let wait_ms = MIN_BACKOFF_MS.saturating_mul(1 << self.failures.min(16)).min(MAX_BACKOFF_MS);
+        self.failures = self.failures.saturating_add(1);
+        // Whoever answers next may be somebody else.
+        self.network_checked = false;
+        let update = self.tracker.source_failed((self.clock)());
+        Step { update, wait: Duration::from_millis(wait_ms) }
+    }
+}
+
+/// One poll, on a thread that may block.
+fn look(
+    source: &mut dyn ChainSource,
+    check_network: Option<Network>,
+    tracker: &TipTracker,
+) -> Result<Sighting, ChainError> {
+    if let Some(network) = check_network {
+        source.check_network(network)?;
+    }
+    let tip = source.tip()?;
+    let probe = match tracker.probe_height(&tip) {
+        Some(height) => source.block_hash_at(height)?,
+        None => None,
+    };
+    Ok(Sighting { tip, probe })
+}
