@@ -1,0 +1,172 @@
+//! What the operator asks and what is answered.
+
+use steward_channel::{Summary, Suspension};
+use steward_invoice::Invoice;
+use steward_wire::{LastCrossSignedState, NodeId, PaymentHash, Preimage, ShortChannelId};
+
+use crate::row::{InvoiceRow, PaymentRow};
+
+/// What the operator asks. Secrets and randomness come with it: the engine has none.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// Numbers about the node as a whole.
+    Status,
+    /// Opens a hosted channel with a host, as client, or resumes the opening.
+    InvokeChannel {
+        /// The host.
+        host: NodeId,
+        /// Where it listens, `host:port`, best first.
+        addresses: Vec<String>,
+        /// What the host gave us to open with.
+        secret: Vec<u8>,
+    },
+    /// All channels.
+    ListChannels,
+    /// One channel, with its signed state.
+    ShowChannel {
+        /// The other side.
+        peer: NodeId,
+    },
+    /// Keeps a connection to a peer.
+    Connect {
+        /// The peer.
+        peer: NodeId,
+        /// Where it listens, `host:port`, best first.
+        addresses: Vec<String>,
+    },
+    /// Connected and wanted peers.
+    ListPeers,
+    /// Makes an invoice.
+    CreateInvoice {
+        /// `None`: the payer chooses.
+        amount_msat: Option<u64>,
+        /// Shown to the payer.
+        description: String,
+        /// Seconds until it expires.
+        expiry_s: u32,
+        /// Random, from the runtime.
+        preimage: Preimage,
+        /// Random, from the runtime.
+        payment_secret: [u8; 32],
+    },
+    /// Pays an invoice. Paying the same invoice again tells how the first attempt went.
+    Pay {
+        /// The invoice.
+        invoice: Box<Invoice>,
+        /// Required if the invoice leaves the amount open, else refused unless equal.
+        amount_msat: Option<u64>,
+        /// Most fee to pay, in millisatoshi; `None`: 1 % and at least 10 sat.
+        max_fee_msat: Option<u64>,
+    },
+    /// Pays a node without an invoice.
+    Keysend {
+        /// Who is paid.
+        destination: NodeId,
+        /// The host through which it is reached, if it is not a direct peer.
+        via: Option<NodeId>,
+        /// Amount, in millisatoshi.
+        amount_msat: u64,
+        /// Most fee to pay, in millisatoshi.
+        max_fee_msat: Option<u64>,
+        /// Random, from the runtime.
+        preimage: Preimage,
+    },
+    /// The live state of one payment that has not ended, or ended lately.
+    GetPayment {
+        /// Which.
+        payment_hash: PaymentHash,
+    },
+}
+
+/// What a command is answered.
+#[derive(Clone, Debug)]
+pub enum Reply {
+    /// To [`Command::Status`].
+    Status(Status),
+    /// To [`Command::InvokeChannel`] and [`Command::ShowChannel`].
+    Channel(Box<ChannelInfo>),
+    /// To [`Command::ListChannels`].
+    Channels(Vec<ChannelInfo>),
+    /// To [`Command::ListPeers`].
+    Peers(Vec<PeerInfo>),
+    /// To [`Command::CreateInvoice`].
+    Invoice(InvoiceRow),
+    /// To [`Command::Pay`], [`Command::Keysend`] and [`Command::GetPayment`]: the payment as it
+    /// stands; how it ends is told by an event.
+    Payment(PaymentRow),
+    /// Done, nothing to tell.
+    Done,
+}
+
+/// Numbers about the node as a whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// Our identity as host.
+    pub node_id: NodeId,
+    /// Best block height.
+    pub height: u32,
+    /// True if the chain source shows no news: no forwards are accepted.
+    pub tip_is_stale: bool,
+    /// Connected peers.
+    pub peers: u32,
+    /// Channels by phase: opening, offline, syncing, active, suspended.
+    pub channels: [u32; 5],
+    /// What we owe clients, signed, in millisatoshi.
+    pub owed_to_clients_msat: u64,
+    /// What hosts owe us, signed, in millisatoshi.
+    pub owed_by_hosts_msat: u64,
+    /// Sum we could send now, in millisatoshi.
+    pub spendable_msat: u64,
+    /// Sum we could receive now over hosts, in millisatoshi.
+    pub receivable_msat: u64,
+    /// Payments out that have not ended.
+    pub pending_payments: u32,
+    /// Forwards that have not ended.
+    pub pending_forwards: u32,
+}
+
+/// One channel.
+#[derive(Clone, Debug)]
+pub struct ChannelInfo {
+    /// The other side.
+    pub peer: NodeId,
+    /// Our own identity in this channel.
+    pub local: NodeId,
+    /// From the pair of node ids.
+    pub short_channel_id: ShortChannelId,
+    /// `None` while it opens.
+    pub summary: Option<Summary>,
+    /// Where it is in its life.
+    pub phase: steward_channel::Phase,
+    /// Our side.
+    pub role: steward_channel::Role,
+    /// Why it is suspended, if it is.
+    pub suspension: Option<Suspension>,
+    /// As client: what the host asks for forwarding to us.
+    pub peer_policy: Option<steward_wire::ChannelUpdate>,
+    /// As client: balance the host proposes after a suspension, in millisatoshi.
+    pub override_balance_msat: Option<u64>,
+    /// The last state both signed. Only in answer to [`Command::ShowChannel`].
+    pub state: Option<LastCrossSignedState>,
+    /// True if both signatures of `state` hold. Only in answer to [`Command::ShowChannel`].
+    pub signatures_valid: Option<bool>,
+}
+
+/// One peer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeerInfo {
+    /// The peer.
+    pub peer: NodeId,
+    /// Our identity towards it.
+    pub local: NodeId,
+    /// Connected now.
+    pub connected: bool,
+    /// True if it connected to us.
+    pub inbound: bool,
+    /// Its address on the present connection, or those we try.
+    pub addresses: Vec<String>,
+    /// How it frames messages, once known: `modern` or `legacy`.
+    pub framing: Option<&'static str>,
+    /// True if it advertises hosted channels.
+    pub supports_hosted_channels: bool,
+}

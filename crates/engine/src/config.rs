@@ -1,0 +1,101 @@
+//! The host's offer, policies and limits that an operator sets.
+
+use bitcoin::Network;
+use steward_wire::InitHostedChannel;
+use steward_wire::features::{INIT_HOSTED_CHANNELS, INIT_RESIZABLE};
+
+/// What we ask for forwarding a payment to a hosted channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// Fixed fee, in millisatoshi.
+    pub fee_base_msat: u32,
+    /// Proportional fee, in millionths of the amount forwarded.
+    pub fee_ppm: u32,
+    /// Blocks between the outgoing and the incoming expiry.
+    pub cltv_expiry_delta_blocks: u16,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self { fee_base_msat: 1000, fee_ppm: 1000, cltv_expiry_delta_blocks: 144 }
+    }
+}
+
+impl Policy {
+    /// The fee for forwarding `amount_msat`; `None` if it does not fit.
+    pub fn fee_msat(&self, amount_msat: u64) -> Option<u64> {
+        let proportional = u128::from(amount_msat) * u128::from(self.fee_ppm) / 1_000_000;
+        u64::try_from(proportional).ok()?.checked_add(u64::from(self.fee_base_msat))
+    }
+}
+
+/// Who may open a hosted channel with us, and on what terms.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostConfig {
+    /// False: no new channels; those that exist go on.
+    pub accept_new_channels: bool,
+    /// The terms of a new channel.
+    pub offer: InitHostedChannel,
+    /// Largest capacity a client may resize to, in satoshi.
+    pub max_capacity_sat: u64,
+    /// Secrets that open a channel. Empty and not required: anyone may open one.
+    pub secrets: Vec<Vec<u8>>,
+    /// True: only who shows one of the secrets may open a channel.
+    pub require_secret: bool,
+    /// True: a client that shows a valid state newer than anything we have is believed, within
+    /// the offer's limits, if our own record is missing (design.md section 4, rule 8).
+    pub adopt_lost_state: bool,
+    /// Most channels opened within an hour, over all peers.
+    pub max_opens_per_hour: u32,
+    /// Most channels opened within an hour from one network prefix.
+    pub max_opens_per_prefix_per_hour: u32,
+    /// Most channels in all.
+    pub max_channels: u32,
+    /// Sent to clients that ask how we want to be shown.
+    pub branding: Option<steward_wire::HostedChannelBranding>,
+}
+
+impl Default for HostConfig {
+    fn default() -> Self {
+        Self {
+            accept_new_channels: true,
+            offer: default_offer(1_000_000),
+            max_capacity_sat: 10_000_000,
+            secrets: Vec::new(),
+            require_secret: false,
+            adopt_lost_state: false,
+            max_opens_per_hour: 1800,
+            max_opens_per_prefix_per_hour: 60,
+            max_channels: 1_000_000,
+            branding: None,
+        }
+    }
+}
+
+/// Our default terms for a channel of this capacity, in satoshi (design.md section 5).
+pub fn default_offer(capacity_sat: u64) -> InitHostedChannel {
+    let capacity_msat = capacity_sat.saturating_mul(1000);
+    InitHostedChannel {
+        max_htlc_value_in_flight_msat: capacity_msat,
+        htlc_minimum_msat: 1000,
+        max_accepted_htlcs: 21,
+        channel_capacity_msat: capacity_msat,
+        initial_client_balance_msat: 0,
+        features: vec![INIT_HOSTED_CHANNELS, INIT_RESIZABLE],
+    }
+}
+
+/// Everything an operator sets that the engine must know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Which chain.
+    pub network: Network,
+    /// Genesis hash, internal byte order.
+    pub chain_hash: [u8; 32],
+    /// As host.
+    pub host: HostConfig,
+    /// For forwards.
+    pub policy: Policy,
+    /// Accept payments without an invoice.
+    pub accept_keysend: bool,
+}

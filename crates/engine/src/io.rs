@@ -1,0 +1,336 @@
+//! Inputs, effects, actions, events (design.md section 3).
+
+use steward_channel::{Role, Suspension};
+use steward_invoice::HintHop;
+use steward_onion::PathHop;
+use steward_wire::{NodeId, PaymentHash, Preimage, ShortChannelId};
+
+use crate::command::{Command, Reply};
+use crate::error::Error;
+use crate::row::WriteBatch;
+
+/// One connection of one peer: a later connection of the same peer has a higher number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnId(pub u64);
+
+/// Whom a reply is for; chosen by the runtime.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ReplyId(pub u64);
+
+/// What the engine reacts to.
+#[derive(Debug)]
+pub enum Input {
+    /// A peer is connected, transport and init done.
+    PeerConnected {
+        /// The connection.
+        conn: ConnId,
+        /// The peer.
+        peer: NodeId,
+        /// Our identity on this connection.
+        local: NodeId,
+        /// Its init features, big-endian.
+        features: Vec<u8>,
+        /// True if it connected to us.
+        inbound: bool,
+        /// Its IP address and port, for quotas and for people.
+        address: String,
+    },
+    /// The connection is gone.
+    PeerDisconnected {
+        /// The connection.
+        conn: ConnId,
+    },
+    /// Custom messages, in order.
+    Frames {
+        /// From where.
+        conn: ConnId,
+        /// Type and payload, still framed.
+        frames: Vec<(u16, Vec<u8>)>,
+    },
+    /// The operator asks.
+    Command {
+        /// Whom to answer.
+        reply: ReplyId,
+        /// What.
+        command: Command,
+    },
+    /// News from the chain source.
+    Chain {
+        /// Best height; never lower than before except for a real reorg.
+        height: u32,
+        /// No block for too long, or no source: forwards stop.
+        stale: bool,
+    },
+    /// The clock.
+    Tick {
+        /// Unix time, milliseconds.
+        now_ms: u64,
+    },
+    /// The answer to [`Action::FindRoute`].
+    Route {
+        /// For which payment.
+        payment_hash: PaymentHash,
+        /// As in the request; stale answers are dropped.
+        attempt: u32,
+        /// Ready-made HTLCs, or why there are none.
+        result: Result<Vec<RoutedPart>, String>,
+    },
+    /// A preimage learned outside any channel: from the chain or an operator.
+    Preimage(Preimage),
+}
+
+/// One batch: nothing in `actions` may happen before `writes` are durable.
+#[derive(Debug, Default)]
+pub struct Effects {
+    /// To be committed atomically.
+    pub writes: WriteBatch,
+    /// To be carried out in order, afterwards.
+    pub actions: Vec<Action>,
+    /// When the engine wants a [`Input::Tick`] at the latest (unix, milliseconds).
+    pub wakeup_ms: Option<u64>,
+}
+
+/// What the runtime does for the engine.
+#[derive(Debug)]
+pub enum Action {
+    /// Send custom messages on this very connection; if it is gone, drop them.
+    Send {
+        /// Where to.
+        conn: ConnId,
+        /// Type and payload, framed.
+        frames: Vec<(u16, Vec<u8>)>,
+    },
+    /// Close the connection.
+    Disconnect {
+        /// Which.
+        conn: ConnId,
+        /// For the log.
+        reason: String,
+    },
+    /// Keep a connection to this peer from now on.
+    KeepConnected {
+        /// The peer.
+        peer: NodeId,
+        /// True: with the identity derived for this host; false: with the node's.
+        is_host: bool,
+        /// `host:port`, best first.
+        addresses: Vec<String>,
+    },
+    /// Answer the operator.
+    Reply {
+        /// Whom.
+        reply: ReplyId,
+        /// What.
+        result: Result<Reply, Error>,
+    },
+    /// Find a route and build its onions; answer with [`Input::Route`].
+    FindRoute(Box<RouteRequest>),
+    /// What a path was worth, for the scorer.
+    PathResult(PathResult),
+    /// Something an operator or a wallet wants to know.
+    Notice(Event),
+    /// A line for the log.
+    Log {
+        /// How bad.
+        level: Level,
+        /// Stable, snake_case.
+        code: &'static str,
+        /// About whom.
+        peer: Option<NodeId>,
+        /// A sentence.
+        text: String,
+    },
+}
+
+/// How bad a log line is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// Needs a person.
+    Error,
+    /// May need a person.
+    Warn,
+    /// Worth knowing.
+    Info,
+    /// For those who look for something.
+    Debug,
+}
+
+/// A payment that needs a route.
+#[derive(Clone, Debug)]
+pub struct RouteRequest {
+    /// The payment.
+    pub payment_hash: PaymentHash,
+    /// Comes back with the answer.
+    pub attempt: u32,
+    /// Who is paid.
+    pub destination: NodeId,
+    /// What is still to be sent, in millisatoshi.
+    pub amount_msat: u64,
+    /// Most fee for that, in millisatoshi.
+    pub max_fee_msat: u64,
+    /// Blocks the payee wants between now and the HTLC's expiry.
+    pub final_cltv_expiry_delta_blocks: u32,
+    /// Best height: expiries are relative to it.
+    pub height: u32,
+    /// From the invoice: private last hops.
+    pub hints: Vec<Vec<HintHop>>,
+    /// Our channels, with what each can carry now.
+    pub first_hops: Vec<FirstHop>,
+    /// Channels that failed for this payment.
+    pub avoid: Vec<ShortChannelId>,
+    /// Paths of parts still in flight, with their amounts, in millisatoshi.
+    pub in_flight: Vec<(Vec<(NodeId, ShortChannelId)>, u64)>,
+    /// May it be split.
+    pub mpp: bool,
+    /// For the payee's layer of the onion.
+    pub recipient: Recipient,
+}
+
+/// What the payee finds in its layer of the onion.
+#[derive(Clone, Debug)]
+pub struct Recipient {
+    /// From the invoice.
+    pub payment_secret: Option<[u8; 32]>,
+    /// Sum of all parts, in millisatoshi.
+    pub total_msat: u64,
+    /// From the invoice.
+    pub metadata: Option<Vec<u8>>,
+    /// For a payment without an invoice.
+    pub keysend_preimage: Option<Preimage>,
+}
+
+/// One of our channels as the start of a route.
+#[derive(Clone, Debug)]
+pub struct FirstHop {
+    /// The other side.
+    pub peer: NodeId,
+    /// The channel.
+    pub short_channel_id: ShortChannelId,
+    /// Most one HTLC can carry now, in millisatoshi.
+    pub spendable_msat: u64,
+    /// Least one HTLC can carry, in millisatoshi.
+    pub htlc_minimum_msat: u64,
+    /// Capacity, in millisatoshi.
+    pub capacity_msat: u64,
+}
+
+/// One HTLC of a route, ready to be offered.
+#[derive(Clone, Debug)]
+pub struct RoutedPart {
+    /// Hops with fees, in LDK's sense: the last one's fee is the amount.
+    pub path: Vec<PathHop>,
+    /// What the first channel carries, in millisatoshi.
+    pub amount_msat: u64,
+    /// What of it is fee, in millisatoshi.
+    pub fee_msat: u64,
+    /// Expiry of the first HTLC, block height.
+    pub cltv_expiry: u32,
+    /// For the first hop.
+    pub onion: Box<[u8; 1366]>,
+    /// To read failures with.
+    pub session_key: [u8; 32],
+}
+
+/// What a path was worth.
+#[derive(Clone, Debug)]
+pub struct PathResult {
+    /// The path.
+    pub path: Vec<(NodeId, ShortChannelId)>,
+    /// What was sent over it, in millisatoshi.
+    pub amount_msat: u64,
+    /// `None`: the payment arrived. Otherwise the channel that refused, if it is known.
+    pub failed: Option<Option<ShortChannelId>>,
+}
+
+/// Something an operator or a wallet wants to know; kept in table `event`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// Counts up.
+    pub number: u64,
+    /// Unix time, milliseconds.
+    pub time_ms: u64,
+    /// What happened.
+    pub kind: EventKind,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EventKind {
+    /// Both sides signed a first state.
+    ChannelOpened {
+        /// The other side.
+        peer: NodeId,
+        /// Our side.
+        role: Role,
+        /// In millisatoshi.
+        capacity_msat: u64,
+    },
+    /// A host refused, or the opening went wrong.
+    ChannelOpeningFailed {
+        /// The other side.
+        peer: NodeId,
+        /// A sentence.
+        reason: String,
+    },
+    /// No new HTLCs until a person acts.
+    ChannelSuspended {
+        /// The other side.
+        peer: NodeId,
+        /// Why, and by whom.
+        suspension: Suspension,
+    },
+    /// The host proposes a fresh balance; the client's operator must decide.
+    OverrideProposed {
+        /// The host.
+        peer: NodeId,
+        /// What would be ours, in millisatoshi.
+        our_balance_msat: u64,
+    },
+    /// A suspended channel goes on.
+    ChannelOverridden {
+        /// The other side.
+        peer: NodeId,
+    },
+    /// The capacity changed.
+    ChannelResized {
+        /// The other side.
+        peer: NodeId,
+        /// In millisatoshi.
+        capacity_msat: u64,
+    },
+    /// A payment came in.
+    InvoicePaid {
+        /// Which.
+        payment_hash: PaymentHash,
+        /// What came in, in millisatoshi.
+        received_msat: u64,
+    },
+    /// A payment went out.
+    PaymentSent {
+        /// Which.
+        payment_hash: PaymentHash,
+        /// Proof of payment.
+        preimage: Preimage,
+        /// What the payee got, in millisatoshi.
+        amount_msat: u64,
+        /// In millisatoshi.
+        fee_msat: u64,
+    },
+    /// A payment ended without effect.
+    PaymentFailed {
+        /// Which.
+        payment_hash: PaymentHash,
+        /// Stable, snake_case.
+        code: String,
+        /// A sentence.
+        message: String,
+    },
+    /// The preimage of an incoming HTLC was shown, its expiry comes close, and the peer has not
+    /// signed: publish it on chain.
+    PreimageAtRisk {
+        /// The other side.
+        peer: NodeId,
+        /// Block height.
+        cltv_expiry: u32,
+    },
+}

@@ -1,0 +1,30 @@
+//! Every limit of the engine, in one place.
+
+/// Forwards wait this long for a free slot in a busy channel, in milliseconds.
+pub const FORWARD_WAIT_MS: u64 = 5_000;
+/// Own payments wait this long for a free slot, in milliseconds.
+pub const PAYMENT_WAIT_MS: u64 = 30_000;
+/// No new attempt of a payment after this, in milliseconds.
+pub const PAYMENT_RETRY_MS: u64 = 60_000;
+/// Most attempts of a payment.
+pub const MAX_PAYMENT_ATTEMPTS: u32 = 12;
+/// Most payments out that have not ended.
+pub const MAX_PENDING_PAYMENTS: usize = 10_000;
+/// Parts of an incoming payment wait this long for the rest, in milliseconds (BOLT4: at least 60 s).
+pub const MPP_TIMEOUT_MS: u64 = 60_000;
+/// Most invoices that are neither paid nor expired.
+pub const MAX_OPEN_INVOICES: usize = 1_000_000;
+/// Smallest distance between two expiries of a forward we ever accept, in blocks.
+pub const MIN_CLTV_EXPIRY_DELTA_BLOCKS: u16 = 34;
+/// A forward's outgoing expiry must be further away than this, in blocks.
+pub const MIN_OUTGOING_EXPIRY_BLOCKS: u32 = 3;
+/// No HTLC may expire later than this from now, in blocks: two weeks, as most of the network.
+pub const MAX_EXPIRY_BLOCKS: u32 = 2016;
+/// What our invoices ask for between the HTLC's expiry and the height at which it is paid, in
+/// blocks; immortan asks for as many.
+pub const MIN_FINAL_CLTV_EXPIRY_DELTA_BLOCKS: u16 = 144;
+/// Incoming payments that expire sooner than this are failed, in blocks: time to publish a
+/// preimage if the host does not answer.
+pub const FINAL_EXPIRY_SAFETY_BLOCKS: u32 = 108;
+/// Preimages kept in memory beyond those of HTLCs in flight.
+pub const MAX_RECENT_PREIMAGES: usize = 10_000;

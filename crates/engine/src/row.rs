@@ -1,0 +1,316 @@
+//! What is stored, and the batch that stores it (docs/state-format.md).
+
+use std::collections::BTreeMap;
+
+use steward_channel::{Failure, Phase, Role};
+use steward_wire::{NodeId, PaymentHash, Preimage, ShortChannelId};
+
+/// One HTLC, for good: the channel by its other side, and the offerer's id. Never by hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct HtlcKey {
+    /// The other side of the channel.
+    pub peer: NodeId,
+    /// Given by who offered it.
+    pub id: u64,
+}
+
+/// Table `channel`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChannelRow {
+    /// The other side; the key.
+    pub peer: NodeId,
+    /// Our side.
+    pub role: Role,
+    /// For queries; the record decides.
+    pub phase: Phase,
+    /// From the pair of node ids.
+    pub short_channel_id: ShortChannelId,
+    /// Our balance in the signed state, in millisatoshi.
+    pub local_balance_msat: u64,
+    /// The peer's balance in the signed state, in millisatoshi.
+    pub remote_balance_msat: u64,
+    /// [`steward_channel::Channel::record`].
+    pub record: Vec<u8>,
+}
+
+/// Where an HTLC that we offered comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Origin {
+    /// A forward of this incoming HTLC.
+    Forward(HtlcKey),
+    /// Part of our own payment.
+    Payment {
+        /// The payment.
+        payment_hash: PaymentHash,
+        /// Which of its parts.
+        part: u32,
+    },
+}
+
+/// What the outgoing half of a forward tells the incoming half; table `outbox`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Settlement {
+    /// Claim it.
+    Fulfil(Preimage),
+    /// Fail it.
+    Fail(Failure),
+}
+
+/// How far a payment, in or out, has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PaymentStatus {
+    /// Not ended.
+    Pending,
+    /// Paid, the preimage is known.
+    Complete,
+    /// Ended without effect.
+    Failed,
+}
+
+/// Table `payment`: what we pay.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PaymentRow {
+    /// The key.
+    pub payment_hash: PaymentHash,
+    /// Who is paid.
+    pub destination: NodeId,
+    /// What the payee gets, in millisatoshi.
+    pub amount_msat: u64,
+    /// Fees of the parts that are out or paid, in millisatoshi.
+    pub fee_msat: u64,
+    /// Most fee allowed, in millisatoshi.
+    pub max_fee_msat: u64,
+    /// How far it has come.
+    pub status: PaymentStatus,
+    /// Proof of payment.
+    pub preimage: Option<Preimage>,
+    /// Code and sentence, once failed.
+    pub failure: Option<(String, String)>,
+    /// The invoice; empty for a keysend.
+    pub bolt11: String,
+    /// Unix time, milliseconds.
+    pub created_ms: u64,
+    /// Unix time, milliseconds.
+    pub ended_ms: Option<u64>,
+}
+
+/// Table `payment_part`: one HTLC of a payment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PartRow {
+    /// The payment.
+    pub payment_hash: PaymentHash,
+    /// Counts from 0 over all attempts.
+    pub part: u32,
+    /// The first hop.
+    pub peer: NodeId,
+    /// Without fees, in millisatoshi.
+    pub amount_msat: u64,
+    /// In millisatoshi.
+    pub fee_msat: u64,
+    /// Session key of its onion, to read failures with.
+    pub session_key: [u8; 32],
+    /// The nodes and channels it goes through, first hop first.
+    pub path: Vec<(NodeId, ShortChannelId)>,
+    /// How far it has come.
+    pub status: PaymentStatus,
+}
+
+/// Table `invoice`: what we are, or were, to be paid.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InvoiceRow {
+    /// The key.
+    pub payment_hash: PaymentHash,
+    /// What we give for it.
+    pub preimage: Preimage,
+    /// What a payer must show; zeros for a keysend.
+    pub payment_secret: [u8; 32],
+    /// `None`: the payer chose.
+    pub amount_msat: Option<u64>,
+    /// As shown to the payer.
+    pub description: String,
+    /// The invoice; empty for a keysend.
+    pub bolt11: String,
+    /// Unix time, milliseconds.
+    pub created_ms: u64,
+    /// Unix time, milliseconds.
+    pub expires_ms: u64,
+    /// Pending, or complete once paid; failed is not used: an invoice just expires.
+    pub status: PaymentStatus,
+    /// What came in, in millisatoshi.
+    pub received_msat: u64,
+    /// Unix time, milliseconds.
+    pub paid_ms: Option<u64>,
+}
+
+/// Table `forward`: one HTLC carried from one channel to another, for the books.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ForwardRow {
+    /// The incoming HTLC; the key.
+    pub incoming: HtlcKey,
+    /// The outgoing channel, by its other side.
+    pub outgoing_peer: NodeId,
+    /// In millisatoshi.
+    pub amount_in_msat: u64,
+    /// In millisatoshi.
+    pub amount_out_msat: u64,
+    /// How it ended.
+    pub fulfilled: bool,
+    /// Unix time, milliseconds.
+    pub ended_ms: u64,
+}
+
+/// Table `evidence`: a message that may have to be shown to someone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EvidenceRow {
+    /// Who sent it.
+    pub peer: NodeId,
+    /// Unix time, milliseconds.
+    pub time_ms: u64,
+    /// What it shows.
+    pub what: String,
+    /// Its type.
+    pub message_type: u16,
+    /// Its body.
+    pub body: Vec<u8>,
+}
+
+/// Table `peer`: whom we keep a connection to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeerRow {
+    /// The key.
+    pub peer: NodeId,
+    /// True if it is our host: we meet it with the identity derived for it.
+    pub is_host: bool,
+    /// `host:port`, best first.
+    pub addresses: Vec<String>,
+}
+
+/// Which row a write is about. Within a batch the last write to a row wins.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RowKey {
+    /// `channel`
+    Channel(NodeId),
+    /// `htlc_origin`
+    Origin(HtlcKey),
+    /// `outbox`
+    Outbox(HtlcKey),
+    /// `preimage`
+    Preimage(PaymentHash),
+    /// `payment`
+    Payment(PaymentHash),
+    /// `payment_part`
+    Part(PaymentHash, u32),
+    /// `invoice`
+    Invoice(PaymentHash),
+    /// `forward`
+    Forward(HtlcKey),
+    /// `evidence`: numbered by the engine, never overwritten
+    Evidence(u64),
+    /// `event`: numbered by the engine, never overwritten
+    Event(u64),
+    /// `peer`
+    Peer(NodeId),
+    /// `setting`
+    Setting(&'static str),
+}
+
+/// A row's new content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Write {
+    /// `channel`
+    Channel(ChannelRow),
+    /// `htlc_origin`: of the HTLC we offered
+    Origin(Origin),
+    /// `outbox`: for the incoming HTLC
+    Outbox(Settlement),
+    /// `preimage`
+    Preimage {
+        /// The preimage.
+        preimage: Preimage,
+        /// Unix time, milliseconds.
+        learned_ms: u64,
+    },
+    /// `payment`
+    Payment(PaymentRow),
+    /// `payment_part`
+    Part(PartRow),
+    /// `invoice`
+    Invoice(InvoiceRow),
+    /// `forward`
+    Forward(ForwardRow),
+    /// `evidence`
+    Evidence(EvidenceRow),
+    /// `event`
+    Event(crate::io::Event),
+    /// `peer`
+    Peer(PeerRow),
+    /// `setting`
+    Setting(Vec<u8>),
+    /// The row goes.
+    Delete,
+}
+
+/// All writes of one batch: atomic, one state per row.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WriteBatch {
+    rows: BTreeMap<RowKey, Write>,
+}
+
+impl WriteBatch {
+    /// Sets a row.
+    pub fn put(&mut self, key: RowKey, write: Write) {
+        self.rows.insert(key, write);
+    }
+
+    /// Removes a row.
+    pub fn delete(&mut self, key: RowKey) {
+        self.rows.insert(key, Write::Delete);
+    }
+
+    /// Adds a later batch: its rows win.
+    pub fn merge(&mut self, later: Self) {
+        self.rows.extend(later.rows);
+    }
+
+    /// True if there is nothing to make durable.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// All rows, ordered by key.
+    pub fn iter(&self) -> impl Iterator<Item = (&RowKey, &Write)> {
+        self.rows.iter()
+    }
+
+    /// Number of rows.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+}
+
+/// Everything the engine must know to go on after a restart.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    /// All channels.
+    pub channels: Vec<ChannelRow>,
+    /// All rows of `htlc_origin`.
+    pub origins: Vec<(HtlcKey, Origin)>,
+    /// All rows of `outbox`.
+    pub outbox: Vec<(HtlcKey, Settlement)>,
+    /// The newest preimages, up to a limit of the store; older ones are no longer in flight.
+    pub preimages: Vec<Preimage>,
+    /// Payments that have not ended.
+    pub payments: Vec<PaymentRow>,
+    /// Their parts.
+    pub parts: Vec<PartRow>,
+    /// Invoices that are not paid and expired less than a day ago.
+    pub invoices: Vec<InvoiceRow>,
+    /// All rows of `peer`.
+    pub peers: Vec<PeerRow>,
+    /// Setting `height`: the best height ever stored.
+    pub height: u32,
+    /// Highest number used in `event`.
+    pub last_event: u64,
+    /// Highest number used in `evidence`.
+    pub last_evidence: u64,
+}
