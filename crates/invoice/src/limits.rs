@@ -1,0 +1,12 @@
+//! Every limit of invoices, in one place.
+
+/// Longest invoice, in characters; the number all implementations agree on.
+pub const MAX_INVOICE_CHARS: usize = 7_089;
+/// Longest description, in bytes (BOLT11: 1023 groups of five bits).
+pub const MAX_DESCRIPTION_BYTES: usize = 639;
+/// Longest route hint, in hops (BOLT11: 1023 groups of five bits).
+pub const MAX_HINT_HOPS: usize = 12;
+/// Largest creation time, in seconds since 1970 (BOLT11: 35 bits).
+pub const MAX_CREATED_AT_UNIX: u64 = (1 << 35) - 1;
+/// Largest amount, in millisatoshi: 21 million bitcoin.
+pub const MAX_AMOUNT_MSAT: u64 = 21_000_000 * 100_000_000 * 1_000;
