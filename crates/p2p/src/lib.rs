@@ -1,1 +1,38 @@
-//! BOLT8 connections over TCP, one LDK wire stack per connection.
+//! BOLT8 connections over TCP: one LDK `PeerManager` per connection behind our own driver.
+//!
+//! Carries opaque custom messages between two nodes and knows nothing of hosted channels.
+//! Inbound connections use the node's key, outbound ones any identity the caller has.
+//!
+//! Layout
+//! - [`transport`]: all connections of a node: listen, connect, send, one stream of events
+//! - [`session`]: one connection without a socket, for the driver here and for simulators
+//! - [`event`]: what a consumer sees, and [`PeerTransport`], what it can do
+//! - [`limits`]: every bound
+#![forbid(unsafe_code)]
+
+pub mod event;
+pub mod limits;
+pub mod session;
+pub mod stats;
+pub mod transport;
+
+mod address;
+mod caps;
+mod channel_messages;
+mod dial;
+mod driver;
+mod features;
+mod handlers;
+mod outbox;
+mod registry;
+mod signer;
+
+pub use address::{Host, ParseAddressError, PeerAddress};
+pub use dial::{ConnectError, ProxyConfig, ProxyScope};
+pub use event::{
+    ConnectionId, CustomMessage, DisconnectReason, Event, PeerTextKind, PeerTransport,
+};
+pub use features::Features;
+pub use session::{SendError, Session, SessionConfig, SessionError, SessionEvent};
+pub use stats::Stats;
+pub use transport::{ConnectionHandle, Transport, TransportConfig};

@@ -1,0 +1,67 @@
+//! Feature bits of `init`: what we announce, what a peer announced. Not what they mean for
+//! hosted channels.
+
+use std::fmt;
+
+use steward_wire::features::{ATTRIBUTION_DATA, HOSTED_CHANNELS, HOSTED_CHANNELS_LEGACY};
+
+/// BOLT9 bits every Lightning node may require of a peer before it talks at all:
+/// data_loss_protect, var_onion_optin, static_remotekey, payment_secret, basic_mpp, channel_type.
+const BASE_BITS: [u32; 6] = [1, 9, 13, 15, 17, 45];
+
+/// The feature vector of an `init`: big-endian bytes as on the wire, without leading zeros.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Features(Vec<u8>);
+
+impl Features {
+    /// From big-endian bytes, as in `init`.
+    pub fn from_be_bytes(bytes: &[u8]) -> Self {
+        Self(bytes.iter().copied().skip_while(|byte| *byte == 0).collect())
+    }
+
+    /// Exactly these bits.
+    pub fn from_bits(bits: &[u32]) -> Self {
+        let len = bits.iter().max().map_or(0, |highest| highest / 8 + 1);
+        let mut bytes = vec![0; len as usize];
+        for bit in bits {
+            if let Some(byte) = bytes.iter_mut().rev().nth(*bit as usize / 8) {
+                *byte |= 1 << (bit % 8);
+            }
+        }
+        Self(bytes)
+    }
+
+    /// The bits we announce: odd forms only, since nodes refuse even bits they do not know.
+    pub fn announced(hosted_channels: bool, attribution: bool) -> Self {
+        let mut bits = BASE_BITS.to_vec();
+        if attribution {
+            bits.push(ATTRIBUTION_DATA);
+        }
+        if hosted_channels {
+            bits.extend([HOSTED_CHANNELS, HOSTED_CHANNELS_LEGACY]);
+        }
+        Self::from_bits(&bits)
+    }
+
+    /// Whether this very bit is set; the odd and the even bit of a pair are different bits.
+    pub fn has_bit(&self, bit: u32) -> bool {
+        steward_wire::features::has_bit(&self.0, bit)
+    }
+
+    /// Big-endian bytes, as in `init`.
+    pub fn as_be_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The bits that are set, ascending.
+    pub fn bits(&self) -> impl Iterator<Item = u32> + '_ {
+        let len = u32::try_from(self.0.len()).unwrap_or(u32::MAX / 8);
+        (0..len.saturating_mul(8)).filter(|bit| self.has_bit(*bit))
+    }
+}
+
+impl fmt::Debug for Features {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.bits()).finish()
+    }
+}

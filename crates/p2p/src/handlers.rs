@@ -1,0 +1,248 @@
+//! What LDK's PeerManager calls back for one connection: `init`, custom messages, errors, bytes
+//! to send, log records. Handlers only note what happened; the session acts on it.
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bitcoin::constants::ChainHash;
+use bitcoin::secp256k1::PublicKey;
+use lightning::ln::msgs::{
+    self, BaseMessageHandler, DecodeError, LightningError, MessageSendEvent,
+};
+use lightning::ln::peer_handler::{CustomMessageHandler, SocketDescriptor};
+use lightning::ln::wire::{self, CustomMessageReader};
+use lightning::types::features::{InitFeatures, NodeFeatures};
+use lightning::util::logger::{Level, Logger, Record};
+use lightning::util::ser::{LengthLimitedRead, Writeable, Writer};
+
+use crate::event::PeerTextKind;
+use crate::features::Features;
+use crate::limits::{MAX_TEXT_BYTES, MIN_CUSTOM_TYPE};
+use crate::session::SessionEvent;
+
+/// How LDK 0.3 logs a BOLT1 warning; it offers no callback for one.
+const WARNING_LOG_PREFIX: &str = "Got warning message: ";
+
+/// A message neither LDK nor this crate looks into.
+#[derive(Debug)]
+pub(crate) struct RawMessage {
+    pub(crate) message_type: u16,
+    pub(crate) payload: Vec<u8>,
+}
+
+impl wire::Type for RawMessage {
+    fn type_id(&self) -> u16 {
+        self.message_type
+    }
+}
+
+impl Writeable for RawMessage {
+    fn write<W: Writer>(&self, writer: &mut W) -> Result<(), lightning::io::Error> {
+        writer.write_all(&self.payload)
+    }
+}
+
+/// What the callbacks of one connection left behind.
+#[derive(Default)]
+pub(crate) struct Shared {
+    /// What happened, oldest first.
+    pub(crate) events: Vec<SessionEvent>,
+    /// Messages to encrypt, oldest first.
+    pub(crate) outbox: Vec<RawMessage>,
+    /// The peer and its features, once both `init` are exchanged.
+    pub(crate) peer: Option<(PublicKey, Features)>,
+    /// `error` messages for on-chain channel messages we refuse.
+    pub(crate) refusals: Vec<MessageSendEvent>,
+    /// Encrypted bytes to send.
+    pub(crate) outgoing: Vec<u8>,
+    /// LDK gave the connection up.
+    pub(crate) disconnected: bool,
+    /// The last thing LDK said: the only account it gives of why it refuses a peer.
+    pub(crate) last_log: String,
+    /// The peer's error for the whole connection (channel id zero), after which LDK hangs up.
+    pub(crate) fatal_error: Option<String>,
+}
+
+/// All handlers of one connection, and the state they share with its session.
+pub(crate) struct Handlers {
+    features: InitFeatures,
+    chain: ChainHash,
+    shared: Mutex<Shared>,
+}
+
+impl Handlers {
+    pub(crate) fn new(announced: &Features, chain: ChainHash) -> Arc<Self> {
+        let features = InitFeatures::from_be_bytes(announced.as_be_bytes().to_vec());
+        Arc::new(Self { features, chain, shared: Mutex::default() })
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Shared> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Handlers {
+    pub(crate) fn chain(&self) -> ChainHash {
+        self.chain
+    }
+
+    /// Notes an `error` of the peer. One for channel zero concerns the whole connection.
+    pub(crate) fn peer_error(&self, error: &msgs::ErrorMessage) {
+        let text = bounded_text(format_args!("{}", error.data));
+        let mut shared = self.lock();
+        if error.channel_id.is_zero() {
+            shared.fatal_error = Some(text.clone());
+        }
+        let channel_id = error.channel_id.0;
+        shared.events.push(SessionEvent::PeerText { kind: PeerTextKind::Error, channel_id, text });
+    }
+}
+
+impl BaseMessageHandler for Handlers {
+    fn get_and_clear_pending_msg_events(&self) -> Vec<MessageSendEvent> {
+        std::mem::take(&mut self.lock().refusals)
+    }
+
+    fn peer_disconnected(&self, _: PublicKey) {}
+
+    fn provided_node_features(&self) -> NodeFeatures {
+        NodeFeatures::empty()
+    }
+
+    fn provided_init_features(&self, _: PublicKey) -> InitFeatures {
+        self.features.clone()
+    }
+
+    fn peer_connected(&self, _: PublicKey, _: &msgs::Init, _: bool) -> Result<(), ()> {
+        Ok(())
+    }
+}
+
+impl CustomMessageReader for Handlers {
+    type CustomMessage = RawMessage;
+
+    fn read<R: LengthLimitedRead>(
+        &self,
+        message_type: u16,
+        buffer: &mut R,
+    ) -> Result<Option<RawMessage>, DecodeError> {
+        let known = message_type >= MIN_CUSTOM_TYPE && message_type % 2 == 1;
+        if !known {
+            return Ok(None);
+        }
+        let len = usize::try_from(buffer.remaining_bytes()).map_err(|_| DecodeError::ShortRead)?;
+        let mut payload = vec![0; len];
+        buffer.read_exact(&mut payload)?;
+        Ok(Some(RawMessage { message_type, payload }))
+    }
+}
+
+impl CustomMessageHandler for Handlers {
+    fn handle_custom_message(
+        &self,
+        message: RawMessage,
+        _: PublicKey,
+    ) -> Result<(), LightningError> {
+        let RawMessage { message_type, payload } = message;
+        self.lock().events.push(SessionEvent::Message { message_type, payload });
+        Ok(())
+    }
+
+    fn get_and_clear_pending_msg(&self) -> Vec<(PublicKey, RawMessage)> {
+        let mut shared = self.lock();
+        let Some((peer, _)) = shared.peer else { return Vec::new() };
+        shared.outbox.drain(..).map(|message| (peer, message)).collect()
+    }
+
+    fn peer_disconnected(&self, _: PublicKey) {}
+
+    fn peer_connected(&self, peer: PublicKey, init: &msgs::Init, _: bool) -> Result<(), ()> {
+        let big_endian: Vec<u8> = init.features.le_flags().iter().rev().copied().collect();
+        let features = Features::from_be_bytes(&big_endian);
+        let mut shared = self.lock();
+        shared.peer = Some((peer, features.clone()));
+        shared.events.push(SessionEvent::Established { peer: peer.into(), features });
+        Ok(())
+    }
+
+    fn provided_node_features(&self) -> NodeFeatures {
+        NodeFeatures::empty()
+    }
+
+    fn provided_init_features(&self, _: PublicKey) -> InitFeatures {
+        InitFeatures::empty()
+    }
+}
+
+impl Logger for Handlers {
+    fn log(&self, record: Record<'_>) {
+        if record.level < Level::Debug {
+            return;
+        }
+        let text = bounded_text(record.args);
+        tracing::debug!(target: "steward_p2p::ldk", "{text}");
+        let mut shared = self.lock();
+        if let Some(warning) = text.strip_prefix(WARNING_LOG_PREFIX) {
+            shared.events.push(SessionEvent::PeerText {
+                kind: PeerTextKind::Warning,
+                channel_id: [0; 32],
+                text: warning.to_owned(),
+            });
+        }
+        shared.last_log = text;
+    }
+}
+
+/// The "socket" LDK writes to. It takes everything; the session bounds what is queued.
+#[derive(Clone)]
+pub(crate) struct Descriptor(pub(crate) Arc<Handlers>);
+
+impl SocketDescriptor for Descriptor {
+    fn send_data(&mut self, data: &[u8], _continue_read: bool) -> usize {
+        self.0.lock().outgoing.extend_from_slice(data);
+        data.len()
+    }
+
+    fn disconnect_socket(&mut self) {
+        self.0.lock().disconnected = true;
+    }
+}
+
+impl PartialEq for Descriptor {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Descriptor {}
+
+impl Hash for Descriptor {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        Arc::as_ptr(&self.0).hash(state);
+    }
+}
+
+/// Formats at most [`MAX_TEXT_BYTES`], control characters replaced: a peer may have written it,
+/// and somebody will print it.
+fn bounded_text(args: fmt::Arguments<'_>) -> String {
+    struct Bounded(String);
+
+    impl fmt::Write for Bounded {
+        fn write_str(&mut self, text: &str) -> fmt::Result {
+            for c in text.chars() {
+                let c = if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
+                if self.0.len() + c.len_utf8() > MAX_TEXT_BYTES {
+                    return Err(fmt::Error);
+                }
+                self.0.push(c);
+            }
+            Ok(())
+        }
+    }
+
+    let mut bounded = Bounded(String::new());
+    // An error only says that the bound was reached.
+    let _ = fmt::Write::write_fmt(&mut bounded, args);
+    bounded.0
+}

@@ -1,0 +1,352 @@
+//! One BOLT8 connection without a socket: bytes in, events and bytes out. No I/O, no clock, no
+//! randomness of its own, so that a simulator can run it.
+
+use std::sync::Arc;
+
+use bitcoin::constants::ChainHash;
+use bitcoin::secp256k1::SecretKey;
+use lightning::ln::peer_handler::{IgnoringMessageHandler, MessageHandler, PeerManager};
+use steward_wire::NodeId;
+
+use crate::event::PeerTextKind;
+use crate::features::Features;
+use crate::handlers::{Descriptor, Handlers, RawMessage};
+use crate::limits::{
+    KEEP_BUFFER_BYTES, MAX_PAYLOAD_BYTES, MAX_QUEUED_BYTES, MESSAGE_OVERHEAD_BYTES,
+    READ_SLICE_BYTES,
+};
+use crate::signer::Signer;
+
+/// LDK's wire stack for one connection. Gossip and onion messages are ignored.
+type Manager = PeerManager<
+    Descriptor,
+    Arc<Handlers>,
+    IgnoringMessageHandler,
+    IgnoringMessageHandler,
+    Arc<Handlers>,
+    Arc<Handlers>,
+    Arc<Signer>,
+    IgnoringMessageHandler,
+>;
+
+/// What we say in `init`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionConfig {
+    /// Our chain. A peer that lists other chains only is refused.
+    pub chain: ChainHash,
+    /// Whether to announce hosted channels, bits 257 and 32973 (protocol.md section 1.5). They
+    /// make `init` 4 kB long.
+    pub hosted_channel_bits: bool,
+    /// Whether to announce attribution data, bit 37.
+    pub attribution: bool,
+}
+
+/// What a session has to tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SessionEvent {
+    /// The handshake and both `init` are done; comes first, once.
+    Established {
+        /// The peer.
+        peer: NodeId,
+        /// The features of its `init`.
+        features: Features,
+    },
+    /// A custom message of odd type from [`crate::limits::MIN_CUSTOM_TYPE`] up.
+    Message {
+        /// BOLT1 type.
+        message_type: u16,
+        /// What follows the type.
+        payload: Vec<u8>,
+    },
+    /// A BOLT1 `error` or `warning`; see [`crate::Event::PeerText`].
+    PeerText {
+        /// Which of the two.
+        kind: PeerTextKind,
+        /// The channel it names.
+        channel_id: [u8; 32],
+        /// The peer's words, bounded.
+        text: String,
+    },
+}
+
+/// Why a session ended. Nothing can be received or sent afterwards.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SessionError {
+    /// The remote node id is not a curve point.
+    #[error("the node id is not a public key")]
+    InvalidNodeId,
+    /// The peer broke the protocol, or requires what we do not know; for a human.
+    #[error("{0}")]
+    Protocol(String),
+    /// The peer sent an `error` for the whole connection, after which LDK hangs up.
+    #[error("the peer sent an error: {0}")]
+    PeerError(String),
+    /// The handshake took two ticks, or the peer was silent for two.
+    #[error("the peer stopped answering")]
+    Timeout,
+    /// More than [`MAX_QUEUED_BYTES`] wait to be sent.
+    #[error("too many bytes waited to be sent")]
+    SendQueueFull,
+}
+
+/// Why a message was not sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SendError {
+    /// The payload is larger than a BOLT8 message can be. Nothing was sent.
+    #[error("a payload of {len} bytes does not fit a message")]
+    TooLarge {
+        /// Bytes of the payload; at most [`MAX_PAYLOAD_BYTES`] fit.
+        len: usize,
+    },
+    /// The handshake is not finished, or the session has ended.
+    #[error("the session is not established")]
+    NotEstablished,
+    /// More than [`MAX_QUEUED_BYTES`] would wait; the session has ended.
+    #[error("too many bytes waited to be sent")]
+    QueueFull,
+}
+
+/// One connection: feed it with [`receive`](Self::receive), [`send`](Self::send) and
+/// [`tick`](Self::tick), then drain [`take_events`](Self::take_events) and the outgoing bytes.
+pub struct Session {
+    manager: Manager,
+    handlers: Arc<Handlers>,
+    local: NodeId,
+    peer: Option<(NodeId, Features)>,
+    /// Encrypted bytes to send, from `sent` on.
+    outgoing: Vec<u8>,
+    sent: usize,
+    /// Size on the wire of the messages that are not encrypted yet.
+    unencrypted_bytes: usize,
+    ended: Option<SessionError>,
+}
+
+impl Session {
+    /// A session we open, as `identity`, to `remote`. The first bytes are ready to be sent.
+    /// `entropy` must be fresh and secret: the ephemeral key comes from it.
+    ///
+    /// # Errors
+    /// [`SessionError::InvalidNodeId`] if `remote` is not a public key.
+    pub fn outbound(
+        identity: SecretKey,
+        remote: NodeId,
+        entropy: [u8; 32],
+        config: &SessionConfig,
+    ) -> Result<Self, SessionError> {
+        let remote = remote.public_key().ok_or(SessionError::InvalidNodeId)?;
+        let mut session = Self::new(identity, entropy, config);
+        let descriptor = Descriptor(session.handlers.clone());
+        let act_one = session.manager.new_outbound_connection(remote, descriptor, None);
+        session.outgoing = act_one.map_err(|_| session.end_reason())?;
+        Ok(session)
+    }
+
+    /// A session a peer opened to us, to be served as `identity`.
+    /// `entropy` must be fresh and secret: the ephemeral key comes from it.
+    ///
+    /// # Errors
+    /// None today; LDK reserves the right to refuse a connection.
+    pub fn inbound(
+        identity: SecretKey,
+        entropy: [u8; 32],
+        config: &SessionConfig,
+    ) -> Result<Self, SessionError> {
+        let session = Self::new(identity, entropy, config);
+        let descriptor = Descriptor(session.handlers.clone());
+        let accepted = session.manager.new_inbound_connection(descriptor, None);
+        accepted.map_err(|_| session.end_reason())?;
+        Ok(session)
+    }
+
+    fn new(identity: SecretKey, entropy: [u8; 32], config: &SessionConfig) -> Self {
+        let announced = Features::announced(config.hosted_channel_bits, config.attribution);
+        let handlers = Handlers::new(&announced, config.chain);
+        let signer = Arc::new(Signer::new(identity, entropy));
+        let local = signer.node_id().into();
+        let message_handler = MessageHandler {
+            chan_handler: handlers.clone(),
+            route_handler: IgnoringMessageHandler {},
+            onion_message_handler: IgnoringMessageHandler {},
+            custom_message_handler: handlers.clone(),
+            send_only_message_handler: IgnoringMessageHandler {},
+        };
+        // The "current time" numbers node announcements, of which we send none.
+        let manager = Manager::new(message_handler, 0, &entropy, handlers.clone(), signer);
+        Self {
+            manager,
+            handlers,
+            local,
+            peer: None,
+            outgoing: Vec::new(),
+            sent: 0,
+            unencrypted_bytes: 0,
+            ended: None,
+        }
+    }
+
+    /// Takes bytes from the peer, in any portions. What they caused is in
+    /// [`take_events`](Self::take_events), also after an error.
+    ///
+    /// # Errors
+    /// The reason the session has ended for, now or earlier.
+    pub fn receive(&mut self, bytes: &[u8]) -> Result<(), SessionError> {
+        for slice in bytes.chunks(READ_SLICE_BYTES) {
+            self.check_alive()?;
+            self.handlers.lock().last_log.clear();
+            let mut descriptor = Descriptor(self.handlers.clone());
+            if self.manager.read_event(&mut descriptor, slice).is_err() {
+                return Err(self.end(self.end_reason()));
+            }
+            self.encrypt()?;
+            if self.queued_bytes() > MAX_QUEUED_BYTES {
+                return Err(self.end(SessionError::SendQueueFull));
+            }
+        }
+        Ok(())
+    }
+
+    /// Queues a message for the peer; see [`outgoing`](Self::outgoing).
+    ///
+    /// # Errors
+    /// See [`SendError`]; only [`SendError::QueueFull`] ends the session.
+    pub fn send(&mut self, message_type: u16, payload: Vec<u8>) -> Result<(), SendError> {
+        if payload.len() > MAX_PAYLOAD_BYTES {
+            return Err(SendError::TooLarge { len: payload.len() });
+        }
+        if !self.is_established() {
+            return Err(SendError::NotEstablished);
+        }
+        let size = payload.len() + MESSAGE_OVERHEAD_BYTES;
+        if self.queued_bytes() + size > MAX_QUEUED_BYTES {
+            self.end(SessionError::SendQueueFull);
+            return Err(SendError::QueueFull);
+        }
+        self.unencrypted_bytes += size;
+        self.handlers.lock().outbox.push(RawMessage { message_type, payload });
+        Ok(())
+    }
+
+    /// Ten seconds have passed ([`crate::limits::TICK_INTERVAL`]): pings the peer.
+    ///
+    /// # Errors
+    /// [`SessionError::Timeout`] if the peer did not finish the handshake, or was silent, for two
+    /// ticks.
+    pub fn tick(&mut self) -> Result<(), SessionError> {
+        self.check_alive()?;
+        self.manager.timer_tick_occurred();
+        if self.handlers.lock().disconnected {
+            return Err(self.end(SessionError::Timeout));
+        }
+        self.encrypt()
+    }
+
+    /// What happened since the last call, oldest first.
+    pub fn take_events(&mut self) -> Vec<SessionEvent> {
+        std::mem::take(&mut self.handlers.lock().events)
+    }
+
+    /// The bytes to send to the peer: all messages queued so far, encrypted. Tell how many of
+    /// them were sent with [`consume_outgoing`](Self::consume_outgoing).
+    pub fn outgoing(&mut self) -> &[u8] {
+        // An error here is kept, and returned by the next call that can.
+        let _ = self.encrypt();
+        self.outgoing.get(self.sent..).unwrap_or_default()
+    }
+
+    /// The first `len` bytes of [`outgoing`](Self::outgoing) were sent.
+    pub fn consume_outgoing(&mut self, len: usize) {
+        self.sent = self.sent.saturating_add(len).min(self.outgoing.len());
+        if self.sent < self.outgoing.len() {
+            return;
+        }
+        self.sent = 0;
+        self.outgoing.clear();
+        self.outgoing.shrink_to(KEEP_BUFFER_BYTES);
+    }
+
+    /// All bytes to send to the peer.
+    pub fn take_outgoing(&mut self) -> Vec<u8> {
+        let bytes = self.outgoing().to_vec();
+        self.consume_outgoing(bytes.len());
+        bytes
+    }
+
+    /// Bytes, as on the wire, that wait to be sent. The caller pauses reading above
+    /// [`crate::limits::READ_PAUSE_QUEUED_BYTES`].
+    pub fn queued_bytes(&self) -> usize {
+        self.unencrypted_bytes + (self.outgoing.len() - self.sent)
+    }
+
+    /// Whether messages can be sent.
+    pub fn is_established(&self) -> bool {
+        self.ended.is_none() && self.peer.is_some()
+    }
+
+    /// Our own node id.
+    pub fn local_node_id(&self) -> NodeId {
+        self.local
+    }
+
+    /// The peer, once both `init` are exchanged.
+    pub fn their_node_id(&self) -> Option<NodeId> {
+        self.peer.as_ref().map(|(peer, _)| *peer)
+    }
+
+    /// The peer's features, once both `init` are exchanged.
+    pub fn their_features(&self) -> Option<&Features> {
+        self.peer.as_ref().map(|(_, features)| features)
+    }
+
+    /// Lets LDK encrypt what is queued, and collects its bytes.
+    fn encrypt(&mut self) -> Result<(), SessionError> {
+        self.check_alive()?;
+        self.manager.process_events();
+        let mut shared = self.handlers.lock();
+        if self.peer.is_none() {
+            self.peer = shared.peer.clone().map(|(peer, features)| (peer.into(), features));
+        }
+        self.unencrypted_bytes = 0;
+        if self.outgoing.is_empty() {
+            std::mem::swap(&mut self.outgoing, &mut shared.outgoing);
+        } else {
+            // Half of the buffer at a time, so that a busy connection neither grows it for ever
+            // nor moves every byte again and again.
+            if self.sent > self.outgoing.len() / 2 {
+                self.outgoing.drain(..self.sent);
+                self.sent = 0;
+            }
+            self.outgoing.append(&mut shared.outgoing);
+        }
+        let disconnected = shared.disconnected;
+        drop(shared);
+        if disconnected { Err(self.end(self.end_reason())) } else { Ok(()) }
+    }
+
+    fn check_alive(&self) -> Result<(), SessionError> {
+        self.ended.clone().map_or(Ok(()), Err)
+    }
+
+    /// Ends the session, and gives back its memory.
+    fn end(&mut self, reason: SessionError) -> SessionError {
+        self.manager.socket_disconnected(&Descriptor(self.handlers.clone()));
+        let mut shared = self.handlers.lock();
+        shared.outbox = Vec::new();
+        shared.outgoing = Vec::new();
+        self.unencrypted_bytes = 0;
+        self.ended.get_or_insert(reason).clone()
+    }
+
+    /// Why LDK gave the connection up, as far as it says.
+    fn end_reason(&self) -> SessionError {
+        let shared = self.handlers.lock();
+        if let Some(text) = &shared.fatal_error {
+            return SessionError::PeerError(text.clone());
+        }
+        if shared.last_log.is_empty() {
+            return SessionError::Protocol("the peer sent invalid data".to_owned());
+        }
+        SessionError::Protocol(shared.last_log.clone())
+    }
+}

@@ -1,0 +1,42 @@
+//! Counters for metrics; they only ever grow.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// What happened on all connections since the start.
+#[derive(Debug, Default)]
+pub struct Stats {
+    /// Sockets accepted, refused ones included.
+    pub accepted: AtomicU64,
+    /// Sockets closed at once because of the cap on connections.
+    pub refused_total_cap: AtomicU64,
+    /// Sockets closed at once because of the cap per address.
+    pub refused_ip_cap: AtomicU64,
+    /// Sockets closed at once because of the cap on handshakes.
+    pub refused_handshake_cap: AtomicU64,
+    /// Inbound handshakes that failed or timed out.
+    pub failed_handshakes: AtomicU64,
+    /// Connections established, both ways.
+    pub established: AtomicU64,
+    /// Connections that a newer one of the same pair replaced.
+    pub replaced: AtomicU64,
+    /// Connections closed because too much waited to be sent.
+    pub send_queue_full: AtomicU64,
+    /// Messages handed to the consumer.
+    pub messages_received: AtomicU64,
+    /// Messages accepted for sending.
+    pub messages_sent: AtomicU64,
+    /// Messages dropped because their connection was gone.
+    pub messages_dropped: AtomicU64,
+    /// Bytes read from sockets.
+    pub bytes_received: AtomicU64,
+    /// Bytes written to sockets.
+    pub bytes_sent: AtomicU64,
+}
+
+pub(crate) fn count(counter: &AtomicU64) {
+    add(counter, 1);
+}
+
+pub(crate) fn add(counter: &AtomicU64, amount: usize) {
+    counter.fetch_add(amount as u64, Ordering::Relaxed);
+}

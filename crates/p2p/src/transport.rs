@@ -1,0 +1,373 @@
+//! All connections of a node: listeners, outbound connections, and one stream of events.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bitcoin::secp256k1::SecretKey;
+use steward_wire::NodeId;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{mpsc, watch};
+
+use crate::address::PeerAddress;
+use crate::caps::{Admission, Caps, HandshakeSlot, Refusal};
+use crate::dial::{ConnectError, ProxyConfig, dial};
+use crate::driver::{Driver, Link, session_error};
+use crate::event::{ConnectionId, CustomMessage, DisconnectReason, Event, PeerTransport};
+use crate::features::Features;
+use crate::limits::{
+    ACCEPT_RETRY_DELAY, MAX_INBOUND_CONNECTIONS, MAX_INBOUND_HANDSHAKES, MAX_INBOUND_PER_IP,
+    MAX_WAITING_EVENTS,
+};
+use crate::registry::{Ended, Pair, Registration, Registry};
+use crate::session::{SendError, Session, SessionConfig};
+use crate::stats::{Stats, add, count};
+
+/// How a [`Transport`] behaves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TransportConfig {
+    /// What we say in `init`.
+    pub session: SessionConfig,
+    /// Inbound connections in total.
+    pub max_inbound: usize,
+    /// Inbound connections of one IPv4 address or one IPv6 /64.
+    pub max_inbound_per_ip: usize,
+    /// Inbound connections that have not finished their handshake.
+    pub max_inbound_handshakes: usize,
+    /// Whether `max_inbound_per_ip` holds for the loopback address too, from which all visitors
+    /// of an onion service come.
+    pub limit_loopback: bool,
+    /// Proxy for outbound connections.
+    pub proxy: Option<ProxyConfig>,
+}
+
+impl TransportConfig {
+    /// The defaults of [`crate::limits`], no proxy.
+    pub fn new(session: SessionConfig) -> Self {
+        Self {
+            session,
+            max_inbound: MAX_INBOUND_CONNECTIONS,
+            max_inbound_per_ip: MAX_INBOUND_PER_IP,
+            max_inbound_handshakes: MAX_INBOUND_HANDSHAKES,
+            limit_loopback: false,
+            proxy: None,
+        }
+    }
+}
+
+/// All connections of a node. Clones are the same transport.
+#[derive(Clone)]
+pub struct Transport(Arc<Inner>);
+
+struct Inner {
+    config: TransportConfig,
+    registry: Arc<Registry>,
+    caps: Caps,
+    events: mpsc::Sender<Event>,
+    stats: Arc<Stats>,
+    /// True when all tasks shall end. They hold a receiver each, so that its sender knows when
+    /// the last has gone.
+    shutdown: watch::Sender<bool>,
+}
+
+/// An outbound connection, to wait for its end.
+#[derive(Debug)]
+pub struct ConnectionHandle {
+    conn: ConnectionId,
+    ended: Ended,
+}
+
+impl ConnectionHandle {
+    /// The connection's id.
+    pub fn id(&self) -> ConnectionId {
+        self.conn
+    }
+
+    /// Waits until the connection has ended.
+    pub async fn ended(mut self) -> DisconnectReason {
+        wait_for_end(&mut self.ended).await
+    }
+}
+
+impl Transport {
+    /// A transport without any connection, and its events. The consumer must keep taking them:
+    /// connections are not read while [`MAX_WAITING_EVENTS`] wait.
+    pub fn new(config: TransportConfig) -> (Self, mpsc::Receiver<Event>) {
+        let (events, receiver) = mpsc::channel(MAX_WAITING_EVENTS);
+        let inner = Inner {
+            caps: Caps::new(&config),
+            config,
+            registry: Arc::default(),
+            events,
+            stats: Arc::default(),
+            shutdown: watch::Sender::new(false),
+        };
+        (Self(Arc::new(inner)), receiver)
+    }
+
+    /// Accepts connections on `address` as `identity`, until [`shutdown`](Self::shutdown).
+    /// Returns the address bound, of interest if the port was zero.
+    ///
+    /// # Errors
+    /// If the address cannot be bound.
+    pub async fn listen(
+        &self,
+        address: SocketAddr,
+        identity: SecretKey,
+    ) -> std::io::Result<SocketAddr> {
+        let listener = TcpListener::bind(address).await?;
+        let bound = listener.local_addr()?;
+        tokio::spawn(accept_loop(self.0.clone(), listener, identity));
+        Ok(bound)
+    }
+
+    /// Connects to `peer` as `identity`. The handshake is done when this returns; the `Connected`
+    /// event follows. An older connection of the same pair is replaced. May be cancelled.
+    ///
+    /// # Errors
+    /// See [`ConnectError`].
+    pub async fn connect(
+        &self,
+        identity: SecretKey,
+        peer: NodeId,
+        address: &PeerAddress,
+    ) -> Result<ConnectionHandle, ConnectError> {
+        let shutdown = self.0.shutdown.subscribe();
+        if *shutdown.borrow() {
+            return Err(ConnectError::ShuttingDown);
+        }
+        let session = Session::outbound(identity, peer, entropy()?, &self.0.config.session)
+            .map_err(|_| ConnectError::InvalidNodeId)?;
+        if session.local_node_id() == peer {
+            return Err(ConnectError::InvalidNodeId);
+        }
+        let stream = dial(address, self.0.config.proxy.as_ref()).await?;
+        let (session, stream) = handshake(&self.0.stats, session, stream, shutdown.clone())
+            .await
+            .map_err(ConnectError::Handshake)?;
+        let connection =
+            Connection { session, stream, address: address.clone(), admission: None, shutdown };
+        let (registration, features) =
+            register(&self.0, &connection).ok_or(ConnectError::InvalidNodeId)?;
+        let handle = ConnectionHandle { conn: registration.conn, ended: registration.ended() };
+        tokio::spawn(run(self.0.clone(), connection, registration, features));
+        Ok(handle)
+    }
+
+    /// Queues messages on a connection, in order. To a connection that is gone they are dropped
+    /// and counted.
+    ///
+    /// # Errors
+    /// [`SendError::TooLarge`] if a payload is too large: none of the messages is sent.
+    /// [`SendError::QueueFull`] if the peer is too far behind: the connection ends.
+    pub fn try_send(
+        &self,
+        conn: ConnectionId,
+        messages: Vec<CustomMessage>,
+    ) -> Result<(), SendError> {
+        let len = messages.len();
+        let pushed = match self.0.registry.outbox(conn) {
+            Some(outbox) => outbox.push(messages),
+            None => Err(SendError::NotEstablished),
+        };
+        match pushed {
+            Ok(()) => add(&self.0.stats.messages_sent, len),
+            Err(SendError::NotEstablished) => add(&self.0.stats.messages_dropped, len),
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// The live connection of one of our identities with a peer.
+    pub fn connection(&self, local: NodeId, peer: NodeId) -> Option<ConnectionHandle> {
+        let (conn, ended) = self.0.registry.of_pair(&(local, peer))?;
+        Some(ConnectionHandle { conn, ended })
+    }
+
+    /// The counters.
+    pub fn stats(&self) -> &Arc<Stats> {
+        &self.0.stats
+    }
+
+    /// Ends all listeners and connections, and waits until all events are delivered: keep taking
+    /// them meanwhile, or drop the receiver.
+    pub async fn shutdown(&self) {
+        self.0.shutdown.send_replace(true);
+        self.0.shutdown.closed().await;
+    }
+}
+
+impl PeerTransport for Transport {
+    /// Like [`Transport::try_send`]. A message that cannot be sent ends the connection: its
+    /// resync is a way back to agreement, a gap is not.
+    fn send(&self, conn: ConnectionId, messages: Vec<CustomMessage>) {
+        if let Err(error) = self.try_send(conn, messages) {
+            tracing::warn!(%conn, %error, "cannot send");
+            self.disconnect(conn, &error.to_string());
+        }
+    }
+
+    fn disconnect(&self, conn: ConnectionId, reason: &str) {
+        if let Some(outbox) = self.0.registry.outbox(conn) {
+            outbox.end(DisconnectReason::Requested(reason.to_owned()));
+        }
+    }
+}
+
+/// A connection past its handshake.
+struct Connection {
+    session: Session,
+    stream: TcpStream,
+    address: PeerAddress,
+    /// Set if the peer connected to us.
+    admission: Option<Admission>,
+    shutdown: watch::Receiver<bool>,
+}
+
+async fn accept_loop(inner: Arc<Inner>, listener: TcpListener, identity: SecretKey) {
+    let mut shutdown = inner.shutdown.subscribe();
+    while !*shutdown.borrow_and_update() {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = shutdown.changed() => return,
+        };
+        let (stream, address) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept a connection");
+                tokio::time::sleep(ACCEPT_RETRY_DELAY).await;
+                continue;
+            }
+        };
+        count(&inner.stats.accepted);
+        match inner.caps.admit(address.ip()) {
+            Ok((admission, slot)) => {
+                tokio::spawn(accept(inner.clone(), stream, address, identity, admission, slot));
+            }
+            Err(refusal) => {
+                tracing::debug!(%address, ?refusal, "connection refused");
+                count(match refusal {
+                    Refusal::Total => &inner.stats.refused_total_cap,
+                    Refusal::PerIp => &inner.stats.refused_ip_cap,
+                    Refusal::Handshakes => &inner.stats.refused_handshake_cap,
+                });
+            }
+        }
+    }
+}
+
+async fn accept(
+    inner: Arc<Inner>,
+    stream: TcpStream,
+    address: SocketAddr,
+    identity: SecretKey,
+    admission: Admission,
+    slot: HandshakeSlot,
+) {
+    let shutdown = inner.shutdown.subscribe();
+    let entropy = match entropy() {
+        Ok(entropy) => entropy,
+        Err(error) => {
+            tracing::error!(%error, "connection refused");
+            return;
+        }
+    };
+    let session = Session::inbound(identity, entropy, &inner.config.session);
+    let established = match session.map_err(session_error) {
+        Ok(session) => handshake(&inner.stats, session, stream, shutdown.clone()).await,
+        Err(reason) => Err(reason),
+    };
+    drop(slot);
+    let (session, stream) = match established {
+        Ok(established) => established,
+        Err(reason) => {
+            tracing::debug!(%address, %reason, "handshake failed");
+            count(&inner.stats.failed_handshakes);
+            return;
+        }
+    };
+    let admission = Some(admission);
+    let connection = Connection { session, stream, address: address.into(), admission, shutdown };
+    if let Some((registration, features)) = register(&inner, &connection) {
+        run(inner, connection, registration, features).await;
+    }
+}
+
+async fn handshake(
+    stats: &Stats,
+    session: Session,
+    stream: TcpStream,
+    mut shutdown: watch::Receiver<bool>,
+) -> Result<(Session, TcpStream), DisconnectReason> {
+    // Small messages must not wait for the acknowledgement of earlier ones.
+    stream.set_nodelay(true).map_err(|error| DisconnectReason::Io(error.to_string()))?;
+    let mut link = Link { stream, session, stats };
+    tokio::select! {
+        done = link.handshake() => done?,
+        _ = shutdown.wait_for(|shutdown| *shutdown) => return Err(DisconnectReason::Shutdown),
+    }
+    Ok((link.session, link.stream))
+}
+
+/// Enters an established connection, unless we talk to ourselves.
+fn register(inner: &Inner, connection: &Connection) -> Option<(Registration, Features)> {
+    let local = connection.session.local_node_id();
+    let peer = connection.session.their_node_id()?;
+    let features = connection.session.their_features()?.clone();
+    if local == peer {
+        return None;
+    }
+    let registration = inner.registry.register((local, peer));
+    count(&inner.stats.established);
+    if registration.predecessor.is_some() {
+        count(&inner.stats.replaced);
+    }
+    Some((registration, features))
+}
+
+/// Reports and runs a connection. Its events are framed by those of no other of its pair.
+async fn run(
+    inner: Arc<Inner>,
+    connection: Connection,
+    mut registration: Registration,
+    features: Features,
+) {
+    let Connection { session, stream, address, admission, mut shutdown } = connection;
+    if let Some(predecessor) = &mut registration.predecessor {
+        wait_for_end(predecessor).await;
+    }
+    // Replaced in its turn before it began: nobody has heard of it.
+    if let Some(reason) = registration.outbox.end_reason() {
+        return registration.end(reason);
+    }
+    let conn = registration.conn;
+    let (local, peer): Pair = registration.pair();
+    let inbound = admission.is_some();
+    let connected = Event::Connected { conn, local, peer, features, inbound, address };
+    if inner.events.send(connected).await.is_err() {
+        return registration.end(DisconnectReason::Shutdown);
+    }
+    tracing::debug!(%conn, %peer, inbound, "connected");
+    let link = Link { stream, session, stats: &inner.stats };
+    let outbox = registration.outbox.clone();
+    let reason = Driver::new(link, conn, &outbox, &inner.events).run(&mut shutdown).await;
+    if reason == DisconnectReason::SendQueueFull {
+        count(&inner.stats.send_queue_full);
+    }
+    tracing::debug!(%conn, %peer, %reason, "disconnected");
+    // The consumer may be gone; then nobody is left to tell.
+    let _ = inner.events.send(Event::Disconnected { conn, reason: reason.clone() }).await;
+    drop(admission);
+    registration.end(reason);
+}
+
+async fn wait_for_end(ended: &mut Ended) -> DisconnectReason {
+    // The sender goes away without a word only if its task was torn down with the runtime.
+    let reason = ended.wait_for(Option::is_some).await.ok().and_then(|reason| reason.clone());
+    reason.unwrap_or(DisconnectReason::Shutdown)
+}
+
+fn entropy() -> Result<[u8; 32], ConnectError> {
+    let mut entropy = [0; 32];
+    getrandom::fill(&mut entropy).map_err(|error| ConnectError::Entropy(error.to_string()))?;
+    Ok(entropy)
+}
