@@ -1,26 +1,33 @@
-//! The chain as an electrum server tells it. The protocol is electrum-client's; the connection is
-//! ours, because that crate reads lines of any length for any time.
+//! The chain as an electrum server tells it: three requests of its line protocol (1.4 to 1.6).
+//! Own code because electrum-client 0.25 reads lines without limit and panics on foreign JSON.
+
+use std::io::{self, BufRead, BufReader, Write};
 
 use bitcoin::BlockHash;
-use electrum_client::raw_client::{
-    CLIENT_NAME, PROTOCOL_VERSION_MAX, PROTOCOL_VERSION_MIN, RawClient,
-};
-use electrum_client::{ElectrumApi, Error, Param};
+use bitcoin::block::Header;
+use bitcoin::consensus::encode::deserialize_hex;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json};
 
 use crate::error::ChainError;
 use crate::limits::MAX_ANSWER_BYTES;
 use crate::source::{ChainSource, Tip, believable_height};
 use crate::stream::{Allowance, ElectrumUrl, Stream, connect};
 
-/// An electrum server, connected on first use and again after each error.
+const CLIENT_NAME: &str = "steward";
+const PROTOCOL_VERSIONS: [&str; 2] = ["1.4", "1.6"];
+
+/// An electrum server, connected on first use and again after each failure.
 pub(crate) struct ElectrumSource {
     url: ElectrumUrl,
     connection: Option<Connection>,
 }
 
 struct Connection {
-    client: RawClient<Stream>,
+    stream: BufReader<Stream>,
     allowance: Allowance,
+    next_id: u64,
 }
 
 impl ElectrumSource {
@@ -28,66 +35,70 @@ impl ElectrumSource {
         Self { url, connection: None }
     }
 
-    /// Runs `ask` on the connection. A connection that failed is dropped: what comes on it later
-    /// could be the answer to an older question.
-    fn ask<T>(
-        &mut self,
-        ask: impl FnOnce(&RawClient<Stream>) -> Result<T, Error>,
-    ) -> Result<T, ChainError> {
-        let connection = match self.connection.take() {
+    fn call<T: DeserializeOwned>(&mut self, method: &str, params: Value) -> Result<T, ChainError> {
+        let endpoint = self.describe();
+        let mut connection = match self.connection.take() {
             Some(connection) => connection,
-            None => self.connect()?,
+            None => self.connect(&endpoint)?,
         };
-        connection.allowance.renew();
-        match ask(&connection.client) {
-            Ok(answer) => {
-                self.connection = Some(connection);
-                Ok(answer)
-            }
-            Err(error) => {
-                let failure = self.failure(&connection.allowance, error);
-                if matches!(failure, ChainError::Refused { .. }) {
-                    self.connection = Some(connection);
-                }
-                Err(failure)
-            }
-        }
+        let reply = connection.ask(&endpoint, method, params)?;
+        // Only a connection that gave a whole answer is kept: on any other the next line could
+        // belong to this question.
+        self.connection = Some(connection);
+        reply.into_result(&endpoint)
     }
 
-    fn connect(&self) -> Result<Connection, ChainError> {
+    fn connect(&self, endpoint: &str) -> Result<Connection, ChainError> {
         let allowance = Allowance::new();
         let stream = connect(&self.url, &allowance)
-            .map_err(|error| ChainError::unreachable(&self.describe(), error))?;
-        let client = RawClient::from(stream);
-        let versions = vec![PROTOCOL_VERSION_MIN.to_owned(), PROTOCOL_VERSION_MAX.to_owned()];
-        let hello = [Param::String(CLIENT_NAME.to_owned()), Param::StringVec(versions)];
-        client
-            .raw_call("server.version", hello)
-            .map_err(|error| self.failure(&allowance, error))?;
-        Ok(Connection { client, allowance })
+            .map_err(|error| ChainError::unreachable(endpoint, error))?;
+        let mut connection = Connection { stream: BufReader::new(stream), allowance, next_id: 0 };
+        connection
+            .ask(endpoint, "server.version", json!([CLIENT_NAME, PROTOCOL_VERSIONS]))?
+            .into_result::<Value>(endpoint)?;
+        Ok(connection)
+    }
+}
+
+impl Connection {
+    fn ask(&mut self, endpoint: &str, method: &str, params: Value) -> Result<Reply, ChainError> {
+        self.allowance.renew();
+        let id = self.next_id;
+        self.next_id = self.next_id.wrapping_add(1);
+        let mut line =
+            json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params}).to_string();
+        line.push('\n');
+        self.send(&line).map_err(|error| ChainError::unreachable(endpoint, error))?;
+        // Ends at the latest when the allowance is spent.
+        loop {
+            let line = self.read_line(endpoint)?;
+            // Through a map: a struct alone would be read from a JSON list as well.
+            let reply: Reply = serde_json::from_slice::<Map<String, Value>>(&line)
+                .and_then(|map| serde_json::from_value(Value::Object(map)))
+                .map_err(|error| ChainError::malformed(endpoint, error))?;
+            // Other lines are notifications of new blocks; the next poll sees those itself.
+            if reply.id == json!(id) {
+                return Ok(reply);
+            }
+        }
     }
 
-    fn failure(&self, allowance: &Allowance, error: Error) -> ChainError {
-        let endpoint = self.describe();
-        if allowance.is_spent() {
-            return ChainError::TooLarge { endpoint, limit_bytes: MAX_ANSWER_BYTES };
-        }
-        match error {
-            Error::Protocol(reply) => {
-                let code = reply.get("code").and_then(|code| code.as_i64()).unwrap_or(0);
-                let text = reply.get("message").and_then(|text| text.as_str());
-                ChainError::refused(&endpoint, code, text.unwrap_or(&reply.to_string()))
-            }
-            Error::IOError(ref io) if io.kind() == std::io::ErrorKind::InvalidData => {
-                ChainError::malformed(&endpoint, error)
-            }
-            Error::SharedIOError(ref io) if io.kind() == std::io::ErrorKind::InvalidData => {
-                ChainError::malformed(&endpoint, error)
-            }
-            Error::IOError(_) | Error::SharedIOError(_) => {
-                ChainError::unreachable(&endpoint, error)
-            }
-            _ => ChainError::malformed(&endpoint, error),
+    fn send(&mut self, line: &str) -> io::Result<()> {
+        let stream = self.stream.get_mut();
+        stream.write_all(line.as_bytes())?;
+        stream.flush()
+    }
+
+    fn read_line(&mut self, endpoint: &str) -> Result<Vec<u8>, ChainError> {
+        let mut line = Vec::new();
+        match self.stream.read_until(b'\n', &mut line) {
+            Ok(_) if line.ends_with(b"\n") => Ok(line),
+            Ok(_) => Err(ChainError::unreachable(endpoint, "it closed the connection")),
+            Err(_) if self.allowance.is_spent() => Err(ChainError::TooLarge {
+                endpoint: endpoint.to_owned(),
+                limit_bytes: MAX_ANSWER_BYTES,
+            }),
+            Err(error) => Err(ChainError::unreachable(endpoint, error)),
         }
     }
 }
@@ -98,27 +109,55 @@ impl ChainSource for ElectrumSource {
     }
 
     fn tip(&mut self) -> Result<Tip, ChainError> {
-        // The answer to subscribing is the present tip, each time. The notifications that come
-        // besides carry nothing more and are thrown away so that they do not pile up.
-        let notification = self.ask(|client| {
-            let notification = client.block_headers_subscribe()?;
-            while client.block_headers_pop()?.is_some() {}
-            Ok(notification)
-        })?;
-        let height = believable_height(&self.describe(), notification.height as u64)?;
+        // The answer to subscribing is the present tip, each time it is asked.
+        let best: BestHeader = self.call("blockchain.headers.subscribe", json!([]))?;
+        let endpoint = self.describe();
+        let header = parse_header(&endpoint, &best.hex)?;
         Ok(Tip {
-            height,
-            hash: Some(notification.header.block_hash()),
-            time_unix: u64::from(notification.header.time),
+            height: believable_height(&endpoint, best.height)?,
+            hash: Some(header.block_hash()),
+            time_unix: u64::from(header.time),
         })
     }
 
     fn block_hash_at(&mut self, height: u32) -> Result<Option<BlockHash>, ChainError> {
-        match self.ask(|client| client.block_header(height as usize)) {
-            Ok(header) => Ok(Some(header.block_hash())),
+        match self.call::<String>("blockchain.block.header", json!([height])) {
+            Ok(hex) => Ok(Some(parse_header(&self.describe(), &hex)?.block_hash())),
             // Servers agree on no code for a height above their tip.
             Err(ChainError::Refused { .. }) => Ok(None),
             Err(error) => Err(error),
         }
     }
+}
+
+fn parse_header(endpoint: &str, hex: &str) -> Result<Header, ChainError> {
+    deserialize_hex(hex).map_err(|error| ChainError::malformed(endpoint, error))
+}
+
+#[derive(Deserialize)]
+struct Reply {
+    #[serde(default)]
+    id: Value,
+    #[serde(default)]
+    result: Value,
+    #[serde(default)]
+    error: Value,
+}
+
+impl Reply {
+    fn into_result<T: DeserializeOwned>(self, endpoint: &str) -> Result<T, ChainError> {
+        if !self.error.is_null() {
+            let code = self.error.get("code").and_then(Value::as_i64).unwrap_or(0);
+            let message = self.error.get("message").and_then(Value::as_str).map(str::to_owned);
+            let message = message.unwrap_or_else(|| self.error.to_string());
+            return Err(ChainError::refused(endpoint, code, &message));
+        }
+        serde_json::from_value(self.result).map_err(|error| ChainError::malformed(endpoint, error))
+    }
+}
+
+#[derive(Deserialize)]
+struct BestHeader {
+    height: u64,
+    hex: String,
 }
