@@ -15,7 +15,7 @@ pub const FAILURE_PADDED_BYTES: usize = 256;
 /// Smallest failure packet that can hold a failure code, in bytes: hmac 32, length 2, code 2.
 pub const MIN_FAILURE_BYTES: usize = 36;
 /// Largest `channel_update` we put into a failure, in bytes, so that it fits the padding.
-pub const MAX_CHANNEL_UPDATE_BYTES: usize = 236;
+pub const MAX_CHANNEL_UPDATE_BYTES: usize = 244;
 /// Blocks that must be left of an HTLC's life for us to accept it as its final recipient.
 /// LDK's constant (`HTLC_FAIL_BACK_BUFFER + 2`), which `receive` applies; an invoice must
 /// therefore ask for at least this `min_final_cltv_expiry_delta`.
