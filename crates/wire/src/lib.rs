@@ -16,6 +16,27 @@
 //! - [`snapshot`]: a state exported for a third party to verify
 //! - [`error_code`]: what the text of an `error` says, for people
 //! - [`onchain`]: preimages published in transaction outputs
+//!
+//! A message goes out in the framing its receiver speaks, and comes in with the framing its sender
+//! has shown:
+//!
+//! ```
+//! use steward_wire::{Framing, Message, Signature, StateUpdate, framing};
+//!
+//! let update = Message::StateUpdate(StateUpdate {
+//!     block_day: 5_000,
+//!     local_updates: 1,
+//!     remote_updates: 0,
+//!     local_sig_of_remote: Signature::ZERO,
+//! });
+//! let (message_type, payload) = framing::encode(Framing::Legacy, &update)?;
+//! assert_eq!((message_type, payload.len()), (65_529, 2 + 76));
+//!
+//! let mut peer_framing = None;
+//! assert_eq!(framing::decode(&mut peer_framing, message_type, &payload)?, Some(update));
+//! assert_eq!(peer_framing, Some(Framing::Legacy));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 #![forbid(unsafe_code)]
 
 pub mod bolt2;
