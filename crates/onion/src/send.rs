@@ -150,7 +150,8 @@ fn check(
     recipient: &Recipient,
     height: u32,
 ) -> Result<(), CreateError> {
-    let tail_hops = tail.map_or(0, |tail| tail.hops.len());
+    // The tail's first hop is the path's last.
+    let tail_hops = tail.map_or(0, |tail| tail.hops.len().saturating_sub(1));
     let hops = path.len().saturating_add(tail_hops);
     if path.is_empty() || hops > MAX_ROUTE_HOPS || tail.is_some_and(|tail| tail.hops.is_empty()) {
         return Err(CreateError::BadLength);

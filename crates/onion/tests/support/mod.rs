@@ -96,6 +96,7 @@ pub(crate) fn bigsize(value: u64) -> Vec<u8> {
     match value {
         0..0xfd => vec![value as u8],
         0xfd..0x1_0000 => [&[0xfd][..], &(value as u16).to_be_bytes()].concat(),
+        0x1_0000..0x1_0000_0000 => [&[0xfe][..], &(value as u32).to_be_bytes()].concat(),
         _ => [&[0xff][..], &value.to_be_bytes()].concat(),
     }
 }
@@ -180,6 +181,21 @@ pub(crate) fn seal(rho: [u8; 32], plain: &[u8]) -> Vec<u8> {
     sealed
 }
 
+/// LDK's seal for hops of a path that ends at the one who makes it.
+pub(crate) fn seal_for_self(rho: [u8; 32], own_key: [u8; 32], plain: &[u8]) -> Vec<u8> {
+    let mut sealed = plain.to_vec();
+    let stream = stream(rho, 64 + plain.len());
+    xor(&mut sealed, &stream[64..]);
+    let mut mac = chacha20_poly1305::poly1305::Poly1305::new(stream[..32].try_into().unwrap());
+    mac.input(&sealed);
+    mac.input(&vec![0; sealed.len().next_multiple_of(16) - sealed.len()]);
+    mac.input(&own_key);
+    mac.input(&(sealed.len() as u64).to_le_bytes());
+    mac.input(&32u64.to_le_bytes());
+    sealed.extend_from_slice(&mac.tag());
+    sealed
+}
+
 /// One hop of a blinded path: what its creator computes from the path's private key.
 pub(crate) struct BlindedHop {
     pub(crate) path_key: PublicKey,
@@ -189,12 +205,20 @@ pub(crate) struct BlindedHop {
 }
 
 pub(crate) fn blind(path_secret: &SecretKey, node: &PublicKey, data: &[u8]) -> BlindedHop {
+    blind_with(path_secret, node, |rho| seal(rho, data))
+}
+
+pub(crate) fn blind_with(
+    path_secret: &SecretKey,
+    node: &PublicKey,
+    seal: impl Fn([u8; 32]) -> Vec<u8>,
+) -> BlindedHop {
     let shared = shared_secret(path_secret, node);
     let tweak = Scalar::from_be_bytes(hmac(b"blinded_node_id", &shared)).unwrap();
     BlindedHop {
         path_key: public(path_secret),
         blinded_node_id: node.mul_tweak(SECP256K1, &tweak).unwrap(),
-        sealed: seal(hmac(b"rho", &shared), data),
+        sealed: seal(hmac(b"rho", &shared)),
         next_path_secret: next_key(path_secret, &shared),
     }
 }
