@@ -11,18 +11,40 @@
 //! - [`error`]: errors with a code, a sentence and a hint
 //! - [`config`]: the host's offer, policies and limits that an operator sets
 //! - [`keys`]: whose keys sign what
+//! - `engine`: the state, the dispatch, the end of a batch
+//! - `recover`: from a snapshot to a running engine
+//! - `peers`, `opening`, `policy`: connections, who may open a channel, what we ask for
+//! - `channels`: the channels, and how their outputs become effects
+//! - `incoming`, `forward`, `receive`: an incoming HTLC from its add to its settlement
+//! - `payments`, `invoices`: what we pay and what we are to be paid
+//! - `commands`: the operator's commands, carried out
 #![forbid(unsafe_code)]
 
+mod batch;
+mod channels;
 pub mod command;
+mod commands;
 pub mod config;
+mod engine;
 pub mod error;
+mod forward;
+mod incoming;
+mod invoices;
 pub mod io;
 pub mod keys;
 pub mod limits;
+mod opening;
+mod payments;
+mod peers;
+mod policy;
+mod preimages;
+mod receive;
+mod recover;
 pub mod row;
 
 pub use command::{Command, Reply};
 pub use config::{Config, Policy};
+pub use engine::Engine;
 pub use error::{Blame, Error};
 pub use io::{Action, ConnId, Effects, Event, EventKind, Input, ReplyId};
 pub use keys::Keys;

@@ -28,3 +28,22 @@ pub const MIN_FINAL_CLTV_EXPIRY_DELTA_BLOCKS: u16 = 144;
 pub const FINAL_EXPIRY_SAFETY_BLOCKS: u32 = 108;
 /// Preimages kept in memory beyond those of HTLCs in flight.
 pub const MAX_RECENT_PREIMAGES: usize = 10_000;
+/// Ended payments are kept in memory this long, so that asking again cannot pay again while the
+/// store's readers may not see them yet, in milliseconds.
+pub const KEEP_ENDED_PAYMENTS_MS: u64 = 600_000;
+/// Slow timers (held parts, expired invoices) are looked at this often, in milliseconds.
+pub const TIMER_INTERVAL_MS: u64 = 1_000;
+/// Expired invoices stay payable in memory no longer than this past their expiry, in milliseconds.
+pub const KEEP_EXPIRED_INVOICES_MS: u64 = 60_000;
+/// Most channels in the middle of their opening exchange.
+pub const MAX_PENDING_OPENINGS: usize = 1_000;
+/// Opening quotas count within windows of this length, in milliseconds.
+pub const QUOTA_WINDOW_MS: u64 = 3_600_000;
+/// Longest description of an invoice, in bytes (BOLT11 allows 639).
+pub const MAX_DESCRIPTION_BYTES: usize = 639;
+/// Longest life of an invoice, in seconds: a year.
+pub const MAX_INVOICE_EXPIRY_S: u32 = 31_536_000;
+/// Most channels of which an invoice gives hints.
+pub const MAX_INVOICE_HINTS: usize = 4;
+/// Most addresses kept of one peer.
+pub const MAX_ADDRESSES: usize = 8;

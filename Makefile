@@ -1,0 +1,43 @@
+# What people type. `make help` lists it.
+CARGO ?= cargo
+export CARGO_TERM_COLOR ?= auto
+
+.PHONY: help build demo playground test check bench vectors doc clean
+
+help:
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+build: tools ## the release binary, target/release/steward
+	$(CARGO) build --release --locked -p steward
+
+demo: build ## a host and two clients pay each other, the host is killed in mid-payment
+	./target/release/steward demo
+
+playground: build ## the same network, left running for you to try
+	./target/release/steward playground
+
+test: tools ## everything CI runs: checks, unit, property, conformance and process tests
+	./scripts/test
+
+check: tools ## format, lints, documentation; all warnings are errors
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked
+
+bench: tools ## measures the performance budget with real processes; writes target/bench.json
+	$(CARGO) build --release --locked -p steward -p steward-bench
+	./target/release/steward-bench --steward ./target/release/steward --out target/bench.json
+
+vectors: ## regenerates the generated conformance vectors
+	$(CARGO) run --locked -p steward-wire --example generate_vectors > vectors/wire/generated.json
+
+doc: ## the API documentation of every crate
+	$(CARGO) doc --workspace --no-deps --locked
+
+clean: ## removes what was built
+	$(CARGO) clean
+
+# SQLite and libsecp256k1 are C: a bare Debian needs a compiler for them.
+.PHONY: tools
+tools:
+	@./scripts/install-tools

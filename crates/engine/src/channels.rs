@@ -1,0 +1,280 @@
+//! The channels of the node, and how their outputs become effects.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bitcoin::secp256k1::SecretKey;
+use steward_channel::{Channel, Env, Input, Output, Phase, Role};
+use steward_wire::{NodeId, ShortChannelId};
+
+use crate::engine::Engine;
+use crate::io::{Action, ConnId, EventKind, Level};
+use crate::row::{ChannelRow, EvidenceRow, HtlcKey, RowKey, Write};
+
+/// One channel and what the engine knows about its peer.
+pub(crate) struct Entry {
+    pub(crate) channel: Channel,
+    /// Our identity in it, if it is not the node's.
+    key: Option<Box<SecretKey>>,
+    /// The peer's present connection.
+    pub(crate) conn: Option<ConnId>,
+    /// As registered in [`Channels::deadlines`].
+    deadline_ms: Option<u64>,
+    /// The peer did not answer in one framing: try the other one next.
+    pub(crate) try_other_framing: bool,
+}
+
+/// All channels, by the other side, with the indices that keep rare events cheap.
+#[derive(Default)]
+pub(crate) struct Channels {
+    entries: BTreeMap<NodeId, Entry>,
+    by_scid: BTreeMap<ShortChannelId, NodeId>,
+    /// Channels that want a tick, by when.
+    deadlines: BTreeSet<(u64, NodeId)>,
+    /// Channels with HTLCs, or connected: those that care about blocks.
+    lively: BTreeSet<NodeId>,
+    /// Channels of clients that have not finished opening.
+    opening: BTreeSet<NodeId>,
+}
+
+impl Channels {
+    pub(crate) fn insert(&mut self, channel: Channel, key: Option<SecretKey>) {
+        let peer = channel.remote();
+        self.by_scid.insert(channel.scid(), peer);
+        let entry = Entry {
+            channel,
+            key: key.map(Box::new),
+            conn: None,
+            deadline_ms: None,
+            try_other_framing: false,
+        };
+        self.entries.insert(peer, entry);
+        self.reindex(peer);
+    }
+
+    pub(crate) fn remove(&mut self, peer: &NodeId) {
+        let Some(entry) = self.entries.remove(peer) else { return };
+        self.by_scid.remove(&entry.channel.scid());
+        self.lively.remove(peer);
+        self.opening.remove(peer);
+        if let Some(deadline_ms) = entry.deadline_ms {
+            self.deadlines.remove(&(deadline_ms, *peer));
+        }
+    }
+
+    pub(crate) fn get(&self, peer: &NodeId) -> Option<&Entry> {
+        self.entries.get(peer)
+    }
+
+    pub(crate) fn get_mut(&mut self, peer: &NodeId) -> Option<&mut Entry> {
+        self.entries.get_mut(peer)
+    }
+
+    pub(crate) fn by_scid(&self, scid: ShortChannelId) -> Option<NodeId> {
+        self.by_scid.get(&scid).copied()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&NodeId, &Entry)> {
+        self.entries.iter()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub(crate) fn pending_openings(&self) -> usize {
+        self.opening.len()
+    }
+
+    pub(crate) fn wanting_blocks(&self) -> Vec<NodeId> {
+        self.lively.iter().copied().collect()
+    }
+
+    /// Channels whose deadline has come.
+    pub(crate) fn due(&self, now_ms: u64) -> Vec<NodeId> {
+        self.deadlines.iter().take_while(|(at_ms, _)| *at_ms <= now_ms).map(|(_, p)| *p).collect()
+    }
+
+    pub(crate) fn next_deadline_ms(&self) -> Option<u64> {
+        self.deadlines.first().map(|(at_ms, _)| *at_ms)
+    }
+
+    /// Brings the indices in line with the channel after it changed.
+    fn reindex(&mut self, peer: NodeId) {
+        let Some(entry) = self.entries.get_mut(&peer) else { return };
+        if entry.conn.is_some() || entry.channel.has_htlcs() {
+            self.lively.insert(peer);
+        } else {
+            self.lively.remove(&peer);
+        }
+        if entry.channel.role() == Role::Host && entry.channel.state().is_none() {
+            self.opening.insert(peer);
+        } else {
+            self.opening.remove(&peer);
+        }
+        let deadline_ms = entry.channel.deadline_ms();
+        if deadline_ms == entry.deadline_ms {
+            return;
+        }
+        if let Some(old) = entry.deadline_ms {
+            self.deadlines.remove(&(old, peer));
+        }
+        if let Some(new) = deadline_ms {
+            self.deadlines.insert((new, peer));
+        }
+        entry.deadline_ms = deadline_ms;
+    }
+}
+
+impl Engine {
+    /// Gives one input to one channel and acts on what comes out.
+    pub(crate) fn drive(&mut self, peer: NodeId, input: Input) {
+        self.with_channel(peer, |channel, env, out| channel.handle(input, env, out));
+        self.batch.touched.insert(peer);
+    }
+
+    /// Lets a channel send what waits in it.
+    pub(crate) fn flush(&mut self, peer: NodeId) {
+        self.with_channel(peer, |channel, env, out| channel.flush(env, out));
+    }
+
+    fn with_channel(
+        &mut self,
+        peer: NodeId,
+        act: impl FnOnce(&mut Channel, &Env<'_>, &mut Vec<Output>),
+    ) {
+        let Some(entry) = self.channels.entries.get_mut(&peer) else { return };
+        let env = Env {
+            key: entry.key.as_deref().unwrap_or(&self.node_key),
+            chain_hash: &self.config.chain_hash,
+            height: self.height,
+            now_ms: self.now_ms,
+            max_capacity_sat: self.config.host.max_capacity_sat,
+        };
+        let mut outputs = Vec::new();
+        act(&mut entry.channel, &env, &mut outputs);
+        self.channels.reindex(peer);
+        for output in outputs {
+            self.output(peer, output);
+        }
+    }
+
+    fn output(&mut self, peer: NodeId, output: Output) {
+        match output {
+            Output::Send(message) => self.send(peer, &message),
+            Output::Changed => {
+                self.batch.changed.insert(peer);
+            }
+            Output::HtlcIncoming(add) => self.incoming(peer, &add),
+            Output::HtlcAdded { token, id } => self.htlc_added(token, HtlcKey { peer, id }),
+            Output::HtlcRefused { token, reason } => self.htlc_refused(token, peer, reason),
+            Output::HtlcFulfilled { id, preimage } => {
+                self.htlc_fulfilled(HtlcKey { peer, id }, preimage);
+            }
+            Output::HtlcFailed { id, failure } => self.htlc_failed(HtlcKey { peer, id }, failure),
+            Output::HtlcDropped { id, cause } => self.htlc_dropped(HtlcKey { peer, id }, cause),
+            Output::SettlementRecorded { id } => self.settlement_recorded(HtlcKey { peer, id }),
+            Output::Reconnect(reason) => self.reconnect(peer, reason),
+            other => self.channel_news(peer, other),
+        }
+    }
+
+    /// Outputs that change nothing about money: news for people, indices, policies.
+    fn channel_news(&mut self, peer: NodeId, output: Output) {
+        match output {
+            Output::Opened => self.channel_opened(peer),
+            Output::OpeningFailed(reason) => self.opening_failed(peer, reason),
+            Output::Active => {
+                self.batch.log(Level::Info, "channel_active", peer, "the channel is active");
+                self.announce_policy(peer);
+            }
+            Output::Inactive => {
+                self.batch.log(Level::Info, "channel_inactive", peer, "the channel is inactive");
+            }
+            Output::Suspended(suspension) => {
+                let text = suspension.text.clone();
+                self.batch.log(Level::Error, "channel_suspended", peer, text);
+                self.notice(EventKind::ChannelSuspended { peer, suspension });
+            }
+            Output::PeerError(text) => self.batch.log(Level::Warn, "peer_error", peer, text),
+            Output::Resized { new_capacity_msat: capacity_msat } => {
+                self.notice(EventKind::ChannelResized { peer, capacity_msat });
+            }
+            Output::OverrideProposed { our_balance_msat } => {
+                self.notice(EventKind::OverrideProposed { peer, our_balance_msat });
+            }
+            Output::Overridden => self.notice(EventKind::ChannelOverridden { peer }),
+            Output::Evidence(evidence) => {
+                self.batch.log(Level::Error, "evidence_kept", peer, evidence.what.clone());
+                self.last_evidence += 1;
+                let row = EvidenceRow {
+                    peer,
+                    time_ms: self.now_ms,
+                    what: evidence.what,
+                    message_type: evidence.message_type,
+                    body: evidence.body,
+                };
+                let key = RowKey::Evidence(self.last_evidence);
+                self.batch.writes.put(key, Write::Evidence(row));
+            }
+            Output::PreimageAtRisk { cltv_expiry, .. } => {
+                self.notice(EventKind::PreimageAtRisk { peer, cltv_expiry });
+            }
+            // Kept in the channel's record; invoices read it from there.
+            Output::PeerPolicy(_) => {}
+            // Handled by `output`.
+            _ => {}
+        }
+    }
+
+    fn channel_opened(&mut self, peer: NodeId) {
+        let Some(entry) = self.channels.get(&peer) else { return };
+        let role = entry.channel.role();
+        let capacity_msat = entry.channel.summary().capacity_msat;
+        self.notice(EventKind::ChannelOpened { peer, role, capacity_msat });
+    }
+
+    fn reconnect(&mut self, peer: NodeId, reason: String) {
+        self.batch.log(Level::Warn, "out_of_step", peer, reason.clone());
+        let Some(entry) = self.channels.get_mut(&peer) else { return };
+        let Some(conn) = entry.conn else { return };
+        let unanswered = self.connections.get(&conn).is_some_and(|c| c.framing.is_none());
+        entry.try_other_framing ^= unanswered;
+        self.batch.act(Action::Disconnect { conn, reason });
+    }
+
+    /// One row for each channel that changed in this batch, whatever it went through.
+    pub(crate) fn write_changed_channels(&mut self) {
+        for peer in std::mem::take(&mut self.batch.changed) {
+            let Some(entry) = self.channels.get(&peer) else { continue };
+            let channel = &entry.channel;
+            // A host remembers nobody before both have signed: openings cost the client.
+            if channel.state().is_none() && channel.role() == Role::Host {
+                continue;
+            }
+            let balances = channel
+                .state()
+                .map_or((0, 0), |state| (state.local_balance_msat, state.remote_balance_msat));
+            let row = ChannelRow {
+                peer,
+                role: channel.role(),
+                phase: channel.phase(),
+                short_channel_id: channel.scid(),
+                local_balance_msat: balances.0,
+                remote_balance_msat: balances.1,
+                record: channel.record(),
+            };
+            self.batch.writes.put(RowKey::Channel(peer), Write::Channel(row));
+        }
+    }
+
+    /// True if HTLCs can be offered to this peer now.
+    pub(crate) fn is_active(&self, peer: &NodeId) -> bool {
+        self.channels.get(peer).is_some_and(|entry| entry.channel.phase() == Phase::Active)
+    }
+
+    /// Our secret key in the channel with this peer.
+    pub(crate) fn key_in_channel(&self, peer: &NodeId) -> SecretKey {
+        let key = self.channels.get(peer).and_then(|entry| entry.key.as_deref());
+        *key.unwrap_or(&self.node_key)
+    }
+}

@@ -1,0 +1,353 @@
+//! The operator's commands, carried out.
+
+use steward_channel::{Channel, Phase, Role};
+use steward_invoice::{HintHop, Invoice};
+use steward_wire::{NodeId, Preimage, ShortChannelId};
+
+use crate::command::{ChannelInfo, Command, PeerInfo, Reply, Status};
+use crate::engine::{Engine, node_id_of};
+use crate::error::Error;
+use crate::invoices::InvoiceRequest;
+use crate::io::{Action, ConnId};
+use crate::limits::MAX_ADDRESSES;
+use crate::payments::Plan;
+use crate::row::{PaymentRow, PaymentStatus, PeerRow, RowKey, Write};
+
+impl Engine {
+    pub(crate) fn command(&mut self, command: Command) -> Result<Reply, Error> {
+        match command {
+            Command::Status => Ok(Reply::Status(self.status())),
+            Command::InvokeChannel { host, addresses, secret } => {
+                self.invoke_channel(host, addresses, secret)
+            }
+            Command::ListChannels => {
+                let channels = self.channels.iter().map(|(_, entry)| info(&entry.channel));
+                Ok(Reply::Channels(channels.collect()))
+            }
+            Command::ShowChannel { peer } => self.show_channel(peer),
+            Command::Connect { peer, addresses } => self.connect(peer, addresses),
+            Command::ListPeers => Ok(Reply::Peers(self.list_peers())),
+            Command::CreateInvoice {
+                amount_msat,
+                description,
+                expiry_s,
+                preimage,
+                payment_secret,
+            } => {
+                let request =
+                    InvoiceRequest { amount_msat, description, expiry_s, preimage, payment_secret };
+                self.create_invoice(request).map(Reply::Invoice)
+            }
+            Command::Pay { invoice, amount_msat, max_fee_msat } => {
+                self.pay(&invoice, amount_msat, max_fee_msat).map(Reply::Payment)
+            }
+            Command::Keysend { destination, via, amount_msat, max_fee_msat, preimage } => self
+                .keysend(destination, via, amount_msat, max_fee_msat, preimage)
+                .map(Reply::Payment),
+            Command::GetPayment { payment_hash } => {
+                let row = self.payments.row(&payment_hash).cloned();
+                row.map(Reply::Payment).ok_or_else(|| {
+                    Error::bad_request("unknown_payment", "no payment with this hash is under way")
+                })
+            }
+        }
+    }
+
+    fn invoke_channel(
+        &mut self,
+        host: NodeId,
+        addresses: Vec<String>,
+        secret: Vec<u8>,
+    ) -> Result<Reply, Error> {
+        if host == self.node_id || host.public_key().is_none() {
+            return Err(Error::bad_request("bad_node_id", "this node cannot be our host"));
+        }
+        if secret.len() > steward_wire::limits::MAX_SECRET_BYTES {
+            return Err(Error::bad_request(
+                "secret_too_long",
+                "the secret is longer than 128 bytes",
+            ));
+        }
+        check_addresses(&addresses)?;
+        if let Some(entry) = self.channels.get(&host) {
+            if entry.channel.role() == Role::Host {
+                let text = "this node is our client: it has a channel with us already";
+                return Err(Error::refused("already_our_client", text));
+            }
+            self.keep_peer(host, true, addresses);
+            return self.show_channel(host);
+        }
+        let key = self.keys.towards_host(&host);
+        let local = node_id_of(&key);
+        let scid = ShortChannelId::of_pair(&local, &host);
+        if self.channels.by_scid(scid).is_some() {
+            let text = "another channel has the same short channel id";
+            return Err(Error::refused("scid_collision", text));
+        }
+        let refund_scriptpubkey = self.keys.refund_scriptpubkey(&host);
+        let channel = Channel::client(local, host, refund_scriptpubkey, secret);
+        self.channels.insert(channel, Some(key));
+        self.batch.changed.insert(host);
+        self.keep_peer(host, true, addresses);
+        let conn = self.connection_of(host, local);
+        if let (Some(conn), Some(entry)) = (conn, self.channels.get_mut(&host)) {
+            entry.conn = Some(conn);
+            self.drive(host, steward_channel::Input::Connected);
+        }
+        self.show_channel(host)
+    }
+
+    fn connect(&mut self, peer: NodeId, addresses: Vec<String>) -> Result<Reply, Error> {
+        if peer == self.node_id || peer.public_key().is_none() {
+            return Err(Error::bad_request("bad_node_id", "this node cannot be our peer"));
+        }
+        check_addresses(&addresses)?;
+        let is_host = self.peers.get(&peer).is_some_and(|row| row.is_host);
+        self.keep_peer(peer, is_host, addresses);
+        Ok(Reply::Done)
+    }
+
+    fn keep_peer(&mut self, peer: NodeId, is_host: bool, addresses: Vec<String>) {
+        let known = self.peers.get(&peer).map(|row| row.addresses.clone()).unwrap_or_default();
+        let addresses = if addresses.is_empty() { known } else { addresses };
+        let row = PeerRow { peer, is_host, addresses: addresses.clone() };
+        self.batch.writes.put(RowKey::Peer(peer), Write::Peer(row.clone()));
+        self.peers.insert(peer, row);
+        self.batch.act(Action::KeepConnected { peer, is_host, addresses });
+    }
+
+    fn connection_of(&self, peer: NodeId, local: NodeId) -> Option<ConnId> {
+        let mut newest_first = self.connections.iter().rev();
+        newest_first.find(|(_, c)| c.peer == peer && c.local == local).map(|(conn, _)| *conn)
+    }
+
+    fn pay(
+        &mut self,
+        invoice: &Invoice,
+        amount_msat: Option<u64>,
+        max_fee_msat: Option<u64>,
+    ) -> Result<PaymentRow, Error> {
+        invoice.check_network(self.config.network).map_err(|error| {
+            Error::bad_request("wrong_network", error.to_string())
+                .hint("the invoice was made for another chain")
+        })?;
+        let amount_msat = amount_to_pay(invoice, amount_msat)?;
+        // Asking how an earlier attempt went must work whatever the clock says.
+        let earlier = self.payments.row(&invoice.payment_hash);
+        if let Some(earlier) = earlier.filter(|row| row.status != PaymentStatus::Failed) {
+            return Ok(earlier.clone());
+        }
+        if invoice.is_expired(self.now_ms / 1000) {
+            return Err(Error::refused("invoice_expired", "the invoice has expired")
+                .hint("ask the payee for a new one"));
+        }
+        if self.invoices.contains_key(&invoice.payment_hash) {
+            return Err(Error::refused("self_payment", "the invoice is our own"));
+        }
+        let row = self.payment_row(invoice.payment_hash, invoice.payee, amount_msat, max_fee_msat);
+        let row = PaymentRow { bolt11: invoice.text.clone(), ..row };
+        self.start_payment(row, Plan::for_invoice(invoice, amount_msat))
+    }
+
+    fn keysend(
+        &mut self,
+        destination: NodeId,
+        via: Option<NodeId>,
+        amount_msat: u64,
+        max_fee_msat: Option<u64>,
+        preimage: Preimage,
+    ) -> Result<PaymentRow, Error> {
+        if amount_msat == 0 {
+            return Err(Error::bad_request("zero_amount", "nothing cannot be sent"));
+        }
+        if destination == self.node_id || destination.public_key().is_none() {
+            return Err(Error::bad_request("bad_node_id", "this node cannot be paid by us"));
+        }
+        // The channel between a host and its client follows from their ids. Its fee is the
+        // host's, which is the same for us as for its other clients.
+        let hints = via.map(|host| self.keysend_hint(host, destination)).transpose()?;
+        let row = self.payment_row(preimage.hash(), destination, amount_msat, max_fee_msat);
+        let plan = Plan::for_keysend(hints.into_iter().collect(), preimage, amount_msat);
+        self.start_payment(row, plan)
+    }
+
+    fn keysend_hint(&self, host: NodeId, destination: NodeId) -> Result<Vec<HintHop>, Error> {
+        let policy = self.channels.get(&host).and_then(|entry| entry.channel.peer_policy());
+        let policy = policy.ok_or_else(|| {
+            Error::bad_request(
+                "unknown_host",
+                "we have no channel with this host, or not its terms",
+            )
+            .hint("`via` must be one of our own hosts")
+        })?;
+        Ok(vec![HintHop {
+            node_id: host,
+            scid: ShortChannelId::of_pair(&host, &destination),
+            fee_base_msat: policy.fee_base_msat,
+            fee_ppm: policy.fee_proportional_millionths,
+            cltv_expiry_delta: policy.cltv_expiry_delta,
+            htlc_minimum_msat: None,
+            htlc_maximum_msat: None,
+        }])
+    }
+
+    fn payment_row(
+        &self,
+        payment_hash: steward_wire::PaymentHash,
+        destination: NodeId,
+        amount_msat: u64,
+        max_fee_msat: Option<u64>,
+    ) -> PaymentRow {
+        PaymentRow {
+            payment_hash,
+            destination,
+            amount_msat,
+            fee_msat: 0,
+            max_fee_msat: max_fee_msat.unwrap_or((amount_msat / 100).max(10_000)),
+            status: PaymentStatus::Pending,
+            preimage: None,
+            failure: None,
+            bolt11: String::new(),
+            created_ms: self.now_ms,
+            ended_ms: None,
+        }
+    }
+
+    fn show_channel(&self, peer: NodeId) -> Result<Reply, Error> {
+        let entry = self.channels.get(&peer).ok_or_else(|| {
+            Error::bad_request("unknown_channel", "we have no channel with this node")
+                .hint("`steward channel list` names all channels")
+        })?;
+        let channel = &entry.channel;
+        let mut info = info(channel);
+        info.state = channel.state().cloned();
+        info.signatures_valid = channel.state().map(|state| {
+            let keys = (channel.local().public_key(), peer.public_key());
+            matches!(keys, (Some(ours), Some(theirs))
+                if state.verify_remote_sig(&theirs) && state.verify_local_sig(&ours))
+        });
+        Ok(Reply::Channel(Box::new(info)))
+    }
+
+    fn list_peers(&self) -> Vec<PeerInfo> {
+        let connected = self.connections.values().map(|connection| PeerInfo {
+            peer: connection.peer,
+            local: connection.local,
+            connected: true,
+            inbound: connection.inbound,
+            addresses: vec![connection.address.clone()],
+            framing: connection.framing.map(|framing| match framing {
+                steward_wire::Framing::Modern => "modern",
+                steward_wire::Framing::Legacy => "legacy",
+            }),
+            supports_hosted_channels: steward_wire::features::supports_hosted_channels(
+                &connection.features,
+            ),
+        });
+        let is_connected = |peer: &NodeId| self.connections.values().any(|c| c.peer == *peer);
+        let wanted =
+            self.peers.values().filter(|row| !is_connected(&row.peer)).map(|row| PeerInfo {
+                peer: row.peer,
+                local: if row.is_host {
+                    node_id_of(&self.keys.towards_host(&row.peer))
+                } else {
+                    self.node_id
+                },
+                connected: false,
+                inbound: false,
+                addresses: row.addresses.clone(),
+                framing: None,
+                supports_hosted_channels: false,
+            });
+        connected.chain(wanted).collect()
+    }
+
+    fn status(&self) -> Status {
+        let mut status = Status {
+            node_id: self.node_id,
+            height: self.height,
+            tip_is_stale: self.tip_is_stale,
+            peers: count(self.connections.len()),
+            channels: [0; 5],
+            owed_to_clients_msat: 0,
+            owed_by_hosts_msat: 0,
+            spendable_msat: 0,
+            receivable_msat: 0,
+            pending_payments: count(self.payments.pending_count()),
+            pending_forwards: count(self.forwards.len()),
+        };
+        for (_, entry) in self.channels.iter() {
+            let summary = entry.channel.summary();
+            let index = match summary.phase {
+                Phase::Opening => 0,
+                Phase::Offline => 1,
+                Phase::Syncing => 2,
+                Phase::Active => 3,
+                Phase::Suspended => 4,
+            };
+            if let Some(phase_count) = status.channels.get_mut(index) {
+                *phase_count += 1;
+            }
+            let add = |sum: &mut u64, msat: u64| *sum = sum.saturating_add(msat);
+            add(&mut status.spendable_msat, summary.spendable_msat);
+            match summary.role {
+                Role::Host => add(&mut status.owed_to_clients_msat, summary.remote_balance_msat),
+                Role::Client => {
+                    add(&mut status.owed_by_hosts_msat, summary.local_balance_msat);
+                    if summary.phase == Phase::Active {
+                        add(&mut status.receivable_msat, summary.receivable_msat);
+                    }
+                }
+            }
+        }
+        status
+    }
+}
+
+fn info(channel: &Channel) -> ChannelInfo {
+    ChannelInfo {
+        peer: channel.remote(),
+        local: channel.local(),
+        short_channel_id: channel.scid(),
+        summary: channel.state().map(|_| channel.summary()),
+        phase: channel.phase(),
+        role: channel.role(),
+        suspension: channel.suspension().cloned(),
+        peer_policy: channel.peer_policy().cloned(),
+        override_balance_msat: channel.proposed_balance_msat(),
+        state: None,
+        signatures_valid: None,
+    }
+}
+
+fn amount_to_pay(invoice: &Invoice, given_msat: Option<u64>) -> Result<u64, Error> {
+    let amount_msat = match (invoice.amount_msat, given_msat) {
+        (Some(asked), Some(given)) if given != asked => {
+            let text = format!("the invoice asks for {asked} msat, not {given} msat");
+            return Err(Error::bad_request("wrong_amount", text)
+                .hint("leave the amount out: the invoice names it"));
+        }
+        (Some(asked), _) => asked,
+        (None, Some(given)) => given,
+        (None, None) => {
+            let text = "the invoice leaves the amount open";
+            return Err(Error::bad_request("amount_needed", text).hint("say how much to pay"));
+        }
+    };
+    if amount_msat == 0 {
+        return Err(Error::bad_request("zero_amount", "nothing cannot be sent"));
+    }
+    Ok(amount_msat)
+}
+
+fn check_addresses(addresses: &[String]) -> Result<(), Error> {
+    if addresses.len() > MAX_ADDRESSES {
+        let text = format!("at most {MAX_ADDRESSES} addresses are kept of one peer");
+        return Err(Error::bad_request("too_many_addresses", text));
+    }
+    Ok(())
+}
+
+fn count(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,156 @@
+//! The engine itself: its state, the inputs it dispatches and the batch it closes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bitcoin::secp256k1::{PublicKey, SECP256K1, SecretKey};
+use steward_channel::AddToken;
+use steward_wire::{NodeId, PaymentHash};
+
+use crate::batch::Batch;
+use crate::channels::Channels;
+use crate::config::Config;
+use crate::forward::Forward;
+use crate::io::{Action, ConnId, Effects, EventKind, Input};
+use crate::keys::Keys;
+use crate::opening::Quotas;
+use crate::payments::Payments;
+use crate::peers::Connection;
+use crate::preimages::Preimages;
+use crate::receive::IncomingSet;
+use crate::row::{HtlcKey, InvoiceRow, Origin, PeerRow, RowKey, Settlement, Write};
+
+/// All channels of one node and what joins them (design.md section 3).
+pub struct Engine {
+    pub(crate) config: Config,
+    pub(crate) keys: Box<dyn Keys>,
+    pub(crate) node_key: SecretKey,
+    pub(crate) node_id: NodeId,
+    /// Unix time, milliseconds, of the last tick.
+    pub(crate) now_ms: u64,
+    pub(crate) height: u32,
+    /// True until the chain source first spoke, and whenever it shows no news.
+    pub(crate) tip_is_stale: bool,
+    pub(crate) channels: Channels,
+    pub(crate) connections: BTreeMap<ConnId, Connection>,
+    /// Whom we keep a connection to.
+    pub(crate) peers: BTreeMap<NodeId, PeerRow>,
+    pub(crate) quotas: Quotas,
+    /// Where each HTLC that we offered comes from.
+    pub(crate) origins: BTreeMap<HtlcKey, Origin>,
+    /// HTLCs handed to a channel that has not given them an id yet.
+    pub(crate) unsent: BTreeMap<AddToken, Origin>,
+    /// Forwards that have not ended, by their incoming HTLC.
+    pub(crate) forwards: BTreeMap<HtlcKey, Forward>,
+    /// Settlements the incoming channel has not recorded yet.
+    pub(crate) outbox: BTreeMap<HtlcKey, Settlement>,
+    /// Incoming HTLCs found at start, to be acted upon once the height is known.
+    pub(crate) deferred: BTreeSet<HtlcKey>,
+    pub(crate) preimages: Preimages,
+    /// Invoices that are not paid and not long expired.
+    pub(crate) invoices: BTreeMap<PaymentHash, InvoiceRow>,
+    /// Parts held until the rest of their payment comes.
+    pub(crate) receives: BTreeMap<PaymentHash, IncomingSet>,
+    pub(crate) payments: Payments,
+    pub(crate) batch: Batch,
+    pub(crate) last_token: u64,
+    pub(crate) last_event: u64,
+    pub(crate) last_evidence: u64,
+    /// When timers must be looked at next, unix milliseconds.
+    pub(crate) next_timer_ms: u64,
+}
+
+impl Engine {
+    /// Takes one input. Its effects gather until [`Engine::finish`].
+    pub fn handle(&mut self, input: Input) {
+        match input {
+            Input::PeerConnected { conn, peer, local, features, inbound, address } => {
+                let connection = Connection::new(peer, local, features, inbound, address);
+                self.peer_connected(conn, connection);
+            }
+            Input::PeerDisconnected { conn } => self.peer_disconnected(conn),
+            Input::Frames { conn, frames } => {
+                for (message_type, payload) in frames {
+                    self.frame(conn, message_type, &payload);
+                }
+            }
+            Input::Command { reply, command } => {
+                let result = self.command(command);
+                self.batch.act(Action::Reply { reply, result });
+            }
+            Input::Chain { height, stale } => self.chain(height, stale),
+            Input::Tick { now_ms } => self.tick(now_ms),
+            Input::Route { payment_hash, attempt, result } => {
+                self.route_found(payment_hash, attempt, result);
+            }
+            Input::Preimage(preimage) => self.external_preimage(preimage),
+        }
+    }
+
+    /// Ends the batch: every channel sends what it has under one signature, and everything the
+    /// batch decided is handed over, writes first.
+    pub fn finish(&mut self) -> Effects {
+        while let Some(peer) = self.batch.touched.pop_first() {
+            self.flush(peer);
+        }
+        self.write_changed_channels();
+        let mut effects = self.batch.take();
+        effects.wakeup_ms = self.next_wakeup_ms();
+        effects
+    }
+
+    /// Our identity as host.
+    pub fn node_id(&self) -> NodeId {
+        self.node_id
+    }
+
+    fn chain(&mut self, height: u32, stale: bool) {
+        self.tip_is_stale = stale;
+        if height != self.height {
+            self.height = height;
+            self.batch
+                .writes
+                .put(RowKey::Setting("height"), Write::Setting(height.to_be_bytes().to_vec()));
+            for peer in self.channels.wanting_blocks() {
+                self.drive(peer, steward_channel::Input::Block);
+            }
+        }
+        if !stale {
+            self.act_on_deferred();
+        }
+    }
+
+    /// Timers run only when one is due, so that a tick may precede every batch.
+    fn tick(&mut self, now_ms: u64) {
+        self.now_ms = self.now_ms.max(now_ms);
+        for peer in self.channels.due(self.now_ms) {
+            self.drive(peer, steward_channel::Input::Tick);
+        }
+        if self.now_ms >= self.next_timer_ms {
+            self.time_out_incoming_sets();
+            self.drop_expired_invoices();
+            self.payments.forget_ended(self.now_ms);
+            self.next_timer_ms = self.now_ms + crate::limits::TIMER_INTERVAL_MS;
+        }
+    }
+
+    fn next_wakeup_ms(&self) -> Option<u64> {
+        let timers = (!self.receives.is_empty()).then_some(self.next_timer_ms);
+        [self.channels.next_deadline_ms(), timers].into_iter().flatten().min()
+    }
+
+    pub(crate) fn notice(&mut self, kind: EventKind) {
+        self.last_event += 1;
+        self.batch.notice(self.last_event, self.now_ms, kind);
+    }
+
+    pub(crate) fn new_token(&mut self, origin: Origin) -> AddToken {
+        self.last_token += 1;
+        let token = AddToken(self.last_token);
+        self.unsent.insert(token, origin);
+        token
+    }
+}
+
+pub(crate) fn node_id_of(key: &SecretKey) -> NodeId {
+    PublicKey::from_secret_key(SECP256K1, key).into()
+}

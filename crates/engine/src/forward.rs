@@ -1,0 +1,286 @@
+//! Forwards: an incoming HTLC carried on over another channel, and its answer carried back
+//! (design.md section 3, "A forward is two halves joined by durable records").
+
+use steward_channel::{
+    AddRefusal, AddToken, DropCause, Failure as ChannelFailure, Input, NewHtlc, Phase,
+};
+use steward_onion::{
+    Blinding, Failure, Forward as Layer, Hop, IncomingHtlc, NextHop, PeelError, peel, wrap_failure,
+};
+use steward_wire::{NodeId, Onion, Preimage, UpdateAddHtlc};
+
+use crate::engine::Engine;
+use crate::io::Level;
+use crate::limits::{FORWARD_WAIT_MS, MAX_EXPIRY_BLOCKS, MIN_OUTGOING_EXPIRY_BLOCKS};
+use crate::row::{ForwardRow, HtlcKey, Origin, RowKey, Settlement, Write};
+
+/// A forward that has not ended.
+#[derive(Clone, Debug)]
+pub(crate) struct Forward {
+    /// Shared with the payer: failures are built and wrapped with it.
+    shared_secret: [u8; 32],
+    blinding: Blinding,
+    /// The incoming onion, for failures that name it; only inside blinded paths.
+    onion: Option<Onion>,
+    outgoing_peer: NodeId,
+    amount_in_msat: u64,
+    amount_out_msat: u64,
+}
+
+impl Engine {
+    /// Offers an incoming HTLC to the channel its onion names.
+    pub(crate) fn forward(
+        &mut self,
+        key: HtlcKey,
+        add: &UpdateAddHtlc,
+        layer: Layer,
+        shared_secret: [u8; 32],
+    ) -> Result<(), PeelError> {
+        let outgoing_peer = self
+            .check_forward(add, &layer)
+            .map_err(|failure| layer.blinding.reject(&add.onion.0, shared_secret, failure))?;
+        let forward = forward_of(add, &layer, shared_secret, outgoing_peer);
+        self.forwards.insert(key, forward);
+        let token = self.new_token(Origin::Forward(key));
+        let tlvs = layer.next_path_key.as_ref().map(UpdateAddHtlc::path_key_tlv);
+        let htlc = NewHtlc {
+            token,
+            amount_msat: layer.amt_to_forward_msat,
+            payment_hash: add.payment_hash,
+            cltv_expiry: layer.outgoing_cltv_expiry,
+            onion: Onion(layer.onion),
+            tlvs: tlvs.unwrap_or_default(),
+            give_up_ms: self.now_ms.saturating_add(FORWARD_WAIT_MS),
+        };
+        self.drive(outgoing_peer, Input::Add(htlc));
+        Ok(())
+    }
+
+    /// Our policy: who is next, with what fee and what distance in time.
+    fn check_forward(&self, add: &UpdateAddHtlc, layer: &Layer) -> Result<NodeId, Failure> {
+        if self.tip_is_stale {
+            return Err(Failure::temporary_node_failure());
+        }
+        let next = match layer.next {
+            NextHop::Channel(scid) => self.channels.by_scid(scid),
+            NextHop::Node(node) => self.channels.get(&node).map(|_| node),
+        };
+        let next = next.ok_or_else(Failure::unknown_next_peer)?;
+        let entry = self.channels.get(&next).ok_or_else(Failure::unknown_next_peer)?;
+        if entry.channel.phase() != Phase::Active {
+            return Err(Failure::temporary_channel_failure(&[]));
+        }
+        let minimum_msat = entry.channel.summary().terms.htlc_minimum_msat;
+        if layer.amt_to_forward_msat < minimum_msat {
+            let update = self.own_update_for_failure(&next);
+            return Err(Failure::amount_below_minimum(layer.amt_to_forward_msat, &update));
+        }
+        let fee_msat = self.config.policy.fee_msat(layer.amt_to_forward_msat);
+        let needed_msat = fee_msat.and_then(|fee| fee.checked_add(layer.amt_to_forward_msat));
+        if needed_msat.is_none_or(|needed| add.amount_msat < needed) {
+            let update = self.own_update_for_failure(&next);
+            return Err(Failure::fee_insufficient(add.amount_msat, &update));
+        }
+        let delta = u32::from(self.config.policy.cltv_expiry_delta_blocks);
+        let latest_out = add.cltv_expiry.checked_sub(delta);
+        if latest_out.is_none_or(|latest| layer.outgoing_cltv_expiry > latest) {
+            let update = self.own_update_for_failure(&next);
+            return Err(Failure::incorrect_cltv_expiry(layer.outgoing_cltv_expiry, &update));
+        }
+        if layer.outgoing_cltv_expiry <= self.height.saturating_add(MIN_OUTGOING_EXPIRY_BLOCKS) {
+            return Err(Failure::expiry_too_soon(&self.own_update_for_failure(&next)));
+        }
+        if add.cltv_expiry > self.height.saturating_add(MAX_EXPIRY_BLOCKS) {
+            return Err(Failure::expiry_too_far());
+        }
+        Ok(next)
+    }
+
+    /// An own HTLC is on its way: remember where it came from, in the same commit.
+    pub(crate) fn htlc_added(&mut self, token: AddToken, key: HtlcKey) {
+        let Some(origin) = self.unsent.remove(&token) else { return };
+        self.origins.insert(key, origin);
+        self.batch.writes.put(RowKey::Origin(key), Write::Origin(origin));
+    }
+
+    /// An own HTLC was never sent, so its origin may be told so at once.
+    pub(crate) fn htlc_refused(&mut self, token: AddToken, peer: NodeId, reason: AddRefusal) {
+        match self.unsent.remove(&token) {
+            Some(Origin::Forward(key)) => {
+                let failure = self.failure_of_refusal(&peer, &reason, &key);
+                self.fail_forward(key, failure);
+            }
+            Some(Origin::Payment { payment_hash, part }) => {
+                self.part_refused(payment_hash, part, reason);
+            }
+            None => {}
+        }
+    }
+
+    /// The preimage of an own HTLC: claim what it came from, at once.
+    pub(crate) fn htlc_fulfilled(&mut self, key: HtlcKey, preimage: Preimage) {
+        self.learn(preimage);
+        match self.end_origin(&key) {
+            Some(Origin::Forward(incoming)) => {
+                self.close_forward(incoming, true);
+                self.settle(incoming, Settlement::Fulfil(preimage));
+            }
+            Some(Origin::Payment { payment_hash, part }) => {
+                self.part_paid(payment_hash, part, preimage);
+            }
+            // Told again after a reconnect; the first time settled it.
+            None => {}
+        }
+    }
+
+    /// An own HTLC failed and its removal is cross-signed.
+    pub(crate) fn htlc_failed(&mut self, key: HtlcKey, failure: ChannelFailure) {
+        match self.end_origin(&key) {
+            Some(Origin::Forward(incoming)) => self.pass_failure_back(incoming, failure),
+            Some(Origin::Payment { payment_hash, part }) => {
+                self.part_failed(payment_hash, part, Some(&failure));
+            }
+            None => {}
+        }
+    }
+
+    /// An own HTLC is dead without an answer from the peer.
+    pub(crate) fn htlc_dropped(&mut self, key: HtlcKey, cause: DropCause) {
+        let text = format!("HTLC {} ended without an answer: {cause:?}", key.id);
+        self.batch.log(Level::Warn, "htlc_dropped", key.peer, text);
+        match self.end_origin(&key) {
+            Some(Origin::Forward(incoming)) => {
+                self.fail_forward(incoming, Failure::permanent_channel_failure());
+            }
+            Some(Origin::Payment { payment_hash, part }) => {
+                self.part_failed(payment_hash, part, None);
+            }
+            None => {}
+        }
+    }
+
+    /// A preimage learned outside: from the chain or an operator.
+    pub(crate) fn external_preimage(&mut self, preimage: Preimage) {
+        self.learn(preimage);
+        let hash = preimage.hash();
+        let outgoing: Vec<HtlcKey> = self
+            .channels
+            .iter()
+            .filter(|(_, entry)| entry.channel.has_htlcs())
+            .flat_map(|(peer, entry)| {
+                let ours = entry.channel.outgoing_htlcs().filter(|htlc| !htlc.fulfilled);
+                ours.filter(|htlc| htlc.add.payment_hash == hash)
+                    .map(|htlc| HtlcKey { peer: *peer, id: htlc.add.id })
+                    .collect::<Vec<_>>()
+            })
+            .collect();
+        for key in outgoing {
+            self.drive(key.peer, Input::ExternalFulfil { id: key.id, preimage });
+        }
+    }
+
+    /// After a restart: an HTLC that was offered on before is a forward in progress again.
+    pub(crate) fn resume_forward(&mut self, key: HtlcKey, outgoing: HtlcKey, add: &UpdateAddHtlc) {
+        let htlc = IncomingHtlc {
+            onion: &add.onion.0,
+            payment_hash: add.payment_hash,
+            amount_msat: add.amount_msat,
+            cltv_expiry: add.cltv_expiry,
+            path_key: add.path_key(),
+        };
+        // It peeled before it was offered; the same bytes peel again.
+        let Ok(peeled) = peel(&self.key_in_channel(&key.peer), &htlc) else { return };
+        let Hop::Forward(layer) = peeled.hop else { return };
+        let forward = forward_of(add, &layer, peeled.shared_secret, outgoing.peer);
+        self.forwards.insert(key, forward);
+    }
+
+    fn end_origin(&mut self, key: &HtlcKey) -> Option<Origin> {
+        let origin = self.origins.remove(key)?;
+        self.batch.writes.delete(RowKey::Origin(*key));
+        Some(origin)
+    }
+
+    fn fail_forward(&mut self, key: HtlcKey, failure: Failure) {
+        let Some(forward) = self.close_forward(key, false) else { return };
+        let refusal = match (forward.blinding, &forward.onion) {
+            (Blinding::None, _) | (_, None) => {
+                PeelError::Failure { shared_secret: forward.shared_secret, failure }
+            }
+            (blinding, Some(onion)) => blinding.reject(&onion.0, forward.shared_secret, failure),
+        };
+        self.refuse(key, refusal);
+    }
+
+    /// Adds our layer to a failure from downstream, or hides it inside a blinded path.
+    fn pass_failure_back(&mut self, key: HtlcKey, failure: ChannelFailure) {
+        let blinded = self.forwards.get(&key).is_some_and(|f| f.blinding.is_blinded());
+        match failure {
+            ChannelFailure::Reason { reason, .. } if !blinded => {
+                let Some(forward) = self.close_forward(key, false) else { return };
+                let reason = wrap_failure(&forward.shared_secret, &reason);
+                let failure = ChannelFailure::Reason { reason, tlvs: Vec::new() };
+                self.settle(key, Settlement::Fail(failure));
+            }
+            ChannelFailure::Malformed { sha256_of_onion, failure_code } => {
+                let failure = Failure::from_malformed(failure_code, sha256_of_onion);
+                self.fail_forward(key, failure.unwrap_or_else(Failure::temporary_node_failure));
+            }
+            ChannelFailure::Reason { .. } => {
+                self.fail_forward(key, Failure::temporary_node_failure());
+            }
+        }
+    }
+
+    /// Ends a forward in the books.
+    fn close_forward(&mut self, key: HtlcKey, fulfilled: bool) -> Option<Forward> {
+        let forward = self.forwards.remove(&key)?;
+        let row = ForwardRow {
+            incoming: key,
+            outgoing_peer: forward.outgoing_peer,
+            amount_in_msat: forward.amount_in_msat,
+            amount_out_msat: forward.amount_out_msat,
+            fulfilled,
+            ended_ms: self.now_ms,
+        };
+        self.batch.writes.put(RowKey::Forward(key), Write::Forward(row));
+        Some(forward)
+    }
+
+    fn failure_of_refusal(&self, peer: &NodeId, reason: &AddRefusal, key: &HtlcKey) -> Failure {
+        let amount_msat = self.forwards.get(key).map_or(0, |forward| forward.amount_out_msat);
+        match reason {
+            AddRefusal::BelowMinimum { .. } => {
+                Failure::amount_below_minimum(amount_msat, &self.own_update_for_failure(peer))
+            }
+            AddRefusal::ExpiryTooSoon => {
+                Failure::expiry_too_soon(&self.own_update_for_failure(peer))
+            }
+            AddRefusal::ExpiryTooFar => Failure::expiry_too_far(),
+            // One answer for all that depends on balances and on who is online: probing a
+            // client tells nothing (users.md section 6.3, 11).
+            AddRefusal::Unavailable
+            | AddRefusal::InsufficientBalance { .. }
+            | AddRefusal::TooMuchInFlight { .. }
+            | AddRefusal::TooManyHtlcs
+            | AddRefusal::QueueFull
+            | AddRefusal::CountersExhausted => Failure::temporary_channel_failure(&[]),
+        }
+    }
+}
+
+fn forward_of(
+    add: &UpdateAddHtlc,
+    layer: &Layer,
+    shared_secret: [u8; 32],
+    outgoing_peer: NodeId,
+) -> Forward {
+    Forward {
+        shared_secret,
+        blinding: layer.blinding,
+        onion: layer.blinding.is_blinded().then(|| add.onion.clone()),
+        outgoing_peer,
+        amount_in_msat: add.amount_msat,
+        amount_out_msat: layer.amt_to_forward_msat,
+    }
+}

@@ -1,0 +1,144 @@
+//! Invoices: which channels they hint at, whose key signs them, when they are forgotten.
+
+use bitcoin::secp256k1::SecretKey;
+use steward_channel::{Phase, Role};
+use steward_invoice::{Description, HintHop, NewInvoice, build};
+use steward_wire::{PaymentHash, Preimage};
+
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::limits::{
+    KEEP_EXPIRED_INVOICES_MS, MAX_DESCRIPTION_BYTES, MAX_INVOICE_EXPIRY_S, MAX_INVOICE_HINTS,
+    MAX_OPEN_INVOICES, MIN_FINAL_CLTV_EXPIRY_DELTA_BLOCKS,
+};
+use crate::row::{InvoiceRow, PaymentStatus, RowKey, Write};
+
+/// What the operator wants of an invoice.
+pub(crate) struct InvoiceRequest {
+    pub(crate) amount_msat: Option<u64>,
+    pub(crate) description: String,
+    pub(crate) expiry_s: u32,
+    pub(crate) preimage: Preimage,
+    pub(crate) payment_secret: [u8; 32],
+}
+
+impl Engine {
+    pub(crate) fn create_invoice(&mut self, request: InvoiceRequest) -> Result<InvoiceRow, Error> {
+        self.check_invoice_request(&request)?;
+        let payment_hash = request.preimage.hash();
+        let hints = self.invoice_hints(request.amount_msat);
+        if hints.is_empty() && !self.has_clients() {
+            return Err(Error::unavailable("cannot_receive", "no channel can receive this amount")
+                .hint("open a channel with `steward channel invoke`, or ask for less"));
+        }
+        let bolt11 = build(&NewInvoice {
+            network: self.config.network,
+            payee: self.invoice_key(&payment_hash, &hints),
+            payment_hash,
+            payment_secret: request.payment_secret,
+            amount_msat: request.amount_msat,
+            description: Description::Text(request.description.clone()),
+            created_at_unix: self.now_ms / 1000,
+            expiry_s: u64::from(request.expiry_s),
+            min_final_cltv_expiry_delta: MIN_FINAL_CLTV_EXPIRY_DELTA_BLOCKS,
+            hints,
+            basic_mpp: true,
+        })
+        .map_err(|error| Error::bad_request("invoice_not_possible", error.to_string()))?;
+        let row = InvoiceRow {
+            payment_hash,
+            preimage: request.preimage,
+            payment_secret: request.payment_secret,
+            amount_msat: request.amount_msat,
+            description: request.description,
+            bolt11,
+            created_ms: self.now_ms,
+            expires_ms: self.now_ms.saturating_add(u64::from(request.expiry_s) * 1000),
+            status: PaymentStatus::Pending,
+            received_msat: 0,
+            paid_ms: None,
+        };
+        self.batch.writes.put(RowKey::Invoice(payment_hash), Write::Invoice(row.clone()));
+        self.invoices.insert(payment_hash, row.clone());
+        Ok(row)
+    }
+
+    /// An invoice that nobody can pay any more need not be in memory.
+    pub(crate) fn drop_expired_invoices(&mut self) {
+        let now_ms = self.now_ms;
+        let receives = &self.receives;
+        self.invoices.retain(|hash, row| {
+            row.expires_ms.saturating_add(KEEP_EXPIRED_INVOICES_MS) > now_ms
+                || receives.contains_key(hash)
+        });
+    }
+
+    fn check_invoice_request(&self, request: &InvoiceRequest) -> Result<(), Error> {
+        if request.amount_msat == Some(0) {
+            return Err(Error::bad_request(
+                "zero_amount",
+                "an invoice over nothing cannot be paid",
+            )
+            .hint("leave the amount out to let the payer choose"));
+        }
+        if request.description.len() > MAX_DESCRIPTION_BYTES {
+            let text = format!("the description is longer than {MAX_DESCRIPTION_BYTES} bytes");
+            return Err(Error::bad_request("description_too_long", text));
+        }
+        if request.expiry_s == 0 || request.expiry_s > MAX_INVOICE_EXPIRY_S {
+            let text = format!("the expiry must be within 1 and {MAX_INVOICE_EXPIRY_S} seconds");
+            return Err(Error::bad_request("bad_expiry", text));
+        }
+        if self.invoices.len() >= MAX_OPEN_INVOICES {
+            return Err(Error::unavailable("too_many_invoices", "too many invoices are open")
+                .hint("wait until some are paid or have expired"));
+        }
+        Ok(())
+    }
+
+    /// One hint per host, active channels first, those that can take the most first.
+    fn invoice_hints(&self, amount_msat: Option<u64>) -> Vec<Vec<HintHop>> {
+        let mut hints: Vec<(bool, u64, HintHop)> = self
+            .channels
+            .iter()
+            .filter(|(_, entry)| entry.channel.role() == Role::Client)
+            .filter_map(|(peer, entry)| {
+                let update = entry.channel.peer_policy()?;
+                let summary = entry.channel.summary();
+                let hint = HintHop {
+                    node_id: *peer,
+                    scid: entry.channel.scid(),
+                    fee_base_msat: update.fee_base_msat,
+                    fee_ppm: update.fee_proportional_millionths,
+                    cltv_expiry_delta: update.cltv_expiry_delta,
+                    htlc_minimum_msat: None,
+                    htlc_maximum_msat: None,
+                };
+                let is_active = summary.phase == Phase::Active;
+                let usable = summary.phase != Phase::Suspended && summary.receivable_msat > 0;
+                usable.then_some((is_active, summary.receivable_msat, hint))
+            })
+            .collect();
+        hints.sort_by_key(|(is_active, receivable_msat, _)| {
+            std::cmp::Reverse((*is_active, *receivable_msat))
+        });
+        hints.truncate(MAX_INVOICE_HINTS);
+        let receivable_msat = hints
+            .iter()
+            .fold(0u64, |sum, (_, receivable_msat, _)| sum.saturating_add(*receivable_msat));
+        if amount_msat.is_some_and(|amount| amount > receivable_msat) {
+            return Vec::new();
+        }
+        hints.into_iter().map(|(_, _, hint)| vec![hint]).collect()
+    }
+
+    /// With hints, a key of its own: the invoice names none of our identities. Without, the node's:
+    /// only our own clients can pay it, and they know us by that.
+    fn invoice_key(&self, payment_hash: &PaymentHash, hints: &[Vec<HintHop>]) -> SecretKey {
+        if hints.is_empty() { self.node_key } else { self.keys.invoice(payment_hash) }
+    }
+
+    fn has_clients(&self) -> bool {
+        self.channels.iter().any(|(_, entry)| entry.channel.role() == Role::Host)
+    }
+}

@@ -1,0 +1,158 @@
+//! Who may open a channel with us (protocol.md sections 3.2, 9.2; users.md section 6.3).
+
+use std::collections::BTreeMap;
+
+use bitcoin::hashes::{Hash, sha256};
+use steward_channel::{Channel, Input, Role};
+use steward_wire::error_code::ErrorCode;
+use steward_wire::{ChannelId, InvokeHostedChannel, Message, NodeId, WireError};
+
+use crate::engine::Engine;
+use crate::io::{ConnId, EventKind, Level};
+use crate::limits::{MAX_PENDING_OPENINGS, QUOTA_WINDOW_MS};
+use crate::row::RowKey;
+
+/// Openings within the present hour, over all and by network prefix.
+#[derive(Debug, Default)]
+pub(crate) struct Quotas {
+    window_start_ms: u64,
+    all: u32,
+    by_prefix: BTreeMap<String, u32>,
+}
+
+impl Quotas {
+    /// Counts one more opening; false if it would be one too many.
+    fn admit(&mut self, now_ms: u64, prefix: &str, most: u32, most_per_prefix: u32) -> bool {
+        if now_ms.saturating_sub(self.window_start_ms) >= QUOTA_WINDOW_MS {
+            *self = Self { window_start_ms: now_ms, ..Self::default() };
+        }
+        let from_prefix = self.by_prefix.get(prefix).copied().unwrap_or(0);
+        if self.all >= most || from_prefix >= most_per_prefix {
+            return false;
+        }
+        self.all += 1;
+        self.by_prefix.insert(prefix.to_owned(), from_prefix + 1);
+        true
+    }
+}
+
+impl Engine {
+    pub(crate) fn invoked(&mut self, conn: ConnId, peer: NodeId, invoke: InvokeHostedChannel) {
+        let message = Message::InvokeHostedChannel(invoke.clone());
+        if let Some(entry) = self.channels.get(&peer) {
+            if entry.conn == Some(conn) && entry.channel.role() == Role::Host {
+                self.drive(peer, Input::Message(message));
+            } else {
+                let text = "invoke_hosted_channel from our own host, or on another identity";
+                self.batch.log(Level::Warn, "unexpected_invoke", peer, text);
+            }
+            return;
+        }
+        if let Err(reason) = self.admit(conn, peer, &invoke) {
+            self.batch.log(Level::Info, "opening_refused", peer, reason);
+            let refusal = WireError {
+                channel_id: ChannelId::of_pair(&self.node_id, &peer),
+                data: ErrorCode::ChannelDenied.to_data(reason),
+                tlvs: Vec::new(),
+            };
+            self.send_on(conn, false, &Message::Error(refusal));
+            return;
+        }
+        let offer = self.config.host.offer.clone();
+        let mut channel = Channel::host(self.node_id, peer, offer);
+        channel.allow_adoption(self.config.host.adopt_lost_state);
+        self.channels.insert(channel, None);
+        if let Some(entry) = self.channels.get_mut(&peer) {
+            entry.conn = Some(conn);
+        }
+        self.drive(peer, Input::Connected);
+        self.drive(peer, Input::Message(message));
+    }
+
+    /// Policy and quotas, cheapest first; nothing is stored for who is refused.
+    fn admit(
+        &mut self,
+        conn: ConnId,
+        peer: NodeId,
+        invoke: &InvokeHostedChannel,
+    ) -> Result<(), &'static str> {
+        let host = &self.config.host;
+        let connection = self.connections.get(&conn).ok_or("no connection")?;
+        if connection.local != self.node_id {
+            return Err("this identity hosts no channels");
+        }
+        if peer == self.node_id || peer.public_key().is_none() {
+            return Err("this peer cannot have a channel with us");
+        }
+        if !host.accept_new_channels {
+            return Err("this host opens no new channels");
+        }
+        if host.require_secret && !is_one_of(&invoke.secret, &host.secrets) {
+            return Err("a valid secret is needed to open a channel");
+        }
+        if self.channels.len() >= host.max_channels as usize {
+            return Err("this host has no room for more channels");
+        }
+        let scid = steward_wire::ShortChannelId::of_pair(&self.node_id, &peer);
+        if self.channels.by_scid(scid).is_some() {
+            return Err("another channel has the same short channel id");
+        }
+        if self.channels.pending_openings() >= MAX_PENDING_OPENINGS {
+            return Err("too many channels are being opened, try later");
+        }
+        let prefix = network_prefix(&connection.address);
+        let most = host.max_opens_per_hour;
+        let most_per_prefix = host.max_opens_per_prefix_per_hour;
+        if !self.quotas.admit(self.now_ms, &prefix, most, most_per_prefix) {
+            return Err("too many channels were opened within the hour, try later");
+        }
+        Ok(())
+    }
+
+    /// As host we keep nothing of an opening that ended with its connection.
+    pub(crate) fn forget_unfinished_opening(&mut self, peer: NodeId) {
+        let unfinished = self.channels.get(&peer).is_some_and(|entry| {
+            entry.channel.state().is_none() && entry.channel.role() == Role::Host
+        });
+        if unfinished {
+            self.channels.remove(&peer);
+        }
+    }
+
+    pub(crate) fn opening_failed(&mut self, peer: NodeId, reason: String) {
+        self.batch.log(Level::Warn, "opening_failed", peer, reason.clone());
+        let Some(entry) = self.channels.get(&peer) else { return };
+        if entry.channel.role() == Role::Client {
+            self.notice(EventKind::ChannelOpeningFailed { peer, reason });
+            self.batch.writes.delete(RowKey::Channel(peer));
+        }
+        self.channels.remove(&peer);
+        self.batch.changed.remove(&peer);
+    }
+}
+
+/// True if `shown` is one of `secrets`, in a time that does not tell which, or how nearly.
+fn is_one_of(shown: &[u8], secrets: &[Vec<u8>]) -> bool {
+    let digest = |secret: &[u8]| sha256::Hash::hash(secret).to_byte_array();
+    let shown = digest(shown);
+    secrets.iter().fold(false, |found, secret| {
+        let differing = digest(secret).iter().zip(&shown).fold(0u8, |acc, (a, b)| acc | (a ^ b));
+        found | (differing == 0)
+    })
+}
+
+/// What one operator of many addresses has in common: a /24 of IPv4, a /48 of IPv6.
+fn network_prefix(address: &str) -> String {
+    let ip = address.parse::<std::net::SocketAddr>().map(|socket| socket.ip());
+    match ip {
+        Ok(std::net::IpAddr::V4(ip)) => {
+            let [a, b, c, _] = ip.octets();
+            format!("{a}.{b}.{c}")
+        }
+        Ok(std::net::IpAddr::V6(ip)) => {
+            let [a, b, c, ..] = ip.segments();
+            format!("{a:x}:{b:x}:{c:x}")
+        }
+        Err(_) => address.to_owned(),
+    }
+}

@@ -1,0 +1,461 @@
+//! Payments out: routes asked for, parts offered, failures read, retries, the end told once.
+
+use std::collections::BTreeMap;
+
+use steward_channel::{AddRefusal, Failure as ChannelFailure, Input, NewHtlc};
+use steward_invoice::{HintHop, Invoice};
+use steward_onion::{DecodedFailure, decode_failure};
+use steward_wire::{NodeId, Onion, PaymentHash, Preimage, ShortChannelId};
+
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::io::{Action, EventKind, FirstHop, PathResult, Recipient, RouteRequest, RoutedPart};
+use crate::limits::{
+    KEEP_ENDED_PAYMENTS_MS, MAX_PAYMENT_ATTEMPTS, MAX_PENDING_PAYMENTS, PAYMENT_RETRY_MS,
+    PAYMENT_WAIT_MS,
+};
+use crate::row::{Origin, PartRow, PaymentRow, PaymentStatus, RowKey, Write};
+
+/// What a new attempt needs. Gone after a restart: then nothing is retried.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    hints: Vec<Vec<HintHop>>,
+    final_cltv_expiry_delta_blocks: u32,
+    mpp: bool,
+    recipient: Recipient,
+}
+
+impl Plan {
+    pub(crate) fn for_invoice(invoice: &Invoice, total_msat: u64) -> Self {
+        Self {
+            hints: invoice.hints.clone(),
+            final_cltv_expiry_delta_blocks: invoice.min_final_cltv_expiry_delta,
+            mpp: invoice.basic_mpp,
+            recipient: Recipient {
+                payment_secret: Some(invoice.payment_secret),
+                total_msat,
+                metadata: invoice.metadata.clone(),
+                keysend_preimage: None,
+            },
+        }
+    }
+
+    pub(crate) fn for_keysend(
+        hints: Vec<Vec<HintHop>>,
+        preimage: Preimage,
+        amount_msat: u64,
+    ) -> Self {
+        Self {
+            hints,
+            final_cltv_expiry_delta_blocks: u32::from(
+                crate::limits::MIN_FINAL_CLTV_EXPIRY_DELTA_BLOCKS,
+            ),
+            mpp: false,
+            recipient: Recipient {
+                payment_secret: None,
+                total_msat: amount_msat,
+                metadata: None,
+                keysend_preimage: Some(preimage),
+            },
+        }
+    }
+}
+
+/// A payment with HTLCs out, or about to have some.
+#[derive(Clone, Debug)]
+struct Payment {
+    row: PaymentRow,
+    plan: Option<Plan>,
+    /// HTLCs whose outcome is not known.
+    parts: BTreeMap<u32, PartRow>,
+    next_part: u32,
+    attempt: u32,
+    /// A route was asked for and has not come.
+    is_routing: bool,
+    /// Channels that refused.
+    avoid: Vec<ShortChannelId>,
+    /// Code and sentence of the last thing that went wrong.
+    last_failure: Option<(String, String)>,
+    /// No further attempt can help.
+    is_hopeless: bool,
+}
+
+/// Payments that have not ended, and those that ended lately: asking again for one of them must
+/// not pay it again.
+#[derive(Debug, Default)]
+pub(crate) struct Payments {
+    pending: BTreeMap<PaymentHash, Payment>,
+    ended: BTreeMap<PaymentHash, PaymentRow>,
+}
+
+impl Payments {
+    pub(crate) fn pending_count(&self) -> usize {
+        self.pending.len()
+    }
+
+    pub(crate) fn row(&self, hash: &PaymentHash) -> Option<&PaymentRow> {
+        self.pending.get(hash).map(|payment| &payment.row).or_else(|| self.ended.get(hash))
+    }
+
+    pub(crate) fn forget_ended(&mut self, now_ms: u64) {
+        self.ended.retain(|_, row| {
+            row.ended_ms.is_some_and(|ended| ended.saturating_add(KEEP_ENDED_PAYMENTS_MS) > now_ms)
+        });
+    }
+
+    /// As found at start: its HTLCs may be out, but nothing is retried.
+    pub(crate) fn resume(&mut self, row: PaymentRow, parts: Vec<PartRow>) {
+        let next_part = parts.iter().map(|part| part.part + 1).max().unwrap_or(0);
+        let pending = parts.into_iter().filter(|part| part.status == PaymentStatus::Pending);
+        let payment = Payment {
+            parts: pending.map(|part| (part.part, part)).collect(),
+            next_part,
+            attempt: 0,
+            is_routing: false,
+            avoid: Vec::new(),
+            last_failure: None,
+            is_hopeless: true,
+            plan: None,
+            row,
+        };
+        self.pending.insert(payment.row.payment_hash, payment);
+    }
+
+    /// Payments, and their parts that were about to be sent or are out.
+    pub(crate) fn pending_parts(&self) -> Vec<(PaymentHash, Vec<u32>)> {
+        let parts = |payment: &Payment| payment.parts.keys().copied().collect();
+        self.pending.iter().map(|(hash, payment)| (*hash, parts(payment))).collect()
+    }
+}
+
+impl Engine {
+    /// Starts a payment. Answered with the row as it stands; the end is told by an event.
+    pub(crate) fn start_payment(
+        &mut self,
+        row: PaymentRow,
+        plan: Plan,
+    ) -> Result<PaymentRow, Error> {
+        let hash = row.payment_hash;
+        if let Some(earlier) = self.payments.row(&hash)
+            && earlier.status != PaymentStatus::Failed
+        {
+            return Ok(earlier.clone());
+        }
+        if self.payments.pending.len() >= MAX_PENDING_PAYMENTS {
+            return Err(Error::unavailable("too_many_payments", "too many payments are under way")
+                .hint("wait until some have ended"));
+        }
+        self.check_balance(row.amount_msat)?;
+        self.payments.ended.remove(&hash);
+        self.batch.writes.put(RowKey::Payment(hash), Write::Payment(row.clone()));
+        let payment = Payment {
+            row: row.clone(),
+            plan: Some(plan),
+            parts: BTreeMap::new(),
+            next_part: 0,
+            attempt: 0,
+            is_routing: false,
+            avoid: Vec::new(),
+            last_failure: None,
+            is_hopeless: false,
+        };
+        self.payments.pending.insert(hash, payment);
+        self.ask_for_route(hash);
+        Ok(row)
+    }
+
+    fn check_balance(&self, amount_msat: u64) -> Result<(), Error> {
+        let first_hops = self.first_hops();
+        if first_hops.is_empty() {
+            return Err(Error::unavailable("no_active_channel", "no channel is active")
+                .hint("`steward channel list` tells the state of each channel"));
+        }
+        let spendable_msat: u64 =
+            first_hops.iter().fold(0, |sum, hop| sum.saturating_add(hop.spendable_msat));
+        if spendable_msat < amount_msat {
+            let text = format!("{spendable_msat} msat can be sent now, {amount_msat} are needed");
+            return Err(Error::refused("insufficient_balance", text)
+                .hint("receive something first, or wait for payments under way to end"));
+        }
+        Ok(())
+    }
+
+    fn ask_for_route(&mut self, hash: PaymentHash) {
+        let first_hops = self.first_hops();
+        let height = self.height;
+        let Some(payment) = self.payments.pending.get_mut(&hash) else { return };
+        let Some(plan) = payment.plan.clone() else { return };
+        payment.attempt += 1;
+        payment.is_routing = true;
+        let out = payment.parts.values();
+        let (sent_msat, fees_msat) = out.fold((0u64, 0u64), |(sent, fees), part| {
+            (sent.saturating_add(part.amount_msat), fees.saturating_add(part.fee_msat))
+        });
+        let request = RouteRequest {
+            payment_hash: hash,
+            attempt: payment.attempt,
+            destination: payment.row.destination,
+            amount_msat: payment.row.amount_msat.saturating_sub(sent_msat),
+            max_fee_msat: payment.row.max_fee_msat.saturating_sub(fees_msat),
+            final_cltv_expiry_delta_blocks: plan.final_cltv_expiry_delta_blocks,
+            height,
+            hints: plan.hints,
+            first_hops,
+            avoid: payment.avoid.clone(),
+            in_flight: payment.parts.values().map(|p| (p.path.clone(), p.amount_msat)).collect(),
+            mpp: plan.mpp,
+            recipient: plan.recipient,
+        };
+        self.batch.act(Action::FindRoute(Box::new(request)));
+    }
+
+    /// Channels that can carry something now.
+    pub(crate) fn first_hops(&self) -> Vec<FirstHop> {
+        self.channels
+            .iter()
+            .filter(|(peer, _)| self.is_active(peer))
+            .map(|(peer, entry)| {
+                let summary = entry.channel.summary();
+                FirstHop {
+                    peer: *peer,
+                    short_channel_id: entry.channel.scid(),
+                    spendable_msat: summary.spendable_msat,
+                    htlc_minimum_msat: summary.terms.htlc_minimum_msat,
+                    capacity_msat: summary.capacity_msat,
+                }
+            })
+            .collect()
+    }
+
+    pub(crate) fn route_found(
+        &mut self,
+        hash: PaymentHash,
+        attempt: u32,
+        result: Result<Vec<RoutedPart>, String>,
+    ) {
+        let Some(payment) = self.payments.pending.get_mut(&hash) else { return };
+        if !payment.is_routing || payment.attempt != attempt {
+            return;
+        }
+        payment.is_routing = false;
+        match result {
+            Ok(parts) if !parts.is_empty() => self.send_parts(hash, parts),
+            Ok(_) => self.no_route(hash, "no route was found".to_owned()),
+            Err(reason) => self.no_route(hash, reason),
+        }
+    }
+
+    fn no_route(&mut self, hash: PaymentHash, reason: String) {
+        let Some(payment) = self.payments.pending.get_mut(&hash) else { return };
+        payment.is_hopeless = true;
+        // What a hop said is more telling than that nothing else is left.
+        payment.last_failure.get_or_insert(("no_route".to_owned(), reason));
+        self.retry_or_end(hash);
+    }
+
+    fn send_parts(&mut self, hash: PaymentHash, parts: Vec<RoutedPart>) {
+        for routed in parts {
+            let Some(first_hop) = routed.path.first().map(|hop| hop.node_id) else { continue };
+            let Some(payment) = self.payments.pending.get_mut(&hash) else { return };
+            let part = payment.next_part;
+            payment.next_part += 1;
+            let row = PartRow {
+                payment_hash: hash,
+                part,
+                peer: first_hop,
+                amount_msat: routed.amount_msat.saturating_sub(routed.fee_msat),
+                fee_msat: routed.fee_msat,
+                session_key: routed.session_key,
+                path: routed.path.iter().map(|hop| (hop.node_id, hop.scid)).collect(),
+                status: PaymentStatus::Pending,
+            };
+            payment.parts.insert(part, row.clone());
+            self.batch.writes.put(RowKey::Part(hash, part), Write::Part(row));
+            let token = self.new_token(Origin::Payment { payment_hash: hash, part });
+            let htlc = NewHtlc {
+                token,
+                amount_msat: routed.amount_msat,
+                payment_hash: hash,
+                cltv_expiry: routed.cltv_expiry,
+                onion: Onion(routed.onion),
+                tlvs: Vec::new(),
+                give_up_ms: self.now_ms.saturating_add(PAYMENT_WAIT_MS),
+            };
+            self.drive(first_hop, Input::Add(htlc));
+        }
+    }
+
+    /// The first preimage proves the payment; the other parts can only follow.
+    pub(crate) fn part_paid(&mut self, hash: PaymentHash, part: u32, preimage: Preimage) {
+        let Some(payment) = self.payments.pending.get_mut(&hash) else { return };
+        let in_flight_fee_msat = payment.parts.values().map(|part| part.fee_msat);
+        let fee_msat = in_flight_fee_msat.fold(0u64, u64::saturating_add);
+        let Some(mut row) = payment.parts.remove(&part) else { return };
+        row.status = PaymentStatus::Complete;
+        let path = row.path.clone();
+        let amount_msat = row.amount_msat;
+        self.batch.writes.put(RowKey::Part(hash, part), Write::Part(row));
+        self.batch.act(Action::PathResult(PathResult { path, amount_msat, failed: None }));
+        if payment.row.status == PaymentStatus::Pending {
+            payment.row.status = PaymentStatus::Complete;
+            payment.row.preimage = Some(preimage);
+            payment.row.fee_msat = fee_msat;
+            payment.row.ended_ms = Some(self.now_ms);
+            let row = payment.row.clone();
+            self.batch.writes.put(RowKey::Payment(hash), Write::Payment(row.clone()));
+            self.notice(EventKind::PaymentSent {
+                payment_hash: hash,
+                preimage,
+                amount_msat: row.amount_msat,
+                fee_msat,
+            });
+        }
+        self.retry_or_end(hash);
+    }
+
+    /// A part that never left us.
+    pub(crate) fn part_refused(&mut self, hash: PaymentHash, part: u32, reason: AddRefusal) {
+        let Some(row) = self.remove_failed_part(hash, part) else { return };
+        let Some(payment) = self.payments.pending.get_mut(&hash) else { return };
+        payment.last_failure = Some(("channel_refused".to_owned(), reason.to_string()));
+        // Balances move; only what the terms forbid will be forbidden the next time too.
+        let by_terms = matches!(
+            reason,
+            AddRefusal::BelowMinimum { .. }
+                | AddRefusal::ExpiryTooSoon
+                | AddRefusal::ExpiryTooFar
+                | AddRefusal::CountersExhausted
+        );
+        if by_terms && let Some((_, scid)) = row.path.first() {
+            payment.avoid.push(*scid);
+        }
+        self.retry_or_end(hash);
+    }
+
+    /// A part that came back, with the peer's failure or, if its channel dropped it, without.
+    pub(crate) fn part_failed(
+        &mut self,
+        hash: PaymentHash,
+        part: u32,
+        failure: Option<&ChannelFailure>,
+    ) {
+        let Some(row) = self.remove_failed_part(hash, part) else { return };
+        let verdict = judge(&row, failure);
+        if let Some(scid) = verdict.failed_scid {
+            let (path, amount_msat) = (row.path, row.amount_msat);
+            let failed = Some(Some(scid));
+            self.batch.act(Action::PathResult(PathResult { path, amount_msat, failed }));
+        }
+        let Some(payment) = self.payments.pending.get_mut(&hash) else { return };
+        payment.avoid.extend(verdict.failed_scid);
+        payment.is_hopeless |= verdict.is_final;
+        payment.last_failure = Some((verdict.code.to_owned(), verdict.message));
+        self.retry_or_end(hash);
+    }
+
+    /// As found at start: a part that never left.
+    pub(crate) fn part_lost(&mut self, hash: PaymentHash, part: u32) {
+        self.remove_failed_part(hash, part);
+    }
+
+    fn remove_failed_part(&mut self, hash: PaymentHash, part: u32) -> Option<PartRow> {
+        let payment = self.payments.pending.get_mut(&hash)?;
+        let mut row = payment.parts.remove(&part)?;
+        row.status = PaymentStatus::Failed;
+        self.batch.writes.put(RowKey::Part(hash, part), Write::Part(row.clone()));
+        Some(row)
+    }
+
+    pub(crate) fn retry_or_end(&mut self, hash: PaymentHash) {
+        let now_ms = self.now_ms;
+        let Some(payment) = self.payments.pending.get_mut(&hash) else { return };
+        if payment.row.status == PaymentStatus::Pending {
+            let in_time = now_ms < payment.row.created_ms.saturating_add(PAYMENT_RETRY_MS);
+            let may_retry = !payment.is_hopeless
+                && payment.plan.is_some()
+                && payment.attempt < MAX_PAYMENT_ATTEMPTS
+                && in_time;
+            if may_retry {
+                // Also if a route is under way: it was asked for before this part came back.
+                self.ask_for_route(hash);
+                return;
+            }
+        }
+        if payment.parts.is_empty() {
+            self.end_payment(hash);
+        }
+    }
+
+    fn end_payment(&mut self, hash: PaymentHash) {
+        let Some(payment) = self.payments.pending.remove(&hash) else { return };
+        let mut row = payment.row;
+        if row.status == PaymentStatus::Pending {
+            let (code, message) = payment.last_failure.unwrap_or_else(|| {
+                let text = "the node stopped before the payment had left it";
+                ("interrupted".to_owned(), text.to_owned())
+            });
+            row.status = PaymentStatus::Failed;
+            row.failure = Some((code.clone(), message.clone()));
+            row.ended_ms = Some(self.now_ms);
+            self.batch.writes.put(RowKey::Payment(hash), Write::Payment(row.clone()));
+            self.notice(EventKind::PaymentFailed { payment_hash: hash, code, message });
+        }
+        self.payments.ended.insert(hash, row);
+    }
+}
+
+/// What a failure means for the payment.
+struct Verdict {
+    /// The channel to avoid, if one is to blame.
+    failed_scid: Option<ShortChannelId>,
+    /// No other route can help.
+    is_final: bool,
+    code: &'static str,
+    message: String,
+}
+
+fn judge(part: &PartRow, failure: Option<&ChannelFailure>) -> Verdict {
+    let hops: Vec<NodeId> = part.path.iter().map(|(node, _)| *node).collect();
+    let decoded = match failure {
+        Some(ChannelFailure::Reason { reason, .. }) => {
+            decode_failure(&part.session_key, &hops, reason)
+        }
+        Some(ChannelFailure::Malformed { failure_code, .. }) => {
+            let message = format!("the first hop could not read the onion (0x{failure_code:04x})");
+            return first_hop_verdict(part, "malformed_onion", message);
+        }
+        None => {
+            let message = "the HTLC expired or was dropped by the first hop".to_owned();
+            return first_hop_verdict(part, "htlc_dropped", message);
+        }
+    };
+    match decoded {
+        Some(decoded) => read_verdict(part, &decoded),
+        None => {
+            let message = "a node on the way spoiled the failure message".to_owned();
+            let last_but_one = part.path.len().checked_sub(2);
+            let scid = last_but_one.and_then(|index| part.path.get(index)).map(|(_, scid)| *scid);
+            Verdict { failed_scid: scid, is_final: false, code: "unreadable_failure", message }
+        }
+    }
+}
+
+fn first_hop_verdict(part: &PartRow, code: &'static str, message: String) -> Verdict {
+    let failed_scid = part.path.first().map(|(_, scid)| *scid);
+    Verdict { failed_scid, is_final: false, code, message }
+}
+
+fn read_verdict(part: &PartRow, decoded: &DecodedFailure) -> Verdict {
+    let failure = &decoded.failure;
+    let is_payee = decoded.hop_index + 1 == part.path.len();
+    let who =
+        part.path.get(decoded.hop_index).map_or_else(String::new, |(node, _)| node.to_string());
+    let message =
+        format!("{} from {}{who}", failure.name(), if is_payee { "the payee " } else { "" });
+    // A hop speaks of the channel after it; its own failure makes the channel before it useless.
+    let blamed =
+        if failure.is_node() || is_payee { decoded.hop_index } else { decoded.hop_index + 1 };
+    let failed_scid = part.path.get(blamed).map(|(_, scid)| *scid).filter(|_| !is_payee);
+    let may_succeed_later = failure.code == steward_onion::failure::code::MPP_TIMEOUT;
+    Verdict { failed_scid, is_final: is_payee && !may_succeed_later, code: failure.name(), message }
+}

@@ -1,0 +1,186 @@
+//! From what is stored to a running engine (docs/recovery.md). The tables alone decide: an
+//! incoming HTLC without an outgoing one and without a settlement is offered again, an outbox row
+//! is delivered again; nothing else needs recovery.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use steward_channel::{Channel, Role};
+use steward_wire::UpdateAddHtlc;
+
+use crate::batch::Batch;
+use crate::channels::Channels;
+use crate::config::Config;
+use crate::engine::{Engine, node_id_of};
+use crate::error::Error;
+use crate::io::{Action, Level};
+use crate::keys::Keys;
+use crate::opening::Quotas;
+use crate::payments::Payments;
+use crate::preimages::Preimages;
+use crate::row::{ChannelRow, HtlcKey, Origin, PartRow, RowKey, Snapshot};
+
+impl Engine {
+    /// Goes on from a snapshot; an empty one starts a new node. The chain is unknown until the
+    /// first [`crate::Input::Chain`]: forwards wait for it.
+    pub fn new(
+        config: Config,
+        keys: Box<dyn Keys>,
+        snapshot: Snapshot,
+        now_ms: u64,
+    ) -> Result<Self, Error> {
+        let node_key = keys.node();
+        let mut engine = Self {
+            node_id: node_id_of(&node_key),
+            node_key,
+            keys,
+            config,
+            now_ms,
+            height: snapshot.height,
+            tip_is_stale: true,
+            channels: Channels::default(),
+            connections: BTreeMap::new(),
+            peers: snapshot.peers.iter().map(|row| (row.peer, row.clone())).collect(),
+            quotas: Quotas::default(),
+            origins: snapshot.origins.iter().copied().collect(),
+            unsent: BTreeMap::new(),
+            forwards: BTreeMap::new(),
+            outbox: snapshot.outbox.iter().cloned().collect(),
+            deferred: BTreeSet::new(),
+            preimages: Preimages::default(),
+            invoices: snapshot.invoices.iter().map(|row| (row.payment_hash, row.clone())).collect(),
+            receives: BTreeMap::new(),
+            payments: Payments::default(),
+            batch: Batch::default(),
+            last_token: 0,
+            last_event: snapshot.last_event,
+            last_evidence: snapshot.last_evidence,
+            next_timer_ms: now_ms,
+        };
+        for preimage in &snapshot.preimages {
+            engine.preimages.insert(*preimage);
+        }
+        for row in &snapshot.channels {
+            engine.restore_channel(row)?;
+        }
+        engine.restore_payments(snapshot);
+        engine.resume_htlcs();
+        engine.keep_connections();
+        Ok(engine)
+    }
+
+    fn restore_channel(&mut self, row: &ChannelRow) -> Result<(), Error> {
+        let mut channel = Channel::from_record(&row.record).map_err(|error| {
+            let text =
+                format!("the record of the channel with {} is unreadable: {error}", row.peer);
+            Error::ours("channel_record_unreadable", text)
+                .hint("the database is damaged: restore a backup, and only a recent one")
+        })?;
+        let key = (channel.local() != self.node_id).then(|| self.keys.towards_host(&row.peer));
+        if let Some(key) = &key
+            && node_id_of(key) != channel.local()
+        {
+            let text = format!("the seed does not fit the channel with {}", row.peer);
+            return Err(Error::bad_request("seed_mismatch", text)
+                .hint("the data directory belongs to another seed"));
+        }
+        if channel.role() == Role::Host {
+            channel.allow_adoption(self.config.host.adopt_lost_state);
+        }
+        self.channels.insert(channel, key);
+        Ok(())
+    }
+
+    /// A part without an outgoing HTLC never left: its channel had not given it an id.
+    fn restore_payments(&mut self, snapshot: Snapshot) {
+        let mut parts: BTreeMap<_, Vec<PartRow>> = BTreeMap::new();
+        for part in snapshot.parts {
+            parts.entry(part.payment_hash).or_default().push(part);
+        }
+        for row in snapshot.payments {
+            let parts = parts.remove(&row.payment_hash).unwrap_or_default();
+            self.payments.resume(row, parts);
+        }
+        let sent: BTreeSet<Origin> = self.origins.values().copied().collect();
+        for (payment_hash, parts) in self.payments.pending_parts() {
+            for part in parts {
+                if !sent.contains(&Origin::Payment { payment_hash, part }) {
+                    self.part_lost(payment_hash, part);
+                }
+            }
+            self.retry_or_end(payment_hash);
+        }
+    }
+
+    fn resume_htlcs(&mut self) {
+        let outgoing: BTreeMap<HtlcKey, HtlcKey> = self
+            .origins
+            .iter()
+            .filter_map(|(out, origin)| match origin {
+                Origin::Forward(incoming) => Some((*incoming, *out)),
+                Origin::Payment { .. } => None,
+            })
+            .collect();
+        let mut stale_outbox: BTreeSet<HtlcKey> = self.outbox.keys().copied().collect();
+        for (key, add, is_settled) in self.all_incoming() {
+            if is_settled {
+                continue;
+            }
+            if stale_outbox.remove(&key) {
+                if let Some(settlement) = self.outbox.get(&key).cloned() {
+                    self.deliver(key, settlement);
+                }
+            } else if let Some(out) = outgoing.get(&key) {
+                self.resume_forward(key, *out, &add);
+            } else {
+                self.deferred.insert(key);
+            }
+        }
+        for key in stale_outbox {
+            self.outbox.remove(&key);
+            self.batch.writes.delete(RowKey::Outbox(key));
+        }
+    }
+
+    fn all_incoming(&self) -> Vec<(HtlcKey, UpdateAddHtlc, bool)> {
+        let lively = self.channels.iter().filter(|(_, entry)| entry.channel.has_htlcs());
+        lively
+            .flat_map(|(peer, entry)| {
+                entry.channel.incoming_htlcs().map(|htlc| {
+                    let key = HtlcKey { peer: *peer, id: htlc.add.id };
+                    (key, htlc.add.clone(), htlc.settlement.is_some())
+                })
+            })
+            .collect()
+    }
+
+    /// Incoming HTLCs that nobody had acted upon when the node stopped.
+    pub(crate) fn act_on_deferred(&mut self) {
+        for key in std::mem::take(&mut self.deferred) {
+            let Some(entry) = self.channels.get(&key.peer) else { continue };
+            let add = entry
+                .channel
+                .incoming_htlcs()
+                .find(|htlc| htlc.add.id == key.id && htlc.settlement.is_none())
+                .map(|htlc| htlc.add.clone());
+            if let Some(add) = add {
+                self.batch.log(
+                    Level::Info,
+                    "htlc_resumed",
+                    key.peer,
+                    format!("acting on HTLC {} found at start", key.id),
+                );
+                self.incoming(key.peer, &add);
+            }
+        }
+    }
+
+    fn keep_connections(&mut self) {
+        for row in self.peers.values() {
+            self.batch.act(Action::KeepConnected {
+                peer: row.peer,
+                is_host: row.is_host,
+                addresses: row.addresses.clone(),
+            });
+        }
+    }
+}
