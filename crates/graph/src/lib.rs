@@ -1,1 +1,32 @@
 //! The public graph and path-finding, by LDK, with hosted first hops.
+//!
+//! [`Graph`] is one value shared by all threads: it answers the engine's
+//! [`steward_engine::io::RouteRequest`]s with ready-made onions and learns from its
+//! [`steward_engine::io::PathResult`]s. It is a cache: nothing in it is needed to get money back,
+//! so a spoiled file is set aside and the graph starts empty. No type of LDK leaves this crate.
+//!
+//! Layout
+//! - `graph`: [`Graph`], what it has learned about channels
+//! - `gossip`: public hosted channels become part of the graph
+//! - `file`: the graph on disk
+//! - `payment`: a request without what no route may use
+//! - `host_path`: the short cut for payees of our own hosts
+//! - `router`: LDK's path-finding, and why it finds nothing
+//! - `part`: a path's HTLC and onion
+//! - [`limits`]: every limit
+#![forbid(unsafe_code)]
+
+mod error;
+mod file;
+mod first_hop;
+mod gossip;
+mod graph;
+mod host_path;
+pub mod limits;
+mod log;
+mod part;
+mod payment;
+mod router;
+
+pub use error::{GossipError, RouteError};
+pub use graph::Graph;

@@ -1,0 +1,77 @@
+//! Why there is no route, and why gossip is not taken into the graph.
+
+use steward_onion::CreateError;
+use steward_wire::{NodeId, ShortChannelId};
+
+use crate::limits::{MAX_CHANNELS, MAX_MONEY_MSAT, MAX_TOTAL_CLTV_BLOCKS};
+
+/// Why a payment has no route. Amounts are in millisatoshi.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RouteError {
+    /// Payer and payee are the same node.
+    #[error("a node cannot pay itself")]
+    ToSelf,
+    /// The payer's or the payee's id is no public key.
+    #[error("{0} is not a public key")]
+    InvalidNodeId(NodeId),
+    /// Nothing is to be paid, or less than any of our channels carries.
+    #[error("the amount is too small: the least that can be sent is {minimum_msat} msat")]
+    AmountTooSmall {
+        /// The least that can be sent.
+        minimum_msat: u64,
+    },
+    /// More than there is.
+    #[error("the amount must be below {MAX_MONEY_MSAT} msat")]
+    AmountTooLarge,
+    /// The payee, or the height, asks for an expiry that no node would accept.
+    #[error("the payee asks for an expiry of {MAX_TOTAL_CLTV_BLOCKS} blocks or more")]
+    ExpiryTooFar,
+    /// No channel of ours can send anything, or all were tried.
+    #[error("no channel can send now")]
+    NoChannel,
+    /// Our channels cannot carry amount and fee.
+    #[error("{needed_msat} msat are needed, {spendable_msat} msat can be sent")]
+    InsufficientBalance {
+        /// What our channels can send: together if the payment may be split, else the best one.
+        spendable_msat: u64,
+        /// The amount, with the fee as far as it is known.
+        needed_msat: u64,
+    },
+    /// The cheapest route found costs too much.
+    #[error("the fee would be {needed_msat} msat, {max_fee_msat} msat are allowed")]
+    FeeTooHigh {
+        /// What the route costs.
+        needed_msat: u64,
+        /// What the request allows.
+        max_fee_msat: u64,
+    },
+    /// No way to the payee is known.
+    #[error("no route to the payee was found")]
+    NoRoute,
+    /// There is a route, but its onion cannot be made.
+    #[error("the payment's onion cannot be made: {0}")]
+    Onion(#[from] CreateError),
+}
+
+/// Why an announcement or an update is not taken into the graph.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum GossipError {
+    /// It belongs to another chain.
+    #[error("it belongs to another chain")]
+    WrongChain,
+    /// A node id is no public key, or they are not in ascending order.
+    #[error("the node ids are not two public keys in ascending order")]
+    BadNodeIds,
+    /// The channel is in the graph already, perhaps an on-chain one of the same number.
+    #[error("channel {0} is known already")]
+    KnownChannel(ShortChannelId),
+    /// The channel was not announced.
+    #[error("channel {0} was not announced")]
+    UnknownChannel(ShortChannelId),
+    /// There are [`MAX_CHANNELS`].
+    #[error("the graph holds {MAX_CHANNELS} channels, no more fit")]
+    Full,
+    /// LDK refuses: too old, not newer than what is known, from the future, out of range.
+    #[error("{0}")]
+    Refused(String),
+}

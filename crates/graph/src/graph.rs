@@ -1,0 +1,139 @@
+//! The graph and what payments have taught about its channels.
+
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
+
+use bitcoin::Network;
+use lightning::routing::gossip::NetworkGraph;
+use lightning::routing::router::{Path, RouteHop};
+use lightning::routing::scoring::{
+    ProbabilisticScorer, ProbabilisticScoringDecayParameters, ProbabilisticScoringFeeParameters,
+    ScoreUpdate,
+};
+use lightning_types::features::{ChannelFeatures, NodeFeatures};
+use steward_engine::io::{PathResult, RouteRequest, RoutedPart};
+use steward_wire::{NodeId, ShortChannelId};
+
+use crate::error::RouteError;
+use crate::limits::MAX_MONEY_MSAT;
+use crate::log::LdkLog;
+use crate::part::build_part;
+use crate::payment::Payment;
+use crate::{host_path, router};
+
+/// LDK's graph, logging to tracing.
+pub(crate) type PublicGraph = NetworkGraph<LdkLog>;
+/// LDK's estimate of what each channel can carry.
+pub(crate) type Scorer = ProbabilisticScorer<Arc<PublicGraph>, LdkLog>;
+
+/// The public network as we know it, hosted channels included, and the way through it.
+///
+/// All methods may be called from any thread. They compute, some for tens of milliseconds on the
+/// whole public graph, or wait for one that does: call them where blocking is allowed.
+pub struct Graph {
+    pub(crate) channels: Arc<PublicGraph>,
+    scorer: RwLock<Scorer>,
+    pub(crate) score_params: ProbabilisticScoringFeeParameters,
+    /// Held while the files are written, so that two savers do not mix theirs.
+    pub(crate) saving: Mutex<()>,
+}
+
+impl Graph {
+    /// An empty graph.
+    pub fn new(network: Network) -> Self {
+        let channels = Arc::new(NetworkGraph::new(network, LdkLog));
+        let scorer = ProbabilisticScorer::new(decay_params(), Arc::clone(&channels), LdkLog);
+        Self::from_parts(channels, scorer)
+    }
+
+    pub(crate) fn from_parts(channels: Arc<PublicGraph>, scorer: Scorer) -> Self {
+        Self {
+            channels,
+            scorer: RwLock::new(scorer),
+            score_params: ProbabilisticScoringFeeParameters::default(),
+            saving: Mutex::new(()),
+        }
+    }
+
+    /// Finds the way of a payment by `payer` and makes its HTLCs.
+    ///
+    /// `entropy` must be fresh and secret: session keys are derived from it. Payees of our own
+    /// hosts are reached without looking at the graph.
+    ///
+    /// # Errors
+    /// Any [`RouteError`]; the request may be arbitrarily odd.
+    pub fn find_route(
+        &self,
+        request: &RouteRequest,
+        entropy: [u8; 32],
+        payer: NodeId,
+    ) -> Result<Vec<RoutedPart>, RouteError> {
+        let payment = Payment::new(request, payer)?;
+        let paths = match host_path::find(&payment) {
+            Some(path) => vec![path],
+            None => router::find_paths(self, &payment, &entropy)?,
+        };
+        payment.check_fee(&paths)?;
+        (0u32..)
+            .zip(paths)
+            .map(|(index, path)| build_part(request, path, &entropy, index))
+            .collect()
+    }
+
+    /// Learns from a payment's success or failure. `now_ms` is unix time, milliseconds.
+    ///
+    /// A failure whose channel is unknown teaches nothing; nor does what happens on channels
+    /// which are not in the graph.
+    pub fn record(&self, result: &PathResult, now_ms: u64) {
+        let Some(path) = to_ldk_path(&result.path, result.amount_msat) else { return };
+        let now = Duration::from_millis(now_ms);
+        match result.failed {
+            None => self.scorer_mut().payment_path_successful(&path, now),
+            Some(Some(scid)) => self.scorer_mut().payment_path_failed(&path, scid.0, now),
+            Some(None) => {}
+        }
+    }
+
+    /// Forgets channels without an update for 14 days, and lets what was learned fade. To be
+    /// called about once an hour. `now_ms` is unix time, milliseconds.
+    pub fn maintain(&self, now_ms: u64) {
+        let now = Duration::from_millis(now_ms);
+        self.channels.remove_stale_channels_and_tracking_with_time(now.as_secs());
+        self.scorer_mut().time_passed(now);
+    }
+
+    /// How many channels are known.
+    pub fn channel_count(&self) -> usize {
+        self.channels.read_only().channels().len()
+    }
+
+    pub(crate) fn scorer(&self) -> RwLockReadGuard<'_, Scorer> {
+        self.scorer.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn scorer_mut(&self) -> RwLockWriteGuard<'_, Scorer> {
+        self.scorer.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+pub(crate) fn decay_params() -> ProbabilisticScoringDecayParameters {
+    ProbabilisticScoringDecayParameters::default()
+}
+
+/// What the scorer reads of a path: nodes, channels, and the amount at its end.
+fn to_ldk_path(hops: &[(NodeId, ShortChannelId)], amount_msat: u64) -> Option<Path> {
+    let route_hop = |(node_id, scid): &(NodeId, ShortChannelId)| {
+        Some(RouteHop {
+            pubkey: node_id.public_key()?,
+            node_features: NodeFeatures::empty(),
+            short_channel_id: scid.0,
+            channel_features: ChannelFeatures::empty(),
+            fee_msat: 0,
+            cltv_expiry_delta: 0,
+            maybe_announced_channel: false,
+        })
+    };
+    let mut hops: Vec<RouteHop> = hops.iter().map(route_hop).collect::<Option<_>>()?;
+    hops.last_mut()?.fee_msat = amount_msat.min(MAX_MONEY_MSAT);
+    Some(Path { hops, blinded_tail: None })
+}

@@ -1,0 +1,160 @@
+//! A request for a route, checked, and without channels and hints that no route may use.
+
+use std::collections::BTreeSet;
+
+use steward_engine::io::{FirstHop, RouteRequest};
+use steward_invoice::HintHop;
+use steward_onion::{CreateError, PathHop};
+use steward_wire::{NodeId, ShortChannelId};
+
+use crate::error::RouteError;
+use crate::limits::{
+    FINAL_EXPIRY_SLACK_BLOCKS, MAX_FIRST_HOPS, MAX_HEIGHT, MAX_HINT_HOPS, MAX_HINTS,
+    MAX_MONEY_MSAT, MAX_TOTAL_CLTV_BLOCKS,
+};
+
+/// What both ways of finding a path work on.
+pub(crate) struct Payment<'a> {
+    pub(crate) request: &'a RouteRequest,
+    pub(crate) payer: NodeId,
+    /// Our channels that may carry something, each number once.
+    pub(crate) first_hops: Vec<&'a FirstHop>,
+    /// Ways to the payee that do not lead through the payer or the payee.
+    pub(crate) hints: Vec<&'a [HintHop]>,
+    /// Whether it may be split: the payee joins parts by the payment secret.
+    pub(crate) mpp: bool,
+    /// The request's limit, kept small enough for sums.
+    pub(crate) max_fee_msat: u64,
+}
+
+impl<'a> Payment<'a> {
+    pub(crate) fn new(request: &'a RouteRequest, payer: NodeId) -> Result<Self, RouteError> {
+        check_request(request, payer)?;
+        let hints = usable_hints(request, payer);
+        let first_hops = usable_first_hops(request, payer, &hints);
+        if first_hops.is_empty() {
+            return Err(RouteError::NoChannel);
+        }
+        let mpp = request.mpp && request.recipient.payment_secret.is_some();
+        let max_fee_msat = request.max_fee_msat.min(MAX_MONEY_MSAT);
+        let payment = Self { request, payer, first_hops, hints, mpp, max_fee_msat };
+        let spendable_msat = payment.spendable_msat();
+        if spendable_msat < request.amount_msat {
+            let needed_msat = request.amount_msat;
+            return Err(RouteError::InsufficientBalance { spendable_msat, needed_msat });
+        }
+        Ok(payment)
+    }
+
+    /// What our channels can send: together if the payment may be split, else the best one.
+    pub(crate) fn spendable_msat(&self) -> u64 {
+        let each = self.first_hops.iter().map(|hop| hop.spendable_msat);
+        if self.mpp { each.fold(0, u64::saturating_add) } else { each.max().unwrap_or(0) }
+    }
+
+    /// The least that any of our channels carries.
+    pub(crate) fn minimum_msat(&self) -> u64 {
+        self.first_hops.iter().map(|hop| hop.htlc_minimum_msat).min().unwrap_or(0)
+    }
+
+    /// The last hop of a path on which nobody is to be kept from knowing that it is the last.
+    pub(crate) fn plain_last_hop(&self, scid: ShortChannelId) -> PathHop {
+        PathHop {
+            node_id: self.request.destination,
+            scid,
+            fee_msat: self.request.amount_msat,
+            cltv_expiry_delta: self.plain_final_delta_blocks(),
+        }
+    }
+
+    /// The payee's delta on such a path: what it asks for, and a little for blocks to come.
+    pub(crate) fn plain_final_delta_blocks(&self) -> u32 {
+        self.request.final_cltv_expiry_delta_blocks.saturating_add(FINAL_EXPIRY_SLACK_BLOCKS)
+    }
+
+    /// Makes sure that `paths` deliver the amount and cost no more than allowed.
+    pub(crate) fn check_fee(&self, paths: &[Vec<PathHop>]) -> Result<(), RouteError> {
+        let mut hops = paths.iter().flatten();
+        let sent_msat = hops
+            .try_fold(0u64, |sum, hop| sum.checked_add(hop.fee_msat))
+            .ok_or(RouteError::AmountTooLarge)?;
+        let max_fee_msat = self.max_fee_msat;
+        match sent_msat.checked_sub(self.request.amount_msat) {
+            None => Err(RouteError::NoRoute),
+            Some(needed_msat) if needed_msat > max_fee_msat => {
+                Err(RouteError::FeeTooHigh { needed_msat, max_fee_msat })
+            }
+            Some(_) => Ok(()),
+        }
+    }
+}
+
+fn check_request(request: &RouteRequest, payer: NodeId) -> Result<(), RouteError> {
+    if request.destination == payer {
+        return Err(RouteError::ToSelf);
+    }
+    if request.destination.public_key().is_none() {
+        return Err(RouteError::InvalidNodeId(request.destination));
+    }
+    if request.amount_msat == 0 {
+        return Err(RouteError::AmountTooSmall { minimum_msat: 1 });
+    }
+    if request.amount_msat >= MAX_MONEY_MSAT {
+        return Err(RouteError::AmountTooLarge);
+    }
+    if request.final_cltv_expiry_delta_blocks >= MAX_TOTAL_CLTV_BLOCKS {
+        return Err(RouteError::ExpiryTooFar);
+    }
+    // Room for the longest path and its random offset: LDK adds up unchecked.
+    if request.height >= MAX_HEIGHT - 4 * MAX_TOTAL_CLTV_BLOCKS {
+        return Err(RouteError::Onion(CreateError::BadExpiry));
+    }
+    Ok(())
+}
+
+fn usable_hints(request: &RouteRequest, payer: NodeId) -> Vec<&[HintHop]> {
+    let hints = request.hints.iter().take(MAX_HINTS);
+    hints.filter_map(|hint| usable_hint(request, payer, hint)).collect()
+}
+
+/// The part of `hint` after the last passage through payer, payee or a channel to avoid: how we
+/// get there is our own knowledge, and a loop helps nobody.
+fn usable_hint<'a>(
+    request: &RouteRequest,
+    payer: NodeId,
+    hint: &'a [HintHop],
+) -> Option<&'a [HintHop]> {
+    let is_barred = |hop: &HintHop| {
+        let is_end = hop.node_id == payer || hop.node_id == request.destination;
+        is_end || request.avoid.contains(&hop.scid)
+    };
+    let start = hint.iter().rposition(is_barred).map_or(0, |at| at.saturating_add(1));
+    let usable = hint.get(start..)?;
+    (1..=MAX_HINT_HOPS).contains(&usable.len()).then_some(usable)
+}
+
+fn usable_first_hops<'a>(
+    request: &'a RouteRequest,
+    payer: NodeId,
+    hints: &[&[HintHop]],
+) -> Vec<&'a FirstHop> {
+    let mut seen = BTreeSet::new();
+    let mut hops: Vec<&FirstHop> = request
+        .first_hops
+        .iter()
+        .filter(|hop| hop.peer != payer && !request.avoid.contains(&hop.short_channel_id))
+        .filter(|hop| hop.spendable_msat >= hop.htlc_minimum_msat.max(1))
+        .filter(|hop| seen.insert(hop.short_channel_id))
+        .collect();
+    if hops.len() > MAX_FIRST_HOPS {
+        // Keep those that lead straight to the payee, then the largest.
+        let near: BTreeSet<NodeId> = hints
+            .iter()
+            .flat_map(|hint| hint.iter().map(|hop| hop.node_id))
+            .chain([request.destination])
+            .collect();
+        hops.sort_by_key(|hop| (!near.contains(&hop.peer), u64::MAX - hop.spendable_msat));
+        hops.truncate(MAX_FIRST_HOPS);
+    }
+    hops
+}
