@@ -1,0 +1,234 @@
+//! Whether a configuration makes sense, and the engine's form of it.
+
+use std::fs;
+use std::path::Path;
+
+use steward_chain::{ChainError, chain_hash};
+use steward_engine::config as engine;
+use steward_engine::limits::MIN_CLTV_EXPIRY_DELTA_BLOCKS;
+use steward_wire::features::{INIT_HOSTED_CHANNELS, INIT_RESIZABLE};
+use steward_wire::{HostedChannelBranding, InitHostedChannel};
+
+use super::{Config, ConfigError, HostConfig};
+use crate::limits::{
+    MAX_BRANDING_PNG_BYTES, MAX_CAPACITY_SAT, MAX_HTLCS_PER_DIRECTION, MAX_MIN_HTLC_SAT_IMMORTAN,
+    MIN_IN_FLIGHT_SAT_IMMORTAN,
+};
+
+/// Something that works but that the operator may not want.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Warning {
+    /// The key it is about.
+    pub key: &'static str,
+    /// One sentence.
+    pub message: String,
+    /// What to do.
+    pub hint: String,
+}
+
+impl Config {
+    /// Makes sure that a node can run with this.
+    ///
+    /// # Errors
+    /// [`ConfigError::Unusable`] for what must not be.
+    pub fn check(&self) -> Result<Vec<Warning>, ConfigError> {
+        self.chain.validate(self.node.network)?;
+        self.host.check()?;
+        let mut warnings = self.host.warnings();
+        if !self.api.address.ip().is_loopback() {
+            warnings.push(Warning {
+                key: "api.address",
+                message: format!("the API listens on {}, without encryption", self.api.address),
+                hint: "Keep it on 127.0.0.1 and put a TLS proxy or SSH in front.".to_owned(),
+            });
+        }
+        Ok(warnings)
+    }
+
+    /// What the engine must know. Reads the branding image.
+    ///
+    /// # Errors
+    /// As [`Self::check`], and if the image or a secret cannot be used.
+    pub fn engine_config(&self) -> Result<engine::Config, ConfigError> {
+        self.check()?;
+        Ok(engine::Config {
+            network: self.node.network,
+            chain_hash: chain_hash(self.node.network),
+            host: self.host.engine_config()?,
+            policy: engine::Policy {
+                fee_base_msat: self.host.fee_base_msat,
+                fee_ppm: self.host.fee_ppm,
+                cltv_expiry_delta_blocks: self.host.cltv_delta_blocks,
+            },
+            accept_keysend: self.payments.accept_keysend,
+        })
+    }
+}
+
+impl HostConfig {
+    fn max_in_flight_sat(&self) -> u64 {
+        self.max_in_flight_sat.unwrap_or(self.capacity_sat)
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        if self.cltv_delta_blocks < MIN_CLTV_EXPIRY_DELTA_BLOCKS {
+            return Err(unusable(
+                format!("host.cltv_delta_blocks is {}", self.cltv_delta_blocks),
+                format!(
+                    "Set it to {MIN_CLTV_EXPIRY_DELTA_BLOCKS} or more: the time in which a preimage must reach the chain."
+                ),
+            ));
+        }
+        if !(1..=MAX_HTLCS_PER_DIRECTION).contains(&self.max_htlcs) {
+            return Err(unusable(
+                format!("host.max_htlcs is {}", self.max_htlcs),
+                format!(
+                    "Set it to a number from 1 to {MAX_HTLCS_PER_DIRECTION}: with more, a state with all of them does not fit into one message."
+                ),
+            ));
+        }
+        let amounts = [
+            ("capacity_sat", self.capacity_sat, 1, MAX_CAPACITY_SAT),
+            ("max_capacity_sat", self.max_capacity_sat, self.capacity_sat, MAX_CAPACITY_SAT),
+            ("max_in_flight_sat", self.max_in_flight_sat(), 1, self.capacity_sat),
+            ("min_htlc_sat", self.min_htlc_sat, 0, self.max_in_flight_sat()),
+            ("initial_client_balance_sat", self.initial_client_balance_sat, 0, self.capacity_sat),
+        ];
+        for (key, value, least, most) in amounts {
+            if !(least..=most).contains(&value) {
+                return Err(unusable(
+                    format!("host.{key} is {value}"),
+                    format!("Set it to a number from {least} to {most}."),
+                ));
+            }
+        }
+        if self.require_secret && self.secrets.is_empty() && self.accept_new_channels {
+            return Err(unusable(
+                "host.require_secret is set, but host.secrets is empty",
+                "Add a secret, or set host.accept_new_channels = false if nobody may open one.",
+            ));
+        }
+        self.secrets.iter().try_for_each(|secret| secret_bytes(secret).map(drop))?;
+        self.brand_color.as_deref().map_or(Ok(()), |color| parse_color(color).map(drop))
+    }
+
+    fn warnings(&self) -> Vec<Warning> {
+        let mut warnings = Vec::new();
+        let mut warn = |key, message: String, hint: &str| {
+            warnings.push(Warning { key, message, hint: hint.to_owned() });
+        };
+        if self.min_htlc_sat > MAX_MIN_HTLC_SAT_IMMORTAN {
+            warn(
+                "host.min_htlc_sat",
+                format!("host.min_htlc_sat is {}", self.min_htlc_sat),
+                "Wallets on immortan (SBW, OBW, Valet) refuse an offer above 546.",
+            );
+        }
+        if self.max_in_flight_sat() < MIN_IN_FLIGHT_SAT_IMMORTAN {
+            warn(
+                "host.max_in_flight_sat",
+                format!("at most {} sat may be in flight", self.max_in_flight_sat()),
+                "Wallets on immortan (SBW, OBW, Valet) refuse an offer below 100 000.",
+            );
+        }
+        if self.initial_client_balance_sat > 0 && !self.require_secret && self.accept_new_channels {
+            warn(
+                "host.initial_client_balance_sat",
+                format!("anyone is given {} sat", self.initial_client_balance_sat),
+                "Set host.require_secret, or strangers will open channels to take it.",
+            );
+        }
+        if self.adopt_lost_state {
+            warn(
+                "host.adopt_lost_state",
+                "clients' states are believed where our own record is missing".to_owned(),
+                "Unset it as soon as the recovery is over.",
+            );
+        }
+        warnings
+    }
+
+    fn engine_config(&self) -> Result<engine::HostConfig, ConfigError> {
+        let features = match self.resizable {
+            true => vec![INIT_HOSTED_CHANNELS, INIT_RESIZABLE],
+            false => vec![INIT_HOSTED_CHANNELS],
+        };
+        // Checked above: no amount exceeds MAX_CAPACITY_SAT, so none overflows here.
+        let offer = InitHostedChannel {
+            max_htlc_value_in_flight_msat: self.max_in_flight_sat().saturating_mul(1000),
+            htlc_minimum_msat: self.min_htlc_sat.saturating_mul(1000),
+            max_accepted_htlcs: self.max_htlcs,
+            channel_capacity_msat: self.capacity_sat.saturating_mul(1000),
+            initial_client_balance_msat: self.initial_client_balance_sat.saturating_mul(1000),
+            features,
+        };
+        let secrets =
+            self.secrets.iter().map(|secret| secret_bytes(secret)).collect::<Result<_, _>>()?;
+        Ok(engine::HostConfig {
+            accept_new_channels: self.accept_new_channels,
+            offer,
+            max_capacity_sat: self.max_capacity_sat,
+            secrets,
+            require_secret: self.require_secret,
+            adopt_lost_state: self.adopt_lost_state,
+            max_opens_per_hour: self.max_opens_per_hour,
+            max_opens_per_prefix_per_hour: self.max_opens_per_prefix_per_hour,
+            max_channels: self.max_channels,
+            branding: self.branding()?,
+        })
+    }
+
+    fn branding(&self) -> Result<Option<HostedChannelBranding>, ConfigError> {
+        if self.brand_color.is_none() && self.brand_png.is_none() && self.contact.is_none() {
+            return Ok(None);
+        }
+        Ok(Some(HostedChannelBranding {
+            rgb: self.brand_color.as_deref().map_or(Ok([0; 3]), parse_color)?,
+            png: self.brand_png.as_deref().map(read_png).transpose()?,
+            contact_info: self.contact.clone().unwrap_or_default(),
+        }))
+    }
+}
+
+fn secret_bytes(secret: &str) -> Result<Vec<u8>, ConfigError> {
+    let Some(digits) = secret.strip_prefix("hex:") else {
+        return Ok(secret.as_bytes().to_vec());
+    };
+    <Vec<u8> as hex::FromHex>::from_hex(digits).map_err(|_| {
+        unusable("a secret in host.secrets is not hexadecimal", "Check it, or remove `hex:`.")
+    })
+}
+
+fn parse_color(text: &str) -> Result<[u8; 3], ConfigError> {
+    let digits = text.strip_prefix('#').unwrap_or_default();
+    <[u8; 3] as hex::FromHex>::from_hex(digits)
+        .map_err(|_| unusable(format!("host.brand_color is {text:?}"), "Write it as \"#rrggbb\"."))
+}
+
+fn read_png(path: &Path) -> Result<Vec<u8>, ConfigError> {
+    let problem = |problem: String| {
+        unusable(
+            format!("host.brand_png, {}: {problem}", path.display()),
+            format!("It must be a PNG file of at most {MAX_BRANDING_PNG_BYTES} bytes."),
+        )
+    };
+    let size = fs::metadata(path).map_err(|error| problem(error.to_string()))?.len();
+    if size > MAX_BRANDING_PNG_BYTES {
+        return Err(problem(format!("it has {size} bytes")));
+    }
+    let bytes = fs::read(path).map_err(|error| problem(error.to_string()))?;
+    match bytes.starts_with(b"\x89PNG\r\n\x1a\n") {
+        true => Ok(bytes),
+        false => Err(problem("it is not a PNG file".to_owned())),
+    }
+}
+
+fn unusable(problem: impl Into<String>, hint: impl Into<String>) -> ConfigError {
+    ConfigError::Unusable { problem: problem.into(), hint: hint.into() }
+}
+
+impl From<ChainError> for ConfigError {
+    fn from(error: ChainError) -> Self {
+        unusable(error.to_string(), error.hint())
+    }
+}

@@ -1,0 +1,94 @@
+//! The configuration: one TOML file, overridden by environment and flags.
+//!
+//! - `section`: every key, its type, default and meaning
+//! - `value`: how one value is read and shown
+//! - `load`: file, environment and flags joined, with origins
+//! - `check`: what fits together, and the engine's form of it
+
+mod check;
+mod load;
+mod section;
+mod value;
+
+use steward_chain::ChainConfig;
+
+pub use check::Warning;
+pub use load::{ConfigEntry, ConfigError, EffectiveConfig, Origin, Sources, sample_toml};
+pub use section::{
+    ApiConfig, HostConfig, KeyInfo, ListenConfig, LogConfig, NodeConfig, PaymentsConfig,
+    ProxyConfig,
+};
+pub use value::Kind;
+
+/// Name of the configuration file in the data directory.
+pub const CONFIG_FILE: &str = "steward.toml";
+
+/// Everything an operator sets.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Config {
+    /// Keys outside any table.
+    pub node: NodeConfig,
+    /// `[listen]`
+    pub listen: ListenConfig,
+    /// `[api]`
+    pub api: ApiConfig,
+    /// `[host]`
+    pub host: HostConfig,
+    /// `[payments]`
+    pub payments: PaymentsConfig,
+    /// `[chain]`
+    pub chain: ChainConfig,
+    /// `[proxy]`
+    pub proxy: ProxyConfig,
+    /// `[log]`
+    pub log: LogConfig,
+}
+
+impl Config {
+    /// Every key there is, in the order of the file.
+    pub fn keys() -> impl Iterator<Item = &'static KeyInfo> {
+        [
+            NodeConfig::KEYS,
+            ListenConfig::KEYS,
+            ApiConfig::KEYS,
+            HostConfig::KEYS,
+            PaymentsConfig::KEYS,
+            section::CHAIN_KEYS,
+            ProxyConfig::KEYS,
+            LogConfig::KEYS,
+        ]
+        .into_iter()
+        .flatten()
+    }
+
+    /// The key called `path`, `section.name`.
+    pub fn key(path: &str) -> Option<&'static KeyInfo> {
+        Self::keys().find(|key| key.path() == path)
+    }
+
+    fn set(&mut self, key: &KeyInfo, value: &toml::Value) -> Result<(), String> {
+        match key.section {
+            "" => self.node.set(key.name, value),
+            "listen" => self.listen.set(key.name, value),
+            "api" => self.api.set(key.name, value),
+            "host" => self.host.set(key.name, value),
+            "payments" => self.payments.set(key.name, value),
+            "chain" => section::set_chain(&mut self.chain, key.name, value),
+            "proxy" => self.proxy.set(key.name, value),
+            _ => self.log.set(key.name, value),
+        }
+    }
+
+    fn get(&self, key: &KeyInfo) -> Option<toml::Value> {
+        match key.section {
+            "" => self.node.get(key.name),
+            "listen" => self.listen.get(key.name),
+            "api" => self.api.get(key.name),
+            "host" => self.host.get(key.name),
+            "payments" => self.payments.get(key.name),
+            "chain" => section::chain_table(&self.chain).remove(key.name),
+            "proxy" => self.proxy.get(key.name),
+            _ => self.log.get(key.name),
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! How one configuration value is read from TOML or from text, and shown. Not what it means.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use bitcoin::Network;
+use steward_chain::{network_name, parse_network};
+use steward_p2p::PeerAddress;
+use toml::Value;
+
+/// What a key holds, for reading it from the environment and for help texts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Words.
+    Text,
+    /// A file or directory; a relative one in a file is relative to that file.
+    Path,
+    /// A whole number.
+    Integer,
+    /// `true` or `false`.
+    Boolean,
+    /// Several words; in the environment and in flags separated by commas.
+    List,
+}
+
+impl Kind {
+    /// The value that `text`, of an environment variable or a flag, stands for.
+    pub(super) fn parse_text(self, text: &str) -> Value {
+        let as_text = || Value::String(text.to_owned());
+        match self {
+            Self::Text | Self::Path => as_text(),
+            Self::Integer => {
+                text.replace('_', "").parse().map_or_else(|_| as_text(), Value::Integer)
+            }
+            Self::Boolean => text.parse().map_or_else(|_| as_text(), Value::Boolean),
+            Self::List => Value::Array(
+                text.split(',')
+                    .map(str::trim)
+                    .filter(|item| !item.is_empty())
+                    .map(|item| Value::String(item.to_owned()))
+                    .collect(),
+            ),
+        }
+    }
+}
+
+/// A type that a configuration key can have.
+pub(super) trait Setting: Sized {
+    const KIND: Kind;
+
+    /// Reads a value; the error says what was expected.
+    fn read(value: &Value) -> Result<Self, String>;
+
+    /// The value as TOML; `None` if it is not set.
+    fn show(&self) -> Option<Value>;
+}
+
+impl Setting for bool {
+    const KIND: Kind = Kind::Boolean;
+
+    fn read(value: &Value) -> Result<Self, String> {
+        value.as_bool().ok_or_else(|| expected("true or false", value))
+    }
+
+    fn show(&self) -> Option<Value> {
+        Some(Value::Boolean(*self))
+    }
+}
+
+macro_rules! unsigned_setting {
+    ($($unsigned:ty),+) => {$(
+        impl Setting for $unsigned {
+            const KIND: Kind = Kind::Integer;
+
+            fn read(value: &Value) -> Result<Self, String> {
+                // TOML's numbers are signed, so i64's limit is u64's as well.
+                let most = i64::try_from(Self::MAX).unwrap_or(i64::MAX);
+                let number = value.as_integer().and_then(|number| Self::try_from(number).ok());
+                number.ok_or_else(|| expected(&format!("a number from 0 to {most}"), value))
+            }
+
+            fn show(&self) -> Option<Value> {
+                Some(Value::Integer(i64::try_from(*self).unwrap_or(i64::MAX)))
+            }
+        }
+    )+};
+}
+unsigned_setting!(u16, u32, u64);
+
+macro_rules! text_setting {
+    ($($type:ty, $kind:expr, $what:literal, $read:expr, $show:expr;)+) => {$(
+        impl Setting for $type {
+            const KIND: Kind = $kind;
+
+            fn read(value: &Value) -> Result<Self, String> {
+                let text = value.as_str().ok_or_else(|| expected($what, value))?;
+                let read: fn(&str) -> Option<Self> = $read;
+                read(text).ok_or_else(|| expected($what, value))
+            }
+
+            fn show(&self) -> Option<Value> {
+                let show: fn(&Self) -> String = $show;
+                Some(Value::String(show(self)))
+            }
+        }
+    )+};
+}
+text_setting! {
+    String, Kind::Text, "text",
+        |text| Some(text.to_owned()), |value| value.clone();
+    PathBuf, Kind::Path, "a path",
+        |text| (!text.is_empty()).then(|| text.into()), |value| value.display().to_string();
+    SocketAddr, Kind::Text, "an address such as 127.0.0.1:9735 or [::1]:9735",
+        |text| text.parse().ok(), |value| value.to_string();
+    PeerAddress, Kind::Text, "host:port",
+        |text| text.parse().ok(), |value| value.to_string();
+    Network, Kind::Text, "mainnet, testnet, testnet4, signet or regtest",
+        |text| parse_network(text).ok(), |value| network_name(*value).to_owned();
+}
+
+impl<T: Setting> Setting for Vec<T> {
+    const KIND: Kind = Kind::List;
+
+    fn read(value: &Value) -> Result<Self, String> {
+        let items = value.as_array().ok_or_else(|| expected("a list", value))?;
+        items.iter().map(T::read).collect()
+    }
+
+    fn show(&self) -> Option<Value> {
+        Some(Value::Array(self.iter().filter_map(T::show).collect()))
+    }
+}
+
+/// Nothing set. In the environment and in flags that is an empty value.
+impl<T: Setting> Setting for Option<T> {
+    const KIND: Kind = T::KIND;
+
+    fn read(value: &Value) -> Result<Self, String> {
+        match value.as_str() {
+            Some("") => Ok(None),
+            _ => T::read(value).map(Some),
+        }
+    }
+
+    fn show(&self) -> Option<Value> {
+        self.as_ref().and_then(T::show)
+    }
+}
+
+fn expected(what: &str, found: &Value) -> String {
+    format!("expected {what}, found {found}")
+}

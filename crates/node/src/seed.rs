@@ -1,0 +1,189 @@
+//! The BIP39 seed: made, restored, kept in one file of the data directory. What is derived from it
+//! is in `keys`.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use bip39::{Language, Mnemonic};
+use thiserror::Error;
+use zeroize::Zeroizing;
+
+use crate::limits::MAX_SEED_FILE_BYTES;
+use crate::random::{RandomError, random_bytes};
+
+/// Name of the seed's file in the data directory.
+pub const SEED_FILE: &str = "seed";
+
+/// A seed that everything the node owns is derived from. Wiped from memory when dropped.
+pub struct Seed {
+    /// Lower case, single spaces.
+    words: Zeroizing<String>,
+    /// BIP32's seed, without a passphrase: SBW, OBW and Valet use none.
+    bip32: Zeroizing<[u8; 64]>,
+}
+
+/// Why there is no seed.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum SeedError {
+    /// Not a BIP39 length.
+    #[error("a seed has 12, 15, 18, 21 or 24 words, this one has {found}")]
+    WordCount {
+        /// Words given.
+        found: usize,
+    },
+    /// The word is in no English BIP39 list. The word itself is not repeated: this may be logged.
+    #[error("word {position} is not in the English BIP39 word list")]
+    UnknownWord {
+        /// Counts from 1.
+        position: usize,
+    },
+    /// All words are known, but not together.
+    #[error("the words do not fit together: one is wrong, or their order is")]
+    Checksum,
+    /// There is one already, which is never overwritten.
+    #[error("{path} exists and is never overwritten")]
+    Exists {
+        /// The seed file.
+        path: PathBuf,
+    },
+    /// There is none yet.
+    #[error("there is no seed at {path}")]
+    Missing {
+        /// The seed file.
+        path: PathBuf,
+    },
+    /// The file cannot be read or written.
+    #[error("{path}: {source}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The system gives no random bytes.
+    #[error(transparent)]
+    Random(#[from] RandomError),
+}
+
+impl Seed {
+    /// A new seed of 12 words: 128 bits from the system.
+    ///
+    /// # Errors
+    /// [`SeedError::Random`].
+    pub fn generate() -> Result<Self, SeedError> {
+        let entropy = Zeroizing::new(random_bytes::<16>()?);
+        let mnemonic = Mnemonic::from_entropy(entropy.as_slice())
+            .map_err(|_| SeedError::WordCount { found: 12 })?;
+        Ok(Self::from_mnemonic(&mnemonic))
+    }
+
+    /// A seed from words written down: English BIP39, any case, any white space.
+    ///
+    /// # Errors
+    /// [`SeedError::WordCount`], [`SeedError::UnknownWord`] or [`SeedError::Checksum`].
+    pub fn from_words(words: &str) -> Result<Self, SeedError> {
+        let lower = Zeroizing::new(words.to_lowercase());
+        let mut text = Zeroizing::new(String::with_capacity(lower.len()));
+        for word in lower.split_whitespace() {
+            if !text.is_empty() {
+                text.push(' ');
+            }
+            text.push_str(word);
+        }
+        let mnemonic = Mnemonic::parse_in_normalized(Language::English, &text).map_err(
+            |error| match error {
+                bip39::Error::BadWordCount(found) => SeedError::WordCount { found },
+                bip39::Error::UnknownWord(index) => SeedError::UnknownWord { position: index + 1 },
+                _ => SeedError::Checksum,
+            },
+        )?;
+        Ok(Self::from_mnemonic(&mnemonic))
+    }
+
+    /// Reads the seed of a data directory.
+    ///
+    /// # Errors
+    /// [`SeedError::Missing`] if there is none yet, otherwise as [`Self::from_words`] or
+    /// [`SeedError::Io`].
+    pub fn load(data_dir: &Path) -> Result<Self, SeedError> {
+        let path = data_dir.join(SEED_FILE);
+        let file = File::open(&path).map_err(|source| match source.kind() {
+            io::ErrorKind::NotFound => SeedError::Missing { path: path.clone() },
+            _ => SeedError::Io { path: path.clone(), source },
+        })?;
+        let mut text = Zeroizing::new(String::with_capacity(MAX_SEED_FILE_BYTES));
+        file.take(MAX_SEED_FILE_BYTES as u64)
+            .read_to_string(&mut text)
+            .map_err(|source| SeedError::Io { path, source })?;
+        Self::from_words(&text)
+    }
+
+    /// Writes the seed into a data directory that has none, readable by its owner only.
+    ///
+    /// # Errors
+    /// [`SeedError::Exists`] if there is one; [`SeedError::Io`].
+    pub fn create(&self, data_dir: &Path) -> Result<(), SeedError> {
+        let path = data_dir.join(SEED_FILE);
+        let io = |source| SeedError::Io { path: path.clone(), source };
+        if path.exists() {
+            return Err(SeedError::Exists { path });
+        }
+        // Written aside and linked: a crash leaves no half seed, a link never overwrites.
+        let aside = data_dir.join(format!("{SEED_FILE}.new"));
+        match fs::remove_file(&aside) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(io(error)),
+            _ => {}
+        }
+        write_private(&aside, self.words().as_bytes()).map_err(io)?;
+        let linked = fs::hard_link(&aside, &path);
+        fs::remove_file(&aside).map_err(io)?;
+        match linked {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                return Err(SeedError::Exists { path });
+            }
+            other => other.map_err(io)?,
+        }
+        File::open(data_dir).and_then(|dir| dir.sync_all()).map_err(io)
+    }
+
+    /// The words, to be written down.
+    pub fn words(&self) -> &str {
+        &self.words
+    }
+
+    pub(crate) fn bip32_seed(&self) -> &[u8; 64] {
+        &self.bip32
+    }
+
+    fn from_mnemonic(mnemonic: &Mnemonic) -> Self {
+        // With room for all words at once: growing would leave copies behind.
+        let mut words = Zeroizing::new(String::with_capacity(MAX_SEED_FILE_BYTES));
+        for word in mnemonic.words() {
+            if !words.is_empty() {
+                words.push(' ');
+            }
+            words.push_str(word);
+        }
+        Self { words, bip32: Zeroizing::new(mnemonic.to_seed_normalized("")) }
+    }
+}
+
+impl std::fmt::Debug for Seed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Seed(***)")
+    }
+}
+
+/// A new file that only its owner can read, on disk when this returns.
+pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(path)?;
+    file.write_all(bytes)?;
+    file.write_all(b"\n")?;
+    file.sync_all()
+}
