@@ -12,8 +12,8 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, timeout};
 
 use crate::event::{ConnectionId, CustomMessage, DisconnectReason, Event};
 use crate::limits::{
-    CLOSE_TIMEOUT, ENCRYPT_AHEAD_BYTES, HANDSHAKE_TIMEOUT, READ_BUFFER_BYTES,
-    READ_PAUSE_QUEUED_BYTES, TICK_INTERVAL,
+    CLOSE_TIMEOUT, HANDSHAKE_TIMEOUT, READ_BUFFER_BYTES, READ_PAUSE_QUEUED_BYTES, TICK_INTERVAL,
+    WRITE_BATCH_BYTES,
 };
 use crate::outbox::Outbox;
 use crate::session::{SendError, Session, SessionError, SessionEvent};
@@ -172,15 +172,16 @@ impl<'a> Driver<'a> {
     /// Moves messages from the outbox through the session to the socket, as far as it takes them.
     fn pump(&mut self) -> Result<(), DisconnectReason> {
         loop {
-            let room = ENCRYPT_AHEAD_BYTES.saturating_sub(self.link.session.queued_bytes());
-            let messages = self.outbox.take(room);
-            let fed = !messages.is_empty();
+            self.wrote_since_tick |= self.link.write()?;
+            if self.link.has_outgoing() {
+                return Ok(());
+            }
+            let messages = self.outbox.take(WRITE_BATCH_BYTES);
+            if messages.is_empty() {
+                return Ok(());
+            }
             for (message_type, payload) in messages {
                 self.link.session.send(message_type, payload).map_err(send_error)?;
-            }
-            self.wrote_since_tick |= self.link.write()?;
-            if !fed || self.link.has_outgoing() {
-                return Ok(());
             }
         }
     }

@@ -5,6 +5,7 @@
 //!
 //! Layout
 //! - [`transport`]: all connections of a node: listen, connect, send, one stream of events
+//! - [`Reconnector`]: keeps outbound connections up
 //! - [`session`]: one connection without a socket, for the driver here and for simulators
 //! - [`event`]: what a consumer sees, and [`PeerTransport`], what it can do
 //! - [`limits`]: every bound
@@ -17,6 +18,7 @@ pub mod stats;
 pub mod transport;
 
 mod address;
+mod backoff;
 mod caps;
 mod channel_messages;
 mod dial;
@@ -24,15 +26,18 @@ mod driver;
 mod features;
 mod handlers;
 mod outbox;
+mod reconnect;
 mod registry;
 mod signer;
 
 pub use address::{Host, ParseAddressError, PeerAddress};
+pub use backoff::Backoff;
 pub use dial::{ConnectError, ProxyConfig, ProxyScope};
 pub use event::{
     ConnectionId, CustomMessage, DisconnectReason, Event, PeerTextKind, PeerTransport,
 };
 pub use features::Features;
+pub use reconnect::{AddPeerError, Reconnector};
 pub use session::{SendError, Session, SessionConfig, SessionError, SessionEvent};
 pub use stats::Stats;
 pub use transport::{ConnectionHandle, Transport, TransportConfig};

@@ -17,9 +17,9 @@ pub const MAX_QUEUED_BYTES: usize = 4 * 1024 * 1024;
 /// (pings) but does not read what it asked for throttles itself.
 pub const READ_PAUSE_QUEUED_BYTES: usize = 256 * 1024;
 
-/// Messages are encrypted ahead of the socket up to about this much; the rest stays in plain
-/// form in the outbox.
-pub const ENCRYPT_AHEAD_BYTES: usize = 256 * 1024;
+/// Messages encrypted and written together; the rest of the outbox waits in plain form, so that
+/// a slow peer costs one buffer of this size.
+pub const WRITE_BATCH_BYTES: usize = 256 * 1024;
 
 /// Bytes taken from a socket in one read.
 pub const READ_BUFFER_BYTES: usize = 64 * 1024;

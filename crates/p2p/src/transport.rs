@@ -229,6 +229,7 @@ async fn accept_loop(inner: Arc<Inner>, listener: TcpListener, identity: SecretK
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             _ = shutdown.changed() => return,
+            () = inner.events.closed() => return,
         };
         let (stream, address) = match accepted {
             Ok(accepted) => accepted,

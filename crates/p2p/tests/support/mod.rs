@@ -8,8 +8,8 @@ use bitcoin::Network;
 use bitcoin::constants::ChainHash;
 use bitcoin::secp256k1::{Secp256k1, SecretKey};
 use steward_p2p::{
-    ConnectionId, DisconnectReason, Event, PeerAddress, Session, SessionConfig, SessionError,
-    SessionEvent, Transport, TransportConfig,
+    ConnectionId, DisconnectReason, Event, Session, SessionConfig, SessionError, SessionEvent,
+    Transport, TransportConfig,
 };
 use steward_wire::NodeId;
 use tokio::sync::mpsc::Receiver;
@@ -147,8 +147,4 @@ impl Node {
         assert_eq!(taken.len(), count);
         taken
     }
-}
-
-pub fn address(socket: SocketAddr) -> PeerAddress {
-    socket.into()
 }
