@@ -54,8 +54,8 @@ pub enum BuildError {
     /// More than [`MAX_DESCRIPTION_BYTES`].
     #[error("the description is longer than {MAX_DESCRIPTION_BYTES} bytes; use its hash instead")]
     DescriptionTooLong,
-    /// More bitcoin than there are.
-    #[error("the amount is more than 21 million bitcoin")]
+    /// More than [`MAX_AMOUNT_MSAT`].
+    #[error("the amount is more than an invoice can ask for")]
     AmountTooLarge,
     /// Zero is not an amount; leave it out to let the payer choose.
     #[error("the amount is zero; leave it out to let the payer choose")]

@@ -8,5 +8,6 @@ pub const MAX_DESCRIPTION_BYTES: usize = 639;
 pub const MAX_HINT_HOPS: usize = 12;
 /// Largest creation time, in seconds since 1970 (BOLT11: 35 bits).
 pub const MAX_CREATED_AT_UNIX: u64 = (1 << 35) - 1;
-/// Largest amount, in millisatoshi: 21 million bitcoin.
-pub const MAX_AMOUNT_MSAT: u64 = 21_000_000 * 100_000_000 * 1_000;
+/// Largest amount, in millisatoshi: 18.4 million bitcoin, because the library counts in tenths of
+/// a millisatoshi.
+pub const MAX_AMOUNT_MSAT: u64 = u64::MAX / 10;

@@ -11,7 +11,7 @@ use steward_wire::{NodeId, PaymentHash};
 
 use crate::Description;
 use crate::hint::{self, HintHop};
-use crate::limits::{MAX_AMOUNT_MSAT, MAX_INVOICE_CHARS};
+use crate::limits::MAX_INVOICE_CHARS;
 
 /// A decoded invoice, its checksum, signature and required features checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,8 +61,8 @@ pub enum ParseError {
     /// A prefix no network we know has.
     #[error("the invoice is for an unknown network")]
     UnknownNetwork,
-    /// The amount is no whole number of millisatoshi, or more bitcoin than there are.
-    #[error("the invoice's amount is out of range or finer than a millisatoshi")]
+    /// The amount is no number, or no whole number of millisatoshi.
+    #[error("the invoice's amount is not a number of millisatoshi")]
     BadAmount,
     /// Not signed by the payee.
     #[error("the invoice's signature is wrong")]
@@ -136,8 +136,10 @@ fn strip_scheme(text: &str) -> &str {
 }
 
 fn decode(invoice: &Bolt11Invoice, text: String) -> Result<Invoice, ParseError> {
+    // The library reads a number of whole bitcoin that overflows as no amount at all.
+    let names_amount = invoice.clone().into_signed_raw().raw_invoice().hrp.raw_amount.is_some();
     let amount_msat = invoice.amount_milli_satoshis();
-    if amount_msat.is_some_and(|amount_msat| amount_msat > MAX_AMOUNT_MSAT) {
+    if names_amount && amount_msat.is_none() {
         return Err(ParseError::BadAmount);
     }
     let description = match invoice.description() {

@@ -1,4 +1,5 @@
 //! Whatever a peer sends, it is refused or forwarded, and nothing panics.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! Every defect of an incoming onion gets the failure BOLT4 asks for.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod support;
 
