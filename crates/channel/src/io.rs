@@ -88,6 +88,7 @@ pub enum Failure {
 
 /// What a channel reacts to.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "moved a few times, never stored in bulk")]
 pub enum Input {
     /// The peer is connected.
     Connected,
@@ -136,12 +137,16 @@ pub enum Input {
     },
     /// As client: accept the host's proposal.
     AcceptOverride,
+    /// Our own terms for forwarding to the peer, signed. Sent to the peer if the channel is
+    /// active, else dropped: give it whenever [`Output::Active`] comes and whenever it changes.
+    OwnPolicy(ChannelUpdate),
 }
 
 /// What a channel wants done. Sends and reports depend on the record as it is after the whole
 /// call: none may leave before [`Channel::record`](crate::Channel::record) is durable, if the
 /// call said [`Output::Changed`].
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "moved a few times, never stored in bulk")]
 pub enum Output {
     /// Send to the peer, in order.
     Send(Message),
@@ -198,7 +203,8 @@ pub enum Output {
         cause: DropCause,
     },
     /// Our own fulfil or fail of this incoming HTLC is in the record: it will be repeated until
-    /// it is signed, the caller need not remember it.
+    /// it is signed, the caller need not remember it. Also said when there is nothing to settle
+    /// any more, because the HTLC is gone.
     SettlementRecorded {
         /// The peer's id.
         id: u64,
@@ -217,6 +223,8 @@ pub enum Output {
     },
     /// The override is in force.
     Overridden,
+    /// An operator's input could not be carried out; nothing changed.
+    CommandRefused(CommandRefusal),
     /// Something that proves, or hints at, the peer's misbehaviour: keep it for people.
     Evidence(Evidence),
     /// Drop the connection and connect again: the exchange is out of step.
@@ -299,6 +307,50 @@ pub enum AddRefusal {
     /// The expiry is too far.
     #[error("the expiry is too far away")]
     ExpiryTooFar,
+    /// A counter is exhausted.
+    #[error("the channel's update counter is exhausted")]
+    CountersExhausted,
+    /// The TLV stream is malformed or longer than peers accept.
+    #[error("the HTLC's TLV stream is malformed or too long")]
+    BadTlvs,
+}
+
+/// Why an operator's input was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CommandRefusal {
+    /// There is no signed state yet.
+    #[error("the channel is not open yet")]
+    NotOpen,
+    /// The other role's business.
+    #[error("only the other side can do this")]
+    WrongRole,
+    /// An override needs a suspended channel.
+    #[error("the channel is not suspended")]
+    NotSuspended,
+    /// Not while suspended.
+    #[error("the channel is suspended")]
+    Suspended,
+    /// The peer must be connected.
+    #[error("the peer is not connected")]
+    NotConnected,
+    /// The host has proposed no override, or none that fits the channel.
+    #[error("the host has proposed no valid override")]
+    NoOverride,
+    /// A balance above the capacity.
+    #[error("the balance exceeds the channel's capacity")]
+    BalanceTooHigh,
+    /// The terms do not include resizing.
+    #[error("the channel cannot be resized")]
+    NotResizable,
+    /// An earlier resize is not signed yet.
+    #[error("an earlier resize is still pending")]
+    ResizePending,
+    /// The new capacity is not larger than the current one, or out of range.
+    #[error("the new capacity must be larger than the current one")]
+    BadCapacity,
+    /// No such HTLC waits for this preimage.
+    #[error("no HTLC of ours waits for this preimage")]
+    NoSuchHtlc,
     /// A counter is exhausted.
     #[error("the channel's update counter is exhausted")]
     CountersExhausted,

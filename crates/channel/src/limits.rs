@@ -1,0 +1,54 @@
+//! Every limit of the channel, in one place.
+
+/// HTLCs we offer at once, whatever more the terms allow: 42 of both directions, each with a
+/// wallet's TLV, are all that fit one `last_cross_signed_state` (protocol.md section 1.3).
+pub const MAX_OWN_HTLCS: usize = 21;
+/// Largest `last_cross_signed_state` we let come into being, in bytes: below both framings' limit.
+pub const MAX_STATE_BYTES: usize = 65_500;
+/// A state without HTLCs, in bytes, rounded up: 2 × 64 for signatures, 48 for counters, balances
+/// and counts, 36 for the terms, the rest for the refund script and the terms' features.
+pub const STATE_OVERHEAD_BYTES: usize = 480;
+/// Longest refund script, in bytes: a witness program is at most 42.
+pub const MAX_REFUND_SCRIPT_BYTES: usize = 42;
+/// Most feature numbers in the terms of a channel.
+pub const MAX_INIT_FEATURES: usize = 64;
+/// An `update_add_htlc` without TLVs inside a state, in bytes, with its length prefix.
+pub const ADD_BYTES: usize = 1_453;
+/// TLVs an ordinary add carries, in bytes: immortan's payment tag.
+pub const ORDINARY_ADD_TLV_BYTES: usize = 70;
+/// Own HTLCs waiting for an id.
+pub const MAX_WAITING_ADDS: usize = 1_000;
+/// Largest counter value (protocol.md section 9.1, 12): 2^32 - 2.
+pub const MAX_UPDATES: u32 = u32::MAX - 1;
+/// An own HTLC must expire at least this many blocks after the best one, plus one: less could
+/// expire before the peer has seen it. Forwarding policy asks for far more.
+pub const MIN_EXPIRY_BLOCKS: u32 = 2;
+/// An own HTLC must expire at most this many blocks after the best one (two weeks).
+pub const MAX_EXPIRY_BLOCKS: u32 = 2_016;
+/// Blocks in a `block_day` (protocol.md section 2.5).
+pub const BLOCKS_PER_DAY: u32 = 144;
+/// Block days two nodes may be apart (protocol.md section 2.5).
+pub const MAX_BLOCK_DAY_DRIFT: u32 = 1;
+/// A revealed incoming HTLC this close to its expiry, in blocks, is reported (section 3.7).
+pub const PREIMAGE_AT_RISK_BLOCKS: u32 = 108;
+/// `invoke`, `last_cross_signed_state` and `state_update` must be answered within this time,
+/// in milliseconds (protocol.md section 9.1, 9).
+pub const ANSWER_TIMEOUT_MS: u64 = 30_000;
+/// As host: an opening not finished within this time is forgotten, in milliseconds.
+pub const OPENING_TIMEOUT_MS: u64 = 60_000;
+/// Wrong signatures on `state_update` in a row that end in a reconnection; the next one suspends
+/// (protocol.md section 9.1, 11).
+pub const MAX_BAD_SIGNATURES: u8 = 3;
+/// A failure's reason is cut to this length, in bytes. Reasons come from anywhere on a route, so
+/// a long one must not harm the channel; no honest one is near this.
+pub const MAX_FAIL_REASON_BYTES: usize = 8_192;
+/// TLVs of a failure longer than this, in bytes, are dropped. Attribution data takes 924.
+pub const MAX_FAIL_TLV_BYTES: usize = 2_048;
+/// Of the peer's error text, how many bytes are kept.
+pub const MAX_ERROR_BYTES: usize = 512;
+/// Unknown bytes at the end of a `channel_update` we keep.
+pub const MAX_POLICY_EXCESS_BYTES: usize = 256;
+/// As client: smallest in-flight limit we accept, in millisatoshi (protocol.md section 3.2).
+pub const MIN_OFFERED_IN_FLIGHT_MSAT: u64 = 100_000_000;
+/// As client: largest HTLC minimum we accept, in millisatoshi (protocol.md section 3.2).
+pub const MAX_OFFERED_HTLC_MINIMUM_MSAT: u64 = 546_000;

@@ -1,0 +1,338 @@
+//! From `invoke_hosted_channel` to the first signed state (protocol.md section 3.2), and taking
+//! over a state that only the peer still has (section 3.11).
+
+use bitcoin::{Script, WitnessVersion};
+use steward_wire::{
+    ChannelUpdate, InitHostedChannel, InvokeHostedChannel, LastCrossSignedState, Message,
+    Signature, StateUpdate, WireError,
+};
+
+use crate::channel::{Channel, Link};
+use crate::commit::{block_day, is_day_acceptable, state_update};
+use crate::errors::{Code, Fault};
+use crate::io::{Env, Output, Phase, Role};
+use crate::limits::{
+    ANSWER_TIMEOUT_MS, MAX_INIT_FEATURES, MAX_OFFERED_HTLC_MINIMUM_MSAT, MAX_POLICY_EXCESS_BYTES,
+    MAX_REFUND_SCRIPT_BYTES, MAX_STATE_BYTES, MIN_OFFERED_IN_FLIGHT_MSAT, OPENING_TIMEOUT_MS,
+};
+use crate::next_state::is_sorted;
+use crate::suspend::evidence;
+
+/// What a channel opens with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Opening {
+    Host { offer: InitHostedChannel },
+    Client { refund_scriptpubkey: Vec<u8>, secret: Vec<u8> },
+}
+
+/// How far an opening got on this connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    Idle,
+    /// As client: waits for the terms, or for a state from before we lost ours.
+    Invoked,
+    /// As host: waits for the client's signature.
+    Offered {
+        refund_scriptpubkey: Vec<u8>,
+    },
+    /// As client: waits for the host's signature over this state.
+    Accepted {
+        state: Box<LastCrossSignedState>,
+    },
+}
+
+impl Channel {
+    pub(crate) fn invoke(
+        &mut self,
+        refund_scriptpubkey: Vec<u8>,
+        secret: Vec<u8>,
+        env: &Env<'_>,
+        out: &mut Vec<Output>,
+    ) {
+        self.stage = Stage::Invoked;
+        self.expect_answer(env);
+        let chain_hash = *env.chain_hash;
+        let invoke = InvokeHostedChannel { chain_hash, refund_scriptpubkey, secret };
+        out.push(Output::Send(Message::InvokeHostedChannel(invoke)));
+    }
+
+    /// As host: a client opens or resumes.
+    pub(crate) fn on_invoke(
+        &mut self,
+        invoke: InvokeHostedChannel,
+        env: &Env<'_>,
+        out: &mut Vec<Output>,
+    ) {
+        if self.role != Role::Host {
+            return;
+        }
+        match &self.opening {
+            None => self.resume_with_client(env, out),
+            Some(Opening::Client { .. }) => {}
+            Some(Opening::Host { offer }) => {
+                if invoke.chain_hash != *env.chain_hash {
+                    return self.refuse_opening(Fault::text("invalid chain hash"), out);
+                }
+                if !is_standard_refund_script(&invoke.refund_scriptpubkey) {
+                    return self.refuse_opening(Fault::text("invalid refund script"), out);
+                }
+                out.push(Output::Send(Message::InitHostedChannel(offer.clone())));
+                self.stage = Stage::Offered { refund_scriptpubkey: invoke.refund_scriptpubkey };
+                self.answer_due_ms = Some(env.now_ms.saturating_add(OPENING_TIMEOUT_MS));
+            }
+        }
+    }
+
+    /// As client: the host's terms, or the sign that it has lost our channel.
+    pub(crate) fn on_init(
+        &mut self,
+        init: InitHostedChannel,
+        env: &Env<'_>,
+        out: &mut Vec<Output>,
+    ) {
+        if self.role != Role::Client {
+            return;
+        }
+        let Some(Opening::Client { refund_scriptpubkey, .. }) = &self.opening else {
+            if self.phase() == Phase::Syncing {
+                self.expect_answer(env);
+                self.send_signed_state(env, out);
+            }
+            return;
+        };
+        if self.stage != Stage::Invoked {
+            return;
+        }
+        if let Err(why) = check_offer(&init) {
+            return self.refuse_opening(Fault::text(why), out);
+        }
+        let mut state = LastCrossSignedState {
+            is_host: false,
+            last_refund_scriptpubkey: refund_scriptpubkey.clone(),
+            block_day: block_day(env),
+            local_balance_msat: init.initial_client_balance_msat,
+            remote_balance_msat: init
+                .channel_capacity_msat
+                .saturating_sub(init.initial_client_balance_msat),
+            init_hosted_channel: init,
+            local_updates: 0,
+            remote_updates: 0,
+            incoming_htlcs: Vec::new(),
+            outgoing_htlcs: Vec::new(),
+            remote_sig_of_local: Signature::ZERO,
+            local_sig_of_remote: Signature::ZERO,
+        };
+        state.local_sig_of_remote = state.sign_remote(env.key);
+        out.push(Output::Send(state_update(&state)));
+        self.expect_answer(env);
+        self.stage = Stage::Accepted { state: Box::new(state) };
+    }
+
+    /// The peer's signature over the first state.
+    pub(crate) fn on_opening_update(
+        &mut self,
+        update: StateUpdate,
+        env: &Env<'_>,
+        out: &mut Vec<Output>,
+    ) {
+        let stage = std::mem::replace(&mut self.stage, Stage::Idle);
+        let mut state = match (stage, &self.opening) {
+            (Stage::Accepted { state }, _) => *state,
+            (Stage::Offered { refund_scriptpubkey }, Some(Opening::Host { offer })) => {
+                first_host_state(refund_scriptpubkey, offer.clone())
+            }
+            (stage, _) => {
+                self.stage = stage;
+                return;
+            }
+        };
+        if !is_day_acceptable(update.block_day, env) {
+            return self.refuse_opening(Fault::coded(Code::WrongBlockDay, "wrong block day"), out);
+        }
+        if (update.local_updates, update.remote_updates) != (0, 0) {
+            return self.refuse_opening(Fault::text("wrong update numbers"), out);
+        }
+        let same_day = state.block_day == update.block_day;
+        state.block_day = update.block_day;
+        state.remote_sig_of_local = update.local_sig_of_remote;
+        if !self.is_signed_by_peer(&state) {
+            let fault = Fault::coded(Code::WrongRemoteSig, "wrong signature");
+            return self.refuse_opening(fault, out);
+        }
+        if self.role == Role::Host || !same_day {
+            state.local_sig_of_remote = state.sign_remote(env.key);
+        }
+        let reply = (self.role == Role::Host).then(|| Output::Send(state_update(&state)));
+        self.open_with(state, out);
+        out.extend(reply);
+        self.become_active(out);
+    }
+
+    /// The peer shows a state where we have none: we lost our data, or this is an attack with an
+    /// old state. As client we trust the host anyway; as host it takes the operator's leave.
+    pub(crate) fn on_state_while_opening(
+        &mut self,
+        received: LastCrossSignedState,
+        env: &Env<'_>,
+        out: &mut Vec<Output>,
+    ) {
+        let allowed = match (&self.stage, &self.opening) {
+            (Stage::Invoked, Some(Opening::Client { .. })) => {
+                check_offer(&received.init_hosted_channel).is_ok()
+            }
+            (Stage::Offered { refund_scriptpubkey }, Some(Opening::Host { offer })) => {
+                self.allow_adoption
+                    && received.last_refund_scriptpubkey == *refund_scriptpubkey
+                    && is_within_offer(&received.init_hosted_channel, offer, env)
+            }
+            _ => return,
+        };
+        if !allowed || !self.is_adoptable(&received) {
+            out.push(evidence(
+                "the peer shows a state of a channel we have no record of",
+                &Message::LastCrossSignedState(received),
+            ));
+            let fault = Fault::coded(Code::MissingChannel, "no such channel");
+            return self.refuse_opening(fault, out);
+        }
+        let state = received.reverse();
+        let incoming = state.incoming_htlcs.clone();
+        self.open_with(state, out);
+        out.extend(incoming.into_iter().map(Output::HtlcIncoming));
+        self.resume(env, out);
+    }
+
+    /// True if the peer's copy of a state may become ours: ours to hold, both signatures good,
+    /// balanced, and in the form every later state will have.
+    pub(crate) fn is_adoptable(&self, received: &LastCrossSignedState) -> bool {
+        let ours = received.reverse();
+        ours.is_host == (self.role == Role::Host)
+            && ours.is_balanced()
+            && is_sorted(&ours)
+            && ours.encoded_len() <= MAX_STATE_BYTES
+            && self.is_signed_by_peer(&ours)
+            && self.is_signed_by_us(&ours)
+    }
+
+    fn open_with(&mut self, state: LastCrossSignedState, out: &mut Vec<Output>) {
+        self.signed = Some(state);
+        self.opening = None;
+        self.stage = Stage::Idle;
+        self.answer_due_ms = None;
+        self.changed = true;
+        out.push(Output::Opened);
+    }
+
+    /// HTLCs can flow.
+    pub(crate) fn become_active(&mut self, out: &mut Vec<Output>) {
+        self.link = Link::Active;
+        out.push(Output::Active);
+    }
+
+    pub(crate) fn expect_answer(&mut self, env: &Env<'_>) {
+        self.answer_due_ms = Some(env.now_ms.saturating_add(ANSWER_TIMEOUT_MS));
+    }
+
+    /// Ends an opening, telling the peer why.
+    pub(crate) fn refuse_opening(&mut self, fault: Fault, out: &mut Vec<Output>) {
+        let data = fault.data();
+        let error = WireError { channel_id: self.channel_id, data, tlvs: Vec::new() };
+        out.push(Output::Send(Message::Error(error)));
+        self.fail_opening(fault.text, out);
+    }
+
+    pub(crate) fn fail_opening(&mut self, why: String, out: &mut Vec<Output>) {
+        self.stage = Stage::Idle;
+        self.answer_due_ms = None;
+        out.push(Output::OpeningFailed(why));
+    }
+
+    /// As client: the host's terms for forwarding to us.
+    pub(crate) fn on_peer_policy(
+        &mut self,
+        policy: ChannelUpdate,
+        env: &Env<'_>,
+        out: &mut Vec<Output>,
+    ) {
+        let is_new =
+            self.peer_policy.as_ref().is_none_or(|known| known.timestamp < policy.timestamp);
+        let is_ours = self.role == Role::Client
+            && self.signed.is_some()
+            && policy.short_channel_id == self.scid
+            && policy.chain_hash == *env.chain_hash
+            && policy.is_from(&self.remote, &self.local)
+            && policy.excess.len() <= MAX_POLICY_EXCESS_BYTES;
+        if is_new && is_ours && policy.is_signed_by(&self.remote) {
+            self.peer_policy = Some(policy.clone());
+            self.changed = true;
+            out.push(Output::PeerPolicy(policy));
+        }
+    }
+}
+
+fn first_host_state(
+    last_refund_scriptpubkey: Vec<u8>,
+    offer: InitHostedChannel,
+) -> LastCrossSignedState {
+    LastCrossSignedState {
+        is_host: true,
+        last_refund_scriptpubkey,
+        block_day: 0,
+        local_balance_msat: offer
+            .channel_capacity_msat
+            .saturating_sub(offer.initial_client_balance_msat),
+        remote_balance_msat: offer.initial_client_balance_msat,
+        init_hosted_channel: offer,
+        local_updates: 0,
+        remote_updates: 0,
+        incoming_htlcs: Vec::new(),
+        outgoing_htlcs: Vec::new(),
+        remote_sig_of_local: Signature::ZERO,
+        local_sig_of_remote: Signature::ZERO,
+    }
+}
+
+/// As client: whether the terms make a usable channel, by immortan's measure (section 3.2).
+fn check_offer(init: &InitHostedChannel) -> Result<(), &'static str> {
+    if init.initial_client_balance_msat > init.channel_capacity_msat {
+        return Err("the initial balance exceeds the capacity");
+    }
+    if init.max_htlc_value_in_flight_msat < MIN_OFFERED_IN_FLIGHT_MSAT {
+        return Err("the in-flight limit is too low");
+    }
+    if init.htlc_minimum_msat > MAX_OFFERED_HTLC_MINIMUM_MSAT {
+        return Err("the HTLC minimum is too high");
+    }
+    if init.max_accepted_htlcs == 0 {
+        return Err("no HTLCs are allowed");
+    }
+    if init.features.len() > MAX_INIT_FEATURES {
+        return Err("too many features");
+    }
+    Ok(())
+}
+
+/// As host: whether a state's terms, most of them unsigned, ask for no more than we would offer.
+fn is_within_offer(terms: &InitHostedChannel, offer: &InitHostedChannel, env: &Env<'_>) -> bool {
+    let max_capacity_msat =
+        offer.channel_capacity_msat.max(env.max_capacity_sat.saturating_mul(1000));
+    terms.channel_capacity_msat <= max_capacity_msat
+        && terms.max_htlc_value_in_flight_msat <= max_capacity_msat
+        && terms.htlc_minimum_msat >= offer.htlc_minimum_msat
+        && terms.max_accepted_htlcs <= offer.max_accepted_htlcs
+        && terms.features.iter().all(|feature| offer.features.contains(feature))
+        && terms.features.len() <= MAX_INIT_FEATURES
+}
+
+/// P2PKH, P2SH or any witness program (protocol.md section 9.2, 37).
+fn is_standard_refund_script(script: &[u8]) -> bool {
+    if script.len() > MAX_REFUND_SCRIPT_BYTES {
+        return false;
+    }
+    let script = Script::from_bytes(script);
+    match script.witness_version() {
+        Some(WitnessVersion::V0) => script.is_p2wpkh() || script.is_p2wsh(),
+        Some(_) => script.is_witness_program(),
+        None => script.is_p2pkh() || script.is_p2sh(),
+    }
+}

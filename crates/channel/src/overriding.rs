@@ -1,0 +1,241 @@
+//! Override: a fresh state without HTLCs for a suspended channel, proposed by the host's
+//! operator and accepted by the client's (protocol.md section 3.10).
+
+use steward_wire::{
+    LastCrossSignedState, Message, Signature, StateOverride, StateUpdate, WireError,
+};
+
+use crate::channel::{Channel, Link, refuse_command};
+use crate::commit::{block_day, state_update};
+use crate::io::{CommandRefusal, DropCause, Env, Output, Phase, Role};
+use crate::next_state::counter_after;
+
+impl Channel {
+    /// The host's proposal that is not accepted yet: ours as host, received as client.
+    pub fn pending_override(&self) -> Option<&StateOverride> {
+        self.override_proposal.as_ref()
+    }
+
+    pub(crate) fn propose_override(
+        &mut self,
+        local_balance_msat: u64,
+        env: &Env<'_>,
+        out: &mut Vec<Output>,
+    ) {
+        match self.build_override(local_balance_msat, env) {
+            Ok(proposal) => {
+                self.changed |= self.override_proposal != Some(proposal);
+                self.override_proposal = Some(proposal);
+                if self.link != Link::Down {
+                    out.push(Output::Send(Message::StateOverride(proposal)));
+                }
+            }
+            Err(why) => refuse_command(why, out),
+        }
+    }
+
+    fn build_override(
+        &mut self,
+        local_balance_msat: u64,
+        env: &Env<'_>,
+    ) -> Result<StateOverride, CommandRefusal> {
+        let signed = self.signed.as_ref().ok_or(CommandRefusal::NotOpen)?;
+        if self.role != Role::Host {
+            return Err(CommandRefusal::WrongRole);
+        }
+        if !self.is_suspended() {
+            return Err(CommandRefusal::NotSuspended);
+        }
+        if local_balance_msat > signed.init_hosted_channel.channel_capacity_msat {
+            return Err(CommandRefusal::BalanceTooHigh);
+        }
+        if let Some(pending) = self.override_proposal {
+            if pending.local_balance_msat == local_balance_msat {
+                return Ok(pending);
+            }
+            // The client may hold the earlier one: never two states with the same counters.
+            self.note_counters(pending.local_updates, pending.remote_updates);
+        }
+        let next = |highest| counter_after(highest, 1).ok_or(CommandRefusal::CountersExhausted);
+        let mut proposal = StateOverride {
+            block_day: block_day(env),
+            local_balance_msat,
+            local_updates: next(self.highest.0)?,
+            remote_updates: next(self.highest.1)?,
+            local_sig_of_remote: Signature::ZERO,
+        };
+        let state = self.overriding_state(&proposal).ok_or(CommandRefusal::BalanceTooHigh)?;
+        proposal.local_sig_of_remote = state.sign_remote(env.key);
+        Ok(proposal)
+    }
+
+    /// As client: the host proposes. Kept in any phase, as it may overtake its error.
+    pub(crate) fn on_state_override(
+        &mut self,
+        proposal: StateOverride,
+        env: &Env<'_>,
+        out: &mut Vec<Output>,
+    ) {
+        if self.role != Role::Client {
+            return;
+        }
+        if self.is_in_force(&proposal) {
+            return self.repeat_acceptance(env, out);
+        }
+        if self.override_proposal == Some(proposal) {
+            return;
+        }
+        let Some(state) = self.acceptable_state(&proposal) else { return };
+        self.override_proposal = Some(proposal);
+        self.changed = true;
+        out.push(Output::OverrideProposed { our_balance_msat: state.local_balance_msat });
+    }
+
+    pub(crate) fn accept_override(&mut self, env: &Env<'_>, out: &mut Vec<Output>) {
+        match self.check_acceptance() {
+            Ok(mut state) => {
+                state.local_sig_of_remote = state.sign_remote(env.key);
+                out.push(Output::Send(state_update(&state)));
+                self.enter_override(state, out);
+            }
+            Err(why) => refuse_command(why, out),
+        }
+    }
+
+    fn check_acceptance(&self) -> Result<LastCrossSignedState, CommandRefusal> {
+        if self.signed.is_none() {
+            return Err(CommandRefusal::NotOpen);
+        }
+        if self.role != Role::Client {
+            return Err(CommandRefusal::WrongRole);
+        }
+        if !self.is_suspended() {
+            return Err(CommandRefusal::NotSuspended);
+        }
+        if self.link == Link::Down {
+            return Err(CommandRefusal::NotConnected);
+        }
+        self.override_proposal
+            .and_then(|proposal| self.acceptable_state(&proposal))
+            .ok_or(CommandRefusal::NoOverride)
+    }
+
+    /// As client: the state the host proposes, if it may follow ours and the host signed it.
+    fn acceptable_state(&self, proposal: &StateOverride) -> Option<LastCrossSignedState> {
+        let signed = self.signed.as_ref()?;
+        let state = self.overriding_state(proposal)?;
+        let is_after = state.local_updates >= signed.local_updates
+            && state.remote_updates >= signed.remote_updates
+            && (state.local_updates, state.remote_updates)
+                != (signed.local_updates, signed.remote_updates);
+        (is_after && state.block_day >= signed.block_day && self.is_signed_by_peer(&state))
+            .then_some(state)
+    }
+
+    /// As client: the host did not get our acceptance of this proposal and proposes it again.
+    fn is_in_force(&self, proposal: &StateOverride) -> bool {
+        let (Some(signed), Some(state)) = (&self.signed, self.overriding_state(proposal)) else {
+            return false;
+        };
+        state.remote_sig_of_local == signed.remote_sig_of_local
+            && state.sighash() == signed.sighash()
+    }
+
+    fn repeat_acceptance(&mut self, env: &Env<'_>, out: &mut Vec<Output>) {
+        let Some(state) = self.complete_state(env) else { return };
+        if self.phase() == Phase::Suspended && self.own_error.is_none() {
+            out.push(Output::Send(state_update(&state)));
+            self.enter_override(state, out);
+        }
+    }
+
+    /// As host: the client's signature over the state we proposed.
+    pub(crate) fn on_override_accepted(&mut self, update: StateUpdate, out: &mut Vec<Output>) {
+        let Some(proposal) = self.override_proposal.filter(|_| self.role == Role::Host) else {
+            return;
+        };
+        let Some(mut state) = self.overriding_state(&proposal) else { return };
+        state.remote_sig_of_local = update.local_sig_of_remote;
+        let refusal = if update.block_day != proposal.block_day {
+            "Override blockday is not acceptable"
+        } else if update.remote_updates != proposal.local_updates {
+            "Override remote update number is wrong"
+        } else if update.local_updates != proposal.remote_updates {
+            "Override local update number is wrong"
+        } else if !self.is_signed_by_peer(&state) {
+            "Override signature is wrong"
+        } else {
+            return self.enter_override(state, out);
+        };
+        let data = refusal.as_bytes().to_vec();
+        let error = WireError { channel_id: self.channel_id, data, tlvs: Vec::new() };
+        out.push(Output::Send(Message::Error(error)));
+    }
+
+    /// As host: true if the state is the one we proposed.
+    pub(crate) fn is_proposed_override(&self, theirs: &LastCrossSignedState) -> bool {
+        self.role == Role::Host
+            && self
+                .override_proposal
+                .and_then(|proposal| self.overriding_state(&proposal))
+                .is_some_and(|state| state.sighash() == theirs.sighash())
+    }
+
+    /// The proposed state from our side, with the host's signature where it belongs.
+    fn overriding_state(&self, proposal: &StateOverride) -> Option<LastCrossSignedState> {
+        let signed = self.signed.as_ref()?;
+        let client_balance_msat = signed
+            .init_hosted_channel
+            .channel_capacity_msat
+            .checked_sub(proposal.local_balance_msat)?;
+        let host_state = LastCrossSignedState {
+            is_host: true,
+            last_refund_scriptpubkey: signed.last_refund_scriptpubkey.clone(),
+            init_hosted_channel: signed.init_hosted_channel.clone(),
+            block_day: proposal.block_day,
+            local_balance_msat: proposal.local_balance_msat,
+            remote_balance_msat: client_balance_msat,
+            local_updates: proposal.local_updates,
+            remote_updates: proposal.remote_updates,
+            incoming_htlcs: Vec::new(),
+            outgoing_htlcs: Vec::new(),
+            remote_sig_of_local: Signature::ZERO,
+            local_sig_of_remote: proposal.local_sig_of_remote,
+        };
+        Some(match self.role {
+            Role::Host => host_state,
+            Role::Client => host_state.reverse(),
+        })
+    }
+
+    /// The fresh state replaces everything; HTLCs it leaves out are dead.
+    pub(crate) fn enter_override(&mut self, state: LastCrossSignedState, out: &mut Vec<Output>) {
+        let cause = DropCause::Override;
+        let dropped = self
+            .own_htlcs()
+            .map(|htlc| htlc.id)
+            .filter(|id| !self.outcomes.contains_key(id))
+            .map(|id| Output::HtlcDropped { id, cause });
+        out.extend(dropped);
+        let pointless = std::mem::take(&mut self.waiting_settlements);
+        out.extend(pointless.into_keys().map(|id| Output::SettlementRecorded { id }));
+
+        self.signed = Some(state);
+        self.own.clear();
+        self.peer.clear();
+        self.outcomes.clear();
+        self.own_error = None;
+        self.peer_error = None;
+        self.highest = (0, 0);
+        self.override_proposal = None;
+        self.resize_proposal = None;
+        self.at_risk.clear();
+        self.bad_signatures = 0;
+        self.answer_due_ms = None;
+        self.last_sent = None;
+        self.sign_owed = false;
+        self.changed = true;
+        out.push(Output::Overridden);
+        self.become_active(out);
+    }
+}

@@ -1,0 +1,239 @@
+//! The durable form of a channel. States and updates are kept as the wire's own bytes, so that
+//! what was signed stays provable byte for byte. docs/state-format.md describes it.
+//!
+//! `version u8 | role u8 | local 33 | remote 33`, then sections in a fixed order, each a u32
+//! length and that many bytes; an empty section is an absent value.
+
+use std::collections::BTreeMap;
+
+use steward_wire::codec::{Reader, Wire, put_var_u16};
+use steward_wire::{
+    ChannelUpdate, DecodeError, InitHostedChannel, LastCrossSignedState, Message, ResizeChannel,
+    StateOverride,
+};
+
+use crate::channel::{Channel, Outcome};
+use crate::errors::Fault;
+use crate::io::Role;
+use crate::next_state::Update;
+use crate::opening::Opening;
+
+/// Raised whenever the layout changes.
+const VERSION: u8 = 1;
+
+const ROLE_HOST: u8 = 1;
+const ROLE_CLIENT: u8 = 2;
+const OUTCOME_FULFILLED: u8 = 1;
+const OUTCOME_EXPIRED: u8 = 2;
+
+/// Why bytes are not a channel's record. The file is damaged, or newer than this program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RecordError {
+    /// Written by a newer program.
+    #[error("the record has version {0}, which this program does not know")]
+    UnknownVersion(u8),
+    /// Damaged.
+    #[error("the record is damaged: {0}")]
+    Damaged(#[from] DecodeError),
+}
+
+impl Channel {
+    /// Everything that must survive a restart.
+    pub fn record(&self) -> Vec<u8> {
+        let mut out = vec![VERSION];
+        out.push(match self.role {
+            Role::Host => ROLE_HOST,
+            Role::Client => ROLE_CLIENT,
+        });
+        out.extend_from_slice(&self.local.0);
+        out.extend_from_slice(&self.remote.0);
+        put_section(&mut out, |out| write_opening(out, self.opening.as_ref()));
+        put_section(&mut out, |out| write_option(out, self.signed.as_ref()));
+        put_section(&mut out, |out| write_updates(out, &self.own));
+        put_section(&mut out, |out| write_updates(out, &self.peer));
+        put_section(&mut out, |out| write_outcomes(out, &self.outcomes));
+        put_section(&mut out, |out| write_fault(out, self.own_error.as_ref()));
+        put_section(&mut out, |out| {
+            if let Some(data) = &self.peer_error {
+                put_var_u16(out, data);
+            }
+        });
+        put_section(&mut out, |out| {
+            out.extend_from_slice(&self.highest.0.to_be_bytes());
+            out.extend_from_slice(&self.highest.1.to_be_bytes());
+        });
+        put_section(&mut out, |out| write_option(out, self.override_proposal.as_ref()));
+        put_section(&mut out, |out| write_option(out, self.resize_proposal.as_ref()));
+        put_section(&mut out, |out| write_option(out, self.peer_policy.as_ref()));
+        out
+    }
+
+    /// The channel as it was recorded, its peer not connected.
+    ///
+    /// # Errors
+    /// If the bytes are not a record this program can read.
+    pub fn from_record(bytes: &[u8]) -> Result<Self, RecordError> {
+        let mut reader = Reader::new(bytes);
+        let version = reader.u8()?;
+        if version != VERSION {
+            return Err(RecordError::UnknownVersion(version));
+        }
+        let role = match reader.u8()? {
+            ROLE_HOST => Role::Host,
+            ROLE_CLIENT => Role::Client,
+            _ => return Err(DecodeError::BadValue.into()),
+        };
+        let (local, remote) = (reader.node_id()?, reader.node_id()?);
+        let opening = read_opening(section(&mut reader)?, role)?;
+        let signed: Option<LastCrossSignedState> = read_option(section(&mut reader)?)?;
+        if opening.is_some() == signed.is_some() {
+            return Err(DecodeError::BadValue.into());
+        }
+        let placeholder = Opening::Client { refund_scriptpubkey: Vec::new(), secret: Vec::new() };
+        let mut channel = Self::new(role, local, remote, placeholder);
+        channel.opening = opening;
+        channel.signed = signed;
+        channel.own = read_updates(section(&mut reader)?)?;
+        channel.peer = read_updates(section(&mut reader)?)?;
+        channel.outcomes = read_outcomes(section(&mut reader)?)?;
+        channel.own_error = read_fault(section(&mut reader)?)?;
+        channel.peer_error = read_peer_error(section(&mut reader)?)?;
+        let mut highest = Reader::new(section(&mut reader)?);
+        channel.highest = (highest.u32()?, highest.u32()?);
+        highest.end()?;
+        channel.override_proposal = read_option::<StateOverride>(section(&mut reader)?)?;
+        channel.resize_proposal = read_option::<ResizeChannel>(section(&mut reader)?)?;
+        channel.peer_policy = read_option::<ChannelUpdate>(section(&mut reader)?)?;
+        reader.end()?;
+        Ok(channel)
+    }
+}
+
+fn put_section(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+    let start = out.len();
+    out.extend_from_slice(&[0; 4]);
+    write(out);
+    // Bounded by the limits on HTLCs and their failures, far below u32.
+    let len = u32::try_from(out.len() - start - 4).unwrap_or(u32::MAX);
+    if let Some(prefix) = out.get_mut(start..start + 4) {
+        prefix.copy_from_slice(&len.to_be_bytes());
+    }
+}
+
+fn section<'a>(reader: &mut Reader<'a>) -> Result<&'a [u8], DecodeError> {
+    let len = reader.u32()?;
+    reader.take(usize::try_from(len).map_err(|_| DecodeError::Truncated)?)
+}
+
+fn write_option<T: Wire>(out: &mut Vec<u8>, value: Option<&T>) {
+    if let Some(value) = value {
+        value.write(out);
+    }
+}
+
+fn read_option<T: Wire>(bytes: &[u8]) -> Result<Option<T>, DecodeError> {
+    if bytes.is_empty() { Ok(None) } else { T::decode(bytes).map(Some) }
+}
+
+fn write_opening(out: &mut Vec<u8>, opening: Option<&Opening>) {
+    match opening {
+        None => {}
+        Some(Opening::Host { offer }) => offer.write(out),
+        Some(Opening::Client { refund_scriptpubkey, secret }) => {
+            put_var_u16(out, refund_scriptpubkey);
+            put_var_u16(out, secret);
+        }
+    }
+}
+
+fn read_opening(bytes: &[u8], role: Role) -> Result<Option<Opening>, DecodeError> {
+    if bytes.is_empty() {
+        return Ok(None);
+    }
+    if role == Role::Host {
+        return Ok(Some(Opening::Host { offer: InitHostedChannel::decode(bytes)? }));
+    }
+    let mut reader = Reader::new(bytes);
+    let refund_scriptpubkey = reader.var_u16()?.to_vec();
+    let secret = reader.var_u16()?.to_vec();
+    reader.end()?;
+    Ok(Some(Opening::Client { refund_scriptpubkey, secret }))
+}
+
+/// Each update: type u16, length u32, the message's body.
+fn write_updates(out: &mut Vec<u8>, updates: &[Update]) {
+    for update in updates {
+        let (message_type, body) = update.to_message().encode();
+        out.extend_from_slice(&message_type.to_be_bytes());
+        put_section(out, |out| out.extend_from_slice(&body));
+    }
+}
+
+fn read_updates(bytes: &[u8]) -> Result<Vec<Update>, DecodeError> {
+    let mut updates = Vec::new();
+    let mut left = Reader::new(bytes);
+    while left.end().is_err() {
+        let message_type = left.u16()?;
+        let message = Message::decode(message_type, section(&mut left)?)?;
+        updates.push(Update::from_message(message).ok_or(DecodeError::BadValue)?);
+    }
+    Ok(updates)
+}
+
+/// Each outcome: id u64, kind u8, the preimage if it was fulfilled.
+fn write_outcomes(out: &mut Vec<u8>, outcomes: &BTreeMap<u64, Outcome>) {
+    for (id, outcome) in outcomes {
+        out.extend_from_slice(&id.to_be_bytes());
+        match outcome {
+            Outcome::Fulfilled(preimage) => {
+                out.push(OUTCOME_FULFILLED);
+                out.extend_from_slice(&preimage.0);
+            }
+            Outcome::Expired => out.push(OUTCOME_EXPIRED),
+        }
+    }
+}
+
+fn read_outcomes(bytes: &[u8]) -> Result<BTreeMap<u64, Outcome>, DecodeError> {
+    let mut outcomes = BTreeMap::new();
+    let mut left = Reader::new(bytes);
+    while left.end().is_err() {
+        let id = left.u64()?;
+        let outcome = match left.u8()? {
+            OUTCOME_FULFILLED => Outcome::Fulfilled(left.preimage()?),
+            OUTCOME_EXPIRED => Outcome::Expired,
+            _ => return Err(DecodeError::BadValue),
+        };
+        outcomes.insert(id, outcome);
+    }
+    Ok(outcomes)
+}
+
+/// Code u16 (0: none), then the text.
+fn write_fault(out: &mut Vec<u8>, fault: Option<&Fault>) {
+    if let Some(fault) = fault {
+        out.extend_from_slice(&fault.code.unwrap_or(0).to_be_bytes());
+        put_var_u16(out, fault.text.as_bytes());
+    }
+}
+
+fn read_fault(bytes: &[u8]) -> Result<Option<Fault>, DecodeError> {
+    if bytes.is_empty() {
+        return Ok(None);
+    }
+    let mut reader = Reader::new(bytes);
+    let code = Some(reader.u16()?).filter(|code| *code != 0);
+    let text = std::str::from_utf8(reader.var_u16()?).map_err(|_| DecodeError::NotUtf8)?.to_owned();
+    reader.end()?;
+    Ok(Some(Fault { code, text }))
+}
+
+fn read_peer_error(bytes: &[u8]) -> Result<Option<Vec<u8>>, DecodeError> {
+    if bytes.is_empty() {
+        return Ok(None);
+    }
+    let mut reader = Reader::new(bytes);
+    let data = reader.var_u16()?.to_vec();
+    reader.end()?;
+    Ok(Some(data))
+}

@@ -1,0 +1,257 @@
+//! Comparing both sides' states after a connection (protocol.md section 3.3, with the mends of
+//! section 9.1: equal counters must mean equal content, mixed counters are a divergence).
+
+use steward_wire::{LastCrossSignedState, Message, Signature};
+
+use crate::channel::Channel;
+use crate::errors::{Code, Fault};
+use crate::io::{DropCause, Env, Output, Phase, Role};
+use crate::next_state::{Update, is_sorted, next_state, resized, same_but_day};
+use crate::suspend::evidence;
+
+/// Our last signed state against the peer's.
+enum Comparison {
+    /// The same counters.
+    Even,
+    /// Ours has updates the peer's lacks.
+    Ahead,
+    /// The peer's has updates ours lacks.
+    Behind,
+    /// Each has updates the other lacks.
+    Diverged,
+}
+
+impl Channel {
+    /// As host: the client wants to go on with an open channel.
+    pub(crate) fn resume_with_client(&mut self, env: &Env<'_>, out: &mut Vec<Output>) {
+        if self.is_suspended() {
+            return self.greet_suspended_client(env, out);
+        }
+        // An invoke on an active connection is a client that lost track: start over.
+        self.leave_active(out);
+        self.expect_answer(env);
+        self.send_signed_state(env, out);
+    }
+
+    /// The peer shows its last signed state.
+    pub(crate) fn on_state(
+        &mut self,
+        received: LastCrossSignedState,
+        env: &Env<'_>,
+        out: &mut Vec<Output>,
+    ) {
+        match self.phase() {
+            Phase::Opening => self.on_state_while_opening(received, env, out),
+            Phase::Syncing => self.compare_states(received, env, out),
+            Phase::Suspended => self.on_state_while_suspended(received, out),
+            // The host's second one, after the client compared: nothing new.
+            Phase::Active | Phase::Offline => {}
+        }
+    }
+
+    fn compare_states(
+        &mut self,
+        received: LastCrossSignedState,
+        env: &Env<'_>,
+        out: &mut Vec<Output>,
+    ) {
+        let Some(theirs) = self.as_ours(&received) else { return };
+        let Some(signed) = self.signed.as_ref() else { return };
+        let known_sig = theirs.remote_sig_of_local == signed.remote_sig_of_local
+            && theirs.sighash() == signed.sighash();
+        if !known_sig && !self.is_signed_by_peer(&theirs) {
+            let fault = Fault::coded(Code::WrongRemoteSig, "wrong signature in your state");
+            return self.suspend_over("a state its owner did not sign", fault, received, out);
+        }
+        let known_own_sig = known_sig && is_known_own_sig(signed, &theirs);
+        if !known_own_sig && !self.is_signed_by_us(&theirs) {
+            let fault = Fault::coded(Code::WrongLocalSig, "my signature in your state is wrong");
+            return self.suspend_over("a state we did not sign", fault, received, out);
+        }
+        match compare(signed, &theirs) {
+            Comparison::Even => self.on_even(theirs, received, env, out),
+            Comparison::Ahead => self.resume(env, out),
+            Comparison::Behind => self.on_behind(theirs, received, env, out),
+            Comparison::Diverged => self.on_divergence(received, out),
+        }
+    }
+
+    /// The peer's state as ours would be, with our own copy of the terms that nobody signs.
+    fn as_ours(&self, received: &LastCrossSignedState) -> Option<LastCrossSignedState> {
+        let signed = self.signed.as_ref()?;
+        let mut theirs = received.reverse();
+        let capacity_msat = theirs.init_hosted_channel.channel_capacity_msat;
+        let initial_client_balance_msat = theirs.init_hosted_channel.initial_client_balance_msat;
+        theirs.init_hosted_channel = signed.init_hosted_channel.clone();
+        if capacity_msat != signed.init_hosted_channel.channel_capacity_msat {
+            // Only a resize changes it, and that raises the in-flight limit as well.
+            theirs.init_hosted_channel.max_htlc_value_in_flight_msat = capacity_msat;
+        }
+        theirs.init_hosted_channel.channel_capacity_msat = capacity_msat;
+        theirs.init_hosted_channel.initial_client_balance_msat = initial_client_balance_msat;
+        Some(theirs)
+    }
+
+    fn on_even(
+        &mut self,
+        theirs: LastCrossSignedState,
+        received: LastCrossSignedState,
+        env: &Env<'_>,
+        out: &mut Vec<Output>,
+    ) {
+        let Some(signed) = self.signed.as_ref() else { return };
+        let ours_capacity_msat = signed.init_hosted_channel.channel_capacity_msat;
+        let proposed = self
+            .proposed_capacity_msat()
+            .and_then(|new_capacity_msat| resized(signed.clone(), new_capacity_msat));
+        if same_but_day(signed, &theirs) {
+            // Both signed on either side of a day's end: the later day wins on both sides.
+            if theirs.block_day > signed.block_day {
+                self.adopt(theirs, 0, 0, out);
+            }
+        } else if proposed.is_some_and(|larger| same_but_day(&larger, &theirs)) {
+            // The peer got both signatures for our resize, we did not.
+            self.adopt(theirs, 0, 0, out);
+        } else if resized(theirs, ours_capacity_msat)
+            .is_none_or(|larger| !same_but_day(signed, &larger))
+        {
+            return self.on_divergence(received, out);
+        }
+        self.resume(env, out);
+    }
+
+    /// The peer holds a state we have not finished: finish it, if our updates lead there.
+    fn on_behind(
+        &mut self,
+        theirs: LastCrossSignedState,
+        received: LastCrossSignedState,
+        env: &Env<'_>,
+        out: &mut Vec<Output>,
+    ) {
+        if let Some((own_used, peer_used)) = self.path_to(&theirs) {
+            self.adopt(theirs, own_used, peer_used, out);
+            return self.resume(env, out);
+        }
+        if self.role == Role::Host || !theirs.is_balanced() || !is_sorted(&theirs) {
+            return self.on_divergence(received, out);
+        }
+        self.adopt_newer_state(theirs, out);
+        self.resume(env, out);
+    }
+
+    /// How many unsigned updates of ours, and of the peer's, lead from our state to `theirs`.
+    fn path_to(&self, theirs: &LastCrossSignedState) -> Option<(usize, usize)> {
+        let signed = self.signed.as_ref()?;
+        let own_used =
+            usize::try_from(theirs.local_updates.checked_sub(signed.local_updates)?).ok()?;
+        let peer_used =
+            usize::try_from(theirs.remote_updates.checked_sub(signed.remote_updates)?).ok()?;
+        let (own, peer) = (self.own.get(..own_used)?, self.peer.get(..peer_used)?);
+        let plain = next_state(signed, own, peer, theirs.block_day)?;
+        let larger = self
+            .proposed_capacity_msat()
+            .and_then(|new_capacity_msat| resized(plain.clone(), new_capacity_msat));
+        let hash = theirs.sighash();
+        larger
+            .into_iter()
+            .chain([plain])
+            .any(|state| state.sighash() == hash)
+            .then_some((own_used, peer_used))
+    }
+
+    /// As client that lost data: the host's newer state, signed by both, replaces ours.
+    fn adopt_newer_state(&mut self, theirs: LastCrossSignedState, out: &mut Vec<Output>) {
+        let Some(before) = self.signed.replace(theirs.clone()) else { return };
+        let own_used = theirs.local_updates.saturating_sub(before.local_updates);
+        let own = std::mem::take(&mut self.own);
+        let mut gone: Vec<u64> = before.outgoing_htlcs.iter().map(|add| add.id).collect();
+        gone.extend(own.iter().filter_map(Update::as_add).map(|add| add.id));
+        self.own = leftover_updates(&theirs, own, usize::try_from(own_used).unwrap_or(usize::MAX));
+        let is_kept = |id: u64| {
+            let mut left =
+                theirs.outgoing_htlcs.iter().chain(self.own.iter().filter_map(Update::as_add));
+            left.any(|add| add.id == id)
+        };
+        gone.retain(|id| !is_kept(*id) && !self.outcomes.contains_key(id));
+        let cause = DropCause::NewerState;
+        out.extend(gone.into_iter().map(|id| Output::HtlcDropped { id, cause }));
+
+        let is_known = |id: u64| before.incoming_htlcs.iter().any(|add| add.id == id);
+        let new = theirs.incoming_htlcs.iter().filter(|add| !is_known(add.id));
+        out.extend(new.cloned().map(Output::HtlcIncoming));
+
+        let new_capacity_msat = theirs.init_hosted_channel.channel_capacity_msat;
+        if before.init_hosted_channel.channel_capacity_msat != new_capacity_msat {
+            self.resize_proposal = None;
+            out.push(Output::Resized { new_capacity_msat });
+        }
+        self.peer.clear();
+        self.forget_settled();
+        self.changed = true;
+    }
+
+    /// No rule says which state is right: keep both for people, change nothing.
+    fn on_divergence(&mut self, received: LastCrossSignedState, out: &mut Vec<Output>) {
+        let fault = Fault::coded(Code::MissingChannel, "our states cannot be reconciled");
+        self.suspend_over(
+            "a signed state that ours cannot be reconciled with",
+            fault,
+            received,
+            out,
+        );
+    }
+
+    fn suspend_over(
+        &mut self,
+        what: &str,
+        fault: Fault,
+        received: LastCrossSignedState,
+        out: &mut Vec<Output>,
+    ) {
+        out.push(evidence(what, &Message::LastCrossSignedState(received)));
+        self.suspend(fault, out);
+    }
+}
+
+/// True if our signature in `theirs` is the one we remember giving.
+fn is_known_own_sig(signed: &LastCrossSignedState, theirs: &LastCrossSignedState) -> bool {
+    signed.local_sig_of_remote != Signature::ZERO
+        && signed.local_sig_of_remote == theirs.local_sig_of_remote
+}
+
+fn compare(signed: &LastCrossSignedState, theirs: &LastCrossSignedState) -> Comparison {
+    let ours = [signed.local_updates, signed.remote_updates];
+    let theirs = [theirs.local_updates, theirs.remote_updates];
+    let ahead = ours.iter().zip(&theirs).any(|(ours, theirs)| ours > theirs);
+    let behind = ours.iter().zip(&theirs).any(|(ours, theirs)| ours < theirs);
+    match (ahead, behind) {
+        (false, false) => Comparison::Even,
+        (true, false) => Comparison::Ahead,
+        (false, true) => Comparison::Behind,
+        (true, true) => Comparison::Diverged,
+    }
+}
+
+/// Of our unsigned updates, those that still make sense on top of `state`: every settlement of
+/// an HTLC it has, and adds as long as their ids stay right.
+fn leftover_updates(state: &LastCrossSignedState, own: Vec<Update>, used: usize) -> Vec<Update> {
+    let mut left: Vec<Update> = Vec::new();
+    for (position, update) in own.into_iter().enumerate() {
+        let fits = match &update {
+            Update::Add(add) => {
+                let next_id = u64::from(state.local_updates).saturating_add(left.len() as u64 + 1);
+                position >= used && add.id == next_id
+            }
+            settlement => settlement
+                .settled_id()
+                .is_some_and(|id| state.incoming_htlcs.iter().any(|add| add.id == id)),
+        };
+        if fits {
+            left.push(update);
+        }
+    }
+    if next_state(state, &left, &[], state.block_day).is_none() {
+        left.retain(|update| update.as_add().is_none());
+    }
+    left
+}
