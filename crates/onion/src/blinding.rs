@@ -175,12 +175,12 @@ impl PaymentRelay {
         })
     }
 
-    /// BOLT4's formula; `None` if the amount does not cover the fee.
+    /// BOLT4's formula; `None` if the amount does not cover the fee and anything to forward.
     fn amt_to_forward_msat(self, amount_msat: u64) -> Option<u64> {
         let after_base = u128::from(amount_msat.checked_sub(u64::from(self.fee_base_msat))?);
         let rate = 1_000_000 + u128::from(self.fee_proportional_millionths);
         let amount = (after_base * 1_000_000).div_ceil(rate);
-        u64::try_from(amount).ok()
+        u64::try_from(amount).ok().filter(|amount_msat| *amount_msat > 0)
     }
 }
 

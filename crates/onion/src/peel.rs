@@ -50,7 +50,8 @@ pub enum Hop {
 pub struct Forward {
     /// The outgoing channel or node.
     pub next: NextHop,
-    /// `amount_msat` of the outgoing HTLC.
+    /// `amount_msat` of the outgoing HTLC. In a blinded path BOLT4 rounds it up, so that what is
+    /// left for us can be one millisatoshi short of the fee.
     pub amt_to_forward_msat: u64,
     /// `cltv_expiry` of the outgoing HTLC, a height.
     pub outgoing_cltv_expiry: u32,

@@ -197,7 +197,9 @@ fn an_introduction_node_tells_every_defect_as_invalid_onion_blinding() {
         [scid.clone(), dear].concat(),
         [scid.clone(), relay.clone(), tlv(14, &[0x20])].concat(),
         [scid.clone(), relay.clone(), tlv(16, &[])].concat(),
-        [relay, scid].concat(),
+        [relay, scid.clone()].concat(),
+        // A base fee of all there is: nothing is left to forward.
+        [scid, tlv(10, &[0, 36, 0, 0, 0, 0, 1, 0x86, 0xa0])].concat(),
     ] {
         let onion = introduction(&data, &[]);
         let expected = Failure::invalid_onion_blinding(sha256(&[&onion]));
