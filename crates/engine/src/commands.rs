@@ -2,7 +2,7 @@
 
 use steward_channel::{Channel, Phase, Role};
 use steward_invoice::{HintHop, Invoice};
-use steward_wire::{NodeId, Preimage, ShortChannelId};
+use steward_wire::{NodeId, Preimage, ShortChannelId, Snapshot};
 
 use crate::command::{ChannelInfo, Command, PeerInfo, Reply, Status};
 use crate::engine::{Engine, node_id_of};
@@ -186,8 +186,6 @@ impl Engine {
             fee_base_msat: policy.fee_base_msat,
             fee_ppm: policy.fee_proportional_millionths,
             cltv_expiry_delta: policy.cltv_expiry_delta,
-            htlc_minimum_msat: None,
-            htlc_maximum_msat: None,
         }])
     }
 
@@ -220,11 +218,11 @@ impl Engine {
         })?;
         let channel = &entry.channel;
         let mut info = info(channel);
-        info.state = channel.state().cloned();
-        info.signatures_valid = channel.state().map(|state| {
-            let keys = (channel.local().public_key(), peer.public_key());
-            matches!(keys, (Some(ours), Some(theirs))
-                if state.verify_remote_sig(&theirs) && state.verify_local_sig(&ours))
+        info.state = channel.export(&self.key_in_channel(&peer));
+        info.signatures_valid = info.state.as_ref().map(|state| {
+            let snapshot =
+                Snapshot { node_id_a: channel.local(), node_id_b: peer, state: state.clone() };
+            snapshot.verify().is_some()
         });
         Ok(Reply::Channel(Box::new(info)))
     }
@@ -312,12 +310,18 @@ fn info(channel: &Channel) -> ChannelInfo {
         summary: channel.state().map(|_| channel.summary()),
         phase: channel.phase(),
         role: channel.role(),
-        suspension: channel.suspension().cloned(),
+        suspension: channel.suspension(),
         peer_policy: channel.peer_policy().cloned(),
-        override_balance_msat: channel.proposed_balance_msat(),
+        override_balance_msat: proposed_balance_msat(channel),
         state: None,
         signatures_valid: None,
     }
+}
+
+/// What would be ours by the host's proposal.
+fn proposed_balance_msat(channel: &Channel) -> Option<u64> {
+    let proposal = channel.pending_override().filter(|_| channel.role() == Role::Client)?;
+    channel.summary().capacity_msat.checked_sub(proposal.local_balance_msat)
 }
 
 fn amount_to_pay(invoice: &Invoice, given_msat: Option<u64>) -> Result<u64, Error> {

@@ -168,9 +168,9 @@ impl Engine {
             .iter()
             .filter(|(_, entry)| entry.channel.has_htlcs())
             .flat_map(|(peer, entry)| {
-                let ours = entry.channel.outgoing_htlcs().filter(|htlc| !htlc.fulfilled);
-                ours.filter(|htlc| htlc.add.payment_hash == hash)
-                    .map(|htlc| HtlcKey { peer: *peer, id: htlc.add.id })
+                let ours = entry.channel.outgoing_htlcs().filter(|htlc| htlc.preimage.is_none());
+                ours.filter(|htlc| htlc.htlc.payment_hash == hash)
+                    .map(|htlc| HtlcKey { peer: *peer, id: htlc.htlc.id })
                     .collect::<Vec<_>>()
             })
             .collect();
@@ -264,7 +264,8 @@ impl Engine {
             | AddRefusal::TooMuchInFlight { .. }
             | AddRefusal::TooManyHtlcs
             | AddRefusal::QueueFull
-            | AddRefusal::CountersExhausted => Failure::temporary_channel_failure(&[]),
+            | AddRefusal::CountersExhausted
+            | AddRefusal::BadTlvs => Failure::temporary_channel_failure(&[]),
         }
     }
 }

@@ -51,7 +51,7 @@ impl Engine {
         let known = self.incoming_hash(&key).and_then(|hash| self.preimages.get(&hash));
         let settlement = known.map_or(settlement, Settlement::Fulfil);
         let Some(entry) = self.channels.get(&key.peer) else { return };
-        if !entry.channel.incoming_htlcs().any(|htlc| htlc.add.id == key.id) {
+        if !entry.channel.incoming_htlcs().any(|htlc| htlc.htlc.id == key.id) {
             return;
         }
         self.batch.writes.put(RowKey::Outbox(key), Write::Outbox(settlement.clone()));
@@ -85,7 +85,7 @@ impl Engine {
     fn incoming_hash(&self, key: &HtlcKey) -> Option<steward_wire::PaymentHash> {
         let entry = self.channels.get(&key.peer)?;
         let mut htlcs = entry.channel.incoming_htlcs();
-        htlcs.find(|htlc| htlc.add.id == key.id).map(|htlc| htlc.add.payment_hash)
+        htlcs.find(|htlc| htlc.htlc.id == key.id).map(|htlc| htlc.htlc.payment_hash)
     }
 }
 

@@ -111,8 +111,6 @@ impl Engine {
                     fee_base_msat: update.fee_base_msat,
                     fee_ppm: update.fee_proportional_millionths,
                     cltv_expiry_delta: update.cltv_expiry_delta,
-                    htlc_minimum_msat: None,
-                    htlc_maximum_msat: None,
                 };
                 let is_active = summary.phase == Phase::Active;
                 let usable = summary.phase != Phase::Suspended && summary.receivable_msat > 0;

@@ -24,7 +24,6 @@ pub(crate) struct IncomingSet {
 
 #[derive(Clone, Debug)]
 struct Part {
-    amount_msat: u64,
     received: Received,
     onion: Box<[u8; 1366]>,
 }
@@ -38,11 +37,11 @@ impl Engine {
         htlc: &IncomingHtlc<'_>,
     ) -> Result<(), PeelError> {
         let received = receive(secret_key, htlc, self.height)?;
+        let height = self.height;
         let reject = |received: &Received| {
             // One answer for unknown, expired, wrong secret and wrong amount: a payer who does
             // not hold the invoice learns nothing.
-            let failure =
-                Failure::incorrect_or_unknown_payment_details(htlc.amount_msat, self.height);
+            let failure = Failure::incorrect_or_unknown_payment_details(htlc.amount_msat, height);
             received.blinding.reject(htlc.onion, received.shared_secret, failure)
         };
         let earliest_expiry = self.height.saturating_add(FINAL_EXPIRY_SAFETY_BLOCKS);
@@ -99,7 +98,7 @@ impl Engine {
             parts: BTreeMap::new(),
             give_up_ms: self.now_ms.saturating_add(MPP_TIMEOUT_MS),
         });
-        let part = Part { amount_msat: htlc.amount_msat, received, onion: Box::new(*htlc.onion) };
+        let part = Part { received, onion: Box::new(*htlc.onion) };
         if set.parts.insert(key, part).is_none() {
             set.received_msat = set.received_msat.saturating_add(htlc.amount_msat);
         }

@@ -146,8 +146,8 @@ impl Engine {
         lively
             .flat_map(|(peer, entry)| {
                 entry.channel.incoming_htlcs().map(|htlc| {
-                    let key = HtlcKey { peer: *peer, id: htlc.add.id };
-                    (key, htlc.add.clone(), htlc.settlement.is_some())
+                    let key = HtlcKey { peer: *peer, id: htlc.htlc.id };
+                    (key, htlc.htlc.clone(), htlc.settlement.is_some())
                 })
             })
             .collect()
@@ -160,8 +160,8 @@ impl Engine {
             let add = entry
                 .channel
                 .incoming_htlcs()
-                .find(|htlc| htlc.add.id == key.id && htlc.settlement.is_none())
-                .map(|htlc| htlc.add.clone());
+                .find(|htlc| htlc.htlc.id == key.id && htlc.settlement.is_none())
+                .map(|htlc| htlc.htlc.clone());
             if let Some(add) = add {
                 self.batch.log(
                     Level::Info,
