@@ -1,6 +1,6 @@
 //! A request for a route, checked, and without channels and hints that no route may use.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use steward_engine::io::{FirstHop, RouteRequest};
 use steward_invoice::HintHop;
@@ -112,9 +112,31 @@ fn check_request(request: &RouteRequest, payer: NodeId) -> Result<(), RouteError
     Ok(())
 }
 
+/// The usable parts of the hints, less those in which one number stands for two channels: the
+/// router would count both as one.
 fn usable_hints(request: &RouteRequest, payer: NodeId) -> Vec<&[HintHop]> {
+    let mut ends_of: BTreeMap<ShortChannelId, (NodeId, NodeId)> = BTreeMap::new();
+    let mut is_consistent = |hint: &&[HintHop]| {
+        let ends = hint_ends(hint, request.destination);
+        hint.iter().zip(ends).all(|(hop, ends)| {
+            let is_ours = request.first_hops.iter().any(|ours| ours.short_channel_id == hop.scid);
+            !is_ours && *ends_of.entry(hop.scid).or_insert(ends) == ends
+        })
+    };
     let hints = request.hints.iter().take(MAX_HINTS);
-    hints.filter_map(|hint| usable_hint(request, payer, hint)).collect()
+    hints
+        .filter_map(|hint| usable_hint(request, payer, hint))
+        .filter(|hint| is_consistent(hint))
+        .collect()
+}
+
+/// The two ends of each of a hint's channels, in order.
+pub(crate) fn hint_ends(
+    hint: &[HintHop],
+    payee: NodeId,
+) -> impl Iterator<Item = (NodeId, NodeId)> + '_ {
+    let targets = hint.iter().skip(1).map(|hop| hop.node_id).chain([payee]);
+    hint.iter().map(|hop| hop.node_id).zip(targets)
 }
 
 /// The part of `hint` after the last passage through payer, payee or a channel to avoid: how we

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bitcoin::secp256k1::PublicKey;
 use lightning::ln::channel_state::ChannelDetails;
 use lightning::ln::outbound_payment::RecipientOnionFields;
-use lightning::routing::gossip::NodeId as LdkNodeId;
+use lightning::routing::gossip::{NodeId as LdkNodeId, ReadOnlyNetworkGraph};
 use lightning::routing::router::{
     InFlightHtlcs, PaymentParameters, Route, RouteHint, RouteHintHop, RouteParameters,
     ScorerAccountingForInFlightHtlcs, find_route,
@@ -24,7 +24,7 @@ use crate::graph::Graph;
 use crate::limits::{MAX_IN_FLIGHT_PATHS, MAX_MONEY_MSAT, MAX_PARTS, MAX_TOTAL_CLTV_BLOCKS};
 use crate::log::LdkLog;
 use crate::part::{Purpose, derive};
-use crate::payment::Payment;
+use crate::payment::{Payment, hint_ends};
 
 /// The paths of `payment`, one for each part.
 pub(crate) fn find_paths(
@@ -32,7 +32,7 @@ pub(crate) fn find_paths(
     payment: &Payment<'_>,
     entropy: &[u8; 32],
 ) -> Result<Vec<Vec<PathHop>>, RouteError> {
-    let mut query = Query::new(payment, derive(entropy, Purpose::Router, 0))?;
+    let mut query = Query::new(graph, payment, derive(entropy, Purpose::Router, 0))?;
     match query.run(graph, payment) {
         Some(paths) => Ok(paths),
         None => query.diagnose(graph, payment),
@@ -49,10 +49,10 @@ struct Query {
 }
 
 impl Query {
-    fn new(payment: &Payment<'_>, seed: [u8; 32]) -> Result<Self, RouteError> {
+    fn new(graph: &Graph, payment: &Payment<'_>, seed: [u8; 32]) -> Result<Self, RouteError> {
         let payer = payment.payer.public_key();
         let payer = payer.ok_or(RouteError::InvalidNodeId(payment.payer))?;
-        let parameters = route_parameters(payment)?;
+        let parameters = route_parameters(&graph.channels.read_only(), payment)?;
         let hops = payment.first_hops.iter();
         let first_hops: Vec<_> = hops.filter_map(|hop| to_channel_details(hop)).collect();
         if first_hops.is_empty() {
@@ -115,7 +115,10 @@ impl Query {
     }
 }
 
-fn route_parameters(payment: &Payment<'_>) -> Result<RouteParameters, RouteError> {
+fn route_parameters(
+    known: &ReadOnlyNetworkGraph<'_>,
+    payment: &Payment<'_>,
+) -> Result<RouteParameters, RouteError> {
     let request = payment.request;
     let payee = request.destination;
     let payee = payee.public_key().ok_or(RouteError::InvalidNodeId(payee))?;
@@ -123,7 +126,12 @@ fn route_parameters(payment: &Payment<'_>) -> Result<RouteParameters, RouteError
     if payment.mpp {
         features.set_basic_mpp_optional();
     }
-    let hints = payment.hints.iter().filter_map(|hint| to_route_hint(hint)).collect();
+    let hints = payment.hints.iter();
+    let hints = hints.filter(|hint| {
+        let mut ends = hint.iter().zip(hint_ends(hint, request.destination));
+        ends.all(|(hop, ends)| !is_taken(known, hop.scid, ends))
+    });
+    let hints = hints.filter_map(|hint| to_route_hint(hint)).collect();
     let mut to = PaymentParameters::from_node_id(payee, request.final_cltv_expiry_delta_blocks)
         .with_bolt11_features(features)
         .and_then(|to| to.with_route_hints(hints))
@@ -142,6 +150,18 @@ fn route_parameters(payment: &Payment<'_>) -> Result<RouteParameters, RouteError
         CreateError::Refused("what the payee asked to be told does not fit".to_owned())
     })?;
     Ok(parameters)
+}
+
+/// Whether the graph has another channel of this number: the router would count both as one.
+fn is_taken(
+    known: &ReadOnlyNetworkGraph<'_>,
+    scid: ShortChannelId,
+    ends: (NodeId, NodeId),
+) -> bool {
+    known.channel(scid.0).is_some_and(|channel| {
+        let nodes = (NodeId(*channel.node_one.as_array()), NodeId(*channel.node_two.as_array()));
+        nodes != ends && nodes != (ends.1, ends.0)
+    })
 }
 
 /// `None` if a node id is not a public key.
