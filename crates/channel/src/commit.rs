@@ -7,7 +7,7 @@ use crate::channel::{Channel, Link};
 use crate::errors::{Code, Fault};
 use crate::io::{Env, Failure, Output, Phase};
 use crate::limits::{BLOCKS_PER_DAY, MAX_BAD_SIGNATURES, MAX_BLOCK_DAY_DRIFT};
-use crate::next_state::{Update, counter_after, next_state, resized};
+use crate::next_state::{Update, counter_after, next_state};
 use crate::suspend::evidence;
 
 /// What the last `state_update` of this connection signed.
@@ -85,10 +85,10 @@ impl Channel {
 
     /// The state that covers every update of both sides, unsigned.
     fn to_sign(&self, env: &Env<'_>) -> Option<LastCrossSignedState> {
-        let state = next_state(self.signed.as_ref()?, &self.own, &self.peer, block_day(env))?;
-        match self.proposed_capacity_msat() {
-            Some(new_capacity_msat) => resized(state, new_capacity_msat),
-            None => Some(state),
+        let day = block_day(env);
+        match self.resized_base() {
+            Some(larger) => next_state(&larger, &self.own, &self.peer, day),
+            None => next_state(self.signed.as_ref()?, &self.own, &self.peer, day),
         }
     }
 
@@ -146,15 +146,14 @@ impl Channel {
         }
     }
 
-    /// The state the peer's signature covers: with a pending resize or without.
+    /// The state the peer's signature covers: with a pending resize, or without.
     fn verified_state(&self, update: &StateUpdate) -> Option<LastCrossSignedState> {
-        let signed = self.signed.as_ref()?;
-        let mut plain = next_state(signed, &self.own, &self.peer, update.block_day)?;
-        plain.remote_sig_of_local = update.local_sig_of_remote;
-        let larger = self
-            .proposed_capacity_msat()
-            .and_then(|new_capacity_msat| resized(plain.clone(), new_capacity_msat));
-        larger.into_iter().chain([plain]).find(|state| self.is_signed_by_peer(state))
+        let larger = self.resized_base();
+        larger.iter().chain(&self.signed).find_map(|base| {
+            let mut state = next_state(base, &self.own, &self.peer, update.block_day)?;
+            state.remote_sig_of_local = update.local_sig_of_remote;
+            self.is_signed_by_peer(&state).then_some(state)
+        })
     }
 
     /// A wrong signature may come from a race: compare states first, suspend if that is no help.
@@ -193,8 +192,7 @@ impl Channel {
             self.report_signed(update, out);
         }
         if was_msat != Some(new_capacity_msat) {
-            self.resize_proposal = None;
-            out.push(Output::Resized { new_capacity_msat });
+            self.on_resized(new_capacity_msat, out);
         }
         self.forget_settled();
         self.answer_due_ms = None;

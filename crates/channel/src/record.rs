@@ -1,5 +1,5 @@
 //! The durable form of a channel. States and updates are kept as the wire's own bytes, so that
-//! what was signed stays provable byte for byte. docs/state-format.md describes it.
+//! what was signed stays provable byte for byte.
 //!
 //! `version u8 | role u8 | local 33 | remote 33`, then sections in a fixed order, each a u32
 //! length and that many bytes; an empty section is an absent value.

@@ -1,11 +1,12 @@
 //! A larger capacity, asked for by the client (protocol.md section 3.8). The signed state is
 //! never edited: the resize takes effect with the first state both sign at the new capacity.
 
-use steward_wire::{Message, ResizeChannel};
+use steward_wire::{LastCrossSignedState, Message, ResizeChannel};
 
 use crate::channel::{Channel, refuse_command};
 use crate::errors::{Code, Fault};
 use crate::io::{CommandRefusal, Env, Output, Phase, Role};
+use crate::next_state::resized;
 use crate::suspend::evidence;
 
 impl Channel {
@@ -64,7 +65,7 @@ impl Channel {
         let Some(signed) = &self.signed else { return };
         let is_pending = self
             .resize_proposal
-            .is_some_and(|pending| pending.new_capacity_sat == resize.new_capacity_sat);
+            .is_some_and(|pending| pending.new_capacity_sat >= resize.new_capacity_sat);
         // The signature covers only a number: what is not larger is an old request, replayed.
         let is_larger = resize
             .new_capacity_msat()
@@ -101,8 +102,29 @@ impl Channel {
         self.changed = true;
     }
 
-    /// The capacity the next state may have, in millisatoshi.
-    pub(crate) fn proposed_capacity_msat(&self) -> Option<u64> {
-        self.resize_proposal.as_ref().and_then(ResizeChannel::new_capacity_msat)
+    /// The last signed state with a pending resize applied.
+    pub(crate) fn resized_base(&self) -> Option<LastCrossSignedState> {
+        let new_capacity_msat = self.resize_proposal.as_ref()?.new_capacity_msat()?;
+        resized(self.signed.clone()?, new_capacity_msat)
+    }
+
+    /// Both signed a larger capacity. A still larger one may be asked for already.
+    pub(crate) fn on_resized(&mut self, new_capacity_msat: u64, out: &mut Vec<Output>) {
+        self.resize_proposal = self.resize_proposal.filter(|pending| {
+            pending.new_capacity_msat().is_some_and(|msat| msat > new_capacity_msat)
+        });
+        out.push(Output::Resized { new_capacity_msat });
+    }
+
+    /// What a pending resize adds to the capacity, in millisatoshi. The host may sign it, and
+    /// spend it, before the client has that signature.
+    pub(crate) fn pending_growth_msat(&self) -> u64 {
+        let capacity_msat =
+            self.signed.as_ref().map(|signed| signed.init_hosted_channel.channel_capacity_msat);
+        let new_capacity_msat = self.resize_proposal.and_then(|r| r.new_capacity_msat());
+        match (new_capacity_msat, capacity_msat) {
+            (Some(new), Some(old)) => new.saturating_sub(old),
+            _ => 0,
+        }
     }
 }

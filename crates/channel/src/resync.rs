@@ -100,21 +100,20 @@ impl Channel {
         out: &mut Vec<Output>,
     ) {
         let Some(signed) = self.signed.as_ref() else { return };
-        let ours_capacity_msat = signed.init_hosted_channel.channel_capacity_msat;
-        let proposed = self
-            .proposed_capacity_msat()
-            .and_then(|new_capacity_msat| resized(signed.clone(), new_capacity_msat));
+        let capacity_msat =
+            |state: &LastCrossSignedState| state.init_hosted_channel.channel_capacity_msat;
+        let grows_to = |from: &LastCrossSignedState, to: &LastCrossSignedState| {
+            resized(from.clone(), capacity_msat(to)).is_some_and(|larger| same_but_day(&larger, to))
+        };
         if same_but_day(signed, &theirs) {
             // Both signed on either side of a day's end: the later day wins on both sides.
             if theirs.block_day > signed.block_day {
                 self.adopt(theirs, 0, 0, out);
             }
-        } else if proposed.is_some_and(|larger| same_but_day(&larger, &theirs)) {
-            // The peer got both signatures for our resize, we did not.
+        } else if grows_to(signed, &theirs) {
+            // Both signed a resize, and only the peer got both signatures.
             self.adopt(theirs, 0, 0, out);
-        } else if resized(theirs, ours_capacity_msat)
-            .is_none_or(|larger| !same_but_day(signed, &larger))
-        {
+        } else if !grows_to(&theirs, signed) {
             return self.on_divergence(received, out);
         }
         self.resume(env, out);
@@ -147,16 +146,10 @@ impl Channel {
         let peer_used =
             usize::try_from(theirs.remote_updates.checked_sub(signed.remote_updates)?).ok()?;
         let (own, peer) = (self.own.get(..own_used)?, self.peer.get(..peer_used)?);
-        let plain = next_state(signed, own, peer, theirs.block_day)?;
-        let larger = self
-            .proposed_capacity_msat()
-            .and_then(|new_capacity_msat| resized(plain.clone(), new_capacity_msat));
-        let hash = theirs.sighash();
-        larger
-            .into_iter()
-            .chain([plain])
-            .any(|state| state.sighash() == hash)
-            .then_some((own_used, peer_used))
+        // If it has a larger capacity than ours, we signed that resize.
+        let base = resized(signed.clone(), theirs.init_hosted_channel.channel_capacity_msat)?;
+        let reached = next_state(&base, own, peer, theirs.block_day)?;
+        (reached.sighash() == theirs.sighash()).then_some((own_used, peer_used))
     }
 
     /// As client that lost data: the host's newer state, signed by both, replaces ours.
@@ -182,8 +175,7 @@ impl Channel {
 
         let new_capacity_msat = theirs.init_hosted_channel.channel_capacity_msat;
         if before.init_hosted_channel.channel_capacity_msat != new_capacity_msat {
-            self.resize_proposal = None;
-            out.push(Output::Resized { new_capacity_msat });
+            self.on_resized(new_capacity_msat, out);
         }
         self.peer.clear();
         self.forget_settled();

@@ -6,7 +6,7 @@ use steward_wire::{
 
 use crate::channel::{Channel, Outcome};
 use crate::errors::Fault;
-use crate::io::{Output, Phase};
+use crate::io::{Output, Phase, Role};
 use crate::limits::{
     ADD_BYTES, MAX_FAIL_REASON_BYTES, MAX_FAIL_TLV_BYTES, MAX_STATE_BYTES, STATE_OVERHEAD_BYTES,
 };
@@ -53,12 +53,16 @@ impl Channel {
             return Err("HTLC amount below the minimum");
         }
         let amount_msat = i128::from(add.amount_msat);
-        if amount_msat > ledger.remote_msat {
+        let growth_msat = self.pending_growth_msat();
+        let host_growth_msat = if self.role == Role::Client { growth_msat } else { 0 };
+        if amount_msat > ledger.remote_msat + i128::from(host_growth_msat) {
             return Err("insufficient balance for the HTLC");
         }
-        if in_flight_msat(&ledger.incoming) + amount_msat
-            > i128::from(terms.max_htlc_value_in_flight_msat)
-        {
+        let limit_msat = match growth_msat {
+            0 => terms.max_htlc_value_in_flight_msat,
+            growth_msat => terms.channel_capacity_msat.saturating_add(growth_msat),
+        };
+        if in_flight_msat(&ledger.incoming) + amount_msat > i128::from(limit_msat) {
             return Err("too much value in flight");
         }
         if ledger.incoming.len() >= usize::from(terms.max_accepted_htlcs) {

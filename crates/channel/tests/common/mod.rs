@@ -1,6 +1,8 @@
 //! Two channels of one pair of nodes, joined by an in-memory wire that loses what a
 //! disconnection cuts off, with a clock, a chain and a disk for each side.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test kit")]
+#![allow(clippy::indexing_slicing, reason = "a test kit")]
 
 use std::collections::VecDeque;
 
@@ -219,8 +221,8 @@ impl Pair {
     /// The process of `side` dies and starts again from its disk.
     pub fn restart(&mut self, side: Side) {
         let record = self.node(side).disk.clone().expect("nothing was ever stored");
-        self.disconnect();
         self.node(side).channel = Channel::from_record(&record).unwrap();
+        self.disconnect();
     }
 
     /// Delivers the next message `from` sent; true if there was one.
