@@ -1,5 +1,5 @@
-//! The TLV payload of a hop that forwards (BOLT4 "`payload` format"). The payload of the last hop
-//! is read by LDK, see `receive`.
+//! The TLV payload of a hop (BOLT4 "`payload` format"): its form, and the fields of a hop that
+//! forwards. What a last hop's fields say is read by LDK, see `receive`.
 
 use bitcoin::secp256k1::PublicKey;
 use steward_wire::ShortChannelId;
@@ -15,9 +15,11 @@ pub(crate) mod tlv {
     pub(crate) const CURRENT_PATH_KEY: u64 = 12;
     pub(crate) const PAYMENT_METADATA: u64 = 16;
     pub(crate) const TOTAL_AMOUNT: u64 = 18;
+    /// bLIP-3; the only even record of the custom range.
+    pub(crate) const KEYSEND_PREIMAGE: u64 = 5_482_373_484;
 }
 
-/// The fields of a forwarding payload, checked for form but not for sense.
+/// The fields of a payload, checked for form but not for sense.
 #[derive(Default)]
 pub(crate) struct Payload<'a> {
     pub(crate) amt_to_forward_msat: Option<u64>,
@@ -77,7 +79,10 @@ impl<'a> Payload<'a> {
             tlv::CURRENT_PATH_KEY => {
                 self.current_path_key = Some(PublicKey::from_slice(value).ok()?);
             }
-            tlv::PAYMENT_DATA | tlv::PAYMENT_METADATA | tlv::TOTAL_AMOUNT => {
+            tlv::PAYMENT_DATA
+            | tlv::PAYMENT_METADATA
+            | tlv::TOTAL_AMOUNT
+            | tlv::KEYSEND_PREIMAGE => {
                 self.final_only.get_or_insert(place);
             }
             unknown if unknown % 2 == 0 => return None,

@@ -294,7 +294,7 @@ impl<'a> Opened<'a> {
 }
 
 /// What is known of our place before the payload is read.
-pub(crate) fn outer_blinding(htlc: &IncomingHtlc<'_>) -> Blinding {
+fn outer_blinding(htlc: &IncomingHtlc<'_>) -> Blinding {
     if htlc.path_key.is_some() { Blinding::Inside } else { Blinding::None }
 }
 

@@ -11,7 +11,7 @@ use steward_wire::Preimage;
 
 use crate::failure::Failure;
 use crate::limits::{HOP_PAYLOADS_BYTES, MAX_HEIGHT};
-use crate::peel::{Blinding, IncomingHtlc, Opened, PeelError, outer_blinding};
+use crate::peel::{Blinding, IncomingHtlc, Opened, PeelError};
 use crate::signer::{NoLog, OnionSigner};
 
 /// A payment, or a part of one, that ends here.
@@ -46,19 +46,17 @@ pub fn receive(
     height: u32,
 ) -> Result<Received, PeelError> {
     let opened = Opened::new(key, htlc)?;
+    let blinding = place_in_path(&opened, htlc);
+    // LDK accepts even records that we do not know, and trampoline payments, which we could not
+    // fail properly.
+    opened.payload()?;
     let height = height.min(MAX_HEIGHT);
     let signer = OnionSigner(key);
     let info = peel_payment_onion(&to_ldk(htlc), &signer, NoLog, SECP256K1, height, false)
-        .map_err(|error| refusal(&opened, htlc, height, &error))?;
+        .map_err(|error| refusal(&opened, blinding, htlc, height, &error))?;
     let layer = FinalLayer::of(info.routing)
-        .ok_or_else(|| opened.reject(outer_blinding(htlc), Failure::invalid_onion_payload(0, 0)))?;
-    let blinding = match (layer.in_blinded_path, htlc.path_key) {
-        (false, _) => Blinding::None,
-        (true, Some(_)) => Blinding::Inside,
-        // Introduction node of our own path, hidden behind dummy hops.
-        (true, None) => Blinding::Introduction,
-    };
-    // BOLT1: a record we do not know and may not ignore.
+        .ok_or_else(|| opened.reject(blinding, Failure::invalid_onion_payload(0, 0)))?;
+    // Once more for a last layer behind dummy hops.
     if let Some((even, _)) = layer.custom_tlvs.iter().find(|(tlv_type, _)| tlv_type % 2 == 0) {
         return Err(opened.reject(blinding, Failure::invalid_onion_payload(*even, 0)));
     }
@@ -75,44 +73,46 @@ pub fn receive(
     })
 }
 
+/// How the last hop's failures must be told. The introduction node of its own path is an ordinary
+/// last hop, unless dummy hops follow: then it must look like one that forwards.
+fn place_in_path(opened: &Opened<'_>, htlc: &IncomingHtlc<'_>) -> Blinding {
+    match htlc.path_key {
+        Some(_) => Blinding::Inside,
+        None if opened.layer.is_final() => Blinding::None,
+        None => Blinding::Introduction,
+    }
+}
+
 /// The two kinds of final layer, as one.
 struct FinalLayer {
     payment_data: Option<FinalOnionHopData>,
     metadata: Option<Vec<u8>>,
     keysend_preimage: Option<Preimage>,
     custom_tlvs: Vec<(u64, Vec<u8>)>,
-    in_blinded_path: bool,
 }
 
 impl FinalLayer {
     fn of(routing: PendingHTLCRouting) -> Option<Self> {
         match routing {
-            PendingHTLCRouting::Receive {
-                payment_data,
-                payment_metadata,
-                custom_tlvs,
-                requires_blinded_error,
-                ..
-            } => Some(Self {
-                payment_data: Some(payment_data),
-                metadata: payment_metadata,
-                keysend_preimage: None,
-                custom_tlvs,
-                in_blinded_path: requires_blinded_error,
-            }),
+            PendingHTLCRouting::Receive { payment_data, payment_metadata, custom_tlvs, .. } => {
+                Some(Self {
+                    payment_data: Some(payment_data),
+                    metadata: payment_metadata,
+                    keysend_preimage: None,
+                    custom_tlvs,
+                })
+            }
             PendingHTLCRouting::ReceiveKeysend {
                 payment_data,
                 payment_preimage,
                 payment_metadata,
                 custom_tlvs,
-                requires_blinded_error,
                 ..
             } => Some(Self {
                 payment_data,
                 metadata: payment_metadata,
                 keysend_preimage: Some(Preimage(payment_preimage.0)),
                 custom_tlvs,
-                in_blinded_path: requires_blinded_error,
             }),
             PendingHTLCRouting::Forward { .. } | PendingHTLCRouting::TrampolineForward { .. } => {
                 None
@@ -124,6 +124,7 @@ impl FinalLayer {
 /// BOLT4's failure for LDK's reason.
 fn refusal(
     opened: &Opened<'_>,
+    blinding: Blinding,
     htlc: &IncomingHtlc<'_>,
     height: u32,
     error: &InboundHTLCErr,
@@ -132,17 +133,12 @@ fn refusal(
         Reason::InvalidOnionBlinding => opened.invalid_onion_blinding(),
         Reason::FinalIncorrectCLTVExpiry => Failure::final_incorrect_cltv_expiry(htlc.cltv_expiry),
         Reason::FinalIncorrectHTLCAmount => Failure::final_incorrect_htlc_amount(htlc.amount_msat),
-        Reason::InvalidOnionPayload | Reason::InvalidTrampolinePayload => {
-            // LDK does not say which field is wrong; our own reader may.
-            return match opened.payload() {
-                Err(defect) => defect,
-                Ok(_) => opened.reject(outer_blinding(htlc), Failure::invalid_onion_payload(0, 0)),
-            };
-        }
+        // LDK does not say which field is wrong.
+        Reason::InvalidOnionPayload => Failure::invalid_onion_payload(0, 0),
         // Too near an expiry, no secret, a wrong keysend preimage: BOLT4 has one answer to all.
         _ => Failure::incorrect_or_unknown_payment_details(htlc.amount_msat, height),
     };
-    opened.reject(outer_blinding(htlc), failure)
+    opened.reject(blinding, failure)
 }
 
 fn to_ldk(htlc: &IncomingHtlc<'_>) -> UpdateAddHTLC {

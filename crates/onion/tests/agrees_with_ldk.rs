@@ -54,7 +54,7 @@ fn ldk_peel(htlc: &IncomingHtlc<'_>) -> Option<PendingHTLCInfo> {
         hold_htlc: None,
         accountable: None,
     };
-    peel_payment_onion(&add, &ldk_node(), &Quiet, SECP256K1, HEIGHT, false).ok()
+    peel_payment_onion(&add, ldk_node(), &Quiet, SECP256K1, HEIGHT, false).ok()
 }
 
 /// Fails unless both forward the HTLC, and in the same way.

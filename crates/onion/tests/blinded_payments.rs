@@ -202,6 +202,20 @@ fn a_defect_behind_dummy_hops_is_told_by_the_introduction_node() {
 }
 
 #[test]
+fn dummy_hops_hide_that_the_introduction_node_is_the_recipient() {
+    let onion = onion_with_dummy_hop(&receive_tlvs().encode());
+    let expected = Failure::invalid_onion_blinding(sha256(&[&onion]));
+    // Too late, and too little.
+    for (amount_msat, height) in [(50_100, HEIGHT + 40), (50_099, HEIGHT)] {
+        let incoming = htlc(&onion, amount_msat, HEIGHT + 60);
+        match receive(&key(CLIENT), &incoming, height).unwrap_err() {
+            PeelError::Failure { failure, .. } => assert_eq!(failure, expected),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
 fn our_own_seal_does_not_make_a_forward() {
     let data = [tlv(2, &[0; 8]), tlv(10, &[0, 10, 0, 0, 0, 0])].concat();
     let own = blind_with(&key(50), &public(&key(CLIENT)), |rho| {

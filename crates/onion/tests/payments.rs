@@ -3,7 +3,6 @@
 
 mod support;
 
-use steward_onion::failure::code;
 use steward_onion::{
     CreateError, Failure, Hop, OnionSeed, PathHop, PaymentOnion, PeelError, Received, Recipient,
     build_attributed_failure, build_failure, create, decode_failure, peel,
@@ -172,18 +171,31 @@ fn a_payment_is_refused_from_the_documented_distance_on() {
     );
 }
 
-#[test]
-fn an_even_record_we_do_not_know_is_refused() {
-    for even in [65_536, 100_000] {
-        let recipient = Recipient { custom_tlvs: vec![(even, vec![1])], ..invoice_recipient() };
-        let payment = Travelling::new(1, &recipient);
-        match payment.receive(1) {
-            Err(PeelError::Failure { failure, .. }) => {
-                assert_eq!(failure.code, code::INVALID_ONION_PAYLOAD);
-            }
-            other => panic!("{other:?}"),
-        }
+/// What node 1 answers to a last layer with these records.
+fn refusal_of(payload: &[u8]) -> Failure {
+    let hops = [(support::public(&key(1)), support::with_length(payload))];
+    let onion = support::construct(&key(9), &hops, &support::PAYMENT_HASH.0);
+    match receive(&key(1), &support::htlc(&onion, 50_000, HEIGHT + 50), HEIGHT) {
+        Err(PeelError::Failure { failure, .. }) => failure,
+        other => panic!("not an encrypted failure: {other:?}"),
     }
+}
+
+#[test]
+fn an_even_record_we_do_not_know_is_refused_by_name() {
+    let amounts = [support::tlv(2, &[1]), support::tlv(4, &[1])].concat();
+    // 20 would be a trampoline onion.
+    for even in [14, 20, 65_536, 100_000] {
+        let payload = [amounts.clone(), support::tlv(even, &[1])].concat();
+        let offset = 1 + amounts.len() as u16;
+        assert_eq!(refusal_of(&payload), Failure::invalid_onion_payload(even, offset));
+    }
+}
+
+#[test]
+fn a_last_layer_that_says_forward_is_refused() {
+    let payload = support::clear_payload(7, 50_000, HEIGHT);
+    assert_eq!(refusal_of(&payload), Failure::invalid_onion_payload(0, 0));
 }
 
 /// The failure of hop `k` of a route of `length`, as it reaches the sender.
