@@ -32,7 +32,7 @@ pub enum RouteError {
     /// Our channels cannot carry amount and fee.
     #[error("{needed_msat} msat are needed, {spendable_msat} msat can be sent")]
     InsufficientBalance {
-        /// What our channels can send: together if the payment may be split, else the best one.
+        /// What our channels can send; those that lead to the payee, if the others have more.
         spendable_msat: u64,
         /// The amount, with the fee as far as it is known.
         needed_msat: u64,

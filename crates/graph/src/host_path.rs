@@ -69,3 +69,80 @@ fn forwarding_fee_msat(hint: &HintHop, amount_msat: u64) -> Option<u64> {
     let proportional_msat = amount_msat.checked_mul(u64::from(hint.fee_ppm))? / 1_000_000;
     proportional_msat.checked_add(u64::from(hint.fee_base_msat))
 }
+
+#[cfg(test)]
+mod tests {
+    use bitcoin::Network;
+    use bitcoin::secp256k1::{SECP256K1, SecretKey};
+    use proptest::prelude::*;
+    use steward_engine::io::{Recipient, RouteRequest};
+    use steward_wire::{NodeId, PaymentHash, ShortChannelId};
+
+    use super::*;
+    use crate::graph::Graph;
+    use crate::router;
+
+    fn node(byte: u8) -> NodeId {
+        SecretKey::from_slice(&[byte; 32]).unwrap().public_key(SECP256K1).into()
+    }
+
+    /// Node 1 pays node 3; node 2 is the host of both, or node 3 the payer's peer.
+    fn any_request() -> impl Strategy<Value = RouteRequest> {
+        // Not up to the limit of expiries: the router keeps 80 blocks for its random offset.
+        let hint = (0..10_000u32, 0..20_000u32, 0..500u16);
+        let first = (2..4u8, 1..2_000_000u64, 0..20_000u64);
+        let request = (1..2_000_000u64, 0..50_000u64, 0..300u32, any::<bool>());
+        (hint, first, request).prop_map(|(hint, first, request)| RouteRequest {
+            payment_hash: PaymentHash([9; 32]),
+            attempt: 0,
+            destination: node(3),
+            amount_msat: request.0,
+            max_fee_msat: request.1,
+            final_cltv_expiry_delta_blocks: request.2,
+            height: 800_000,
+            hints: vec![vec![HintHop {
+                node_id: node(2),
+                scid: ShortChannelId(23),
+                fee_base_msat: hint.0,
+                fee_ppm: hint.1,
+                cltv_expiry_delta: hint.2,
+            }]],
+            first_hops: vec![FirstHop {
+                peer: node(first.0),
+                short_channel_id: ShortChannelId(12),
+                spendable_msat: first.1,
+                htlc_minimum_msat: first.2,
+                capacity_msat: 2_000_000,
+            }],
+            avoid: Vec::new(),
+            in_flight: Vec::new(),
+            mpp: request.3,
+            recipient: Recipient {
+                payment_secret: Some([5; 32]),
+                total_msat: request.0,
+                metadata: None,
+                keysend_preimage: None,
+            },
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..Default::default() })]
+
+        #[test]
+        fn the_short_cut_leads_where_the_router_leads(request in any_request()) {
+            let graph = Graph::new(Network::Regtest);
+            let Ok(payment) = Payment::new(&request, node(1)) else { return Ok(()) };
+            let routed = router::find_paths(&graph, &payment, &[7; 32]);
+            match find(&payment) {
+                Some(path) => prop_assert_eq!(routed, Ok(vec![path])),
+                // The router may also pay more than asked to reach a channel's minimum.
+                None => prop_assert!(
+                    routed.is_err() || request.amount_msat < payment.minimum_msat(),
+                    "the short cut misses {:?}",
+                    routed
+                ),
+            }
+        }
+    }
+}

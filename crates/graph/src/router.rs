@@ -104,15 +104,21 @@ impl Query {
             hop.next_outbound_htlc_limit_msat = MAX_MONEY_MSAT;
         }
         let paths = self.run(graph, payment).ok_or(RouteError::NoRoute)?;
-        let hops = paths.iter().flatten();
-        let needed_msat = hops.fold(0u64, |sum, hop| sum.saturating_add(hop.fee_msat));
-        let spendable_msat = payment.spendable_msat();
-        // Enough in all, but not on the channels that lead there.
-        if needed_msat <= spendable_msat {
-            return Err(RouteError::NoRoute);
-        }
-        Err(RouteError::InsufficientBalance { spendable_msat, needed_msat })
+        Err(out_of_balance(payment, &paths))
     }
+}
+
+/// What to say if `paths` would do, were there enough on the channels they start with.
+fn out_of_balance(payment: &Payment<'_>, paths: &[Vec<PathHop>]) -> RouteError {
+    let hops = paths.iter().flatten();
+    let needed_msat = hops.fold(0u64, |sum, hop| sum.saturating_add(hop.fee_msat));
+    let first = |ours: &&&FirstHop| {
+        let starts = paths.iter().filter_map(|path| path.first());
+        starts.map(|hop| hop.scid).any(|scid| scid == ours.short_channel_id)
+    };
+    let leading = payment.first_hops.iter().filter(first);
+    let spendable_msat = leading.fold(0u64, |sum, ours| sum.saturating_add(ours.spendable_msat));
+    RouteError::InsufficientBalance { spendable_msat, needed_msat }
 }
 
 fn route_parameters(

@@ -167,6 +167,16 @@ fn a_balance_that_covers_the_amount_but_not_the_fee_is_told() {
 }
 
 #[test]
+fn a_balance_on_the_wrong_channel_does_not_count() {
+    let mut request = request(50_000);
+    request.first_hops = vec![first_hop('H', 40_000), first_hop('G', 100_000)];
+    request.hints = vec![hint('H', 'R')];
+    let needed_msat = 50_000 + hint_fee_msat(50_000);
+    let expected = RouteError::InsufficientBalance { spendable_msat: 40_000, needed_msat };
+    assert_eq!(refusal(&graph(), &request), expected);
+}
+
+#[test]
 fn an_amount_below_every_channels_minimum_is_refused() {
     let mut request = request(20);
     request.first_hops = vec![first_hop('R', 100_000)];
