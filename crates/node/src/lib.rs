@@ -1,13 +1,52 @@
-//! The runtime around the engine: configuration, keys, tasks, timers and the commit pipeline.
+//! The runtime around the engine: tasks, timers and the commit pipeline; and what a node stands
+//! on: configuration, seed, keys, data directory.
+//!
+//! ```text
+//! p2p, chain, commands ─▶ input queue ─▶ engine thread ─▶ commit thread ─▶ p2p, replies, events
+//! ```
+//!
+//! Nothing leaves before the writes it depends on are durable (design.md section 4, rule 1): the
+//! commit thread itself carries out the actions of what it has just made durable.
+//!
+//! Layout
+//! - [`config`]: one TOML file, overridden by environment and flags
+//! - [`seed`], [`keys`], [`random`]: what is secret
+//! - [`data_dir`]: seed and database of one node
+//! - [`node`]: [`Node::start`], which puts everything together
+//! - [`handle`]: [`NodeHandle`], what a running node can be asked; `pay` adds whole payments
+//! - [`metrics`]: what it counts
+//! - [`doctor`]: what a newcomer gets wrong
+//! - `queue`, `engine_thread`, `perform`, `pumps`: the pipeline
+//! - `replies`, `stop`: who waits for what
+//! - [`limits`]: every bound
 #![forbid(unsafe_code)]
 
+pub mod clock;
 pub mod config;
+pub mod data_dir;
+pub mod doctor;
+pub mod handle;
 pub mod keys;
 pub mod limits;
+pub mod metrics;
+pub mod node;
 pub mod random;
 pub mod seed;
 
+mod engine_thread;
+mod error;
+mod pay;
+mod perform;
+mod pumps;
+mod queue;
+mod replies;
+mod stop;
+
 pub use config::{Config, ConfigError, EffectiveConfig, Sources};
+pub use data_dir::initialize;
+pub use handle::{NodeHandle, NodeInfo, new_preimage};
 pub use keys::NodeKeys;
+pub use metrics::{NodeMetrics, P2pMetrics};
+pub use node::{Node, NodeParts};
 pub use random::random_bytes;
 pub use seed::{Seed, SeedError};

@@ -185,9 +185,11 @@ section! {
 section! {
     /// `[proxy]`: outgoing connections through a proxy.
     pub struct ProxyConfig["proxy"] {
-        /// A SOCKS5 proxy such as Tor's 127.0.0.1:9050, which also resolves names. All outgoing
-        /// connections to peers use it. Default none.
+        /// A SOCKS5 proxy such as Tor's 127.0.0.1:9050. All outgoing connections to peers use it,
+        /// and it resolves their names. Default none.
         socks5: Option<SocketAddr> = None,
+        /// Use the proxy for `.onion` addresses only. Default false.
+        onion_only: bool = false,
     }
 }
 

@@ -1,0 +1,344 @@
+//! Everything a newcomer gets wrong, checked without the daemon and beside a running one.
+//! Changes nothing.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use steward_chain::network_name;
+use steward_p2p::PeerAddress;
+use steward_store::sqlite::verify;
+use steward_store::{DirLock, StoreError};
+
+use crate::clock::now_ms;
+use crate::config::{Config, EffectiveConfig, Sources};
+use crate::data_dir::{database, owner};
+use crate::limits::{
+    DOCTOR_CONNECT_TIMEOUT, EARLIEST_PLAUSIBLE_UNIX, MAX_CLOCK_BEHIND_TIP_S, MIN_FREE_DISK_BYTES,
+    WARN_FREE_DISK_BYTES,
+};
+use crate::seed::{SEED_FILE, Seed, SeedError};
+
+/// One thing looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Check {
+    /// Stable, snake_case.
+    pub name: &'static str,
+    /// How it looks.
+    pub status: Status,
+    /// What was found, one sentence.
+    pub detail: String,
+    /// What to do; empty if nothing.
+    pub hint: String,
+}
+
+/// How a thing looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Status {
+    /// Nothing to do.
+    Ok,
+    /// Works, but perhaps not as wanted.
+    Warn,
+    /// The node cannot run, or not safely.
+    Fail,
+}
+
+/// Looks at everything. Blocks for up to a minute if the chain source does not answer; not to be
+/// called from an async task.
+pub fn examine(sources: &Sources) -> Vec<Check> {
+    let config = match EffectiveConfig::load(sources) {
+        Ok(effective) => effective.config,
+        Err(error) => return vec![fail("configuration", error.to_string(), error.hint())],
+    };
+    let mut checks = configuration(&config);
+    let dir = &config.node.data_dir;
+    checks.push(data_directory(dir));
+    checks.push(seed(dir));
+    let (lock, is_running) = lock(dir);
+    checks.push(lock);
+    checks.push(database_check(&config));
+    checks.push(disk_space(dir));
+    let listening = config.listen.addresses.iter();
+    checks.extend(listening.map(|address| port("listen_port", *address, is_running)));
+    checks.push(port("api_port", config.api.address, is_running));
+    checks.extend(chain_and_clock(&config));
+    checks.push(reachability(&config, is_running));
+    checks
+}
+
+fn configuration(config: &Config) -> Vec<Check> {
+    let network = network_name(config.node.network);
+    match config.engine_config().and_then(|_| config.check()) {
+        Err(error) => vec![fail("configuration", error.to_string(), error.hint())],
+        Ok(warnings) if warnings.is_empty() => {
+            vec![ok("configuration", format!("usable, network {network}"))]
+        }
+        Ok(warnings) => warnings
+            .into_iter()
+            .map(|warning| warn("configuration", warning.message, warning.hint))
+            .collect(),
+    }
+}
+
+fn data_directory(dir: &Path) -> Check {
+    let name = "data_directory";
+    let shown = dir.display();
+    match fs::metadata(dir) {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            ok(name, format!("{shown} will be made at the first start"))
+        }
+        Err(error) => {
+            fail(name, format!("{shown}: {error}"), "Check the path and its permissions.")
+        }
+        Ok(metadata) if !metadata.is_dir() => {
+            fail(name, format!("{shown} is not a directory"), "Choose another data_dir.")
+        }
+        Ok(metadata) if metadata.permissions().readonly() => {
+            fail(name, format!("{shown} is read-only"), "Give the node's user the right to write.")
+        }
+        Ok(metadata) if others_may(&metadata, 0o022) => warn(
+            name,
+            format!("other users may write to {shown}"),
+            format!("Run chmod 700 {shown}."),
+        ),
+        Ok(_) => ok(name, shown.to_string()),
+    }
+}
+
+fn seed(dir: &Path) -> Check {
+    let name = "seed";
+    let path = dir.join(SEED_FILE);
+    match Seed::load(dir) {
+        Err(SeedError::Missing { .. }) if database(dir).exists() => fail(
+            name,
+            format!("{} is missing, but there is a database", path.display()),
+            "Restore the seed from its words: without it the database is of no use.",
+        ),
+        Err(SeedError::Missing { .. }) => {
+            ok(name, "none yet, will be made at the first start".to_owned())
+        }
+        Err(error) => fail(name, error.to_string(), "Restore the seed from its words."),
+        Ok(_) => match fs::metadata(&path) {
+            Ok(metadata) if others_may(&metadata, 0o077) => fail(
+                name,
+                format!("other users may read {}", path.display()),
+                format!("Run chmod 600 {}.", path.display()),
+            ),
+            _ => ok(name, "present, readable by its owner only".to_owned()),
+        },
+    }
+}
+
+/// And whether a node runs here.
+fn lock(dir: &Path) -> (Check, bool) {
+    let name = "lock";
+    if !dir.is_dir() {
+        return (ok(name, "nobody uses the data directory".to_owned()), false);
+    }
+    match DirLock::acquire(dir) {
+        Ok(_released_at_once) => (ok(name, "nobody uses the data directory".to_owned()), false),
+        Err(StoreError::Locked { pid: Some(pid), .. }) => {
+            (ok(name, format!("a node runs here, process {pid}")), true)
+        }
+        Err(StoreError::Locked { .. }) => (ok(name, "a node runs here".to_owned()), true),
+        Err(error) => (fail(name, error.to_string(), error.hint()), false),
+    }
+}
+
+fn database_check(config: &Config) -> Check {
+    let name = "database";
+    let dir = &config.node.data_dir;
+    let path = database(dir);
+    let seed = Seed::load(dir).ok();
+    if !path.exists() {
+        return match seed {
+            None => ok(name, "none yet, will be made at the first start".to_owned()),
+            Some(_) => fail(
+                name,
+                format!("there is a seed, but no database at {}", path.display()),
+                "Is the right disk mounted? A host that lost its database must restore a backup; \
+                 `steward init` makes an empty one.",
+            ),
+        };
+    }
+    match verify(&path) {
+        Err(error) => fail(name, error.to_string(), error.hint()),
+        Ok(found) if seed.is_some_and(|seed| owner(config, &seed) != found.owner) => fail(
+            name,
+            format!(
+                "it belongs to node {} on {}, not to this seed and network",
+                found.owner.node_id, found.owner.network
+            ),
+            "One data directory belongs to one seed and one network: check data_dir and network.",
+        ),
+        Ok(found) => ok(name, format!("whole, {} rows, {} channels", found.rows, found.channels)),
+    }
+}
+
+fn disk_space(dir: &Path) -> Check {
+    let name = "disk_space";
+    match free_bytes(dir) {
+        None => warn(name, "cannot be told on this system", "Look for yourself."),
+        Some(free) => {
+            let detail = format!("{} MB free", free / 1_000_000);
+            match free {
+                0..MIN_FREE_DISK_BYTES => {
+                    fail(name, detail, "Free some space: a full disk stops the node.")
+                }
+                MIN_FREE_DISK_BYTES..WARN_FREE_DISK_BYTES => {
+                    warn(name, detail, "Free some space soon.")
+                }
+                _ => ok(name, detail),
+            }
+        }
+    }
+}
+
+/// By POSIX's `df`: the standard library cannot tell.
+fn free_bytes(dir: &Path) -> Option<u64> {
+    let existing: PathBuf = dir.ancestors().find(|path| path.is_dir())?.to_owned();
+    let output = Command::new("df").arg("-Pk").arg(existing).output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    let kilobytes: u64 = text.lines().nth(1)?.split_whitespace().nth(3)?.parse().ok()?;
+    kilobytes.checked_mul(1024)
+}
+
+fn port(name: &'static str, address: SocketAddr, is_running: bool) -> Check {
+    match TcpListener::bind(address) {
+        Ok(_) => ok(name, format!("{address} is free")),
+        Err(error) if error.kind() == ErrorKind::AddrInUse && is_running => {
+            ok(name, format!("{address} is in use, as it should be while the node runs"))
+        }
+        Err(error) if error.kind() == ErrorKind::AddrInUse => fail(
+            name,
+            format!("{address} is in use by another program"),
+            "Stop that program, or choose another port.",
+        ),
+        Err(error) => fail(
+            name,
+            format!("{address}: {error}"),
+            "Use an address of this machine, and a port from 1024 on.",
+        ),
+    }
+}
+
+fn chain_and_clock(config: &Config) -> Vec<Check> {
+    let network = config.node.network;
+    let now_unix = now_ms() / 1000;
+    let opened = config.chain.open(network).and_then(|mut source| {
+        source.check_network(network)?;
+        Ok((source.describe(), source.tip()?))
+    });
+    let (source, tip) = match opened {
+        Ok(answer) => answer,
+        Err(error) => {
+            return vec![
+                fail("chain_source", error.to_string(), error.hint()),
+                clock(now_unix, None),
+            ];
+        }
+    };
+    let age_s = now_unix.saturating_sub(tip.time_unix);
+    let stale_after_s = config.chain.watch_settings(network, None).map_or(u64::MAX, |settings| {
+        match settings.stale.block_age_counts {
+            true => settings.stale.stale_after_s,
+            false => u64::MAX,
+        }
+    });
+    let detail = format!("{source}, height {}, last block {} min ago", tip.height, age_s / 60);
+    let chain = match age_s >= stale_after_s {
+        true => warn(
+            "chain_source",
+            detail,
+            "It may still be catching up. No forwards are accepted until it has.",
+        ),
+        false => ok("chain_source", detail),
+    };
+    vec![chain, clock(now_unix, Some(tip.time_unix))]
+}
+
+fn clock(now_unix: u64, tip_unix: Option<u64>) -> Check {
+    let name = "clock";
+    let hint =
+        "Set the clock, and keep it right with NTP: invoices and channel states carry dates.";
+    if now_unix < EARLIEST_PLAUSIBLE_UNIX {
+        return fail(name, "the clock is years behind".to_owned(), hint);
+    }
+    match tip_unix.map(|tip| tip.saturating_sub(now_unix)) {
+        Some(behind_s) if behind_s > MAX_CLOCK_BEHIND_TIP_S => {
+            fail(name, format!("the last block is {behind_s} s in the future"), hint)
+        }
+        _ => ok(name, "plausible".to_owned()),
+    }
+}
+
+fn reachability(config: &Config, is_running: bool) -> Check {
+    let name = "reachability";
+    let is_local = |address: &SocketAddr| address.ip().is_loopback();
+    if config.listen.addresses.is_empty() {
+        return ok(name, "listens nowhere: outgoing connections only".to_owned());
+    }
+    if config.listen.addresses.iter().all(is_local) {
+        return warn(
+            name,
+            "listens on this machine only".to_owned(),
+            "To be a host for others set listen.addresses, for example to 0.0.0.0:9735, or use an onion service.",
+        );
+    }
+    let Some(address) = config.listen.public_addresses.first() else {
+        return warn(
+            name,
+            "listen.public_addresses is empty: invitations cannot name an address".to_owned(),
+            "Set it to the address and port that your router forwards to this machine.",
+        );
+    };
+    if !is_running {
+        return ok(name, format!("clients shall reach us at {address}; start the node to try"));
+    }
+    match connects(address) {
+        Some(true) => ok(name, format!("{address} answers")),
+        Some(false) => warn(
+            name,
+            format!("{address} does not answer from here"),
+            "Check the port forwarding and the firewall. Some routers only forward from outside: try from there too.",
+        ),
+        None => ok(name, format!("{address} cannot be tried without a proxy")),
+    }
+}
+
+/// `None` for an onion service.
+fn connects(address: &PeerAddress) -> Option<bool> {
+    if matches!(address.host, steward_p2p::Host::Onion(_)) {
+        return None;
+    }
+    let resolved = address.to_string().to_socket_addrs().ok()?;
+    Some(
+        resolved
+            .into_iter()
+            .any(|address| TcpStream::connect_timeout(&address, DOCTOR_CONNECT_TIMEOUT).is_ok()),
+    )
+}
+
+#[cfg(unix)]
+fn others_may(metadata: &fs::Metadata, bits: u32) -> bool {
+    std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & bits != 0
+}
+
+#[cfg(not(unix))]
+fn others_may(_metadata: &fs::Metadata, _bits: u32) -> bool {
+    false
+}
+
+fn ok(name: &'static str, detail: String) -> Check {
+    Check { name, status: Status::Ok, detail, hint: String::new() }
+}
+
+fn warn(name: &'static str, detail: impl Into<String>, hint: impl Into<String>) -> Check {
+    Check { name, status: Status::Warn, detail: detail.into(), hint: hint.into() }
+}
+
+fn fail(name: &'static str, detail: impl Into<String>, hint: impl Into<String>) -> Check {
+    Check { name, status: Status::Fail, detail: detail.into(), hint: hint.into() }
+}

@@ -1,0 +1,59 @@
+//! The thread that owns the engine: takes all waiting inputs, closes a batch, hands it to the
+//! commit thread, and works on while that writes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use steward_engine::{Action, Engine, Input};
+use steward_store::CommitThread;
+
+use crate::clock::now_ms;
+use crate::limits::{MAX_TICK_INTERVAL, MIN_TICK_INTERVAL};
+use crate::metrics::Counters;
+use crate::queue::InputReceiver;
+
+/// The engine and both its ends.
+pub(crate) struct EngineThread {
+    pub(crate) engine: Engine,
+    pub(crate) inputs: InputReceiver,
+    pub(crate) commits: CommitThread<Vec<Action>>,
+    pub(crate) counters: Arc<Counters>,
+}
+
+/// The store accepts no more; its thread has told why.
+struct StoreStopped;
+
+impl EngineThread {
+    /// Runs until the queue ends or a commit fails. Gives back the commit thread, to be closed.
+    pub(crate) fn run(mut self) -> CommitThread<Vec<Action>> {
+        let mut inputs = Vec::new();
+        // What the engine decided when it was made: whom to keep connected.
+        let mut next = self.close_batch();
+        while let Ok(wait) = next {
+            let ended = self.inputs.take(wait, &mut inputs).is_err();
+            Counters::add(&self.counters.inputs, inputs.len());
+            self.engine.handle(Input::Tick { now_ms: now_ms() });
+            inputs.drain(..).for_each(|input| self.engine.handle(input));
+            next = self.close_batch();
+            if ended {
+                break;
+            }
+        }
+        self.commits
+    }
+
+    /// Ends the batch; how long the engine can wait for the next input.
+    fn close_batch(&mut self) -> Result<Duration, StoreStopped> {
+        let effects = self.engine.finish();
+        if !effects.writes.is_empty() || !effects.actions.is_empty() {
+            Counters::add(&self.counters.batches, 1);
+            let submitted = self.commits.submit(effects.writes, effects.actions);
+            submitted.map_err(|_| StoreStopped)?;
+        }
+        self.counters.set_store(self.commits.stats());
+        let until_wakeup = effects
+            .wakeup_ms
+            .map_or(MAX_TICK_INTERVAL, |at| Duration::from_millis(at.saturating_sub(now_ms())));
+        Ok(until_wakeup.clamp(MIN_TICK_INTERVAL, MAX_TICK_INTERVAL))
+    }
+}

@@ -1,0 +1,68 @@
+//! Errors of the parts, in the one form that people and programs see.
+
+use steward_chain::ChainError;
+use steward_engine::{Blame, Error};
+use steward_store::StoreError;
+
+use crate::config::ConfigError;
+use crate::random::RandomError;
+use crate::seed::SeedError;
+
+impl From<ConfigError> for Error {
+    fn from(error: ConfigError) -> Self {
+        Self::bad_request("config_invalid", error.to_string()).hint(error.hint())
+    }
+}
+
+impl From<SeedError> for Error {
+    fn from(error: SeedError) -> Self {
+        let text = error.to_string();
+        match error {
+            SeedError::WordCount { .. } | SeedError::UnknownWord { .. } | SeedError::Checksum => {
+                Self::bad_request("seed_invalid", text).hint("Compare it with what you wrote down.")
+            }
+            SeedError::Exists { .. } => Self::refused("seed_exists", text)
+                .hint("Choose another data directory for another seed."),
+            SeedError::Missing { .. } => Self::bad_request("seed_missing", text)
+                .hint("Restore the seed from its words, or choose another data directory."),
+            SeedError::Io { .. } => Self::ours("seed_unreadable", text)
+                .hint("Check the path and that this user may read and write there."),
+            SeedError::Random(error) => error.into(),
+        }
+    }
+}
+
+impl From<RandomError> for Error {
+    fn from(error: RandomError) -> Self {
+        Self::ours("no_randomness", error.to_string())
+    }
+}
+
+/// The store cannot be opened or read.
+pub(crate) fn store_error(error: &StoreError) -> Error {
+    let blame = match error {
+        StoreError::Locked { .. } | StoreError::Busy => Blame::Unavailable,
+        StoreError::WrongNetwork { .. }
+        | StoreError::WrongNode { .. }
+        | StoreError::NotFound { .. }
+        | StoreError::AlreadyExists { .. } => Blame::BadRequest,
+        _ => Blame::OurFault,
+    };
+    Error::new(blame, error.code(), error.to_string()).hint(error.hint())
+}
+
+/// A commit failed: the node stops.
+pub(crate) fn commit_error(error: &StoreError) -> Error {
+    Error::ours("store_failed", format!("the node stopped because a commit failed: {error}"))
+        .hint(error.hint())
+}
+
+/// The chain source turned out to be unusable: the node stops.
+pub(crate) fn chain_error(error: &ChainError) -> Error {
+    Error::bad_request("chain_source_unusable", error.to_string()).hint(error.hint())
+}
+
+/// Asked of a node that has stopped or is about to.
+pub(crate) fn stopping() -> Error {
+    Error::unavailable("node_stopped", "the node is stopping or has stopped")
+}

@@ -1,0 +1,231 @@
+//! What a running node can be asked. Clones are the same node.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bitcoin::Network;
+use steward_engine::{Command, Error, Event, Input, Reply};
+use steward_graph::Graph;
+use steward_p2p::{PeerAddress, Transport};
+use steward_store::History;
+use steward_wire::{NodeId, Preimage};
+use tokio::runtime::Handle;
+use tokio::sync::broadcast;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use zeroize::Zeroizing;
+
+use crate::data_dir::database;
+use crate::error::{commit_error, stopping, store_error};
+use crate::limits::DISCONNECT_TIMEOUT;
+use crate::metrics::{Counters, NodeMetrics, P2pMetrics};
+use crate::node::{EngineJoin, blocking};
+use crate::queue::InputSender;
+use crate::random::random_bytes;
+use crate::replies::Replies;
+use crate::seed::Seed;
+use crate::stop::Stop;
+
+/// A running node. When the last clone is dropped without [`NodeHandle::shutdown`], the node ends
+/// as in a crash: nothing durable is lost.
+#[derive(Clone)]
+pub struct NodeHandle(Arc<Shared>);
+
+/// Who and where the node is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeInfo {
+    /// Which chain.
+    pub network: Network,
+    /// Our identity as host.
+    pub node_id: NodeId,
+    /// This program's version.
+    pub version: &'static str,
+    /// Where seed and database live.
+    pub data_dir: PathBuf,
+    /// Addresses we listen on, with the ports really bound.
+    pub listen: Vec<SocketAddr>,
+    /// Addresses under which clients reach us, as configured.
+    pub public_addresses: Vec<PeerAddress>,
+    /// When the node started, unix time, milliseconds.
+    pub started_ms: u64,
+}
+
+pub(crate) struct Shared {
+    pub(crate) info: NodeInfo,
+    pub(crate) inputs: InputSender,
+    pub(crate) replies: Replies,
+    pub(crate) events: broadcast::Sender<Event>,
+    pub(crate) history: Arc<dyn History>,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) graph: Arc<Graph>,
+    pub(crate) transport: Transport,
+    pub(crate) stop: Stop,
+    /// Taken by whoever shuts down.
+    pub(crate) engine_thread: Mutex<Option<EngineJoin>>,
+    pub(crate) tasks: Mutex<JoinSet<()>>,
+}
+
+impl NodeHandle {
+    pub(crate) fn new(shared: Shared) -> Self {
+        Self(Arc::new(shared))
+    }
+
+    /// Asks the engine; the answer comes when what it depends on is durable.
+    ///
+    /// # Errors
+    /// The engine's own; `node_busy` if too many commands wait, `node_stopped`, or what stopped
+    /// the node.
+    pub async fn command(&self, command: Command) -> Result<Reply, Error> {
+        if self.0.stop.is_set() || self.is_shutting_down() {
+            return Err(self.why_stopped());
+        }
+        let pending = self.0.replies.register()?;
+        let input = Input::Command { reply: pending.id, command };
+        if self.0.inputs.send(input).await.is_err() {
+            return Err(self.why_stopped());
+        }
+        // A node that stopped meanwhile gave up the others, perhaps just before this one came.
+        tokio::select! {
+            biased;
+            answer = pending.answer() => answer.unwrap_or_else(|| Err(self.why_stopped())),
+            _ = self.0.stop.stopped() => Err(self.why_stopped()),
+        }
+    }
+
+    /// Events from now on. A subscriber that is too slow is told how many it has missed and finds
+    /// them in [`History::events`].
+    pub fn subscribe(&self) -> broadcast::Receiver<Event> {
+        self.0.events.subscribe()
+    }
+
+    /// What is stored, for lists and searches. Blocks on the disk: call it where that is allowed.
+    pub fn history(&self) -> Arc<dyn History> {
+        Arc::clone(&self.0.history)
+    }
+
+    /// Who and where the node is.
+    pub fn info(&self) -> &NodeInfo {
+        &self.0.info
+    }
+
+    /// Counters and queue lengths.
+    pub fn metrics(&self) -> NodeMetrics {
+        let shared = &self.0;
+        NodeMetrics {
+            store: shared.counters.store(),
+            batches: Counters::load(&shared.counters.batches),
+            inputs: Counters::load(&shared.counters.inputs),
+            actions: Counters::load(&shared.counters.actions),
+            queued_input_weight: shared.inputs.weight() as u64,
+            outstanding_commands: shared.replies.len() as u64,
+            pending_routes: Counters::load(&shared.counters.pending_routes),
+            graph_channels: shared.graph.channel_count() as u64,
+            p2p: P2pMetrics::of(shared.transport.stats()),
+        }
+    }
+
+    /// Tells the engine a preimage learned outside any channel, for example on chain.
+    ///
+    /// # Errors
+    /// `node_stopped`, or what stopped the node.
+    pub async fn learn_preimage(&self, preimage: Preimage) -> Result<(), Error> {
+        let sent = self.0.inputs.send(Input::Preimage(preimage)).await;
+        sent.map_err(|_| self.why_stopped())
+    }
+
+    /// Copies the database, as of one moment and while it is in use, to a new file.
+    ///
+    /// # Errors
+    /// `file_exists` if there is such a file, or whatever the disk says.
+    pub async fn backup(&self, to: PathBuf) -> Result<(), Error> {
+        let from = database(&self.0.info.data_dir);
+        let copied = blocking(move || steward_store::sqlite::backup(&from, &to)).await?;
+        copied.map(drop).map_err(|error| store_error(&error))
+    }
+
+    /// The seed's words, to be written down.
+    ///
+    /// # Errors
+    /// If the seed file cannot be read.
+    pub fn seed_words(&self) -> Result<Zeroizing<String>, Error> {
+        let seed = Seed::load(&self.0.info.data_dir)?;
+        Ok(Zeroizing::new(seed.words().to_owned()))
+    }
+
+    /// Waits until the node has stopped: `Ok` after [`NodeHandle::shutdown`], otherwise what
+    /// stopped it, `store_failed` above all.
+    ///
+    /// # Errors
+    /// What stopped the node.
+    pub async fn stopped(&self) -> Result<(), Error> {
+        self.0.stop.stopped().await
+    }
+
+    /// Ends the node in order: no new commands, connections closed, all inputs handled and
+    /// durable, the database checkpointed and unlocked. May be called more than once.
+    ///
+    /// # Errors
+    /// What stopped the node before, or while, it was shut down.
+    pub async fn shutdown(&self) -> Result<(), Error> {
+        let engine_thread = lock(&self.0.engine_thread).take();
+        let Some(engine_thread) = engine_thread else { return self.stopped().await };
+        tracing::info!("shutting down");
+        if timeout(DISCONNECT_TIMEOUT, self.0.transport.shutdown()).await.is_err() {
+            tracing::warn!("not all connections ended in time");
+        }
+        self.0.inputs.end();
+        let closed = blocking(move || match engine_thread.join() {
+            Ok(commits) => commits.close().map(drop).map_err(|error| commit_error(&error)),
+            // The guard has told why.
+            Err(_) => Err(Error::ours("bug", "the engine panicked")),
+        });
+        let closed = closed.await.and_then(|closed| closed);
+        self.save_graph().await;
+        self.0.replies.give_up();
+        match closed {
+            Ok(()) => self.0.stop.done(),
+            Err(error) => self.0.stop.fail(error),
+        }
+        lock(&self.0.tasks).abort_all();
+        self.stopped().await
+    }
+
+    async fn save_graph(&self) {
+        let (graph, dir) = (Arc::clone(&self.0.graph), self.0.info.data_dir.clone());
+        if let Ok(Err(error)) = blocking(move || graph.save(&dir)).await {
+            tracing::warn!(%error, "the graph was not saved");
+        }
+    }
+
+    fn is_shutting_down(&self) -> bool {
+        lock(&self.0.engine_thread).is_none()
+    }
+
+    fn why_stopped(&self) -> Error {
+        self.0.stop.failure().unwrap_or_else(stopping)
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.inputs.end();
+        let transport = self.transport.clone();
+        // Without a runtime its tasks are gone anyway.
+        if let Ok(runtime) = Handle::try_current() {
+            runtime.spawn(async move { transport.shutdown().await });
+        }
+    }
+}
+
+/// A fresh preimage, for an invoice or a keysend.
+///
+/// # Errors
+/// `no_randomness`.
+pub fn new_preimage() -> Result<Preimage, Error> {
+    Ok(Preimage(random_bytes()?))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,296 @@
+//! Starts a node: puts store, engine, connections and chain together.
+//!
+//! ```text
+//! p2p, chain, commands ─▶ input queue ─▶ engine thread ─▶ commit thread ─▶ Performer ─▶ p2p, replies
+//! ```
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use bitcoin::constants::ChainHash;
+use steward_chain::{ChainSource, Tip, WatchSettings, system_clock, watch};
+use steward_engine::{Action, Engine, Error, Event, Keys};
+use steward_graph::Graph;
+use steward_p2p::{
+    ProxyConfig, ProxyScope, Reconnector, SessionConfig, Transport, TransportConfig,
+};
+use steward_store::{CommitThread, History, Store};
+use tokio::runtime::Handle;
+use tokio::sync::{broadcast, mpsc};
+use tokio::task::JoinSet;
+
+use crate::clock::now_ms;
+use crate::config::Config;
+use crate::data_dir;
+use crate::engine_thread::EngineThread;
+use crate::error::{chain_error, commit_error, store_error};
+use crate::handle::{NodeHandle, NodeInfo, Shared};
+use crate::keys::NodeKeys;
+use crate::limits::{GRAPH_MAINTENANCE_INTERVAL, MAX_BUFFERED_EVENTS, MAX_QUEUED_CHAIN_UPDATES};
+use crate::metrics::Counters;
+use crate::perform::{Performer, Routes};
+use crate::pumps::{pump_chain, pump_peers};
+use crate::queue::{InputReceiver, InputSender, input_queue};
+use crate::replies::Replies;
+use crate::seed::Seed;
+use crate::stop::{Stop, StopOnPanic};
+
+/// Starts nodes. A started one is a [`NodeHandle`].
+pub struct Node;
+
+/// What a node stands on, for those who bring their own.
+pub struct NodeParts {
+    /// What all keys are derived from.
+    pub seed: Seed,
+    /// Where it keeps its state.
+    pub store: Box<dyn Store>,
+    /// Where it learns the height.
+    pub chain: Box<dyn ChainSource>,
+}
+
+impl Node {
+    /// Starts the node of `config.node.data_dir`, a new one if there is none. Must run inside a
+    /// tokio runtime with I/O and time.
+    ///
+    /// # Errors
+    /// With the code of what is in the way, such as `config_invalid`, `data_dir_locked`,
+    /// `seed_missing`, `database_not_found`, `listen_failed`.
+    pub async fn start(config: Config) -> Result<NodeHandle, Error> {
+        config.check()?;
+        let chain = config.chain.open(config.node.network).map_err(|error| chain_error(&error))?;
+        let (config, opened) = blocking(move || {
+            let opened = data_dir::open(&config);
+            (config, opened)
+        })
+        .await?;
+        let (seed, store) = opened?;
+        Self::start_with(config, NodeParts { seed, store: Box::new(store), chain }).await
+    }
+
+    /// Starts a node on these parts. Only the graph is kept in the data directory.
+    ///
+    /// # Errors
+    /// As [`Self::start`], without those of the data directory.
+    pub async fn start_with(config: Config, parts: NodeParts) -> Result<NodeHandle, Error> {
+        for warning in config.check()? {
+            tracing::warn!(key = warning.key, hint = warning.hint, "{}", warning.message);
+        }
+        let NodeParts { seed, store, chain } = parts;
+        let prepare = move || Prepared::new(config, &seed, store);
+        let prepared = blocking(prepare).await??;
+        prepared.run(chain).await
+    }
+}
+
+/// Everything loaded, nothing started.
+struct Prepared {
+    config: Config,
+    keys: NodeKeys,
+    engine: Engine,
+    store: Box<dyn Store>,
+    history: Arc<dyn History>,
+    graph: Arc<Graph>,
+    /// Best height ever stored.
+    height: u32,
+    started_ms: u64,
+}
+
+impl Prepared {
+    fn new(config: Config, seed: &Seed, mut store: Box<dyn Store>) -> Result<Self, Error> {
+        let network = config.node.network;
+        let started_ms = now_ms();
+        let snapshot = store.load(started_ms).map_err(|error| store_error(&error))?;
+        let history = store.history().map_err(|error| store_error(&error))?;
+        let height = snapshot.height;
+        let engine_keys = Box::new(NodeKeys::new(seed, network));
+        let engine = Engine::new(config.engine_config()?, engine_keys, snapshot, started_ms)?;
+        let graph = Arc::new(Graph::load(&config.node.data_dir, network));
+        let keys = NodeKeys::new(seed, network);
+        Ok(Self { config, keys, engine, store, history, graph, height, started_ms })
+    }
+
+    async fn run(self, chain: Box<dyn ChainSource>) -> Result<NodeHandle, Error> {
+        let watch_settings = self.watch_settings()?;
+        let (transport, peer_events) = Transport::new(transport_config(&self.config));
+        // The port is ours before anything moves: two daemons on one port are a common slip.
+        let listen = listen(&transport, &self.config.listen.addresses, &self.keys).await?;
+        let (inputs, engine_inputs) = input_queue();
+        let info = NodeInfo {
+            network: self.config.node.network,
+            node_id: self.keys.node_id(),
+            version: env!("CARGO_PKG_VERSION"),
+            data_dir: self.config.node.data_dir.clone(),
+            listen,
+            public_addresses: self.config.listen.public_addresses.clone(),
+            started_ms: self.started_ms,
+        };
+        let stop = Stop::new();
+        let replies = Replies::default();
+        let counters = Arc::new(Counters::default());
+        let (events, _) = broadcast::channel(MAX_BUFFERED_EVENTS);
+        let (graph, history) = (Arc::clone(&self.graph), Arc::clone(&self.history));
+        let links = Links {
+            transport: transport.clone(),
+            inputs: inputs.clone(),
+            replies: replies.clone(),
+            counters: Arc::clone(&counters),
+            events: events.clone(),
+            stop: stop.clone(),
+        };
+        let engine_thread = self.start_threads(engine_inputs, &links)?;
+        let mut tasks = JoinSet::new();
+        tasks.spawn(pump_peers(peer_events, inputs.clone()));
+        let (update_sender, updates) = mpsc::channel(MAX_QUEUED_CHAIN_UPDATES);
+        tasks.spawn(pump_chain(updates, inputs.clone()));
+        tasks.spawn(watch_chain(chain, watch_settings, update_sender, stop.clone()));
+        tasks.spawn(keep_graph(Arc::clone(&graph), info.data_dir.clone()));
+        tasks.spawn(tear_down_on_failure(links));
+        tracing::info!(node_id = %info.node_id, network = %info.network, listen = ?info.listen, "node started");
+        Ok(NodeHandle::new(Shared {
+            info,
+            inputs,
+            replies,
+            events,
+            history,
+            counters,
+            graph,
+            transport,
+            stop,
+            engine_thread: std::sync::Mutex::new(Some(engine_thread)),
+            tasks: std::sync::Mutex::new(tasks),
+        }))
+    }
+
+    fn watch_settings(&self) -> Result<WatchSettings, Error> {
+        let resume = (self.height > 0).then(|| Tip {
+            height: self.height,
+            hash: None,
+            time_unix: self.started_ms / 1000,
+        });
+        let config = &self.config;
+        let settings = config.chain.watch_settings(config.node.network, resume);
+        settings.map_err(|error| chain_error(&error))
+    }
+
+    fn start_threads(self, inputs: InputReceiver, links: &Links) -> Result<EngineJoin, Error> {
+        let counters = Arc::clone(&links.counters);
+        let performer = Performer {
+            transport: Arc::new(links.transport.clone()),
+            reconnector: Reconnector::new(links.transport.clone()),
+            replies: links.replies.clone(),
+            events: links.events.clone(),
+            routes: Routes::new(
+                self.graph,
+                self.keys.node_id(),
+                Handle::current(),
+                links.inputs.clone(),
+                Arc::clone(&counters),
+            ),
+            keys: self.keys,
+        };
+        let guard = StopOnPanic { stop: links.stop.clone(), thread: "store" };
+        let on_durable = move |batches| {
+            let _ = &guard;
+            performer.perform(batches);
+        };
+        let stop = links.stop.clone();
+        let on_failure = move |error| stop.fail(commit_error(&error));
+        let commits = CommitThread::spawn(self.store, on_durable, on_failure)
+            .map_err(|error| store_error(&error))?;
+        let engine = EngineThread { engine: self.engine, inputs, commits, counters };
+        let guard = StopOnPanic { stop: links.stop.clone(), thread: "engine" };
+        let run = move || {
+            let _guard = guard;
+            engine.run()
+        };
+        std::thread::Builder::new()
+            .name("engine".to_owned())
+            .spawn(run)
+            .map_err(|error| Error::ours("no_thread", error.to_string()))
+    }
+}
+
+/// The engine's thread; it gives back the commit thread.
+pub(crate) type EngineJoin = JoinHandle<CommitThread<Vec<Action>>>;
+
+/// What several threads and tasks share.
+struct Links {
+    transport: Transport,
+    inputs: InputSender,
+    replies: Replies,
+    counters: Arc<Counters>,
+    events: broadcast::Sender<Event>,
+    stop: Stop,
+}
+
+/// After a failed commit nothing may leave: what was not durable is lost with the store's thread,
+/// and the connections go before a peer can be told anything else.
+async fn tear_down_on_failure(links: Links) {
+    let Err(error) = links.stop.stopped().await else { return };
+    tracing::error!(code = error.code, hint = error.hint, "{}", error.message);
+    links.inputs.end();
+    links.replies.give_up();
+    links.transport.shutdown().await;
+}
+
+async fn watch_chain(
+    source: Box<dyn ChainSource>,
+    settings: WatchSettings,
+    updates: mpsc::Sender<steward_chain::ChainUpdate>,
+    stop: Stop,
+) {
+    if let Err(error) = watch(source, settings, system_clock(), updates).await {
+        stop.fail(chain_error(&error));
+    }
+}
+
+/// A cache: written now and then, and at shutdown.
+async fn keep_graph(graph: Arc<Graph>, dir: std::path::PathBuf) {
+    loop {
+        tokio::time::sleep(GRAPH_MAINTENANCE_INTERVAL).await;
+        let (graph, dir) = (Arc::clone(&graph), dir.clone());
+        let work = move || {
+            graph.maintain(now_ms());
+            graph.save(&dir)
+        };
+        if let Ok(Err(error)) = tokio::task::spawn_blocking(work).await {
+            tracing::warn!(%error, "the graph was not saved");
+        }
+    }
+}
+
+fn transport_config(config: &Config) -> TransportConfig {
+    let session = SessionConfig {
+        chain: ChainHash::using_genesis_block_const(config.node.network),
+        hosted_channel_bits: true,
+        attribution: true,
+    };
+    let scope = if config.proxy.onion_only { ProxyScope::OnionOnly } else { ProxyScope::All };
+    let proxy = config.proxy.socks5.map(|address| ProxyConfig { address, scope });
+    TransportConfig { proxy, ..TransportConfig::new(session) }
+}
+
+async fn listen(
+    transport: &Transport,
+    addresses: &[SocketAddr],
+    keys: &NodeKeys,
+) -> Result<Vec<SocketAddr>, Error> {
+    let mut bound = Vec::with_capacity(addresses.len());
+    for address in addresses {
+        let listening = transport.listen(*address, keys.node()).await;
+        bound.push(listening.map_err(|error| {
+            Error::bad_request("listen_failed", format!("cannot listen on {address}: {error}"))
+                .hint("Another program may use the port: see `steward doctor`, or set listen.addresses.")
+        })?);
+    }
+    Ok(bound)
+}
+
+/// Runs what may wait for the disk where that is allowed.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Error> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| Error::ours("bug", format!("a task failed: {error}")))
+}

@@ -1,0 +1,155 @@
+//! Carries out what the engine decided, once it is durable. Runs on the commit thread, so that
+//! nothing lies between the disk and the wire; whatever takes long is handed to the runtime.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use steward_engine::io::{Level, PathResult, RouteRequest};
+use steward_engine::{Action, ConnId, Event, Input, Keys};
+use steward_graph::Graph;
+use steward_p2p::{ConnectionId, CustomMessage, PeerAddress, PeerTransport, Reconnector};
+use steward_wire::NodeId;
+use tokio::runtime::Handle;
+use tokio::sync::{Semaphore, broadcast};
+
+use crate::clock::now_ms;
+use crate::keys::NodeKeys;
+use crate::limits::MAX_CONCURRENT_ROUTES;
+use crate::metrics::Counters;
+use crate::queue::InputSender;
+use crate::random::random_bytes;
+use crate::replies::Replies;
+
+/// Everything an action can touch.
+pub(crate) struct Performer {
+    pub(crate) transport: Arc<dyn PeerTransport>,
+    pub(crate) reconnector: Reconnector,
+    pub(crate) keys: NodeKeys,
+    pub(crate) replies: Replies,
+    pub(crate) events: broadcast::Sender<Event>,
+    pub(crate) routes: Routes,
+}
+
+impl Performer {
+    /// Carries out the actions of all batches of one commit, in order.
+    pub(crate) fn perform(&self, batches: Vec<Vec<Action>>) {
+        let mut sends = Sends::default();
+        for action in batches.into_iter().flatten() {
+            Counters::add(&self.routes.counters.actions, 1);
+            match action {
+                Action::Send { conn, frames } => sends.add(conn, frames),
+                Action::Disconnect { conn, reason } => {
+                    sends.flush(&*self.transport);
+                    self.transport.disconnect(ConnectionId(conn.0), &reason);
+                }
+                Action::KeepConnected { peer, is_host, addresses } => {
+                    self.keep_connected(peer, is_host, &addresses);
+                }
+                Action::Reply { reply, result } => self.replies.answer(reply, result),
+                Action::FindRoute(request) => self.routes.find(request),
+                Action::PathResult(result) => self.routes.record(result),
+                // Without subscribers nobody is told; the event is in the store.
+                Action::Notice(event) => drop(self.events.send(event)),
+                Action::Log { level, code, peer, text } => log(level, code, peer, &text),
+            }
+        }
+        sends.flush(&*self.transport);
+    }
+
+    fn keep_connected(&self, peer: NodeId, is_host: bool, addresses: &[String]) {
+        let parsed: Vec<PeerAddress> = addresses
+            .iter()
+            .filter_map(|text| match text.parse() {
+                Ok(address) => Some(address),
+                Err(error) => {
+                    tracing::warn!(%peer, address = text, %error, "address ignored");
+                    None
+                }
+            })
+            .collect();
+        // A peer that only ever comes to us.
+        if addresses.is_empty() {
+            return;
+        }
+        let identity = if is_host { self.keys.towards_host(&peer) } else { self.keys.node() };
+        let _runtime = self.routes.runtime.enter();
+        if let Err(error) = self.reconnector.add_peer(identity, peer, parsed) {
+            tracing::warn!(%peer, %error, "the peer is not kept connected");
+        }
+    }
+}
+
+/// Messages gathered over actions and batches: one hand-over per connection.
+#[derive(Default)]
+struct Sends(BTreeMap<ConnId, Vec<CustomMessage>>);
+
+impl Sends {
+    fn add(&mut self, conn: ConnId, frames: Vec<CustomMessage>) {
+        self.0.entry(conn).or_default().extend(frames);
+    }
+
+    fn flush(&mut self, transport: &dyn PeerTransport) {
+        for (conn, frames) in std::mem::take(&mut self.0) {
+            transport.send(ConnectionId(conn.0), frames);
+        }
+    }
+}
+
+/// Path-finding off the commit thread, a few at a time.
+pub(crate) struct Routes {
+    pub(crate) graph: Arc<Graph>,
+    pub(crate) payer: NodeId,
+    pub(crate) runtime: Handle,
+    pub(crate) inputs: InputSender,
+    pub(crate) counters: Arc<Counters>,
+    room: Arc<Semaphore>,
+}
+
+impl Routes {
+    pub(crate) fn new(
+        graph: Arc<Graph>,
+        payer: NodeId,
+        runtime: Handle,
+        inputs: InputSender,
+        counters: Arc<Counters>,
+    ) -> Self {
+        let room = Arc::new(Semaphore::new(MAX_CONCURRENT_ROUTES));
+        Self { graph, payer, runtime, inputs, counters, room }
+    }
+
+    /// The engine bounds how many payments, and with them routes, are pending.
+    fn find(&self, request: Box<RouteRequest>) {
+        let (graph, payer, inputs) = (Arc::clone(&self.graph), self.payer, self.inputs.clone());
+        let (counters, room) = (Arc::clone(&self.counters), Arc::clone(&self.room));
+        Counters::add(&counters.pending_routes, 1);
+        self.runtime.spawn(async move {
+            let (payment_hash, attempt) = (request.payment_hash, request.attempt);
+            let search = move || {
+                let entropy = random_bytes().map_err(|error| error.to_string())?;
+                graph.find_route(&request, entropy, payer).map_err(|error| error.to_string())
+            };
+            let _slot = room.acquire().await;
+            let found = tokio::task::spawn_blocking(search).await;
+            counters.pending_routes.fetch_sub(1, Ordering::Relaxed);
+            let result = found.unwrap_or_else(|error| Err(format!("path-finding failed: {error}")));
+            // If the engine is gone, so is the payment's need of a route.
+            let _ = inputs.send(Input::Route { payment_hash, attempt, result }).await;
+        });
+    }
+
+    fn record(&self, result: PathResult) {
+        let graph = Arc::clone(&self.graph);
+        self.runtime.spawn_blocking(move || graph.record(&result, now_ms()));
+    }
+}
+
+fn log(level: Level, code: &'static str, peer: Option<NodeId>, text: &str) {
+    let peer = peer.map(tracing::field::display);
+    match level {
+        Level::Error => tracing::error!(code, peer, "{text}"),
+        Level::Warn => tracing::warn!(code, peer, "{text}"),
+        Level::Info => tracing::info!(code, peer, "{text}"),
+        Level::Debug => tracing::debug!(code, peer, "{text}"),
+    }
+}

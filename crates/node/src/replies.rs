@@ -1,0 +1,78 @@
+//! Commands on their way: who waits for which answer.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use steward_engine::{Error, Reply, ReplyId};
+use tokio::sync::oneshot;
+
+use crate::limits::MAX_OUTSTANDING_COMMANDS;
+
+type Answer = Result<Reply, Error>;
+
+/// All answers awaited, at most [`MAX_OUTSTANDING_COMMANDS`].
+#[derive(Clone, Default)]
+pub(crate) struct Replies(Arc<Mutex<Waiting>>);
+
+#[derive(Default)]
+struct Waiting {
+    last: u64,
+    senders: BTreeMap<ReplyId, oneshot::Sender<Answer>>,
+}
+
+/// One answer awaited; dropping it gives up.
+pub(crate) struct PendingReply {
+    pub(crate) id: ReplyId,
+    receiver: oneshot::Receiver<Answer>,
+    replies: Replies,
+}
+
+impl Replies {
+    /// Asks for an answer; `node_busy` if too many are awaited.
+    pub(crate) fn register(&self) -> Result<PendingReply, Error> {
+        let mut waiting = self.lock();
+        if waiting.senders.len() >= MAX_OUTSTANDING_COMMANDS {
+            let text = format!("{MAX_OUTSTANDING_COMMANDS} commands wait for their answers");
+            return Err(Error::unavailable("node_busy", text).hint("Try again in a moment."));
+        }
+        let (sender, receiver) = oneshot::channel();
+        waiting.last += 1;
+        let id = ReplyId(waiting.last);
+        waiting.senders.insert(id, sender);
+        Ok(PendingReply { id, receiver, replies: self.clone() })
+    }
+
+    /// Gives an answer. If nobody waits for it any more it is dropped.
+    pub(crate) fn answer(&self, id: ReplyId, answer: Answer) {
+        let sender = self.lock().senders.remove(&id);
+        if let Some(sender) = sender {
+            let _ = sender.send(answer);
+        }
+    }
+
+    /// Nobody will be answered any more.
+    pub(crate) fn give_up(&self) {
+        self.lock().senders.clear();
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.lock().senders.len()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl PendingReply {
+    /// Waits for the answer; `None` if there will be none.
+    pub(crate) async fn answer(mut self) -> Option<Answer> {
+        (&mut self.receiver).await.ok()
+    }
+}
+
+impl Drop for PendingReply {
+    fn drop(&mut self) {
+        self.replies.lock().senders.remove(&self.id);
+    }
+}

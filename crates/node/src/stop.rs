@@ -1,0 +1,72 @@
+//! Why the node stopped, told once and to everyone who waits.
+
+use std::sync::Arc;
+
+use steward_engine::Error;
+use tokio::sync::watch;
+
+/// Shared by everything that can stop the node. The first reason stays.
+#[derive(Clone)]
+pub(crate) struct Stop(Arc<watch::Sender<Option<Result<(), Error>>>>);
+
+impl Stop {
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(watch::Sender::new(None)))
+    }
+
+    /// The node cannot go on.
+    pub(crate) fn fail(&self, error: Error) {
+        self.set(Err(error));
+    }
+
+    /// Ended because it was asked to.
+    pub(crate) fn done(&self) {
+        self.set(Ok(()));
+    }
+
+    pub(crate) fn is_set(&self) -> bool {
+        self.0.borrow().is_some()
+    }
+
+    /// Why it cannot go on, if it cannot.
+    pub(crate) fn failure(&self) -> Option<Error> {
+        self.0.borrow().clone().and_then(Result::err)
+    }
+
+    pub(crate) async fn stopped(&self) -> Result<(), Error> {
+        let mut receiver = self.0.subscribe();
+        // The sender lives as long as `self`.
+        match receiver.wait_for(Option::is_some).await {
+            Ok(reason) => reason.clone().unwrap_or(Ok(())),
+            Err(_) => Ok(()),
+        }
+    }
+
+    fn set(&self, reason: Result<(), Error>) {
+        self.0.send_if_modified(|stored| {
+            let is_first = stored.is_none();
+            if is_first {
+                *stored = Some(reason);
+            }
+            is_first
+        });
+    }
+}
+
+/// Stops the node if the thread that holds it panics: half a node is worse than none.
+pub(crate) struct StopOnPanic {
+    pub(crate) stop: Stop,
+    pub(crate) thread: &'static str,
+}
+
+impl Drop for StopOnPanic {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let text = format!("the thread {} panicked", self.thread);
+            self.stop.fail(
+                Error::ours("bug", text)
+                    .hint("This is a bug: start the node again and report it with the log."),
+            );
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! Nodes for tests: on loopback, on regtest, in directories of their own.
+#![allow(dead_code, reason = "each test file uses a part")]
+
+use std::path::Path;
+use std::time::Duration;
+
+use bitcoin::Network;
+use steward_engine::{Command, Error, Event, EventKind, Reply};
+use steward_node::{Config, EffectiveConfig, Node, NodeHandle, NodeKeys, Seed, Sources};
+use tokio::sync::broadcast::Receiver;
+
+/// Nothing here takes this long unless it hangs.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+pub fn config(dir: &Path, overrides: &[&str]) -> Config {
+    let mut all = vec![
+        format!("data_dir={}", dir.display()),
+        "listen.addresses=127.0.0.1:0".to_owned(),
+        "network=regtest".to_owned(),
+    ];
+    all.extend(overrides.iter().map(|text| (*text).to_owned()));
+    EffectiveConfig::load(&Sources { overrides: all, ..Sources::default() }).unwrap().config
+}
+
+/// A command that writes a row and whose answer waits for it.
+pub async fn write_something(handle: &NodeHandle) -> Result<Reply, Error> {
+    let peer = NodeKeys::new(&Seed::generate().unwrap(), Network::Regtest).node_id();
+    handle.command(Command::Connect { peer, addresses: vec!["127.0.0.1:1".to_owned()] }).await
+}
+
+/// A node and the directory it lives in.
+pub struct TestNode {
+    pub dir: tempfile::TempDir,
+    pub config: Config,
+    pub handle: NodeHandle,
+}
+
+impl TestNode {
+    pub async fn start(overrides: &[&str]) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let config = config(dir.path(), overrides);
+        let handle = Node::start(config.clone()).await.unwrap();
+        Self { dir, config, handle }
+    }
+
+    /// Where the node listens, as `host:port`.
+    pub fn address(&self) -> String {
+        self.handle.info().listen[0].to_string()
+    }
+
+    /// Opens a channel with `host` and waits until both have signed it.
+    pub async fn open_channel(&self, host: &TestNode) {
+        let (mut here, mut there) = (self.handle.subscribe(), host.handle.subscribe());
+        self.handle.command(invoke(&host.handle)).await.unwrap();
+        let is_opened = |kind: &EventKind| matches!(kind, EventKind::ChannelOpened { .. });
+        wait_for(&mut here, is_opened).await;
+        wait_for(&mut there, is_opened).await;
+    }
+
+    /// Waits until all channels can be used.
+    pub async fn channels_active(&self) {
+        let active = async {
+            loop {
+                let Reply::Status(status) = self.handle.command(Command::Status).await.unwrap()
+                else {
+                    panic!("not a status");
+                };
+                let [_, _, _, active, _] = status.channels;
+                if active > 0
+                    && active == status.channels.iter().sum::<u32>()
+                    && !status.tip_is_stale
+                {
+                    return;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, active).await.expect("channels become active");
+    }
+}
+
+/// Asks for a channel with `host`.
+pub fn invoke(host: &NodeHandle) -> Command {
+    Command::InvokeChannel {
+        host: host.info().node_id,
+        addresses: vec![host.info().listen[0].to_string()],
+        secret: Vec::new(),
+    }
+}
+
+pub async fn wait_for(events: &mut Receiver<Event>, matches: impl Fn(&EventKind) -> bool) -> Event {
+    let found = async {
+        loop {
+            let event = events.recv().await.expect("events go on");
+            if matches(&event.kind) {
+                return event;
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, found).await.expect("the event comes")
+}

@@ -1,0 +1,122 @@
+//! What the doctor finds, with and without a running node.
+
+mod common;
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use common::TestNode;
+use steward_node::doctor::{Check, Status, examine};
+use steward_node::{EffectiveConfig, Sources};
+
+/// Addresses that nothing else in this process uses.
+fn sources(dir: &Path, overrides: &[&str]) -> Sources {
+    let mut all = vec![
+        format!("data_dir={}", dir.display()),
+        "listen.addresses=127.0.0.1:0".to_owned(),
+        "api.address=127.0.0.1:0".to_owned(),
+    ];
+    all.extend(overrides.iter().map(|text| (*text).to_owned()));
+    Sources { overrides: all, ..Sources::default() }
+}
+
+fn find<'a>(checks: &'a [Check], name: &str) -> &'a Check {
+    checks.iter().find(|check| check.name == name).unwrap()
+}
+
+fn check(dir: &Path, overrides: &[&str], name: &str) -> Check {
+    let sources = sources(dir, overrides);
+    find(&examine(&sources), name).clone()
+}
+
+#[test]
+fn before_the_first_start_nothing_fails() {
+    let dir = tempfile::tempdir().unwrap();
+    let checks = examine(&sources(&dir.path().join("new"), &[]));
+    assert!(checks.iter().all(|check| check.status != Status::Fail), "{checks:?}");
+    assert!(checks.len() >= 9);
+    assert!(!dir.path().join("new").exists());
+}
+
+#[test]
+fn a_configuration_that_cannot_be_read_is_all_it_says() {
+    let dir = tempfile::tempdir().unwrap();
+    let checks = examine(&sources(dir.path(), &["host.fee=1"]));
+    assert_eq!(checks.len(), 1);
+    assert_eq!(checks[0].status, Status::Fail);
+    assert!(checks[0].detail.contains("host.fee"));
+}
+
+#[test]
+fn mainnet_without_a_chain_source_fails() {
+    let dir = tempfile::tempdir().unwrap();
+    let chain = check(dir.path(), &["network=mainnet"], "chain_source");
+    assert_eq!(chain.status, Status::Fail);
+    assert!(chain.hint.contains("source"));
+}
+
+#[test]
+fn an_unreachable_chain_source_fails() {
+    let dir = tempfile::tempdir().unwrap();
+    let flags = ["chain.source=esplora", "chain.url=http://127.0.0.1:1"];
+    assert_eq!(check(dir.path(), &flags, "chain_source").status, Status::Fail);
+}
+
+#[test]
+fn a_port_of_another_program_fails() {
+    let dir = tempfile::tempdir().unwrap();
+    let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let flag = format!("api.address={}", other.local_addr().unwrap());
+    let port = check(dir.path(), &[&flag], "api_port");
+    assert_eq!(port.status, Status::Fail);
+    assert!(port.detail.contains("another program"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_running_node_is_seen_and_its_port_is_not_a_conflict() {
+    let node = TestNode::start(&[]).await;
+    let listen = format!("listen.addresses={}", node.address());
+    let sources = sources(node.dir.path(), &[&listen]);
+    let checks = tokio::task::spawn_blocking(move || examine(&sources)).await.unwrap();
+    let lock = find(&checks, "lock");
+    assert!(lock.detail.contains(&std::process::id().to_string()), "{lock:?}");
+    assert_eq!(find(&checks, "listen_port").status, Status::Ok);
+    assert!(find(&checks, "database").detail.contains("whole"));
+    assert!(checks.iter().all(|check| check.status != Status::Fail), "{checks:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_seed_that_others_can_read_fails() {
+    let node = TestNode::start(&[]).await;
+    node.handle.shutdown().await.unwrap();
+    let seed = node.dir.path().join("seed");
+    std::fs::set_permissions(&seed, PermissionsExt::from_mode(0o644)).unwrap();
+    let found = check(node.dir.path(), &[], "seed");
+    assert_eq!(found.status, Status::Fail);
+    assert!(found.hint.contains("chmod 600"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_of_another_network_fails() {
+    let node = TestNode::start(&[]).await;
+    node.handle.shutdown().await.unwrap();
+    let database = check(node.dir.path(), &["network=signet"], "database");
+    assert_eq!(database.status, Status::Fail);
+    assert!(database.detail.contains("regtest"), "{}", database.detail);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_database_fails() {
+    let node = TestNode::start(&[]).await;
+    node.handle.shutdown().await.unwrap();
+    std::fs::write(node.dir.path().join("steward.db"), b"not a database at all").unwrap();
+    assert_eq!(check(node.dir.path(), &[], "database").status, Status::Fail);
+}
+
+#[test]
+fn warnings_of_the_configuration_are_shown() {
+    let dir = tempfile::tempdir().unwrap();
+    let flags = ["host.min_htlc_sat=1000"];
+    assert!(EffectiveConfig::load(&sources(dir.path(), &flags)).is_ok());
+    assert_eq!(check(dir.path(), &flags, "configuration").status, Status::Warn);
+}

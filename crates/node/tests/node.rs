@@ -1,0 +1,176 @@
+//! Whole nodes in one process, over loopback TCP and on real stores.
+
+mod common;
+
+use common::{PATIENCE, TestNode, config, write_something};
+use steward_channel::Phase;
+use steward_engine::row::PaymentStatus;
+use steward_engine::{Command, Reply};
+use steward_node::{Node, initialize};
+use steward_store::sqlite::FILE_NAME;
+
+/// A host that gives its first clients something to pay with.
+const GENEROUS: &[&str] = &["host.initial_client_balance_sat=100000"];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_nodes_open_a_channel() {
+    let host = TestNode::start(&[]).await;
+    let client = TestNode::start(&[]).await;
+    client.open_channel(&host).await;
+    client.channels_active().await;
+    let Reply::Channels(channels) = client.handle.command(Command::ListChannels).await.unwrap()
+    else {
+        panic!("not a list of channels");
+    };
+    assert_eq!(channels.len(), 1);
+    assert_eq!(channels[0].peer, host.handle.info().node_id);
+    assert_eq!(channels[0].phase, Phase::Active);
+    // The host sees an identity made for it alone.
+    assert_ne!(channels[0].local, client.handle.info().node_id);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_client_pays_another_through_their_host() {
+    let host = TestNode::start(GENEROUS).await;
+    let (payer, payee) = (TestNode::start(&[]).await, TestNode::start(&[]).await);
+    for client in [&payer, &payee] {
+        client.open_channel(&host).await;
+        client.channels_active().await;
+    }
+    host.channels_active().await;
+    let invoice =
+        payee.handle.create_invoice(Some(1_000_000), "coffee".to_owned(), 3600).await.unwrap();
+    let parsed = steward_invoice::parse(&invoice.bolt11).unwrap();
+    let paid = payer.handle.pay_and_wait(parsed, None, None, PATIENCE).await.unwrap();
+    assert_eq!(paid.status, PaymentStatus::Complete, "{:?}", paid.failure);
+    assert_eq!(paid.preimage, Some(invoice.preimage));
+    assert!(paid.fee_msat > 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restarted_client_finds_its_channel_and_its_invoices() {
+    let host = TestNode::start(&[]).await;
+    let client = TestNode::start(&[]).await;
+    client.open_channel(&host).await;
+    client.channels_active().await;
+    let invoice = client.handle.create_invoice(Some(1000), "x".to_owned(), 60).await.unwrap();
+    let id = client.handle.info().node_id;
+    client.handle.shutdown().await.unwrap();
+
+    let TestNode { dir, config, .. } = client;
+    let handle = Node::start(config.clone()).await.unwrap();
+    let client = TestNode { dir, config, handle };
+    assert_eq!(client.handle.info().node_id, id);
+    client.channels_active().await;
+    let history = client.handle.history();
+    let found = tokio::task::spawn_blocking(move || history.invoice(&invoice.payment_hash));
+    assert!(found.await.unwrap().unwrap().is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restarted_host_gets_its_client_back() {
+    let host = TestNode::start(&[]).await;
+    let client = TestNode::start(&[]).await;
+    client.open_channel(&host).await;
+    client.channels_active().await;
+    let address = format!("listen.addresses={}", host.address());
+    host.handle.shutdown().await.unwrap();
+
+    let config = config(host.dir.path(), &[&address]);
+    let handle = Node::start(config.clone()).await.unwrap();
+    let host = TestNode { dir: host.dir, config, handle };
+    host.channels_active().await;
+    client.channels_active().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_node_on_the_same_directory_is_refused() {
+    let node = TestNode::start(&[]).await;
+    let second = Node::start(config(node.dir.path(), &[])).await;
+    assert_eq!(second.err().unwrap().code, "data_dir_locked");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn shutdown_unlocks_the_directory_and_may_be_repeated() {
+    let node = TestNode::start(&[]).await;
+    let (first, second) = tokio::join!(node.handle.shutdown(), node.handle.shutdown());
+    assert!(first.is_ok() && second.is_ok());
+    assert!(node.handle.stopped().await.is_ok());
+    Node::start(node.config).await.unwrap().shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_was_shut_down_answers_no_commands() {
+    let node = TestNode::start(&[]).await;
+    node.handle.shutdown().await.unwrap();
+    let answer = node.handle.command(Command::Status).await;
+    assert_eq!(answer.err().unwrap().code, "node_stopped");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_port_in_use_is_named() {
+    let node = TestNode::start(&[]).await;
+    let dir = tempfile::tempdir().unwrap();
+    let taken = format!("listen.addresses={}", node.address());
+    let error = Node::start(config(dir.path(), &[&taken])).await.err().unwrap();
+    assert_eq!(error.code, "listen_failed");
+    assert!(error.message.contains(&node.address()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_database_is_not_replaced_by_an_empty_one() {
+    let node = TestNode::start(&[]).await;
+    node.handle.shutdown().await.unwrap();
+    std::fs::remove_file(node.dir.path().join(FILE_NAME)).unwrap();
+    let error = Node::start(node.config.clone()).await.err().unwrap();
+    assert_eq!(error.code, "database_not_found");
+    // Unless somebody says that it is lost for good.
+    assert_eq!(initialize(&node.config, None).err().unwrap().code, "seed_exists");
+    let words = node.handle.seed_words().unwrap();
+    initialize(&node.config, Some(&words)).unwrap();
+    Node::start(node.config).await.unwrap().shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_seed_is_not_replaced_by_a_new_one() {
+    let node = TestNode::start(&[]).await;
+    node.handle.shutdown().await.unwrap();
+    std::fs::remove_file(node.dir.path().join("seed")).unwrap();
+    let error = Node::start(node.config).await.err().unwrap();
+    assert_eq!(error.code, "seed_missing");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_directory_of_another_network_is_refused() {
+    let node = TestNode::start(&[]).await;
+    node.handle.shutdown().await.unwrap();
+    let other = config(
+        node.dir.path(),
+        &["network=signet", "chain.source=esplora", "chain.url=http://127.0.0.1:1"],
+    );
+    assert_eq!(Node::start(other).await.err().unwrap().code, "wrong_network");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_is_a_database_of_the_same_node() {
+    let node = TestNode::start(&[]).await;
+    write_something(&node.handle).await.unwrap();
+    let copy = node.dir.path().join("copy.db");
+    node.handle.backup(copy.clone()).await.unwrap();
+    let found = steward_store::sqlite::verify(&copy).unwrap();
+    assert_eq!(found.owner.node_id, node.handle.info().node_id);
+    let again = node.handle.backup(copy).await;
+    assert_eq!(again.err().unwrap().code, "file_exists");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_node_does_is_counted() {
+    let node = TestNode::start(&[]).await;
+    let before = node.handle.metrics();
+    write_something(&node.handle).await.unwrap();
+    node.handle.command(Command::Status).await.unwrap();
+    let after = node.handle.metrics();
+    assert!(after.store.commits > before.store.commits);
+    assert!(after.inputs >= before.inputs + 2);
+    assert_eq!(after.outstanding_commands, 0);
+}
