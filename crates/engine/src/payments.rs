@@ -255,7 +255,11 @@ impl Engine {
 
     fn send_parts(&mut self, hash: PaymentHash, parts: Vec<RoutedPart>) {
         for routed in parts {
-            let Some(first_hop) = routed.path.first().map(|hop| hop.node_id) else { continue };
+            // By its channel: the first hop may be a payee who goes by another name.
+            let first_scid = routed.path.first().map(|hop| hop.scid);
+            let Some(first_hop) = first_scid.and_then(|scid| self.channels.by_scid(scid)) else {
+                return self.no_route(hash, "the route's first channel is gone".to_owned());
+            };
             let Some(payment) = self.payments.pending.get_mut(&hash) else { return };
             let part = payment.next_part;
             payment.next_part += 1;

@@ -1,6 +1,6 @@
 //! A network of engines in memory: links that keep order, stores that survive a crash, one clock.
 //! Nothing runs by itself; tests read as a script.
-#![allow(dead_code)]
+#![allow(dead_code, unreachable_pub)]
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -270,6 +270,18 @@ impl Net {
         Some(effects.actions)
     }
 
+    /// A batch whose commit never happened: the node stops in it.
+    pub fn uncommitted_batch(&mut self, node: usize) {
+        let now_ms = self.now_ms;
+        let n = &mut self.nodes[node];
+        let Some(engine) = n.engine.as_mut() else { return };
+        engine.handle(Input::Tick { now_ms });
+        while let Some(input) = n.inbox.pop_front() {
+            engine.handle(input);
+        }
+        engine.finish();
+    }
+
     fn is_due(&self, node: usize) -> bool {
         let n = &self.nodes[node];
         n.engine.is_some() && n.told_ms < self.now_ms
@@ -399,6 +411,37 @@ impl Net {
             }
             _ => None,
         })
+    }
+
+    /// How a payment stands in the payer's store; `None` if it was never begun.
+    pub fn outcome(&self, payer: usize, hash: PaymentHash) -> Option<PaymentStatus> {
+        let history = self.nodes[payer].store.history().unwrap();
+        history.payment(&hash).unwrap().map(|found| found.payment.status)
+    }
+
+    /// True if the payee's store says the invoice is paid.
+    pub fn was_received(&self, payee: usize, hash: PaymentHash) -> bool {
+        let history = self.nodes[payee].store.history().unwrap();
+        history.invoice(&hash).unwrap().is_some_and(|row| row.status == PaymentStatus::Complete)
+    }
+
+    /// True if the node has an HTLC in any of its channels that it offered itself.
+    pub fn nodes_hold_htlc(&mut self, node: usize) -> bool {
+        let channels = match self.nodes[node].engine.as_mut() {
+            Some(_) => self.peek_channels(node),
+            None => Vec::new(),
+        };
+        channels.iter().any(|info| info.summary.as_ref().is_some_and(|s| s.outgoing_htlcs > 0))
+    }
+
+    /// The channels as they are, without letting anybody else move.
+    fn peek_channels(&mut self, node: usize) -> Vec<ChannelInfo> {
+        let reply = self.issue(node, Command::ListChannels);
+        self.step(node);
+        match self.reply(node, reply) {
+            Ok(Reply::Channels(channels)) => channels,
+            other => panic!("{other:?}"),
+        }
     }
 
     pub fn has_logged(&self, node: usize, code: &str) -> bool {

@@ -1,0 +1,159 @@
+//! Crashes at every boundary, disconnects with messages under way: nothing is lost, nothing is paid
+//! twice, every payment ends, both sides agree.
+
+mod common;
+
+use common::{INITIAL_MSAT, Net, is_complete};
+use proptest::prelude::*;
+use steward_engine::row::PaymentStatus;
+
+/// What may go wrong between two steps.
+#[derive(Clone, Copy, Debug)]
+enum Fault {
+    /// The node stops between batches.
+    Crash(usize),
+    /// The node stops after a commit, before anything of it left.
+    CrashAfterCommit(usize),
+    /// The node's batch is lost with the node: it never became durable.
+    CrashBeforeCommit(usize),
+    /// A connection breaks, with what is on it.
+    Disconnect(usize),
+}
+
+fn reconnect_all(net: &mut Net) {
+    for node in 0..3 {
+        if net.nodes[node].engine.is_none() {
+            net.start(node);
+        }
+    }
+    for client in [1, 2] {
+        net.disconnect(client, 0);
+        net.connect(client, 0);
+    }
+}
+
+fn inject(net: &mut Net, fault: Fault) {
+    match fault {
+        Fault::Crash(node) => net.crash(node),
+        Fault::CrashAfterCommit(node) => {
+            net.batch(node);
+            net.crash(node);
+        }
+        Fault::CrashBeforeCommit(node) => {
+            net.uncommitted_batch(node);
+            net.crash(node);
+        }
+        Fault::Disconnect(client) => net.disconnect(client, 0),
+    }
+}
+
+/// Runs payments both ways with faults after chosen numbers of steps, heals, and checks the books.
+fn survive(payments: &[(usize, u64)], faults: &[(u8, Fault)]) {
+    let mut net = Net::host_and_clients(2);
+    let mut hashes = Vec::new();
+    for &(payer, amount_msat) in payments {
+        let payee = 3 - payer;
+        let invoice = net.invoice(payee, Some(amount_msat));
+        let command = net.pay_command(&invoice.bolt11, None);
+        net.issue(payer, command);
+        hashes.push((payer, payee, amount_msat, invoice.payment_hash));
+    }
+    for &(steps, fault) in faults {
+        for step in 0..steps {
+            net.step(usize::from(step) % 3);
+        }
+        inject(&mut net, fault);
+        reconnect_all(&mut net);
+    }
+    net.settle();
+    // Waits of every kind run out, so that nothing may hang for ever.
+    for _ in 0..4 {
+        net.tick(31_000);
+        reconnect_all(&mut net);
+        net.settle();
+    }
+
+    let mut expected = [0, INITIAL_MSAT, INITIAL_MSAT];
+    for (payer, payee, amount_msat, hash) in hashes {
+        let paid = net.outcome(payer, hash);
+        let received = net.was_received(payee, hash);
+        assert_ne!(paid, Some(PaymentStatus::Pending), "the payment ended");
+        assert_eq!(
+            paid == Some(PaymentStatus::Complete),
+            received,
+            "paid {paid:?}, received {received}"
+        );
+        if received {
+            expected[payer] -= amount_msat + 1_000 + amount_msat / 1_000;
+            expected[payee] += amount_msat;
+        }
+    }
+    for client in [1, 2] {
+        assert_eq!(net.agreed_balance_msat(client, 0), expected[client], "client {client}");
+    }
+}
+
+#[test]
+fn a_payment_survives_a_crash_of_the_host_at_every_step() {
+    for steps in 0..40 {
+        for fault in [Fault::Crash(0), Fault::CrashAfterCommit(0), Fault::CrashBeforeCommit(0)] {
+            survive(&[(1, 10_000_000)], &[(steps, fault)]);
+        }
+    }
+}
+
+#[test]
+fn a_payment_survives_a_crash_of_the_payer_at_every_step() {
+    for steps in 0..40 {
+        for fault in [Fault::Crash(1), Fault::CrashAfterCommit(1), Fault::CrashBeforeCommit(1)] {
+            survive(&[(1, 10_000_000)], &[(steps, fault)]);
+        }
+    }
+}
+
+#[test]
+fn a_payment_survives_a_crash_of_the_payee_at_every_step() {
+    for steps in 0..40 {
+        for fault in [Fault::Crash(2), Fault::CrashAfterCommit(2), Fault::CrashBeforeCommit(2)] {
+            survive(&[(1, 10_000_000)], &[(steps, fault)]);
+        }
+    }
+}
+
+#[test]
+fn a_payment_survives_a_disconnect_at_every_step() {
+    for steps in 0..40 {
+        for client in [1, 2] {
+            survive(&[(1, 10_000_000)], &[(steps, Fault::Disconnect(client))]);
+        }
+    }
+}
+
+#[test]
+fn an_undisturbed_run_of_the_same_script_pays() {
+    let mut net = Net::host_and_clients(2);
+    let invoice = net.invoice(2, Some(10_000_000));
+    let payment = net.pay(1, &invoice.bolt11).unwrap();
+    assert!(is_complete(&payment));
+}
+
+fn fault() -> impl Strategy<Value = Fault> {
+    prop_oneof![
+        (0usize..3).prop_map(Fault::Crash),
+        (0usize..3).prop_map(Fault::CrashAfterCommit),
+        (0usize..3).prop_map(Fault::CrashBeforeCommit),
+        (1usize..3).prop_map(Fault::Disconnect),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(150))]
+
+    #[test]
+    fn payments_both_ways_survive_any_faults(
+        payments in prop::collection::vec((1usize..3, 1_000_000u64..20_000_000), 1..12),
+        faults in prop::collection::vec((0u8..12, fault()), 0..8),
+    ) {
+        survive(&payments, &faults);
+    }
+}
