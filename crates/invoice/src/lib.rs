@@ -7,6 +7,33 @@
 //! - [`build`](mod@build): make and sign
 //! - [`parse`](mod@parse): read and check
 //! - [`hint`]: route hints
+//!
+//! ```
+//! use bitcoin::Network;
+//! use bitcoin::secp256k1::SecretKey;
+//! use steward_invoice::{Description, NewInvoice, build, parse};
+//! use steward_wire::Preimage;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let text = build(&NewInvoice {
+//!     network: Network::Regtest,
+//!     payee: SecretKey::from_slice(&[1; 32])?,
+//!     payment_hash: Preimage([2; 32]).hash(),
+//!     payment_secret: [3; 32],
+//!     amount_msat: Some(50_000),
+//!     description: Description::Text("coffee".to_owned()),
+//!     created_at_unix: 1_790_000_000,
+//!     expiry_s: 3_600,
+//!     min_final_cltv_expiry_delta: 144,
+//!     hints: Vec::new(),
+//!     basic_mpp: true,
+//! })?;
+//! let invoice = parse(&text)?;
+//! assert_eq!(invoice.amount_msat, Some(50_000));
+//! invoice.check_network(Network::Regtest)?;
+//! # Ok(())
+//! # }
+//! ```
 #![forbid(unsafe_code)]
 
 pub mod build;

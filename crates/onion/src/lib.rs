@@ -5,12 +5,45 @@
 //! because that is what LDK exposes.
 //!
 //! Layout
-//! - [`peel`]: our layer of an incoming HTLC's onion; where it goes on to
-//! - [`receive`]: the layer of an HTLC that ends here
+//! - [`peel`](mod@peel): our layer of an incoming HTLC's onion; where it goes on to
+//! - [`receive`](mod@receive): the layer of an HTLC that ends here
 //! - [`send`]: an onion for a payment of ours
 //! - [`failure`]: failure messages
 //! - [`failure_packet`]: how they travel back
 //! - [`attribution`]: who spoiled a failure, who held an HTLC for how long
+//!
+//! A payment over one hop:
+//! ```
+//! use bitcoin::secp256k1::{PublicKey, SECP256K1, SecretKey};
+//! use steward_onion::{Hop, IncomingHtlc, OnionSeed, PathHop, Recipient, create, peel, receive};
+//! use steward_wire::{NodeId, Preimage, ShortChannelId};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let key = SecretKey::from_slice(&[1; 32])?;
+//! let payment_hash = Preimage([2; 32]).hash();
+//! let path = [PathHop {
+//!     node_id: NodeId::from(PublicKey::from_secret_key(SECP256K1, &key)),
+//!     scid: ShortChannelId(7),
+//!     fee_msat: 50_000,
+//!     cltv_expiry_delta: 144,
+//! }];
+//! let recipient =
+//!     Recipient { payment_secret: Some([3; 32]), total_msat: 50_000, ..Recipient::default() };
+//! let seed = OnionSeed { session_key: [4; 32], prng_seed: [5; 32], height: 900_000 };
+//! let payment = create(&path, &recipient, &payment_hash, &seed)?;
+//!
+//! let htlc = IncomingHtlc {
+//!     onion: &payment.onion,
+//!     payment_hash,
+//!     amount_msat: payment.amount_msat,
+//!     cltv_expiry: payment.cltv_expiry,
+//!     path_key: None,
+//! };
+//! assert_eq!(peel(&key, &htlc)?.hop, Hop::Final);
+//! assert_eq!(receive(&key, &htlc, 900_000)?.payment_secret, Some([3; 32]));
+//! # Ok(())
+//! # }
+//! ```
 #![forbid(unsafe_code)]
 
 pub mod attribution;

@@ -41,7 +41,7 @@ pub struct Peeled {
 pub enum Hop {
     /// To the next node.
     Forward(Forward),
-    /// The last layer is ours: call [`crate::receive`].
+    /// The last layer is ours: call [`crate::receive()`].
     Final,
 }
 
@@ -144,7 +144,7 @@ impl Blinding {
 /// Peels our layer off `htlc`'s onion; `key` is our node's.
 ///
 /// Errors say how the HTLC must be failed. A final layer is checked for authenticity only; the
-/// rest is up to [`crate::receive`].
+/// rest is up to [`crate::receive()`].
 pub fn peel(key: &SecretKey, htlc: &IncomingHtlc<'_>) -> Result<Peeled, PeelError> {
     let opened = Opened::new(key, htlc)?;
     if opened.layer.is_final() {

@@ -12,7 +12,7 @@ use lightning::util::logger::{Logger, Record};
 use crate::keys;
 
 /// The key our own blinded payment paths are sealed with. Whoever builds paths to this node with
-/// LDK must pass it as `ReceiveAuthKey`, or [`crate::receive`] refuses payments over them.
+/// LDK must pass it as `ReceiveAuthKey`, or [`crate::receive()`] refuses payments over them.
 pub fn receive_auth_key(key: &SecretKey) -> [u8; 32] {
     keys::hmac(b"steward/receive-auth", &[&key.secret_bytes()])
 }

@@ -233,6 +233,16 @@ fn a_failure_changed_on_the_way_cannot_be_read() {
     assert_eq!(decode_failure(&SEED.session_key, &node_ids(4), &reason[..35]), None);
 }
 
+/// Rounds past the last hop, made to hide the route's length, use a secret everybody knows.
+#[test]
+fn a_failure_signed_by_nobody_on_the_route_is_not_believed() {
+    let payment = Travelling::new(1, &invoice_recipient());
+    let secret = peel(&key(1), &payment.htlc()).unwrap().shared_secret;
+    let forged = build_failure(&[0; 32], &Failure::mpp_timeout());
+    let reason = wrap_failure(&secret, &forged);
+    assert_eq!(decode_failure(&SEED.session_key, &node_ids(1), &reason), None);
+}
+
 #[test]
 fn every_failure_we_emit_has_the_same_length_on_the_wire() {
     let update = [1; 244];
