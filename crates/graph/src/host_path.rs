@@ -14,7 +14,17 @@ use crate::payment::Payment;
 /// build it.
 pub(crate) fn find(payment: &Payment<'_>) -> Option<Vec<PathHop>> {
     let direct = payment.first_hops.iter().find_map(|first| direct_path(payment, first));
-    direct.or_else(|| cheapest_by_hint(payment))
+    direct.or_else(|| own_client_path(payment)).or_else(|| cheapest_by_hint(payment))
+}
+
+/// A host pays its own client: the invoice names a key of its own, and the hint our channel to it.
+fn own_client_path(payment: &Payment<'_>) -> Option<Vec<PathHop>> {
+    let last_hops = payment.request.hints.iter().filter_map(|hint| hint.last());
+    let our_scids = last_hops.filter(|hop| hop.node_id == payment.payer).map(|hop| hop.scid);
+    let mut first_hops = our_scids
+        .filter_map(|scid| payment.first_hops.iter().find(|first| first.short_channel_id == scid));
+    let first = first_hops.find(|first| carries(first, payment.request.amount_msat))?;
+    Some(vec![payment.plain_last_hop(first.short_channel_id)])
 }
 
 fn direct_path(payment: &Payment<'_>, first: &FirstHop) -> Option<Vec<PathHop>> {
