@@ -1,1 +1,55 @@
 //! Durable state in SQLite, with group commit, behind one trait.
+//!
+//! What the tables mean, what a commit guarantees and how recovery works is argued in
+//! docs/state-format.md; this crate carries it out.
+//!
+//! Layout
+//! - [`store`]: [`Store`], the engine's single writer, and [`History`], the readers' side
+//! - [`sqlite`]: both in one SQLite file; creation, migration, backup and verification
+//! - [`memory`]: both in memory, for the simulator and for tests
+//! - [`group`]: [`CommitThread`], which makes waiting batches durable together
+//! - [`lock`]: [`DirLock`], one node per data directory
+//! - [`codec`]: the versioned blobs inside the tables
+//! - [`error`]: [`StoreError`], with a code, a sentence and a hint
+//! - [`limits`]: every number this crate will not exceed
+//!
+//! ```
+//! use steward_engine::WriteBatch;
+//! use steward_engine::row::{RowKey, Write};
+//! use steward_store::{DirLock, OpenMode, Owner, SqliteStore, Store};
+//! use steward_wire::NodeId;
+//!
+//! # fn main() -> Result<(), steward_store::StoreError> {
+//! # let dir = tempfile::tempdir().unwrap();
+//! let owner = Owner { network: "regtest".into(), node_id: NodeId([2; 33]) };
+//! let lock = DirLock::acquire(dir.path())?;
+//! let mut store = SqliteStore::open(lock, OpenMode::Create, &owner)?;
+//!
+//! let mut batch = WriteBatch::default();
+//! batch.put(RowKey::Setting("height"), Write::Setting(840_000u32.to_be_bytes().to_vec()));
+//! store.commit(&batch)?;
+//! assert_eq!(store.load(0)?.height, 840_000);
+//! store.close()?;
+//! # Ok(())
+//! # }
+//! ```
+#![forbid(unsafe_code)]
+
+mod check;
+pub mod codec;
+pub mod error;
+pub mod group;
+pub mod limits;
+pub mod lock;
+pub mod memory;
+pub mod sqlite;
+pub mod store;
+
+pub use error::StoreError;
+pub use group::{CommitThread, SubmitError};
+pub use lock::DirLock;
+pub use memory::MemoryStore;
+pub use sqlite::{OpenMode, Owner, SqliteStore};
+pub use store::{
+    Cursor, ForwardTotals, History, Page, PageRequest, PaymentWithParts, Store, StoreStats,
+};

@@ -1,0 +1,203 @@
+//! What can go wrong with the store: a code for programs, a sentence and a hint for people.
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::ErrorCode;
+
+/// Why the store cannot be opened, read or written.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// Another process, or another part of this one, uses the data directory.
+    #[error("{} is in use by {}", dir.display(), match pid {
+        Some(pid) => format!("process {pid}"),
+        None => "another process".to_owned(),
+    })]
+    Locked {
+        /// The data directory.
+        dir: PathBuf,
+        /// Who holds it, as far as known.
+        pid: Option<u32>,
+    },
+    /// There is no database where one must be.
+    #[error("there is no database at {}", path.display())]
+    NotFound {
+        /// Where it should be.
+        path: PathBuf,
+    },
+    /// A backup never replaces a file.
+    #[error("{} exists already", path.display())]
+    AlreadyExists {
+        /// The file in the way.
+        path: PathBuf,
+    },
+    /// The file is not one of ours.
+    #[error("{} is not a steward database", path.display())]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file's schema is newer than this program.
+    #[error(
+        "{} was written by a newer steward (schema {found}; this one knows up to {supported})",
+        path.display()
+    )]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its schema version.
+        found: u32,
+        /// The newest schema version this program knows.
+        supported: u32,
+    },
+    /// The database belongs to another network.
+    #[error("the database belongs to network {found}, not to {expected}")]
+    WrongNetwork {
+        /// The configured network.
+        expected: String,
+        /// The database's.
+        found: String,
+    },
+    /// The database belongs to another node.
+    #[error("the database belongs to node {found}, not to {expected}")]
+    WrongNode {
+        /// The configured node id.
+        expected: String,
+        /// The database's.
+        found: String,
+    },
+    /// The file's pages do not fit together.
+    #[error("the database is damaged: {detail}")]
+    Corrupt {
+        /// What SQLite found.
+        detail: String,
+    },
+    /// A row does not hold what its format says.
+    #[error("the database is damaged: table {table}, row {key}: {reason}")]
+    Decode {
+        /// The table.
+        table: &'static str,
+        /// The row's key: hexadecimal, decimal or text.
+        key: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The engine gave a row that contradicts itself. Our bug.
+    #[error("refused to store table {table}, row {key}: {reason}")]
+    BadRow {
+        /// The table.
+        table: &'static str,
+        /// The row's key: hexadecimal, decimal or text.
+        key: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// Somebody else wrote to the database while we had it open.
+    #[error("another program wrote to the database while the node was running")]
+    SecondWriter,
+    /// Another program holds the database's own lock.
+    #[error("another program keeps the database locked")]
+    Busy,
+    /// No space, or a quota.
+    #[error("the disk is full")]
+    DiskFull,
+    /// The disk, or the operating system, failed or refused.
+    #[error("cannot {action}: {reason}")]
+    Io {
+        /// What was tried.
+        action: String,
+        /// What the system said.
+        reason: String,
+    },
+    /// SQLite refused for a reason none of the others covers.
+    #[error("the database refused: {detail}")]
+    Database {
+        /// What SQLite said.
+        detail: String,
+    },
+    /// An earlier commit failed, or the store was closed: what is on disk may be older than what
+    /// is in memory.
+    #[error("the store accepts no more writes")]
+    Stopped,
+}
+
+impl StoreError {
+    /// Stable, snake_case.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Locked { .. } => "data_dir_locked",
+            Self::NotFound { .. } => "database_not_found",
+            Self::AlreadyExists { .. } => "file_exists",
+            Self::Foreign { .. } => "not_our_database",
+            Self::Newer { .. } => "database_too_new",
+            Self::WrongNetwork { .. } => "wrong_network",
+            Self::WrongNode { .. } => "wrong_node",
+            Self::Corrupt { .. } | Self::Decode { .. } => "database_damaged",
+            Self::BadRow { .. } => "bad_row",
+            Self::SecondWriter => "second_writer",
+            Self::Busy => "database_busy",
+            Self::DiskFull => "disk_full",
+            Self::Io { .. } => "io_error",
+            Self::Database { .. } => "database_error",
+            Self::Stopped => "store_stopped",
+        }
+    }
+
+    /// What to do about it, in a sentence.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Locked { .. } => "Stop the other process, or choose another data directory.",
+            Self::NotFound { .. } => {
+                "Check the data directory, and that its disk is mounted. A node that has channels \
+                 must never start with an empty database."
+            }
+            Self::AlreadyExists { .. } => "Choose another name, or move the file away.",
+            Self::Foreign { .. } => "Check the data directory; the file was left as it is.",
+            Self::Newer { .. } => {
+                "Run the version that wrote it, or a newer one; the file was left as it is."
+            }
+            Self::WrongNetwork { .. } => "Use one data directory per network.",
+            Self::WrongNode { .. } => {
+                "Restore the key that belongs to this database; one data directory per node."
+            }
+            Self::Corrupt { .. } | Self::Decode { .. } => {
+                "Keep a copy of the file, check the disk, then restore the newest backup and let \
+                 the peers bring it up to date: see the chapter on recovery in the documentation."
+            }
+            Self::BadRow { .. } => "This is a bug in steward: please report it with the log.",
+            Self::SecondWriter => {
+                "Stop the other program, then start the node again: it loads what is on disk."
+            }
+            Self::Busy => "Close the other program; read the database in read-only mode.",
+            Self::DiskFull => "Free some space, then start the node again; nothing was lost.",
+            Self::Io { .. } => "Check the disk, its mount and the file's permissions.",
+            Self::Database { .. } => "Check the database with `verify`, and report the message.",
+            Self::Stopped => "See the first error in the log, then start the node again.",
+        }
+    }
+
+    pub(crate) fn io(action: &str, path: &Path, error: &std::io::Error) -> Self {
+        if error.kind() == std::io::ErrorKind::StorageFull {
+            return Self::DiskFull;
+        }
+        Self::Io { action: format!("{action} {}", path.display()), reason: error.to_string() }
+    }
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        let detail = error.to_string();
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => Self::DiskFull,
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Corrupt { detail },
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy,
+            Some(
+                ErrorCode::SystemIoFailure
+                | ErrorCode::CannotOpen
+                | ErrorCode::ReadOnly
+                | ErrorCode::PermissionDenied,
+            ) => Self::Io { action: "access the database".to_owned(), reason: detail },
+            _ => Self::Database { detail },
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! Every limit of the store, in one place.
+
+/// The log is checkpointed into the database once it is larger than this, in bytes.
+pub const CHECKPOINT_LOG_BYTES: u64 = 16 * 1024 * 1024;
+/// After a checkpoint the log file is cut back to this, in bytes, if readers had let it grow.
+pub const MAX_IDLE_LOG_BYTES: u64 = 64 * 1024 * 1024;
+/// Page size of new databases, in bytes: a channel with a few HTLCs fits, and a commit costs at
+/// least one page per channel that moved.
+pub const PAGE_BYTES: u32 = 4096;
+/// The writer's page cache, in KiB: the hot pages of 100 000 channels and their indexes.
+pub const WRITER_CACHE_KIB: u32 = 128 * 1024;
+/// A reader's page cache, in KiB.
+pub const READER_CACHE_KIB: u32 = 8 * 1024;
+/// Most connections that read history at the same time; further readers wait.
+pub const MAX_READER_CONNECTIONS: usize = 4;
+/// How long a connection waits for a lock of another process, in milliseconds.
+pub const BUSY_TIMEOUT_MS: u64 = 5_000;
+/// Compiled statements a connection keeps; more than we have.
+pub const CACHED_STATEMENTS: usize = 128;
+/// Databases up to this size are checked page by page at every start, in bytes; larger ones by
+/// `verify` only. About 0.2 s.
+pub const MAX_QUICK_CHECK_BYTES: u64 = 64 * 1024 * 1024;
+
+/// Batches that may wait for the commit thread; a sender waits beyond that.
+pub const MAX_QUEUED_BATCHES: usize = 1024;
+/// Batches that share one commit: bounds how long the first of them waits for the others.
+pub const MAX_BATCHES_PER_COMMIT: usize = 256;
+
+/// Most rows of one page of history.
+pub const MAX_PAGE_ROWS: usize = 1000;
+
+/// The newest events that are kept.
+pub const MAX_EVENTS: u64 = 100_000;
+/// Preimages younger than this are kept, in milliseconds: 90 days. An HTLC lives two weeks at
+/// most, and a channel's own record holds the preimages it still needs.
+pub const PREIMAGE_KEEP_MS: u64 = 90 * 24 * 3600 * 1000;
+/// The newest preimages are loaded at start, and never pruned whatever the clock says.
+pub const MAX_LOADED_PREIMAGES: u64 = 10_000;
+/// Rows a commit prunes from a table at least, if as many are due; twice what it adds if that is
+/// more, so that pruning always catches up.
+pub const PRUNE_ROWS_PER_COMMIT: u64 = 64;
+/// Invoices are loaded until this long after their expiry, in milliseconds: one day. An HTLC that
+/// pays one may already be on its way.
+pub const EXPIRED_INVOICE_LOAD_MS: u64 = 24 * 3600 * 1000;

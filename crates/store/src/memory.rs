@@ -1,0 +1,358 @@
+//! A store in memory, for the simulator and for tests: the same rules, nothing survives.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use steward_engine::io::Event;
+use steward_engine::row::{
+    EvidenceRow, ForwardRow, InvoiceRow, PartRow, PaymentRow, PaymentStatus, RowKey, Snapshot,
+    Write, WriteBatch,
+};
+use steward_wire::{NodeId, PaymentHash};
+
+use crate::check::{HEIGHT, check, key_text, table};
+use crate::error::StoreError;
+use crate::limits::{
+    EXPIRED_INVOICE_LOAD_MS, MAX_EVENTS, MAX_LOADED_PREIMAGES, MAX_PAGE_ROWS, PREIMAGE_KEEP_MS,
+};
+use crate::store::{
+    Cursor, ForwardTotals, History, Page, PageRequest, PaymentWithParts, Store, StoreStats,
+};
+
+/// A [`Store`] in memory. Each commit counts as one fsync, so that a simulated disk can charge
+/// for it.
+#[derive(Debug, Default)]
+pub struct MemoryStore {
+    tables: Arc<Mutex<Tables>>,
+    stats: StoreStats,
+    stopped: bool,
+}
+
+#[derive(Debug, Default)]
+struct Tables {
+    /// Each row with its place in the order of first insertion.
+    rows: BTreeMap<RowKey, (u64, Write)>,
+    last_place: u64,
+    /// Where the preimages stand in that order.
+    preimages: BTreeMap<u64, PaymentHash>,
+    totals: ForwardTotals,
+}
+
+impl MemoryStore {
+    /// An empty store.
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+impl Store for MemoryStore {
+    fn load(&mut self, now_ms: u64) -> Result<Snapshot, StoreError> {
+        Ok(lock(&self.tables).snapshot(now_ms))
+    }
+
+    fn commit(&mut self, batch: &WriteBatch) -> Result<(), StoreError> {
+        if self.stopped {
+            return Err(StoreError::Stopped);
+        }
+        if batch.is_empty() {
+            return Ok(());
+        }
+        if let Err(error) = lock(&self.tables).apply(batch) {
+            self.stopped = true;
+            return Err(error);
+        }
+        self.stats.commits += 1;
+        self.stats.fsyncs += 1;
+        self.stats.rows += batch.len() as u64;
+        Ok(())
+    }
+
+    fn maintain(&mut self) -> Result<(), StoreError> {
+        if self.stopped { Err(StoreError::Stopped) } else { Ok(()) }
+    }
+
+    fn close(&mut self) -> Result<(), StoreError> {
+        self.stopped = true;
+        Ok(())
+    }
+
+    fn stats(&self) -> StoreStats {
+        self.stats
+    }
+
+    fn history(&self) -> Result<Arc<dyn History>, StoreError> {
+        Ok(Arc::new(MemoryHistory { tables: Arc::clone(&self.tables) }))
+    }
+}
+
+impl Tables {
+    fn apply(&mut self, batch: &WriteBatch) -> Result<(), StoreError> {
+        batch.iter().try_for_each(|(key, write)| self.check(key, write))?;
+        for (key, write) in batch.iter() {
+            self.put(key, write);
+        }
+        self.prune(batch);
+        Ok(())
+    }
+
+    fn check(&self, key: &RowKey, write: &Write) -> Result<(), StoreError> {
+        check(key, write)?;
+        let numbered = matches!(write, Write::Event(_) | Write::Evidence(_));
+        if numbered && self.rows.contains_key(key) {
+            let reason = "the number is taken";
+            return Err(StoreError::BadRow { table: table(key), key: key_text(key), reason });
+        }
+        Ok(())
+    }
+
+    fn put(&mut self, key: &RowKey, write: &Write) {
+        let old = self.rows.remove(key);
+        if let Some((place, Write::Preimage { .. })) = &old {
+            self.preimages.remove(place);
+        }
+        if let Write::Forward(row) = write {
+            self.count_forward(old.as_ref().map(|(_, write)| write), row);
+        }
+        if *write == Write::Delete {
+            return;
+        }
+        // A preimage learned again is news; every other row keeps its place.
+        let place = match (old, write) {
+            (Some((place, _)), row) if !matches!(row, Write::Preimage { .. }) => place,
+            _ => {
+                self.last_place += 1;
+                self.last_place
+            }
+        };
+        if let (RowKey::Preimage(hash), Write::Preimage { .. }) = (key, write) {
+            self.preimages.insert(place, *hash);
+        }
+        self.rows.insert(key.clone(), (place, write.clone()));
+    }
+
+    fn count_forward(&mut self, old: Option<&Write>, new: &ForwardRow) {
+        let count = |totals: &mut ForwardTotals, row: &ForwardRow, step: fn(u64, u64) -> u64| {
+            if row.fulfilled {
+                totals.fulfilled = step(totals.fulfilled, 1);
+                totals.amount_in_msat = step(totals.amount_in_msat, row.amount_in_msat);
+                totals.amount_out_msat = step(totals.amount_out_msat, row.amount_out_msat);
+            } else {
+                totals.failed = step(totals.failed, 1);
+            }
+        };
+        if let Some(Write::Forward(old)) = old {
+            count(&mut self.totals, old, u64::saturating_sub);
+        }
+        count(&mut self.totals, new, |a, b| a.saturating_add(b).min(i64::MAX.cast_unsigned()));
+    }
+
+    /// What the database prunes in steps goes at once.
+    fn prune(&mut self, batch: &WriteBatch) {
+        let newest_ms = batch.iter().filter_map(|(_, write)| match write {
+            Write::Preimage { learned_ms, .. } => Some(*learned_ms),
+            _ => None,
+        });
+        if let Some(newest_ms) = newest_ms.max() {
+            self.prune_preimages(newest_ms.saturating_sub(PREIMAGE_KEEP_MS));
+        }
+        let kept = RowKey::Event(self.last_number(RowKey::Event).saturating_sub(MAX_EVENTS) + 1);
+        let events = self.range(RowKey::Event).map(|(key, _)| key);
+        let old: Vec<RowKey> = events.take_while(|key| **key < kept).cloned().collect();
+        for key in old {
+            self.rows.remove(&key);
+        }
+    }
+
+    fn prune_preimages(&mut self, horizon_ms: u64) {
+        while self.preimages.len() as u64 > MAX_LOADED_PREIMAGES
+            && let Some(oldest) = self.preimages.first_entry()
+        {
+            let key = RowKey::Preimage(*oldest.get());
+            let old = |(_, write): &(u64, Write)| match write {
+                Write::Preimage { learned_ms, .. } => *learned_ms < horizon_ms,
+                _ => false,
+            };
+            if !self.rows.get(&key).is_some_and(old) {
+                return;
+            }
+            oldest.remove();
+            self.rows.remove(&key);
+        }
+    }
+
+    /// All rows of a numbered table.
+    fn range(&self, key: fn(u64) -> RowKey) -> impl DoubleEndedIterator<Item = (&RowKey, &Write)> {
+        self.rows.range(key(0)..=key(u64::MAX)).map(|(key, (_, write))| (key, write))
+    }
+
+    fn last_number(&self, key: fn(u64) -> RowKey) -> u64 {
+        match self.range(key).next_back() {
+            Some((RowKey::Event(number) | RowKey::Evidence(number), _)) => *number,
+            _ => 0,
+        }
+    }
+
+    /// What `pick` takes, in the order of first insertion.
+    fn in_order<T>(&self, pick: impl Fn(&RowKey, &Write) -> Option<T>) -> Vec<(u64, T)> {
+        let mut picked: Vec<(u64, T)> = self
+            .rows
+            .iter()
+            .filter_map(|(key, (place, write))| Some((*place, pick(key, write)?)))
+            .collect();
+        picked.sort_by_key(|(place, _)| *place);
+        picked
+    }
+
+    fn page<T>(&self, page: PageRequest, pick: impl Fn(&RowKey, &Write) -> Option<T>) -> Page<T> {
+        let limit = page.limit.min(MAX_PAGE_ROWS);
+        let mut rows = self.in_order(pick);
+        rows.retain(|(place, _)| page.before.is_none_or(|before| *place < before.0));
+        rows.reverse();
+        let more = rows.len() > limit;
+        rows.truncate(limit);
+        let next = rows.last().filter(|_| more).map(|(place, _)| Cursor(*place));
+        Page { rows: rows.into_iter().map(|(_, row)| row).collect(), next }
+    }
+
+    fn parts(&self, wanted: impl Fn(&PartRow) -> bool) -> Vec<PartRow> {
+        let parts = self.rows.values().filter_map(|(_, write)| match write {
+            Write::Part(row) if wanted(row) => Some(row.clone()),
+            _ => None,
+        });
+        parts.collect()
+    }
+
+    fn snapshot(&self, now_ms: u64) -> Snapshot {
+        let mut snapshot = Snapshot {
+            last_event: self.last_number(RowKey::Event),
+            last_evidence: self.last_number(RowKey::Evidence),
+            ..Snapshot::default()
+        };
+        for (key, (_, write)) in &self.rows {
+            match (key, write) {
+                (_, Write::Channel(row)) => snapshot.channels.push(row.clone()),
+                (RowKey::Origin(key), Write::Origin(origin)) => {
+                    snapshot.origins.push((*key, *origin));
+                }
+                (RowKey::Outbox(key), Write::Outbox(settlement)) => {
+                    snapshot.outbox.push((*key, settlement.clone()));
+                }
+                (_, Write::Peer(row)) => snapshot.peers.push(row.clone()),
+                (RowKey::Setting(HEIGHT), Write::Setting(value)) => {
+                    snapshot.height = value.as_slice().try_into().map_or(0, u32::from_be_bytes);
+                }
+                _ => {}
+            }
+        }
+        snapshot.payments = rows(self.in_order(|_, write| match write {
+            Write::Payment(row) if row.status == PaymentStatus::Pending => Some(row.clone()),
+            _ => None,
+        }));
+        let pending: BTreeSet<_> = snapshot.payments.iter().map(|row| row.payment_hash).collect();
+        snapshot.parts = self.parts(|part| pending.contains(&part.payment_hash));
+        let since_ms = now_ms.saturating_sub(EXPIRED_INVOICE_LOAD_MS);
+        snapshot.invoices = rows(self.in_order(|_, write| {
+            match write {
+                Write::Invoice(row) => (row.status == PaymentStatus::Pending
+                    && row.expires_ms >= since_ms)
+                    .then(|| row.clone()),
+                _ => None,
+            }
+        }));
+        snapshot.preimages = rows(self.in_order(|_, write| match write {
+            Write::Preimage { preimage, .. } => Some(*preimage),
+            _ => None,
+        }));
+        snapshot.preimages.reverse();
+        snapshot.preimages.truncate(usize::try_from(MAX_LOADED_PREIMAGES).unwrap_or(usize::MAX));
+        snapshot
+    }
+}
+
+fn rows<T>(placed: Vec<(u64, T)>) -> Vec<T> {
+    placed.into_iter().map(|(_, row)| row).collect()
+}
+
+/// The readers' side of a [`MemoryStore`].
+#[derive(Debug)]
+struct MemoryHistory {
+    tables: Arc<Mutex<Tables>>,
+}
+
+impl History for MemoryHistory {
+    fn payments(
+        &self,
+        status: Option<PaymentStatus>,
+        page: PageRequest,
+    ) -> Result<Page<PaymentRow>, StoreError> {
+        Ok(lock(&self.tables).page(page, |_, write| match write {
+            Write::Payment(row) if status.is_none_or(|s| s == row.status) => Some(row.clone()),
+            _ => None,
+        }))
+    }
+
+    fn payment(&self, hash: &PaymentHash) -> Result<Option<PaymentWithParts>, StoreError> {
+        let tables = lock(&self.tables);
+        Ok(match tables.rows.get(&RowKey::Payment(*hash)) {
+            Some((_, Write::Payment(row))) => Some(PaymentWithParts {
+                payment: row.clone(),
+                parts: tables.parts(|part| part.payment_hash == *hash),
+            }),
+            _ => None,
+        })
+    }
+
+    fn invoices(
+        &self,
+        status: Option<PaymentStatus>,
+        page: PageRequest,
+    ) -> Result<Page<InvoiceRow>, StoreError> {
+        Ok(lock(&self.tables).page(page, |_, write| match write {
+            Write::Invoice(row) if status.is_none_or(|s| s == row.status) => Some(row.clone()),
+            _ => None,
+        }))
+    }
+
+    fn invoice(&self, hash: &PaymentHash) -> Result<Option<InvoiceRow>, StoreError> {
+        Ok(match lock(&self.tables).rows.get(&RowKey::Invoice(*hash)) {
+            Some((_, Write::Invoice(row))) => Some(row.clone()),
+            _ => None,
+        })
+    }
+
+    fn forwards(&self, page: PageRequest) -> Result<Page<ForwardRow>, StoreError> {
+        Ok(lock(&self.tables).page(page, |_, write| match write {
+            Write::Forward(row) => Some(row.clone()),
+            _ => None,
+        }))
+    }
+
+    fn forward_totals(&self) -> Result<ForwardTotals, StoreError> {
+        Ok(lock(&self.tables).totals)
+    }
+
+    fn events(&self, after: u64, limit: usize) -> Result<Vec<Event>, StoreError> {
+        let tables = lock(&self.tables);
+        let events = tables.range(RowKey::Event).filter_map(|(_, write)| match write {
+            Write::Event(event) if event.number > after => Some(event.clone()),
+            _ => None,
+        });
+        Ok(events.take(limit.min(MAX_PAGE_ROWS)).collect())
+    }
+
+    fn evidence(
+        &self,
+        peer: Option<&NodeId>,
+        page: PageRequest,
+    ) -> Result<Page<EvidenceRow>, StoreError> {
+        Ok(lock(&self.tables).page(page, |_, write| match write {
+            Write::Evidence(row) if peer.is_none_or(|peer| *peer == row.peer) => Some(row.clone()),
+            _ => None,
+        }))
+    }
+}
+
+/// A panic elsewhere cannot have left a table half written: `apply` checks before it writes.
+fn lock(tables: &Mutex<Tables>) -> MutexGuard<'_, Tables> {
+    tables.lock().unwrap_or_else(PoisonError::into_inner)
+}

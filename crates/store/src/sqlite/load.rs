@@ -1,0 +1,84 @@
+//! The tables into what the engine needs to go on.
+
+use rusqlite::{Connection, Params, Row};
+use steward_engine::row::{PaymentStatus, Snapshot};
+
+use super::columns::{self, Columns};
+use crate::check::HEIGHT;
+use crate::error::StoreError;
+use crate::limits::{EXPIRED_INVOICE_LOAD_MS, MAX_LOADED_PREIMAGES};
+
+/// All of it from one read transaction: one moment of the database.
+pub(crate) fn snapshot(connection: &mut Connection, now_ms: u64) -> Result<Snapshot, StoreError> {
+    let db = connection.transaction()?;
+    // In the order of the file, sorted here: the key's index would visit the pages at random.
+    let mut channels = rows(&db, columns::CHANNEL, [], columns::channel)?;
+    channels.sort_unstable_by_key(|row| row.peer);
+    let mut origins = rows(&db, columns::ORIGIN, [], columns::origin)?;
+    origins.sort_unstable_by_key(|(key, _)| *key);
+    let mut outbox = rows(&db, columns::OUTBOX, [], columns::outbox)?;
+    outbox.sort_unstable_by_key(|(key, _)| *key);
+
+    let preimages = format!("{} ORDER BY number DESC LIMIT ?1", columns::PREIMAGE);
+    let newest = [MAX_LOADED_PREIMAGES.cast_signed()];
+    let pending = [columns::status_column(PaymentStatus::Pending)];
+    let payments = format!("{} WHERE status = ?1 ORDER BY number", columns::PAYMENT);
+    let parts = format!(
+        "{} WHERE payment_hash IN (SELECT payment_hash FROM payment WHERE status = ?1)
+         ORDER BY payment_hash, part",
+        columns::PART
+    );
+    // The status is spelled out: a parameter would not match the partial index.
+    let invoices =
+        format!("{} WHERE status = 1 AND expires_ms >= ?1 ORDER BY number", columns::INVOICE);
+    let since_ms = [now_ms.saturating_sub(EXPIRED_INVOICE_LOAD_MS).min(i64::MAX.cast_unsigned())];
+    let peers = format!("{} ORDER BY peer", columns::PEER);
+
+    Ok(Snapshot {
+        channels,
+        origins,
+        outbox,
+        preimages: rows(&db, &preimages, newest, columns::preimage)?,
+        payments: rows(&db, &payments, pending, columns::payment)?,
+        parts: rows(&db, &parts, pending, columns::part)?,
+        invoices: rows(&db, &invoices, since_ms.map(u64::cast_signed), columns::invoice)?,
+        peers: rows(&db, &peers, [], columns::peer)?,
+        height: height(&db)?,
+        last_event: last_number(&db, "event")?,
+        last_evidence: last_number(&db, "evidence")?,
+    })
+}
+
+/// Runs a query and reads each of its rows.
+pub(crate) fn rows<T>(
+    db: &Connection,
+    sql: &str,
+    params: impl Params,
+    read: impl Fn(&Row<'_>) -> Result<T, StoreError>,
+) -> Result<Vec<T>, StoreError> {
+    let mut statement = db.prepare_cached(sql)?;
+    let mut found = statement.query(params)?;
+    let mut rows = Vec::new();
+    while let Some(row) = found.next()? {
+        rows.push(read(row)?);
+    }
+    Ok(rows)
+}
+
+fn height(db: &Connection) -> Result<u32, StoreError> {
+    let sql = format!("{} WHERE name = ?1", columns::SETTING);
+    let heights = rows(db, &sql, [HEIGHT], |row| {
+        let (_, value) = columns::setting(row)?;
+        let bytes = value.try_into();
+        bytes
+            .map(u32::from_be_bytes)
+            .map_err(|_| Columns::new(row, "setting").error("the height takes four bytes"))
+    })?;
+    Ok(heights.first().copied().unwrap_or(0))
+}
+
+fn last_number(db: &Connection, table: &'static str) -> Result<u64, StoreError> {
+    let sql = format!("SELECT coalesce(max(number), 0) FROM {table}");
+    let numbers = rows(db, &sql, [], |row| Columns::new(row, table).number())?;
+    Ok(numbers.first().copied().unwrap_or(0))
+}

@@ -1,0 +1,179 @@
+//! The store in one SQLite file: the writer. Its rules are argued in docs/state-format.md.
+//!
+//! - `schema`: tables, versions, migrations
+//! - `open`: creation, inspection, connections
+//! - `write`, `prune`: a batch into tables
+//! - `load`: tables into a snapshot
+//! - `history`: questions about the past
+//! - `columns`: rows of a query into the engine's rows
+//! - `cost`: what a commit and a checkpoint cost
+//! - `backup`: copies and verification
+
+mod backup;
+mod columns;
+mod cost;
+mod history;
+mod load;
+mod open;
+mod prune;
+mod schema;
+mod write;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, TransactionBehavior};
+use steward_engine::row::{Snapshot, WriteBatch};
+
+pub use backup::{Verified, backup, verify};
+pub use history::SqliteHistory;
+pub use open::{FILE_NAME, OpenMode, Owner};
+pub use schema::SCHEMA_VERSION;
+
+use crate::check::check;
+use crate::error::StoreError;
+use crate::limits::CHECKPOINT_LOG_BYTES;
+use crate::lock::DirLock;
+use crate::store::{History, Store, StoreStats};
+use cost::LogMeter;
+use open::Checkpoint;
+
+/// The [`Store`] in one SQLite file: `steward.db` in the data directory.
+///
+/// Every commit costs one fsync; checkpoints happen in [`Store::maintain`] and [`Store::close`]
+/// only.
+#[derive(Debug)]
+pub struct SqliteStore {
+    connection: Connection,
+    path: PathBuf,
+    page_bytes: u64,
+    meter: LogMeter,
+    stats: StoreStats,
+    /// `PRAGMA data_version` at the start: it changes only by other connections' commits.
+    data_version: i64,
+    stopped: bool,
+    /// Released last.
+    _lock: DirLock,
+}
+
+impl SqliteStore {
+    /// Opens the database of a locked data directory, migrates it if it is of an older version.
+    ///
+    /// # Errors
+    /// Refuses what is not `owner`'s, foreign, newer than this program or damaged, and leaves the
+    /// file as it was: see [`StoreError`].
+    pub fn open(lock: DirLock, mode: OpenMode, owner: &Owner) -> Result<Self, StoreError> {
+        let path = lock.dir().join(FILE_NAME);
+        let connection = open::writer(&path, mode, owner)?;
+        let page_bytes: u32 = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
+        let page_bytes = u64::from(page_bytes);
+        let data_version = data_version(&connection)?;
+        let meter = LogMeter::new(open::checkpoint(&connection, Checkpoint::NOOP)?, page_bytes);
+        let stats = StoreStats::default();
+        let stopped = false;
+        Ok(Self { connection, path, page_bytes, meter, stats, data_version, stopped, _lock: lock })
+    }
+
+    /// Where the database is; [`backup`] copies it while the store is in use.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Limits the database's size, in bytes. What does not fit fails as a full disk does.
+    ///
+    /// # Errors
+    /// If the database refuses.
+    pub fn limit_size(&mut self, bytes: u64) -> Result<(), StoreError> {
+        let pages = bytes.div_ceil(self.page_bytes.max(1)).cast_signed();
+        let set = |row: &rusqlite::Row<'_>| row.get::<_, i64>(0);
+        self.connection.pragma_update_and_check(None, "max_page_count", pages, set)?;
+        Ok(())
+    }
+
+    /// Runs a step that writes; after its failure no other step runs.
+    fn step<T>(
+        &mut self,
+        run: impl FnOnce(&mut Self) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        if self.stopped {
+            return Err(StoreError::Stopped);
+        }
+        let result = run(self);
+        self.stopped = result.is_err();
+        result
+    }
+
+    fn commit_batch(&mut self, batch: &WriteBatch) -> Result<(), StoreError> {
+        batch.iter().try_for_each(|(key, write)| check(key, write))?;
+        let transaction =
+            self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        if data_version(&transaction)? != self.data_version {
+            return Err(StoreError::SecondWriter);
+        }
+        for (key, write) in batch.iter() {
+            write::put(&transaction, key, write)?;
+        }
+        prune::prune(&transaction, batch)?;
+        transaction.commit()?;
+        self.stats.commits += 1;
+        self.stats.rows += batch.len() as u64;
+        let log = open::checkpoint(&self.connection, Checkpoint::NOOP)?;
+        self.meter.after_commit(log, &mut self.stats);
+        Ok(())
+    }
+
+    fn checkpoint(&mut self, mode: Checkpoint) -> Result<(), StoreError> {
+        let log = open::checkpoint(&self.connection, mode)?;
+        self.meter.after_checkpoint(log, &mut self.stats);
+        Ok(())
+    }
+
+    fn close_cleanly(&mut self) -> Result<(), StoreError> {
+        // Twice, because truncating forgets what the first moved, and so what it cost.
+        self.checkpoint(Checkpoint::PASSIVE)?;
+        self.checkpoint(Checkpoint::TRUNCATE)?;
+        // SQLite may now remove the empty log when the last connection goes.
+        self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
+        Ok(())
+    }
+}
+
+impl Store for SqliteStore {
+    fn load(&mut self, now_ms: u64) -> Result<Snapshot, StoreError> {
+        load::snapshot(&mut self.connection, now_ms)
+    }
+
+    fn commit(&mut self, batch: &WriteBatch) -> Result<(), StoreError> {
+        if batch.is_empty() && !self.stopped {
+            return Ok(());
+        }
+        self.step(|store| store.commit_batch(batch))
+    }
+
+    fn maintain(&mut self) -> Result<(), StoreError> {
+        if self.meter.pending_bytes() <= CHECKPOINT_LOG_BYTES && !self.stopped {
+            return Ok(());
+        }
+        self.step(|store| store.checkpoint(Checkpoint::PASSIVE))
+    }
+
+    fn close(&mut self) -> Result<(), StoreError> {
+        let result = self.step(Self::close_cleanly);
+        self.stopped = true;
+        result
+    }
+
+    fn stats(&self) -> StoreStats {
+        self.stats
+    }
+
+    fn history(&self) -> Result<Arc<dyn History>, StoreError> {
+        Ok(Arc::new(SqliteHistory::open(&self.path)?))
+    }
+}
+
+fn data_version(connection: &Connection) -> Result<i64, StoreError> {
+    let mut statement = connection.prepare_cached("PRAGMA data_version")?;
+    Ok(statement.query_row([], |row| row.get(0))?)
+}

@@ -1,0 +1,238 @@
+//! How the file comes into being, what is checked before it is used, and the two kinds of
+//! connection.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+pub(crate) use rusqlite::wal::CheckpointMode as Checkpoint;
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags, OptionalExtension, params};
+use steward_wire::NodeId;
+
+use super::cost::LogPosition;
+use super::schema::{self, APPLICATION_ID, SCHEMA_VERSION};
+use crate::check::{NETWORK, NODE_ID};
+use crate::error::StoreError;
+use crate::limits::{
+    BUSY_TIMEOUT_MS, CACHED_STATEMENTS, MAX_IDLE_LOG_BYTES, MAX_QUICK_CHECK_BYTES, PAGE_BYTES,
+    READER_CACHE_KIB, WRITER_CACHE_KIB,
+};
+use crate::lock::private;
+
+/// Name of the database in the data directory.
+pub const FILE_NAME: &str = "steward.db";
+
+/// What to do when there is no database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OpenMode {
+    /// Make one: the first start of a node.
+    Create,
+    /// Refuse: every later start. A node with channels must not begin from nothing because a disk
+    /// was not mounted.
+    Existing,
+}
+
+/// To whom a database belongs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// The network's name, such as `bitcoin` or `regtest`.
+    pub network: String,
+    /// The node's id.
+    pub node_id: NodeId,
+}
+
+/// The connection that writes, to a database that was checked and is of today's version.
+pub(crate) fn writer(path: &Path, mode: OpenMode, owner: &Owner) -> Result<Connection, StoreError> {
+    if !exists(path)? {
+        match mode {
+            OpenMode::Existing => return Err(StoreError::NotFound { path: path.to_owned() }),
+            OpenMode::Create => create(path, owner)?,
+        }
+    }
+    inspect(path, owner)?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(path, flags)?;
+    configure(&connection, WRITER_CACHE_KIB)?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "fullfsync", true)?;
+    connection.pragma_update(None, "checkpoint_fullfsync", true)?;
+    pragma(&connection, "wal_autocheckpoint", 0)?;
+    pragma(&connection, "journal_size_limit", MAX_IDLE_LOG_BYTES.cast_signed())?;
+    schema::migrate(&mut connection)?;
+    Ok(connection)
+}
+
+/// A connection that only reads. It changes nothing, not even the log when it is closed last.
+pub(crate) fn reader(path: &Path) -> Result<Connection, StoreError> {
+    if !exists(path)? {
+        return Err(StoreError::NotFound { path: path.to_owned() });
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    configure(&connection, READER_CACHE_KIB)?;
+    connection.pragma_update(None, "query_only", true)?;
+    Ok(connection)
+}
+
+/// Runs a checkpoint, [`Checkpoint::NOOP`] to look only; where the log stands afterwards.
+pub(crate) fn checkpoint(
+    connection: &Connection,
+    mode: Checkpoint,
+) -> Result<LogPosition, StoreError> {
+    let (frames, checkpointed) = match connection.wal_checkpoint_v2(Some(MAIN_DB), mode) {
+        // A reader still needs the log: it stays, for the next checkpoint.
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => {
+            connection.wal_checkpoint_v2(Some(MAIN_DB), Checkpoint::NOOP)?
+        }
+        result => result?,
+    };
+    // -1 before the first use of the log.
+    let count = |frames: i32| u64::try_from(frames).unwrap_or(0);
+    Ok(LogPosition { frames: count(frames), checkpointed: count(checkpointed) })
+}
+
+/// Whose database it is and which version; refuses all we cannot use. Reads only.
+pub(crate) fn identify(connection: &Connection, path: &Path) -> Result<(Owner, u32), StoreError> {
+    let foreign = || StoreError::Foreign { path: path.to_owned() };
+    let id = connection.pragma_query_value(None, "application_id", |row| row.get::<_, i32>(0));
+    match id {
+        Ok(APPLICATION_ID) => {}
+        Ok(_) => return Err(foreign()),
+        Err(e) if e.sqlite_error_code() == Some(ErrorCode::NotADatabase) => return Err(foreign()),
+        Err(e) => return Err(e.into()),
+    }
+    let version = schema::version(connection)?;
+    if version > SCHEMA_VERSION {
+        let path = path.to_owned();
+        return Err(StoreError::Newer { path, found: version, supported: SCHEMA_VERSION });
+    }
+    let network = String::from_utf8(setting(connection, NETWORK)?)
+        .map_err(|_| decode_error(NETWORK, "not UTF-8"))?;
+    let node_id = setting(connection, NODE_ID)?
+        .try_into()
+        .map_err(|_| decode_error(NODE_ID, "not 33 bytes"))?;
+    Ok((Owner { network, node_id: NodeId(node_id) }, version))
+}
+
+fn inspect(path: &Path, owner: &Owner) -> Result<(), StoreError> {
+    let connection = reader(path)?;
+    let (found, _) = identify(&connection, path)?;
+    if found.network != owner.network {
+        let expected = owner.network.clone();
+        return Err(StoreError::WrongNetwork { expected, found: found.network });
+    }
+    if found.node_id != owner.node_id {
+        let (expected, found) = (owner.node_id.to_string(), found.node_id.to_string());
+        return Err(StoreError::WrongNode { expected, found });
+    }
+    let size: i64 = connection.query_row(
+        "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size",
+        [],
+        |row| row.get(0),
+    )?;
+    if size.cast_unsigned() <= MAX_QUICK_CHECK_BYTES {
+        check_pages(&connection, "quick_check")
+    } else {
+        Ok(())
+    }
+}
+
+/// `quick_check` or `integrity_check`.
+pub(crate) fn check_pages(connection: &Connection, pragma: &str) -> Result<(), StoreError> {
+    // One finding is enough to refuse.
+    let sql = format!("PRAGMA {pragma}(1)");
+    let detail: String = connection.query_row(&sql, [], |row| row.get(0))?;
+    if detail == "ok" { Ok(()) } else { Err(StoreError::Corrupt { detail }) }
+}
+
+/// Makes the database under another name first: a file that is called by its name is complete.
+fn create(path: &Path, owner: &Owner) -> Result<(), StoreError> {
+    let unfinished = with_suffix(path, ".new");
+    remove(&unfinished)?;
+    // Empty, and private from the start; SQLite gives its log the same permissions.
+    private(OpenOptions::new().write(true).create_new(true))
+        .open(&unfinished)
+        .map_err(|e| StoreError::io("create", &unfinished, &e))?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(&unfinished, flags)?;
+    connection.pragma_update(None, "page_size", PAGE_BYTES)?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "application_id", APPLICATION_ID)?;
+    schema::migrate(&mut connection)?;
+    let insert = "INSERT INTO setting (name, value) VALUES (?1, ?2)";
+    connection.execute(insert, params![NETWORK, owner.network.as_bytes()])?;
+    connection.execute(insert, params![NODE_ID, owner.node_id.0])?;
+    pragma(&connection, "journal_mode", "WAL")?;
+    connection.close().map_err(|(_, error)| error)?;
+    fs::rename(&unfinished, path).map_err(|e| StoreError::io("rename", &unfinished, &e))?;
+    sync_dir(path)
+}
+
+/// Removes a database and what SQLite put beside it.
+pub(crate) fn remove(path: &Path) -> Result<(), StoreError> {
+    for suffix in ["", "-wal", "-shm", "-journal"] {
+        let path = with_suffix(path, suffix);
+        match fs::remove_file(&path) {
+            Err(e) if e.kind() != ErrorKind::NotFound => {
+                return Err(StoreError::io("remove", &path, &e));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Makes a rename in the file's directory durable.
+pub(crate) fn sync_dir(path: &Path) -> Result<(), StoreError> {
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let result = File::open(dir).and_then(|dir| dir.sync_all());
+    if cfg!(unix) { result.map_err(|e| StoreError::io("sync", dir, &e)) } else { Ok(()) }
+}
+
+pub(crate) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+pub(crate) fn exists(path: &Path) -> Result<bool, StoreError> {
+    path.try_exists().map_err(|e| StoreError::io("look for", path, &e))
+}
+
+/// What both kinds of connection need.
+fn configure(connection: &Connection, cache_kib: u32) -> Result<(), StoreError> {
+    connection.busy_timeout(Duration::from_millis(BUSY_TIMEOUT_MS))?;
+    connection.set_prepared_statement_cache_capacity(CACHED_STATEMENTS);
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    // A damaged file must show as an error, never as behaviour.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+    connection.pragma_update(None, "cell_size_check", true)?;
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    // Negative: KiB instead of pages.
+    connection.pragma_update(None, "cache_size", -i64::from(cache_kib))?;
+    Ok(())
+}
+
+/// Sets a pragma that answers with its new value.
+fn pragma(
+    connection: &Connection,
+    name: &str,
+    value: impl rusqlite::ToSql,
+) -> Result<(), StoreError> {
+    connection.pragma_update_and_check(None, name, value, |_| Ok(()))?;
+    Ok(())
+}
+
+fn setting(connection: &Connection, name: &'static str) -> Result<Vec<u8>, StoreError> {
+    let sql = "SELECT value FROM setting WHERE name = ?1";
+    let value = connection.query_row(sql, [name], |row| row.get(0)).optional()?;
+    value.ok_or_else(|| decode_error(name, "missing"))
+}
+
+fn decode_error(key: &str, reason: &str) -> StoreError {
+    StoreError::Decode { table: "setting", key: key.to_owned(), reason: reason.to_owned() }
+}

@@ -1,0 +1,267 @@
+//! Rows to store, and short ways to open stores. Shared by the tests of this crate.
+#![allow(dead_code, reason = "each test file uses its own part")]
+
+use std::path::Path;
+
+use steward_channel::{Failure, Phase, Role, Suspension};
+use steward_engine::WriteBatch;
+use steward_engine::io::{Event, EventKind};
+use steward_engine::row::{
+    ChannelRow, EvidenceRow, ForwardRow, HtlcKey, InvoiceRow, Origin, PartRow, PaymentRow,
+    PaymentStatus, PeerRow, RowKey, Settlement, Write,
+};
+use steward_store::{DirLock, OpenMode, Owner, SqliteStore, StoreError};
+use steward_wire::{NodeId, PaymentHash, Preimage, ShortChannelId};
+
+/// A day, in milliseconds.
+pub(crate) const DAY_MS: u64 = 24 * 3600 * 1000;
+/// The tests' present, unix milliseconds.
+pub(crate) const NOW_MS: u64 = 1_800_000_000_000;
+
+pub(crate) fn owner() -> Owner {
+    Owner { network: "regtest".to_owned(), node_id: node(200) }
+}
+
+/// A new or existing database in `dir`.
+pub(crate) fn open(dir: &Path) -> SqliteStore {
+    try_open(dir, OpenMode::Create).unwrap()
+}
+
+pub(crate) fn try_open(dir: &Path, mode: OpenMode) -> Result<SqliteStore, StoreError> {
+    SqliteStore::open(DirLock::acquire(dir)?, mode, &owner())
+}
+
+pub(crate) fn node(n: u64) -> NodeId {
+    let mut bytes = [2; 33];
+    bytes[25..].copy_from_slice(&n.to_be_bytes());
+    NodeId(bytes)
+}
+
+pub(crate) fn preimage(n: u64) -> Preimage {
+    let mut bytes = [3; 32];
+    bytes[24..].copy_from_slice(&n.to_be_bytes());
+    Preimage(bytes)
+}
+
+pub(crate) fn hash(n: u64) -> PaymentHash {
+    preimage(n).hash()
+}
+
+pub(crate) fn htlc(peer: u64, id: u64) -> HtlcKey {
+    HtlcKey { peer: node(peer), id }
+}
+
+/// A batch of these rows.
+pub(crate) fn batch(rows: impl IntoIterator<Item = (RowKey, Write)>) -> WriteBatch {
+    let mut batch = WriteBatch::default();
+    rows.into_iter().for_each(|(key, write)| batch.put(key, write));
+    batch
+}
+
+pub(crate) fn channel(n: u64, version: u64) -> ChannelRow {
+    let mut record = vec![(n % 251) as u8; 600];
+    record.extend(version.to_be_bytes());
+    ChannelRow {
+        peer: node(n),
+        role: if n.is_multiple_of(2) { Role::Host } else { Role::Client },
+        phase: Phase::Offline,
+        short_channel_id: ShortChannelId(u64::MAX - n),
+        local_balance_msat: version,
+        remote_balance_msat: 1_000_000_000 - version,
+        record,
+    }
+}
+
+pub(crate) fn put_channel(n: u64, version: u64) -> (RowKey, Write) {
+    (RowKey::Channel(node(n)), Write::Channel(channel(n, version)))
+}
+
+pub(crate) fn put_preimage(n: u64, learned_ms: u64) -> (RowKey, Write) {
+    (RowKey::Preimage(hash(n)), Write::Preimage { preimage: preimage(n), learned_ms })
+}
+
+pub(crate) fn put_height(height: u32) -> (RowKey, Write) {
+    (RowKey::Setting("height"), Write::Setting(height.to_be_bytes().to_vec()))
+}
+
+pub(crate) fn payment(n: u64, status: PaymentStatus) -> PaymentRow {
+    let ended = status != PaymentStatus::Pending;
+    PaymentRow {
+        payment_hash: hash(n),
+        destination: node(n),
+        amount_msat: 1_000 * n,
+        fee_msat: n,
+        max_fee_msat: 5 * n,
+        status,
+        preimage: (status == PaymentStatus::Complete).then(|| preimage(n)),
+        failure: (status == PaymentStatus::Failed)
+            .then(|| ("no_route".to_owned(), "There is no route.".to_owned())),
+        bolt11: format!("lnbcrt{n}"),
+        created_ms: NOW_MS + n,
+        ended_ms: ended.then_some(NOW_MS + n + 1),
+    }
+}
+
+pub(crate) fn put_payment(n: u64, status: PaymentStatus) -> (RowKey, Write) {
+    (RowKey::Payment(hash(n)), Write::Payment(payment(n, status)))
+}
+
+pub(crate) fn part(n: u64, part: u32) -> PartRow {
+    PartRow {
+        payment_hash: hash(n),
+        part,
+        peer: node(7),
+        amount_msat: 500 * n,
+        fee_msat: 1,
+        session_key: [9; 32],
+        path: vec![(node(7), ShortChannelId(1)), (node(n), ShortChannelId(u64::MAX))],
+        status: PaymentStatus::Pending,
+    }
+}
+
+pub(crate) fn put_part(n: u64, number: u32) -> (RowKey, Write) {
+    (RowKey::Part(hash(n), number), Write::Part(part(n, number)))
+}
+
+pub(crate) fn invoice(n: u64, status: PaymentStatus, expires_ms: u64) -> InvoiceRow {
+    let paid = status == PaymentStatus::Complete;
+    InvoiceRow {
+        payment_hash: hash(n),
+        preimage: preimage(n),
+        payment_secret: [4; 32],
+        amount_msat: (!n.is_multiple_of(2)).then_some(1_000 * n),
+        description: "Käsebrot \u{1f9c0}".to_owned(),
+        bolt11: format!("lnbcrt{n}"),
+        created_ms: NOW_MS - DAY_MS,
+        expires_ms,
+        status,
+        received_msat: if paid { 1_000 * n } else { 0 },
+        paid_ms: paid.then_some(NOW_MS),
+    }
+}
+
+pub(crate) fn put_invoice(n: u64, status: PaymentStatus, expires_ms: u64) -> (RowKey, Write) {
+    (RowKey::Invoice(hash(n)), Write::Invoice(invoice(n, status, expires_ms)))
+}
+
+pub(crate) fn forward(n: u64, fulfilled: bool) -> ForwardRow {
+    ForwardRow {
+        incoming: htlc(1, n),
+        outgoing_peer: node(2),
+        amount_in_msat: 1_010,
+        amount_out_msat: 1_000,
+        fulfilled,
+        ended_ms: NOW_MS + n,
+    }
+}
+
+pub(crate) fn put_forward(n: u64, fulfilled: bool) -> (RowKey, Write) {
+    (RowKey::Forward(htlc(1, n)), Write::Forward(forward(n, fulfilled)))
+}
+
+pub(crate) fn evidence(n: u64, peer: u64) -> EvidenceRow {
+    EvidenceRow {
+        peer: node(peer),
+        time_ms: NOW_MS + n,
+        what: "two states with the same counters".to_owned(),
+        message_type: 63_507,
+        body: vec![5; 300],
+    }
+}
+
+pub(crate) fn put_evidence(n: u64, peer: u64) -> (RowKey, Write) {
+    (RowKey::Evidence(n), Write::Evidence(evidence(n, peer)))
+}
+
+pub(crate) fn event(number: u64) -> Event {
+    let kind = EventKind::InvoicePaid { payment_hash: hash(number), received_msat: number };
+    Event { number, time_ms: NOW_MS + number, kind }
+}
+
+pub(crate) fn put_event(number: u64) -> (RowKey, Write) {
+    (RowKey::Event(number), Write::Event(event(number)))
+}
+
+pub(crate) fn put_peer(n: u64) -> (RowKey, Write) {
+    let addresses = vec!["10.0.0.1:9735".to_owned(), "x.onion:9735".to_owned()];
+    let row = PeerRow { peer: node(n), is_host: !n.is_multiple_of(2), addresses };
+    (RowKey::Peer(node(n)), Write::Peer(row))
+}
+
+/// One event of each kind, with every optional field both ways.
+pub(crate) fn every_event() -> Vec<EventKind> {
+    let peer = node(1);
+    let suspended = |by_us, code| EventKind::ChannelSuspended {
+        peer,
+        suspension: Suspension { by_us, code, text: "Wrong signature.".to_owned() },
+    };
+    vec![
+        EventKind::ChannelOpened { peer, role: Role::Host, capacity_msat: 1 },
+        EventKind::ChannelOpened { peer, role: Role::Client, capacity_msat: u64::MAX },
+        EventKind::ChannelOpeningFailed { peer, reason: String::new() },
+        suspended(true, Some(3)),
+        suspended(false, None),
+        EventKind::OverrideProposed { peer, our_balance_msat: 5 },
+        EventKind::ChannelOverridden { peer },
+        EventKind::ChannelResized { peer, capacity_msat: 6 },
+        EventKind::InvoicePaid { payment_hash: hash(1), received_msat: 7 },
+        EventKind::PaymentSent {
+            payment_hash: hash(1),
+            preimage: preimage(1),
+            amount_msat: 8,
+            fee_msat: 9,
+        },
+        EventKind::PaymentFailed {
+            payment_hash: hash(1),
+            code: "no_route".to_owned(),
+            message: "There is no route.".to_owned(),
+        },
+        EventKind::PreimageAtRisk { peer, cltv_expiry: 840_000 },
+    ]
+}
+
+/// One settlement of each kind.
+pub(crate) fn every_settlement() -> Vec<Settlement> {
+    vec![
+        Settlement::Fulfil(preimage(1)),
+        Settlement::Fail(Failure::Reason { reason: vec![1; 292], tlvs: vec![2; 920] }),
+        Settlement::Fail(Failure::Reason { reason: vec![], tlvs: vec![] }),
+        Settlement::Fail(Failure::Malformed { sha256_of_onion: [7; 32], failure_code: 0xc005 }),
+    ]
+}
+
+/// At least one row in every table.
+pub(crate) fn every_table() -> WriteBatch {
+    let mut all = batch([
+        put_channel(1, 10),
+        put_channel(2, 20),
+        (RowKey::Origin(htlc(1, 5)), Write::Origin(Origin::Forward(htlc(2, u64::MAX)))),
+        (
+            RowKey::Origin(htlc(1, u64::MAX)),
+            Write::Origin(Origin::Payment { payment_hash: hash(1), part: 3 }),
+        ),
+        put_preimage(1, NOW_MS),
+        put_preimage(2, NOW_MS + 1),
+        put_payment(1, PaymentStatus::Pending),
+        put_payment(2, PaymentStatus::Complete),
+        put_payment(3, PaymentStatus::Failed),
+        put_part(1, 0),
+        put_part(1, 1),
+        put_part(2, 0),
+        put_invoice(1, PaymentStatus::Pending, NOW_MS + DAY_MS),
+        put_invoice(2, PaymentStatus::Complete, NOW_MS + DAY_MS),
+        put_forward(1, true),
+        put_forward(2, false),
+        put_evidence(1, 1),
+        put_peer(1),
+        put_peer(2),
+        put_height(840_000),
+    ]);
+    for (n, kind) in (1..).zip(every_event()) {
+        all.put(RowKey::Event(n), Write::Event(Event { number: n, time_ms: NOW_MS, kind }));
+    }
+    for (n, settlement) in (1..).zip(every_settlement()) {
+        all.put(RowKey::Outbox(htlc(2, n)), Write::Outbox(settlement));
+    }
+    all
+}
