@@ -9,6 +9,33 @@
 //! - [`session`]: one connection without a socket, for the driver here and for simulators
 //! - [`event`]: what a consumer sees, and [`PeerTransport`], what it can do
 //! - [`limits`]: every bound
+//!
+//! ```
+//! use bitcoin::{Network, constants::ChainHash, secp256k1::{Secp256k1, SecretKey}};
+//! use steward_p2p::{Event, SessionConfig, Transport, TransportConfig};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let config = TransportConfig::new(SessionConfig {
+//!     chain: ChainHash::using_genesis_block_const(Network::Regtest),
+//!     hosted_channel_bits: true,
+//!     attribution: false,
+//! });
+//! let (host_key, client_key) = (SecretKey::from_slice(&[2; 32])?, SecretKey::from_slice(&[1; 32])?);
+//! let (host, mut host_events) = Transport::new(config.clone());
+//! let address = host.listen("127.0.0.1:0".parse()?, host_key).await?;
+//!
+//! let (client, _client_events) = Transport::new(config);
+//! let host_id = host_key.public_key(&Secp256k1::new()).into();
+//! let connection = client.connect(client_key, host_id, &address.into()).await?;
+//! client.try_send(connection.id(), vec![(63505, b"hello".to_vec())])?;
+//!
+//! assert!(matches!(host_events.recv().await, Some(Event::Connected { inbound: true, .. })));
+//! let Some(Event::Messages { messages, .. }) = host_events.recv().await else { panic!() };
+//! assert_eq!(messages, [(63505, b"hello".to_vec())]);
+//! # Ok(())
+//! # }
+//! ```
 #![forbid(unsafe_code)]
 
 pub mod event;

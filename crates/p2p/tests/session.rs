@@ -8,7 +8,7 @@ use bitcoin::constants::ChainHash;
 use proptest::prelude::*;
 use steward_p2p::limits::{MAX_PAYLOAD_BYTES, MAX_QUEUED_BYTES, MAX_TEXT_BYTES};
 use steward_p2p::{SendError, Session, SessionConfig, SessionError, SessionEvent};
-use support::{Pair, TYPE, config, key, messages, node_id};
+use support::{Pair, TYPE, config, key, messages, node_id, text_message};
 
 #[test]
 fn two_sessions_in_memory_learn_who_the_other_is_and_what_it_supports() {
@@ -48,6 +48,20 @@ fn messages_arrive_in_order_both_ways() {
     };
     assert_eq!(messages(pair.host.take_events()), expected(TYPE));
     assert_eq!(messages(pair.client.take_events()), expected(TYPE + 2));
+}
+
+#[test]
+fn outgoing_bytes_may_leave_in_any_portions_while_more_are_queued() {
+    let mut pair = Pair::established();
+    for n in 0..500u32 {
+        pair.client.send(TYPE, n.to_be_bytes().repeat(10)).unwrap();
+        let some: Vec<u8> = pair.client.outgoing().iter().take(61).copied().collect();
+        pair.client.consume_outgoing(some.len());
+        pair.host.receive(&some).unwrap();
+    }
+    pair.drive().unwrap();
+    let expected: Vec<_> = (0..500u32).map(|n| (TYPE, n.to_be_bytes().repeat(10))).collect();
+    assert_eq!(messages(pair.host.take_events()), expected);
 }
 
 #[test]
@@ -165,14 +179,6 @@ fn a_peer_that_answers_pings_stays() {
         pair.host.tick().unwrap();
         pair.drive().unwrap();
     }
-}
-
-/// A BOLT1 `error` or `warning`: channel id, length, text.
-fn text_message(channel_id: [u8; 32], text: &str) -> Vec<u8> {
-    let mut payload = channel_id.to_vec();
-    payload.extend(u16::try_from(text.len()).unwrap().to_be_bytes());
-    payload.extend(text.as_bytes());
-    payload
 }
 
 #[test]

@@ -80,6 +80,14 @@ pub fn messages(events: Vec<SessionEvent>) -> Vec<(u16, Vec<u8>)> {
     events.into_iter().filter_map(message).collect()
 }
 
+/// A BOLT1 `error` or `warning`: channel id, length, text.
+pub fn text_message(channel_id: [u8; 32], text: &str) -> Vec<u8> {
+    let mut payload = channel_id.to_vec();
+    payload.extend(u16::try_from(text.len()).unwrap().to_be_bytes());
+    payload.extend(text.as_bytes());
+    payload
+}
+
 /// A transport with its events.
 pub struct Node {
     pub key: SecretKey,
