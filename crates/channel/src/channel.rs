@@ -137,6 +137,21 @@ impl Channel {
         Self::new(Role::Client, local, remote, Opening::Client { refund_scriptpubkey, secret })
     }
 
+    /// A channel from a state the peer, or a backup, still had when we had lost ours: the
+    /// operator vouches that it is the latest. `state` is from our side. `None` unless both
+    /// signatures hold and it adds up.
+    pub fn restored(local: NodeId, remote: NodeId, state: LastCrossSignedState) -> Option<Self> {
+        let role = if state.is_host { Role::Host } else { Role::Client };
+        let nothing = Opening::Client { refund_scriptpubkey: Vec::new(), secret: Vec::new() };
+        let mut channel = Self::new(role, local, remote, nothing);
+        if !channel.is_adoptable(&state.reverse()) {
+            return None;
+        }
+        channel.opening = None;
+        channel.signed = Some(state);
+        Some(channel)
+    }
+
     pub(crate) fn new(role: Role, local: NodeId, remote: NodeId, opening: Opening) -> Self {
         Self {
             role,

@@ -26,6 +26,10 @@ impl Channel {
         match self.phase() {
             Phase::Active => {
                 if self.own.is_empty() {
+                    // The peer takes a fail only for an HTLC that we have signed.
+                    if self.sign_owed && self.has_waiting_fails() {
+                        self.send_state_update(env, out);
+                    }
                     self.send_waiting(env, out);
                 }
                 if self.sign_owed {
@@ -52,14 +56,13 @@ impl Channel {
     }
 
     fn send_state_update(&mut self, env: &Env<'_>, out: &mut Vec<Output>) {
+        self.sign_owed = false;
         let is_settled =
             self.own.is_empty() && self.peer.is_empty() && self.resize_proposal.is_none();
         let Some(mut state) = (if is_settled { self.signed.clone() } else { self.to_sign(env) })
         else {
-            // Our updates build on some of the peer's that it has yet to repeat.
-            return;
+            return; // Every update was checked when it came: not reached.
         };
-        self.sign_owed = false;
         let hash = state.reverse_sighash();
         if self.last_sent.as_ref().is_some_and(|sent| sent.hash == hash) {
             return;

@@ -112,7 +112,7 @@ impl Channel {
         if !self.is_suspended() {
             return Err(CommandRefusal::NotSuspended);
         }
-        if self.link == Link::Down {
+        if matches!(self.link, Link::Down | Link::Stale) {
             return Err(CommandRefusal::NotConnected);
         }
         self.override_proposal

@@ -94,6 +94,10 @@ impl Channel {
         self.waiting_settlements.values().any(|s| matches!(s, Settlement::Fulfil(_)))
     }
 
+    pub(crate) fn has_waiting_fails(&self) -> bool {
+        self.waiting_settlements.values().any(|s| !matches!(s, Settlement::Fulfil(_)))
+    }
+
     fn send_settlement(&mut self, id: u64, settlement: Settlement, out: &mut Vec<Output>) {
         if self.incoming_htlc(id).is_none() {
             return out.push(Output::SettlementRecorded { id });

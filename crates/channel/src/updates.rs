@@ -44,8 +44,7 @@ impl Channel {
         let signed = self.signed.as_ref().ok_or("no signed state")?;
         let ledger = Ledger::new(signed, &self.own, &self.peer).ok_or("inconsistent updates")?;
         let terms = &signed.init_hosted_channel;
-        let counter = counter_after(signed.remote_updates, self.peer.len().saturating_add(1))
-            .ok_or("update counter exhausted")?;
+        let counter = self.next_peer_counter().ok_or("update counter exhausted")?;
         if add.id != u64::from(counter) {
             return Err("unexpected HTLC id");
         }
@@ -107,6 +106,9 @@ impl Channel {
             Phase::Active if is_settled => {
                 self.refuse_settlement("HTLC settled twice", fulfil, out);
             }
+            Phase::Active if self.next_peer_counter().is_none() => {
+                self.refuse_settlement("update counter exhausted", fulfil, out);
+            }
             Phase::Active | Phase::Suspended if !is_settled => {
                 // The record keeps the preimage, that is enough of an update.
                 let fulfil = UpdateFulfillHtlc { tlvs: Vec::new(), ..fulfil };
@@ -150,13 +152,19 @@ impl Channel {
             return false;
         }
         match self.locate(id) {
-            OwnHtlc::Signed => return true,
+            OwnHtlc::Signed if self.next_peer_counter().is_some() => return true,
+            OwnHtlc::Signed => self.refuse_update("update counter exhausted", message, out),
             // A race: the peer signed it, but its signature has not reached us.
             OwnHtlc::Unsigned => self.reconnect("unsigned HTLC failed by the peer", out),
             OwnHtlc::Settled => self.refuse_update("HTLC settled twice", message, out),
             OwnHtlc::Unknown => self.refuse_update("fail of an unknown HTLC", message, out),
         }
         false
+    }
+
+    /// The peer's counter after one more update.
+    fn next_peer_counter(&self) -> Option<u32> {
+        counter_after(self.signed.as_ref()?.remote_updates, self.peer.len().saturating_add(1))
     }
 
     fn refuse_settlement(&mut self, why: &str, fulfil: UpdateFulfillHtlc, out: &mut Vec<Output>) {

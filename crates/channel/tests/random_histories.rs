@@ -257,7 +257,7 @@ impl World {
                 break;
             }
             for by in [Alice, Bob] {
-                self.settle(by, 0, self.next_seed % 2 == 0);
+                self.settle(by, 0, self.next_seed.is_multiple_of(2));
             }
             self.pair.advance_ms(3_000);
             self.absorb();

@@ -338,6 +338,27 @@ impl Pair {
         self.give(side, Input::Fail { id, failure })
     }
 
+    /// A payment from `side`, finished.
+    pub fn pay(&mut self, side: Side, amount_msat: u64, seed: u64) {
+        let id = self.add_and_run(side, amount_msat, seed);
+        self.fulfil(side.other(), id, seed);
+        self.run();
+        self.clear();
+    }
+
+    /// Open, with this much on Bob's side.
+    pub fn funded(bob_msat: u64) -> Self {
+        let mut pair = Self::open();
+        pair.pay(Alice, bob_msat, 99);
+        pair
+    }
+
+    /// Own HTLCs whose fate is still open.
+    pub fn unresolved(&self, side: Side) -> usize {
+        let outgoing = self.channel(side).outgoing_htlcs();
+        outgoing.filter(|outgoing| outgoing.preimage.is_none()).count()
+    }
+
     /// Our and the peer's balance, as `side` sees them.
     pub fn balances(&self, side: Side) -> (u64, u64) {
         let state = self.state(side);

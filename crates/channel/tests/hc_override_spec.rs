@@ -1,0 +1,207 @@
+//! Override: E's HCOverrideSpec (protocol.md section 8.4), and what we do better.
+
+mod common;
+
+use common::*;
+use steward_channel::{CommandRefusal, DropCause, Input, Output, Phase};
+use steward_wire::{Message, Signature};
+
+const NEW_HOST_BALANCE_MSAT: u64 = 9_999_899_999;
+
+fn propose(pair: &mut Pair) -> Vec<Output> {
+    pair.give(Alice, Input::ProposeOverride { local_balance_msat: NEW_HOST_BALANCE_MSAT })
+}
+
+fn suspend(pair: &mut Pair) {
+    pair.give(Alice, Input::Suspend);
+    pair.run();
+    pair.clear();
+}
+
+fn assert_overridden(pair: &Pair) {
+    assert_eq!(pair.phases(), (Phase::Active, Phase::Active));
+    pair.assert_in_agreement();
+    assert_eq!(pair.balances(Bob), (100_001, NEW_HOST_BALANCE_MSAT));
+    assert_eq!(pair.channel(Alice).pending_override(), None);
+    assert_eq!(pair.channel(Bob).pending_override(), None);
+}
+
+#[test]
+fn line_20_proposing_and_accepting_are_refused_in_normal_operation() {
+    let mut pair = Pair::open();
+    let refused = [Output::CommandRefused(CommandRefusal::NotSuspended)];
+    assert_eq!(propose(&mut pair), refused);
+    assert_eq!(pair.give(Bob, Input::AcceptOverride), refused);
+    assert!(pair.sent.is_empty());
+}
+
+#[test]
+fn line_33_a_proposal_without_a_signature_is_ignored_a_good_one_accepted() {
+    let mut pair = Pair::open();
+    suspend(&mut pair);
+    propose(&mut pair);
+    let Message::StateOverride(mut proposal) = pair.lose(Alice) else { panic!() };
+    proposal.local_sig_of_remote = Signature::ZERO;
+    pair.give(Bob, Input::Message(Message::StateOverride(proposal)));
+    let outputs = pair.give(Bob, Input::AcceptOverride);
+    assert_eq!(outputs, [Output::CommandRefused(CommandRefusal::NoOverride)]);
+    assert!(pair.on_wire(Bob).is_empty());
+
+    propose(&mut pair);
+    pair.run();
+    let proposed = Output::OverrideProposed { our_balance_msat: 100_001 };
+    assert!(pair.events(Bob).contains(&proposed));
+    pair.give(Bob, Input::AcceptOverride);
+    pair.run();
+    assert_overridden(&pair);
+    assert_eq!(pair.events(Alice), [Output::Overridden, Output::Active]);
+    assert_eq!(pair.sent_by(Bob), ["StateUpdate"]);
+    pair.pay(Alice, 5_000, 1);
+    pair.assert_in_agreement();
+}
+
+#[test]
+fn line_69_a_proposal_made_offline_is_sent_after_the_clients_error() {
+    let mut pair = Pair::funded(500_000);
+    let of_bob = pair.add_and_run(Bob, 200_000, 1);
+    suspend(&mut pair);
+    pair.disconnect();
+    propose(&mut pair);
+    assert!(pair.sent.is_empty());
+    pair.restart(Alice);
+    pair.connect();
+    pair.run();
+    assert_eq!(pair.sent_by(Bob), ["Error"]);
+    assert_eq!(pair.sent_by(Alice), ["StateOverride"]);
+    pair.clear();
+    pair.give(Bob, Input::AcceptOverride);
+    let events = pair.events(Bob);
+    assert_eq!(events[0], Output::HtlcDropped { id: of_bob, cause: DropCause::Override });
+    assert_eq!(dropped(&events), [of_bob]);
+    pair.run();
+    assert_overridden(&pair);
+}
+
+#[test]
+fn line_113_a_fulfil_after_the_time_out_is_refused_and_kept() {
+    let mut pair = Pair::open();
+    let id = pair.add_and_run(Alice, 100_001, 1);
+    suspend(&mut pair);
+    pair.set_height_of(Alice, HEIGHT + CLTV_DELTA + 1);
+    assert_eq!(dropped(&pair.events(Alice)), [id]);
+    pair.fulfil(Bob, id, 1);
+    pair.run();
+    let events = pair.events(Alice);
+    assert!(matches!(&events[..], [Output::Evidence(e), ..] if e.message_type == 63503));
+    assert_eq!(fulfilled(&events), []);
+    // Alice's days went on; Bob need not agree on the day to accept.
+    propose(&mut pair);
+    pair.run();
+    pair.give(Bob, Input::AcceptOverride);
+    pair.run();
+    assert_overridden(&pair);
+    assert_eq!(dropped(&pair.events(Alice)), []);
+}
+
+#[test]
+fn line_151_a_fulfil_while_suspended_is_not_settled_again_by_the_override() {
+    let mut pair = Pair::open();
+    let id = pair.add_and_run(Alice, 100_001, 1);
+    suspend(&mut pair);
+    pair.fulfil(Bob, id, 1);
+    pair.run();
+    assert_eq!(fulfilled(&pair.events(Alice)), [id]);
+    propose(&mut pair);
+    pair.run();
+    pair.give(Bob, Input::AcceptOverride);
+    pair.run();
+    assert_overridden(&pair);
+    assert_eq!(pair.events(Alice), [Output::Overridden, Output::Active]);
+}
+
+#[test]
+fn line_184_a_client_that_does_not_know_the_hosts_error_hears_it_after_the_state() {
+    let mut pair = Pair::open();
+    pair.disconnect();
+    pair.give(Alice, Input::Suspend);
+    propose(&mut pair);
+    pair.clear();
+    pair.connect();
+    pair.run();
+    // We send the proposal along, E only at the next connection (section 9.2, 27).
+    assert_eq!(pair.sent_by(Alice), ["LastCrossSignedState", "Error", "StateOverride"]);
+    pair.assert_suspended(Bob, false, Some(8));
+    pair.give(Bob, Input::AcceptOverride);
+    pair.run();
+    assert_overridden(&pair);
+}
+
+#[test]
+fn an_acceptance_that_got_lost_is_made_good_by_reconnecting() {
+    let mut pair = Pair::open();
+    suspend(&mut pair);
+    propose(&mut pair);
+    pair.run();
+    pair.give(Bob, Input::AcceptOverride);
+    pair.lose(Bob);
+    assert_eq!(pair.phases(), (Phase::Suspended, Phase::Active));
+    pair.reconnect();
+    pair.run();
+    assert_overridden(&pair);
+}
+
+#[test]
+fn a_host_takes_the_acceptance_from_the_clients_state() {
+    let mut pair = Pair::open();
+    suspend(&mut pair);
+    propose(&mut pair);
+    pair.run();
+    pair.give(Bob, Input::AcceptOverride);
+    pair.lose(Bob);
+    pair.reconnect();
+    pair.deliver_named(Bob, "InvokeHostedChannel");
+    pair.deliver_named(Alice, "LastCrossSignedState");
+    pair.deliver_named(Bob, "LastCrossSignedState");
+    assert_eq!(pair.phases().0, Phase::Active);
+    pair.run();
+    assert_overridden(&pair);
+}
+
+#[test]
+fn another_balance_is_proposed_with_higher_counters() {
+    let mut pair = Pair::open();
+    suspend(&mut pair);
+    pair.give(Alice, Input::ProposeOverride { local_balance_msat: 1 });
+    let first = *pair.channel(Alice).pending_override().unwrap();
+    propose(&mut pair);
+    let second = *pair.channel(Alice).pending_override().unwrap();
+    assert!(second.local_updates > first.local_updates);
+    propose(&mut pair);
+    assert_eq!(*pair.channel(Alice).pending_override().unwrap(), second);
+}
+
+#[test]
+fn an_override_exceeds_every_counter_seen() {
+    let mut pair = Pair::funded(500_000);
+    pair.add(Bob, 100_000, 1);
+    pair.deliver_named(Bob, "UpdateAddHtlc");
+    suspend(&mut pair);
+    propose(&mut pair);
+    let proposal = *pair.channel(Alice).pending_override().unwrap();
+    let state = pair.state(Alice);
+    assert_eq!(proposal.local_updates, state.local_updates + 1);
+    assert_eq!(proposal.remote_updates, state.remote_updates + 2);
+}
+
+#[test]
+fn waiting_settlements_end_with_the_override() {
+    let mut pair = Pair::open();
+    let id = pair.add_and_run(Alice, 100_001, 1);
+    suspend(&mut pair);
+    pair.fail(Bob, id);
+    propose(&mut pair);
+    pair.run();
+    pair.clear();
+    pair.give(Bob, Input::AcceptOverride);
+    assert!(pair.events(Bob).contains(&Output::SettlementRecorded { id }));
+}
