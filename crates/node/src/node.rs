@@ -163,11 +163,8 @@ impl Prepared {
     }
 
     fn watch_settings(&self) -> Result<WatchSettings, Error> {
-        let resume = (self.height > 0).then(|| Tip {
-            height: self.height,
-            hash: None,
-            time_unix: self.started_ms / 1000,
-        });
+        let believed = Tip { height: self.height, hash: None, time_unix: self.started_ms / 1000 };
+        let resume = Some(believed).filter(|tip| tip.height > 0);
         let config = &self.config;
         let settings = config.chain.watch_settings(config.node.network, resume);
         settings.map_err(|error| chain_error(&error))

@@ -1,4 +1,5 @@
 //! What the doctor finds, with and without a running node.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers are tests too")]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! A node whose disk or chain source fails stops, and says why.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers are tests too")]
 
 mod common;
 
@@ -58,13 +59,10 @@ async fn fragile_node() -> Fragile {
     let dir = tempfile::tempdir().unwrap();
     let broken = Arc::new(AtomicBool::new(false));
     let store = FragileStore { inner: MemoryStore::new(), broken: Arc::clone(&broken) };
-    let (chain, _) = ClockSource::manual(100, system_clock());
-    let parts = NodeParts {
-        seed: Seed::generate().unwrap(),
-        store: Box::new(store),
-        chain: Box::new(chain),
-    };
-    let handle = Node::start_with(config(dir.path(), &[]), parts).await.unwrap();
+    let config = config(dir.path(), &[]);
+    let chain = config.chain.open(config.node.network).unwrap();
+    let parts = NodeParts { seed: Seed::generate().unwrap(), store: Box::new(store), chain };
+    let handle = Node::start_with(config, parts).await.unwrap();
     Fragile { _dir: dir, handle, broken }
 }
 

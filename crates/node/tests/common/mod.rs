@@ -1,5 +1,12 @@
 //! Nodes for tests: on loopback, on regtest, in directories of their own.
 #![allow(dead_code, reason = "each test file uses a part")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests may panic as tests do"
+)]
 
 use std::path::Path;
 use std::time::Duration;
@@ -10,9 +17,9 @@ use steward_node::{Config, EffectiveConfig, Node, NodeHandle, NodeKeys, Seed, So
 use tokio::sync::broadcast::Receiver;
 
 /// Nothing here takes this long unless it hangs.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-pub fn config(dir: &Path, overrides: &[&str]) -> Config {
+pub(crate) fn config(dir: &Path, overrides: &[&str]) -> Config {
     let mut all = vec![
         format!("data_dir={}", dir.display()),
         "listen.addresses=127.0.0.1:0".to_owned(),
@@ -23,20 +30,20 @@ pub fn config(dir: &Path, overrides: &[&str]) -> Config {
 }
 
 /// A command that writes a row and whose answer waits for it.
-pub async fn write_something(handle: &NodeHandle) -> Result<Reply, Error> {
+pub(crate) async fn write_something(handle: &NodeHandle) -> Result<Reply, Error> {
     let peer = NodeKeys::new(&Seed::generate().unwrap(), Network::Regtest).node_id();
     handle.command(Command::Connect { peer, addresses: vec!["127.0.0.1:1".to_owned()] }).await
 }
 
 /// A node and the directory it lives in.
-pub struct TestNode {
-    pub dir: tempfile::TempDir,
-    pub config: Config,
-    pub handle: NodeHandle,
+pub(crate) struct TestNode {
+    pub(crate) dir: tempfile::TempDir,
+    pub(crate) config: Config,
+    pub(crate) handle: NodeHandle,
 }
 
 impl TestNode {
-    pub async fn start(overrides: &[&str]) -> Self {
+    pub(crate) async fn start(overrides: &[&str]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let config = config(dir.path(), overrides);
         let handle = Node::start(config.clone()).await.unwrap();
@@ -44,12 +51,12 @@ impl TestNode {
     }
 
     /// Where the node listens, as `host:port`.
-    pub fn address(&self) -> String {
+    pub(crate) fn address(&self) -> String {
         self.handle.info().listen[0].to_string()
     }
 
     /// Opens a channel with `host` and waits until both have signed it.
-    pub async fn open_channel(&self, host: &TestNode) {
+    pub(crate) async fn open_channel(&self, host: &TestNode) {
         let (mut here, mut there) = (self.handle.subscribe(), host.handle.subscribe());
         self.handle.command(invoke(&host.handle)).await.unwrap();
         let is_opened = |kind: &EventKind| matches!(kind, EventKind::ChannelOpened { .. });
@@ -58,7 +65,7 @@ impl TestNode {
     }
 
     /// Waits until all channels can be used.
-    pub async fn channels_active(&self) {
+    pub(crate) async fn channels_active(&self) {
         let active = async {
             loop {
                 let Reply::Status(status) = self.handle.command(Command::Status).await.unwrap()
@@ -80,7 +87,7 @@ impl TestNode {
 }
 
 /// Asks for a channel with `host`.
-pub fn invoke(host: &NodeHandle) -> Command {
+pub(crate) fn invoke(host: &NodeHandle) -> Command {
     Command::InvokeChannel {
         host: host.info().node_id,
         addresses: vec![host.info().listen[0].to_string()],
@@ -88,7 +95,10 @@ pub fn invoke(host: &NodeHandle) -> Command {
     }
 }
 
-pub async fn wait_for(events: &mut Receiver<Event>, matches: impl Fn(&EventKind) -> bool) -> Event {
+pub(crate) async fn wait_for(
+    events: &mut Receiver<Event>,
+    matches: impl Fn(&EventKind) -> bool,
+) -> Event {
     let found = async {
         loop {
             let event = events.recv().await.expect("events go on");
