@@ -15,7 +15,7 @@ use steward_engine::{Command, Engine, Error, Keys, Reply};
 use steward_graph::Graph;
 use steward_invoice::parse;
 use steward_store::{MemoryStore, Store};
-use steward_wire::{NodeId, PaymentHash, Preimage};
+use steward_wire::{ChannelId, NodeId, Onion, PaymentHash, Preimage, UpdateAddHtlc};
 
 pub const CHAIN_HASH: [u8; 32] = [0x6f; 32];
 pub const START_MS: u64 = 1_790_000_000_000;
@@ -87,6 +87,10 @@ pub struct Node {
     graph: Graph,
     /// The time it was told last.
     told_ms: u64,
+    /// Frames for connections that a test holds itself.
+    taps: BTreeMap<ConnId, Vec<(u16, Vec<u8>)>>,
+    /// The test answers this node's requests for routes.
+    routes_by_hand: bool,
 }
 
 pub struct Net {
@@ -116,6 +120,8 @@ impl Net {
                 inbox: VecDeque::new(),
                 graph: Graph::new(Chain::Regtest),
                 told_ms: START_MS,
+                taps: BTreeMap::new(),
+                routes_by_hand: false,
             })
             .collect();
         let mut net = Self {
@@ -290,7 +296,9 @@ impl Net {
     pub fn act(&mut self, node: usize, action: Action) {
         match action {
             Action::Send { conn, frames } => {
-                if let Some(link) = self.nodes[node].links.get(&conn).copied() {
+                if let Some(tap) = self.nodes[node].taps.get_mut(&conn) {
+                    tap.extend(frames);
+                } else if let Some(link) = self.nodes[node].links.get(&conn).copied() {
                     let input = Input::Frames { conn: link.their_conn, frames };
                     self.nodes[link.to].inbox.push_back(input);
                 }
@@ -303,6 +311,7 @@ impl Net {
             Action::Reply { reply, result } => {
                 self.nodes[node].replies.insert(reply, result);
             }
+            Action::FindRoute(_) if self.nodes[node].routes_by_hand => {}
             Action::FindRoute(request) => {
                 self.entropy += 1;
                 let entropy = sha256::Hash::hash(&self.entropy.to_be_bytes()).to_byte_array();
@@ -319,6 +328,65 @@ impl Net {
             Action::Log { code, text, .. } => self.nodes[node].logs.push((code, text)),
             Action::KeepConnected { .. } => {}
         }
+    }
+
+    /// From now on the test plays the far end of this connection.
+    pub fn wiretap(&mut self, node: usize, conn: ConnId) {
+        self.nodes[node].taps.insert(conn, Vec::new());
+    }
+
+    /// What was sent on a tapped connection since the last call.
+    pub fn tapped(&mut self, conn: ConnId) -> Vec<(u16, Vec<u8>)> {
+        let mut taps = self.nodes.iter_mut().filter_map(|node| node.taps.get_mut(&conn));
+        taps.next().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// A connection to `host` in the name of `client`, played by the test.
+    pub fn impersonate(&mut self, client: usize, host: usize) -> ConnId {
+        let conn = self.next_conn();
+        self.wiretap(host, conn);
+        let connected = Input::PeerConnected {
+            conn,
+            peer: self.client_id(client, host),
+            local: self.id(host),
+            features: hosted_features(),
+            inbound: true,
+            address: "127.0.0.1:2".to_owned(),
+        };
+        self.input(host, connected);
+        self.settle();
+        conn
+    }
+
+    /// An add as `client` could send it to `host` next, with an onion nobody can read.
+    pub fn raw_add(&mut self, client: usize, host: usize, amount_msat: u64) -> UpdateAddHtlc {
+        let state = self.channel(client, host).state.unwrap();
+        UpdateAddHtlc {
+            channel_id: ChannelId::of_pair(&self.client_id(client, host), &self.id(host)),
+            id: u64::from(state.local_updates) + 1,
+            amount_msat,
+            payment_hash: PaymentHash([1; 32]),
+            cltv_expiry: self.height + 500,
+            onion: Onion(Box::new([0; 1366])),
+            tlvs: Vec::new(),
+        }
+    }
+
+    /// The connection `node` has with `other`.
+    pub fn conn(&self, node: usize, other: usize) -> ConnId {
+        let links = &self.nodes[node].links;
+        *links.iter().rev().find(|(_, link)| link.to == other).expect("connected").0
+    }
+
+    pub fn channel_count(&mut self, node: usize) -> usize {
+        match self.command(node, Command::ListChannels) {
+            Ok(Reply::Channels(channels)) => channels.len(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub fn answer_routes_by_hand(&mut self, node: usize) {
+        self.nodes[node].routes_by_hand = true;
     }
 
     pub fn input(&mut self, node: usize, input: Input) {

@@ -1,0 +1,174 @@
+//! Payments to us: parts held until all are here, secrets, expiries, late parts.
+
+mod common;
+
+use common::{INITIAL_MSAT, Net, config};
+use steward_engine::io::{Input, RoutedPart};
+use steward_engine::row::{InvoiceRow, PaymentStatus};
+use steward_engine::{Command, Reply};
+use steward_onion::{OnionSeed, PathHop, Recipient, create};
+use steward_wire::{NodeId, ShortChannelId};
+
+/// A hand-made HTLC of client 1 to client 2 over host 0.
+struct Part {
+    amount_msat: u64,
+    total_msat: u64,
+    payment_secret: [u8; 32],
+    final_delta: u32,
+}
+
+fn routed(net: &Net, payee: NodeId, invoice: &InvoiceRow, part: &Part, seed: u8) -> RoutedPart {
+    let (host, client) = (net.id(0), net.client_id(1, 0));
+    let fee_msat = 1_000 + part.amount_msat / 1_000;
+    let path = vec![
+        PathHop {
+            node_id: host,
+            scid: ShortChannelId::of_pair(&host, &client),
+            fee_msat,
+            cltv_expiry_delta: 144,
+        },
+        PathHop {
+            node_id: payee,
+            scid: ShortChannelId::of_pair(&host, &net.client_id(2, 0)),
+            fee_msat: part.amount_msat,
+            cltv_expiry_delta: part.final_delta,
+        },
+    ];
+    let recipient = Recipient {
+        payment_secret: Some(part.payment_secret),
+        total_msat: part.total_msat,
+        metadata: None,
+        keysend_preimage: None,
+        custom_tlvs: Vec::new(),
+    };
+    let session_key = [seed; 32];
+    let seed = OnionSeed { session_key, prng_seed: [seed; 32], height: net.height };
+    let onion = create(&path, &recipient, &invoice.payment_hash, &seed).unwrap();
+    RoutedPart {
+        path,
+        amount_msat: onion.amount_msat,
+        fee_msat,
+        cltv_expiry: onion.cltv_expiry,
+        onion: onion.onion,
+        session_key,
+    }
+}
+
+/// Client 1 pays with hand-made parts instead of the router's.
+fn pay_by_hand(net: &mut Net, invoice: &InvoiceRow, parts: &[Part]) {
+    let command = net.pay_command(&invoice.bolt11, None);
+    let payee = match &command {
+        Command::Pay { invoice, .. } => invoice.payee,
+        _ => unreachable!(),
+    };
+    net.answer_routes_by_hand(1);
+    let reply = net.issue(1, command);
+    net.settle();
+    assert!(matches!(net.reply(1, reply), Ok(Reply::Payment(_))));
+    let parts: Vec<RoutedPart> = parts
+        .iter()
+        .enumerate()
+        .map(|(index, part)| routed(net, payee, invoice, part, index as u8 + 40))
+        .collect();
+    let payment_hash = invoice.payment_hash;
+    net.input(1, Input::Route { payment_hash, attempt: 1, result: Ok(parts) });
+    net.settle();
+}
+
+fn good(invoice: &InvoiceRow, amount_msat: u64) -> Part {
+    Part {
+        amount_msat,
+        total_msat: invoice.amount_msat.unwrap(),
+        payment_secret: invoice.payment_secret,
+        final_delta: 146,
+    }
+}
+
+#[test]
+fn parts_are_held_until_all_are_here_and_then_claimed_together() {
+    let mut net = Net::host_and_clients(2);
+    let invoice = net.invoice(2, Some(30_000_000));
+    pay_by_hand(&mut net, &invoice, &[good(&invoice, 10_000_000), good(&invoice, 20_000_000)]);
+    assert_eq!(net.payment(1, invoice.payment_hash).status, PaymentStatus::Complete);
+    assert_eq!(net.received(2, invoice.payment_hash), Some(30_000_000));
+    assert_eq!(net.agreed_balance_msat(2, 0), INITIAL_MSAT + 30_000_000);
+}
+
+#[test]
+fn a_part_without_the_rest_is_failed_after_a_minute() {
+    let mut net = Net::host_and_clients(2);
+    let invoice = net.invoice(2, Some(30_000_000));
+    pay_by_hand(&mut net, &invoice, &[good(&invoice, 10_000_000)]);
+    assert_eq!(net.payment(1, invoice.payment_hash).status, PaymentStatus::Pending);
+    net.tick(59_000);
+    assert_eq!(net.payment(1, invoice.payment_hash).status, PaymentStatus::Pending);
+    net.tick(3_000);
+    let payment = net.payment(1, invoice.payment_hash);
+    assert_eq!(payment.status, PaymentStatus::Failed);
+    assert_eq!(payment.failure.unwrap().0, "mpp_timeout");
+    assert_eq!(net.agreed_balance_msat(1, 0), INITIAL_MSAT);
+}
+
+#[test]
+fn a_held_part_survives_a_restart_of_the_payee() {
+    let mut net = Net::host_and_clients(2);
+    let invoice = net.invoice(2, Some(30_000_000));
+    let parts = [good(&invoice, 10_000_000)];
+    pay_by_hand(&mut net, &invoice, &parts);
+    net.crash(2);
+    net.start(2);
+    net.connect(2, 0);
+    net.settle();
+    assert_eq!(net.payment(1, invoice.payment_hash).status, PaymentStatus::Pending);
+    net.tick(62_000);
+    assert_eq!(net.payment(1, invoice.payment_hash).status, PaymentStatus::Failed);
+}
+
+#[test]
+fn a_wrong_payment_secret_is_refused_like_an_unknown_payment() {
+    let mut net = Net::host_and_clients(2);
+    let invoice = net.invoice(2, Some(10_000_000));
+    let part = Part { payment_secret: [1; 32], ..good(&invoice, 10_000_000) };
+    pay_by_hand(&mut net, &invoice, &[part]);
+    let payment = net.payment(1, invoice.payment_hash);
+    assert_eq!(payment.failure.unwrap().0, "incorrect_or_unknown_payment_details");
+}
+
+#[test]
+fn less_than_the_invoice_asks_is_refused() {
+    let mut net = Net::host_and_clients(2);
+    let invoice = net.invoice(2, Some(10_000_000));
+    let part = Part { total_msat: 9_000_000, ..good(&invoice, 9_000_000) };
+    pay_by_hand(&mut net, &invoice, &[part]);
+    let payment = net.payment(1, invoice.payment_hash);
+    assert_eq!(payment.failure.unwrap().0, "incorrect_or_unknown_payment_details");
+}
+
+#[test]
+fn an_htlc_that_expires_too_soon_is_refused() {
+    let mut net = Net::host_and_clients(2);
+    let invoice = net.invoice(2, Some(10_000_000));
+    let part = Part { final_delta: 100, ..good(&invoice, 10_000_000) };
+    pay_by_hand(&mut net, &invoice, &[part]);
+    let payment = net.payment(1, invoice.payment_hash);
+    assert_eq!(payment.failure.unwrap().0, "incorrect_or_unknown_payment_details");
+}
+
+#[test]
+fn a_keysend_is_refused_where_it_is_not_wanted() {
+    let mut configs = vec![config(); 2];
+    configs[0].accept_keysend = false;
+    let mut net = Net::new(configs);
+    net.open(1, 0);
+    let preimage = steward_wire::Preimage([4; 32]);
+    let keysend = Command::Keysend {
+        destination: net.id(0),
+        via: None,
+        amount_msat: 1_000_000,
+        max_fee_msat: None,
+        preimage,
+    };
+    net.command(1, keysend).unwrap();
+    let payment = net.payment(1, preimage.hash());
+    assert_eq!(payment.failure.unwrap().0, "incorrect_or_unknown_payment_details");
+}
