@@ -62,18 +62,23 @@ fn a_spoiled_file_is_set_aside_and_the_other_one_kept() {
 }
 
 #[test]
-fn a_file_cut_anywhere_is_set_aside() {
+fn a_file_cut_or_changed_anywhere_is_set_aside() {
     let dir = tempfile::tempdir().unwrap();
     let before = graph();
     publish(&before, 'H', 'R', 0);
     before.save(dir.path()).unwrap();
     let file = dir.path().join("graph.bin");
     let whole = fs::read(&file).unwrap();
-    for length in 0..whole.len() {
-        fs::write(&file, &whole[..length]).unwrap();
-        let after = Graph::load(dir.path(), Network::Regtest);
-        assert_eq!(after.channel_count(), 0, "{length}");
-        assert!(!file.exists());
+    for at in 0..whole.len() {
+        let cut = whole[..at].to_vec();
+        let mut changed = whole.clone();
+        changed[at] ^= 0x10;
+        for spoiled in [cut, changed] {
+            fs::write(&file, &spoiled).unwrap();
+            let after = Graph::load(dir.path(), Network::Regtest);
+            assert_eq!(after.channel_count(), 0, "at byte {at}");
+            assert!(!file.exists(), "at byte {at}");
+        }
     }
 }
 

@@ -216,6 +216,15 @@ fn a_hint_that_leads_through_the_payer_is_used_from_there_on() {
 }
 
 #[test]
+fn a_hint_with_the_number_of_our_own_channel_is_left_out() {
+    let mut request = request(50_000);
+    request.first_hops = vec![first_hop('H', 100_000)];
+    request.hints = vec![hint('H', 'R')];
+    request.hints[0][0].scid = scid('P', 'H');
+    assert_eq!(refusal(&graph(), &request), RouteError::NoRoute);
+}
+
+#[test]
 fn requests_that_make_no_sense_are_refused() {
     let mut good = request(50_000);
     good.first_hops = vec![first_hop('H', 100_000)];

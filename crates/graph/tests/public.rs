@@ -44,6 +44,16 @@ fn a_payment_crosses_a_public_hosted_channel_to_a_hint() {
 }
 
 #[test]
+fn a_hint_with_the_number_of_another_public_channel_is_left_out() {
+    let graph = graph();
+    publish(&graph, 'H', 'X', 1_000);
+    let mut request = by_host(50_000);
+    request.hints = vec![hint('X', 'R')];
+    request.hints[0][0].scid = scid('H', 'X');
+    assert_eq!(refusal(&graph, &request), RouteError::NoRoute);
+}
+
+#[test]
 fn a_public_channel_is_used_once_both_directions_are_known() {
     let graph = graph();
     let request = by_host(50_000);
