@@ -11,7 +11,7 @@ use steward_p2p::{PeerAddress, Transport};
 use steward_store::History;
 use steward_wire::{NodeId, Preimage};
 use tokio::runtime::Handle;
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use zeroize::Zeroizing;
@@ -27,8 +27,8 @@ use crate::replies::Replies;
 use crate::seed::Seed;
 use crate::stop::Stop;
 
-/// A running node. When the last clone is dropped without [`NodeHandle::shutdown`], the node ends
-/// as in a crash: nothing durable is lost.
+/// A running node. When the last clone is dropped without [`NodeHandle::shutdown`], it ends by
+/// itself: what it has taken in becomes durable, but nobody can wait for it.
 #[derive(Clone)]
 pub struct NodeHandle(Arc<Shared>);
 
@@ -64,6 +64,8 @@ pub(crate) struct Shared {
     /// Taken by whoever shuts down.
     pub(crate) engine_thread: Mutex<Option<EngineJoin>>,
     pub(crate) tasks: Mutex<JoinSet<()>>,
+    /// True once the shutdown is complete.
+    pub(crate) torn_down: watch::Sender<bool>,
 }
 
 impl NodeHandle {
@@ -163,13 +165,22 @@ impl NodeHandle {
     }
 
     /// Ends the node in order: no new commands, connections closed, all inputs handled and
-    /// durable, the database checkpointed and unlocked. May be called more than once.
+    /// durable, the database checkpointed and unlocked. May be called more than once, and goes on
+    /// if its caller does not wait.
     ///
     /// # Errors
     /// What stopped the node before, or while, it was shut down.
     pub async fn shutdown(&self) -> Result<(), Error> {
         let engine_thread = lock(&self.0.engine_thread).take();
-        let Some(engine_thread) = engine_thread else { return self.stopped().await };
+        if let Some(engine_thread) = engine_thread {
+            tokio::spawn(self.clone().shut_down(engine_thread));
+        }
+        // The sender lives as long as this handle.
+        let _ = self.0.torn_down.subscribe().wait_for(|done| *done).await;
+        self.stopped().await
+    }
+
+    async fn shut_down(self, engine_thread: EngineJoin) {
         tracing::info!("shutting down");
         if timeout(DISCONNECT_TIMEOUT, self.0.transport.shutdown()).await.is_err() {
             tracing::warn!("not all connections ended in time");
@@ -188,7 +199,7 @@ impl NodeHandle {
             Err(error) => self.0.stop.fail(error),
         }
         lock(&self.0.tasks).abort_all();
-        self.stopped().await
+        self.0.torn_down.send_replace(true);
     }
 
     async fn save_graph(&self) {

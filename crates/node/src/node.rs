@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use bitcoin::constants::ChainHash;
-use steward_chain::{ChainSource, Tip, WatchSettings, system_clock, watch};
+use steward_chain::{ChainSource, Tip, WatchSettings, system_clock};
 use steward_engine::{Action, Engine, Error, Event, Keys};
 use steward_graph::Graph;
 use steward_p2p::{
@@ -17,7 +17,7 @@ use steward_p2p::{
 };
 use steward_store::{CommitThread, History, Store};
 use tokio::runtime::Handle;
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::clock::now_ms;
@@ -114,7 +114,15 @@ impl Prepared {
         let watch_settings = self.watch_settings()?;
         let (transport, peer_events) = Transport::new(transport_config(&self.config));
         // The port is ours before anything moves: two daemons on one port are a common slip.
-        let listen = listen(&transport, &self.config.listen.addresses, &self.keys).await?;
+        let listening = listen(&transport, &self.config.listen.addresses, &self.keys).await;
+        let listen = match listening {
+            Ok(bound) => bound,
+            Err(error) => {
+                drop(peer_events);
+                transport.shutdown().await;
+                return Err(error);
+            }
+        };
         let (inputs, engine_inputs) = input_queue();
         let info = NodeInfo {
             network: self.config.node.network,
@@ -159,6 +167,7 @@ impl Prepared {
             stop,
             engine_thread: std::sync::Mutex::new(Some(engine_thread)),
             tasks: std::sync::Mutex::new(tasks),
+            torn_down: watch::Sender::new(false),
         }))
     }
 
@@ -237,7 +246,7 @@ async fn watch_chain(
     updates: mpsc::Sender<steward_chain::ChainUpdate>,
     stop: Stop,
 ) {
-    if let Err(error) = watch(source, settings, system_clock(), updates).await {
+    if let Err(error) = steward_chain::watch(source, settings, system_clock(), updates).await {
         stop.fail(chain_error(&error));
     }
 }

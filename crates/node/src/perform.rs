@@ -153,3 +153,84 @@ fn log(level: Level, code: &'static str, peer: Option<NodeId>, text: &str) {
         Level::Debug => tracing::debug!(code, peer, "{text}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use bitcoin::Network;
+    use bitcoin::constants::ChainHash;
+    use steward_engine::ReplyId;
+    use steward_p2p::{SessionConfig, Transport, TransportConfig};
+
+    use super::*;
+    use crate::queue::input_queue;
+    use crate::seed::Seed;
+
+    /// Writes down what it is asked to do.
+    #[derive(Default)]
+    struct Recorder(Mutex<Vec<String>>);
+
+    impl PeerTransport for Recorder {
+        fn send(&self, conn: ConnectionId, messages: Vec<CustomMessage>) {
+            let types: Vec<_> = messages.iter().map(|(message_type, _)| message_type).collect();
+            self.0.lock().unwrap().push(format!("send {conn} {types:?}"));
+        }
+
+        fn disconnect(&self, conn: ConnectionId, reason: &str) {
+            self.0.lock().unwrap().push(format!("disconnect {conn} {reason}"));
+        }
+    }
+
+    fn performer(recorder: &Arc<Recorder>) -> Performer {
+        let session = SessionConfig {
+            chain: ChainHash::REGTEST,
+            hosted_channel_bits: true,
+            attribution: true,
+        };
+        let (transport, _) = Transport::new(TransportConfig::new(session));
+        let keys = NodeKeys::new(&Seed::generate().unwrap(), Network::Regtest);
+        let transport_seen: Arc<dyn PeerTransport> = Arc::clone(recorder) as _;
+        Performer {
+            transport: transport_seen,
+            reconnector: Reconnector::new(transport),
+            replies: Replies::default(),
+            events: broadcast::channel(1).0,
+            routes: Routes::new(
+                Arc::new(Graph::new(Network::Regtest)),
+                keys.node_id(),
+                Handle::current(),
+                input_queue().0,
+                Arc::default(),
+            ),
+            keys,
+        }
+    }
+
+    fn send(conn: u64, message_type: u16) -> Action {
+        Action::Send { conn: ConnId(conn), frames: vec![(message_type, Vec::new())] }
+    }
+
+    #[tokio::test]
+    async fn messages_of_several_batches_leave_together_and_in_order() {
+        let recorder = Arc::new(Recorder::default());
+        performer(&recorder).perform(vec![vec![send(1, 10), send(2, 20)], vec![send(1, 11)]]);
+        assert_eq!(*recorder.0.lock().unwrap(), ["send 1 [10, 11]", "send 2 [20]"]);
+    }
+
+    #[tokio::test]
+    async fn what_was_to_be_sent_before_a_disconnect_is_sent_first() {
+        let recorder = Arc::new(Recorder::default());
+        let disconnect = Action::Disconnect { conn: ConnId(1), reason: "bye".to_owned() };
+        performer(&recorder).perform(vec![vec![send(1, 10), disconnect, send(2, 20)]]);
+        let expected = ["send 1 [10]", "disconnect 1 bye", "send 2 [20]"];
+        assert_eq!(*recorder.0.lock().unwrap(), expected);
+    }
+
+    #[tokio::test]
+    async fn a_reply_nobody_waits_for_is_dropped() {
+        let recorder = Arc::new(Recorder::default());
+        let result = Ok(steward_engine::Reply::Done);
+        performer(&recorder).perform(vec![vec![Action::Reply { reply: ReplyId(7), result }]]);
+    }
+}

@@ -76,3 +76,28 @@ impl Drop for PendingReply {
         self.replies.lock().senders.remove(&self.id);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_answer_reaches_who_asked() {
+        let replies = Replies::default();
+        let (first, second) = (replies.register().unwrap(), replies.register().unwrap());
+        replies.answer(second.id, Ok(Reply::Done));
+        assert!(second.answer().await.is_some());
+        replies.give_up();
+        assert!(first.answer().await.is_none());
+    }
+
+    #[test]
+    fn too_many_commands_are_refused_until_one_is_given_up() {
+        let replies = Replies::default();
+        let mut pending: Vec<_> =
+            (0..MAX_OUTSTANDING_COMMANDS).map(|_| replies.register().unwrap()).collect();
+        assert_eq!(replies.register().err().unwrap().code, "node_busy");
+        pending.pop();
+        assert!(replies.register().is_ok());
+    }
+}

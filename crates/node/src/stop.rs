@@ -70,3 +70,29 @@ impl Drop for StopOnPanic {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_first_reason_stays() {
+        let stop = Stop::new();
+        stop.fail(Error::ours("first", ""));
+        stop.fail(Error::ours("second", ""));
+        stop.done();
+        assert_eq!(stop.stopped().await.unwrap_err().code, "first");
+    }
+
+    #[tokio::test]
+    async fn a_panic_of_a_thread_stops_the_node() {
+        let stop = Stop::new();
+        let guard = StopOnPanic { stop: stop.clone(), thread: "test" };
+        let thread = std::thread::spawn(move || {
+            let _guard = guard;
+            panic!("on purpose");
+        });
+        assert!(thread.join().is_err());
+        assert_eq!(stop.stopped().await.unwrap_err().code, "bug");
+    }
+}

@@ -117,6 +117,7 @@ fn secrets_are_not_shown() {
         .unwrap();
     let shown: Vec<_> = effective.entries().filter_map(|entry| entry.value).collect();
     assert!(!shown.iter().any(|value| value.contains("topsecret")));
+    assert!(!format!("{effective:?}").contains("topsecret"));
     assert_eq!(shown.iter().filter(|value| *value == "***").count(), 2);
 }
 

@@ -100,6 +100,27 @@ async fn shutdown_unlocks_the_directory_and_may_be_repeated() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_shutdown_goes_on_if_its_caller_does_not_wait() {
+    let node = TestNode::start(&[]).await;
+    let given_up = tokio::time::timeout(std::time::Duration::ZERO, node.handle.shutdown()).await;
+    assert!(given_up.is_err());
+    tokio::time::timeout(PATIENCE, node.handle.stopped()).await.unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_payment_nobody_can_deliver_ends_with_its_reason() {
+    let host = TestNode::start(GENEROUS).await;
+    let (payer, stranger) = (TestNode::start(&[]).await, TestNode::start(&[]).await);
+    payer.open_channel(&host).await;
+    payer.channels_active().await;
+    let payee = stranger.handle.info().node_id;
+    let paid = payer.handle.keysend_and_wait(payee, None, 1_000_000, None, PATIENCE).await;
+    let paid = paid.unwrap();
+    assert_eq!(paid.status, PaymentStatus::Failed);
+    assert!(paid.failure.is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_was_shut_down_answers_no_commands() {
     let node = TestNode::start(&[]).await;
     node.handle.shutdown().await.unwrap();

@@ -9,7 +9,7 @@ use steward_engine::limits::MIN_CLTV_EXPIRY_DELTA_BLOCKS;
 use steward_wire::features::{INIT_HOSTED_CHANNELS, INIT_RESIZABLE};
 use steward_wire::{HostedChannelBranding, InitHostedChannel};
 
-use super::{Config, ConfigError, HostConfig};
+use super::{Config, ConfigError, HostConfig, Secret};
 use crate::limits::{
     MAX_BRANDING_PNG_BYTES, MAX_CAPACITY_SAT, MAX_HTLCS_PER_DIRECTION, MAX_MIN_HTLC_SAT_IMMORTAN,
     MIN_IN_FLIGHT_SAT_IMMORTAN,
@@ -162,8 +162,7 @@ impl HostConfig {
             initial_client_balance_msat: self.initial_client_balance_sat.saturating_mul(1000),
             features,
         };
-        let secrets =
-            self.secrets.iter().map(|secret| secret_bytes(secret)).collect::<Result<_, _>>()?;
+        let secrets = self.secrets.iter().map(secret_bytes).collect::<Result<_, _>>()?;
         Ok(engine::HostConfig {
             accept_new_channels: self.accept_new_channels,
             offer,
@@ -190,7 +189,7 @@ impl HostConfig {
     }
 }
 
-fn secret_bytes(secret: &str) -> Result<Vec<u8>, ConfigError> {
+fn secret_bytes(Secret(secret): &Secret) -> Result<Vec<u8>, ConfigError> {
     let Some(digits) = secret.strip_prefix("hex:") else {
         return Ok(secret.as_bytes().to_vec());
     };

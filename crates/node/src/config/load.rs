@@ -45,8 +45,8 @@ impl fmt::Display for Origin {
     }
 }
 
-/// Where to look for configuration.
-#[derive(Clone, Debug, Default)]
+/// Where to look for configuration. Not to be shown: values may be secret.
+#[derive(Clone, Default)]
 pub struct Sources {
     /// A file that must exist. `None`: [`CONFIG_FILE`] in the data directory, if it is there.
     pub file: Option<PathBuf>,

@@ -18,7 +18,7 @@ pub use section::{
     ApiConfig, HostConfig, KeyInfo, ListenConfig, LogConfig, NodeConfig, PaymentsConfig,
     ProxyConfig,
 };
-pub use value::Kind;
+pub use value::{Kind, Secret};
 
 /// Name of the configuration file in the data directory.
 pub const CONFIG_FILE: &str = "steward.toml";

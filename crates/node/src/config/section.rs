@@ -9,7 +9,7 @@ use steward_chain::ChainConfig;
 use steward_p2p::PeerAddress;
 use toml::Value;
 
-use super::value::{Kind, Setting};
+use super::value::{Kind, Secret, Setting};
 
 /// What is known of one key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -153,7 +153,7 @@ section! {
         max_capacity_sat: u64 = 10_000_000,
         /// Secrets that open a channel, as text, or as bytes after `hex:`. Default none.
         #secret = true
-        secrets: Vec<String> = Vec::new(),
+        secrets: Vec<Secret> = Vec::new(),
         /// Whether one of the secrets is needed. Default false.
         require_secret: bool = false,
         /// Whether a client that shows a valid state of a channel we have no record of is believed.

@@ -1,5 +1,6 @@
 //! How one configuration value is read from TOML or from text, and shown. Not what it means.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -41,6 +42,16 @@ impl Kind {
                     .collect(),
             ),
         }
+    }
+}
+
+/// Text that debug output does not show.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(pub String);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("\"***\"")
     }
 }
 
@@ -108,6 +119,8 @@ macro_rules! text_setting {
 text_setting! {
     String, Kind::Text, "text",
         |text| Some(text.to_owned()), |value| value.clone();
+    Secret, Kind::Text, "text",
+        |text| Some(Secret(text.to_owned())), |value| value.0.clone();
     PathBuf, Kind::Path, "a path",
         |text| (!text.is_empty()).then(|| text.into()), |value| value.display().to_string();
     SocketAddr, Kind::Text, "an address such as 127.0.0.1:9735 or [::1]:9735",
