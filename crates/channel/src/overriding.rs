@@ -39,15 +39,12 @@ impl Channel {
         local_balance_msat: u64,
         env: &Env<'_>,
     ) -> Result<StateOverride, CommandRefusal> {
-        let signed = self.signed.as_ref().ok_or(CommandRefusal::NotOpen)?;
+        let base = self.override_base().ok_or(CommandRefusal::NotOpen)?;
         if self.role != Role::Host {
             return Err(CommandRefusal::WrongRole);
         }
         if !self.is_suspended() {
             return Err(CommandRefusal::NotSuspended);
-        }
-        if local_balance_msat > signed.init_hosted_channel.channel_capacity_msat {
-            return Err(CommandRefusal::BalanceTooHigh);
         }
         if let Some(pending) = self.override_proposal {
             if pending.local_balance_msat == local_balance_msat {
@@ -64,7 +61,7 @@ impl Channel {
             remote_updates: next(self.highest.1)?,
             local_sig_of_remote: Signature::ZERO,
         };
-        let state = self.overriding_state(&proposal).ok_or(CommandRefusal::BalanceTooHigh)?;
+        let state = overriding_state(&base, &proposal).ok_or(CommandRefusal::BalanceTooHigh)?;
         proposal.local_sig_of_remote = state.sign_remote(env.key);
         Ok(proposal)
     }
@@ -123,22 +120,26 @@ impl Channel {
     /// As client: the state the host proposes, if it may follow ours and the host signed it.
     fn acceptable_state(&self, proposal: &StateOverride) -> Option<LastCrossSignedState> {
         let signed = self.signed.as_ref()?;
-        let state = self.overriding_state(proposal)?;
-        let is_after = state.local_updates >= signed.local_updates
-            && state.remote_updates >= signed.remote_updates
-            && (state.local_updates, state.remote_updates)
-                != (signed.local_updates, signed.remote_updates);
-        (is_after && state.block_day >= signed.block_day && self.is_signed_by_peer(&state))
-            .then_some(state)
+        // The host may have signed our resize already, or never heard of it.
+        let larger = self.resized_base();
+        larger.iter().chain([signed]).find_map(|base| {
+            let state = overriding_state(base, proposal)?;
+            let is_after = state.local_updates >= signed.local_updates
+                && state.remote_updates >= signed.remote_updates
+                && (state.local_updates, state.remote_updates)
+                    != (signed.local_updates, signed.remote_updates)
+                && state.block_day >= signed.block_day;
+            (is_after && self.is_signed_by_peer(&state)).then_some(state)
+        })
     }
 
     /// As client: the host did not get our acceptance of this proposal and proposes it again.
     fn is_in_force(&self, proposal: &StateOverride) -> bool {
-        let (Some(signed), Some(state)) = (&self.signed, self.overriding_state(proposal)) else {
-            return false;
-        };
-        state.remote_sig_of_local == signed.remote_sig_of_local
-            && state.sighash() == signed.sighash()
+        self.signed.as_ref().is_some_and(|signed| {
+            signed.remote_sig_of_local == proposal.local_sig_of_remote
+                && overriding_state(signed, proposal)
+                    .is_some_and(|state| state.sighash() == signed.sighash())
+        })
     }
 
     fn repeat_acceptance(&mut self, env: &Env<'_>, out: &mut Vec<Output>) {
@@ -154,7 +155,10 @@ impl Channel {
         let Some(proposal) = self.override_proposal.filter(|_| self.role == Role::Host) else {
             return;
         };
-        let Some(mut state) = self.overriding_state(&proposal) else { return };
+        let base = self.override_base();
+        let Some(mut state) = base.and_then(|base| overriding_state(&base, &proposal)) else {
+            return;
+        };
         state.remote_sig_of_local = update.local_sig_of_remote;
         let refusal = if update.block_day != proposal.block_day {
             "Override blockday is not acceptable"
@@ -177,35 +181,15 @@ impl Channel {
         self.role == Role::Host
             && self
                 .override_proposal
-                .and_then(|proposal| self.overriding_state(&proposal))
+                .zip(self.override_base())
+                .and_then(|(proposal, base)| overriding_state(&base, &proposal))
                 .is_some_and(|state| state.sighash() == theirs.sighash())
     }
 
-    /// The proposed state from our side, with the host's signature where it belongs.
-    fn overriding_state(&self, proposal: &StateOverride) -> Option<LastCrossSignedState> {
-        let signed = self.signed.as_ref()?;
-        let client_balance_msat = signed
-            .init_hosted_channel
-            .channel_capacity_msat
-            .checked_sub(proposal.local_balance_msat)?;
-        let host_state = LastCrossSignedState {
-            is_host: true,
-            last_refund_scriptpubkey: signed.last_refund_scriptpubkey.clone(),
-            init_hosted_channel: signed.init_hosted_channel.clone(),
-            block_day: proposal.block_day,
-            local_balance_msat: proposal.local_balance_msat,
-            remote_balance_msat: client_balance_msat,
-            local_updates: proposal.local_updates,
-            remote_updates: proposal.remote_updates,
-            incoming_htlcs: Vec::new(),
-            outgoing_htlcs: Vec::new(),
-            remote_sig_of_local: Signature::ZERO,
-            local_sig_of_remote: proposal.local_sig_of_remote,
-        };
-        Some(match self.role {
-            Role::Host => host_state,
-            Role::Client => host_state.reverse(),
-        })
+    /// As host: what a proposal builds on. A resize we have heard of counts as agreed, because
+    /// the client may hold our signature on it.
+    fn override_base(&self) -> Option<LastCrossSignedState> {
+        self.resized_base().or_else(|| self.signed.clone())
     }
 
     /// The fresh state replaces everything; HTLCs it leaves out are dead.
@@ -220,7 +204,12 @@ impl Channel {
         let pointless = std::mem::take(&mut self.waiting_settlements);
         out.extend(pointless.into_keys().map(|id| Output::SettlementRecorded { id }));
 
-        self.signed = Some(state);
+        let new_capacity_msat = state.init_hosted_channel.channel_capacity_msat;
+        let before = self.signed.replace(state);
+        if before.is_some_and(|b| b.init_hosted_channel.channel_capacity_msat != new_capacity_msat)
+        {
+            out.push(Output::Resized { new_capacity_msat });
+        }
         self.own.clear();
         self.peer.clear();
         self.outcomes.clear();
@@ -238,4 +227,28 @@ impl Channel {
         out.push(Output::Overridden);
         self.become_active(out);
     }
+}
+
+/// The proposed state from the side that holds `base`, with the host's signature where it belongs.
+fn overriding_state(
+    base: &LastCrossSignedState,
+    proposal: &StateOverride,
+) -> Option<LastCrossSignedState> {
+    let client_balance_msat =
+        base.init_hosted_channel.channel_capacity_msat.checked_sub(proposal.local_balance_msat)?;
+    let host_state = LastCrossSignedState {
+        is_host: true,
+        last_refund_scriptpubkey: base.last_refund_scriptpubkey.clone(),
+        init_hosted_channel: base.init_hosted_channel.clone(),
+        block_day: proposal.block_day,
+        local_balance_msat: proposal.local_balance_msat,
+        remote_balance_msat: client_balance_msat,
+        local_updates: proposal.local_updates,
+        remote_updates: proposal.remote_updates,
+        incoming_htlcs: Vec::new(),
+        outgoing_htlcs: Vec::new(),
+        remote_sig_of_local: Signature::ZERO,
+        local_sig_of_remote: proposal.local_sig_of_remote,
+    };
+    Some(if base.is_host { host_state } else { host_state.reverse() })
 }

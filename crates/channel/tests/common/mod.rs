@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test kit")]
 #![allow(clippy::indexing_slicing, reason = "a test kit")]
 
+pub mod world;
+
 use std::collections::VecDeque;
 
 use bitcoin::secp256k1::{PublicKey, SECP256K1, SecretKey};
