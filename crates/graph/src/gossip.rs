@@ -4,13 +4,12 @@
 //! The router uses a channel once an update of BOTH directions is known, and forgets it 14 days
 //! after the last one. A channel number is taken by whoever is announced first.
 
+use bitcoin::constants::ChainHash;
 use lightning::ln::msgs::{LightningError, UnsignedChannelUpdate};
 use lightning::routing::gossip::NodeId as LdkNodeId;
 use lightning_types::features::ChannelFeatures;
 use steward_wire::NodeId;
 use steward_wire::bolt7::{ChannelAnnouncement, ChannelUpdate, MESSAGE_FLAG_MUST_BE_ONE};
-
-use bitcoin::constants::ChainHash;
 
 use crate::error::GossipError;
 use crate::graph::Graph;

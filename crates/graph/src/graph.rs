@@ -85,6 +85,10 @@ impl Graph {
     /// A failure whose channel is unknown teaches nothing; nor does what happens on channels
     /// which are not in the graph.
     pub fn record(&self, result: &PathResult, now_ms: u64) {
+        // Most payments stay among hosted channels: no need to wait for running searches.
+        if !self.knows_some_of(&result.path) {
+            return;
+        }
         let Some(path) = to_ldk_path(&result.path, result.amount_msat) else { return };
         let now = Duration::from_millis(now_ms);
         match result.failed {
@@ -105,6 +109,11 @@ impl Graph {
     /// How many channels are known.
     pub fn channel_count(&self) -> usize {
         self.channels.read_only().channels().len()
+    }
+
+    fn knows_some_of(&self, path: &[(NodeId, ShortChannelId)]) -> bool {
+        let known = self.channels.read_only();
+        path.iter().any(|(_, scid)| known.channel(scid.0).is_some())
     }
 
     pub(crate) fn scorer(&self) -> RwLockReadGuard<'_, Scorer> {
