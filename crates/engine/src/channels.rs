@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bitcoin::secp256k1::SecretKey;
-use steward_channel::{Channel, Env, Input, Output, Phase, Role};
+use steward_channel::{Channel, Env, Input, Output, Role};
 use steward_wire::{NodeId, ShortChannelId};
 
 use crate::engine::Engine;
@@ -75,6 +75,11 @@ impl Channels {
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&NodeId, &Entry)> {
         self.entries.iter()
+    }
+
+    /// Channels that are connected or have HTLCs; all active ones are among them.
+    pub(crate) fn lively(&self) -> impl Iterator<Item = (&NodeId, &Entry)> {
+        self.lively.iter().filter_map(|peer| self.entries.get_key_value(peer))
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -265,11 +270,6 @@ impl Engine {
             };
             self.batch.writes.put(RowKey::Channel(peer), Write::Channel(row));
         }
-    }
-
-    /// True if HTLCs can be offered to this peer now.
-    pub(crate) fn is_active(&self, peer: &NodeId) -> bool {
-        self.channels.get(peer).is_some_and(|entry| entry.channel.phase() == Phase::Active)
     }
 
     /// Our secret key in the channel with this peer.

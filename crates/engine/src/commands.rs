@@ -1,5 +1,7 @@
 //! The operator's commands, carried out.
 
+use std::collections::BTreeSet;
+
 use steward_channel::{Channel, Phase, Role};
 use steward_invoice::{HintHop, Invoice};
 use steward_wire::{NodeId, Preimage, ShortChannelId, Snapshot};
@@ -242,21 +244,21 @@ impl Engine {
                 &connection.features,
             ),
         });
-        let is_connected = |peer: &NodeId| self.connections.values().any(|c| c.peer == *peer);
-        let wanted =
-            self.peers.values().filter(|row| !is_connected(&row.peer)).map(|row| PeerInfo {
-                peer: row.peer,
-                local: if row.is_host {
-                    node_id_of(&self.keys.towards_host(&row.peer))
-                } else {
-                    self.node_id
-                },
-                connected: false,
-                inbound: false,
-                addresses: row.addresses.clone(),
-                framing: None,
-                supports_hosted_channels: false,
-            });
+        let connected_ids: BTreeSet<NodeId> = self.connections.values().map(|c| c.peer).collect();
+        let unconnected = self.peers.values().filter(|row| !connected_ids.contains(&row.peer));
+        let wanted = unconnected.map(|row| PeerInfo {
+            peer: row.peer,
+            local: if row.is_host {
+                node_id_of(&self.keys.towards_host(&row.peer))
+            } else {
+                self.node_id
+            },
+            connected: false,
+            inbound: false,
+            addresses: row.addresses.clone(),
+            framing: None,
+            supports_hosted_channels: false,
+        });
         connected.chain(wanted).collect()
     }
 

@@ -165,8 +165,7 @@ impl Engine {
         let hash = preimage.hash();
         let outgoing: Vec<HtlcKey> = self
             .channels
-            .iter()
-            .filter(|(_, entry)| entry.channel.has_htlcs())
+            .lively()
             .flat_map(|(peer, entry)| {
                 let ours = entry.channel.outgoing_htlcs().filter(|htlc| htlc.preimage.is_none());
                 ours.filter(|htlc| htlc.htlc.payment_hash == hash)

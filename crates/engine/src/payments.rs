@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use steward_channel::{AddRefusal, Failure as ChannelFailure, Input, NewHtlc};
+use steward_channel::{AddRefusal, Failure as ChannelFailure, Input, NewHtlc, Phase};
 use steward_invoice::{HintHop, Invoice};
 use steward_onion::{DecodedFailure, decode_failure};
 use steward_wire::{NodeId, Onion, PaymentHash, Preimage, ShortChannelId};
@@ -212,8 +212,8 @@ impl Engine {
     /// Channels that can carry something now.
     pub(crate) fn first_hops(&self) -> Vec<FirstHop> {
         self.channels
-            .iter()
-            .filter(|(peer, _)| self.is_active(peer))
+            .lively()
+            .filter(|(_, entry)| entry.channel.phase() == Phase::Active)
             .map(|(peer, entry)| {
                 let summary = entry.channel.summary();
                 FirstHop {

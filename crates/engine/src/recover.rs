@@ -142,8 +142,8 @@ impl Engine {
     }
 
     fn all_incoming(&self) -> Vec<(HtlcKey, UpdateAddHtlc, bool)> {
-        let lively = self.channels.iter().filter(|(_, entry)| entry.channel.has_htlcs());
-        lively
+        self.channels
+            .lively()
             .flat_map(|(peer, entry)| {
                 entry.channel.incoming_htlcs().map(|htlc| {
                     let key = HtlcKey { peer: *peer, id: htlc.htlc.id };
