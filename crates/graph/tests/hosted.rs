@@ -207,6 +207,17 @@ fn a_host_pays_its_own_client_whose_hint_names_it() {
 }
 
 #[test]
+fn a_host_pays_its_own_client_whose_invoice_has_a_key_of_its_own() {
+    let mut request = request(50_000);
+    request.first_hops = vec![first_hop('G', 100_000), first_hop('S', 100_000)];
+    request.hints = vec![hint('P', 'R')];
+    request.hints[0][0].scid = scid('P', 'S');
+    let part = find_one(&graph(), &request);
+    assert_eq!(deliver_msat(&request, &part, "R"), 50_000);
+    assert_eq!((part.path[0].scid, part.fee_msat), (scid('P', 'S'), 0));
+}
+
+#[test]
 fn a_hint_that_leads_through_the_payer_is_used_from_there_on() {
     let mut request = request(50_000);
     request.first_hops = vec![first_hop('H', 100_000)];
