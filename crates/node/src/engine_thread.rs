@@ -45,12 +45,13 @@ impl EngineThread {
     /// Ends the batch; how long the engine can wait for the next input.
     fn close_batch(&mut self) -> Result<Duration, StoreStopped> {
         let effects = self.engine.finish();
+        // Before the hand-over: whoever gets an answer to this batch sees all earlier commits.
+        self.counters.set_store(self.commits.stats());
         if !effects.writes.is_empty() || !effects.actions.is_empty() {
             Counters::add(&self.counters.batches, 1);
             let submitted = self.commits.submit(effects.writes, effects.actions);
             submitted.map_err(|_| StoreStopped)?;
         }
-        self.counters.set_store(self.commits.stats());
         let until_wakeup = effects
             .wakeup_ms
             .map_or(MAX_TICK_INTERVAL, |at| Duration::from_millis(at.saturating_sub(now_ms())));

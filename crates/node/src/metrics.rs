@@ -8,7 +8,7 @@ use steward_store::StoreStats;
 /// Counters since the start, and lengths of queues now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct NodeMetrics {
-    /// What the store did: commits, rows, fsyncs, bytes of log, checkpoints.
+    /// What the store did: commits, rows, fsyncs, bytes of log, checkpoints. At most a second old.
     pub store: StoreStats,
     /// Batches the engine closed that had any effect.
     pub batches: u64,
