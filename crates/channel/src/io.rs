@@ -166,7 +166,8 @@ pub enum Output {
     PeerError(String),
     /// An HTLC offered by the peer is cross-signed: act on it, once.
     HtlcIncoming(UpdateAddHtlc),
-    /// An own HTLC got its id and is on its way, in the record from now on.
+    /// An own HTLC got its id and is on its way, in the record from now on. The id of an HTLC
+    /// that was dropped by an override or a newer state may come again, if the peer never saw it.
     HtlcAdded {
         /// As given in [`NewHtlc`].
         token: AddToken,

@@ -106,7 +106,7 @@ fn message() -> impl Strategy<Value = Message> {
 enum Step {
     Forge {
         to: bool,
-        message: Message,
+        message: Box<Message>,
     },
     /// A message the peer really sent, now or earlier.
     Replay {

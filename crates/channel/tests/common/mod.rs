@@ -1,9 +1,10 @@
 //! Two channels of one pair of nodes, joined by an in-memory wire that loses what a
 //! disconnection cuts off, with a clock, a chain and a disk for each side.
-#![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
+#![allow(dead_code, unused_imports, unreachable_pub, reason = "each test file uses its part")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test kit")]
 #![allow(clippy::indexing_slicing, reason = "a test kit")]
 
+pub mod events;
 pub mod world;
 
 use std::collections::VecDeque;
@@ -13,11 +14,10 @@ use steward_channel::{
     AddToken, Channel, Env, Failure, Input, NewHtlc, Output, Phase, Role, Suspension,
 };
 use steward_wire::features::{INIT_HOSTED_CHANNELS, INIT_RESIZABLE};
-use steward_wire::{
-    InitHostedChannel, LastCrossSignedState, Message, NodeId, Onion, Preimage, UpdateAddHtlc,
-};
+use steward_wire::{InitHostedChannel, LastCrossSignedState, Message, NodeId, Onion, Preimage};
 
-pub use Side::{Alice, Bob};
+pub use self::Side::{Alice, Bob};
+pub use self::events::*;
 
 /// E's test capacity.
 pub const CAPACITY_MSAT: u64 = 10_000_000_000;
@@ -401,48 +401,4 @@ impl Node {
             next_token: 0,
         }
     }
-}
-
-/// Ids of the HTLCs reported as offered by the peer.
-pub fn incoming(events: &[Output]) -> Vec<u64> {
-    events
-        .iter()
-        .filter_map(|event| match event {
-            Output::HtlcIncoming(UpdateAddHtlc { id, .. }) => Some(*id),
-            _ => None,
-        })
-        .collect()
-}
-
-/// Ids of own HTLCs reported as fulfilled.
-pub fn fulfilled(events: &[Output]) -> Vec<u64> {
-    events
-        .iter()
-        .filter_map(|event| match event {
-            Output::HtlcFulfilled { id, .. } => Some(*id),
-            _ => None,
-        })
-        .collect()
-}
-
-/// Ids of own HTLCs reported as failed.
-pub fn failed(events: &[Output]) -> Vec<u64> {
-    events
-        .iter()
-        .filter_map(|event| match event {
-            Output::HtlcFailed { id, .. } => Some(*id),
-            _ => None,
-        })
-        .collect()
-}
-
-/// Ids of own HTLCs reported as dropped.
-pub fn dropped(events: &[Output]) -> Vec<u64> {
-    events
-        .iter()
-        .filter_map(|event| match event {
-            Output::HtlcDropped { id, .. } => Some(*id),
-            _ => None,
-        })
-        .collect()
 }
