@@ -1,1 +1,34 @@
-//! The HTTP API with its OpenAPI document, token and event stream.
+//! The HTTP interface: JSON on loopback, an OpenAPI document, a token, an event stream.
+//!
+//! Every amount is in millisatoshi and says so in its name (`_msat`), every time is unix time in
+//! milliseconds (`_ms`), ids are hexadecimal, words of a fixed choice are snake_case. Errors are
+//! always `{"code", "message", "hint"}`.
+//!
+//! Layout
+//! - [`server`]: the routes, what every request passes through, serving
+//! - [`auth`]: the token, its file, its check
+//! - [`backend`]: what the API asks of a node
+//! - [`model`]: what is said in JSON, both ways; the command line reads it as well
+//! - [`error`]: errors and their status codes
+//! - `routes`: one module per resource
+//! - `extract`: bodies, queries and ids, refused in our own words
+//! - `guard`: time-outs and counts of requests
+//! - `listener`: a bounded number of connections
+//! - [`limits`]: every number this crate will not exceed
+#![forbid(unsafe_code)]
+
+pub mod auth;
+pub mod backend;
+pub mod error;
+mod extract;
+mod guard;
+pub mod limits;
+mod listener;
+pub mod model;
+mod routes;
+pub mod server;
+
+pub use auth::{Token, TokenError};
+pub use backend::Backend;
+pub use error::{ApiError, ErrorBody};
+pub use server::{Api, openapi_json};

@@ -1,0 +1,236 @@
+//! Channels in JSON.
+
+use serde::{Deserialize, Serialize};
+use steward_engine::command::ChannelInfo;
+use steward_wire::codec::Wire;
+use steward_wire::{ChannelUpdate, InitHostedChannel, Snapshot};
+use utoipa::ToSchema;
+
+/// All channels.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Channels {
+    /// By the other side's node id.
+    pub channels: Vec<Channel>,
+}
+
+/// A hosted channel: a debt that both sides sign, not coins on a chain.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Channel {
+    /// The other side's node id.
+    pub peer_id: String,
+    /// Our own node id in this channel: a client has one identity per host.
+    pub local_id: String,
+    /// `block x transaction x output` in form only: derived from the two node ids.
+    pub short_channel_id: String,
+    /// Which side we are.
+    pub role: Role,
+    /// True if we are the client: the host keeps the money and could run away with it. The
+    /// signatures prove what it owes; they do not make it pay.
+    pub custodial: bool,
+    /// Where the channel is in its life.
+    pub phase: Phase,
+    /// Why no payments are accepted, if the channel is suspended.
+    pub suspension: Option<Suspension>,
+    /// Amounts and limits; absent until both sides signed a first state.
+    pub balances: Option<ChannelBalances>,
+    /// As client: what the host asks for forwarding to us, once it said so.
+    pub host_policy: Option<Policy>,
+    /// As client: our balance in the state the host proposes after a suspension.
+    pub override_balance_msat: Option<u64>,
+}
+
+/// Amounts of a channel, and the limits both agreed on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ChannelBalances {
+    /// What the channel holds in all.
+    pub capacity_msat: u64,
+    /// Ours in the last state both signed.
+    pub local_balance_msat: u64,
+    /// The other side's in the last state both signed.
+    pub remote_balance_msat: u64,
+    /// The most we could send now, before fees.
+    pub spendable_msat: u64,
+    /// The most we could receive while the channel is active.
+    pub receivable_msat: u64,
+    /// HTLCs we offered that have not ended.
+    pub outgoing_htlcs: u16,
+    /// HTLCs offered to us that have not ended.
+    pub incoming_htlcs: u16,
+    /// The agreed limits.
+    pub terms: Terms,
+}
+
+/// What both sides agreed to when the channel was opened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Terms {
+    /// Most in flight in one direction.
+    pub max_htlc_value_in_flight_msat: u64,
+    /// Smallest HTLC.
+    pub htlc_minimum_msat: u64,
+    /// Most HTLCs in flight in one direction.
+    pub max_accepted_htlcs: u16,
+    /// What the client was given at the start.
+    pub initial_client_balance_msat: u64,
+}
+
+/// Which side of a channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Keeps the money and owes the other side its balance.
+    Host,
+    /// Trusts the other side with its balance.
+    Client,
+}
+
+/// Where a channel is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// There is no signed state yet.
+    Opening,
+    /// The other side is not connected.
+    Offline,
+    /// Both sides compare their states.
+    Syncing,
+    /// Payments flow.
+    Active,
+    /// Something is wrong: no new payments until a person acts.
+    Suspended,
+}
+
+/// Why a channel is suspended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Suspension {
+    /// True if we found the error, false if the other side says so.
+    pub by_us: bool,
+    /// The protocol's error code, if there is one.
+    pub error_code: Option<u16>,
+    /// A sentence; the other side's words if it is by the other side.
+    pub reason: String,
+}
+
+/// What a node asks for forwarding.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Policy {
+    /// Fixed fee.
+    pub fee_base_msat: u32,
+    /// Proportional fee, in millionths.
+    pub fee_ppm: u32,
+    /// Blocks between two expiries.
+    pub cltv_expiry_delta_blocks: u16,
+}
+
+/// A channel with the proof of its balance.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ChannelDetails {
+    /// The channel.
+    #[serde(flatten)]
+    pub channel: Channel,
+    /// The last state both signed, with both node ids, as hexadecimal: whoever has it can check
+    /// who owes whom how much. Give it away only to those who may know.
+    pub snapshot: Option<String>,
+    /// True if the signatures of both sides hold.
+    pub signatures_valid: Option<bool>,
+}
+
+impl From<&ChannelInfo> for Channel {
+    fn from(info: &ChannelInfo) -> Self {
+        Self {
+            peer_id: info.peer.to_string(),
+            local_id: info.local.to_string(),
+            short_channel_id: info.short_channel_id.to_string(),
+            role: info.role.into(),
+            custodial: info.role == steward_channel::Role::Client,
+            phase: info.phase.into(),
+            suspension: info.suspension.as_ref().map(Suspension::from),
+            balances: info.summary.as_ref().map(ChannelBalances::from),
+            host_policy: info.peer_policy.as_ref().map(Policy::from),
+            override_balance_msat: info.override_balance_msat,
+        }
+    }
+}
+
+impl From<&ChannelInfo> for ChannelDetails {
+    fn from(info: &ChannelInfo) -> Self {
+        let snapshot = info.state.as_ref().map(|state| {
+            encode_snapshot(Snapshot {
+                node_id_a: info.local,
+                node_id_b: info.peer,
+                state: state.clone(),
+            })
+        });
+        Self { channel: info.into(), snapshot, signatures_valid: info.signatures_valid }
+    }
+}
+
+fn encode_snapshot(snapshot: Snapshot) -> String {
+    hex::DisplayHex::to_lower_hex_string(snapshot.encode().as_slice())
+}
+
+impl From<&steward_channel::Summary> for ChannelBalances {
+    fn from(summary: &steward_channel::Summary) -> Self {
+        Self {
+            capacity_msat: summary.capacity_msat,
+            local_balance_msat: summary.local_balance_msat,
+            remote_balance_msat: summary.remote_balance_msat,
+            spendable_msat: summary.spendable_msat,
+            receivable_msat: summary.receivable_msat,
+            outgoing_htlcs: summary.outgoing_htlcs,
+            incoming_htlcs: summary.incoming_htlcs,
+            terms: Terms::from(&summary.terms),
+        }
+    }
+}
+
+impl From<&InitHostedChannel> for Terms {
+    fn from(terms: &InitHostedChannel) -> Self {
+        Self {
+            max_htlc_value_in_flight_msat: terms.max_htlc_value_in_flight_msat,
+            htlc_minimum_msat: terms.htlc_minimum_msat,
+            max_accepted_htlcs: terms.max_accepted_htlcs,
+            initial_client_balance_msat: terms.initial_client_balance_msat,
+        }
+    }
+}
+
+impl From<&ChannelUpdate> for Policy {
+    fn from(update: &ChannelUpdate) -> Self {
+        Self {
+            fee_base_msat: update.fee_base_msat,
+            fee_ppm: update.fee_proportional_millionths,
+            cltv_expiry_delta_blocks: update.cltv_expiry_delta,
+        }
+    }
+}
+
+impl From<&steward_channel::Suspension> for Suspension {
+    fn from(suspension: &steward_channel::Suspension) -> Self {
+        Self {
+            by_us: suspension.by_us,
+            error_code: suspension.code,
+            reason: suspension.text.clone(),
+        }
+    }
+}
+
+impl From<steward_channel::Role> for Role {
+    fn from(role: steward_channel::Role) -> Self {
+        match role {
+            steward_channel::Role::Host => Self::Host,
+            steward_channel::Role::Client => Self::Client,
+        }
+    }
+}
+
+impl From<steward_channel::Phase> for Phase {
+    fn from(phase: steward_channel::Phase) -> Self {
+        match phase {
+            steward_channel::Phase::Opening => Self::Opening,
+            steward_channel::Phase::Offline => Self::Offline,
+            steward_channel::Phase::Syncing => Self::Syncing,
+            steward_channel::Phase::Active => Self::Active,
+            steward_channel::Phase::Suspended => Self::Suspended,
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! Events in JSON.
+
+use serde::{Deserialize, Serialize};
+use steward_engine::io;
+use utoipa::ToSchema;
+
+use super::{Role, Suspension};
+
+/// Something an operator or a wallet wants to know.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Event {
+    /// Counts up by one: a missing number is an event that is no longer kept.
+    pub number: u64,
+    /// When it happened.
+    pub time_ms: u64,
+    /// What happened.
+    #[serde(flatten)]
+    pub kind: EventKind,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum EventKind {
+    /// Both sides signed a first state.
+    ChannelOpened {
+        /// The other side.
+        peer_id: String,
+        /// Our side.
+        role: Role,
+        /// What the channel holds.
+        capacity_msat: u64,
+    },
+    /// A host refused, or the opening went wrong.
+    ChannelOpeningFailed {
+        /// The other side.
+        peer_id: String,
+        /// A sentence.
+        reason: String,
+    },
+    /// No new payments until a person acts.
+    ChannelSuspended {
+        /// The other side.
+        peer_id: String,
+        /// Why, and by whom.
+        suspension: Suspension,
+    },
+    /// The host proposes a fresh balance; the client must decide.
+    OverrideProposed {
+        /// The host.
+        peer_id: String,
+        /// What would be ours.
+        our_balance_msat: u64,
+    },
+    /// A suspended channel goes on.
+    ChannelOverridden {
+        /// The other side.
+        peer_id: String,
+    },
+    /// The capacity changed.
+    ChannelResized {
+        /// The other side.
+        peer_id: String,
+        /// What the channel holds now.
+        capacity_msat: u64,
+    },
+    /// A payment came in.
+    InvoicePaid {
+        /// Which.
+        payment_hash: String,
+        /// What came in.
+        received_msat: u64,
+    },
+    /// A payment went out.
+    PaymentSent {
+        /// Which.
+        payment_hash: String,
+        /// The proof of payment.
+        preimage: String,
+        /// What the payee got.
+        amount_msat: u64,
+        /// What it cost on top.
+        fee_msat: u64,
+    },
+    /// A payment ended without effect.
+    PaymentFailed {
+        /// Which.
+        payment_hash: String,
+        /// Why: stable, snake_case.
+        code: String,
+        /// Why: a sentence.
+        message: String,
+    },
+    /// The preimage of an incoming HTLC was shown, its expiry comes close, and the peer has not
+    /// signed: publish it on chain.
+    PreimageAtRisk {
+        /// The other side.
+        peer_id: String,
+        /// Block height.
+        cltv_expiry: u32,
+    },
+}
+
+impl EventKind {
+    /// The name, as in `type`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::ChannelOpened { .. } => "channel_opened",
+            Self::ChannelOpeningFailed { .. } => "channel_opening_failed",
+            Self::ChannelSuspended { .. } => "channel_suspended",
+            Self::OverrideProposed { .. } => "override_proposed",
+            Self::ChannelOverridden { .. } => "channel_overridden",
+            Self::ChannelResized { .. } => "channel_resized",
+            Self::InvoicePaid { .. } => "invoice_paid",
+            Self::PaymentSent { .. } => "payment_sent",
+            Self::PaymentFailed { .. } => "payment_failed",
+            Self::PreimageAtRisk { .. } => "preimage_at_risk",
+        }
+    }
+}
+
+impl From<&io::Event> for Event {
+    fn from(event: &io::Event) -> Self {
+        Self { number: event.number, time_ms: event.time_ms, kind: EventKind::from(&event.kind) }
+    }
+}
+
+impl From<&io::EventKind> for EventKind {
+    fn from(kind: &io::EventKind) -> Self {
+        match kind {
+            io::EventKind::ChannelOpened { peer, role, capacity_msat } => Self::ChannelOpened {
+                peer_id: peer.to_string(),
+                role: (*role).into(),
+                capacity_msat: *capacity_msat,
+            },
+            io::EventKind::ChannelOpeningFailed { peer, reason } => {
+                Self::ChannelOpeningFailed { peer_id: peer.to_string(), reason: reason.clone() }
+            }
+            io::EventKind::ChannelSuspended { peer, suspension } => {
+                Self::ChannelSuspended { peer_id: peer.to_string(), suspension: suspension.into() }
+            }
+            io::EventKind::OverrideProposed { peer, our_balance_msat } => Self::OverrideProposed {
+                peer_id: peer.to_string(),
+                our_balance_msat: *our_balance_msat,
+            },
+            io::EventKind::ChannelOverridden { peer } => {
+                Self::ChannelOverridden { peer_id: peer.to_string() }
+            }
+            io::EventKind::ChannelResized { peer, capacity_msat } => {
+                Self::ChannelResized { peer_id: peer.to_string(), capacity_msat: *capacity_msat }
+            }
+            io::EventKind::InvoicePaid { payment_hash, received_msat } => Self::InvoicePaid {
+                payment_hash: payment_hash.to_string(),
+                received_msat: *received_msat,
+            },
+            io::EventKind::PaymentSent { payment_hash, preimage, amount_msat, fee_msat } => {
+                Self::PaymentSent {
+                    payment_hash: payment_hash.to_string(),
+                    preimage: preimage.to_string(),
+                    amount_msat: *amount_msat,
+                    fee_msat: *fee_msat,
+                }
+            }
+            io::EventKind::PaymentFailed { payment_hash, code, message } => Self::PaymentFailed {
+                payment_hash: payment_hash.to_string(),
+                code: code.clone(),
+                message: message.clone(),
+            },
+            io::EventKind::PreimageAtRisk { peer, cltv_expiry } => {
+                Self::PreimageAtRisk { peer_id: peer.to_string(), cltv_expiry: *cltv_expiry }
+            }
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! What is said in JSON, both ways. Conversions from the engine's types are beside each type.
+
+mod channel;
+mod event;
+mod invoice;
+mod node;
+mod payment;
+mod request;
+
+pub use channel::{
+    Channel, ChannelBalances, ChannelDetails, Channels, Phase, Policy, Role, Suspension, Terms,
+};
+pub use event::{Event, EventKind};
+pub use invoice::{DecodedInvoice, Invoice, InvoiceState, Invoices, RouteHint};
+pub use node::{
+    Backup, ChannelCounts, EngineMetrics, Forward, ForwardTotals, Forwards, Metrics, Peer,
+    PeerMetrics, Peers, QueueMetrics, Status, StoreMetrics,
+};
+pub use payment::{
+    Hop, Payment, PaymentDetails, PaymentFailure, PaymentPart, PaymentState, Payments,
+};
+pub use request::{
+    BackupRequest, Connect, CreateInvoice, DecodeQuery, EventsQuery, InvoicePageQuery,
+    InvokeChannel, Keysend, PageQuery, Pay, StatusPageQuery, WaitQuery,
+};

@@ -1,0 +1,315 @@
+//! The node itself, its peers and its books, in JSON.
+
+use serde::{Deserialize, Serialize};
+use steward_engine::command::PeerInfo;
+use steward_engine::row::ForwardRow;
+use steward_node::{NodeMetrics, P2pMetrics};
+use steward_store::StoreStats;
+use utoipa::ToSchema;
+
+/// The node as a whole.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Status {
+    /// Our identity as host; towards its own hosts a client has others.
+    pub node_id: String,
+    /// mainnet, testnet, testnet4, signet or regtest.
+    pub network: String,
+    /// The program's version.
+    pub version: String,
+    /// Where seed and database live, on the node's machine.
+    pub data_dir: String,
+    /// Where Lightning peers can connect, as bound.
+    pub listen_addresses: Vec<String>,
+    /// Where the operator says that clients reach us, `host:port`.
+    pub public_addresses: Vec<String>,
+    /// Best block height.
+    pub block_height: u32,
+    /// True if there was no news of the chain for too long: no forwards are accepted.
+    pub chain_is_stale: bool,
+    /// Connected peers.
+    pub connected_peers: u32,
+    /// Channels by phase.
+    pub channels: ChannelCounts,
+    /// What we owe our clients, signed.
+    pub owed_to_clients_msat: u64,
+    /// What our hosts owe us, signed.
+    pub owed_by_hosts_msat: u64,
+    /// What we could send now, before fees.
+    pub spendable_msat: u64,
+    /// What we could receive now over our hosts.
+    pub receivable_msat: u64,
+    /// Payments out that have not ended.
+    pub pending_payments: u32,
+    /// Forwards that have not ended.
+    pub pending_forwards: u32,
+}
+
+/// Channels by phase.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ChannelCounts {
+    /// No signed state yet.
+    pub opening: u32,
+    /// The other side is not connected.
+    pub offline: u32,
+    /// Both sides compare their states.
+    pub syncing: u32,
+    /// Payments flow.
+    pub active: u32,
+    /// Wait for a person.
+    pub suspended: u32,
+}
+
+/// Connected and wanted peers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Peers {
+    /// The peers.
+    pub peers: Vec<Peer>,
+}
+
+/// One peer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Peer {
+    /// The peer.
+    pub node_id: String,
+    /// Our identity towards it.
+    pub local_id: String,
+    /// Whether it is connected now.
+    pub connected: bool,
+    /// True if it connected to us.
+    pub inbound: bool,
+    /// Its address on this connection, or those we try.
+    pub addresses: Vec<String>,
+    /// How it frames hosted-channel messages, once known: `modern` or `legacy`.
+    pub framing: Option<String>,
+    /// True if it says that it knows hosted channels.
+    pub supports_hosted_channels: bool,
+}
+
+/// Part of the list of forwards, newest first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Forwards {
+    /// The forwards.
+    pub forwards: Vec<Forward>,
+    /// Sums over all forwards there ever were.
+    pub totals: ForwardTotals,
+    /// The next page's `before`; absent at the end.
+    pub next: Option<u64>,
+}
+
+/// One HTLC carried from one channel to another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Forward {
+    /// Where it came from.
+    pub incoming_peer_id: String,
+    /// The incoming HTLC, by its offerer's number.
+    pub incoming_htlc_id: u64,
+    /// Where it went.
+    pub outgoing_peer_id: String,
+    /// What came in.
+    pub amount_in_msat: u64,
+    /// What went out.
+    pub amount_out_msat: u64,
+    /// What we earned; nothing if it failed.
+    pub fee_msat: u64,
+    /// Whether it was paid.
+    pub fulfilled: bool,
+    /// When it ended.
+    pub ended_ms: u64,
+}
+
+/// Sums over all forwards there ever were.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ForwardTotals {
+    /// Forwards that were paid.
+    pub fulfilled: u64,
+    /// Forwards that failed.
+    pub failed: u64,
+    /// What came in with those that were paid.
+    pub amount_in_msat: u64,
+    /// What went out with them.
+    pub amount_out_msat: u64,
+    /// What we earned.
+    pub fees_msat: u64,
+}
+
+/// What the node did since it was started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Metrics {
+    /// How long it has been running.
+    pub uptime_ms: u64,
+    /// The store.
+    pub store: StoreMetrics,
+    /// The engine.
+    pub engine: EngineMetrics,
+    /// What waits.
+    pub queues: QueueMetrics,
+    /// Connections to peers.
+    pub peers: PeerMetrics,
+}
+
+/// What the engine did since the node was started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct EngineMetrics {
+    /// Inputs it took, ticks not counted.
+    pub inputs: u64,
+    /// Batches that had any effect.
+    pub batches: u64,
+    /// Actions carried out.
+    pub actions: u64,
+    /// Channels in the public graph.
+    pub graph_channels: u64,
+}
+
+/// What the connections to peers did since the node was started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PeerMetrics {
+    /// Sockets accepted, refused ones included.
+    pub accepted: u64,
+    /// Sockets closed at once because there were too many.
+    pub refused: u64,
+    /// Inbound handshakes that failed.
+    pub failed_handshakes: u64,
+    /// Connections established, both ways.
+    pub established: u64,
+    /// Messages handed to the engine.
+    pub messages_received: u64,
+    /// Messages sent.
+    pub messages_sent: u64,
+    /// Messages dropped because their connection was gone.
+    pub messages_dropped: u64,
+    /// Bytes read.
+    pub bytes_received: u64,
+    /// Bytes written.
+    pub bytes_sent: u64,
+}
+
+/// What the store did since the node was started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct StoreMetrics {
+    /// Commits.
+    pub commits: u64,
+    /// Rows written or removed by them.
+    pub rows: u64,
+    /// Waits for the disk.
+    pub fsyncs: u64,
+    /// Bytes written to the log.
+    pub log_bytes: u64,
+    /// Times the log was moved into the database.
+    pub checkpoints: u64,
+}
+
+/// What waits in the node.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct QueueMetrics {
+    /// Room in use in the engine's input queue, in units of about 4 kB.
+    pub input_weight: u64,
+    /// Commands that wait for their answer.
+    pub commands: u64,
+    /// Payments that wait for a route.
+    pub routes: u64,
+}
+
+/// A backup that was written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Backup {
+    /// Where.
+    pub path: String,
+}
+
+impl From<[u32; 5]> for ChannelCounts {
+    fn from([opening, offline, syncing, active, suspended]: [u32; 5]) -> Self {
+        Self { opening, offline, syncing, active, suspended }
+    }
+}
+
+impl From<&PeerInfo> for Peer {
+    fn from(info: &PeerInfo) -> Self {
+        Self {
+            node_id: info.peer.to_string(),
+            local_id: info.local.to_string(),
+            connected: info.connected,
+            inbound: info.inbound,
+            addresses: info.addresses.clone(),
+            framing: info.framing.map(str::to_owned),
+            supports_hosted_channels: info.supports_hosted_channels,
+        }
+    }
+}
+
+impl From<ForwardRow> for Forward {
+    fn from(row: ForwardRow) -> Self {
+        let earned_msat = row.amount_in_msat.saturating_sub(row.amount_out_msat);
+        Self {
+            incoming_peer_id: row.incoming.peer.to_string(),
+            incoming_htlc_id: row.incoming.id,
+            outgoing_peer_id: row.outgoing_peer.to_string(),
+            amount_in_msat: row.amount_in_msat,
+            amount_out_msat: row.amount_out_msat,
+            fee_msat: if row.fulfilled { earned_msat } else { 0 },
+            fulfilled: row.fulfilled,
+            ended_ms: row.ended_ms,
+        }
+    }
+}
+
+impl From<steward_store::ForwardTotals> for ForwardTotals {
+    fn from(totals: steward_store::ForwardTotals) -> Self {
+        Self {
+            fulfilled: totals.fulfilled,
+            failed: totals.failed,
+            amount_in_msat: totals.amount_in_msat,
+            amount_out_msat: totals.amount_out_msat,
+            fees_msat: totals.fees_msat(),
+        }
+    }
+}
+
+impl Metrics {
+    /// What the node counted in `uptime_ms` milliseconds.
+    pub fn at(metrics: NodeMetrics, uptime_ms: u64) -> Self {
+        Self {
+            uptime_ms,
+            store: metrics.store.into(),
+            engine: EngineMetrics {
+                inputs: metrics.inputs,
+                batches: metrics.batches,
+                actions: metrics.actions,
+                graph_channels: metrics.graph_channels,
+            },
+            queues: QueueMetrics {
+                input_weight: metrics.queued_input_weight,
+                commands: metrics.outstanding_commands,
+                routes: metrics.pending_routes,
+            },
+            peers: metrics.p2p.into(),
+        }
+    }
+}
+
+impl From<P2pMetrics> for PeerMetrics {
+    fn from(metrics: P2pMetrics) -> Self {
+        Self {
+            accepted: metrics.accepted,
+            refused: metrics.refused,
+            failed_handshakes: metrics.failed_handshakes,
+            established: metrics.established,
+            messages_received: metrics.messages_received,
+            messages_sent: metrics.messages_sent,
+            messages_dropped: metrics.messages_dropped,
+            bytes_received: metrics.bytes_received,
+            bytes_sent: metrics.bytes_sent,
+        }
+    }
+}
+
+impl From<StoreStats> for StoreMetrics {
+    fn from(stats: StoreStats) -> Self {
+        Self {
+            commits: stats.commits,
+            rows: stats.rows,
+            fsyncs: stats.fsyncs,
+            log_bytes: stats.log_bytes,
+            checkpoints: stats.checkpoints,
+        }
+    }
+}

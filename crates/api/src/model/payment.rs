@@ -1,0 +1,160 @@
+//! Payments out, in JSON.
+
+use serde::{Deserialize, Serialize};
+use steward_engine::row::{PartRow, PaymentRow, PaymentStatus};
+use steward_store::PaymentWithParts;
+use utoipa::ToSchema;
+
+/// Part of the list of payments, newest first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Payments {
+    /// The payments.
+    pub payments: Vec<Payment>,
+    /// The next page's `before`; absent at the end.
+    pub next: Option<u64>,
+}
+
+/// A payment out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Payment {
+    /// Its name.
+    pub payment_hash: String,
+    /// How far it has come. `pending` is not failure: never pay again by other means meanwhile.
+    pub status: PaymentState,
+    /// Who is paid.
+    pub destination: String,
+    /// What the payee gets.
+    pub amount_msat: u64,
+    /// Fees of the parts that are out or paid.
+    pub fee_msat: u64,
+    /// Most fee allowed.
+    pub max_fee_msat: u64,
+    /// The proof of payment, once complete.
+    pub preimage: Option<String>,
+    /// Why it failed, once it has.
+    pub failure: Option<PaymentFailure>,
+    /// The invoice; absent if it was paid without one.
+    pub bolt11: Option<String>,
+    /// When it was started.
+    pub created_ms: u64,
+    /// When it ended.
+    pub ended_ms: Option<u64>,
+}
+
+/// How far a payment has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PaymentState {
+    /// Not ended.
+    Pending,
+    /// Paid.
+    Complete,
+    /// Ended without effect: nothing was paid.
+    Failed,
+}
+
+/// Why a payment failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PaymentFailure {
+    /// Stable, snake_case.
+    pub code: String,
+    /// A sentence.
+    pub message: String,
+}
+
+/// A payment with everything tried for it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PaymentDetails {
+    /// The payment.
+    #[serde(flatten)]
+    pub payment: Payment,
+    /// Every HTLC sent for it.
+    pub parts: Vec<PaymentPart>,
+}
+
+/// One HTLC of a payment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PaymentPart {
+    /// Counts from 0 over all attempts.
+    pub part: u32,
+    /// How far it has come.
+    pub status: PaymentState,
+    /// What of the amount it carries.
+    pub amount_msat: u64,
+    /// What it costs on top.
+    pub fee_msat: u64,
+    /// Where it goes, first hop first.
+    pub path: Vec<Hop>,
+}
+
+/// One hop of a path.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Hop {
+    /// The node the hop ends at.
+    pub node_id: String,
+    /// The channel to it.
+    pub short_channel_id: String,
+}
+
+impl From<PaymentStatus> for PaymentState {
+    fn from(status: PaymentStatus) -> Self {
+        match status {
+            PaymentStatus::Pending => Self::Pending,
+            PaymentStatus::Complete => Self::Complete,
+            PaymentStatus::Failed => Self::Failed,
+        }
+    }
+}
+
+impl From<PaymentState> for PaymentStatus {
+    fn from(state: PaymentState) -> Self {
+        match state {
+            PaymentState::Pending => Self::Pending,
+            PaymentState::Complete => Self::Complete,
+            PaymentState::Failed => Self::Failed,
+        }
+    }
+}
+
+impl From<PaymentRow> for Payment {
+    fn from(row: PaymentRow) -> Self {
+        Self {
+            payment_hash: row.payment_hash.to_string(),
+            status: row.status.into(),
+            destination: row.destination.to_string(),
+            amount_msat: row.amount_msat,
+            fee_msat: row.fee_msat,
+            max_fee_msat: row.max_fee_msat,
+            preimage: row.preimage.map(|preimage| preimage.to_string()),
+            failure: row.failure.map(|(code, message)| PaymentFailure { code, message }),
+            bolt11: Some(row.bolt11).filter(|bolt11| !bolt11.is_empty()),
+            created_ms: row.created_ms,
+            ended_ms: row.ended_ms,
+        }
+    }
+}
+
+impl From<PartRow> for PaymentPart {
+    fn from(row: PartRow) -> Self {
+        let hop = |(node_id, scid): &(steward_wire::NodeId, steward_wire::ShortChannelId)| Hop {
+            node_id: node_id.to_string(),
+            short_channel_id: scid.to_string(),
+        };
+        Self {
+            part: row.part,
+            status: row.status.into(),
+            amount_msat: row.amount_msat,
+            fee_msat: row.fee_msat,
+            path: row.path.iter().map(hop).collect(),
+        }
+    }
+}
+
+impl From<PaymentWithParts> for PaymentDetails {
+    fn from(row: PaymentWithParts) -> Self {
+        Self {
+            payment: row.payment.into(),
+            parts: row.parts.into_iter().map(PaymentPart::from).collect(),
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! What callers ask for, in JSON and in queries. A field nobody knows is refused, not ignored.
+
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::PaymentState;
+
+/// Opens a hosted channel, as client.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct InvokeChannel {
+    /// The host and where it listens, `node_id@host:port`.
+    pub host: String,
+    /// What the host gave us to open with: text, or bytes after `hex:`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<String>,
+    /// How long to wait until it is open; default 60 000.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait_ms: Option<u64>,
+}
+
+/// Keeps a connection to a peer.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Connect {
+    /// The peer and where it listens, `node_id@host:port`.
+    pub peer: String,
+}
+
+/// Makes an invoice.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateInvoice {
+    /// What to ask for; absent: the payer chooses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amount_msat: Option<u64>,
+    /// For the payer to read, at most 639 bytes.
+    #[serde(default)]
+    pub description: String,
+    /// Seconds until it ends; default 3600.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expiry_s: Option<u32>,
+}
+
+/// Pays an invoice, once: asking again tells how the first time went.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Pay {
+    /// BOLT11.
+    pub invoice: String,
+    /// What to pay: needed if the invoice leaves it open, otherwise left out or equal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amount_msat: Option<u64>,
+    /// Most fee; default 1 % and at least 10 sat.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_fee_msat: Option<u64>,
+    /// How long to wait for the end; default 60 000. If it is over, the payment is still `pending`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait_ms: Option<u64>,
+}
+
+/// Pays a node without an invoice. Each request is a payment of its own.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Keysend {
+    /// Who is paid.
+    pub destination: String,
+    /// What the payee gets.
+    pub amount_msat: u64,
+    /// The host of ours through which it is reached, if it is not public: its node id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub via: Option<String>,
+    /// Most fee; default 1 % and at least 10 sat.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_fee_msat: Option<u64>,
+    /// How long to wait for the end; default 60 000. If it is over, the payment is still `pending`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait_ms: Option<u64>,
+}
+
+/// Writes a backup.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BackupRequest {
+    /// A file that does not exist yet, absolute, on the node's machine.
+    pub path: String,
+}
+
+/// Which part of a list.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct PageQuery {
+    /// Most rows, 1 to 1000; default 100.
+    pub limit: Option<usize>,
+    /// Only rows older than this: `next` of the page before.
+    pub before: Option<u64>,
+}
+
+/// Which part of a list, and what of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct StatusPageQuery {
+    /// Most rows, 1 to 1000; default 100.
+    pub limit: Option<usize>,
+    /// Only rows older than this: `next` of the page before.
+    pub before: Option<u64>,
+    /// Only rows of this status.
+    #[param(inline)]
+    pub status: Option<PaymentState>,
+}
+
+/// Which part of the list of invoices.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct InvoicePageQuery {
+    /// Most rows, 1 to 1000; default 100.
+    pub limit: Option<usize>,
+    /// Only rows older than this: `next` of the page before.
+    pub before: Option<u64>,
+    /// Only those that are paid, or only those that are not.
+    pub paid: Option<bool>,
+}
+
+/// Which invoice to take apart.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct DecodeQuery {
+    /// BOLT11.
+    pub invoice: String,
+}
+
+/// Whether to wait for the end of a payment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct WaitQuery {
+    /// How long to wait for the end; default 0.
+    pub wait_ms: Option<u64>,
+}
+
+/// Where to start in the stream of events.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct EventsQuery {
+    /// The last event already known; 0 for all that are kept. The header `Last-Event-ID` says the
+    /// same and wins. Neither: only what happens from now on.
+    pub after: Option<u64>,
+}

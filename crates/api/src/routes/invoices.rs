@@ -1,0 +1,92 @@
+//! Invoices: create, list, show; and taking apart those of others.
+
+use axum::Json;
+use axum::extract::State;
+use steward_engine::row::PaymentStatus;
+use steward_node::clock::now_ms;
+
+use super::{Errors, read};
+use crate::backend::NewInvoice;
+use crate::error::ApiError;
+use crate::extract::{Body, PathPaymentHash, Query, page};
+use crate::limits::DEFAULT_INVOICE_EXPIRY_S;
+use crate::model::{
+    CreateInvoice, DecodeQuery, DecodedInvoice, Invoice, InvoicePageQuery, Invoices,
+};
+use crate::server::Shared;
+
+/// Makes an invoice.
+#[utoipa::path(post, path = "/v1/invoices", tag = "invoices", request_body = CreateInvoice,
+    responses((status = 200, body = Invoice), Errors))]
+pub(crate) async fn create(
+    State(shared): State<Shared>,
+    Body(request): Body<CreateInvoice>,
+) -> Result<Json<Invoice>, ApiError> {
+    let request = NewInvoice {
+        amount_msat: request.amount_msat,
+        description: request.description,
+        expiry_s: request.expiry_s.unwrap_or(DEFAULT_INVOICE_EXPIRY_S),
+    };
+    let row = shared.backend.create_invoice(request).await?;
+    Ok(Json(Invoice::at(row, now_ms())))
+}
+
+/// Our invoices, newest first.
+#[utoipa::path(get, path = "/v1/invoices", tag = "invoices", params(InvoicePageQuery),
+    responses((status = 200, body = Invoices), Errors))]
+pub(crate) async fn list(
+    State(shared): State<Shared>,
+    Query(query): Query<InvoicePageQuery>,
+) -> Result<Json<Invoices>, ApiError> {
+    let page = page(query.limit, query.before)?;
+    let status = query.paid.map(|paid| match paid {
+        true => PaymentStatus::Complete,
+        false => PaymentStatus::Pending,
+    });
+    let page = read(&shared, move |history| history.invoices(status, page)).await?;
+    let now_ms = now_ms();
+    Ok(Json(Invoices {
+        invoices: page.rows.into_iter().map(|row| Invoice::at(row, now_ms)).collect(),
+        next: page.next.map(|cursor| cursor.0),
+    }))
+}
+
+/// One of our invoices.
+#[utoipa::path(get, path = "/v1/invoices/{payment_hash}", tag = "invoices",
+    params(("payment_hash" = String, Path, description = "Its name.")),
+    responses((status = 200, body = Invoice), Errors))]
+pub(crate) async fn show(
+    State(shared): State<Shared>,
+    PathPaymentHash(hash): PathPaymentHash,
+) -> Result<Json<Invoice>, ApiError> {
+    let row = read(&shared, move |history| history.invoice(&hash)).await?;
+    let row = row.ok_or_else(|| {
+        ApiError::not_found(
+            "unknown_invoice",
+            "we made no invoice with this payment hash",
+            "`steward invoice list` shows all",
+        )
+    })?;
+    Ok(Json(Invoice::at(row, now_ms())))
+}
+
+/// Takes an invoice apart, without paying it.
+#[utoipa::path(get, path = "/v1/decode", tag = "invoices", params(DecodeQuery),
+    responses((status = 200, body = DecodedInvoice), Errors))]
+pub(crate) async fn decode(
+    Query(query): Query<DecodeQuery>,
+) -> Result<Json<DecodedInvoice>, ApiError> {
+    let invoice = parse(&query.invoice)?;
+    Ok(Json(DecodedInvoice::at(&invoice, now_ms())))
+}
+
+/// An invoice that somebody gave us.
+pub(super) fn parse(text: &str) -> Result<steward_invoice::Invoice, ApiError> {
+    steward_invoice::parse(text).map_err(|error| {
+        ApiError::bad_request(
+            "bad_invoice",
+            error.to_string(),
+            "copy the whole invoice, or ask the payee for another",
+        )
+    })
+}

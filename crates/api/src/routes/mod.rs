@@ -1,0 +1,121 @@
+//! One module per resource; here: which routes there are, and what their handlers share.
+
+mod channels;
+mod events;
+mod invoices;
+mod node;
+mod payments;
+mod peers;
+
+use steward_store::{History, StoreError};
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::time::{Duration, Instant, timeout_at};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::error::{ApiError, ErrorBody};
+use crate::server::Shared;
+
+/// Answered at once.
+pub(crate) fn quick() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .routes(routes!(node::status))
+        .routes(routes!(node::metrics))
+        .routes(routes!(node::forwards))
+        .routes(routes!(node::stop))
+        .routes(routes!(channels::list))
+        .routes(routes!(channels::show))
+        .routes(routes!(peers::list, peers::connect))
+        .routes(routes!(invoices::list, invoices::create))
+        .routes(routes!(invoices::show))
+        .routes(routes!(invoices::decode))
+        .routes(routes!(payments::list))
+}
+
+/// Answered when something has happened, or a time the caller chose is over.
+pub(crate) fn waiting() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new()
+        .routes(routes!(channels::invoke))
+        .routes(routes!(payments::pay))
+        .routes(routes!(payments::show))
+        .routes(routes!(payments::keysend))
+        .routes(routes!(node::backup))
+}
+
+/// Answered for as long as the caller listens.
+pub(crate) fn streams() -> OpenApiRouter<Shared> {
+    OpenApiRouter::new().routes(routes!(events::stream))
+}
+
+/// The errors every route may answer with, for the document.
+struct Errors;
+
+impl utoipa::IntoResponses for Errors {
+    fn responses()
+    -> std::collections::BTreeMap<String, utoipa::openapi::RefOr<utoipa::openapi::Response>> {
+        use utoipa::PartialSchema;
+        use utoipa::openapi::{ContentBuilder, ResponseBuilder, ResponsesBuilder};
+
+        let response = |what: &str| {
+            let schema = ContentBuilder::new().schema(Some(ErrorBody::schema())).build();
+            ResponseBuilder::new().description(what).content("application/json", schema).build()
+        };
+        ResponsesBuilder::new()
+            .response("400", response("The request cannot be used."))
+            .response("401", response("The token is missing or wrong."))
+            .response("404", response("There is no such thing."))
+            .response("409", response("A limit or policy says no."))
+            .response("500", response("A bug or a disk."))
+            .response("503", response("Not now; try later."))
+            .build()
+            .responses
+            .into_iter()
+            .collect()
+    }
+}
+
+/// Asks the store on a thread that may block.
+async fn read<T, F>(shared: &Shared, question: F) -> Result<T, ApiError>
+where
+    T: Send + 'static,
+    F: FnOnce(&dyn History) -> Result<T, StoreError> + Send + 'static,
+{
+    let history = shared.backend.history();
+    match tokio::task::spawn_blocking(move || question(&*history)).await {
+        Ok(answer) => answer.map_err(ApiError::from),
+        Err(_) => Err(bug("reading the store failed")),
+    }
+}
+
+/// The engine gave an answer to another question, or a thread is gone.
+fn bug(message: &str) -> ApiError {
+    let status = axum::http::StatusCode::INTERNAL_SERVER_ERROR;
+    ApiError::new(status, "bug", message, "this is a bug: please report it with the log")
+}
+
+/// Waits until an event of interest arrives, or time is over, or events were missed, or the node
+/// stops: in any case it is time to look again. Subscribe before what causes the event.
+async fn wait_for_event<T>(
+    shared: &Shared,
+    events: &mut Receiver<steward_engine::Event>,
+    wait: Duration,
+    mut interest: impl FnMut(&steward_engine::EventKind) -> Option<T>,
+) -> Option<T> {
+    let deadline = Instant::now() + wait;
+    let mut closing = shared.closing.clone();
+    loop {
+        let event = tokio::select! {
+            event = timeout_at(deadline, events.recv()) => event,
+            _ = closing.changed() => return None,
+        };
+        match event {
+            Ok(Ok(event)) => {
+                if let Some(found) = interest(&event.kind) {
+                    return Some(found);
+                }
+            }
+            Ok(Err(RecvError::Lagged(_) | RecvError::Closed)) | Err(_) => return None,
+        }
+    }
+}
