@@ -142,11 +142,21 @@ impl Channel {
         })
     }
 
+    /// The host's error and proposal crossed our acceptance, or that got lost. What we have sent
+    /// on top of the new state since then may have arrived or not: only comparing states tells.
     fn repeat_acceptance(&mut self, env: &Env<'_>, out: &mut Vec<Output>) {
+        if self.phase() != Phase::Suspended || self.own_error.is_some() {
+            return;
+        }
         let Some(state) = self.complete_state(env) else { return };
-        if self.phase() == Phase::Suspended && self.own_error.is_none() {
-            out.push(Output::Send(state_update(&state)));
-            self.enter_override(state, out);
+        out.push(Output::Send(state_update(&state)));
+        self.peer_error = None;
+        self.highest = (0, 0);
+        self.changed = true;
+        if self.own.is_empty() && self.resize_proposal.is_none() {
+            self.become_active(out);
+        } else {
+            self.reconnect("the host may not have our acceptance of its override", out);
         }
     }
 

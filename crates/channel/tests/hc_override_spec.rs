@@ -207,3 +207,28 @@ fn waiting_settlements_end_with_the_override() {
     pair.give(Bob, Input::AcceptOverride);
     assert!(pair.events(Bob).contains(&Output::SettlementRecorded { id }));
 }
+
+#[test]
+fn an_htlc_sent_right_after_the_acceptance_survives_the_hosts_late_error() {
+    let mut pair = Pair::open();
+    suspend(&mut pair);
+    propose(&mut pair);
+    pair.run();
+    pair.give(Bob, Input::AcceptOverride);
+    let id = pair.add(Bob, 50_000, 1).unwrap();
+    // The host repeats its error and proposal while the acceptance is on its way.
+    let proposal = *pair.channel(Alice).pending_override().unwrap();
+    let late_error = steward_wire::WireError {
+        channel_id: pair.channel(Alice).channel_id(),
+        data: b"0008".to_vec(),
+        tlvs: vec![],
+    };
+    pair.give(Bob, Input::Message(Message::Error(late_error)));
+    pair.give(Bob, Input::Message(Message::StateOverride(proposal)));
+    let events = pair.events(Bob);
+    assert_eq!(dropped(&events), []);
+    assert!(matches!(events.last(), Some(Output::Reconnect(_))));
+    pair.reconnect();
+    pair.run();
+    assert_eq!(incoming(&pair.events(Alice)), [id]);
+}
