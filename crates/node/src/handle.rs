@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bitcoin::Network;
 use steward_engine::{Command, Error, Event, Input, Reply};
 use steward_graph::Graph;
-use steward_p2p::{PeerAddress, Transport};
+use steward_p2p::PeerAddress;
 use steward_store::History;
 use steward_wire::{NodeId, Preimage};
 use tokio::runtime::Handle;
@@ -20,12 +20,9 @@ use crate::data_dir::database;
 use crate::error::{commit_error, stopping, store_error};
 use crate::limits::DISCONNECT_TIMEOUT;
 use crate::metrics::{Counters, NodeMetrics, P2pMetrics};
-use crate::node::{EngineJoin, blocking};
-use crate::queue::InputSender;
+use crate::node::{EngineJoin, Links, blocking};
 use crate::random::random_bytes;
-use crate::replies::Replies;
 use crate::seed::Seed;
-use crate::stop::Stop;
 
 /// A running node. When the last clone is dropped without [`NodeHandle::shutdown`], it ends by
 /// itself: what it has taken in becomes durable, but nobody can wait for it.
@@ -53,14 +50,9 @@ pub struct NodeInfo {
 
 pub(crate) struct Shared {
     pub(crate) info: NodeInfo,
-    pub(crate) inputs: InputSender,
-    pub(crate) replies: Replies,
-    pub(crate) events: broadcast::Sender<Event>,
+    pub(crate) links: Links,
     pub(crate) history: Arc<dyn History>,
-    pub(crate) counters: Arc<Counters>,
     pub(crate) graph: Arc<Graph>,
-    pub(crate) transport: Transport,
-    pub(crate) stop: Stop,
     /// Taken by whoever shuts down.
     pub(crate) engine_thread: Mutex<Option<EngineJoin>>,
     pub(crate) tasks: Mutex<JoinSet<()>>,
@@ -79,26 +71,26 @@ impl NodeHandle {
     /// The engine's own; `node_busy` if too many commands wait, `node_stopped`, or what stopped
     /// the node.
     pub async fn command(&self, command: Command) -> Result<Reply, Error> {
-        if self.0.stop.is_set() || self.is_shutting_down() {
+        if self.0.links.stop.is_set() || self.is_shutting_down() {
             return Err(self.why_stopped());
         }
-        let pending = self.0.replies.register()?;
+        let pending = self.0.links.replies.register()?;
         let input = Input::Command { reply: pending.id, command };
-        if self.0.inputs.send(input).await.is_err() {
+        if self.0.links.inputs.send(input).await.is_err() {
             return Err(self.why_stopped());
         }
         // A node that stopped meanwhile gave up the others, perhaps just before this one came.
         tokio::select! {
             biased;
             answer = pending.answer() => answer.unwrap_or_else(|| Err(self.why_stopped())),
-            _ = self.0.stop.stopped() => Err(self.why_stopped()),
+            _ = self.0.links.stop.stopped() => Err(self.why_stopped()),
         }
     }
 
     /// Events from now on. A subscriber that is too slow is told how many it has missed and finds
     /// them in [`History::events`].
     pub fn subscribe(&self) -> broadcast::Receiver<Event> {
-        self.0.events.subscribe()
+        self.0.links.events.subscribe()
     }
 
     /// What is stored, for lists and searches. Blocks on the disk: call it where that is allowed.
@@ -113,17 +105,17 @@ impl NodeHandle {
 
     /// Counters and queue lengths.
     pub fn metrics(&self) -> NodeMetrics {
-        let shared = &self.0;
+        let Links { transport, inputs, replies, counters, .. } = &self.0.links;
         NodeMetrics {
-            store: shared.counters.store(),
-            batches: Counters::load(&shared.counters.batches),
-            inputs: Counters::load(&shared.counters.inputs),
-            actions: Counters::load(&shared.counters.actions),
-            queued_input_weight: shared.inputs.weight() as u64,
-            outstanding_commands: shared.replies.len() as u64,
-            pending_routes: Counters::load(&shared.counters.pending_routes),
-            graph_channels: shared.graph.channel_count() as u64,
-            p2p: P2pMetrics::of(shared.transport.stats()),
+            store: counters.store(),
+            batches: Counters::load(&counters.batches),
+            inputs: Counters::load(&counters.inputs),
+            actions: Counters::load(&counters.actions),
+            queued_input_weight: inputs.weight() as u64,
+            outstanding_commands: replies.len() as u64,
+            pending_routes: Counters::load(&counters.pending_routes),
+            graph_channels: self.0.graph.channel_count() as u64,
+            p2p: P2pMetrics::of(transport.stats()),
         }
     }
 
@@ -132,7 +124,7 @@ impl NodeHandle {
     /// # Errors
     /// `node_stopped`, or what stopped the node.
     pub async fn learn_preimage(&self, preimage: Preimage) -> Result<(), Error> {
-        let sent = self.0.inputs.send(Input::Preimage(preimage)).await;
+        let sent = self.0.links.inputs.send(Input::Preimage(preimage)).await;
         sent.map_err(|_| self.why_stopped())
     }
 
@@ -161,7 +153,7 @@ impl NodeHandle {
     /// # Errors
     /// What stopped the node.
     pub async fn stopped(&self) -> Result<(), Error> {
-        self.0.stop.stopped().await
+        self.0.links.stop.stopped().await
     }
 
     /// Ends the node in order: no new commands, connections closed, all inputs handled and
@@ -182,10 +174,10 @@ impl NodeHandle {
 
     async fn shut_down(self, engine_thread: EngineJoin) {
         tracing::info!("shutting down");
-        if timeout(DISCONNECT_TIMEOUT, self.0.transport.shutdown()).await.is_err() {
+        if timeout(DISCONNECT_TIMEOUT, self.0.links.transport.shutdown()).await.is_err() {
             tracing::warn!("not all connections ended in time");
         }
-        self.0.inputs.end();
+        self.0.links.inputs.end();
         let closed = blocking(move || match engine_thread.join() {
             Ok(commits) => commits.close().map(drop).map_err(|error| commit_error(&error)),
             // The guard has told why.
@@ -193,10 +185,10 @@ impl NodeHandle {
         });
         let closed = closed.await.and_then(|closed| closed);
         self.save_graph().await;
-        self.0.replies.give_up();
+        self.0.links.replies.give_up();
         match closed {
-            Ok(()) => self.0.stop.done(),
-            Err(error) => self.0.stop.fail(error),
+            Ok(()) => self.0.links.stop.done(),
+            Err(error) => self.0.links.stop.fail(error),
         }
         lock(&self.0.tasks).abort_all();
         self.0.torn_down.send_replace(true);
@@ -214,14 +206,14 @@ impl NodeHandle {
     }
 
     fn why_stopped(&self) -> Error {
-        self.0.stop.failure().unwrap_or_else(stopping)
+        self.0.links.stop.failure().unwrap_or_else(stopping)
     }
 }
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        self.inputs.end();
-        let transport = self.transport.clone();
+        self.links.inputs.end();
+        let transport = self.links.transport.clone();
         // Without a runtime its tasks are gone anyway.
         if let Ok(runtime) = Handle::try_current() {
             runtime.spawn(async move { transport.shutdown().await });

@@ -51,6 +51,9 @@ pub const MAX_BUFFERED_EVENTS: usize = 4096;
 /// Chain updates that may wait for the engine.
 pub const MAX_QUEUED_CHAIN_UPDATES: usize = 16;
 
+/// Time for the chain source's first answer before the node starts without it.
+pub const FIRST_TIP_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// The engine sees the clock at least this often.
 pub const MAX_TICK_INTERVAL: Duration = Duration::from_secs(1);
 

@@ -5,11 +5,11 @@
 //! ```
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use bitcoin::constants::ChainHash;
-use steward_chain::{ChainSource, Tip, WatchSettings, system_clock};
+use steward_chain::{ChainSource, ChainUpdate, Tip, WatchSettings, system_clock};
 use steward_engine::{Action, Engine, Error, Event, Keys};
 use steward_graph::Graph;
 use steward_p2p::{
@@ -19,18 +19,21 @@ use steward_store::{CommitThread, History, Store};
 use tokio::runtime::Handle;
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use crate::clock::now_ms;
 use crate::config::Config;
 use crate::data_dir;
 use crate::engine_thread::EngineThread;
-use crate::error::{chain_error, commit_error, store_error};
+use crate::error::{chain_error, commit_error, stopping, store_error};
 use crate::handle::{NodeHandle, NodeInfo, Shared};
 use crate::keys::NodeKeys;
-use crate::limits::{GRAPH_MAINTENANCE_INTERVAL, MAX_BUFFERED_EVENTS, MAX_QUEUED_CHAIN_UPDATES};
+use crate::limits::{
+    FIRST_TIP_TIMEOUT, GRAPH_MAINTENANCE_INTERVAL, MAX_BUFFERED_EVENTS, MAX_QUEUED_CHAIN_UPDATES,
+};
 use crate::metrics::Counters;
 use crate::perform::{Performer, Routes};
-use crate::pumps::{pump_chain, pump_peers};
+use crate::pumps::{chain_input, pump_chain, pump_peers};
 use crate::queue::{InputReceiver, InputSender, input_queue};
 use crate::replies::Replies;
 use crate::seed::Seed;
@@ -111,20 +114,53 @@ impl Prepared {
     }
 
     async fn run(self, chain: Box<dyn ChainSource>) -> Result<NodeHandle, Error> {
-        let watch_settings = self.watch_settings()?;
         let (transport, peer_events) = Transport::new(transport_config(&self.config));
-        // The port is ours before anything moves: two daemons on one port are a common slip.
-        let listening = listen(&transport, &self.config.listen.addresses, &self.keys).await;
-        let listen = match listening {
-            Ok(bound) => bound,
-            Err(error) => {
-                drop(peer_events);
-                transport.shutdown().await;
-                return Err(error);
-            }
-        };
+        let started = self.run_on(transport.clone(), peer_events, chain).await;
+        if started.is_err() {
+            // Addresses bound so far are given back.
+            transport.shutdown().await;
+        }
+        started
+    }
+
+    async fn run_on(
+        self,
+        transport: Transport,
+        peer_events: mpsc::Receiver<steward_p2p::Event>,
+        chain: Box<dyn ChainSource>,
+    ) -> Result<NodeHandle, Error> {
+        let info = self.info(listen(&transport, &self.config.listen.addresses, &self.keys).await?);
         let (inputs, engine_inputs) = input_queue();
-        let info = NodeInfo {
+        let links = Links {
+            transport,
+            inputs,
+            replies: Replies::default(),
+            counters: Arc::default(),
+            events: broadcast::channel(MAX_BUFFERED_EVENTS).0,
+            stop: Stop::new(),
+        };
+        let mut tasks = JoinSet::new();
+        let updates = follow_chain(chain, self.watch_settings()?, &links, &mut tasks).await?;
+        let (graph, history) = (Arc::clone(&self.graph), Arc::clone(&self.history));
+        let engine_thread = self.start_threads(engine_inputs, &links)?;
+        tasks.spawn(pump_chain(updates, links.inputs.clone()));
+        tasks.spawn(pump_peers(peer_events, links.inputs.clone()));
+        tasks.spawn(keep_graph(Arc::clone(&graph), info.data_dir.clone()));
+        tasks.spawn(tear_down_on_failure(links.clone()));
+        tracing::info!(node_id = %info.node_id, network = %info.network, listen = ?info.listen, "node started");
+        Ok(NodeHandle::new(Shared {
+            info,
+            links,
+            history,
+            graph,
+            engine_thread: Mutex::new(Some(engine_thread)),
+            tasks: Mutex::new(tasks),
+            torn_down: watch::Sender::new(false),
+        }))
+    }
+
+    fn info(&self, listen: Vec<SocketAddr>) -> NodeInfo {
+        NodeInfo {
             network: self.config.node.network,
             node_id: self.keys.node_id(),
             version: env!("CARGO_PKG_VERSION"),
@@ -132,43 +168,7 @@ impl Prepared {
             listen,
             public_addresses: self.config.listen.public_addresses.clone(),
             started_ms: self.started_ms,
-        };
-        let stop = Stop::new();
-        let replies = Replies::default();
-        let counters = Arc::new(Counters::default());
-        let (events, _) = broadcast::channel(MAX_BUFFERED_EVENTS);
-        let (graph, history) = (Arc::clone(&self.graph), Arc::clone(&self.history));
-        let links = Links {
-            transport: transport.clone(),
-            inputs: inputs.clone(),
-            replies: replies.clone(),
-            counters: Arc::clone(&counters),
-            events: events.clone(),
-            stop: stop.clone(),
-        };
-        let engine_thread = self.start_threads(engine_inputs, &links)?;
-        let mut tasks = JoinSet::new();
-        tasks.spawn(pump_peers(peer_events, inputs.clone()));
-        let (update_sender, updates) = mpsc::channel(MAX_QUEUED_CHAIN_UPDATES);
-        tasks.spawn(pump_chain(updates, inputs.clone()));
-        tasks.spawn(watch_chain(chain, watch_settings, update_sender, stop.clone()));
-        tasks.spawn(keep_graph(Arc::clone(&graph), info.data_dir.clone()));
-        tasks.spawn(tear_down_on_failure(links));
-        tracing::info!(node_id = %info.node_id, network = %info.network, listen = ?info.listen, "node started");
-        Ok(NodeHandle::new(Shared {
-            info,
-            inputs,
-            replies,
-            events,
-            history,
-            counters,
-            graph,
-            transport,
-            stop,
-            engine_thread: std::sync::Mutex::new(Some(engine_thread)),
-            tasks: std::sync::Mutex::new(tasks),
-            torn_down: watch::Sender::new(false),
-        }))
+        }
     }
 
     fn watch_settings(&self) -> Result<WatchSettings, Error> {
@@ -220,14 +220,15 @@ impl Prepared {
 /// The engine's thread; it gives back the commit thread.
 pub(crate) type EngineJoin = JoinHandle<CommitThread<Vec<Action>>>;
 
-/// What several threads and tasks share.
-struct Links {
-    transport: Transport,
-    inputs: InputSender,
-    replies: Replies,
-    counters: Arc<Counters>,
-    events: broadcast::Sender<Event>,
-    stop: Stop,
+/// What threads, tasks and handles share.
+#[derive(Clone)]
+pub(crate) struct Links {
+    pub(crate) transport: Transport,
+    pub(crate) inputs: InputSender,
+    pub(crate) replies: Replies,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) events: broadcast::Sender<Event>,
+    pub(crate) stop: Stop,
 }
 
 /// After a failed commit nothing may leave: what was not durable is lost with the store's thread,
@@ -240,15 +241,43 @@ async fn tear_down_on_failure(links: Links) {
     links.transport.shutdown().await;
 }
 
+/// Starts to watch the chain and waits for its first word, which becomes the engine's first input:
+/// a channel opened or resumed at yesterday's height would be refused by its peer. A source that
+/// does not answer in time does not keep the node from starting: fulfils are urgent.
+async fn follow_chain(
+    source: Box<dyn ChainSource>,
+    settings: WatchSettings,
+    links: &Links,
+    tasks: &mut JoinSet<()>,
+) -> Result<mpsc::Receiver<ChainUpdate>, Error> {
+    let (sender, mut updates) = mpsc::channel(MAX_QUEUED_CHAIN_UPDATES);
+    tasks.spawn(watch_chain(source, settings, sender, links.stop.clone()));
+    match timeout(FIRST_TIP_TIMEOUT, updates.recv()).await {
+        Ok(Some(update)) => {
+            // The queue is empty and its receiver alive.
+            let _ = links.inputs.send(chain_input(&update)).await;
+            Ok(updates)
+        }
+        Ok(None) => Err(links.stop.failure().unwrap_or_else(stopping)),
+        Err(_elapsed) => {
+            tracing::warn!("the chain source does not answer: no forwards until it does");
+            Ok(updates)
+        }
+    }
+}
+
 async fn watch_chain(
     source: Box<dyn ChainSource>,
     settings: WatchSettings,
-    updates: mpsc::Sender<steward_chain::ChainUpdate>,
+    updates: mpsc::Sender<ChainUpdate>,
     stop: Stop,
 ) {
-    if let Err(error) = steward_chain::watch(source, settings, system_clock(), updates).await {
+    // The reason first: whoever sees the updates end looks for it.
+    let ended = steward_chain::watch(source, settings, system_clock(), updates.clone()).await;
+    if let Err(error) = ended {
         stop.fail(chain_error(&error));
     }
+    drop(updates);
 }
 
 /// A cache: written now and then, and at shutdown.

@@ -21,12 +21,16 @@ pub(crate) async fn pump_peers(mut events: Receiver<Event>, inputs: InputSender)
 /// From the chain's watcher to the engine, until either ends.
 pub(crate) async fn pump_chain(mut updates: Receiver<ChainUpdate>, inputs: InputSender) {
     while let Some(update) = updates.recv().await {
-        let ChainUpdate { height, stale, reorg, health, .. } = update;
-        tracing::debug!(height, stale, reorg, ?health, "chain");
-        if inputs.send(Input::Chain { height, stale }).await.is_err() {
+        if inputs.send(chain_input(&update)).await.is_err() {
             return;
         }
     }
+}
+
+pub(crate) fn chain_input(update: &ChainUpdate) -> Input {
+    let ChainUpdate { height, stale, reorg, health, .. } = *update;
+    tracing::debug!(height, stale, reorg, ?health, "chain");
+    Input::Chain { height, stale }
 }
 
 fn peer_input(event: Event) -> Option<Input> {

@@ -84,6 +84,16 @@ async fn a_restarted_host_gets_its_client_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_started_node_knows_the_height() {
+    let node =
+        TestNode::start(&["chain.start_height=7", "chain.seconds_per_block=1000000000"]).await;
+    let Reply::Status(status) = node.handle.command(Command::Status).await.unwrap() else {
+        panic!("not a status");
+    };
+    assert!(status.height >= 7 && !status.tip_is_stale, "{status:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn twelve_words_bring_a_client_back_to_its_channel() {
     let host = TestNode::start(GENEROUS).await;
     let lost = TestNode::start(&[]).await;
