@@ -1,6 +1,14 @@
 //! What every store must do. Each test runs against all of them; another store joins by one line
 //! in `each_store`.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a test that cannot go on must fail"
+)]
+
 mod support;
 
 use steward_engine::WriteBatch;

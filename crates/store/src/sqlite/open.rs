@@ -72,7 +72,11 @@ pub(crate) fn reader(path: &Path) -> Result<Connection, StoreError> {
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
-    configure(&connection, READER_CACHE_KIB)?;
+    // The first to read the file, and so to find that it is none of SQLite's.
+    configure(&connection, READER_CACHE_KIB).map_err(|error| match error.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase) => StoreError::Foreign { path: path.to_owned() },
+        _ => error.into(),
+    })?;
     connection.pragma_update(None, "query_only", true)?;
     Ok(connection)
 }
@@ -96,13 +100,9 @@ pub(crate) fn checkpoint(
 
 /// Whose database it is and which version; refuses all we cannot use. Reads only.
 pub(crate) fn identify(connection: &Connection, path: &Path) -> Result<(Owner, u32), StoreError> {
-    let foreign = || StoreError::Foreign { path: path.to_owned() };
-    let id = connection.pragma_query_value(None, "application_id", |row| row.get::<_, i32>(0));
-    match id {
-        Ok(APPLICATION_ID) => {}
-        Ok(_) => return Err(foreign()),
-        Err(e) if e.sqlite_error_code() == Some(ErrorCode::NotADatabase) => return Err(foreign()),
-        Err(e) => return Err(e.into()),
+    let id: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    if id != APPLICATION_ID {
+        return Err(StoreError::Foreign { path: path.to_owned() });
     }
     let version = schema::version(connection)?;
     if version > SCHEMA_VERSION {
@@ -203,7 +203,7 @@ pub(crate) fn exists(path: &Path) -> Result<bool, StoreError> {
 }
 
 /// What both kinds of connection need.
-fn configure(connection: &Connection, cache_kib: u32) -> Result<(), StoreError> {
+fn configure(connection: &Connection, cache_kib: u32) -> rusqlite::Result<()> {
     connection.busy_timeout(Duration::from_millis(BUSY_TIMEOUT_MS))?;
     connection.set_prepared_statement_cache_capacity(CACHED_STATEMENTS);
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
@@ -213,8 +213,7 @@ fn configure(connection: &Connection, cache_kib: u32) -> Result<(), StoreError> 
     connection.pragma_update(None, "cell_size_check", true)?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     // Negative: KiB instead of pages.
-    connection.pragma_update(None, "cache_size", -i64::from(cache_kib))?;
-    Ok(())
+    connection.pragma_update(None, "cache_size", -i64::from(cache_kib))
 }
 
 /// Sets a pragma that answers with its new value.

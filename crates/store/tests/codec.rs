@@ -1,0 +1,87 @@
+//! The blobs: what is written is read, and nothing else is.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a test that cannot go on must fail"
+)]
+
+mod support;
+
+use proptest::prelude::*;
+use steward_engine::row::Origin;
+use steward_store::codec::*;
+use steward_wire::{NodeId, PaymentHash, ShortChannelId};
+use support::*;
+
+#[test]
+fn every_event_comes_back() {
+    for kind in every_event() {
+        assert_eq!(decode_event(&encode_event(&kind)).unwrap(), kind);
+    }
+}
+
+#[test]
+fn every_settlement_comes_back() {
+    for settlement in every_settlement() {
+        assert_eq!(decode_settlement(&encode_settlement(&settlement)).unwrap(), settlement);
+    }
+}
+
+#[test]
+fn a_blob_that_lacks_a_byte_or_has_one_more_is_refused() {
+    for kind in every_event() {
+        let mut blob = encode_event(&kind);
+        for len in 0..blob.len() {
+            assert!(decode_event(&blob[..len]).is_err());
+        }
+        blob.push(0);
+        assert!(decode_event(&blob).is_err());
+    }
+}
+
+#[test]
+fn a_blob_of_another_version_is_refused() {
+    let mut blob = encode_addresses(&["10.0.0.1:9735".to_owned()]);
+    for version in [0, 2, 255] {
+        blob[0] = version;
+        assert!(decode_addresses(&blob).is_err());
+    }
+}
+
+#[test]
+fn blobs_are_laid_out_as_documented() {
+    let origin = Origin::Payment { payment_hash: PaymentHash([0xab; 32]), part: 258 };
+    let expected = [vec![1, 2], vec![0xab; 32], vec![0, 0, 1, 2]].concat();
+    assert_eq!(encode_origin(&origin), expected);
+    let path = [(NodeId([2; 33]), ShortChannelId(3))];
+    let expected = [vec![1, 0, 1], vec![2; 33], vec![0, 0, 0, 0, 0, 0, 0, 3]].concat();
+    assert_eq!(encode_path(&path), expected);
+    assert_eq!(encode_addresses(&["a:1".to_owned()]), [1, 0, 1, 3, b'a', b':', b'1']);
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_make_a_decoder_panic_and_what_it_reads_it_writes_again(
+        bytes in proptest::collection::vec(any::<u8>(), 0..200), tag in 0u8..12,
+    ) {
+        let blob = [vec![VERSION, tag], bytes].concat();
+        if let Ok(value) = decode_event(&blob) {
+            prop_assert_eq!(decode_event(&encode_event(&value)).unwrap(), value);
+        }
+        if let Ok(value) = decode_origin(&blob) {
+            prop_assert_eq!(encode_origin(&value), blob.clone());
+        }
+        if let Ok(value) = decode_settlement(&blob) {
+            prop_assert_eq!(encode_settlement(&value), blob.clone());
+        }
+        if let Ok(value) = decode_path(&blob) {
+            prop_assert_eq!(encode_path(&value), blob.clone());
+        }
+        if let Ok(value) = decode_addresses(&blob) {
+            prop_assert_eq!(encode_addresses(&value), blob);
+        }
+    }
+}

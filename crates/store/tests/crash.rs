@@ -1,0 +1,198 @@
+//! What is acknowledged survives, what is not survives whole or not at all.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a test that cannot go on must fail"
+)]
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use steward_engine::WriteBatch;
+use steward_engine::row::Snapshot;
+use steward_store::limits::MAX_LOADED_PREIMAGES;
+use steward_store::{CommitThread, OpenMode, Store};
+use support::*;
+
+/// Rows of batch `n`: four channels, always the same, a new preimage, the height.
+fn step(n: u64) -> WriteBatch {
+    let mut rows: Vec<_> = (0..4).map(|peer| put_channel(peer, n)).collect();
+    rows.extend([put_preimage(n, NOW_MS + n), put_height(n as u32)]);
+    batch(rows)
+}
+
+/// The number of the last batch in a snapshot, after checking that it is there as a whole, and
+/// all before it.
+fn whole_steps(loaded: &Snapshot) -> u64 {
+    let last = u64::from(loaded.height);
+    if last == 0 {
+        assert!(loaded.channels.is_empty() && loaded.preimages.is_empty());
+        return 0;
+    }
+    assert_eq!(loaded.channels, (0..4).map(|peer| channel(peer, last)).collect::<Vec<_>>());
+    // Batches of one group come in the order of their keys.
+    let preimages: BTreeSet<_> = loaded.preimages.iter().copied().collect();
+    assert_eq!(preimages.len() as u64, last.min(MAX_LOADED_PREIMAGES));
+    assert!(preimages.is_subset(&(1..=last).map(preimage).collect()));
+    last
+}
+
+fn reopen(dir: &Path) -> u64 {
+    let mut store = try_open(dir, OpenMode::Existing).unwrap();
+    let last = whole_steps(&store.load(NOW_MS).unwrap());
+    // It goes on from there.
+    store.commit(&step(last + 1)).unwrap();
+    assert_eq!(whole_steps(&store.load(NOW_MS).unwrap()), last + 1);
+    last
+}
+
+/// What a crash leaves: the database and its log as they are, the index of the log not.
+fn copy_after_crash(from: &Path, log: &[u8]) -> tempfile::TempDir {
+    let to = tempfile::tempdir().unwrap();
+    fs::copy(from.join("steward.db"), to.path().join("steward.db")).unwrap();
+    fs::write(to.path().join("steward.db-wal"), log).unwrap();
+    to
+}
+
+#[test]
+fn a_log_cut_at_any_byte_holds_exactly_the_commits_before_the_cut() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = open(dir.path());
+    let wal = dir.path().join("steward.db-wal");
+    let mut ends = vec![0];
+    for n in 1..=12 {
+        store.commit(&step(n)).unwrap();
+        ends.push(fs::metadata(&wal).unwrap().len() as usize);
+    }
+    let log = fs::read(&wal).unwrap();
+    let near = ends.iter().flat_map(|end| [end.saturating_sub(1), *end, end + 1]);
+    let inside = (0..log.len()).step_by(3_001);
+    for cut in near.chain(inside).filter(|cut| *cut <= log.len()) {
+        let copy = copy_after_crash(dir.path(), &log[..cut]);
+        let durable = ends.iter().skip(1).filter(|end| **end <= cut).count() as u64;
+        assert_eq!(reopen(copy.path()), durable, "cut at {cut}");
+    }
+}
+
+#[test]
+fn a_torn_end_of_the_log_is_ignored() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = open(dir.path());
+    let wal = dir.path().join("steward.db-wal");
+    (1..=5).for_each(|n| store.commit(&step(n)).unwrap());
+    let end = fs::metadata(&wal).unwrap().len() as usize;
+    store.commit(&step(6)).unwrap();
+    let log = fs::read(&wal).unwrap();
+    // Any sector of the last commit may be missing after a power cut, whatever came after it.
+    for sector in (end..log.len()).step_by(512) {
+        let mut torn = log.clone();
+        let until = (sector + 512).min(torn.len());
+        torn[sector..until].fill(0x5a);
+        let copy = copy_after_crash(dir.path(), &torn);
+        assert_eq!(reopen(copy.path()), 5, "sector at {sector}");
+    }
+}
+
+#[test]
+fn a_log_that_began_anew_after_a_checkpoint_is_read_right() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = open(dir.path());
+    let before = store.stats().checkpoints;
+    let mut n = 0;
+    while store.stats().checkpoints == before {
+        n += 1;
+        store.commit(&step(n)).unwrap();
+        store.maintain().unwrap();
+    }
+    // The new beginning overwrites the start of the log; the old end is still behind it.
+    for more in 1..=3 {
+        store.commit(&step(n + more)).unwrap();
+        let log = fs::read(dir.path().join("steward.db-wal")).unwrap();
+        let copy = copy_after_crash(dir.path(), &log);
+        assert_eq!(reopen(copy.path()), n + more);
+    }
+}
+
+#[test]
+fn copies_taken_while_commits_run_hold_all_that_was_acknowledged() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let (acks, acked) = std::sync::mpsc::channel();
+    let thread = CommitThread::spawn(
+        Box::new(store),
+        move |released: Vec<u64>| released.into_iter().for_each(|n| acks.send(n).unwrap()),
+        |error| panic!("{error}"),
+    )
+    .unwrap();
+    let writing = std::thread::spawn(move || {
+        (1..=300).for_each(|n| thread.submit(step(n), n).unwrap());
+        thread.close().unwrap();
+    });
+    let mut copies = 0;
+    while let Ok(mut last_ack) = acked.recv() {
+        last_ack = acked.try_iter().last().unwrap_or(last_ack);
+        // The log first grows over all commits: below a checkpoint's size the copy is a moment.
+        let Ok(log) = fs::read(dir.path().join("steward.db-wal")) else { break };
+        let copy = copy_after_crash(dir.path(), &log);
+        if !writing.is_finished() {
+            assert!(reopen(copy.path()) >= last_ack);
+            copies += 1;
+        }
+    }
+    writing.join().unwrap();
+    assert!(copies > 0);
+    assert_eq!(reopen(dir.path()), 300);
+}
+
+/// Where the child of the next test works; without it, this is no child.
+const CHILD_DIR: &str = "STEWARD_STORE_CRASH_DIR";
+
+#[test]
+#[ignore = "the child of a_killed_process_loses_nothing_it_acknowledged"]
+fn child_that_is_killed() {
+    let Ok(dir) = std::env::var(CHILD_DIR) else { return };
+    let mut store = try_open(Path::new(&dir), OpenMode::Create).unwrap();
+    let first = u64::from(store.load(NOW_MS).unwrap().height) + 1;
+    let thread = CommitThread::spawn(
+        Box::new(store),
+        |released: Vec<u64>| println!("ack {}", released.last().unwrap()),
+        |error| panic!("{error}"),
+    )
+    .unwrap();
+    for n in first.. {
+        thread.submit(step(n), n).unwrap();
+    }
+}
+
+#[test]
+fn a_killed_process_loses_nothing_it_acknowledged() {
+    let dir = tempfile::tempdir().unwrap();
+    for kill_after in [1, 7, 60, 500] {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["child_that_is_killed", "--exact", "--ignored", "--nocapture"])
+            .env(CHILD_DIR, dir.path())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let acks = lines.filter_map(|line| line.unwrap().strip_prefix("ack ")?.parse::<u64>().ok());
+        let mut last_ack = 0;
+        for (count, ack) in acks.enumerate() {
+            last_ack = ack;
+            if count == kill_after {
+                child.kill().unwrap();
+            }
+        }
+        child.wait().unwrap();
+        assert!(last_ack > 0, "the child wrote nothing");
+        assert!(reopen(dir.path()) >= last_ack);
+    }
+}

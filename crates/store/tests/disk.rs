@@ -1,0 +1,131 @@
+//! Full and failing disks, and what a commit costs a good one.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a test that cannot go on must fail"
+)]
+
+mod support;
+
+use std::fs;
+
+use steward_store::limits::CHECKPOINT_LOG_BYTES;
+use steward_store::{OpenMode, Store, StoreError, StoreStats};
+use support::*;
+
+#[test]
+fn a_full_disk_stops_the_store_and_loses_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = open(dir.path());
+    store.limit_size(400_000).unwrap();
+    let full = (1..).find_map(|n| store.commit(&batch([put_channel(n, n)])).err().map(|e| (n, e)));
+    let (n, error) = full.unwrap();
+    assert_eq!(error, StoreError::DiskFull);
+    assert_eq!(store.commit(&batch([put_height(1)])), Err(StoreError::Stopped));
+    assert_eq!(store.maintain(), Err(StoreError::Stopped));
+    assert_eq!(store.close(), Err(StoreError::Stopped));
+    drop(store);
+    let mut store = try_open(dir.path(), OpenMode::Existing).unwrap();
+    assert_eq!(store.load(NOW_MS).unwrap().channels.len() as u64, n - 1);
+}
+
+#[test]
+fn a_commit_that_fails_halfway_leaves_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = open(dir.path());
+    store.commit(&batch([put_height(1)])).unwrap();
+    store.limit_size(400_000).unwrap();
+    let mut large = batch((1..=2_000).map(|n| put_channel(n, n)));
+    large.merge(batch([put_height(2)]));
+    assert_eq!(store.commit(&large), Err(StoreError::DiskFull));
+    drop(store);
+    let loaded = open(dir.path()).load(NOW_MS).unwrap();
+    assert_eq!((loaded.height, loaded.channels.len()), (1, 0));
+}
+
+#[test]
+fn a_data_directory_that_cannot_be_made_is_an_error_not_a_panic() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("file"), b"in the way").unwrap();
+    let error = try_open(&dir.path().join("file/data"), OpenMode::Create).unwrap_err();
+    assert!(matches!(error, StoreError::Io { .. }), "{error:?}");
+}
+
+fn fsyncs_of(store: &mut impl Store, run: impl FnOnce(&mut dyn Store)) -> StoreStats {
+    let before = store.stats();
+    run(store);
+    let after = store.stats();
+    StoreStats {
+        commits: after.commits - before.commits,
+        rows: after.rows - before.rows,
+        fsyncs: after.fsyncs - before.fsyncs,
+        log_bytes: after.log_bytes - before.log_bytes,
+        checkpoints: after.checkpoints - before.checkpoints,
+    }
+}
+
+#[test]
+fn a_commit_costs_one_fsync_whatever_its_size() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = open(dir.path());
+    // The first one begins the log: one more for its header.
+    let cost = fsyncs_of(&mut store, |s| s.commit(&batch([put_height(1)])).unwrap());
+    assert_eq!(cost.fsyncs, 2);
+    let cost = fsyncs_of(&mut store, |s| s.commit(&batch([put_height(2)])).unwrap());
+    assert_eq!((cost.fsyncs, cost.log_bytes), (1, 4096 + 24));
+    let rows = (0..500).map(|n| put_channel(n, n));
+    let cost = fsyncs_of(&mut store, |s| s.commit(&batch(rows)).unwrap());
+    assert_eq!((cost.commits, cost.rows, cost.fsyncs), (1, 500, 1));
+}
+
+#[test]
+fn a_commit_that_changes_nothing_costs_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = open(dir.path());
+    store.commit(&batch([put_height(1)])).unwrap();
+    let cost = fsyncs_of(&mut store, |s| {
+        let mut gone = steward_engine::WriteBatch::default();
+        gone.delete(steward_engine::row::RowKey::Outbox(htlc(1, 1)));
+        s.commit(&gone).unwrap();
+    });
+    assert_eq!((cost.commits, cost.fsyncs, cost.log_bytes), (1, 0, 0));
+}
+
+#[test]
+fn the_log_goes_into_the_database_before_it_grows_beyond_its_limit() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = open(dir.path());
+    let wal = dir.path().join("steward.db-wal");
+    for n in 0..600 {
+        let rows = (0..100).map(|peer| put_channel(peer * 50 + n % 50, n));
+        store.commit(&batch(rows)).unwrap();
+        let before = store.stats();
+        store.maintain().unwrap();
+        let after = store.stats();
+        // Log and database, each once.
+        assert_eq!(after.fsyncs - before.fsyncs, 2 * (after.checkpoints - before.checkpoints));
+        let size = fs::metadata(&wal).unwrap().len();
+        assert!(size < CHECKPOINT_LOG_BYTES + 1_000_000, "the log has {size} bytes");
+    }
+    assert!(store.stats().checkpoints >= 2);
+}
+
+#[test]
+fn a_reader_in_the_middle_of_a_question_stops_neither_commits_nor_checkpoints() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = open(dir.path());
+    store.commit(&batch([put_height(1)])).unwrap();
+    let reader = rusqlite::Connection::open(dir.path().join("steward.db")).unwrap();
+    reader.execute_batch("BEGIN; SELECT * FROM setting").unwrap();
+    for n in 0..600 {
+        store.commit(&batch((0..20).map(|peer| put_channel(peer, n)))).unwrap();
+        store.maintain().unwrap();
+    }
+    reader.execute_batch("COMMIT").unwrap();
+    store.close().unwrap();
+    drop(store);
+    assert_eq!(open(dir.path()).load(NOW_MS).unwrap().channels.len(), 20);
+}

@@ -1,0 +1,122 @@
+//! Databases of every released version. A fixture is the dump of a database as its version wrote
+//! it; once released it never changes.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a test that cannot go on must fail"
+)]
+
+mod support;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use rusqlite::Connection;
+use rusqlite::types::ValueRef;
+use steward_store::sqlite::{SCHEMA_VERSION, verify};
+use steward_store::{OpenMode, Store};
+use support::*;
+
+fn fixture(version: u32) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/v{version}.sql"))
+}
+
+/// The database that a fixture describes.
+fn restore(version: u32) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let sql = fs::read_to_string(fixture(version)).unwrap();
+    Connection::open(dir.path().join("steward.db")).unwrap().execute_batch(&sql).unwrap();
+    dir
+}
+
+#[test]
+fn a_database_of_every_released_version_opens_with_all_it_held() {
+    for version in 1..=SCHEMA_VERSION {
+        let dir = restore(version);
+        let mut store = try_open(dir.path(), OpenMode::Existing).unwrap();
+        let loaded = store.load(NOW_MS).unwrap();
+        assert_eq!(loaded.channels, [channel(1, 10), channel(2, 20)], "version {version}");
+        assert_eq!(loaded.origins.len(), 2);
+        assert_eq!(loaded.outbox.len(), every_settlement().len());
+        assert_eq!(loaded.height, 840_000);
+        let verified = verify(store.path()).unwrap();
+        assert_eq!(verified.schema_version, SCHEMA_VERSION);
+        assert_eq!(verified.rows, every_table().len() as u64 + 2);
+        store.commit(&batch([put_channel(3, 1), put_forward(9, true)])).unwrap();
+    }
+}
+
+/// A schema that changes without a new version shows here.
+#[test]
+fn a_new_database_has_the_schema_of_the_newest_fixture() {
+    let schema = |dir: &Path| -> Vec<String> {
+        let connection = Connection::open(dir.join("steward.db")).unwrap();
+        let sql = "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name";
+        let mut statement = connection.prepare(sql).unwrap();
+        statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+    };
+    let new = tempfile::tempdir().unwrap();
+    open(new.path()).close().unwrap();
+    assert_eq!(schema(new.path()), schema(restore(SCHEMA_VERSION).path()));
+}
+
+/// Run once for each new version, before it is released:
+/// `cargo test -p steward-store --test migration -- --ignored`.
+#[test]
+#[ignore = "writes the fixture of the newest version, if it is missing"]
+fn write_the_fixture_of_the_newest_version() {
+    let path = fixture(SCHEMA_VERSION);
+    assert!(!path.exists(), "{} was released; it never changes", path.display());
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = open(dir.path());
+    store.commit(&every_table()).unwrap();
+    store.close().unwrap();
+    fs::write(path, dump(&Connection::open(store.path()).unwrap())).unwrap();
+}
+
+/// Tables, rows, then what hangs on the tables: triggers must not run again.
+fn dump(db: &Connection) -> String {
+    let application_id: i32 =
+        db.pragma_query_value(None, "application_id", |row| row.get(0)).unwrap();
+    let mut out = format!(
+        "PRAGMA application_id = {application_id};\nPRAGMA user_version = {SCHEMA_VERSION};\n"
+    );
+    let objects = |filter: &str| -> Vec<(String, String)> {
+        let sql = format!(
+            "SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL AND {filter} ORDER BY name"
+        );
+        let mut statement = db.prepare(&sql).unwrap();
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+        rows.map(Result::unwrap).collect()
+    };
+    for (table, sql) in objects("type = 'table'") {
+        out += &format!("{sql};\n");
+        let mut statement = db.prepare(&format!("SELECT * FROM {table}")).unwrap();
+        let columns = statement.column_count();
+        let mut rows = statement.query([]).unwrap();
+        while let Some(row) = rows.next().unwrap() {
+            let values: Vec<String> =
+                (0..columns).map(|i| literal(row.get_ref(i).unwrap())).collect();
+            out += &format!("INSERT INTO {table} VALUES ({});\n", values.join(", "));
+        }
+    }
+    objects("type <> 'table'").into_iter().for_each(|(_, sql)| out += &format!("{sql};\n"));
+    out
+}
+
+fn literal(value: ValueRef<'_>) -> String {
+    match value {
+        ValueRef::Null => "NULL".to_owned(),
+        ValueRef::Integer(number) => number.to_string(),
+        ValueRef::Real(_) => panic!("no table holds a float"),
+        ValueRef::Text(text) => {
+            format!("'{}'", std::str::from_utf8(text).unwrap().replace('\'', "''"))
+        }
+        ValueRef::Blob(bytes) => {
+            format!("X'{}'", bytes.iter().map(|b| format!("{b:02x}")).collect::<String>())
+        }
+    }
+}
