@@ -8,6 +8,19 @@
 //! Nothing leaves before the writes it depends on are durable (design.md section 4, rule 1): the
 //! commit thread itself carries out the actions of what it has just made durable.
 //!
+//! ```no_run
+//! use steward_engine::Command;
+//! use steward_node::{EffectiveConfig, Node, Sources};
+//!
+//! # async fn run() -> Result<(), steward_engine::Error> {
+//! let effective = EffectiveConfig::load(&Sources::of_process(None, Vec::new()))?;
+//! let node = Node::start(effective.config).await?;
+//! let status = node.command(Command::Status).await?;
+//! println!("{}: {status:?}", node.info().node_id);
+//! node.shutdown().await
+//! # }
+//! ```
+//!
 //! Layout
 //! - [`config`]: one TOML file, overridden by environment and flags
 //! - [`seed`], [`keys`], [`random`]: what is secret
