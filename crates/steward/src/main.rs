@@ -1,2 +1,6 @@
-//! One binary: the daemon and the command line that talks to it.
-fn main() {}
+//! The binary: everything is in the library, so that tests can use it.
+#![forbid(unsafe_code)]
+
+fn main() -> std::process::ExitCode {
+    steward::run(std::env::args_os())
+}

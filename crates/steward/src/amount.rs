@@ -1,0 +1,195 @@
+//! Amounts as people write and read them: always with a unit.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::limits::MAX_AMOUNT_MSAT;
+
+/// An amount of bitcoin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Amount {
+    /// In millisatoshi.
+    pub msat: u64,
+}
+
+/// Why a text is no amount.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AmountError {
+    /// A bare number: of what?
+    #[error("{number} has no unit; write {number}sat, {number}msat or {number}btc")]
+    NoUnit {
+        /// As given.
+        number: String,
+    },
+    /// A unit nobody knows.
+    #[error("there is no unit `{unit}`; use sat, msat or btc")]
+    UnknownUnit {
+        /// As given.
+        unit: String,
+    },
+    /// No number before the unit.
+    #[error("`{text}` is no amount; write for example 1000sat, 0.001btc or 250000msat")]
+    NotANumber {
+        /// As given.
+        text: String,
+    },
+    /// Parts of a millisatoshi.
+    #[error("nothing smaller than a millisatoshi can be sent")]
+    TooFine,
+    /// More than there is.
+    #[error("there are only 21 million bitcoin")]
+    TooMuch,
+}
+
+impl Amount {
+    /// Of millisatoshi.
+    pub fn from_msat(msat: u64) -> Self {
+        Self { msat }
+    }
+}
+
+impl FromStr for Amount {
+    type Err = AmountError;
+
+    fn from_str(text: &str) -> Result<Self, AmountError> {
+        let text = text.trim();
+        let unit_at = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
+        let (number, unit) = text.split_at(unit_at);
+        let number = number.trim();
+        let decimals = match unit.to_ascii_lowercase().as_str() {
+            "msat" | "msats" => 0,
+            "sat" | "sats" => 3,
+            "btc" => 11,
+            "" if is_number(number) => {
+                return Err(AmountError::NoUnit { number: number.to_owned() });
+            }
+            "" => return Err(AmountError::NotANumber { text: text.to_owned() }),
+            _ => return Err(AmountError::UnknownUnit { unit: unit.to_owned() }),
+        };
+        if !is_number(number) {
+            return Err(AmountError::NotANumber { text: text.to_owned() });
+        }
+        scale(&number.replace('_', ""), decimals).map(|msat| Self { msat })
+    }
+}
+
+fn is_number(text: &str) -> bool {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    let is_digits = |part: &str| {
+        part.starts_with(|c: char| c.is_ascii_digit())
+            && part.bytes().all(|c| c.is_ascii_digit() || c == b'_')
+    };
+    is_digits(whole) && is_digits(fraction)
+}
+
+/// `number` times ten to the power of `decimals`.
+fn scale(number: &str, decimals: usize) -> Result<u64, AmountError> {
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    let fraction = fraction.trim_end_matches('0');
+    if fraction.len() > decimals {
+        return Err(AmountError::TooFine);
+    }
+    let digits = format!("{whole}{fraction:0<decimals$}");
+    let msat: u64 = digits.parse().map_err(|_| AmountError::TooMuch)?;
+    if msat > MAX_AMOUNT_MSAT { Err(AmountError::TooMuch) } else { Ok(msat) }
+}
+
+/// In satoshi, digits in groups: `250 000 sat`, `1.001 sat`.
+impl fmt::Display for Amount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (sat, msat) = (self.msat / 1000, self.msat % 1000);
+        f.write_str(&grouped(sat))?;
+        if msat != 0 {
+            f.write_str(format!(".{msat:03}").trim_end_matches('0'))?;
+        }
+        f.write_str(" sat")
+    }
+}
+
+/// A number with its digits in groups of three.
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() * 4 / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            text.push(' ');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// An amount, or `any`: the payer chooses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InvoiceAmount(pub Option<Amount>);
+
+impl FromStr for InvoiceAmount {
+    type Err = AmountError;
+
+    fn from_str(text: &str) -> Result<Self, AmountError> {
+        match text {
+            "any" => Ok(Self(None)),
+            _ => text.parse().map(|amount| Self(Some(amount))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn msat(text: &str) -> Result<u64, AmountError> {
+        text.parse::<Amount>().map(|amount| amount.msat)
+    }
+
+    #[test]
+    fn amounts_have_units() {
+        assert_eq!(msat("1000sat"), Ok(1_000_000));
+        assert_eq!(msat("1_000sat"), Ok(1_000_000));
+        assert_eq!(msat("1000 sats"), Ok(1_000_000));
+        assert_eq!(msat("0.001btc"), Ok(100_000_000));
+        assert_eq!(msat("1BTC"), Ok(100_000_000_000));
+        assert_eq!(msat("250000msat"), Ok(250_000));
+        assert_eq!(msat("1.5sat"), Ok(1_500));
+        assert_eq!(msat("0.00000000001btc"), Ok(1));
+    }
+
+    #[test]
+    fn a_bare_number_is_refused_and_told_how_to_write_it() {
+        let error = msat("1000").unwrap_err();
+        assert_eq!(error.to_string(), "1000 has no unit; write 1000sat, 1000msat or 1000btc");
+    }
+
+    #[test]
+    fn what_is_no_amount_is_refused() {
+        for text in ["", "sat", "-1sat", "+1sat", ".5sat", "1.sat", "1..2sat", "1,5sat", "1e3sat"] {
+            assert!(msat(text).is_err(), "{text}");
+        }
+        assert!(matches!(msat("5usd"), Err(AmountError::UnknownUnit { .. })));
+        assert!(matches!(msat("_1sat"), Err(AmountError::NotANumber { .. })));
+    }
+
+    #[test]
+    fn parts_of_a_millisatoshi_are_refused_but_not_trailing_zeros() {
+        assert_eq!(msat("0.5msat"), Err(AmountError::TooFine));
+        assert_eq!(msat("1.0001sat"), Err(AmountError::TooFine));
+        assert_eq!(msat("1.0000sat"), Ok(1000));
+    }
+
+    #[test]
+    fn more_than_all_bitcoin_is_refused() {
+        assert_eq!(msat("21000000btc"), Ok(MAX_AMOUNT_MSAT));
+        assert_eq!(msat("21000000.00000000001btc"), Err(AmountError::TooMuch));
+        assert_eq!(msat("99999999999999999999999sat"), Err(AmountError::TooMuch));
+    }
+
+    #[test]
+    fn amounts_are_shown_with_unit_and_groups() {
+        let shown = |msat| Amount::from_msat(msat).to_string();
+        assert_eq!(shown(0), "0 sat");
+        assert_eq!(shown(999_000), "999 sat");
+        assert_eq!(shown(250_000_000), "250 000 sat");
+        assert_eq!(shown(1_234_567_890), "1 234 567.89 sat");
+        assert_eq!(shown(1), "0.001 sat");
+    }
+}

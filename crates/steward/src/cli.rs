@@ -1,0 +1,308 @@
+//! Every command, flag and argument.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::amount::{Amount, InvoiceAmount};
+use crate::limits::{MAX_LIST_ROWS, MAX_PLAYGROUND_CLIENTS};
+
+/// Hosted channels for Lightning: host, client, or both.
+#[derive(Debug, Parser)]
+#[command(name = "steward", version, propagate_version = true)]
+pub struct Cli {
+    /// Flags of every command.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Flags of every command.
+#[derive(Clone, Debug, Args)]
+pub struct Global {
+    /// Where seed, database, configuration and API token live [default: ~/.steward]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Configuration file [default: steward.toml in the data directory]
+    #[arg(long, global = true, value_name = "FILE", env = "STEWARD_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// Overrides one key of the configuration, for example `--set host.fee_ppm=500`
+    #[arg(long = "set", global = true, value_name = "KEY=VALUE")]
+    pub overrides: Vec<String>,
+    /// Answers in JSON, as the API does
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Makes a data directory and a seed, or restores a seed from its words
+    Init(Init),
+    /// Runs the daemon, until it is stopped or interrupted
+    Start(Start),
+    /// Stops the daemon
+    Stop,
+    /// The node at a glance
+    Status,
+    /// Checks everything a newcomer gets wrong
+    Doctor,
+    /// Every key of the configuration, its value and where that comes from
+    Config,
+    /// Hosted channels
+    #[command(subcommand)]
+    Channel(ChannelCommand),
+    /// Invoices: `steward invoice 1000sat` makes one
+    Invoice(InvoiceArguments),
+    /// Pays an invoice
+    Pay(Pay),
+    /// Pays a node without an invoice
+    Keysend(Keysend),
+    /// Takes an invoice apart, without paying it
+    Decode {
+        /// BOLT11
+        invoice: String,
+    },
+    /// Payments out, newest first; with a hash, one payment with its parts
+    Payments {
+        /// Show only this one
+        payment_hash: Option<String>,
+        /// Which part of the list.
+        #[command(flatten)]
+        page: Page,
+    },
+    /// What was forwarded between channels, newest first
+    Forwards {
+        /// Which part of the list.
+        #[command(flatten)]
+        page: Page,
+    },
+    /// Keeps a connection to a peer
+    Connect {
+        /// NODE_ID@HOST:PORT
+        peer: String,
+    },
+    /// Connected and wanted peers
+    Peers,
+    /// Counters and queue lengths
+    Metrics,
+    /// Copies the database, while the daemon runs, to a new file
+    Backup {
+        /// The new file
+        file: PathBuf,
+    },
+    /// Shows the words of the seed: whoever has them has the money
+    Seed {
+        /// Show them even if the output is not a terminal
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Checks an exported channel state, offline: who owes whom how much, and who signed it
+    Verify {
+        /// `snapshot` of `steward channel show`, in hexadecimal, or a file with it
+        snapshot: String,
+    },
+    /// A host and its clients on this machine, to try everything out
+    Playground(Playground),
+    /// Plays one scene: payments through a host that is killed in the middle of one
+    Demo,
+}
+
+/// `steward init`
+#[derive(Debug, Args)]
+pub struct Init {
+    /// mainnet, testnet, testnet4, signet or regtest
+    #[arg(long)]
+    pub network: Option<String>,
+    /// Asks for the words of an existing seed, on standard input
+    #[arg(long)]
+    pub restore: bool,
+}
+
+/// `steward start`
+#[derive(Debug, Args)]
+pub struct Start {
+    /// Stop when standard input closes: for a parent process that may die
+    #[arg(long, hide = true)]
+    pub until_stdin_closes: bool,
+}
+
+/// `steward channel`
+#[derive(Debug, Subcommand)]
+pub enum ChannelCommand {
+    /// Opens a hosted channel with a host: what you receive over it is in its custody
+    Invoke {
+        /// NODE_ID@HOST:PORT
+        host: String,
+        /// What the host gave you to open with: text, or bytes after `hex:`
+        #[arg(long)]
+        secret: Option<String>,
+    },
+    /// All channels
+    List,
+    /// One channel, with the state both sides signed
+    Show {
+        /// The other side's node id
+        peer_id: String,
+    },
+}
+
+/// `steward invoice`
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub struct InvoiceArguments {
+    /// What to do, if not to make one.
+    #[command(subcommand)]
+    pub command: Option<InvoiceCommand>,
+    /// The short form.
+    #[command(flatten)]
+    pub create: Option<CreateInvoice>,
+}
+
+/// `steward invoice ...`
+#[derive(Debug, Subcommand)]
+pub enum InvoiceCommand {
+    /// Makes an invoice
+    Create(CreateInvoice),
+    /// Our invoices, newest first
+    List {
+        /// Only those that are paid
+        #[arg(long)]
+        paid: bool,
+        /// Which part of the list.
+        #[command(flatten)]
+        page: Page,
+    },
+    /// One of our invoices
+    Show {
+        /// Its payment hash
+        payment_hash: String,
+    },
+}
+
+/// `steward invoice create`
+#[derive(Debug, Args)]
+pub struct CreateInvoice {
+    /// For example 1000sat, 0.001btc, 250000msat; or `any`: the payer chooses
+    pub amount: InvoiceAmount,
+    /// For the payer to read
+    #[arg(long, short, default_value = "")]
+    pub description: String,
+    /// Seconds until it ends
+    #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
+    pub expiry: u32,
+}
+
+/// `steward pay`
+#[derive(Debug, Args)]
+pub struct Pay {
+    /// BOLT11
+    pub invoice: String,
+    /// What to pay, if the invoice leaves it open
+    #[arg(long)]
+    pub amount: Option<Amount>,
+    /// Most fee [default: 1 % and at least 10 sat]
+    #[arg(long, value_name = "AMOUNT")]
+    pub max_fee: Option<Amount>,
+}
+
+/// `steward keysend`
+#[derive(Debug, Args)]
+pub struct Keysend {
+    /// Who is paid
+    pub node_id: String,
+    /// For example 1000sat
+    pub amount: Amount,
+    /// The host of yours through which it is reached, if it is not public: its node id
+    #[arg(long, value_name = "NODE_ID")]
+    pub via: Option<String>,
+    /// Most fee [default: 1 % and at least 10 sat]
+    #[arg(long, value_name = "AMOUNT")]
+    pub max_fee: Option<Amount>,
+}
+
+/// Which part of a list.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Page {
+    /// Most rows
+    #[arg(long, default_value_t = 25, value_parser = clap::value_parser!(u16).range(1..=i64::from(MAX_LIST_ROWS)))]
+    pub limit: u16,
+    /// Only rows older than this: what the page before ended with
+    #[arg(long, value_name = "CURSOR")]
+    pub before: Option<u64>,
+}
+
+/// `steward playground`
+#[derive(Debug, Args)]
+pub struct Playground {
+    /// How many clients
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=i64::from(MAX_PLAYGROUND_CLIENTS)))]
+    pub clients: u8,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(line.split(' '))
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn an_invoice_can_be_made_with_and_without_create() {
+        for line in ["steward invoice 5sat -d tea", "steward invoice create 5sat -d tea"] {
+            let Command::Invoice(arguments) = parse(line).unwrap().command else {
+                panic!("{line}")
+            };
+            let create = match arguments.command {
+                Some(InvoiceCommand::Create(create)) => create,
+                Some(other) => panic!("{other:?}"),
+                None => arguments.create.unwrap(),
+            };
+            assert_eq!(create.amount, InvoiceAmount(Some(Amount::from_msat(5000))));
+            assert_eq!(create.description, "tea");
+        }
+    }
+
+    #[test]
+    fn listing_invoices_needs_no_amount() {
+        let cli = parse("steward invoice list --paid").unwrap();
+        assert!(matches!(
+            cli.command,
+            Command::Invoice(InvoiceArguments {
+                command: Some(InvoiceCommand::List { paid: true, .. }),
+                ..
+            })
+        ));
+    }
+
+    #[test]
+    fn an_amount_without_a_unit_is_a_usage_error_with_a_hint() {
+        let error = parse("steward keysend 02ab 1000").unwrap_err();
+        assert_eq!(error.exit_code(), 2);
+        assert!(error.to_string().contains("write 1000sat"), "{error}");
+    }
+
+    #[test]
+    fn global_flags_stand_before_or_after_the_command() {
+        for line in ["steward --json --data-dir d status", "steward status --data-dir d --json"] {
+            let cli = parse(line).unwrap();
+            assert!(cli.global.json);
+            assert_eq!(cli.global.data_dir, Some(PathBuf::from("d")));
+        }
+    }
+
+    #[test]
+    fn the_words_of_a_seed_are_never_arguments() {
+        assert!(parse("steward init --restore abandon").is_err());
+    }
+}

@@ -1,0 +1,46 @@
+//! `steward channel`.
+
+use steward_api::model::{ChannelDetails, Channels, InvokeChannel, Phase};
+
+use super::Context;
+use crate::cli::ChannelCommand;
+use crate::failure::Failure;
+use crate::limits::MAX_OPENING_WAIT;
+use crate::render;
+
+pub(super) fn run(context: &Context, command: ChannelCommand) -> Result<(), Failure> {
+    match command {
+        ChannelCommand::Invoke { host, secret } => invoke(context, host, secret),
+        ChannelCommand::List => {
+            let channels: Channels = context.client()?.get("/v1/channels", &[])?;
+            context.output.answer(&channels, render::channels)
+        }
+        ChannelCommand::Show { peer_id } => {
+            let path = format!("/v1/channels/{}", path_segment(&peer_id)?);
+            let channel: ChannelDetails = context.client()?.get(&path, &[])?;
+            context.output.answer(&channel, render::channel_details)
+        }
+    }
+}
+
+fn invoke(context: &Context, host: String, secret: Option<String>) -> Result<(), Failure> {
+    context.output.progress("connecting, and asking the host for a channel...");
+    let wait_ms = u64::try_from(MAX_OPENING_WAIT.as_millis()).ok();
+    let request = InvokeChannel { host, secret, wait_ms };
+    let channel: ChannelDetails =
+        context.client()?.post_for("/v1/channels", &request, MAX_OPENING_WAIT)?;
+    if channel.channel.phase == Phase::Opening {
+        context.output.progress(
+            "The host has not answered yet; the daemon keeps trying. Is its address right?",
+        );
+    }
+    context.output.answer(&channel, render::channel_details)
+}
+
+/// An id as part of a path; anything else would be another path.
+pub(super) fn path_segment(id: &str) -> Result<&str, Failure> {
+    let is_hex = !id.is_empty() && id.bytes().all(|c| c.is_ascii_hexdigit());
+    is_hex.then_some(id).ok_or_else(|| {
+        Failure::new("bad_id", format!("`{id}` is not hexadecimal"), "copy the whole id")
+    })
+}

@@ -1,0 +1,83 @@
+//! What the commands do. Here: which function carries out which command.
+
+mod channel;
+mod files;
+mod invoice;
+mod node;
+mod payment;
+mod verify;
+
+use steward_node::{EffectiveConfig, Sources};
+
+use crate::cli::{Cli, Command, Global};
+use crate::client::Client;
+use crate::failure::Failure;
+use crate::output::Output;
+use crate::{daemon, demo, playground};
+
+pub(crate) use verify::verify_snapshot;
+
+/// Carries out one command line.
+///
+/// # Errors
+/// Why it could not be.
+pub(crate) fn run(cli: Cli, output: Output) -> Result<(), Failure> {
+    let context = Context { sources: sources(&cli.global), output };
+    match cli.command {
+        Command::Init(init) => files::init(&context, &init),
+        Command::Start(start) => {
+            daemon::run(context.config()?.config, start.until_stdin_closes, output)
+        }
+        Command::Doctor => files::doctor(&context),
+        Command::Config => files::config(&context),
+        Command::Seed { yes } => files::seed(&context, yes),
+        Command::Verify { snapshot } => verify::run(output, &snapshot),
+        Command::Playground(arguments) => playground::run(arguments.clients, output),
+        Command::Demo => demo::run(output),
+        Command::Stop => node::stop(&context),
+        Command::Status => node::status(&context),
+        Command::Metrics => node::metrics(&context),
+        Command::Forwards { page } => node::forwards(&context, page),
+        Command::Connect { peer } => node::connect(&context, peer),
+        Command::Peers => node::peers(&context),
+        Command::Backup { file } => node::backup(&context, &file),
+        Command::Channel(command) => channel::run(&context, command),
+        Command::Invoice(arguments) => invoice::run(&context, arguments),
+        Command::Decode { invoice } => invoice::decode(&context, invoice),
+        Command::Pay(pay) => payment::pay(&context, pay),
+        Command::Keysend(keysend) => payment::keysend(&context, keysend),
+        Command::Payments { payment_hash: None, page } => payment::list(&context, page),
+        Command::Payments { payment_hash: Some(hash), .. } => payment::show(&context, &hash),
+    }
+}
+
+/// What every command needs.
+struct Context {
+    sources: Sources,
+    output: Output,
+}
+
+impl Context {
+    fn config(&self) -> Result<EffectiveConfig, Failure> {
+        Ok(EffectiveConfig::load(&self.sources)?)
+    }
+
+    fn client(&self) -> Result<Client, Failure> {
+        Client::new(&self.config()?.config)
+    }
+}
+
+fn sources(global: &Global) -> Sources {
+    let mut overrides = global.overrides.clone();
+    if let Some(dir) = &global.data_dir {
+        overrides.push(format!("data_dir={}", dir.display()));
+    }
+    Sources::of_process(global.config.clone(), overrides)
+}
+
+/// A page as the API's query.
+fn page_query(page: crate::cli::Page) -> Vec<(&'static str, String)> {
+    let mut query = vec![("limit", page.limit.to_string())];
+    query.extend(page.before.map(|before| ("before", before.to_string())));
+    query
+}

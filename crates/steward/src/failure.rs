@@ -1,0 +1,71 @@
+//! Why a command failed: a code, a sentence, a hint.
+
+use std::fmt;
+
+use serde::Serialize;
+use steward_api::{ErrorBody, TokenError};
+use steward_node::ConfigError;
+
+/// Why a command failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Failure {
+    /// Stable, snake_case.
+    pub code: String,
+    /// One sentence.
+    pub message: String,
+    /// What to do about it; may be empty.
+    pub hint: String,
+    /// The answer, which programs have read by now, says it as well.
+    #[serde(skip)]
+    pub(crate) in_answer: bool,
+}
+
+impl Failure {
+    /// A failure of the command line's own.
+    pub fn new(code: &str, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { code: code.to_owned(), message: message.into(), hint: hint.into(), in_answer: false }
+    }
+
+    /// For programs the answer has said it already: a second document would confuse them.
+    #[must_use]
+    pub(crate) fn in_answer(self) -> Self {
+        Self { in_answer: true, ..self }
+    }
+
+    /// The operating system refused.
+    pub fn io(what: impl fmt::Display, error: &std::io::Error) -> Self {
+        Self::new("io_error", format!("{what}: {error}"), "check the path and its permissions")
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.message, self.code)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+impl From<steward_engine::Error> for Failure {
+    fn from(error: steward_engine::Error) -> Self {
+        Self::new(error.code, error.message, error.hint)
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        steward_engine::Error::from(error).into()
+    }
+}
+
+impl From<TokenError> for Failure {
+    fn from(error: TokenError) -> Self {
+        Self::new("token_unusable", error.to_string(), error.hint())
+    }
+}
+
+impl From<ErrorBody> for Failure {
+    fn from(body: ErrorBody) -> Self {
+        Self::new(&body.code, body.message, body.hint)
+    }
+}

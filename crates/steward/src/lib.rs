@@ -1,0 +1,68 @@
+//! One program: the daemon, and the command line that talks to it by HTTP.
+//!
+//! Layout
+//! - [`cli`]: every command, flag and argument
+//! - `commands`: what they do, one module per group
+//! - [`amount`]: amounts with units, read and written
+//! - [`render`]: answers as people read them
+//! - [`output`]: stdout and stderr, for people or for programs
+//! - [`failure`]: errors, and the exit code
+//! - [`client`]: the daemon's API, asked
+//! - [`daemon`]: `steward start`
+//! - [`cluster`]: nodes as child processes, for playground, demo and tests
+//! - `demo`, `playground`: what `make demo` and `make playground` run
+//! - [`limits`]: every bound
+#![forbid(unsafe_code)]
+
+pub mod amount;
+pub mod cli;
+pub mod client;
+pub mod cluster;
+mod commands;
+pub mod daemon;
+mod demo;
+pub mod failure;
+pub mod limits;
+pub mod output;
+mod playground;
+pub mod render;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::Cli;
+use crate::failure::Failure;
+use crate::output::Output;
+
+/// Runs one command line. The exit code is 0 if it did what it should, 1 if not, 2 if it makes no
+/// sense.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let wants_json = arguments.iter().any(|argument| argument == "--json");
+    match Cli::try_parse_from(&arguments) {
+        Ok(cli) => {
+            let output = Output::new(cli.global.json);
+            match commands::run(cli, output) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(failure) => {
+                    output.failure(&failure);
+                    ExitCode::FAILURE
+                }
+            }
+        }
+        // Help and version are no errors.
+        Err(error) if !error.use_stderr() || !wants_json => {
+            let _ = error.print();
+            if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS }
+        }
+        Err(error) => {
+            let text = error.render().to_string();
+            let message = text.lines().next().unwrap_or_default();
+            let message = message.strip_prefix("error: ").unwrap_or(message);
+            Output::new(true).failure(&Failure::new("usage", message, "see `steward help`"));
+            ExitCode::from(2)
+        }
+    }
+}

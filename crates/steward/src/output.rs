@@ -1,0 +1,117 @@
+//! What a command says: an answer on stdout, for people or as JSON; progress and errors on stderr.
+
+use std::io::{self, ErrorKind, Write};
+
+use serde::Serialize;
+
+use crate::failure::Failure;
+
+/// How to speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Output {
+    json: bool,
+}
+
+impl Output {
+    /// To a program, or to a person.
+    pub fn new(json: bool) -> Self {
+        Self { json }
+    }
+
+    /// Whether a program listens.
+    pub fn is_json(self) -> bool {
+        self.json
+    }
+
+    /// The answer: `value` for programs, `text` for people.
+    ///
+    /// # Errors
+    /// If stdout cannot be written. A reader that went away is no error.
+    pub fn answer<T: Serialize>(
+        self,
+        value: &T,
+        text: impl FnOnce(&T) -> String,
+    ) -> Result<(), Failure> {
+        let text = match self.json {
+            true => serde_json::to_string_pretty(value)
+                .map_err(|error| Failure::new("bug", error.to_string(), "please report it"))?,
+            false => text(value),
+        };
+        write_all(&mut io::stdout().lock(), &text)
+            .map_err(|error| Failure::io("standard output", &error))
+    }
+
+    /// Something on the way, for people.
+    pub fn progress(self, text: &str) {
+        if !self.json {
+            // Nobody there to read it is no reason to stop.
+            let _ = write_all(&mut io::stderr().lock(), text);
+        }
+    }
+
+    /// What went wrong: JSON on stdout for programs, a sentence and a hint on stderr for people.
+    pub fn failure(self, failure: &Failure) {
+        let _ = match self.json {
+            true if failure.in_answer => Ok(()),
+            true => write_all(
+                &mut io::stdout().lock(),
+                &serde_json::to_string_pretty(failure).unwrap_or_default(),
+            ),
+            false => write_all(&mut io::stderr().lock(), &failure_text(failure)),
+        };
+    }
+}
+
+/// As people read it.
+fn failure_text(failure: &Failure) -> String {
+    let mut text = format!("error: {}", failure.message);
+    if !failure.hint.is_empty() {
+        text.push_str(&format!("\nhint: {}", failure.hint));
+    }
+    text.push_str(&format!("\ncode: {}", failure.code));
+    text
+}
+
+fn write_all(to: &mut impl Write, text: &str) -> io::Result<()> {
+    let written = writeln!(to, "{text}").and_then(|()| to.flush());
+    match written {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A reader that has gone, and one whose disk is full.
+    struct Broken(ErrorKind);
+
+    impl Write for Broken {
+        fn write(&mut self, _bytes: &[u8]) -> io::Result<usize> {
+            Err(self.0.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Err(self.0.into())
+        }
+    }
+
+    #[test]
+    fn a_closed_pipe_is_no_error_but_a_full_disk_is() {
+        assert!(write_all(&mut Broken(ErrorKind::BrokenPipe), "text").is_ok());
+        assert!(write_all(&mut Broken(ErrorKind::StorageFull), "text").is_err());
+    }
+
+    #[test]
+    fn a_failure_has_a_sentence_a_hint_and_a_code() {
+        let text = failure_text(&Failure::new("no_luck", "it failed", "try again"));
+        assert_eq!(text, "error: it failed\nhint: try again\ncode: no_luck");
+    }
+
+    #[test]
+    fn no_hint_means_no_hint_line() {
+        let text = failure_text(&Failure::new("no_luck", "it failed", ""));
+        assert_eq!(text, "error: it failed\ncode: no_luck");
+    }
+}
