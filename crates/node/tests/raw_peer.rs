@@ -1,6 +1,14 @@
 //! A host against clients that share none of its code: every hosted-channel message on their side
 //! is raw bytes, in the legacy and in the modern framing.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers are tests too"
+)]
+
 mod common;
 mod raw;
 
@@ -14,11 +22,11 @@ use steward_engine::row::{InvoiceRow, PaymentRow, PaymentStatus};
 use steward_engine::{Command, EventKind, Reply};
 use steward_invoice::{Description, HintHop, Invoice, NewInvoice};
 use steward_onion::{
-    IncomingHtlc, OnionSeed, PathHop, PaymentOnion, Received, Recipient, create, receive,
+    DecodedFailure, Failure, IncomingHtlc, OnionSeed, PathHop, PaymentOnion, Received, Recipient,
+    build_failure, create, decode_failure, receive,
 };
 use steward_wire::{NodeId, PaymentHash, ShortChannelId};
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
 
 const HEIGHT: u32 = 800_000;
 const BLOCK_DAY: u32 = HEIGHT / 144;
@@ -27,6 +35,8 @@ const GIFT_MSAT: u64 = 100_000_000;
 const AMOUNT_MSAT: u64 = 7_654_321;
 /// What is left of an expiry must still be enough when it arrives.
 const EXPIRY_SLACK_BLOCKS: u32 = 3;
+/// `fee_insufficient` of BOLT4, with the flag for a `channel_update`.
+const FEE_INSUFFICIENT: u16 = 0x1000 | 12;
 const SESSION_KEY: [u8; 32] = [0x2e; 32];
 
 /// A height that stays, a gift to pay with, and a branding to ask for.
@@ -66,6 +76,8 @@ in_each_framing!(
     a_payment_lost_on_its_way_is_sent_again,
     a_peer_that_kept_only_its_key_gets_its_channel_back,
     a_peer_pays_one_that_speaks_the_other_framing,
+    a_forward_that_pays_too_little_comes_back,
+    a_failure_of_the_payee_reaches_the_payer,
 );
 
 async fn a_peer_opens_a_channel(framing: Framing) {
@@ -219,22 +231,57 @@ async fn a_peer_pays_one_that_speaks_the_other_framing(framing: Framing) {
     check_books(&host, &payee, GIFT_MSAT + AMOUNT_MSAT).await;
 }
 
-/// A host that knows the height: before, it would refuse our day.
+async fn a_forward_that_pays_too_little_comes_back(framing: Framing) {
+    let host = start_host().await;
+    let mut payer = opened_peer(&host, 1, framing).await;
+    let mut payee = opened_peer(&host, 2, framing.other()).await;
+    let invoice = invoice_by(&payee, &[0x42; 32]);
+    let fee_msat = payee.policy().fee_msat(AMOUNT_MSAT) - 1;
+    let onion = onion_through_host(&host, &payer, &invoice, fee_msat);
+    payer.offer(onion.amount_msat, invoice.payment_hash.0, onion.cltv_expiry, &onion.onion);
+
+    let reason = payer.failure(invoice.payment_hash.0).await;
+    let hops = [NodeId(host_id(&host)), invoice.payee];
+    let DecodedFailure { hop_index, failure } =
+        decode_failure(&SESSION_KEY, &hops, &reason).expect("an authentic failure");
+    assert_eq!((hop_index, failure.code), (0, FEE_INSUFFICIENT));
+    let (amount, rest) = failure.data.split_at(8);
+    assert_eq!(amount, onion.amount_msat.to_be_bytes());
+    // The length and the type of a channel_update, then its body.
+    let (head, update) = rest.split_at(4);
+    assert_eq!(head, [0, 138, 0x01, 0x02]);
+    assert_eq!(Policy::read(update, &host_id(&host), &payee.id()), payee.policy());
+    payer.settle().await;
+    payee.settle().await;
+    check_books(&host, &payer, GIFT_MSAT).await;
+    check_books(&host, &payee, GIFT_MSAT).await;
+}
+
+async fn a_failure_of_the_payee_reaches_the_payer(framing: Framing) {
+    let host = start_host().await;
+    let mut payer = opened_peer(&host, 1, framing).await;
+    let mut payee = opened_peer(&host, 2, framing.other()).await;
+    let invoice = invoice_by(&payee, &[0x42; 32]);
+    let fee_msat = payee.policy().fee_msat(AMOUNT_MSAT);
+    let onion = onion_through_host(&host, &payer, &invoice, fee_msat);
+    payer.offer(onion.amount_msat, invoice.payment_hash.0, onion.cltv_expiry, &onion.onion);
+
+    let htlc = payee.next_htlc().await;
+    let refusal = Failure::incorrect_or_unknown_payment_details(htlc.amount_msat(), HEIGHT);
+    let shared_secret = read_onion(&payee, &htlc).shared_secret;
+    payee.fail(&htlc, build_failure(&shared_secret, &refusal));
+    let reason = payer.failure(invoice.payment_hash.0).await;
+    let hops = [NodeId(host_id(&host)), invoice.payee];
+    let decoded = decode_failure(&SESSION_KEY, &hops, &reason);
+    assert_eq!(decoded, Some(DecodedFailure { hop_index: 1, failure: refusal }));
+    payer.settle().await;
+    payee.settle().await;
+    check_books(&host, &payer, GIFT_MSAT).await;
+    check_books(&host, &payee, GIFT_MSAT).await;
+}
+
 async fn start_host() -> TestNode {
-    let host = TestNode::start(HOST).await;
-    let knows_height = async {
-        loop {
-            let Reply::Status(status) = host.handle.command(Command::Status).await.unwrap() else {
-                panic!("not a status");
-            };
-            if status.height == HEIGHT && !status.tip_is_stale {
-                return;
-            }
-            tokio::task::yield_now().await;
-        }
-    };
-    timeout(PATIENCE, knows_height).await.expect("the clock's height comes");
-    host
+    TestNode::start(HOST).await
 }
 
 fn host_id(host: &TestNode) -> [u8; 33] {

@@ -33,6 +33,8 @@ pub(crate) struct Client {
     arrived: VecDeque<Htlc>,
     /// Proofs of our payments, by payment hash.
     preimages: BTreeMap<[u8; 32], [u8; 32]>,
+    /// Reasons why payments of ours have failed, cross-signed, by payment hash.
+    failures: BTreeMap<[u8; 32], Vec<u8>>,
 }
 
 impl Client {
@@ -58,6 +60,7 @@ impl Client {
             is_policy_due: false,
             arrived: VecDeque::new(),
             preimages: BTreeMap::new(),
+            failures: BTreeMap::new(),
         }
     }
 
@@ -158,6 +161,12 @@ impl Client {
         self.update(Update::Add(Htlc(body)));
     }
 
+    /// Refuses a cross-signed HTLC and signs that.
+    pub(crate) fn fail(&mut self, htlc: &Htlc, reason: Vec<u8>) {
+        assert!(self.state().incoming.contains(htlc), "only what is cross-signed");
+        self.update(Update::Fail { id: htlc.id(), reason });
+    }
+
     /// Claims a cross-signed HTLC and signs that.
     pub(crate) fn fulfil(&mut self, htlc: &Htlc, preimage: [u8; 32]) {
         assert!(self.state().incoming.contains(htlc), "only what is cross-signed");
@@ -180,6 +189,14 @@ impl Client {
             self.step().await;
         }
         self.preimages[&payment_hash]
+    }
+
+    /// The onion error of a payment of ours that has failed for good.
+    pub(crate) async fn failure(&mut self, payment_hash: [u8; 32]) -> Vec<u8> {
+        while !self.failures.contains_key(&payment_hash) {
+            self.step().await;
+        }
+        self.failures[&payment_hash].clone()
     }
 
     /// Goes on until both have signed everything and no HTLC is left. The host must then have
@@ -268,6 +285,7 @@ impl Client {
         match message_type {
             UPDATE_ADD_HTLC => self.on_add(Htlc(body)),
             UPDATE_FULFILL_HTLC => self.on_fulfil(&body),
+            UPDATE_FAIL_HTLC => self.on_fail(&body),
             STATE_UPDATE => self.on_state_update(&StateUpdate::read(&body)),
             CHANNEL_UPDATE if self.is_policy_due => {
                 self.is_policy_due = false;
@@ -304,6 +322,19 @@ impl Client {
         self.peer.push(Update::Fulfil { id, preimage });
     }
 
+    /// Only what both have signed may be failed (P§3.5).
+    fn on_fail(&mut self, body: &[u8]) {
+        let mut reader = Reader::new(body);
+        assert_eq!(reader.array(), channel_id(&self.id(), &self.host));
+        let id = reader.u64();
+        let len = usize::from(reader.u16());
+        let reason = reader.take(len).to_vec();
+        reader.end();
+        let is_signed = self.state().outgoing.iter().any(|htlc| htlc.id() == id);
+        assert!(is_signed, "a fail of an HTLC that the host has not signed");
+        self.peer.push(Update::Fail { id, reason });
+    }
+
     /// P§3.4, rules a to e.
     fn on_state_update(&mut self, update: &StateUpdate) {
         let signed = self.state();
@@ -322,14 +353,24 @@ impl Client {
             is_signed_by(&self.host, next.hash(), &update.signature),
             "the host's signature does not fit {next:02x?}"
         );
+        self.adopt(next);
+        self.send_state_update();
+    }
+
+    /// Both have signed this: what the host has added and failed counts from now on.
+    fn adopt(&mut self, next: State) {
+        let before = self.state.replace(next).unwrap();
+        self.own.clear();
         for update in self.peer.drain(..) {
-            if let Update::Add(htlc) = update {
-                self.arrived.push_back(htlc);
+            match update {
+                Update::Add(htlc) => self.arrived.push_back(htlc),
+                Update::Fulfil { .. } => {}
+                Update::Fail { id, reason } => {
+                    let htlc = before.outgoing.iter().find(|htlc| htlc.id() == id).unwrap();
+                    self.failures.insert(htlc.payment_hash(), reason);
+                }
             }
         }
-        self.own.clear();
-        self.state = Some(next);
-        self.send_state_update();
     }
 
     fn update(&mut self, update: Update) {
@@ -347,17 +388,26 @@ impl Client {
                 body.extend(preimage);
                 self.connection.send(UPDATE_FULFILL_HTLC, body);
             }
+            Update::Fail { id, reason } => {
+                let mut body = channel_id(&self.id(), &self.host).to_vec();
+                body.extend(id.to_be_bytes());
+                body.extend(u16::try_from(reason.len()).unwrap().to_be_bytes());
+                body.extend(reason);
+                self.connection.send(UPDATE_FAIL_HTLC, body);
+            }
         }
     }
 
-    /// Signs everything both have sent so far, unless just that was signed last.
+    /// Signs everything both have sent so far. If just that was signed last, eclair and immortan,
+    /// the legacy peers, repeat their signature, which the host must ignore; a modern peer spares
+    /// it.
     fn send_state_update(&mut self) {
         let next = self.next_state();
         let mut body = next.block_day.to_be_bytes().to_vec();
         body.extend(next.local_updates.to_be_bytes());
         body.extend(next.remote_updates.to_be_bytes());
         body.extend(next.local_sig_of_remote);
-        if self.last_sent.as_ref() != Some(&body) {
+        if self.framing == Framing::Legacy || self.last_sent.as_ref() != Some(&body) {
             self.connection.send(STATE_UPDATE, body.clone());
             self.last_sent = Some(body);
         }

@@ -29,4 +29,5 @@ mod message {
     pub(super) const CHANNEL_UPDATE: u16 = 64509;
     pub(super) const UPDATE_ADD_HTLC: u16 = 63505;
     pub(super) const UPDATE_FULFILL_HTLC: u16 = 63503;
+    pub(super) const UPDATE_FAIL_HTLC: u16 = 63501;
 }

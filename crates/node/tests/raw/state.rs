@@ -33,6 +33,7 @@ pub(crate) struct Htlc(pub(crate) Vec<u8>);
 pub(crate) enum Update {
     Add(Htlc),
     Fulfil { id: u64, preimage: [u8; 32] },
+    Fail { id: u64, reason: Vec<u8> },
 }
 
 impl Htlc {
@@ -171,11 +172,27 @@ impl State {
             spend(&mut next.remote_balance_msat, htlc);
             next.incoming.push(htlc.clone());
         }
-        for id in fulfilled(own) {
-            next.local_balance_msat += remove(&mut next.incoming, id).amount_msat();
+        for update in own {
+            match update {
+                Update::Add(_) => {}
+                Update::Fulfil { id, .. } => {
+                    next.local_balance_msat += remove(&mut next.incoming, *id).amount_msat();
+                }
+                Update::Fail { id, .. } => {
+                    next.remote_balance_msat += remove(&mut next.incoming, *id).amount_msat();
+                }
+            }
         }
-        for id in fulfilled(peer) {
-            next.remote_balance_msat += remove(&mut next.outgoing, id).amount_msat();
+        for update in peer {
+            match update {
+                Update::Add(_) => {}
+                Update::Fulfil { id, .. } => {
+                    next.remote_balance_msat += remove(&mut next.outgoing, *id).amount_msat();
+                }
+                Update::Fail { id, .. } => {
+                    next.local_balance_msat += remove(&mut next.outgoing, *id).amount_msat();
+                }
+            }
         }
         next.incoming.sort_by_key(Htlc::id);
         next.outgoing.sort_by_key(Htlc::id);
@@ -216,14 +233,7 @@ fn read_htlcs(reader: &mut Reader<'_>) -> Vec<Htlc> {
 fn adds(updates: &[Update]) -> impl Iterator<Item = &Htlc> {
     updates.iter().filter_map(|update| match update {
         Update::Add(htlc) => Some(htlc),
-        Update::Fulfil { .. } => None,
-    })
-}
-
-fn fulfilled(updates: &[Update]) -> impl Iterator<Item = u64> {
-    updates.iter().filter_map(|update| match update {
-        Update::Add(_) => None,
-        Update::Fulfil { id, .. } => Some(*id),
+        Update::Fulfil { .. } | Update::Fail { .. } => None,
     })
 }
 
