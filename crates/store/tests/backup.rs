@@ -36,6 +36,21 @@ fn a_backup_holds_what_was_durable_when_it_was_made() {
 }
 
 #[test]
+fn a_restored_backup_commits_as_the_original_did() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = open(dir.path());
+    store.commit(&every_table()).unwrap();
+    let copy = tempfile::tempdir().unwrap();
+    backup(store.path(), &copy.path().join("steward.db")).unwrap();
+    let mut restored = open(copy.path());
+    restored.commit(&batch([put_height(1)])).unwrap();
+    let before = restored.stats().fsyncs;
+    restored.commit(&batch([put_height(2)])).unwrap();
+    assert_eq!(restored.stats().fsyncs - before, 1);
+    assert!(copy.path().join("steward.db-wal").exists());
+}
+
+#[test]
 fn a_backup_is_one_private_file() {
     let dir = tempfile::tempdir().unwrap();
     let mut store = open(dir.path());

@@ -56,13 +56,29 @@ pub(crate) fn writer(path: &Path, mode: OpenMode, owner: &Owner) -> Result<Conne
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags)?;
     configure(&connection, WRITER_CACHE_KIB)?;
+    // A backup is without a log until it is used.
+    pragma(&connection, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "fullfsync", true)?;
     connection.pragma_update(None, "checkpoint_fullfsync", true)?;
     pragma(&connection, "wal_autocheckpoint", 0)?;
     pragma(&connection, "journal_size_limit", MAX_IDLE_LOG_BYTES.cast_signed())?;
+    check_durable(&connection)?;
     schema::migrate(&mut connection)?;
     Ok(connection)
+}
+
+/// Every promise hangs on these two, and no test of ours can pull the plug: SQLite is asked what
+/// it made of our settings.
+fn check_durable(connection: &Connection) -> Result<(), StoreError> {
+    const FULL: i64 = 2;
+    let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
+    let synchronous: i64 = connection.pragma_query_value(None, "synchronous", |row| row.get(0))?;
+    if mode == "wal" && synchronous == FULL {
+        return Ok(());
+    }
+    let detail = format!("no durable commits: journal_mode {mode}, synchronous {synchronous}");
+    Err(StoreError::Database { detail })
 }
 
 /// A connection that only reads. It changes nothing, not even the log when it is closed last.
