@@ -7,6 +7,7 @@ mod common;
 
 use common::*;
 use steward_channel::{Failure, Input, Output};
+use steward_wire::Message;
 
 fn count(names: &[&str], name: &str) -> usize {
     names.iter().filter(|sent| **sent == name).count()
@@ -122,14 +123,18 @@ fn settlements_are_idempotent_and_a_fail_never_overtakes_a_fulfil() {
 
 #[test]
 fn what_we_sign_of_the_peers_is_durable_before_the_signature_leaves() {
-    let mut pair = Pair::funded(500_000);
-    pair.add(Bob, 5_000, 1);
-    pair.deliver_named(Bob, "UpdateAddHtlc");
-    let outputs = pair.flush(Alice);
-    assert_eq!(outputs, [], "an unsigned add need not be durable");
-    pair.add(Alice, 1_000, 2);
-    let record = pair.alice.disk.clone().unwrap();
-    assert_eq!(record, pair.channel(Alice).record());
-    let update = pair.channel(Bob).record();
-    assert!(record.len() > update.len(), "both adds are in it");
+    let mut pair = Pair::open();
+    pair.eager = false;
+    let htlc = pair.new_htlc(Alice, 1_000, 1);
+    pair.handle(Alice, Input::Add(htlc));
+    pair.flush(Alice);
+    let Message::UpdateAddHtlc(mut second) = pair.alice.wire[0].clone() else { panic!() };
+    second.id += 1;
+    pair.deliver_named(Alice, "UpdateAddHtlc");
+    pair.deliver_named(Alice, "StateUpdate");
+    // E does not wait for the answer with its next add, and ours covers that one as well.
+    let outputs = pair.give(Bob, Input::Message(Message::UpdateAddHtlc(second)));
+    assert_eq!(outputs, [], "an unsigned add alone need not be durable");
+    let outputs = pair.flush(Bob);
+    assert!(matches!(outputs[..], [Output::Send(Message::StateUpdate(_)), Output::Changed]));
 }

@@ -129,6 +129,46 @@ fn the_fullest_state_fits_a_message() {
     assert!(state.encoded_len() <= MAX_STATE_BYTES);
 }
 
+#[test]
+fn large_htlcs_of_both_sides_leave_each_other_room() {
+    let mut terms = offer();
+    terms.initial_client_balance_msat = CAPACITY_MSAT / 2;
+    let mut pair = Pair::open_with(terms);
+    pair.eager = false;
+    let mut tlvs = vec![1, 0xfd, 1, 0xf0];
+    tlvs.extend_from_slice(&[1; 0x1f0]);
+    for side in [Alice, Bob] {
+        for seed in 0..21 {
+            let mut htlc = pair.new_htlc(side, 1_000, seed);
+            htlc.tlvs = tlvs.clone();
+            pair.give(side, Input::Add(htlc));
+        }
+    }
+    pair.flush(Alice);
+    pair.flush(Bob);
+    pair.eager = true;
+    pair.run();
+    pair.assert_in_agreement();
+    let state = pair.state(Alice);
+    assert!(state.outgoing_htlcs.len() > 10 && state.incoming_htlcs.len() > 10);
+    assert!(state.encoded_len() <= MAX_STATE_BYTES);
+}
+
+#[test]
+fn balance_the_peer_has_not_signed_for_is_not_spent() {
+    // The peer forgets its unsigned fail with the connection, but not our add.
+    let mut pair = Pair::open();
+    let id = pair.add_and_run(Alice, CAPACITY_MSAT, 1);
+    pair.fail(Bob, id);
+    pair.deliver_named(Bob, "UpdateFailHtlc");
+    pair.clear();
+    assert_eq!(pair.add(Alice, 1_000_000, 2), None);
+    let missing = AddRefusal::InsufficientBalance { missing_msat: 1_000_000 };
+    assert_eq!(refusal(&pair.events(Alice)), Some(missing));
+    pair.run();
+    assert!(pair.add(Alice, 1_000_000, 3).is_some());
+}
+
 /// What Alice makes of an add of Bob's with one thing changed.
 fn receive_add(pair: &mut Pair, change: impl FnOnce(&mut UpdateAddHtlc)) -> Option<String> {
     let htlc = pair.new_htlc(Bob, 100_000, 1);

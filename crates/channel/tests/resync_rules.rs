@@ -281,3 +281,21 @@ fn a_fail_of_an_unsigned_add_reconnects_instead_of_suspending() {
     assert_eq!(failed(&pair.events(Alice)), [id]);
     pair.assert_in_agreement();
 }
+
+#[test]
+fn a_fail_after_a_fulfil_is_not_reported() {
+    let mut pair = Pair::open();
+    let id = pair.add_and_run(Alice, 1_000, 1);
+    let backup = pair.bob.disk.clone();
+    pair.fulfil(Bob, id, 1);
+    pair.deliver_named(Bob, "UpdateFulfillHtlc");
+    assert_eq!(fulfilled(&pair.events(Alice)), [id]);
+    pair.bob.disk = backup; // Bob forgets what he has shown.
+    pair.restart(Bob);
+    pair.connect();
+    pair.run();
+    pair.fail(Bob, id);
+    pair.run();
+    assert_eq!(failed(&pair.events(Alice)), []);
+    pair.assert_in_agreement();
+}
