@@ -63,7 +63,7 @@ pub struct Pay {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Keysend {
-    /// Who is paid.
+    /// Who is paid; a client by the id under which its host knows it, its channel's `local_id`.
     pub destination: String,
     /// What the payee gets.
     pub amount_msat: u64,
