@@ -211,7 +211,7 @@ pub struct Pay {
 /// `steward keysend`
 #[derive(Debug, Args)]
 pub struct Keysend {
-    /// Who is paid
+    /// Who is paid; a client by the id under which its host knows it, see its `channel list`
     pub node_id: String,
     /// For example 1000sat
     pub amount: Amount,

@@ -115,11 +115,14 @@ impl NodeProcess {
         let asked: Result<serde_json::Value, _> =
             self.client.post("/v1/stop", &serde_json::json!({}));
         let deadline = Instant::now() + MAX_CHILD_STOP;
-        while asked.is_ok() && Instant::now() < deadline {
+        loop {
             match child.try_wait() {
+                // Also if somebody else had stopped it before.
                 Ok(Some(status)) if status.success() => return Ok(()),
-                Ok(None) => thread::sleep(POLL_INTERVAL),
-                Ok(Some(_)) | Err(_) => break,
+                Ok(None) if asked.is_ok() && Instant::now() < deadline => {
+                    thread::sleep(POLL_INTERVAL);
+                }
+                _ => break,
             }
         }
         drop(Guard(Some(child)));

@@ -1,6 +1,6 @@
 //! `steward start`: the node and its API in the foreground, until someone stops them.
 
-use std::io::{self, Read, Write};
+use std::io::{self, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -169,7 +169,10 @@ fn start_log(level: &str) -> Result<(), Failure> {
             "for example info, or info,steward_p2p=debug",
         )
     })?;
-    let logging = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    let logging = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(io::stderr().is_terminal())
+        .with_writer(io::stderr);
     logging.try_init().map_err(|error| Failure::new("bug", error.to_string(), ""))
 }
 

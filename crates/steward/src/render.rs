@@ -89,6 +89,9 @@ pub fn channel(channel: &Channel) -> String {
         Role::Host => format!("{peer}\n  client of ours: we keep the money"),
     }];
     lines.push(format!("  {}, {}", phase(channel.phase), channel.short_channel_id));
+    if channel.role == Role::Client {
+        lines.push(format!("  we are known to it as {}", channel.local_id));
+    }
     if let Some(suspension) = &channel.suspension {
         let by = if suspension.by_us { "us" } else { "the other side" };
         lines.push(format!("  suspended by {by}: {}", suspension.reason));
