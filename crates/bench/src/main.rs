@@ -1,2 +1,70 @@
-//! Measures the performance budget.
-fn main() {}
+//! Measures the performance budget (docs/architecture.md, "Budget"): real `steward` processes on
+//! loopback with durable storage, client -> host -> client, and a host with many channels.
+//!
+//! Layout
+//! - `process`: one daemon: start it, ask it, read its CPU time and memory
+//! - `payments`: one payment at a time, and many in parallel
+//! - `channels`: memory of idle channels, start-up with many
+//! - `report`: the table and the JSON file
+#![forbid(unsafe_code)]
+
+mod channels;
+mod payments;
+mod process;
+mod report;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// Measures payments and start-up of real steward processes on this machine.
+#[derive(Debug, Parser)]
+struct Options {
+    /// The program to measure
+    #[arg(long, value_name = "FILE")]
+    steward: PathBuf,
+    /// Where the figures go
+    #[arg(long, value_name = "FILE", default_value = "target/bench.json")]
+    out: PathBuf,
+    /// Payments one at a time
+    #[arg(long, default_value_t = 500)]
+    alone: usize,
+    /// Payments in parallel
+    #[arg(long, default_value_t = 20_000)]
+    parallel: usize,
+    /// How many of them at a time
+    #[arg(long, default_value_t = 100)]
+    at_a_time: usize,
+    /// Idle channels, to weigh them
+    #[arg(long, default_value_t = 10_000)]
+    idle_channels: usize,
+    /// Channels to start up with
+    #[arg(long, default_value_t = 100_000)]
+    open_channels: usize,
+}
+
+fn main() -> ExitCode {
+    match run(&Options::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(options: &Options) -> Result<(), Box<dyn std::error::Error>> {
+    let network = payments::Network::start(&options.steward)?;
+    let alone = network.alone(options.alone)?;
+    let parallel = network.parallel(options.parallel, options.at_a_time)?;
+    network.stop()?;
+    let idle_channel_bytes =
+        channels::bytes_per_idle_channel(&options.steward, options.idle_channels)?;
+    let open_s = channels::start_up_s(&options.steward, options.open_channels)?;
+    let report =
+        report::Report { alone, parallel_100: parallel, idle_channel_bytes, open_100k_s: open_s };
+    report.print();
+    report.write(&options.out)?;
+    Ok(())
+}

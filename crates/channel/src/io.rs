@@ -370,7 +370,8 @@ pub struct Summary {
     pub local_balance_msat: u64,
     /// The peer's balance in the last signed state, in millisatoshi.
     pub remote_balance_msat: u64,
-    /// What we could offer now, in millisatoshi: zero unless active.
+    /// What we could still offer now, in millisatoshi, whether or not it had to wait for a slot:
+    /// zero unless active.
     pub spendable_msat: u64,
     /// What the peer could offer us now, in millisatoshi, by the limits; whatever the phase.
     pub receivable_msat: u64,

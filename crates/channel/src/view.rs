@@ -132,18 +132,16 @@ impl Channel {
         };
         let terms = &signed.init_hosted_channel;
         let is_active = self.phase() == Phase::Active;
+        // Slots do not count: an HTLC waits for one. What waits already does.
         let spendable_msat = match self.room() {
-            Some(room) if is_active && room.slots > 0 => {
-                room.spendable_msat.min(room.in_flight_msat)
+            Some(room) if is_active => {
+                let waiting = self.waiting_adds.iter().map(|htlc| i128::from(htlc.amount_msat));
+                room.spendable_msat.min(room.in_flight_msat) - waiting.sum::<i128>()
             }
             _ => 0,
         };
-        let receivable_msat = if next.incoming.len() < usize::from(terms.max_accepted_htlcs) {
-            let limit_msat = i128::from(terms.max_htlc_value_in_flight_msat);
-            next.remote_msat.min(limit_msat - in_flight_msat(&next.incoming))
-        } else {
-            0
-        };
+        let limit_msat = i128::from(terms.max_htlc_value_in_flight_msat);
+        let receivable_msat = next.remote_msat.min(limit_msat - in_flight_msat(&next.incoming));
         Summary {
             role: self.role,
             phase: self.phase(),

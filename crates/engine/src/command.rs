@@ -71,6 +71,11 @@ pub enum Command {
         /// Random, from the runtime.
         preimage: Preimage,
     },
+    /// Answered when the payment ends, or at once if it ended lately.
+    AwaitPayment {
+        /// Which.
+        payment_hash: PaymentHash,
+    },
     /// The live state of one payment that has not ended, or ended lately.
     GetPayment {
         /// Which.
@@ -92,7 +97,7 @@ pub enum Reply {
     /// To [`Command::CreateInvoice`].
     Invoice(InvoiceRow),
     /// To [`Command::Pay`], [`Command::Keysend`] and [`Command::GetPayment`]: the payment as it
-    /// stands; how it ends is told by an event.
+    /// stands. To [`Command::AwaitPayment`]: how it ended.
     Payment(PaymentRow),
     /// Done, nothing to tell.
     Done,

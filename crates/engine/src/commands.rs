@@ -46,7 +46,7 @@ impl Engine {
             Command::Keysend { destination, via, amount_msat, max_fee_msat, preimage } => self
                 .keysend(destination, via, amount_msat, max_fee_msat, preimage)
                 .map(Reply::Payment),
-            Command::GetPayment { payment_hash } => {
+            Command::GetPayment { payment_hash } | Command::AwaitPayment { payment_hash } => {
                 let row = self.payments.row(&payment_hash).cloned();
                 row.map(Reply::Payment).ok_or_else(|| {
                     Error::bad_request("unknown_payment", "no payment with this hash is under way")
@@ -78,6 +78,11 @@ impl Engine {
             }
             self.keep_peer(host, true, addresses);
             return self.show_channel(host);
+        }
+        if !self.height_is_known {
+            let text = "the block height is not known yet";
+            return Err(Error::unavailable("chain_unknown", text)
+                .hint("check the chain source with `steward doctor`, then try again"));
         }
         let key = self.keys.towards_host(&host);
         let local = node_id_of(&key);

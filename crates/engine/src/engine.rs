@@ -8,6 +8,7 @@ use steward_wire::{NodeId, PaymentHash};
 
 use crate::batch::Batch;
 use crate::channels::Channels;
+use crate::command::Command;
 use crate::config::Config;
 use crate::forward::Forward;
 use crate::io::{Action, ConnId, Effects, EventKind, Input};
@@ -30,6 +31,9 @@ pub struct Engine {
     pub(crate) height: u32,
     /// True until the chain source first spoke, and whenever it shows no news.
     pub(crate) tip_is_stale: bool,
+    /// False on a new node until the chain source first spoke: without a height, no state can be
+    /// dated and no channel opened.
+    pub(crate) height_is_known: bool,
     pub(crate) channels: Channels,
     pub(crate) connections: BTreeMap<ConnId, Connection>,
     /// Whom we keep a connection to.
@@ -73,6 +77,9 @@ impl Engine {
                     self.frame(conn, message_type, &payload);
                 }
             }
+            Input::Command { reply, command: Command::AwaitPayment { payment_hash } } => {
+                self.await_payment(reply, payment_hash);
+            }
             Input::Command { reply, command } => {
                 let result = self.command(command);
                 self.batch.act(Action::Reply { reply, result });
@@ -105,6 +112,7 @@ impl Engine {
 
     fn chain(&mut self, height: u32, stale: bool) {
         self.tip_is_stale = stale;
+        self.height_is_known = true;
         if height != self.height {
             self.height = height;
             self.batch

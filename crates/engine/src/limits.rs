@@ -47,3 +47,5 @@ pub const MAX_INVOICE_EXPIRY_S: u32 = 31_536_000;
 pub const MAX_INVOICE_HINTS: usize = 4;
 /// Most addresses kept of one peer.
 pub const MAX_ADDRESSES: usize = 8;
+/// Most callers that wait for the end of one payment; further ones are told how it stands.
+pub const MAX_WAITERS_PER_PAYMENT: usize = 64;

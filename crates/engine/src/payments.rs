@@ -7,12 +7,15 @@ use steward_invoice::{HintHop, Invoice};
 use steward_onion::{DecodedFailure, decode_failure};
 use steward_wire::{NodeId, Onion, PaymentHash, Preimage, ShortChannelId};
 
+use crate::command::{Command, Reply};
 use crate::engine::Engine;
 use crate::error::Error;
-use crate::io::{Action, EventKind, FirstHop, PathResult, Recipient, RouteRequest, RoutedPart};
+use crate::io::{
+    Action, EventKind, FirstHop, PathResult, Recipient, ReplyId, RouteRequest, RoutedPart,
+};
 use crate::limits::{
-    KEEP_ENDED_PAYMENTS_MS, MAX_PAYMENT_ATTEMPTS, MAX_PENDING_PAYMENTS, PAYMENT_RETRY_MS,
-    PAYMENT_WAIT_MS,
+    KEEP_ENDED_PAYMENTS_MS, MAX_PAYMENT_ATTEMPTS, MAX_PENDING_PAYMENTS, MAX_WAITERS_PER_PAYMENT,
+    PAYMENT_RETRY_MS, PAYMENT_WAIT_MS,
 };
 use crate::row::{Origin, PartRow, PaymentRow, PaymentStatus, RowKey, Write};
 
@@ -86,6 +89,8 @@ struct Payment {
 pub(crate) struct Payments {
     pending: BTreeMap<PaymentHash, Payment>,
     ended: BTreeMap<PaymentHash, PaymentRow>,
+    /// Who is to be told when a payment ends.
+    waiters: BTreeMap<PaymentHash, Vec<ReplyId>>,
 }
 
 impl Payments {
@@ -129,6 +134,30 @@ impl Payments {
 }
 
 impl Engine {
+    /// Answers when the payment has ended.
+    pub(crate) fn await_payment(&mut self, reply: ReplyId, payment_hash: PaymentHash) {
+        let is_pending = self
+            .payments
+            .row(&payment_hash)
+            .is_some_and(|row| row.status == PaymentStatus::Pending);
+        if is_pending {
+            let waiters = self.payments.waiters.entry(payment_hash).or_default();
+            if waiters.len() < MAX_WAITERS_PER_PAYMENT {
+                waiters.push(reply);
+                return;
+            }
+        }
+        let result = self.command(Command::GetPayment { payment_hash });
+        self.batch.act(Action::Reply { reply, result });
+    }
+
+    fn tell_waiters(&mut self, row: &PaymentRow) {
+        for reply in self.payments.waiters.remove(&row.payment_hash).unwrap_or_default() {
+            let result = Ok(Reply::Payment(row.clone()));
+            self.batch.act(Action::Reply { reply, result });
+        }
+    }
+
     /// Starts a payment. Answered with the row as it stands; the end is told by an event.
     pub(crate) fn start_payment(
         &mut self,
@@ -307,6 +336,7 @@ impl Engine {
             payment.row.ended_ms = Some(self.now_ms);
             let row = payment.row.clone();
             self.batch.writes.put(RowKey::Payment(hash), Write::Payment(row.clone()));
+            self.tell_waiters(&row);
             self.notice(EventKind::PaymentSent {
                 payment_hash: hash,
                 preimage,
@@ -402,6 +432,7 @@ impl Engine {
             row.failure = Some((code.clone(), message.clone()));
             row.ended_ms = Some(self.now_ms);
             self.batch.writes.put(RowKey::Payment(hash), Write::Payment(row.clone()));
+            self.tell_waiters(&row);
             self.notice(EventKind::PaymentFailed { payment_hash: hash, code, message });
         }
         self.payments.ended.insert(hash, row);

@@ -37,6 +37,7 @@ impl Engine {
             now_ms,
             height: snapshot.height,
             tip_is_stale: true,
+            height_is_known: snapshot.height > 0,
             channels: Channels::default(),
             connections: BTreeMap::new(),
             peers: snapshot.peers.iter().map(|row| (row.peer, row.clone())).collect(),

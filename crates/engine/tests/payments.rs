@@ -188,3 +188,30 @@ fn a_payment_crosses_a_chain_of_hosts() {
     let payment = net.payment(2, preimage.hash());
     assert_eq!(payment.failure.unwrap().0, "no_route");
 }
+
+#[test]
+fn who_awaits_a_payment_is_answered_when_it_ends() {
+    let mut net = Net::host_and_clients(2);
+    let invoice = net.invoice(2, Some(50_000_000));
+    let pay = net.pay_command(&invoice.bolt11, None);
+    net.issue(1, pay);
+    let payment_hash = invoice.payment_hash;
+    let waiting = net.issue(1, Command::AwaitPayment { payment_hash });
+    net.settle();
+    let Ok(Reply::Payment(row)) = net.reply(1, waiting) else { panic!() };
+    assert!(is_complete(&row));
+    // And at once, when it has ended already.
+    let Ok(Reply::Payment(row)) = net.command(1, Command::AwaitPayment { payment_hash }) else {
+        panic!()
+    };
+    assert!(is_complete(&row));
+}
+
+#[test]
+fn no_channel_is_opened_before_the_height_is_known() {
+    let mut net = Net::new(vec![config(); 2]);
+    net.forget_the_chain(1);
+    let host = net.id(0);
+    let invoke = Command::InvokeChannel { host, addresses: Vec::new(), secret: Vec::new() };
+    assert_eq!(net.command(1, invoke).unwrap_err().code, "chain_unknown");
+}

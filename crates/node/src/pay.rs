@@ -3,14 +3,12 @@
 use std::time::Duration;
 
 use steward_engine::row::{InvoiceRow, PaymentRow, PaymentStatus};
-use steward_engine::{Command, Error, Event, EventKind, Reply};
+use steward_engine::{Command, Error, Reply};
 use steward_invoice::Invoice;
 use steward_wire::{NodeId, PaymentHash};
-use tokio::sync::broadcast::Receiver;
-use tokio::sync::broadcast::error::RecvError;
 use tokio::time::timeout;
 
-use crate::error::stopping;
+use crate::error::store_error;
 use crate::handle::{NodeHandle, new_preimage};
 use crate::random::random_bytes;
 
@@ -38,7 +36,7 @@ impl NodeHandle {
         }
     }
 
-    /// Pays an invoice and waits until that has ended, for `wait` at most. The payment returned is
+    /// Pays an invoice, unless it is paid already, and waits until that has ended, for `wait` at most. The payment returned is
     /// complete or failed; or pending, if the time was too short: it goes on.
     ///
     /// # Errors
@@ -50,6 +48,9 @@ impl NodeHandle {
         max_fee_msat: Option<u64>,
         wait: Duration,
     ) -> Result<PaymentRow, Error> {
+        if let Some(paid) = self.paid_long_ago(invoice.payment_hash).await? {
+            return Ok(paid);
+        }
         let invoice = Box::new(invoice);
         self.start_and_wait(Command::Pay { invoice, amount_msat, max_fee_msat }, wait).await
     }
@@ -84,8 +85,6 @@ impl NodeHandle {
     }
 
     async fn start_and_wait(&self, command: Command, wait: Duration) -> Result<PaymentRow, Error> {
-        // First, so that an end between the answer and the wait is not missed.
-        let mut events = self.subscribe();
         let row = match self.command(command).await? {
             Reply::Payment(row) => row,
             other => return Err(unexpected(&other)),
@@ -93,40 +92,22 @@ impl NodeHandle {
         if row.status != PaymentStatus::Pending {
             return Ok(row);
         }
-        match timeout(wait, self.wait_for_end(row.payment_hash, &mut events)).await {
-            Ok(ended) => ended,
-            Err(_elapsed) => self.payment(row.payment_hash).await,
+        let payment_hash = row.payment_hash;
+        match timeout(wait, self.command(Command::AwaitPayment { payment_hash })).await {
+            Ok(Ok(Reply::Payment(row))) => Ok(row),
+            Ok(Ok(other)) => Err(unexpected(&other)),
+            Ok(Err(error)) => Err(error),
+            Err(_elapsed) => self.payment(payment_hash).await,
         }
     }
 
-    async fn wait_for_end(
-        &self,
-        payment_hash: PaymentHash,
-        events: &mut Receiver<Event>,
-    ) -> Result<PaymentRow, Error> {
-        loop {
-            tokio::select! {
-                event = events.recv() => match event {
-                    Ok(event) if !ends(&event, &payment_hash) => continue,
-                    // The end may be among the events missed.
-                    Ok(_) | Err(RecvError::Lagged(_)) => {}
-                    Err(RecvError::Closed) => return Err(stopping()),
-                },
-                stopped = self.stopped() => return Err(stopped.err().unwrap_or_else(stopping)),
-            }
-            let row = self.payment(payment_hash).await?;
-            if row.status != PaymentStatus::Pending {
-                return Ok(row);
-            }
-        }
-    }
-}
-
-fn ends(event: &Event, hash: &PaymentHash) -> bool {
-    match &event.kind {
-        EventKind::PaymentSent { payment_hash, .. }
-        | EventKind::PaymentFailed { payment_hash, .. } => payment_hash == hash,
-        _ => false,
+    /// The engine remembers for some minutes what it has paid, the store for ever.
+    async fn paid_long_ago(&self, payment_hash: PaymentHash) -> Result<Option<PaymentRow>, Error> {
+        let history = self.history();
+        let found = tokio::task::spawn_blocking(move || history.payment(&payment_hash)).await;
+        let found = found.map_err(|error| Error::ours("bug", error.to_string()))?;
+        let found = found.map_err(|error| store_error(&error))?.map(|found| found.payment);
+        Ok(found.filter(|row| row.status == PaymentStatus::Complete))
     }
 }
 

@@ -62,7 +62,7 @@ fn defaults_are_those_of_the_design() {
         chain_hash: steward_chain::chain_hash(bitcoin::Network::Regtest),
         host: steward_engine::config::HostConfig::default(),
         policy: steward_engine::Policy::default(),
-        accept_keysend: false,
+        accept_keysend: true,
     };
     assert_eq!(engine, expected);
     expected.host.max_channels += 1;

@@ -172,6 +172,16 @@ impl Net {
         self.settle();
     }
 
+    /// A new node whose chain source has not spoken yet.
+    pub fn forget_the_chain(&mut self, node: usize) {
+        let now_ms = self.now_ms;
+        let n = &mut self.nodes[node];
+        n.store = MemoryStore::new();
+        let keys = Box::new(TestKeys(n.seed));
+        let snapshot = n.store.load(now_ms).unwrap();
+        n.engine = Some(Engine::new(n.config.clone(), keys, snapshot, now_ms).unwrap());
+    }
+
     /// Power fails: memory and everything on its wires is gone; the store stays.
     pub fn crash(&mut self, node: usize) {
         let links = std::mem::take(&mut self.nodes[node].links);

@@ -177,8 +177,8 @@ section! {
 section! {
     /// `[payments]`: what we accept as payee.
     pub struct PaymentsConfig["payments"] {
-        /// Whether payments without an invoice are accepted. Default false.
-        accept_keysend: bool = false,
+        /// Whether payments without an invoice are accepted. Default true.
+        accept_keysend: bool = true,
     }
 }
 
