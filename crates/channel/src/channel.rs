@@ -78,6 +78,8 @@ pub struct Channel {
     pub(crate) sign_owed: bool,
     /// Wrong signatures on `state_update` in a row, over all connections.
     pub(crate) bad_signatures: u8,
+    /// Messages of this connection kept as evidence.
+    pub(crate) evidence_kept: u8,
     /// As suspended host: the peer was told on this connection.
     pub(crate) greeted: bool,
     /// Settlements without an id yet, by the incoming HTLC's id.
@@ -178,6 +180,7 @@ impl Channel {
             last_sent: None,
             sign_owed: false,
             bad_signatures: 0,
+            evidence_kept: 0,
             greeted: false,
             waiting_settlements: BTreeMap::new(),
             waiting_adds: VecDeque::new(),
@@ -260,6 +263,7 @@ impl Channel {
         self.leave_active(out);
         self.link = Link::Down;
         self.greeted = false;
+        self.evidence_kept = 0;
         if self.signed.is_none() {
             if self.role == Role::Host && self.stage != Stage::Idle {
                 out.push(Output::OpeningFailed("the client disconnected".to_owned()));

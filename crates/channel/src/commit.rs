@@ -8,7 +8,6 @@ use crate::errors::{Code, Fault};
 use crate::io::{Env, Failure, Output, Phase};
 use crate::limits::{BLOCKS_PER_DAY, MAX_BAD_SIGNATURES, MAX_BLOCK_DAY_DRIFT};
 use crate::next_state::{Update, counter_after, next_state};
-use crate::suspend::evidence;
 
 /// What the last `state_update` of this connection signed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -124,6 +123,11 @@ impl Channel {
         ) else {
             return;
         };
+        if update.local_updates < signed.remote_updates {
+            let what = "a signature on a lower state than one signed before";
+            self.keep(what, &Message::StateUpdate(update), out);
+            return self.reconnect("the peer signed an old state", out);
+        }
         if update.local_updates != peer_updates || update.remote_updates > our_updates {
             return self.reconnect("the peer signed updates we did not exchange", out);
         }
@@ -165,7 +169,7 @@ impl Channel {
             self.bad_signatures = self.bad_signatures.saturating_add(1);
             return self.reconnect("the peer's signature does not fit our state", out);
         }
-        out.push(evidence("a wrong signature", &Message::StateUpdate(update)));
+        self.keep("a wrong signature", &Message::StateUpdate(update), out);
         self.suspend(Fault::coded(Code::WrongRemoteSig, "wrong signature"), out);
     }
 

@@ -44,6 +44,8 @@ pub const MAX_BAD_SIGNATURES: u8 = 3;
 pub const MAX_FAIL_REASON_BYTES: usize = 8_192;
 /// TLVs of a failure longer than this, in bytes, are dropped. Attribution data takes 924.
 pub const MAX_FAIL_TLV_BYTES: usize = 2_048;
+/// Messages kept as evidence per connection: a hostile peer must not fill the disk with them.
+pub const MAX_EVIDENCE_PER_CONNECTION: u8 = 16;
 /// Of the peer's error text, how many bytes are kept.
 pub const MAX_ERROR_BYTES: usize = 512;
 /// Unknown bytes at the end of a `channel_update` we keep.

@@ -16,7 +16,6 @@ use crate::limits::{
     MAX_REFUND_SCRIPT_BYTES, MAX_STATE_BYTES, MIN_OFFERED_IN_FLIGHT_MSAT, OPENING_TIMEOUT_MS,
 };
 use crate::next_state::is_sorted;
-use crate::suspend::evidence;
 
 /// What a channel opens with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -188,10 +187,11 @@ impl Channel {
             _ => return,
         };
         if !allowed || !self.is_adoptable(&received) {
-            out.push(evidence(
+            self.keep(
                 "the peer shows a state of a channel we have no record of",
                 &Message::LastCrossSignedState(received),
-            ));
+                out,
+            );
             let fault = Fault::coded(Code::MissingChannel, "no such channel");
             return self.refuse_opening(fault, out);
         }

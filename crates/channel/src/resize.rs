@@ -7,7 +7,6 @@ use crate::channel::{Channel, refuse_command};
 use crate::errors::{Code, Fault};
 use crate::io::{CommandRefusal, Env, Output, Phase, Role};
 use crate::next_state::resized;
-use crate::suspend::evidence;
 
 impl Channel {
     /// The client's request that is not signed yet, if any.
@@ -95,7 +94,7 @@ impl Channel {
             && resize.new_capacity_sat <= env.max_capacity_sat
             && self.remote_key.is_some_and(|key| resize.is_signed_by(&key));
         if !is_allowed {
-            out.push(evidence("an invalid resize", &Message::ResizeChannel(resize)));
+            self.keep("an invalid resize", &Message::ResizeChannel(resize), out);
             return self.suspend(Fault::coded(Code::InvalidResize, "invalid resize"), out);
         }
         self.resize_proposal = Some(resize);

@@ -7,7 +7,6 @@ use crate::channel::Channel;
 use crate::errors::{Code, Fault};
 use crate::io::{DropCause, Env, Output, Phase, Role};
 use crate::next_state::{Update, is_sorted, next_state, resized, same_but_day};
-use crate::suspend::evidence;
 
 /// Our last signed state against the peer's.
 enum Comparison {
@@ -77,7 +76,7 @@ impl Channel {
     }
 
     /// The peer's state as ours would be, with our own copy of the terms that nobody signs.
-    fn as_ours(&self, received: &LastCrossSignedState) -> Option<LastCrossSignedState> {
+    pub(crate) fn as_ours(&self, received: &LastCrossSignedState) -> Option<LastCrossSignedState> {
         let signed = self.signed.as_ref()?;
         let mut theirs = received.reverse();
         let capacity_msat = theirs.init_hosted_channel.channel_capacity_msat;
@@ -200,7 +199,7 @@ impl Channel {
         received: LastCrossSignedState,
         out: &mut Vec<Output>,
     ) {
-        out.push(evidence(what, &Message::LastCrossSignedState(received)));
+        self.keep(what, &Message::LastCrossSignedState(received), out);
         self.suspend(fault, out);
     }
 }

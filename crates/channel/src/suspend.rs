@@ -6,7 +6,7 @@ use steward_wire::{LastCrossSignedState, Message, Preimage, WireError};
 use crate::channel::{Channel, Link, Outcome, refuse_command};
 use crate::errors::{Code, Fault, peer_code, peer_text};
 use crate::io::{CommandRefusal, Env, Evidence, Output, Phase, Role, Suspension};
-use crate::limits::MAX_ERROR_BYTES;
+use crate::limits::{MAX_ERROR_BYTES, MAX_EVIDENCE_PER_CONNECTION};
 use crate::next_state::{Update, counter_after};
 
 impl Channel {
@@ -134,8 +134,7 @@ impl Channel {
         received: LastCrossSignedState,
         out: &mut Vec<Output>,
     ) {
-        let Some(signed) = &self.signed else { return };
-        let theirs = received.reverse();
+        let (Some(signed), Some(theirs)) = (&self.signed, self.as_ours(&received)) else { return };
         let is_higher = theirs.local_updates > signed.local_updates.max(self.highest.0)
             || theirs.remote_updates > signed.remote_updates.max(self.highest.1);
         let is_override = self.is_proposed_override(&theirs);
@@ -149,10 +148,11 @@ impl Channel {
             return self.enter_override(theirs, out);
         }
         self.note_counters(theirs.local_updates, theirs.remote_updates);
-        out.push(evidence(
+        self.keep(
             "a signed state higher than ours, shown while suspended",
             &Message::LastCrossSignedState(received),
-        ));
+            out,
+        );
     }
 
     /// A preimage of an own HTLC came from elsewhere, such as the chain: the peer did not tell
@@ -188,10 +188,14 @@ impl Channel {
             Link::Active => Phase::Active,
         }
     }
-}
 
-/// Keeps a message for people.
-pub(crate) fn evidence(what: &str, message: &Message) -> Output {
-    let (message_type, body) = message.encode();
-    Output::Evidence(Evidence { what: what.to_owned(), message_type, body })
+    /// Keeps a message for people: the first ones of a connection say enough.
+    pub(crate) fn keep(&mut self, what: &str, message: &Message, out: &mut Vec<Output>) {
+        if self.evidence_kept >= MAX_EVIDENCE_PER_CONNECTION {
+            return;
+        }
+        self.evidence_kept = self.evidence_kept.saturating_add(1);
+        let (message_type, body) = message.encode();
+        out.push(Output::Evidence(Evidence { what: what.to_owned(), message_type, body }));
+    }
 }

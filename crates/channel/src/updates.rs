@@ -11,7 +11,6 @@ use crate::limits::{
     ADD_BYTES, MAX_FAIL_REASON_BYTES, MAX_FAIL_TLV_BYTES, MAX_STATE_BYTES, STATE_OVERHEAD_BYTES,
 };
 use crate::next_state::{Ledger, Update, counter_after, htlc_bytes, in_flight_msat};
-use crate::suspend::evidence;
 
 /// Set in every failure code that says an onion could not be read (BOLT4).
 const BADONION: u16 = 0x8000;
@@ -34,7 +33,7 @@ impl Channel {
         match self.check_add(&add) {
             Ok(()) => self.peer.push(Update::Add(add)),
             Err(why) => {
-                out.push(evidence(why, &Message::UpdateAddHtlc(add)));
+                self.keep(why, &Message::UpdateAddHtlc(add), out);
                 self.suspend(Fault::text(why), out);
             }
         }
@@ -172,7 +171,7 @@ impl Channel {
     }
 
     fn refuse_update(&mut self, why: &str, message: &Message, out: &mut Vec<Output>) {
-        out.push(evidence(why, message));
+        self.keep(why, message, out);
         self.suspend(Fault::text(why), out);
     }
 

@@ -163,8 +163,12 @@ fn a_host_takes_the_acceptance_from_the_clients_state() {
     pair.reconnect();
     pair.deliver_named(Bob, "InvokeHostedChannel");
     pair.deliver_named(Alice, "LastCrossSignedState");
-    pair.deliver_named(Bob, "LastCrossSignedState");
+    // What is not signed in it must stay as the host knows it.
+    let Message::LastCrossSignedState(mut state) = pair.lose(Bob) else { panic!() };
+    state.init_hosted_channel.max_accepted_htlcs = 400;
+    pair.give(Alice, Input::Message(Message::LastCrossSignedState(state)));
     assert_eq!(pair.phases().0, Phase::Active);
+    assert_eq!(pair.state(Alice).init_hosted_channel, offer());
     pair.run();
     assert_overridden(&pair);
 }

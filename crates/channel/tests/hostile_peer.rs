@@ -8,7 +8,7 @@ mod common;
 use common::*;
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
-use steward_channel::limits::MAX_STATE_BYTES;
+use steward_channel::limits::{MAX_EVIDENCE_PER_CONNECTION, MAX_STATE_BYTES};
 use steward_channel::{Channel, Failure, Input, Output};
 use steward_wire::{
     ChannelId, InvokeHostedChannel, Message, Onion, ResizeChannel, Signature, StateOverride,
@@ -288,4 +288,25 @@ fn a_wrong_preimage_suspends_and_is_kept() {
     assert!(outputs.iter().any(|output| matches!(output, Output::Evidence(_))));
     pair.assert_suspended(Alice, true, None);
     assert_eq!(pair.alice.channel.outgoing_htlcs().count(), 1);
+}
+
+#[test]
+fn evidence_of_one_connection_is_bounded() {
+    let mut pair = Pair::open();
+    let channel_id = pair.alice.channel.channel_id();
+    for id in 0..1_000 {
+        let preimage = preimage(2);
+        let unknown = UpdateFulfillHtlc { channel_id, id, preimage, tlvs: vec![] };
+        pair.give(Alice, Input::Message(Message::UpdateFulfillHtlc(unknown)));
+    }
+    let events = pair.events(Alice);
+    let kept = events.iter().filter(|event| matches!(event, Output::Evidence(_))).count();
+    assert_eq!(kept, usize::from(MAX_EVIDENCE_PER_CONNECTION));
+}
+
+#[test]
+fn an_idle_channel_takes_less_than_two_kilobytes() {
+    let pair = Pair::open();
+    let on_heap = pair.channel(Alice).record().len();
+    assert!(std::mem::size_of::<Channel>() + on_heap < 2_000);
 }

@@ -299,3 +299,21 @@ fn a_fail_after_a_fulfil_is_not_reported() {
     assert_eq!(failed(&pair.events(Alice)), []);
     pair.assert_in_agreement();
 }
+
+#[test]
+fn a_signature_on_a_lower_state_is_kept_and_changes_nothing() {
+    let mut pair = Pair::open();
+    let first = pair.add(Alice, 1_000, 1).unwrap();
+    let old = pair.alice.wire[1].clone();
+    pair.run();
+    pair.fulfil(Bob, first, 1);
+    pair.run();
+    pair.add_and_run(Alice, 1_000, 2);
+    let before = pair.state(Bob).clone();
+    pair.clear();
+    pair.give(Bob, Input::Message(old));
+    let events = pair.events(Bob);
+    assert!(has_evidence(&events));
+    assert!(matches!(events.last(), Some(Output::Reconnect(_))));
+    assert_eq!(pair.state(Bob), &before);
+}
