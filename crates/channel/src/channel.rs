@@ -80,7 +80,9 @@ pub struct Channel {
     pub(crate) bad_signatures: u8,
     /// Messages of this connection kept as evidence.
     pub(crate) evidence_kept: u8,
-    /// As suspended host: the peer was told on this connection.
+    /// The peer sent something on this connection.
+    pub(crate) peer_spoke: bool,
+    /// All that an earlier connection may have lost was sent again on this one.
     pub(crate) greeted: bool,
     /// Settlements without an id yet, by the incoming HTLC's id.
     pub(crate) waiting_settlements: BTreeMap<u64, Settlement>,
@@ -181,6 +183,7 @@ impl Channel {
             sign_owed: false,
             bad_signatures: 0,
             evidence_kept: 0,
+            peer_spoke: false,
             greeted: false,
             waiting_settlements: BTreeMap::new(),
             waiting_adds: VecDeque::new(),
@@ -262,6 +265,7 @@ impl Channel {
     fn on_disconnected(&mut self, out: &mut Vec<Output>) {
         self.leave_active(out);
         self.link = Link::Down;
+        self.peer_spoke = false;
         self.greeted = false;
         self.evidence_kept = 0;
         if self.signed.is_none() {
@@ -270,6 +274,11 @@ impl Channel {
             }
             self.stage = Stage::Idle;
         }
+    }
+
+    /// True if a message would reach the peer in a framing it reads: the client speaks first.
+    pub(crate) fn may_speak(&self) -> bool {
+        self.link != Link::Down && (self.role == Role::Client || self.peer_spoke)
     }
 
     /// Ends what only makes sense on an active connection.
@@ -300,6 +309,7 @@ impl Channel {
         if self.link == Link::Down {
             return;
         }
+        self.peer_spoke = true;
         let outlives_the_exchange =
             matches!(message, Message::UpdateFulfillHtlc(_) | Message::Error(_));
         if self.link == Link::Stale && !outlives_the_exchange {

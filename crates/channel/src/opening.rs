@@ -226,7 +226,7 @@ impl Channel {
     /// HTLCs can flow.
     pub(crate) fn become_active(&mut self, out: &mut Vec<Output>) {
         self.link = Link::Active;
-        self.greeted = true; // A later error is no greeting: all was said on this connection.
+        self.greeted = true;
         out.push(Output::Active);
     }
 

@@ -26,7 +26,7 @@ impl Channel {
             Ok(proposal) => {
                 self.changed |= self.override_proposal != Some(proposal);
                 self.override_proposal = Some(proposal);
-                if self.link != Link::Down {
+                if self.may_speak() {
                     out.push(Output::Send(Message::StateOverride(proposal)));
                 }
             }

@@ -10,7 +10,7 @@ use steward_wire::{
     UpdateFulfillHtlc,
 };
 
-use crate::channel::{Channel, Link, Settlement};
+use crate::channel::{Channel, Settlement};
 use crate::io::{AddRefusal, Env, Failure, NewHtlc, Output, Phase};
 use crate::limits::{
     ADD_BYTES, MAX_EXPIRY_BLOCKS, MAX_OWN_HTLCS, MAX_STATE_BYTES, MAX_WAITING_ADDS,
@@ -107,7 +107,7 @@ impl Channel {
             return;
         }
         let update = self.settlement_update(id, settlement);
-        if self.link != Link::Down {
+        if self.may_speak() {
             out.push(Output::Send(update.to_message()));
         }
         self.own.push(update);

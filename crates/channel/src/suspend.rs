@@ -32,7 +32,7 @@ impl Channel {
         if is_first {
             self.freeze(out);
         }
-        if self.link != Link::Down {
+        if self.may_speak() {
             out.push(self.error_message(fault.data()));
         }
         if self.own_error.is_none() {
@@ -42,6 +42,7 @@ impl Channel {
         if is_first {
             out.extend(self.suspension().map(Output::Suspended));
         }
+        self.send_frozen_once(out);
     }
 
     /// The peer found an error.
@@ -65,11 +66,8 @@ impl Channel {
         if is_first {
             out.extend(self.suspension().map(Output::Suspended));
         }
-        if self.role == Role::Host && !self.greeted {
-            // A suspended client opens with its error instead of an invoke.
-            self.greeted = true;
-            self.send_frozen(out);
-        }
+        // A suspended client opens with its error instead of an invoke.
+        self.send_frozen_once(out);
     }
 
     /// No new HTLCs from here on. Of what the peer sent unsigned only preimages still count.
@@ -94,6 +92,7 @@ impl Channel {
 
     /// As suspended client, on connection: our error instead of an invoke, then what is frozen.
     pub(crate) fn greet_suspended_host(&mut self, out: &mut Vec<Output>) {
+        self.greeted = true;
         out.push(self.error_message(self.suspension_data()));
         self.send_frozen(out);
     }
@@ -104,6 +103,14 @@ impl Channel {
         self.send_signed_state(env, out);
         out.push(self.error_message(self.suspension_data()));
         self.send_frozen(out);
+    }
+
+    /// Unless this connection had it already.
+    fn send_frozen_once(&mut self, out: &mut Vec<Output>) {
+        if self.may_speak() && !self.greeted {
+            self.greeted = true;
+            self.send_frozen(out);
+        }
     }
 
     /// The override proposal, if any, and every fulfil the peer may have missed.
