@@ -138,8 +138,9 @@ async fn payments_that_cross_both_arrive(framing: Framing) {
     let mut peer = opened_peer(&host, 1, framing).await;
     let invoice = invoice_of(&host).await;
     let payment = keysend(&host, &peer);
-    peer.wait_for_unread_state_update().await;
+    peer.wait_for_unread_state_updates(1).await;
     offer_to_host(&mut peer, &invoice);
+    peer.wait_for_unread_state_updates(2).await;
 
     let htlc = peer.next_htlc().await;
     let preimage = read_onion(&peer, &htlc).keysend_preimage.unwrap();

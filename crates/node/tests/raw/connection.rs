@@ -116,9 +116,9 @@ impl Connection {
         }
     }
 
-    /// Waits until a message of this type has come, and leaves it unread.
-    pub(crate) async fn wait_for_unread(&mut self, message_type: u16) {
-        while !self.unread.iter().any(|(unread, _)| *unread == message_type) {
+    /// Waits until so many messages of this type have come, and leaves them unread.
+    pub(crate) async fn wait_for_unread(&mut self, message_type: u16, count: usize) {
+        while self.unread.iter().filter(|(unread, _)| *unread == message_type).count() < count {
             self.read().await;
         }
     }

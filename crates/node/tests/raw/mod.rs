@@ -9,6 +9,7 @@ mod bytes;
 mod client;
 mod connection;
 mod crypto;
+mod exchange;
 mod policy;
 mod state;
 
