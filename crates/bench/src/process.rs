@@ -1,6 +1,6 @@
 //! One daemon: started, asked over HTTP, weighed by what the kernel says of it.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -62,11 +62,9 @@ impl Daemon {
         let begun = Instant::now();
         let mut child = command.spawn()?;
         let stdout = child.stdout.take().ok_or("no standard output")?;
-        let mut line = String::new();
-        BufReader::new(stdout).read_line(&mut line)?;
+        let mut said = serde_json::Deserializer::from_reader(stdout).into_iter::<Ready>();
+        let ready = said.next().ok_or("steward start ended without a word")??;
         let start_up = begun.elapsed();
-        let ready: Ready = serde_json::from_str(&line)
-            .map_err(|error| format!("steward start said {line:?}: {error}"))?;
         let token = std::fs::read_to_string(data_dir.join("api-token"))?.trim().to_owned();
         Ok(Self { child, ready, token, start_up })
     }
