@@ -50,7 +50,7 @@ impl Daemon {
         command.arg("--data-dir").arg(data_dir).arg("--json");
         let fixed = [
             "api.address=127.0.0.1:0",
-            "listen.addresses=[\"127.0.0.1:0\"]",
+            "listen.addresses=127.0.0.1:0",
             "log.level=warn",
             "payments.accept_keysend=true",
         ];
