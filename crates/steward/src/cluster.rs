@@ -112,16 +112,14 @@ impl NodeProcess {
     /// `child_not_stopped` if it had to be killed or did not end well.
     pub fn stop(&mut self) -> Result<(), Failure> {
         let Some(mut child) = self.child.take() else { return Ok(()) };
-        let asked: Result<serde_json::Value, _> =
-            self.client.post("/v1/stop", &serde_json::json!({}));
+        // It may be stopping already, and not answer any more.
+        let _: Result<serde_json::Value, _> = self.client.post("/v1/stop", &serde_json::json!({}));
+        drop(child.stdin.take());
         let deadline = Instant::now() + MAX_CHILD_STOP;
         loop {
             match child.try_wait() {
-                // Also if somebody else had stopped it before.
                 Ok(Some(status)) if status.success() => return Ok(()),
-                Ok(None) if asked.is_ok() && Instant::now() < deadline => {
-                    thread::sleep(POLL_INTERVAL);
-                }
+                Ok(None) if Instant::now() < deadline => thread::sleep(POLL_INTERVAL),
                 _ => break,
             }
         }
