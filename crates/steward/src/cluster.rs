@@ -106,6 +106,18 @@ impl NodeProcess {
         Ok(())
     }
 
+    /// Starts it again and kills it `lifetime` later, ready or not.
+    ///
+    /// # Errors
+    /// If the system starts no process.
+    pub fn start_and_kill(&mut self, lifetime: Duration) -> Result<(), Failure> {
+        self.kill();
+        let child = Guard(Some(launch(&self.binary, &self.data_dir, &self.overrides)?));
+        thread::sleep(lifetime);
+        drop(child);
+        Ok(())
+    }
+
     /// Asks it to stop, and waits; kills it if that takes too long.
     ///
     /// # Errors
@@ -323,7 +335,19 @@ impl Drop for Guard {
     }
 }
 
+/// A child that can be used.
 fn spawn(binary: &Path, data_dir: &Path, overrides: &[String]) -> Result<(Child, Ready), Failure> {
+    let mut guard = Guard(Some(launch(binary, data_dir, overrides)?));
+    let stdout = guard.0.as_mut().and_then(|child| child.stdout.take());
+    let line = stdout.and_then(first_line).unwrap_or_default();
+    let ready: Ready = serde_json::from_str(&line).map_err(|_| not_started(&line, data_dir))?;
+    guard
+        .release()
+        .map(|child| (child, ready))
+        .ok_or_else(|| Failure::new("bug", "the child process is gone", ""))
+}
+
+fn launch(binary: &Path, data_dir: &Path, overrides: &[String]) -> Result<Child, Failure> {
     let mut builder = DirBuilder::new();
     builder.recursive(true).mode(0o700);
     builder.create(data_dir).map_err(|error| Failure::io(data_dir.display(), &error))?;
@@ -337,15 +361,7 @@ fn spawn(binary: &Path, data_dir: &Path, overrides: &[String]) -> Result<(Child,
     }
     command.args(["start", "--until-stdin-closes"]);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log);
-    let child = command.spawn().map_err(|error| Failure::io(binary.display(), &error))?;
-    let mut guard = Guard(Some(child));
-    let stdout = guard.0.as_mut().and_then(|child| child.stdout.take());
-    let line = stdout.and_then(first_line).unwrap_or_default();
-    let ready: Ready = serde_json::from_str(&line).map_err(|_| not_started(&line, data_dir))?;
-    guard
-        .release()
-        .map(|child| (child, ready))
-        .ok_or_else(|| Failure::new("bug", "the child process is gone", ""))
+    command.spawn().map_err(|error| Failure::io(binary.display(), &error))
 }
 
 /// What a child says first, if it does in time. Its end ends the wait.

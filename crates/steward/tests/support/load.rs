@@ -1,0 +1,151 @@
+//! Payments from many threads, each one asked for until somebody answers, as a careful caller
+//! would. What was answered is kept: it must never be taken back.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use steward::client::Client;
+use steward::failure::Failure;
+use steward_api::model::{CreateInvoice, Invoice, Pay, Payment, PaymentState};
+
+use super::network::{Apis, Who};
+use super::rng::Rng;
+use super::{PATIENCE, POLL_INTERVAL};
+
+/// Threads that pay in each direction at the same time.
+const THREADS_PER_FLOW: usize = 2;
+/// Every thread makes at least this many payments, however early it is stopped.
+const MIN_PAYMENTS_PER_THREAD: usize = 5;
+/// How long a payment request waits for its end.
+const PAY_WAIT: Duration = Duration::from_secs(20);
+
+/// A payment as its payer was told.
+pub(crate) struct Attempt {
+    pub(crate) payer: Who,
+    pub(crate) payee: Who,
+    /// As its maker gave it.
+    pub(crate) invoice: Invoice,
+    /// The last answer; an error if the payer refused.
+    pub(crate) answer: Result<Payment, Failure>,
+}
+
+/// Payments under way until stopped.
+pub(crate) struct Load {
+    stop: Arc<AtomicBool>,
+    threads: Vec<JoinHandle<Vec<Attempt>>>,
+}
+
+impl Load {
+    /// Pays along each `(payer, payee)`; returns when the first payment has been posted.
+    pub(crate) fn start(apis: &Arc<Apis>, flows: &[(Who, Who)], seed: u64) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let (moving, is_moving) = mpsc::channel();
+        let mut rng = Rng::new(seed);
+        let mut threads = Vec::new();
+        for (payer, payee) in flows.iter().copied() {
+            for _ in 0..THREADS_PER_FLOW {
+                let worker = Worker {
+                    apis: Arc::clone(apis),
+                    payer,
+                    payee,
+                    rng: Rng::new(rng.next()),
+                    stop: Arc::clone(&stop),
+                    moving: Some(moving.clone()),
+                };
+                threads.push(thread::spawn(move || worker.run()));
+            }
+        }
+        wait_for(&is_moving);
+        Self { stop, threads }
+    }
+
+    /// Ends it; everything that was paid or tried.
+    pub(crate) fn stop(mut self) -> Vec<Attempt> {
+        self.stop.store(true, Ordering::SeqCst);
+        let threads = std::mem::take(&mut self.threads);
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    }
+}
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::SeqCst);
+    }
+}
+
+fn wait_for(is_moving: &Receiver<()>) {
+    is_moving.recv_timeout(PATIENCE).expect("no payment was ever posted");
+}
+
+struct Worker {
+    apis: Arc<Apis>,
+    payer: Who,
+    payee: Who,
+    rng: Rng,
+    stop: Arc<AtomicBool>,
+    /// Told once.
+    moving: Option<Sender<()>>,
+}
+
+impl Worker {
+    fn run(mut self) -> Vec<Attempt> {
+        let mut attempts = Vec::new();
+        while attempts.len() < MIN_PAYMENTS_PER_THREAD || !self.stop.load(Ordering::SeqCst) {
+            let amount_msat = self.rng.within(1_000..500_000);
+            let (payer, payee) = (self.payer, self.payee);
+            let invoice = insist(&self.apis, payee, |api| create_invoice(api, amount_msat))
+                .unwrap_or_else(|error| panic!("{payee:?} makes no invoice: {error:?}"));
+            self.moving.take().into_iter().for_each(|moving| moving.send(()).unwrap_or_default());
+            let ask = || insist(&self.apis, payer, |api| pay(api, &invoice, PAY_WAIT));
+            let answer = match ask() {
+                // A payment that failed may be asked for again, and must not be paid twice.
+                Ok(failed) if failed.status == PaymentState::Failed && self.rng.is_heads() => ask(),
+                answer => answer,
+            };
+            attempts.push(Attempt { payer, payee, invoice, answer });
+        }
+        attempts
+    }
+}
+
+/// Asks until there is an answer, over kills and restarts.
+pub(crate) fn insist<T>(
+    apis: &Apis,
+    who: Who,
+    ask: impl Fn(&Client) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let Who::Client(index) = who else { panic!("only clients pay and are paid") };
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match ask(&apis.get(index)) {
+            Err(error) if is_unanswered(&error) => {
+                assert!(Instant::now() < deadline, "{who:?} never answered: {error:?}");
+                thread::sleep(POLL_INTERVAL);
+            }
+            answer => return answer,
+        }
+    }
+}
+
+/// Whether the caller cannot know what became of the request.
+fn is_unanswered(error: &Failure) -> bool {
+    const CODES: [&str; 4] = ["daemon_not_running", "connection_lost", "node_stopped", "timeout"];
+    CODES.contains(&error.code.as_str())
+}
+
+pub(crate) fn create_invoice(api: &Client, amount_msat: u64) -> Result<Invoice, Failure> {
+    let request = CreateInvoice { amount_msat: Some(amount_msat), ..CreateInvoice::default() };
+    api.post("/v1/invoices", &request)
+}
+
+pub(crate) fn pay(api: &Client, invoice: &Invoice, wait: Duration) -> Result<Payment, Failure> {
+    let request = Pay {
+        invoice: invoice.bolt11.clone().unwrap(),
+        wait_ms: Some(u64::try_from(wait.as_millis()).unwrap()),
+        ..Pay::default()
+    };
+    api.post_for("/v1/payments", &request, wait)
+}

@@ -1,0 +1,36 @@
+//! What the process tests share: real daemons on loopback, load, kills, and what must hold after.
+//!
+//! - `network`: a host and its clients as processes; kill and restart
+//! - `load`: payments posted from many threads, whatever happens to the nodes
+//! - `oracle`: waits until nothing is under way, then compares the books of all nodes
+//! - `rng`: random moments from a seed that can be given again
+#![allow(dead_code, reason = "each test file uses a part")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests may panic as tests do"
+)]
+
+pub(crate) mod load;
+pub(crate) mod network;
+pub(crate) mod oracle;
+pub(crate) mod rng;
+
+use std::path::Path;
+use std::time::Duration;
+
+/// The program under test.
+pub(crate) fn binary() -> &'static Path {
+    Path::new(env!("CARGO_BIN_EXE_steward"))
+}
+
+/// Nothing here takes this long unless it hangs.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Between two looks at something that tells nothing by itself.
+pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(10);
+
+/// What each client is given in a new channel.
+pub(crate) const GIFT_SAT: u64 = 250_000;

@@ -1,0 +1,169 @@
+//! A host and its clients, each in a process of its own; killed and restarted by name.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::thread;
+use std::time::Duration;
+
+use steward::client::Client;
+use steward::cluster::{Cluster, NodeProcess, client_name};
+use steward_api::model::{Connect, InvokeChannel, Peers};
+use tempfile::TempDir;
+
+use super::load::Load;
+use super::rng::{self, Rng};
+use super::{GIFT_SAT, binary, oracle};
+
+/// A node of a [`Network`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Who {
+    Host,
+    /// By number.
+    Client(usize),
+}
+
+pub(crate) const HOST: Who = Who::Host;
+pub(crate) const ALICE: Who = Who::Client(0);
+pub(crate) const BOB: Who = Who::Client(1);
+
+/// The longest time between the first payment and a kill.
+pub(crate) const LONGEST_DELAY: Duration = Duration::from_millis(300);
+
+/// Processes under load want the machine for themselves: whoever holds this has it.
+pub(crate) fn turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    // A test that failed leaves nothing behind that another could trip over.
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The APIs of the clients as of their last start, for threads that outlive a process.
+#[derive(Default)]
+pub(crate) struct Apis(RwLock<Vec<Client>>);
+
+impl Apis {
+    pub(crate) fn get(&self, index: usize) -> Client {
+        self.0.read().unwrap()[index].clone()
+    }
+
+    fn set(&self, index: usize, client: &Client) {
+        let mut apis = self.0.write().unwrap();
+        match apis.get_mut(index) {
+            Some(api) => *api = client.clone(),
+            None => apis.push(client.clone()),
+        }
+    }
+}
+
+/// A host and its clients. When a test fails, their directories stay and the seed is told.
+pub(crate) struct Network {
+    // Dropped first: no process outlives its directory.
+    pub(crate) cluster: Cluster,
+    dir: Option<TempDir>,
+    seed: u64,
+    pub(crate) rng: Rng,
+    pub(crate) apis: Arc<Apis>,
+}
+
+impl Network {
+    /// A host and this many clients with channels.
+    pub(crate) fn start(clients: usize) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let seed = rng::seed();
+        let place = dir.path().join("cluster");
+        let cluster = Cluster::start(binary(), &place, clients, GIFT_SAT, &|_| {}).unwrap();
+        let apis = Apis::default();
+        cluster.clients.iter().enumerate().for_each(|(index, node)| apis.set(index, node.client()));
+        Self { cluster, dir: Some(dir), seed, rng: Rng::new(seed), apis: Arc::new(apis) }
+    }
+
+    /// A new directory below the network's.
+    pub(crate) fn new_dir(&self, name: &str) -> PathBuf {
+        self.dir.as_ref().unwrap().path().join(name)
+    }
+
+    pub(crate) fn node(&self, who: Who) -> &NodeProcess {
+        match who {
+            Who::Host => &self.cluster.host,
+            Who::Client(index) => &self.cluster.clients[index],
+        }
+    }
+
+    pub(crate) fn node_mut(&mut self, who: Who) -> &mut NodeProcess {
+        match who {
+            Who::Host => &mut self.cluster.host,
+            Who::Client(index) => &mut self.cluster.clients[index],
+        }
+    }
+
+    /// A further client, which has no channel yet.
+    pub(crate) fn add_client(&mut self) -> Who {
+        let index = self.cluster.clients.len();
+        let dir = self.cluster.dir.join(client_name(index));
+        let client = NodeProcess::start(binary(), &dir, &[]).unwrap();
+        self.apis.set(index, client.client());
+        self.cluster.clients.push(client);
+        Who::Client(index)
+    }
+
+    /// Asks for a channel and does not wait.
+    pub(crate) fn invoke_channel(&self, who: Who) {
+        let request =
+            InvokeChannel { host: self.cluster.host.address(), secret: None, wait_ms: Some(0) };
+        let _: serde_json::Value = self.node(who).client().post("/v1/channels", &request).unwrap();
+    }
+
+    /// SIGKILL, to all of them before any is waited for to start again.
+    pub(crate) fn kill(&mut self, victims: &[Who]) {
+        victims.iter().for_each(|who| self.node_mut(*who).kill());
+    }
+
+    /// Starts nodes that were killed.
+    pub(crate) fn restart(&mut self, victims: &[Who]) {
+        for who in victims {
+            self.node_mut(*who).restart().unwrap();
+            if let Who::Client(index) = *who {
+                self.apis.set(index, self.node(*who).client());
+            }
+        }
+        if victims.contains(&HOST) {
+            self.reconnect();
+        }
+    }
+
+    /// Clients come back by themselves, each time more slowly: tests do not have that time.
+    fn reconnect(&self) {
+        let request = Connect { peer: self.cluster.host.address() };
+        for client in self.cluster.clients.iter().filter(|node| node.process_id().is_some()) {
+            let _: Peers = client.client().post("/v1/peers", &request).unwrap();
+        }
+    }
+
+    /// Some time of the load passes; never more than [`LONGEST_DELAY`].
+    pub(crate) fn let_pass(&mut self) {
+        thread::sleep(self.rng.moment(LONGEST_DELAY));
+    }
+
+    /// Payments flow, and `rounds` times at a random moment the victims are killed together and
+    /// restarted. Afterwards all books must agree.
+    pub(crate) fn survives(mut self, flows: &[(Who, Who)], victims: &[Who], rounds: u32) {
+        let load = Load::start(&self.apis, flows, self.rng.next());
+        for _ in 0..rounds {
+            self.let_pass();
+            self.kill(victims);
+            self.let_pass();
+            self.restart(victims);
+        }
+        self.let_pass();
+        oracle::assert_consistent(&self, &load.stop());
+    }
+}
+
+impl Drop for Network {
+    fn drop(&mut self) {
+        if !thread::panicking() {
+            return;
+        }
+        let kept = self.dir.take().map(TempDir::keep).unwrap_or_default();
+        eprintln!("run again with STEWARD_TEST_SEED={}; logs below {}", self.seed, kept.display());
+    }
+}
