@@ -147,17 +147,6 @@ fn a_payment_whose_time_ran_out_is_pending_and_no_error() {
 }
 
 #[test]
-fn an_invoice_paid_long_ago_is_not_paid_again() {
-    let server = server();
-    let row = payment(PaymentStatus::Complete);
-    server.node.store(RowKey::Payment(row.payment_hash), Write::Payment(row));
-    let body = json!({ "invoice": invoice() }).to_string();
-    let (status, body) = server.post("/v1/payments", &body);
-    assert_eq!((status, body["status"].as_str()), (200, Some("complete")));
-    assert!(server.node.paid.lock().unwrap().is_empty());
-}
-
-#[test]
 fn a_payment_that_failed_is_tried_again() {
     let server = server();
     let row = payment(PaymentStatus::Failed);

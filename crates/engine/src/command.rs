@@ -57,6 +57,8 @@ pub enum Command {
         amount_msat: Option<u64>,
         /// Most fee to pay, in millisatoshi; `None`: 1 % and at least 10 sat.
         max_fee_msat: Option<u64>,
+        /// When to answer.
+        answer: AnswerAt,
     },
     /// Pays a node without an invoice.
     Keysend {
@@ -70,6 +72,8 @@ pub enum Command {
         max_fee_msat: Option<u64>,
         /// Random, from the runtime.
         preimage: Preimage,
+        /// When to answer.
+        answer: AnswerAt,
     },
     /// Answered when the payment ends, or at once if it ended lately.
     AwaitPayment {
@@ -81,6 +85,15 @@ pub enum Command {
         /// Which.
         payment_hash: PaymentHash,
     },
+}
+
+/// When a command to pay is answered. An error is always answered at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AnswerAt {
+    /// As soon as the payment is begun, durably.
+    Start,
+    /// When it has ended.
+    End,
 }
 
 /// What a command is answered.

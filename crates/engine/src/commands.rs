@@ -6,17 +6,32 @@ use steward_channel::{Channel, Phase, Role};
 use steward_invoice::{HintHop, Invoice};
 use steward_wire::{NodeId, Preimage, ShortChannelId, Snapshot};
 
-use crate::command::{ChannelInfo, Command, PeerInfo, Reply, Status};
+use crate::command::{AnswerAt, ChannelInfo, Command, PeerInfo, Reply, Status};
 use crate::engine::{Engine, node_id_of};
 use crate::error::Error;
 use crate::invoices::InvoiceRequest;
-use crate::io::{Action, ConnId};
+use crate::io::{Action, ConnId, ReplyId};
 use crate::limits::MAX_ADDRESSES;
 use crate::payments::Plan;
 use crate::row::{PaymentRow, PaymentStatus, PeerRow, RowKey, Write};
 
 impl Engine {
-    pub(crate) fn command(&mut self, command: Command) -> Result<Reply, Error> {
+    /// Carries out a command and answers it: at once, or when the payment it is about has ended.
+    pub(crate) fn answer(&mut self, reply: ReplyId, command: Command) {
+        let at_end = matches!(
+            command,
+            Command::Pay { answer: AnswerAt::End, .. }
+                | Command::Keysend { answer: AnswerAt::End, .. }
+                | Command::AwaitPayment { .. }
+        );
+        let result = self.command(command);
+        match result {
+            Ok(Reply::Payment(row)) if at_end && self.waits_for_end(reply, &row) => {}
+            result => self.batch.act(Action::Reply { reply, result }),
+        }
+    }
+
+    fn command(&mut self, command: Command) -> Result<Reply, Error> {
         match command {
             Command::Status => Ok(Reply::Status(self.status())),
             Command::InvokeChannel { host, addresses, secret } => {
@@ -40,10 +55,10 @@ impl Engine {
                     InvoiceRequest { amount_msat, description, expiry_s, preimage, payment_secret };
                 self.create_invoice(request).map(Reply::Invoice)
             }
-            Command::Pay { invoice, amount_msat, max_fee_msat } => {
+            Command::Pay { invoice, amount_msat, max_fee_msat, .. } => {
                 self.pay(&invoice, amount_msat, max_fee_msat).map(Reply::Payment)
             }
-            Command::Keysend { destination, via, amount_msat, max_fee_msat, preimage } => self
+            Command::Keysend { destination, via, amount_msat, max_fee_msat, preimage, .. } => self
                 .keysend(destination, via, amount_msat, max_fee_msat, preimage)
                 .map(Reply::Payment),
             Command::GetPayment { payment_hash } | Command::AwaitPayment { payment_hash } => {

@@ -8,17 +8,17 @@ use steward_wire::{NodeId, PaymentHash};
 
 use crate::batch::Batch;
 use crate::channels::Channels;
-use crate::command::Command;
 use crate::config::Config;
 use crate::forward::Forward;
-use crate::io::{Action, ConnId, Effects, EventKind, Input};
+use crate::incoming::Waiting;
+use crate::io::{ConnId, Effects, EventKind, Input};
 use crate::keys::Keys;
 use crate::opening::Quotas;
 use crate::payments::Payments;
 use crate::peers::Connection;
 use crate::preimages::Preimages;
 use crate::receive::IncomingSet;
-use crate::row::{HtlcKey, InvoiceRow, Origin, PeerRow, RowKey, Settlement, Write};
+use crate::row::{HtlcKey, InvoiceRow, Origin, PeerRow, RowKey, Write};
 
 /// All channels of one node and what joins them (design.md section 3).
 pub struct Engine {
@@ -46,7 +46,9 @@ pub struct Engine {
     /// Forwards that have not ended, by their incoming HTLC.
     pub(crate) forwards: BTreeMap<HtlcKey, Forward>,
     /// Settlements the incoming channel has not recorded yet.
-    pub(crate) outbox: BTreeMap<HtlcKey, Settlement>,
+    pub(crate) outbox: BTreeMap<HtlcKey, Waiting>,
+    /// Counts batches from 1.
+    pub(crate) batch_number: u64,
     /// Incoming HTLCs found at start, to be acted upon once the height is known.
     pub(crate) deferred: BTreeSet<HtlcKey>,
     pub(crate) preimages: Preimages,
@@ -77,13 +79,7 @@ impl Engine {
                     self.frame(conn, message_type, &payload);
                 }
             }
-            Input::Command { reply, command: Command::AwaitPayment { payment_hash } } => {
-                self.await_payment(reply, payment_hash);
-            }
-            Input::Command { reply, command } => {
-                let result = self.command(command);
-                self.batch.act(Action::Reply { reply, result });
-            }
+            Input::Command { reply, command } => self.answer(reply, command),
             Input::Chain { height, stale } => self.chain(height, stale),
             Input::Tick { now_ms } => self.tick(now_ms),
             Input::Route { payment_hash, attempt, result } => {
@@ -102,6 +98,7 @@ impl Engine {
         self.write_changed_channels();
         let mut effects = self.batch.take();
         effects.wakeup_ms = self.next_wakeup_ms();
+        self.batch_number += 1;
         effects
     }
 

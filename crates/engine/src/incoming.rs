@@ -8,6 +8,14 @@ use steward_wire::{Preimage, UpdateAddHtlc};
 use crate::engine::Engine;
 use crate::row::{HtlcKey, RowKey, Settlement, Write};
 
+/// A settlement that the incoming channel has not recorded yet.
+#[derive(Clone, Debug)]
+pub(crate) struct Waiting {
+    pub(crate) settlement: Settlement,
+    /// The batch in which its row was first written; 0 for an earlier one than any of this run.
+    pub(crate) batch: u64,
+}
+
 impl Engine {
     /// Acts on an HTLC that both sides have signed. Once per HTLC.
     pub(crate) fn incoming(&mut self, peer: steward_wire::NodeId, add: &UpdateAddHtlc) {
@@ -23,21 +31,32 @@ impl Engine {
             cltv_expiry: add.cltv_expiry,
             path_key: add.path_key(),
         };
-        // Our invoices with hints name a payee key of their own.
-        let identity = self.key_in_channel(&peer);
-        let invoice_key = self
-            .invoices
-            .contains_key(&add.payment_hash)
-            .then(|| self.keys.invoice(&htlc.payment_hash));
-        let peeled = invoice_key
-            .and_then(|key| peel(&key, &htlc).ok().map(|peeled| (key, peeled)))
-            .map_or_else(|| peel(&identity, &htlc).map(|peeled| (identity, peeled)), Ok);
-        let outcome = peeled.and_then(|(secret_key, peeled)| match peeled.hop {
+        match self.take(key, add, &htlc) {
+            Ok(()) => {}
+            Err(refusal) => self.refuse(key, refusal),
+        }
+    }
+
+    /// Takes an HTLC as ours, or forwards it.
+    fn take(
+        &mut self,
+        key: HtlcKey,
+        add: &UpdateAddHtlc,
+        htlc: &IncomingHtlc<'_>,
+    ) -> Result<(), PeelError> {
+        // Invoices with hints name a payee key of their own.
+        if self.invoices.contains_key(&add.payment_hash) {
+            let invoice_key = self.keys.invoice(&add.payment_hash);
+            match self.receive(key, &invoice_key, htlc) {
+                Err(PeelError::Malformed { .. }) => {} // Not made for that key.
+                outcome => return outcome,
+            }
+        }
+        let identity = self.key_in_channel(&key.peer);
+        let peeled = peel(&identity, htlc)?;
+        match peeled.hop {
             Hop::Forward(forward) => self.forward(key, add, forward, peeled.shared_secret),
-            Hop::Final => self.receive(key, &secret_key, &htlc),
-        });
-        if let Err(refusal) = outcome {
-            self.refuse(key, refusal);
+            Hop::Final => self.receive(key, &identity, htlc),
         }
     }
 
@@ -55,7 +74,10 @@ impl Engine {
             return;
         }
         self.batch.writes.put(RowKey::Outbox(key), Write::Outbox(settlement.clone()));
-        self.outbox.insert(key, settlement.clone());
+        let is_stored =
+            self.outbox.get(&key).is_some_and(|waiting| waiting.batch != self.batch_number);
+        let batch = if is_stored { 0 } else { self.batch_number };
+        self.outbox.insert(key, Waiting { settlement: settlement.clone(), batch });
         self.deliver(key, settlement);
     }
 
@@ -69,8 +91,13 @@ impl Engine {
 
     /// The channel's own record repeats it from now on.
     pub(crate) fn settlement_recorded(&mut self, key: HtlcKey) {
-        if self.outbox.remove(&key).is_some() {
-            self.batch.writes.delete(RowKey::Outbox(key));
+        match self.outbox.remove(&key) {
+            // Decided and recorded in one batch: the row need never be written.
+            Some(waiting) if waiting.batch == self.batch_number => {
+                self.batch.writes.forget(&RowKey::Outbox(key));
+            }
+            Some(_) => self.batch.writes.delete(RowKey::Outbox(key)),
+            None => {}
         }
     }
 

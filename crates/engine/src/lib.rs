@@ -42,7 +42,7 @@ mod receive;
 mod recover;
 pub mod row;
 
-pub use command::{Command, Reply};
+pub use command::{AnswerAt, Command, Reply};
 pub use config::{Config, Policy};
 pub use engine::Engine;
 pub use error::{Blame, Error};

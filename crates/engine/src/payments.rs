@@ -7,7 +7,7 @@ use steward_invoice::{HintHop, Invoice};
 use steward_onion::{DecodedFailure, decode_failure};
 use steward_wire::{NodeId, Onion, PaymentHash, Preimage, ShortChannelId};
 
-use crate::command::{Command, Reply};
+use crate::command::Reply;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::io::{
@@ -134,21 +134,17 @@ impl Payments {
 }
 
 impl Engine {
-    /// Answers when the payment has ended.
-    pub(crate) fn await_payment(&mut self, reply: ReplyId, payment_hash: PaymentHash) {
-        let is_pending = self
-            .payments
-            .row(&payment_hash)
-            .is_some_and(|row| row.status == PaymentStatus::Pending);
-        if is_pending {
-            let waiters = self.payments.waiters.entry(payment_hash).or_default();
-            if waiters.len() < MAX_WAITERS_PER_PAYMENT {
-                waiters.push(reply);
-                return;
-            }
+    /// True if the payment has not ended: then `reply` is answered when it has.
+    pub(crate) fn waits_for_end(&mut self, reply: ReplyId, row: &PaymentRow) -> bool {
+        if row.status != PaymentStatus::Pending {
+            return false;
         }
-        let result = self.command(Command::GetPayment { payment_hash });
-        self.batch.act(Action::Reply { reply, result });
+        let waiters = self.payments.waiters.entry(row.payment_hash).or_default();
+        let has_room = waiters.len() < MAX_WAITERS_PER_PAYMENT;
+        if has_room {
+            waiters.push(reply);
+        }
+        has_room
     }
 
     fn tell_waiters(&mut self, row: &PaymentRow) {

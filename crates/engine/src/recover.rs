@@ -12,6 +12,7 @@ use crate::channels::Channels;
 use crate::config::Config;
 use crate::engine::{Engine, node_id_of};
 use crate::error::Error;
+use crate::incoming::Waiting;
 use crate::io::{Action, Level};
 use crate::keys::Keys;
 use crate::opening::Quotas;
@@ -25,7 +26,7 @@ impl Engine {
     pub fn new(
         config: Config,
         keys: Box<dyn Keys>,
-        snapshot: Snapshot,
+        mut snapshot: Snapshot,
         now_ms: u64,
     ) -> Result<Self, Error> {
         let node_key = keys.node();
@@ -45,7 +46,12 @@ impl Engine {
             origins: snapshot.origins.iter().copied().collect(),
             unsent: BTreeMap::new(),
             forwards: BTreeMap::new(),
-            outbox: snapshot.outbox.iter().cloned().collect(),
+            outbox: snapshot
+                .outbox
+                .drain(..)
+                .map(|(key, settlement)| (key, Waiting { settlement, batch: 0 }))
+                .collect(),
+            batch_number: 1,
             deferred: BTreeSet::new(),
             preimages: Preimages::default(),
             invoices: snapshot.invoices.iter().map(|row| (row.payment_hash, row.clone())).collect(),
@@ -60,8 +66,9 @@ impl Engine {
         for preimage in &snapshot.preimages {
             engine.preimages.insert(*preimage);
         }
-        for row in &snapshot.channels {
-            engine.restore_channel(row)?;
+        // One by one, each row given back before the next is read: there may be many.
+        for row in std::mem::take(&mut snapshot.channels) {
+            engine.restore_channel(&row)?;
         }
         engine.restore_payments(snapshot);
         engine.resume_htlcs();
@@ -127,8 +134,8 @@ impl Engine {
                 continue;
             }
             if stale_outbox.remove(&key) {
-                if let Some(settlement) = self.outbox.get(&key).cloned() {
-                    self.deliver(key, settlement);
+                if let Some(waiting) = self.outbox.get(&key).cloned() {
+                    self.deliver(key, waiting.settlement);
                 }
             } else if let Some(out) = outgoing.get(&key) {
                 self.resume_forward(key, *out, &add);

@@ -267,6 +267,11 @@ impl WriteBatch {
         self.rows.insert(key, Write::Delete);
     }
 
+    /// Takes back a write of this batch, to a row that is in no earlier one.
+    pub fn forget(&mut self, key: &RowKey) {
+        self.rows.remove(key);
+    }
+
     /// Adds a later batch: its rows win.
     pub fn merge(&mut self, later: Self) {
         self.rows.extend(later.rows);

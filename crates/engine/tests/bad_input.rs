@@ -8,6 +8,7 @@ mod common;
 use bitcoin::secp256k1::SecretKey;
 use common::{CHAIN_HASH, INITIAL_MSAT, Net, config, hosted_features, id_of};
 use steward_channel::Phase;
+use steward_engine::AnswerAt;
 use steward_engine::io::{ConnId, Input};
 use steward_engine::{Blame, Command, Error};
 use steward_invoice::{Description, NewInvoice, build, parse};
@@ -321,7 +322,8 @@ fn an_invoice_of_another_network_is_refused() {
     })
     .unwrap();
     let invoice = Box::new(parse(&text).unwrap());
-    let command = Command::Pay { invoice, amount_msat: None, max_fee_msat: None };
+    let command =
+        Command::Pay { invoice, amount_msat: None, max_fee_msat: None, answer: AnswerAt::Start };
     assert_eq!(refusal(net.command(1, command)), ("wrong_network", Blame::BadRequest));
 }
 
@@ -337,6 +339,7 @@ fn an_amount_of_zero_is_refused_everywhere() {
         amount_msat: 0,
         max_fee_msat: None,
         preimage: Preimage([1; 32]),
+        answer: AnswerAt::Start,
     };
     assert_eq!(refusal(net.command(1, keysend)), ("zero_amount", Blame::BadRequest));
     let create = Command::CreateInvoice {
@@ -398,6 +401,7 @@ fn a_payer_without_a_channel_is_told_so() {
         amount_msat: 1_000,
         max_fee_msat: None,
         preimage: Preimage([1; 32]),
+        answer: AnswerAt::Start,
     };
     assert_eq!(refusal(net.command(0, keysend)), ("no_active_channel", Blame::Unavailable));
 }

@@ -5,6 +5,7 @@
 mod common;
 
 use common::{INITIAL_MSAT, Net, START_HEIGHT, config};
+use steward_engine::AnswerAt;
 use steward_engine::Reply;
 use steward_engine::command::Command;
 use steward_engine::io::Input;
@@ -72,6 +73,7 @@ fn a_host_without_the_outgoing_channel_says_unknown_next_peer() {
         amount_msat: 1_000_000,
         max_fee_msat: None,
         preimage: steward_wire::Preimage([5; 32]),
+        answer: AnswerAt::Start,
     };
     let Ok(Reply::Payment(row)) = net.command(1, keysend) else { panic!() };
     let payment = net.payment(1, row.payment_hash);

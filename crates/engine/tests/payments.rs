@@ -5,6 +5,7 @@
 mod common;
 
 use common::{INITIAL_MSAT, Net, config, is_complete};
+use steward_engine::AnswerAt;
 use steward_engine::row::PaymentStatus;
 use steward_engine::{Command, Reply};
 use steward_wire::Preimage;
@@ -125,6 +126,7 @@ fn a_keysend_reaches_another_client_by_naming_its_host() {
         amount_msat: 5_000_000,
         max_fee_msat: None,
         preimage,
+        answer: AnswerAt::Start,
     };
     net.command(1, keysend).unwrap();
     assert!(is_complete(&net.payment(1, preimage.hash())));
@@ -181,6 +183,7 @@ fn a_payment_crosses_a_chain_of_hosts() {
         amount_msat: 1_000_000,
         max_fee_msat: None,
         preimage,
+        answer: AnswerAt::Start,
     };
     // Without a hint and without a public graph the way is not known.
     let reply = net.command(2, command).unwrap();

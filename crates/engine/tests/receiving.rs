@@ -5,6 +5,7 @@
 mod common;
 
 use common::{INITIAL_MSAT, Net, config};
+use steward_engine::AnswerAt;
 use steward_engine::io::{Input, RoutedPart};
 use steward_engine::row::{InvoiceRow, PaymentStatus};
 use steward_engine::{Command, Reply};
@@ -169,6 +170,7 @@ fn a_keysend_is_refused_where_it_is_not_wanted() {
         amount_msat: 1_000_000,
         max_fee_msat: None,
         preimage,
+        answer: AnswerAt::Start,
     };
     net.command(1, keysend).unwrap();
     let payment = net.payment(1, preimage.hash());

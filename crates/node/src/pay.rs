@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use steward_engine::row::{InvoiceRow, PaymentRow, PaymentStatus};
-use steward_engine::{Command, Error, Reply};
+use steward_engine::row::{InvoiceRow, PaymentRow};
+use steward_engine::{AnswerAt, Command, Error, Reply};
 use steward_invoice::Invoice;
 use steward_wire::{NodeId, PaymentHash};
 use tokio::time::timeout;
@@ -48,11 +48,14 @@ impl NodeHandle {
         max_fee_msat: Option<u64>,
         wait: Duration,
     ) -> Result<PaymentRow, Error> {
-        if let Some(paid) = self.paid_long_ago(invoice.payment_hash).await? {
+        let payment_hash = invoice.payment_hash;
+        if let Some(paid) = self.paid_long_ago(payment_hash).await? {
             return Ok(paid);
         }
         let invoice = Box::new(invoice);
-        self.start_and_wait(Command::Pay { invoice, amount_msat, max_fee_msat }, wait).await
+        let answer = AnswerAt::End;
+        let command = Command::Pay { invoice, amount_msat, max_fee_msat, answer };
+        self.start_and_wait(command, payment_hash, wait).await
     }
 
     /// Pays a node without an invoice and waits as [`NodeHandle::pay_and_wait`]. `via` is the host
@@ -69,8 +72,10 @@ impl NodeHandle {
         wait: Duration,
     ) -> Result<PaymentRow, Error> {
         let preimage = new_preimage()?;
-        let command = Command::Keysend { destination, via, amount_msat, max_fee_msat, preimage };
-        self.start_and_wait(command, wait).await
+        let answer = AnswerAt::End;
+        let command =
+            Command::Keysend { destination, via, amount_msat, max_fee_msat, preimage, answer };
+        self.start_and_wait(command, preimage.hash(), wait).await
     }
 
     /// The payment as it stands: from the engine, or from the store if it ended long ago.
@@ -84,16 +89,13 @@ impl NodeHandle {
         }
     }
 
-    async fn start_and_wait(&self, command: Command, wait: Duration) -> Result<PaymentRow, Error> {
-        let row = match self.command(command).await? {
-            Reply::Payment(row) => row,
-            other => return Err(unexpected(&other)),
-        };
-        if row.status != PaymentStatus::Pending {
-            return Ok(row);
-        }
-        let payment_hash = row.payment_hash;
-        match timeout(wait, self.command(Command::AwaitPayment { payment_hash })).await {
+    async fn start_and_wait(
+        &self,
+        command: Command,
+        payment_hash: PaymentHash,
+        wait: Duration,
+    ) -> Result<PaymentRow, Error> {
+        match timeout(wait, self.command(command)).await {
             Ok(Ok(Reply::Payment(row))) => Ok(row),
             Ok(Ok(other)) => Err(unexpected(&other)),
             Ok(Err(error)) => Err(error),
@@ -104,10 +106,9 @@ impl NodeHandle {
     /// The engine remembers for some minutes what it has paid, the store for ever.
     async fn paid_long_ago(&self, payment_hash: PaymentHash) -> Result<Option<PaymentRow>, Error> {
         let history = self.history();
-        let found = tokio::task::spawn_blocking(move || history.payment(&payment_hash)).await;
+        let found = tokio::task::spawn_blocking(move || history.paid(&payment_hash)).await;
         let found = found.map_err(|error| Error::ours("bug", error.to_string()))?;
-        let found = found.map_err(|error| store_error(&error))?.map(|found| found.payment);
-        Ok(found.filter(|row| row.status == PaymentStatus::Complete))
+        found.map_err(|error| store_error(&error))
     }
 }
 

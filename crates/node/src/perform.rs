@@ -139,6 +139,10 @@ impl Routes {
     }
 
     fn record(&self, result: PathResult) {
+        // Nothing to learn about: private channels are not in the graph.
+        if self.graph.channel_count() == 0 {
+            return;
+        }
         let graph = Arc::clone(&self.graph);
         self.runtime.spawn_blocking(move || graph.record(&result, now_ms()));
     }

@@ -48,6 +48,26 @@ async fn one_client_pays_another_through_their_host() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_invoice_paid_before_a_restart_is_not_paid_again() {
+    let host = TestNode::start(GENEROUS).await;
+    let client = TestNode::start(&[]).await;
+    client.open_channel(&host).await;
+    client.channels_active().await;
+    let invoice = host.handle.create_invoice(Some(1000), "x".to_owned(), 60).await.unwrap();
+    let invoice = steward_invoice::parse(&invoice.bolt11).unwrap();
+    let first = client.handle.pay_and_wait(invoice.clone(), None, None, PATIENCE).await.unwrap();
+    assert_eq!(first.status, PaymentStatus::Complete);
+    client.handle.shutdown().await.unwrap();
+
+    // The engine has forgotten; and there is no way to the host yet, so nothing could be paid.
+    let TestNode { dir, config, .. } = client;
+    let handle = Node::start(config.clone()).await.unwrap();
+    let client = TestNode { dir, config, handle };
+    let again = client.handle.pay_and_wait(invoice, None, None, PATIENCE).await.unwrap();
+    assert_eq!(again, first);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_restarted_client_finds_its_channel_and_its_invoices() {
     let host = TestNode::start(&[]).await;
     let client = TestNode::start(&[]).await;

@@ -302,6 +302,11 @@ impl History for MemoryHistory {
         })
     }
 
+    fn paid(&self, hash: &PaymentHash) -> Result<Option<PaymentRow>, StoreError> {
+        let found = self.payment(hash)?.map(|found| found.payment);
+        Ok(found.filter(|row| row.status == PaymentStatus::Complete))
+    }
+
     fn invoices(
         &self,
         status: Option<PaymentStatus>,

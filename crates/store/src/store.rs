@@ -92,6 +92,12 @@ pub trait History: Send + Sync {
     /// If the store cannot be read.
     fn payment(&self, hash: &PaymentHash) -> Result<Option<PaymentWithParts>, StoreError>;
 
+    /// A payment out, if it is complete: asked before every payment, so it must be cheap.
+    ///
+    /// # Errors
+    /// As for [`History::payments`].
+    fn paid(&self, hash: &PaymentHash) -> Result<Option<PaymentRow>, StoreError>;
+
     /// Invoices, optionally of one status; expired ones are still pending.
     ///
     /// # Errors

@@ -18,7 +18,7 @@ use steward_engine::command::ChannelInfo;
 use steward_engine::config::{Config, HostConfig, Policy, default_offer};
 use steward_engine::io::{Action, ConnId, Event, EventKind, Input, ReplyId};
 use steward_engine::row::{InvoiceRow, PaymentRow, PaymentStatus};
-use steward_engine::{Command, Engine, Error, Keys, Reply};
+use steward_engine::{AnswerAt, Command, Engine, Error, Keys, Reply};
 use steward_graph::Graph;
 use steward_invoice::parse;
 use steward_store::{MemoryStore, Store};
@@ -472,7 +472,8 @@ impl Net {
 
     pub fn pay_command(&self, bolt11: &str, amount_msat: Option<u64>) -> Command {
         let invoice = Box::new(parse(bolt11).unwrap());
-        Command::Pay { invoice, amount_msat, max_fee_msat: None }
+        let answer = AnswerAt::Start;
+        Command::Pay { invoice, amount_msat, max_fee_msat: None, answer }
     }
 
     /// Pays and returns the payment as it stands when nothing moves any more.

@@ -121,6 +121,12 @@ impl History for SqliteHistory {
         })
     }
 
+    fn paid(&self, hash: &PaymentHash) -> Result<Option<PaymentRow>, StoreError> {
+        let sql = format!("{} WHERE payment_hash = ?1", columns::PAYMENT);
+        let found = self.ask(|db| rows(db, &sql, [hash.0], columns::payment))?;
+        Ok(found.into_iter().find(|row| row.status == PaymentStatus::Complete))
+    }
+
     fn invoices(
         &self,
         status: Option<PaymentStatus>,
