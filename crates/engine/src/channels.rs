@@ -26,7 +26,8 @@ pub(crate) struct Entry {
 /// All channels, by the other side, with the indices that keep rare events cheap.
 #[derive(Default)]
 pub(crate) struct Channels {
-    entries: BTreeMap<NodeId, Entry>,
+    /// Boxed: a tree's nodes are half empty, and an entry is large.
+    entries: BTreeMap<NodeId, Box<Entry>>,
     by_scid: BTreeMap<ShortChannelId, NodeId>,
     /// Channels that want a tick, by when.
     deadlines: BTreeSet<(u64, NodeId)>,
@@ -47,7 +48,7 @@ impl Channels {
             deadline_ms: None,
             try_other_framing: false,
         };
-        self.entries.insert(peer, entry);
+        self.entries.insert(peer, Box::new(entry));
         self.reindex(peer);
     }
 
@@ -62,11 +63,11 @@ impl Channels {
     }
 
     pub(crate) fn get(&self, peer: &NodeId) -> Option<&Entry> {
-        self.entries.get(peer)
+        self.entries.get(peer).map(Box::as_ref)
     }
 
     pub(crate) fn get_mut(&mut self, peer: &NodeId) -> Option<&mut Entry> {
-        self.entries.get_mut(peer)
+        self.entries.get_mut(peer).map(Box::as_mut)
     }
 
     pub(crate) fn by_scid(&self, scid: ShortChannelId) -> Option<NodeId> {
@@ -74,12 +75,12 @@ impl Channels {
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&NodeId, &Entry)> {
-        self.entries.iter()
+        self.entries.iter().map(|(peer, entry)| (peer, entry.as_ref()))
     }
 
     /// Channels that are connected or have HTLCs; all active ones are among them.
     pub(crate) fn lively(&self) -> impl Iterator<Item = (&NodeId, &Entry)> {
-        self.lively.iter().filter_map(|peer| self.entries.get_key_value(peer))
+        self.lively.iter().filter_map(|peer| Some((peer, self.entries.get(peer)?.as_ref())))
     }
 
     pub(crate) fn len(&self) -> usize {
