@@ -355,6 +355,12 @@ fn launch(binary: &Path, data_dir: &Path, overrides: &[String]) -> Result<Child,
     let log = File::options().create(true).append(true).open(&path);
     let log = log.map_err(|error| Failure::io(path.display(), &error))?;
     let mut command = Command::new(binary);
+    // As for `client`: no environment of ours.
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("STEWARD_") {
+            command.env_remove(name);
+        }
+    }
     command.arg("--json").arg("--data-dir").arg(data_dir);
     for text in overrides {
         command.arg("--set").arg(text);

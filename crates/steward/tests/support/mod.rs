@@ -3,6 +3,7 @@
 //! - `network`: a host and its clients as processes; kill and restart
 //! - `load`: payments posted from many threads, whatever happens to the nodes
 //! - `oracle`: waits until nothing is under way, then compares the books of all nodes
+//! - `program`: the command line and single daemons
 //! - `rng`: random moments from a seed that can be given again
 #![allow(dead_code, reason = "each test file uses a part")]
 #![allow(
@@ -16,6 +17,7 @@
 pub(crate) mod load;
 pub(crate) mod network;
 pub(crate) mod oracle;
+pub(crate) mod program;
 pub(crate) mod rng;
 
 use std::path::Path;

@@ -131,7 +131,7 @@ impl Network {
     }
 
     /// Clients come back by themselves, each time more slowly: tests do not have that time.
-    fn reconnect(&self) {
+    pub(crate) fn reconnect(&self) {
         let request = Connect { peer: self.cluster.host.address() };
         for client in self.cluster.clients.iter().filter(|node| node.process_id().is_some()) {
             let _: Peers = client.client().post("/v1/peers", &request).unwrap();

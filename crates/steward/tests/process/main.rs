@@ -1,0 +1,31 @@
+//! The program as operators and scripts meet it: what it refuses, what it says about it, and that
+//! what it was trusted with survives.
+//!
+//! - `command_line`: answers, exit codes, signals
+//! - `access`: tokens, a second daemon, strangers at the Lightning port
+//! - `disk`: databases that must not be used, and a disk that is full
+//! - `restore`: words, backups, proofs
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers are tests too")]
+
+mod access;
+mod command_line;
+mod disk;
+mod restore;
+#[path = "../support/mod.rs"]
+mod support;
+
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use support::network::Network;
+
+/// A host and two clients with channels, shared by the tests that leave it as it is or only pay.
+/// The last of them that is done with it ends it.
+fn shared() -> Arc<Network> {
+    static SHARED: Mutex<Weak<Network>> = Mutex::new(Weak::new());
+    let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+    shared.upgrade().unwrap_or_else(|| {
+        let network = Arc::new(Network::start(2));
+        *shared = Arc::downgrade(&network);
+        network
+    })
+}

@@ -1,0 +1,254 @@
+//! What words, backups and exported states are worth after a loss.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Instant;
+
+use steward::cluster::NodeProcess;
+use steward_api::model::{ChannelDetails, PaymentState, Phase};
+use steward_wire::codec::Wire;
+
+use crate::shared;
+use crate::support::network::{ALICE, BOB, HOST, Network, Who};
+use crate::support::oracle::snapshot;
+use crate::support::program::{mode, refused_start, steward, steward_with_input};
+use crate::support::{PATIENCE, POLL_INTERVAL, binary, load};
+
+const PAYMENT_MSAT: u64 = 20_000_000;
+
+#[test]
+fn the_words_of_the_seed_are_shown_only_if_asked_for_twice() {
+    let network = shared();
+    let dir = network.node(ALICE).data_dir();
+    steward(dir, &["seed"]).failure("not_a_terminal");
+    let words = words(dir);
+    assert_eq!(words.split(' ').count(), 12);
+}
+
+#[test]
+fn words_that_do_not_fit_together_restore_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let words = "abandon ".repeat(12);
+    steward_with_input(dir.path(), &["init", "--restore"], &words).failure("seed_invalid");
+    assert!(!dir.path().join("seed").exists());
+}
+
+#[test]
+fn a_client_restored_from_its_words_gets_channel_and_balance_back() {
+    let mut network = Network::start(2);
+    pay(&network, ALICE, BOB);
+    let alice = network.node(ALICE);
+    let before = settled(&network, ALICE);
+    let words = words(alice.data_dir());
+    let node_id = alice.node_id().to_owned();
+    network.kill(&[ALICE]);
+
+    let dir = network.new_dir("restored");
+    let restored = ["--set", "network=regtest", "init", "--restore"];
+    let made = steward_with_input(&dir, &restored, &words).success();
+    assert_eq!(made["node_id"], node_id.as_str());
+    assert!(made["words"].is_null(), "words that were typed in are not repeated");
+    replace(&mut network, ALICE, &dir, &[]);
+    network.node(ALICE).open_channel(&network.cluster.host).unwrap();
+    let after = settled(&network, ALICE);
+    assert_eq!(snapshot(&after), snapshot(&before));
+    assert_eq!(after.signatures_valid, Some(true));
+    pay(&network, ALICE, BOB);
+    pay(&network, BOB, ALICE);
+}
+
+#[test]
+fn a_backup_is_private_and_replaces_no_file() {
+    let network = shared();
+    let file = network.new_dir("a-backup");
+    backup(network.node(HOST), &file);
+    assert_eq!(mode(&file), 0o600);
+    let path = file.to_str().unwrap();
+    let bytes = fs::read(&file).unwrap();
+    steward(network.node(HOST).data_dir(), &["backup", path]).failure("file_exists");
+    assert!(fs::read(&file).unwrap() == bytes);
+}
+
+#[test]
+fn the_newest_backup_of_a_host_goes_on_where_it_was() {
+    let mut network = Network::start(2);
+    pay(&network, ALICE, BOB);
+    let before = settled(&network, ALICE);
+    restore_backup(&mut network, HOST, |_| {});
+    assert_eq!(snapshot(&settled(&network, ALICE)), snapshot(&before));
+    pay(&network, ALICE, BOB);
+    pay(&network, BOB, ALICE);
+}
+
+#[test]
+fn a_client_restored_from_an_old_backup_takes_the_newer_state_from_its_host() {
+    let mut network = Network::start(2);
+    pay(&network, ALICE, BOB);
+    restore_backup(&mut network, ALICE, |network| pay(network, ALICE, BOB));
+    let by_host = network.node(HOST).channel(&local_id(&network, ALICE)).unwrap();
+    let after = settled(&network, ALICE);
+    assert_eq!(snapshot(&after).state.reverse(), snapshot(&by_host).state);
+    assert_eq!(after.signatures_valid, Some(true));
+    pay(&network, ALICE, BOB);
+    pay(&network, BOB, ALICE);
+}
+
+#[test]
+fn a_host_restored_from_an_old_backup_suspends_what_it_cannot_match() {
+    let mut network = Network::start(2);
+    pay(&network, ALICE, BOB);
+    let mut before = None;
+    restore_backup(&mut network, HOST, |network| {
+        pay(network, ALICE, BOB);
+        before = Some(settled(network, ALICE));
+    });
+    let host_id = network.cluster.host.node_id().to_owned();
+    for who in [ALICE, BOB] {
+        let client_id = local_id(&network, who);
+        await_phase(network.node(HOST), &client_id, Phase::Suspended);
+        await_phase(network.node(who), &host_id, Phase::Suspended);
+    }
+    // The proof of the newer balance stays with the client.
+    let after = network.node(ALICE).channel(&host_id).unwrap();
+    assert_eq!(snapshot(&after), snapshot(&before.unwrap()));
+    assert_eq!(after.signatures_valid, Some(true));
+}
+
+#[test]
+fn a_host_that_lost_its_database_believes_its_clients_only_if_told_to() {
+    let mut network = Network::start(2);
+    pay(&network, ALICE, BOB);
+    let before = settled(&network, ALICE);
+    let address = network.node(HOST).address();
+    let listen = format!("listen.addresses={}", address.split_once('@').unwrap().1);
+    let dir = network.node(HOST).data_dir().to_owned();
+    let words = words(&dir);
+    network.kill(&[HOST]);
+    remove_database(&dir);
+    refused_start(&dir, &["network=regtest"]).failure("database_not_found");
+    let init = ["--set", "network=regtest", "init", "--restore"];
+    steward_with_input(&dir, &init, &words).success();
+
+    replace(&mut network, HOST, &dir, &[&listen, "host.adopt_lost_state=true"]);
+    network.reconnect();
+    let after = settled(&network, ALICE);
+    assert_eq!(snapshot(&after), snapshot(&before));
+    settled(&network, BOB);
+    pay(&network, ALICE, BOB);
+    pay(&network, BOB, ALICE);
+}
+
+#[test]
+fn an_exported_state_proves_the_debt_to_anyone() {
+    let network = shared();
+    let shown = steward(network.node(BOB).data_dir(), &["channel", "show", host_id(&network)]);
+    let shown = shown.success();
+    let proven = verify(shown["snapshot"].as_str().unwrap()).success();
+    assert_eq!(proven["host_id"], host_id(&network));
+    assert_eq!(proven["client_id"], shown["local_id"]);
+    assert_eq!(proven["client_balance_msat"], shown["balances"]["local_balance_msat"]);
+    // And the host's own copy proves the same.
+    let client_id = shown["local_id"].as_str().unwrap();
+    let by_host = steward(network.node(HOST).data_dir(), &["channel", "show", client_id]).success();
+    assert_eq!(by_host["role"], "host");
+}
+
+#[test]
+fn an_exported_state_with_another_balance_proves_nothing() {
+    let network = shared();
+    let mut forged = snapshot(&network.node(BOB).channel(host_id(&network)).unwrap());
+    // It still adds up to the capacity.
+    forged.state.local_balance_msat += 1;
+    forged.state.remote_balance_msat -= 1;
+    let forged = hex::DisplayHex::to_lower_hex_string(forged.encode().as_slice());
+    verify(&forged).failure("signature_invalid");
+}
+
+#[test]
+fn something_else_than_an_exported_state_is_no_proof() {
+    for text in ["", "zz", "00ff"] {
+        verify(text).failure("bad_snapshot");
+    }
+}
+
+/// Without any data directory or daemon.
+fn verify(snapshot: &str) -> crate::support::program::Answer {
+    let nowhere = tempfile::tempdir().unwrap();
+    steward(&nowhere.path().join("nowhere"), &["verify", snapshot])
+}
+
+fn words(data_dir: &Path) -> String {
+    let shown = steward(data_dir, &["seed", "--yes"]).success();
+    shown["words"].as_str().unwrap().to_owned()
+}
+
+fn backup(node: &NodeProcess, file: &Path) {
+    let said = steward(node.data_dir(), &["backup", file.to_str().unwrap()]).success();
+    assert_eq!(said["path"], file.to_str().unwrap());
+}
+
+/// Backs a node up, lets something happen, kills the node and puts the backup in the place of its
+/// database.
+fn restore_backup(network: &mut Network, who: Who, meanwhile: impl FnOnce(&Network)) {
+    let file = network.new_dir("backup");
+    backup(network.node(who), &file);
+    meanwhile(network);
+    network.kill(&[who]);
+    let dir = network.node(who).data_dir().to_owned();
+    remove_database(&dir);
+    fs::copy(&file, dir.join("steward.db")).unwrap();
+    network.restart(&[who]);
+}
+
+fn remove_database(dir: &Path) {
+    for name in ["steward.db", "steward.db-wal", "steward.db-shm"] {
+        let path: PathBuf = dir.join(name);
+        if path.exists() {
+            fs::remove_file(path).unwrap();
+        }
+    }
+}
+
+/// Another process, perhaps in another directory, takes the part of a node.
+fn replace(network: &mut Network, who: Who, dir: &Path, settings: &[&str]) {
+    *network.node_mut(who) = NodeProcess::start(binary(), dir, settings).unwrap();
+}
+
+#[track_caller]
+fn pay(network: &Network, payer: Who, payee: Who) {
+    settled(network, payer);
+    settled(network, payee);
+    let invoice = network.node(payee).create_invoice(PAYMENT_MSAT).unwrap();
+    let payment = load::pay(network.node(payer).client(), &invoice, PATIENCE).unwrap();
+    assert_eq!(payment.status, PaymentState::Complete, "{payment:?}");
+    settled(network, payer);
+    settled(network, payee);
+}
+
+/// The client's side of its channel, once nothing is in flight at either side.
+fn settled(network: &Network, who: Who) -> ChannelDetails {
+    let details = network.node(who).settled_channel(host_id(network)).unwrap();
+    network.node(HOST).settled_channel(&details.channel.local_id).unwrap();
+    network.node(who).settled_channel(host_id(network)).unwrap()
+}
+
+fn local_id(network: &Network, who: Who) -> String {
+    network.node(who).channel(host_id(network)).unwrap().channel.local_id
+}
+
+fn host_id(network: &Network) -> &str {
+    network.cluster.host.node_id()
+}
+
+fn await_phase(node: &NodeProcess, peer_id: &str, phase: Phase) {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let channel = node.channel(peer_id).unwrap().channel;
+        if channel.phase == phase {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{channel:?}");
+        thread::sleep(POLL_INTERVAL);
+    }
+}
