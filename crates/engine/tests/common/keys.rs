@@ -1,0 +1,66 @@
+//! Who the test nodes are and how they are configured.
+
+use bitcoin::Network as Chain;
+use bitcoin::hashes::{Hash, sha256};
+use bitcoin::secp256k1::{PublicKey, SECP256K1, SecretKey};
+use steward_engine::Keys;
+use steward_engine::config::{Config, HostConfig, Policy, default_offer};
+use steward_wire::{NodeId, PaymentHash};
+
+pub const CHAIN_HASH: [u8; 32] = [0x6f; 32];
+/// What a client has to begin with, so that payments can flow both ways at once.
+pub const INITIAL_MSAT: u64 = 400_000_000;
+
+/// Keys derived from one byte.
+pub struct TestKeys(pub u8);
+
+impl TestKeys {
+    fn derive(&self, purpose: &[u8]) -> SecretKey {
+        let mut bytes = vec![self.0];
+        bytes.extend_from_slice(purpose);
+        SecretKey::from_slice(sha256::Hash::hash(&bytes).as_byte_array()).unwrap()
+    }
+}
+
+impl Keys for TestKeys {
+    fn node(&self) -> SecretKey {
+        self.derive(b"node")
+    }
+    fn towards_host(&self, host: &NodeId) -> SecretKey {
+        self.derive(&host.0)
+    }
+    fn invoice(&self, payment_hash: &PaymentHash) -> SecretKey {
+        self.derive(&payment_hash.0)
+    }
+    fn refund_scriptpubkey(&self, host: &NodeId) -> Vec<u8> {
+        let key = PublicKey::from_secret_key(SECP256K1, &self.towards_host(host));
+        let hash = bitcoin::hashes::hash160::Hash::hash(&key.serialize());
+        [[0u8, 20].as_slice(), hash.as_byte_array()].concat()
+    }
+}
+
+pub fn id_of(key: &SecretKey) -> NodeId {
+    PublicKey::from_secret_key(SECP256K1, key).into()
+}
+
+pub fn config() -> Config {
+    let mut offer = default_offer(1_000_000);
+    offer.initial_client_balance_msat = INITIAL_MSAT;
+    Config {
+        network: Chain::Regtest,
+        chain_hash: CHAIN_HASH,
+        host: HostConfig { offer, max_opens_per_prefix_per_hour: 1_000, ..HostConfig::default() },
+        policy: Policy::default(),
+        accept_keysend: true,
+    }
+}
+
+/// Bits 257 and 32973, as our transport advertises.
+pub fn hosted_features() -> Vec<u8> {
+    let mut features = vec![0u8; 32_973 / 8 + 1];
+    let len = features.len();
+    for bit in [257usize, 32_973] {
+        features[len - 1 - bit / 8] |= 1 << (bit % 8);
+    }
+    features
+}

@@ -1,0 +1,302 @@
+//! The network itself: nodes, links that keep order, batches, crashes.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use bitcoin::Network as Chain;
+use bitcoin::hashes::{Hash, sha256};
+use steward_engine::config::Config;
+use steward_engine::io::{Action, ConnId, Event, Input, ReplyId};
+use steward_engine::{Command, Engine, Error, Keys, Reply};
+use steward_graph::Graph;
+use steward_store::{MemoryStore, Store};
+use steward_wire::NodeId;
+
+use super::keys::{TestKeys, config, hosted_features, id_of};
+
+pub const START_MS: u64 = 1_790_000_000_000;
+pub const START_HEIGHT: u32 = 800_000;
+
+/// One end of a connection.
+#[derive(Clone, Copy)]
+pub(super) struct Link {
+    pub(super) to: usize,
+    their_conn: ConnId,
+}
+
+pub struct Node {
+    pub engine: Option<Engine>,
+    pub store: MemoryStore,
+    pub config: Config,
+    seed: u8,
+    pub events: Vec<Event>,
+    pub logs: Vec<(&'static str, String)>,
+    pub(super) replies: BTreeMap<ReplyId, Result<Reply, Error>>,
+    pub(super) links: BTreeMap<ConnId, Link>,
+    pub(super) inbox: VecDeque<Input>,
+    graph: Graph,
+    /// The time it was told last.
+    told_ms: u64,
+    /// Frames for connections that a test holds itself.
+    pub(super) taps: BTreeMap<ConnId, Vec<(u16, Vec<u8>)>>,
+    /// The test answers this node's requests for routes.
+    pub(super) routes_by_hand: bool,
+}
+
+pub struct Net {
+    pub nodes: Vec<Node>,
+    pub now_ms: u64,
+    pub height: u32,
+    last_conn: u64,
+    pub(super) last_reply: u64,
+    pub(super) entropy: u64,
+}
+
+impl Net {
+    /// Nodes that know the height and no peers.
+    pub fn new(configs: Vec<Config>) -> Self {
+        let nodes = configs
+            .into_iter()
+            .enumerate()
+            .map(|(index, config)| Node {
+                engine: None,
+                store: MemoryStore::new(),
+                config,
+                seed: index as u8 + 1,
+                events: Vec::new(),
+                logs: Vec::new(),
+                replies: BTreeMap::new(),
+                links: BTreeMap::new(),
+                inbox: VecDeque::new(),
+                graph: Graph::new(Chain::Regtest),
+                told_ms: START_MS,
+                taps: BTreeMap::new(),
+                routes_by_hand: false,
+            })
+            .collect();
+        let mut net = Self {
+            nodes,
+            now_ms: START_MS,
+            height: START_HEIGHT,
+            last_conn: 0,
+            last_reply: 0,
+            entropy: 0,
+        };
+        (0..net.nodes.len()).for_each(|node| net.start(node));
+        net
+    }
+
+    /// A host, 0, and this many clients with open channels.
+    pub fn host_and_clients(clients: usize) -> Self {
+        let mut net = Self::new(vec![config(); clients + 1]);
+        for client in 1..=clients {
+            net.open(client, 0);
+        }
+        net
+    }
+
+    pub fn id(&self, node: usize) -> NodeId {
+        id_of(&TestKeys(self.nodes[node].seed).node())
+    }
+
+    /// What `client` is called by `host`.
+    pub fn client_id(&self, client: usize, host: usize) -> NodeId {
+        id_of(&TestKeys(self.nodes[client].seed).towards_host(&self.id(host)))
+    }
+
+    pub fn start(&mut self, node: usize) {
+        let now_ms = self.now_ms;
+        let height = self.height;
+        let n = &mut self.nodes[node];
+        let snapshot = n.store.load(now_ms).unwrap();
+        let keys = Box::new(TestKeys(n.seed));
+        n.engine = Some(Engine::new(n.config.clone(), keys, snapshot, now_ms).unwrap());
+        n.inbox.push_back(Input::Chain { height, stale: false });
+        self.settle();
+    }
+
+    /// A new node whose chain source has not spoken yet.
+    pub fn forget_the_chain(&mut self, node: usize) {
+        let now_ms = self.now_ms;
+        let n = &mut self.nodes[node];
+        n.store = MemoryStore::new();
+        let keys = Box::new(TestKeys(n.seed));
+        let snapshot = n.store.load(now_ms).unwrap();
+        n.engine = Some(Engine::new(n.config.clone(), keys, snapshot, now_ms).unwrap());
+    }
+
+    /// Power fails: memory and everything on its wires is gone; the store stays.
+    pub fn crash(&mut self, node: usize) {
+        let links = std::mem::take(&mut self.nodes[node].links);
+        for link in links.into_values() {
+            self.nodes[link.to].links.remove(&link.their_conn);
+            let lost = Input::PeerDisconnected { conn: link.their_conn };
+            self.nodes[link.to].inbox.push_back(lost);
+        }
+        let n = &mut self.nodes[node];
+        n.engine = None;
+        n.inbox.clear();
+    }
+
+    pub fn connect(&mut self, client: usize, host: usize) {
+        let (client_conn, host_conn) = (self.next_conn(), self.next_conn());
+        let (client_id, host_id) = (self.client_id(client, host), self.id(host));
+        self.link(client, client_conn, host, host_conn);
+        let features = hosted_features();
+        let connected = |conn, peer, local, inbound| Input::PeerConnected {
+            conn,
+            peer,
+            local,
+            features: features.clone(),
+            inbound,
+            address: "127.0.0.1:9735".to_owned(),
+        };
+        let to_client = connected(client_conn, host_id, client_id, false);
+        let to_host = connected(host_conn, client_id, host_id, true);
+        self.nodes[client].inbox.push_back(to_client);
+        self.nodes[host].inbox.push_back(to_host);
+    }
+
+    /// What is under way in either direction is lost.
+    pub fn disconnect(&mut self, a: usize, b: usize) {
+        let links: Vec<(ConnId, Link)> =
+            self.nodes[a].links.iter().filter(|(_, l)| l.to == b).map(|(c, l)| (*c, *l)).collect();
+        for (conn, link) in links {
+            self.break_link(a, conn, link);
+        }
+    }
+
+    fn break_link(&mut self, a: usize, conn: ConnId, link: Link) {
+        self.nodes[a].links.remove(&conn);
+        self.nodes[link.to].links.remove(&link.their_conn);
+        for (node, conn) in [(a, conn), (link.to, link.their_conn)] {
+            let inbox = &mut self.nodes[node].inbox;
+            inbox.retain(|input| !matches!(input, Input::Frames { conn: c, .. } if *c == conn));
+            inbox.push_back(Input::PeerDisconnected { conn });
+        }
+    }
+
+    pub fn open(&mut self, client: usize, host: usize) {
+        let host_id = self.id(host);
+        let invoke =
+            Command::InvokeChannel { host: host_id, addresses: Vec::new(), secret: Vec::new() };
+        self.command(client, invoke).unwrap();
+        self.connect(client, host);
+        self.settle();
+        assert_eq!(self.channel(client, host).phase, steward_channel::Phase::Active);
+    }
+
+    pub fn tick(&mut self, ms: u64) {
+        self.now_ms += ms;
+        self.settle();
+    }
+
+    pub fn mine(&mut self, blocks: u32) {
+        self.height += blocks;
+        let height = self.height;
+        for node in &mut self.nodes {
+            node.inbox.push_back(Input::Chain { height, stale: false });
+        }
+        self.settle();
+    }
+
+    /// Runs every node until nothing is left to do.
+    pub fn settle(&mut self) {
+        while self.step_any() {}
+    }
+
+    fn step_any(&mut self) -> bool {
+        let moved: Vec<bool> = (0..self.nodes.len()).map(|node| self.step(node)).collect();
+        moved.contains(&true)
+    }
+
+    /// One batch of one node: all that waits is handled, committed and carried out.
+    pub fn step(&mut self, node: usize) -> bool {
+        if self.nodes[node].inbox.is_empty() && !self.is_due(node) {
+            return false;
+        }
+        let Some(actions) = self.batch(node) else { return false };
+        for action in actions {
+            self.act(node, action);
+        }
+        true
+    }
+
+    /// One batch of one node up to the commit; nothing has left yet.
+    pub fn batch(&mut self, node: usize) -> Option<Vec<Action>> {
+        let now_ms = self.now_ms;
+        let n = &mut self.nodes[node];
+        let engine = n.engine.as_mut()?;
+        n.told_ms = now_ms;
+        engine.handle(Input::Tick { now_ms });
+        while let Some(input) = n.inbox.pop_front() {
+            engine.handle(input);
+        }
+        let effects = engine.finish();
+        n.store.commit(&effects.writes).unwrap();
+        Some(effects.actions)
+    }
+
+    /// A batch whose commit never happened: the node stops in it.
+    pub fn uncommitted_batch(&mut self, node: usize) {
+        let now_ms = self.now_ms;
+        let n = &mut self.nodes[node];
+        let Some(engine) = n.engine.as_mut() else { return };
+        engine.handle(Input::Tick { now_ms });
+        while let Some(input) = n.inbox.pop_front() {
+            engine.handle(input);
+        }
+        engine.finish();
+    }
+
+    fn is_due(&self, node: usize) -> bool {
+        let n = &self.nodes[node];
+        n.engine.is_some() && n.told_ms < self.now_ms
+    }
+
+    pub fn act(&mut self, node: usize, action: Action) {
+        match action {
+            Action::Send { conn, frames } => {
+                if let Some(tap) = self.nodes[node].taps.get_mut(&conn) {
+                    tap.extend(frames);
+                } else if let Some(link) = self.nodes[node].links.get(&conn).copied() {
+                    let input = Input::Frames { conn: link.their_conn, frames };
+                    self.nodes[link.to].inbox.push_back(input);
+                }
+            }
+            Action::Disconnect { conn, .. } => {
+                if let Some(link) = self.nodes[node].links.get(&conn).copied() {
+                    self.break_link(node, conn, link);
+                }
+            }
+            Action::Reply { reply, result } => {
+                self.nodes[node].replies.insert(reply, result);
+            }
+            Action::FindRoute(_) if self.nodes[node].routes_by_hand => {}
+            Action::FindRoute(request) => {
+                self.entropy += 1;
+                let entropy = sha256::Hash::hash(&self.entropy.to_be_bytes()).to_byte_array();
+                let payer = self.id(node);
+                let found = self.nodes[node].graph.find_route(&request, entropy, payer);
+                self.nodes[node].inbox.push_back(Input::Route {
+                    payment_hash: request.payment_hash,
+                    attempt: request.attempt,
+                    result: found.map_err(|error| error.to_string()),
+                });
+            }
+            Action::PathResult(result) => self.nodes[node].graph.record(&result, self.now_ms),
+            Action::Notice(event) => self.nodes[node].events.push(event),
+            Action::Log { code, text, .. } => self.nodes[node].logs.push((code, text)),
+            Action::KeepConnected { .. } => {}
+        }
+    }
+
+    pub(super) fn next_conn(&mut self) -> ConnId {
+        self.last_conn += 1;
+        ConnId(self.last_conn)
+    }
+
+    fn link(&mut self, a: usize, a_conn: ConnId, b: usize, b_conn: ConnId) {
+        self.nodes[a].links.insert(a_conn, Link { to: b, their_conn: b_conn });
+        self.nodes[b].links.insert(b_conn, Link { to: a, their_conn: a_conn });
+    }
+}
