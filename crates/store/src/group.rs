@@ -11,7 +11,9 @@ use std::time::Instant;
 use steward_engine::WriteBatch;
 
 use crate::error::StoreError;
-use crate::limits::{BUSY_ROWS, BUSY_WAIT, MAX_BATCHES_PER_COMMIT, MAX_QUEUED_BATCHES};
+use crate::limits::{
+    BUSY_CHANNELS, BUSY_ROWS, BUSY_WAIT, MAX_BATCHES_PER_COMMIT, MAX_QUEUED_BATCHES,
+};
 use crate::store::{Store, StoreStats};
 
 /// A batch, and what its durability allows.
@@ -146,13 +148,13 @@ impl<T, D: FnMut(Vec<T>)> Worker<T, D> {
         (batch, waiting)
     }
 
-    /// What waits, or, on a busy node, what comes within a moment: under load a commit less is
-    /// worth more than the moment, for the disk and for everybody's CPU.
+    /// What waits, or, on a busy node, what comes within a moment: where many channels move, a
+    /// commit less is worth more than the moment, for the disk and for the CPU.
     fn next_entry(&self, batch: &WriteBatch, deadline: &mut Option<Instant>) -> Option<Entry<T>> {
         if let Ok(entry) = self.receiver.try_recv() {
             return Some(entry);
         }
-        if batch.len() < BUSY_ROWS {
+        if batch.len() < BUSY_ROWS || batch.channel_count() < BUSY_CHANNELS {
             return None;
         }
         let until = *deadline.get_or_insert_with(|| Instant::now() + BUSY_WAIT);
