@@ -13,6 +13,7 @@ use crate::forward::Forward;
 use crate::incoming::Waiting;
 use crate::io::{ConnId, Effects, EventKind, Input};
 use crate::keys::Keys;
+use crate::limits::{SWEEP_INTERVAL_MS, TIMER_INTERVAL_MS};
 use crate::opening::Quotas;
 use crate::payments::Payments;
 use crate::peers::Connection;
@@ -61,8 +62,10 @@ pub struct Engine {
     pub(crate) last_token: u64,
     pub(crate) last_event: u64,
     pub(crate) last_evidence: u64,
-    /// When timers must be looked at next, unix milliseconds.
+    /// When held parts must be looked at next, unix milliseconds.
     pub(crate) next_timer_ms: u64,
+    /// When memory is swept next, unix milliseconds.
+    pub(crate) next_sweep_ms: u64,
 }
 
 impl Engine {
@@ -132,9 +135,12 @@ impl Engine {
         }
         if self.now_ms >= self.next_timer_ms {
             self.time_out_incoming_sets();
+            self.next_timer_ms = self.now_ms.saturating_add(TIMER_INTERVAL_MS);
+        }
+        if self.now_ms >= self.next_sweep_ms {
             self.drop_expired_invoices();
             self.payments.forget_ended(self.now_ms);
-            self.next_timer_ms = self.now_ms + crate::limits::TIMER_INTERVAL_MS;
+            self.next_sweep_ms = self.now_ms.saturating_add(SWEEP_INTERVAL_MS);
         }
     }
 

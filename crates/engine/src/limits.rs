@@ -31,7 +31,9 @@ pub const MAX_RECENT_PREIMAGES: usize = 10_000;
 /// Ended payments are kept in memory this long, so that asking again cannot pay again while the
 /// store's readers may not see them yet, in milliseconds.
 pub const KEEP_ENDED_PAYMENTS_MS: u64 = 600_000;
-/// Slow timers (held parts, expired invoices) are looked at this often, in milliseconds.
+/// Ended payments kept in memory; beyond that the oldest are left to the store.
+pub const MAX_ENDED_PAYMENTS: usize = 10_000;
+/// Held parts of payments are looked at this often, in milliseconds.
 pub const TIMER_INTERVAL_MS: u64 = 1_000;
 /// Expired invoices stay payable in memory no longer than this past their expiry, in milliseconds.
 pub const KEEP_EXPIRED_INVOICES_MS: u64 = 60_000;
@@ -49,3 +51,5 @@ pub const MAX_INVOICE_HINTS: usize = 4;
 pub const MAX_ADDRESSES: usize = 8;
 /// Most callers that wait for the end of one payment; further ones are told how it stands.
 pub const MAX_WAITERS_PER_PAYMENT: usize = 64;
+/// Expired invoices and ended payments are swept out of memory this often, in milliseconds.
+pub const SWEEP_INTERVAL_MS: u64 = 60_000;

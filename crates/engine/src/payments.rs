@@ -1,6 +1,6 @@
 //! Payments out: routes asked for, parts offered, failures read, retries, the end told once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use steward_channel::{AddRefusal, Failure as ChannelFailure, Input, NewHtlc, Phase};
 use steward_invoice::{HintHop, Invoice};
@@ -14,8 +14,8 @@ use crate::io::{
     Action, EventKind, FirstHop, PathResult, Recipient, ReplyId, RouteRequest, RoutedPart,
 };
 use crate::limits::{
-    KEEP_ENDED_PAYMENTS_MS, MAX_PAYMENT_ATTEMPTS, MAX_PENDING_PAYMENTS, MAX_WAITERS_PER_PAYMENT,
-    PAYMENT_RETRY_MS, PAYMENT_WAIT_MS,
+    KEEP_ENDED_PAYMENTS_MS, MAX_ENDED_PAYMENTS, MAX_PAYMENT_ATTEMPTS, MAX_PENDING_PAYMENTS,
+    MAX_WAITERS_PER_PAYMENT, PAYMENT_RETRY_MS, PAYMENT_WAIT_MS,
 };
 use crate::row::{Origin, PartRow, PaymentRow, PaymentStatus, RowKey, Write};
 
@@ -89,6 +89,8 @@ struct Payment {
 pub(crate) struct Payments {
     pending: BTreeMap<PaymentHash, Payment>,
     ended: BTreeMap<PaymentHash, PaymentRow>,
+    /// When they ended, oldest first.
+    ended_order: VecDeque<(u64, PaymentHash)>,
     /// Who is to be told when a payment ends.
     waiters: BTreeMap<PaymentHash, Vec<ReplyId>>,
 }
@@ -102,10 +104,24 @@ impl Payments {
         self.pending.get(hash).map(|payment| &payment.row).or_else(|| self.ended.get(hash))
     }
 
+    /// The store knows them too; memory only bridges the moment until its readers see them.
     pub(crate) fn forget_ended(&mut self, now_ms: u64) {
-        self.ended.retain(|_, row| {
-            row.ended_ms.is_some_and(|ended| ended.saturating_add(KEEP_ENDED_PAYMENTS_MS) > now_ms)
-        });
+        while let Some((ended_ms, hash)) = self.ended_order.front().copied() {
+            let is_old = ended_ms.saturating_add(KEEP_ENDED_PAYMENTS_MS) <= now_ms;
+            if !is_old && self.ended_order.len() <= MAX_ENDED_PAYMENTS {
+                return;
+            }
+            self.ended_order.pop_front();
+            // Unless it was tried, and ended, again.
+            if self.ended.get(&hash).is_some_and(|row| row.ended_ms == Some(ended_ms)) {
+                self.ended.remove(&hash);
+            }
+        }
+    }
+
+    fn remember_ended(&mut self, row: PaymentRow) {
+        self.ended_order.push_back((row.ended_ms.unwrap_or(0), row.payment_hash));
+        self.ended.insert(row.payment_hash, row);
     }
 
     /// As found at start: its HTLCs may be out, but nothing is retried.
@@ -431,7 +447,8 @@ impl Engine {
             self.tell_waiters(&row);
             self.notice(EventKind::PaymentFailed { payment_hash: hash, code, message });
         }
-        self.payments.ended.insert(hash, row);
+        self.payments.remember_ended(row);
+        self.payments.forget_ended(self.now_ms);
     }
 }
 

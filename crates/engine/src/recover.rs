@@ -62,6 +62,7 @@ impl Engine {
             last_event: snapshot.last_event,
             last_evidence: snapshot.last_evidence,
             next_timer_ms: now_ms,
+            next_sweep_ms: now_ms,
         };
         for preimage in &snapshot.preimages {
             engine.preimages.insert(*preimage);
