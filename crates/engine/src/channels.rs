@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bitcoin::secp256k1::SecretKey;
-use steward_channel::{Channel, Env, Input, Output, Role};
+use steward_channel::{Channel, Env, Input, Output, Phase, Role};
 use steward_wire::{NodeId, ShortChannelId};
 
 use crate::engine::Engine;
@@ -192,6 +192,7 @@ impl Engine {
             Output::Active => {
                 self.batch.log(Level::Info, "channel_active", peer, "the channel is active");
                 self.announce_policy(peer);
+                self.act_on_deferred();
             }
             Output::Inactive => {
                 self.batch.log(Level::Info, "channel_inactive", peer, "the channel is inactive");
@@ -271,6 +272,11 @@ impl Engine {
             };
             self.batch.writes.put(RowKey::Channel(peer), Write::Channel(row));
         }
+    }
+
+    /// True if HTLCs can be offered to this peer now.
+    pub(crate) fn is_active(&self, peer: &NodeId) -> bool {
+        self.channels.get(peer).is_some_and(|entry| entry.channel.phase() == Phase::Active)
     }
 
     /// Our secret key in the channel with this peer.

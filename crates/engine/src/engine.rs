@@ -1,6 +1,6 @@
 //! The engine itself: its state, the inputs it dispatches and the batch it closes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use bitcoin::secp256k1::{PublicKey, SECP256K1, SecretKey};
 use steward_channel::AddToken;
@@ -50,8 +50,11 @@ pub struct Engine {
     pub(crate) outbox: BTreeMap<HtlcKey, Waiting>,
     /// Counts batches from 1.
     pub(crate) batch_number: u64,
-    /// Incoming HTLCs found at start, to be acted upon once the height is known.
-    pub(crate) deferred: BTreeSet<HtlcKey>,
+    /// Incoming HTLCs of the first moments after a start, to be acted upon once the height is
+    /// known and the peer they are to be forwarded to, if any, is back.
+    pub(crate) deferred: BTreeMap<HtlcKey, Option<NodeId>>,
+    /// When that peer is not waited for any longer, unix milliseconds.
+    pub(crate) deferred_until_ms: u64,
     pub(crate) preimages: Preimages,
     /// Invoices that are not paid and not long expired.
     pub(crate) invoices: BTreeMap<PaymentHash, InvoiceRow>,
@@ -122,9 +125,7 @@ impl Engine {
                 self.drive(peer, steward_channel::Input::Block);
             }
         }
-        if !stale {
-            self.act_on_deferred();
-        }
+        self.act_on_deferred();
     }
 
     /// Timers run only when one is due, so that a tick may precede every batch.
@@ -135,6 +136,7 @@ impl Engine {
         }
         if self.now_ms >= self.next_timer_ms {
             self.time_out_incoming_sets();
+            self.act_on_deferred();
             self.next_timer_ms = self.now_ms.saturating_add(TIMER_INTERVAL_MS);
         }
         if self.now_ms >= self.next_sweep_ms {
@@ -145,7 +147,8 @@ impl Engine {
     }
 
     fn next_wakeup_ms(&self) -> Option<u64> {
-        let timers = (!self.receives.is_empty()).then_some(self.next_timer_ms);
+        let is_waiting = !self.receives.is_empty() || !self.deferred.is_empty();
+        let timers = is_waiting.then_some(self.next_timer_ms);
         [self.channels.next_deadline_ms(), timers].into_iter().flatten().min()
     }
 

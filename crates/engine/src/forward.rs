@@ -36,6 +36,10 @@ impl Engine {
         layer: Layer,
         shared_secret: [u8; 32],
     ) -> Result<(), PeelError> {
+        if self.waits_for_next_peer(&layer) {
+            self.deferred.insert(key, self.outgoing_peer(&layer));
+            return Ok(());
+        }
         let outgoing_peer = self
             .check_forward(add, &layer)
             .map_err(|failure| layer.blinding.reject(&add.onion.0, shared_secret, failure))?;
@@ -56,16 +60,19 @@ impl Engine {
         Ok(())
     }
 
+    /// Just after a start peers are still coming back, and the chain may not have spoken yet.
+    fn waits_for_next_peer(&self, layer: &Layer) -> bool {
+        let is_reachable = |peer| self.is_active(&peer) && !self.tip_is_stale;
+        self.now_ms < self.deferred_until_ms
+            && self.outgoing_peer(layer).is_some_and(|peer| !is_reachable(peer))
+    }
+
     /// Our policy: who is next, with what fee and what distance in time.
     fn check_forward(&self, add: &UpdateAddHtlc, layer: &Layer) -> Result<NodeId, Failure> {
         if self.tip_is_stale {
             return Err(Failure::temporary_node_failure());
         }
-        let next = match layer.next {
-            NextHop::Channel(scid) => self.channels.by_scid(scid),
-            NextHop::Node(node) => self.channels.get(&node).map(|_| node),
-        };
-        let next = next.ok_or_else(Failure::unknown_next_peer)?;
+        let next = self.outgoing_peer(layer).ok_or_else(Failure::unknown_next_peer)?;
         let entry = self.channels.get(&next).ok_or_else(Failure::unknown_next_peer)?;
         if entry.channel.phase() != Phase::Active {
             return Err(Failure::temporary_channel_failure(&[]));
@@ -180,18 +187,26 @@ impl Engine {
 
     /// After a restart: an HTLC that was offered on before is a forward in progress again.
     pub(crate) fn resume_forward(&mut self, key: HtlcKey, outgoing: HtlcKey, add: &UpdateAddHtlc) {
-        let htlc = IncomingHtlc {
-            onion: &add.onion.0,
-            payment_hash: add.payment_hash,
-            amount_msat: add.amount_msat,
-            cltv_expiry: add.cltv_expiry,
-            path_key: add.path_key(),
-        };
         // It peeled before it was offered; the same bytes peel again.
-        let Ok(peeled) = peel(&self.key_in_channel(&key.peer), &htlc) else { return };
+        let peeled = peel(&self.key_in_channel(&key.peer), &incoming_htlc(add));
+        let Ok(peeled) = peeled else { return };
         let Hop::Forward(layer) = peeled.hop else { return };
         let forward = forward_of(add, &layer, peeled.shared_secret, outgoing.peer);
         self.forwards.insert(key, forward);
+    }
+
+    /// To whom an incoming HTLC is to be forwarded, if it is and we have a channel there.
+    pub(crate) fn next_peer(&self, key: &HtlcKey, add: &UpdateAddHtlc) -> Option<NodeId> {
+        let peeled = peel(&self.key_in_channel(&key.peer), &incoming_htlc(add)).ok()?;
+        let Hop::Forward(layer) = peeled.hop else { return None };
+        self.outgoing_peer(&layer)
+    }
+
+    fn outgoing_peer(&self, layer: &Layer) -> Option<NodeId> {
+        match layer.next {
+            NextHop::Channel(scid) => self.channels.by_scid(scid),
+            NextHop::Node(node) => self.channels.get(&node).map(|_| node),
+        }
     }
 
     fn end_origin(&mut self, key: &HtlcKey) -> Option<Origin> {
@@ -266,6 +281,17 @@ impl Engine {
             | AddRefusal::CountersExhausted
             | AddRefusal::BadTlvs => Failure::temporary_channel_failure(&[]),
         }
+    }
+}
+
+/// What the onion is peeled with.
+pub(crate) fn incoming_htlc(add: &UpdateAddHtlc) -> IncomingHtlc<'_> {
+    IncomingHtlc {
+        onion: &add.onion.0,
+        payment_hash: add.payment_hash,
+        amount_msat: add.amount_msat,
+        cltv_expiry: add.cltv_expiry,
+        path_key: add.path_key(),
     }
 }
 

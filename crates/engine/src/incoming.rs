@@ -6,6 +6,7 @@ use steward_onion::{Hop, IncomingHtlc, PeelError, build_failure, peel};
 use steward_wire::{Preimage, UpdateAddHtlc};
 
 use crate::engine::Engine;
+use crate::forward::incoming_htlc;
 use crate::row::{HtlcKey, RowKey, Settlement, Write};
 
 /// A settlement that the incoming channel has not recorded yet.
@@ -24,14 +25,7 @@ impl Engine {
             self.settle(key, Settlement::Fulfil(preimage));
             return;
         }
-        let htlc = IncomingHtlc {
-            onion: &add.onion.0,
-            payment_hash: add.payment_hash,
-            amount_msat: add.amount_msat,
-            cltv_expiry: add.cltv_expiry,
-            path_key: add.path_key(),
-        };
-        match self.take(key, add, &htlc) {
+        match self.take(key, add, &incoming_htlc(add)) {
             Ok(()) => {}
             Err(refusal) => self.refuse(key, refusal),
         }

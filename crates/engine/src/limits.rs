@@ -53,3 +53,6 @@ pub const MAX_ADDRESSES: usize = 8;
 pub const MAX_WAITERS_PER_PAYMENT: usize = 64;
 /// Expired invoices and ended payments are swept out of memory this often, in milliseconds.
 pub const SWEEP_INTERVAL_MS: u64 = 60_000;
+/// After a start, forwards found in progress wait this long for their next peer to come back, in
+/// milliseconds.
+pub const RESUME_WAIT_MS: u64 = 30_000;

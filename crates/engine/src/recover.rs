@@ -15,6 +15,7 @@ use crate::error::Error;
 use crate::incoming::Waiting;
 use crate::io::{Action, Level};
 use crate::keys::Keys;
+use crate::limits::RESUME_WAIT_MS;
 use crate::opening::Quotas;
 use crate::payments::Payments;
 use crate::preimages::Preimages;
@@ -52,7 +53,8 @@ impl Engine {
                 .map(|(key, settlement)| (key, Waiting { settlement, batch: 0 }))
                 .collect(),
             batch_number: 1,
-            deferred: BTreeSet::new(),
+            deferred: BTreeMap::new(),
+            deferred_until_ms: now_ms.saturating_add(RESUME_WAIT_MS),
             preimages: Preimages::default(),
             invoices: snapshot.invoices.iter().map(|row| (row.payment_hash, row.clone())).collect(),
             receives: BTreeMap::new(),
@@ -141,7 +143,8 @@ impl Engine {
             } else if let Some(out) = outgoing.get(&key) {
                 self.resume_forward(key, *out, &add);
             } else {
-                self.deferred.insert(key);
+                let next = self.next_peer(&key, &add);
+                self.deferred.insert(key, next);
             }
         }
         for key in stale_outbox {
@@ -162,9 +165,22 @@ impl Engine {
             .collect()
     }
 
-    /// Incoming HTLCs that nobody had acted upon when the node stopped.
+    /// Incoming HTLCs that nobody had acted upon when the node stopped, or that came just after
+    /// its start. Peers need a moment to come back: a forward waits for its next peer, rather
+    /// than fail.
     pub(crate) fn act_on_deferred(&mut self) {
-        for key in std::mem::take(&mut self.deferred) {
+        let is_over = self.now_ms >= self.deferred_until_ms;
+        if self.deferred.is_empty() || (self.tip_is_stale && !is_over) {
+            return;
+        }
+        let ready: Vec<HtlcKey> = self
+            .deferred
+            .iter()
+            .filter(|(_, next)| is_over || next.is_none_or(|peer| self.is_active(&peer)))
+            .map(|(key, _)| *key)
+            .collect();
+        for key in ready {
+            self.deferred.remove(&key);
             let Some(entry) = self.channels.get(&key.peer) else { continue };
             let add = entry
                 .channel
@@ -172,12 +188,8 @@ impl Engine {
                 .find(|htlc| htlc.htlc.id == key.id && htlc.settlement.is_none())
                 .map(|htlc| htlc.htlc.clone());
             if let Some(add) = add {
-                self.batch.log(
-                    Level::Info,
-                    "htlc_resumed",
-                    key.peer,
-                    format!("acting on HTLC {} found at start", key.id),
-                );
+                let text = format!("acting on HTLC {} that waited since the start", key.id);
+                self.batch.log(Level::Info, "htlc_resumed", key.peer, text);
                 self.incoming(key.peer, &add);
             }
         }

@@ -121,3 +121,32 @@ fn a_preimage_learned_outside_settles_the_forward() {
     assert_eq!(payment.status, PaymentStatus::Complete);
     assert_eq!(payment.preimage, Some(invoice.preimage));
 }
+
+#[test]
+fn just_after_a_start_a_forward_waits_for_its_next_peer_to_come_back() {
+    let mut net = Net::host_and_clients(2);
+    let invoice = net.invoice(2, Some(10_000_000));
+    net.crash(0);
+    net.start(0);
+    net.connect(1, 0);
+    net.settle();
+    assert_eq!(net.pay(1, &invoice.bolt11).unwrap().status, PaymentStatus::Pending);
+    net.connect(2, 0);
+    net.settle();
+    assert_eq!(net.payment(1, invoice.payment_hash).status, PaymentStatus::Complete);
+}
+
+#[test]
+fn a_next_peer_that_does_not_come_back_is_not_waited_for_long() {
+    let mut net = Net::host_and_clients(2);
+    let invoice = net.invoice(2, Some(10_000_000));
+    net.crash(0);
+    net.start(0);
+    net.connect(1, 0);
+    net.settle();
+    net.pay(1, &invoice.bolt11).unwrap();
+    net.tick(31_000);
+    let payment = net.payment(1, invoice.payment_hash);
+    assert_eq!(payment.failure.unwrap().0, "temporary_channel_failure");
+    assert_eq!(net.agreed_balance_msat(1, 0), INITIAL_MSAT);
+}

@@ -82,6 +82,8 @@ impl Net {
             entropy: 0,
         };
         (0..net.nodes.len()).for_each(|node| net.start(node));
+        // Past the moments after a start in which forwards wait for peers to come back.
+        net.tick(31_000);
         net
     }
 
