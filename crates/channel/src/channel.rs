@@ -339,7 +339,10 @@ impl Channel {
             | Message::ReplyPreimages(_)
             | Message::AskBrandingInfo(_)
             | Message::AnnouncementGossip(_)
-            | Message::AnnouncementSync(_) => {}
+            | Message::AnnouncementSync(_)
+            | Message::TrampolineStatusInit(_)
+            | Message::TrampolineStatusUpdate(_)
+            | Message::TrampolineUndesired(_) => {}
         }
     }
 

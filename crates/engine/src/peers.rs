@@ -103,7 +103,9 @@ impl Engine {
             | Message::ReplyPreimages(_)
             | Message::AnnouncementGossip(_)
             | Message::AnnouncementSync(_)
-            | Message::UpdateSync(_) => {
+            | Message::TrampolineStatusInit(_)
+            | Message::TrampolineStatusUpdate(_)
+            | Message::TrampolineUndesired(_) => {
                 let text = format!("ignored {}", message.name());
                 self.batch.log(Level::Debug, "unused_message", peer, text);
             }

@@ -12,6 +12,7 @@
 //! - [`bolt7`]: `channel_announcement` and `channel_update`
 //! - [`framing`]: legacy and modern framing of a custom message
 //! - [`state`]: `last_cross_signed_state`, its hash, `reverse`, signing and verifying
+//! - [`trampoline`]: what wallets that route for others tell each other
 //! - [`features`]: feature bits
 //! - [`snapshot`]: a state exported for a third party to verify
 //! - [`error_code`]: what the text of an `error` says, for people
@@ -51,6 +52,7 @@ pub mod message;
 pub mod onchain;
 pub mod snapshot;
 pub mod state;
+pub mod trampoline;
 
 pub use bolt2::{
     Onion, UpdateAddHtlc, UpdateFailHtlc, UpdateFailMalformedHtlc, UpdateFulfillHtlc, WireError,
@@ -67,3 +69,4 @@ pub use message::{
 };
 pub use snapshot::Snapshot;
 pub use state::LastCrossSignedState;
+pub use trampoline::{TrampolineStatusInit, TrampolineStatusUpdate, TrampolineUndesired};

@@ -12,6 +12,7 @@ use crate::codec::{DecodeError, Reader, Wire, put_bool8, put_list, put_var_u16};
 use crate::features::INIT_RESIZABLE;
 use crate::ids::{PaymentHash, Preimage, Signature};
 use crate::state::LastCrossSignedState;
+use crate::trampoline::{TrampolineStatusInit, TrampolineStatusUpdate, TrampolineUndesired};
 
 /// 65535, client to host: opens a channel, or resumes one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -229,6 +230,9 @@ messages! {
     63501 UpdateFailHtlc(UpdateFailHtlc), "fails an HTLC.";
     63499 UpdateFailMalformedHtlc(UpdateFailMalformedHtlc), "fails an unreadable HTLC.";
     63497 Error(WireError), "suspends the channel.";
+    44793 TrampolineUndesired(TrampolineUndesired), "the sender does not route for others.";
+    44791 TrampolineStatusUpdate(TrampolineStatusUpdate), "new terms of a routing wallet.";
+    44789 TrampolineStatusInit(TrampolineStatusInit), "terms of a routing wallet.";
 }
 
 impl Wire for InvokeHostedChannel {

@@ -10,6 +10,7 @@ use std::mem::size_of;
 use arbitrary_message::{any_message, any_state};
 use proptest::prelude::*;
 use steward_wire::codec::{DecodeError, TlvStream, Wire};
+use steward_wire::trampoline::{NodeIdTrampolineParams, TrampolineRoute};
 use steward_wire::{Framing, Message, Snapshot, UpdateAddHtlc, framing};
 
 fn known_types() -> impl Iterator<Item = u16> {
@@ -23,8 +24,10 @@ fn damaged_message() -> impl Strategy<Value = (u16, Vec<u8>)> {
     (any_message(), damage, tail).prop_map(|(message, damage, tail)| {
         let (message_type, mut body) = message.encode();
         for (index, byte) in damage {
-            let at = index.index(body.len());
-            body[at] = byte;
+            if !body.is_empty() {
+                let at = index.index(body.len());
+                body[at] = byte;
+            }
         }
         let len = body.len().saturating_add_signed(isize::from(tail.unwrap_or(0)));
         body.resize(len, 1);
@@ -105,8 +108,8 @@ proptest! {
 fn all_types_of_the_catalogue_are_known() {
     let known: Vec<u16> = known_types().collect();
     let expected = [
-        63497, 63499, 63501, 63503, 63505, 64507, 64509, 64511, 64513, 65511, 65513, 65515, 65517,
-        65519, 65521, 65523, 65525, 65527, 65529, 65531, 65533, 65535,
+        44789, 44791, 44793, 63497, 63499, 63501, 63503, 63505, 64507, 64509, 64511, 64513, 65511,
+        65513, 65515, 65517, 65519, 65521, 65523, 65525, 65527, 65529, 65531, 65533, 65535,
     ];
     assert_eq!(known, expected);
 }
@@ -142,6 +145,11 @@ fn bytes_after_the_last_field_are_refused() {
     assert_eq!(Message::decode(65529, &[0; 77]), Err(DecodeError::TrailingBytes));
 }
 
+fn routes(routes: &Vec<TrampolineRoute>) -> usize {
+    let hops: usize = routes.iter().map(Vec::capacity).sum();
+    routes.capacity() * size_of::<TrampolineRoute>() + hops * size_of::<NodeIdTrampolineParams>()
+}
+
 fn heap_bytes(message: &Message) -> usize {
     let add = |add: &UpdateAddHtlc| add.onion.0.len() + add.tlvs.capacity();
     match message {
@@ -169,7 +177,13 @@ fn heap_bytes(message: &Message) -> usize {
         Message::UpdateFailHtlc(m) => m.reason.capacity() + m.tlvs.capacity(),
         Message::UpdateFailMalformedHtlc(m) => m.tlvs.capacity(),
         Message::Error(m) => m.data.capacity() + m.tlvs.capacity(),
-        Message::StateUpdate(_)
+        Message::TrampolineStatusInit(m) => routes(&m.routes),
+        Message::TrampolineStatusUpdate(m) => {
+            let updated = m.updated.capacity() * size_of::<NodeIdTrampolineParams>();
+            routes(&m.new_routes) + updated + 33 * m.removed.capacity()
+        }
+        Message::TrampolineUndesired(_)
+        | Message::StateUpdate(_)
         | Message::StateOverride(_)
         | Message::AnnouncementSignature(_)
         | Message::ResizeChannel(_)

@@ -3,6 +3,7 @@
 use bitcoin::constants::ChainHash;
 use bitcoin::secp256k1::{Message as SecpMessage, SECP256K1, SecretKey};
 use steward_wire::bolt7::{CHANNEL_FLAG_DIRECTION, MESSAGE_FLAG_MUST_BE_ONE};
+use steward_wire::trampoline::{NodeIdTrampolineParams, TrampolineOn};
 use steward_wire::*;
 
 use super::states::{add, init};
@@ -14,6 +15,7 @@ pub(super) fn all(keys: &Keys) -> Vec<(&'static str, Message)> {
     all.extend(queries());
     all.extend(updates(ChannelId::of_pair(&keys.host_id(), &keys.client_id())));
     all.extend(gossip(keys));
+    all.extend(trampoline());
     all
 }
 
@@ -172,6 +174,51 @@ fn gossip(keys: &Keys) -> Vec<(&'static str, Message)> {
             "update in a reply",
             Message::UpdateSync(channel_update(short_channel_id, CHANNEL_FLAG_DIRECTION, &key_2)),
         ),
+    ]
+}
+
+/// Immortan's defaults, and an update whose tail is shifted by one bit.
+fn trampoline() -> Vec<(&'static str, Message)> {
+    let on = |min_msat, max_msat| TrampolineOn {
+        min_msat,
+        max_msat,
+        fee_proportional_millionths: 1000,
+        exponent: 0.0.into(),
+        log_exponent: 0.0.into(),
+        cltv_expiry_delta: 432,
+    };
+    let hop = |byte| NodeIdTrampolineParams {
+        node_id: NodeId([byte; 33]),
+        on: TrampolineOn { exponent: 0.79.into(), log_exponent: 2.1.into(), ..on(1000, 5_000_000) },
+    };
+    let update = |updated_peer, removed, updated, new_routes| {
+        Message::TrampolineStatusUpdate(TrampolineStatusUpdate {
+            new_routes,
+            updated,
+            updated_peer,
+            removed,
+        })
+    };
+    let init = |routes| {
+        let peer = on(1000, i64::MAX.unsigned_abs());
+        Message::TrampolineStatusInit(TrampolineStatusInit { routes, peer })
+    };
+    let all = update(
+        Some(on(1000, 50_000_000)),
+        vec![NodeId([4; 33]), NodeId([5; 33])],
+        vec![hop(2)],
+        vec![vec![hop(2), hop(3)]],
+    );
+    vec![
+        ("routing, no routes beyond", init(Vec::new())),
+        ("routing, one route beyond", init(vec![vec![hop(2), hop(3)]])),
+        ("nothing changed", update(None, Vec::new(), Vec::new(), Vec::new())),
+        (
+            "own terms changed",
+            update(Some(on(1000, 50_000_000)), Vec::new(), Vec::new(), Vec::new()),
+        ),
+        ("everything changed", all),
+        ("not routing", Message::TrampolineUndesired(TrampolineUndesired)),
     ]
 }
 

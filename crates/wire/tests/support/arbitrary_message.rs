@@ -7,6 +7,7 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use steward_wire::bolt7::MESSAGE_FLAG_MUST_BE_ONE;
+use steward_wire::trampoline::{NodeIdTrampolineParams, TrampolineOn};
 use steward_wire::*;
 
 pub(crate) use arbitrary_state::any_state;
@@ -21,7 +22,45 @@ pub(crate) fn any_message() -> impl Strategy<Value = Message> {
         announcement().prop_map(Message::AnnouncementSync),
         channel_update().prop_map(Message::UpdateGossip),
         channel_update().prop_map(Message::UpdateSync),
+        trampoline_message(),
     ]
+}
+
+fn trampoline_message() -> impl Strategy<Value = Message> {
+    let routes = || vec(vec(trampoline_params(), 1..3), 0..3);
+    let removed = vec(any::<[u8; 33]>().prop_map(NodeId), 0..3);
+    let update = (routes(), vec(trampoline_params(), 0..3), option::of(trampoline_on()), removed);
+    prop_oneof![
+        (routes(), trampoline_on()).prop_map(|(routes, peer)| {
+            Message::TrampolineStatusInit(TrampolineStatusInit { routes, peer })
+        }),
+        update.prop_map(|(new_routes, updated, updated_peer, removed)| {
+            let update = TrampolineStatusUpdate { new_routes, updated, updated_peer, removed };
+            Message::TrampolineStatusUpdate(update)
+        }),
+        Just(Message::TrampolineUndesired(TrampolineUndesired)),
+    ]
+}
+
+fn trampoline_params() -> impl Strategy<Value = NodeIdTrampolineParams> {
+    (any::<[u8; 33]>(), trampoline_on())
+        .prop_map(|(id, on)| NodeIdTrampolineParams { node_id: NodeId(id), on })
+}
+
+fn trampoline_on() -> impl Strategy<Value = TrampolineOn> {
+    let exponents = (any::<f64>(), any::<f64>());
+    (msat(), msat(), any::<u32>(), exponents, any::<u16>()).prop_map(
+        |(min_msat, max_msat, fee_proportional_millionths, exponents, cltv_expiry_delta)| {
+            TrampolineOn {
+                min_msat,
+                max_msat,
+                fee_proportional_millionths,
+                exponent: exponents.0.into(),
+                log_exponent: exponents.1.into(),
+                cltv_expiry_delta,
+            }
+        },
+    )
 }
 
 fn hosted_message() -> impl Strategy<Value = Message> {

@@ -3,6 +3,7 @@
 
 use hex::DisplayHex;
 use serde_json::{Value, json};
+use steward_wire::trampoline::{NodeIdTrampolineParams, TrampolineOn, TrampolineRoute};
 use steward_wire::{
     ChannelAnnouncement, ChannelUpdate, InitHostedChannel, LastCrossSignedState, Message,
     UpdateAddHtlc,
@@ -80,6 +81,20 @@ pub(crate) fn describe(message: &Message) -> (&'static str, Value) {
         Message::AnnouncementSync(m) => ("channel_announcement_sync", announcement(m)),
         Message::UpdateGossip(m) => ("channel_update_gossip", update(m)),
         Message::UpdateSync(m) => ("channel_update_sync", update(m)),
+        Message::TrampolineStatusInit(m) => (
+            "trampoline_status_init",
+            json!({ "routes": routes(&m.routes), "peer": trampoline_on(&m.peer) }),
+        ),
+        Message::TrampolineStatusUpdate(m) => (
+            "trampoline_status_update",
+            json!({
+                "new_routes": routes(&m.new_routes),
+                "updated": m.updated.iter().map(trampoline_params).collect::<Vec<_>>(),
+                "updated_peer": m.updated_peer.as_ref().map(trampoline_on),
+                "removed": m.removed.iter().map(|node| hex(&node.0)).collect::<Vec<_>>(),
+            }),
+        ),
+        Message::TrampolineUndesired(_) => ("trampoline_undesired", json!({})),
         Message::UpdateAddHtlc(m) => ("update_add_htlc", add(m)),
         Message::UpdateFulfillHtlc(m) => (
             "update_fulfill_htlc",
@@ -195,5 +210,25 @@ fn update(update: &ChannelUpdate) -> Value {
         "fee_proportional_millionths": update.fee_proportional_millionths,
         "htlc_maximum_msat": update.htlc_maximum_msat,
         "excess": hex(&update.excess),
+    })
+}
+
+fn routes(routes: &[TrampolineRoute]) -> Value {
+    let route = |route: &TrampolineRoute| route.iter().map(trampoline_params).collect::<Vec<_>>();
+    json!(routes.iter().map(route).collect::<Vec<_>>())
+}
+
+fn trampoline_params(params: &NodeIdTrampolineParams) -> Value {
+    json!({ "node_id": hex(&params.node_id.0), "on": trampoline_on(&params.on) })
+}
+
+fn trampoline_on(on: &TrampolineOn) -> Value {
+    json!({
+        "min_msat": on.min_msat,
+        "max_msat": on.max_msat,
+        "fee_proportional_millionths": on.fee_proportional_millionths,
+        "exponent": on.exponent.value(),
+        "log_exponent": on.log_exponent.value(),
+        "cltv_expiry_delta": on.cltv_expiry_delta,
     })
 }
