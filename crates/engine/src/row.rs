@@ -287,11 +287,6 @@ impl WriteBatch {
         self.rows.iter()
     }
 
-    /// Number of channels among the rows.
-    pub fn channel_count(&self) -> usize {
-        self.rows.keys().filter(|key| matches!(key, RowKey::Channel(_))).count()
-    }
-
     /// Number of rows.
     pub fn len(&self) -> usize {
         self.rows.len()

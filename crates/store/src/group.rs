@@ -6,14 +6,11 @@
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Instant;
 
 use steward_engine::WriteBatch;
 
 use crate::error::StoreError;
-use crate::limits::{
-    BUSY_CHANNELS, BUSY_ROWS, BUSY_WAIT, MAX_BATCHES_PER_COMMIT, MAX_QUEUED_BATCHES,
-};
+use crate::limits::{MAX_BATCHES_PER_COMMIT, MAX_QUEUED_BATCHES};
 use crate::store::{Store, StoreStats};
 
 /// A batch, and what its durability allows.
@@ -136,9 +133,7 @@ impl<T, D: FnMut(Vec<T>)> Worker<T, D> {
     fn gather(&mut self, first: Entry<T>) -> Entry<Vec<T>> {
         let (mut batch, then) = first;
         let mut waiting = vec![then];
-        let mut deadline = None;
-        while waiting.len() < MAX_BATCHES_PER_COMMIT {
-            let Some((next, then)) = self.next_entry(&batch, &mut deadline) else { break };
+        for (next, then) in self.receiver.try_iter().take(MAX_BATCHES_PER_COMMIT - 1) {
             if batch.is_empty() && !next.is_empty() {
                 (self.on_durable)(std::mem::take(&mut waiting));
             }
@@ -146,19 +141,6 @@ impl<T, D: FnMut(Vec<T>)> Worker<T, D> {
             waiting.push(then);
         }
         (batch, waiting)
-    }
-
-    /// What waits, or, on a busy node, what comes within a moment: where many channels move, a
-    /// commit less is worth more than the moment, for the disk and for the CPU.
-    fn next_entry(&self, batch: &WriteBatch, deadline: &mut Option<Instant>) -> Option<Entry<T>> {
-        if let Ok(entry) = self.receiver.try_recv() {
-            return Some(entry);
-        }
-        if batch.len() < BUSY_ROWS || batch.channel_count() < BUSY_CHANNELS {
-            return None;
-        }
-        let until = *deadline.get_or_insert_with(|| Instant::now() + BUSY_WAIT);
-        self.receiver.recv_timeout(until.saturating_duration_since(Instant::now())).ok()
     }
 
     fn publish_stats(&self) {

@@ -42,12 +42,3 @@ pub const PRUNE_ROWS_PER_COMMIT: u64 = 64;
 /// Invoices are loaded until this long after their expiry, in milliseconds: one day. An HTLC that
 /// pays one may already be on its way.
 pub const EXPIRED_INVOICE_LOAD_MS: u64 = 24 * 3600 * 1000;
-
-/// Rows in a batch from which on the node counts as busy: two payments at once. A lone
-/// payment's batches are smaller, and never wait.
-pub const BUSY_ROWS: usize = 10;
-/// Channels that must have moved for it to count: with one channel alone there is nobody to wait
-/// for, its peer waits for us.
-pub const BUSY_CHANNELS: usize = 2;
-/// How long a busy node's commit waits for more to commit with it.
-pub const BUSY_WAIT: std::time::Duration = std::time::Duration::from_micros(1_500);
