@@ -16,7 +16,7 @@
 //! - `peers`, `opening`, `policy`: connections, who may open a channel, what we ask for
 //! - `channels`: the channels, and how their outputs become effects
 //! - `incoming`, `forward`, `receive`: an incoming HTLC from its add to its settlement
-//! - `payments`, `invoices`: what we pay and what we are to be paid
+//! - `payments`, `verdict`, `invoices`: what we pay, why it failed, what we are to be paid
 //! - `commands`: the operator's commands, carried out
 #![forbid(unsafe_code)]
 
@@ -41,6 +41,7 @@ mod preimages;
 mod receive;
 mod recover;
 pub mod row;
+mod verdict;
 
 pub use command::{AnswerAt, Command, Reply};
 pub use config::{Config, Policy};

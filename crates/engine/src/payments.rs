@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use steward_channel::{AddRefusal, Failure as ChannelFailure, Input, NewHtlc, Phase};
 use steward_invoice::{HintHop, Invoice};
-use steward_onion::{DecodedFailure, decode_failure};
-use steward_wire::{NodeId, Onion, PaymentHash, Preimage, ShortChannelId};
+use steward_wire::{Onion, PaymentHash, Preimage, ShortChannelId};
 
 use crate::command::Reply;
 use crate::engine::Engine;
@@ -18,6 +17,7 @@ use crate::limits::{
     MAX_WAITERS_PER_PAYMENT, PAYMENT_RETRY_MS, PAYMENT_WAIT_MS,
 };
 use crate::row::{Origin, PartRow, PaymentRow, PaymentStatus, RowKey, Write};
+use crate::verdict::judge;
 
 /// What a new attempt needs. Gone after a restart: then nothing is retried.
 #[derive(Clone, Debug)]
@@ -450,60 +450,4 @@ impl Engine {
         self.payments.remember_ended(row);
         self.payments.forget_ended(self.now_ms);
     }
-}
-
-/// What a failure means for the payment.
-struct Verdict {
-    /// The channel to avoid, if one is to blame.
-    failed_scid: Option<ShortChannelId>,
-    /// No other route can help.
-    is_final: bool,
-    code: &'static str,
-    message: String,
-}
-
-fn judge(part: &PartRow, failure: Option<&ChannelFailure>) -> Verdict {
-    let hops: Vec<NodeId> = part.path.iter().map(|(node, _)| *node).collect();
-    let decoded = match failure {
-        Some(ChannelFailure::Reason { reason, .. }) => {
-            decode_failure(&part.session_key, &hops, reason)
-        }
-        Some(ChannelFailure::Malformed { failure_code, .. }) => {
-            let message = format!("the first hop could not read the onion (0x{failure_code:04x})");
-            return first_hop_verdict(part, "malformed_onion", message);
-        }
-        None => {
-            let message = "the HTLC expired or was dropped by the first hop".to_owned();
-            return first_hop_verdict(part, "htlc_dropped", message);
-        }
-    };
-    match decoded {
-        Some(decoded) => read_verdict(part, &decoded),
-        None => {
-            let message = "a node on the way spoiled the failure message".to_owned();
-            let last_but_one = part.path.len().checked_sub(2);
-            let scid = last_but_one.and_then(|index| part.path.get(index)).map(|(_, scid)| *scid);
-            Verdict { failed_scid: scid, is_final: false, code: "unreadable_failure", message }
-        }
-    }
-}
-
-fn first_hop_verdict(part: &PartRow, code: &'static str, message: String) -> Verdict {
-    let failed_scid = part.path.first().map(|(_, scid)| *scid);
-    Verdict { failed_scid, is_final: false, code, message }
-}
-
-fn read_verdict(part: &PartRow, decoded: &DecodedFailure) -> Verdict {
-    let failure = &decoded.failure;
-    let is_payee = decoded.hop_index + 1 == part.path.len();
-    let who =
-        part.path.get(decoded.hop_index).map_or_else(String::new, |(node, _)| node.to_string());
-    let message =
-        format!("{} from {}{who}", failure.name(), if is_payee { "the payee " } else { "" });
-    // A hop speaks of the channel after it; its own failure makes the channel before it useless.
-    let blamed =
-        if failure.is_node() || is_payee { decoded.hop_index } else { decoded.hop_index + 1 };
-    let failed_scid = part.path.get(blamed).map(|(_, scid)| *scid).filter(|_| !is_payee);
-    let may_succeed_later = failure.code == steward_onion::failure::code::MPP_TIMEOUT;
-    Verdict { failed_scid, is_final: is_payee && !may_succeed_later, code: failure.name(), message }
 }
