@@ -78,7 +78,8 @@ fn pay_once(cluster: &Cluster, output: Output) -> Result<PaymentDetails, Failure
 }
 
 /// Alice pays again, and the host is killed while the payment is on its way; as often as it takes
-/// to hit it there. How often the host was killed.
+/// to hit it there. A payment that had not left Alice yet ends without effect and is not told of at
+/// the end. How often the host was killed.
 fn kill_in_mid_payment(
     cluster: &mut Cluster,
     output: Output,
@@ -106,7 +107,13 @@ fn kill_in_mid_payment(
             false => "  killed, but the payment was not on its way at that moment: once more",
         });
         cluster.host.restart()?;
-        payments.push(await_end(cluster, &hash)?);
+        let ended = await_end(cluster, &hash)?;
+        if ended.payment.status != PaymentState::Complete {
+            // Nothing had left Alice yet when the host went away: nothing was paid.
+            output.progress("  the payment had not begun its way, and ended without effect");
+            continue;
+        }
+        payments.push(ended);
         if was_hit {
             output.progress("  the host is started again, and the payment has ended");
             return Ok(attempt + 1);
