@@ -4,19 +4,25 @@ use std::path::PathBuf;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use bitcoin::BlockHash;
+use bitcoin::consensus::encode::deserialize_hex;
+use bitcoin::{Block, BlockHash};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use crate::block::preimages_in_block;
 use crate::error::ChainError;
 use crate::file::read_small_file;
-use crate::http::{Answer, BaseUrl, HttpClient};
-use crate::limits::MAX_COOKIE_BYTES;
-use crate::source::{ChainSource, Tip, believable_height};
+use crate::http::{Answer, AnswerLimit, BaseUrl, HttpClient};
+use crate::limits::{BLOCK_TIMEOUT_MS, MAX_ANSWER_BYTES, MAX_BLOCK_BYTES, MAX_COOKIE_BYTES};
+use crate::source::{BlockSearch, ChainSource, Tip, believable_height};
 
 /// `RPC_INVALID_PARAMETER`: what bitcoind says to a height above its tip.
 const RPC_INVALID_PARAMETER: i64 = -8;
+
+/// A block in hex, and the JSON around it.
+const BLOCK_ANSWER: AnswerLimit =
+    AnswerLimit { max_bytes: 2 * MAX_BLOCK_BYTES + MAX_ANSWER_BYTES, timeout_ms: BLOCK_TIMEOUT_MS };
 
 /// How bitcoind knows us.
 pub(crate) enum RpcAuth {
@@ -42,14 +48,23 @@ impl BitcoindSource {
     }
 
     fn call<T: DeserializeOwned>(&mut self, method: &str, params: Value) -> Result<T, ChainError> {
+        self.call_within(AnswerLimit::SMALL, method, params)
+    }
+
+    fn call_within<T: DeserializeOwned>(
+        &mut self,
+        limit: AnswerLimit,
+        method: &str,
+        params: Value,
+    ) -> Result<T, ChainError> {
         let request =
             json!({"jsonrpc": "1.0", "id": "steward", "method": method, "params": params})
                 .to_string();
-        let mut answer = self.post(&request)?;
+        let mut answer = self.post(&request, limit)?;
         if answer.status == 401 && matches!(self.auth, RpcAuth::CookieFile(_)) {
             // bitcoind has restarted and written a new cookie.
             self.authorization = None;
-            answer = self.post(&request)?;
+            answer = self.post(&request, limit)?;
         }
         if matches!(answer.status, 401 | 403) {
             self.authorization = None;
@@ -61,9 +76,9 @@ impl BitcoindSource {
         self.read_result(&answer)
     }
 
-    fn post(&mut self, request: &str) -> Result<Answer, ChainError> {
+    fn post(&mut self, request: &str, limit: AnswerLimit) -> Result<Answer, ChainError> {
         let authorization = self.authorization()?;
-        self.http.post_json(&authorization, request.as_bytes())
+        self.http.post_json(&authorization, request.as_bytes(), limit)
     }
 
     fn read_result<T: DeserializeOwned>(&self, answer: &Answer) -> Result<T, ChainError> {
@@ -123,6 +138,16 @@ impl ChainSource for BitcoindSource {
             Err(ChainError::Refused { code: RPC_INVALID_PARAMETER, .. }) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    fn preimages_at(&mut self, height: u32) -> Result<BlockSearch, ChainError> {
+        let Some(hash) = self.block_hash_at(height)? else { return Ok(BlockSearch::NoBlock) };
+        // Verbosity 0: the block's own bytes, which can be checked against the hash.
+        let hex: String = self.call_within(BLOCK_ANSWER, "getblock", json!([hash, 0]))?;
+        let endpoint = self.http.endpoint();
+        let block: Block =
+            deserialize_hex(&hex).map_err(|error| ChainError::malformed(endpoint, error))?;
+        Ok(BlockSearch::Searched(preimages_in_block(endpoint, hash, &block)?))
     }
 }
 

@@ -10,7 +10,7 @@ use bitcoin::{BlockHash, Network};
 use crate::error::ChainError;
 use crate::file::{read_small_file_if_present, refusal};
 use crate::limits::{MAX_HEIGHT, MAX_HEIGHT_FILE_BYTES};
-use crate::source::{ChainSource, Tip};
+use crate::source::{BlockSearch, ChainSource, Tip};
 
 /// Reads the time in seconds since 1970. Passed in so that tests own it.
 pub type UnixClock = Arc<dyn Fn() -> u64 + Send + Sync>;
@@ -104,6 +104,11 @@ impl ChainSource for ClockSource {
 
     fn block_hash_at(&mut self, _height: u32) -> Result<Option<BlockHash>, ChainError> {
         Ok(None)
+    }
+
+    fn preimages_at(&mut self, _height: u32) -> Result<BlockSearch, ChainError> {
+        // There are no blocks to publish anything in.
+        Ok(BlockSearch::Searched(Vec::new()))
     }
 
     fn check_network(&mut self, expected: Network) -> Result<(), ChainError> {

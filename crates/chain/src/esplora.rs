@@ -2,12 +2,19 @@
 
 use std::str::FromStr;
 
-use bitcoin::BlockHash;
+use bitcoin::consensus::deserialize;
+use bitcoin::{Block, BlockHash};
 use serde::Deserialize;
 
+use crate::block::preimages_in_block;
 use crate::error::ChainError;
-use crate::http::{Answer, BaseUrl, HttpClient};
-use crate::source::{ChainSource, Tip, believable_height};
+use crate::http::{Answer, AnswerLimit, BaseUrl, HttpClient};
+use crate::limits::{BLOCK_TIMEOUT_MS, MAX_BLOCK_BYTES};
+use crate::source::{BlockSearch, ChainSource, Tip, believable_height};
+
+/// A raw block.
+const BLOCK_ANSWER: AnswerLimit =
+    AnswerLimit { max_bytes: MAX_BLOCK_BYTES, timeout_ms: BLOCK_TIMEOUT_MS };
 
 /// An esplora server.
 pub(crate) struct EsploraSource {
@@ -22,8 +29,8 @@ impl EsploraSource {
     }
 
     /// The body of `path`; `None` if the server has no such thing.
-    fn get(&self, path: &str) -> Result<Option<Vec<u8>>, ChainError> {
-        let answer: Answer = self.http.get(path)?;
+    fn get(&self, path: &str, limit: AnswerLimit) -> Result<Option<Vec<u8>>, ChainError> {
+        let answer: Answer = self.http.get(path, limit)?;
         match answer.status {
             200 => Ok(Some(answer.body)),
             404 => Ok(None),
@@ -39,7 +46,7 @@ impl EsploraSource {
     }
 
     fn get_hash(&self, path: &str) -> Result<Option<BlockHash>, ChainError> {
-        let Some(body) = self.get(path)? else { return Ok(None) };
+        let Some(body) = self.get(path, AnswerLimit::SMALL)? else { return Ok(None) };
         let hash = std::str::from_utf8(&body)
             .ok()
             .and_then(|text| BlockHash::from_str(text.trim()).ok())
@@ -66,7 +73,7 @@ impl ChainSource for EsploraSource {
         }
         // Height and time by the hash, not by /blocks/tip/height: a block may come in between.
         let body = self
-            .get(&format!("/block/{hash}"))?
+            .get(&format!("/block/{hash}"), AnswerLimit::SMALL)?
             .ok_or_else(|| self.malformed("it does not know its own last block"))?;
         let block: BlockInfo =
             serde_json::from_slice(&body).map_err(|error| self.malformed(&error.to_string()))?;
@@ -81,6 +88,16 @@ impl ChainSource for EsploraSource {
 
     fn block_hash_at(&mut self, height: u32) -> Result<Option<BlockHash>, ChainError> {
         self.get_hash(&format!("/block-height/{height}"))
+    }
+
+    fn preimages_at(&mut self, height: u32) -> Result<BlockSearch, ChainError> {
+        let Some(hash) = self.block_hash_at(height)? else { return Ok(BlockSearch::NoBlock) };
+        let bytes = self
+            .get(&format!("/block/{hash}/raw"), BLOCK_ANSWER)?
+            .ok_or_else(|| self.malformed("it does not have its own block"))?;
+        let block: Block =
+            deserialize(&bytes).map_err(|error| self.malformed(&error.to_string()))?;
+        Ok(BlockSearch::Searched(preimages_in_block(self.http.endpoint(), hash, &block)?))
     }
 }
 

@@ -42,6 +42,24 @@ impl BaseUrl {
     }
 }
 
+/// How much of an answer is read, and for how long.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct AnswerLimit {
+    pub(crate) max_bytes: usize,
+    /// From the first byte of the request to the last of the answer.
+    pub(crate) timeout_ms: u64,
+}
+
+impl AnswerLimit {
+    /// For everything but blocks.
+    pub(crate) const SMALL: Self =
+        Self { max_bytes: MAX_ANSWER_BYTES, timeout_ms: REQUEST_TIMEOUT_MS };
+
+    fn timeout(self) -> Option<Duration> {
+        Some(Duration::from_millis(self.timeout_ms))
+    }
+}
+
 /// A whole answer, of whatever status.
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -71,7 +89,6 @@ impl HttpClient {
             // Not from the environment: a proxy would see a local bitcoind's password.
             .proxy(None)
             .timeout_connect(Some(Duration::from_millis(CONNECT_TIMEOUT_MS)))
-            .timeout_global(Some(Duration::from_millis(REQUEST_TIMEOUT_MS)))
             .build()
             .new_agent();
         let endpoint = format!("{kind} at {}", base.as_str());
@@ -82,39 +99,49 @@ impl HttpClient {
         &self.endpoint
     }
 
-    pub(crate) fn get(&self, path: &str) -> Result<Answer, ChainError> {
+    pub(crate) fn get(&self, path: &str, limit: AnswerLimit) -> Result<Answer, ChainError> {
         let url = format!("{}{path}", self.base.as_str());
-        self.read(self.agent.get(url).call())
+        let request = self.agent.get(url).config().timeout_global(limit.timeout()).build();
+        self.read(request.call(), limit)
     }
 
-    pub(crate) fn post_json(&self, authorization: &str, body: &[u8]) -> Result<Answer, ChainError> {
+    pub(crate) fn post_json(
+        &self,
+        authorization: &str,
+        body: &[u8],
+        limit: AnswerLimit,
+    ) -> Result<Answer, ChainError> {
         let request = self
             .agent
             .post(self.base.as_str())
             .header("authorization", authorization)
-            .header("content-type", "application/json");
-        self.read(request.send(body))
+            .header("content-type", "application/json")
+            .config()
+            .timeout_global(limit.timeout())
+            .build();
+        self.read(request.send(body), limit)
     }
 
     fn read(
         &self,
         response: Result<ureq::http::Response<Body>, ureq::Error>,
+        limit: AnswerLimit,
     ) -> Result<Answer, ChainError> {
-        let mut response = response.map_err(|error| self.failure(error))?;
+        let mut response = response.map_err(|error| self.failure(error, limit))?;
         let body = response
             .body_mut()
             .with_config()
-            .limit(MAX_ANSWER_BYTES as u64)
+            .limit(limit.max_bytes as u64)
             .read_to_vec()
-            .map_err(|error| self.failure(error))?;
+            .map_err(|error| self.failure(error, limit))?;
         Ok(Answer { status: response.status().as_u16(), body })
     }
 
-    fn failure(&self, error: ureq::Error) -> ChainError {
+    fn failure(&self, error: ureq::Error, limit: AnswerLimit) -> ChainError {
         match error {
             ureq::Error::BodyExceedsLimit(_) => ChainError::TooLarge {
                 endpoint: self.endpoint.clone(),
-                limit_bytes: MAX_ANSWER_BYTES,
+                limit_bytes: limit.max_bytes,
             },
             ureq::Error::LargeResponseHeader(..)
             | ureq::Error::Protocol(_)

@@ -1,10 +1,11 @@
-//! Block height from bitcoind, esplora, electrum or a regtest clock.
+//! Block height and published preimages from bitcoind, esplora, electrum or a regtest clock.
 //!
 //! | Module | Holds |
 //! |---|---|
 //! | `config` | [`ChainConfig`]: the `[chain]` table, and the source it names |
 //! | `source` | [`ChainSource`]: what a source can be asked |
 //! | `bitcoind`, `esplora`, `electrum`, `clock` | the four sources |
+//! | `block` | what a block publishes, if it is the one asked for |
 //! | `http`, `stream`, `file` | their bounded reads |
 //! | `tracker` | [`TipTracker`]: which height to believe, when it is stale; pure |
 //! | `watcher` | [`watch`]: the task that polls a source and reports changes |
@@ -35,6 +36,7 @@
 #![forbid(unsafe_code)]
 
 mod bitcoind;
+mod block;
 mod clock;
 mod config;
 mod electrum;
@@ -55,6 +57,6 @@ pub use clock::{ClockSource, HeightHandle, UnixClock, system_clock};
 pub use config::{ChainConfig, Password, SourceKind};
 pub use error::ChainError;
 pub use network::{chain_hash, network_name, parse_network};
-pub use source::{ChainSource, Tip};
+pub use source::{BlockSearch, ChainSource, Tip};
 pub use tracker::{ChainUpdate, SourceHealth, StaleRule, TipTracker};
 pub use watcher::{Step, WatchSettings, Watcher, watch};

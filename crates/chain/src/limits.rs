@@ -35,6 +35,10 @@ pub const MAX_ANSWER_BYTES: usize = 64 * 1024;
 pub const MAX_COOKIE_BYTES: u64 = 1_024;
 /// Largest height file of the regtest clock: ten digits and white space.
 pub const MAX_HEIGHT_FILE_BYTES: u64 = 64;
+/// Largest block in bytes: consensus allows a weight of 4 000 000, and no byte weighs less than one.
+pub const MAX_BLOCK_BYTES: usize = 4_000_000;
+/// Time for the answer that carries a block, from first to last byte: 67 kB/s for the largest.
+pub const BLOCK_TIMEOUT_MS: u64 = 60_000;
 /// How much of a source's own words goes into an error.
 pub const MAX_REMOTE_TEXT_CHARS: usize = 200;
 

@@ -2,6 +2,7 @@
 
 use bitcoin::constants::genesis_block;
 use bitcoin::{BlockHash, Network};
+use steward_wire::Preimage;
 
 use crate::error::ChainError;
 use crate::limits::MAX_HEIGHT;
@@ -15,6 +16,17 @@ pub struct Tip {
     pub hash: Option<BlockHash>,
     /// Seconds since 1970 in the block's header; for the regtest clock the present time.
     pub time_unix: u64,
+}
+
+/// What looking into the block at one height came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BlockSearch {
+    /// The whole block was searched: what it publishes (P§6.1), related to us or not.
+    Searched(Vec<Preimage>),
+    /// The best chain has no block at this height, or not yet: nothing was searched.
+    NoBlock,
+    /// This kind of source can never look into blocks.
+    Unsupported,
 }
 
 /// Somebody who knows the best chain. Calls block, each for a bounded time, and each reads a
@@ -34,6 +46,13 @@ pub trait ChainSource: Send {
     /// # Errors
     /// Whatever kept the source from answering, see [`ChainError`].
     fn block_hash_at(&mut self, height: u32) -> Result<Option<BlockHash>, ChainError>;
+
+    /// Looks for published preimages in the block at `height` of the source's best chain.
+    ///
+    /// # Errors
+    /// Whatever kept the source from answering, see [`ChainError`]. Above all
+    /// [`ChainError::Malformed`] if it shows another block than the one at that height.
+    fn preimages_at(&mut self, height: u32) -> Result<BlockSearch, ChainError>;
 
     /// Makes sure that the source follows `expected`, by its genesis block.
     ///

@@ -8,50 +8,73 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use bitcoin::block::Header;
-use bitcoin::consensus::encode::serialize_hex;
+use bitcoin::consensus::encode::{serialize, serialize_hex};
 use bitcoin::constants::genesis_block;
-use bitcoin::{BlockHash, Network};
+use bitcoin::{Amount, Block, BlockHash, Network, ScriptBuf, TxOut};
 use serde_json::{Value, json};
 
 /// Seconds between the headers of a [`FakeChain`].
 pub(crate) const SPACING_S: u32 = 600;
 
-/// Headers that follow each other, without proof of work. Clones are the same chain.
+/// Blocks that follow each other, without proof of work. Clones are the same chain.
 #[derive(Clone)]
-pub(crate) struct FakeChain(Arc<Mutex<Vec<Header>>>);
+pub(crate) struct FakeChain(Arc<Mutex<Vec<Block>>>);
 
 impl FakeChain {
     pub(crate) fn new(network: Network, height: u32) -> Self {
-        let chain = Self(Arc::new(Mutex::new(vec![genesis_block(network).header])));
+        let chain = Self(Arc::new(Mutex::new(vec![genesis_block(network)])));
         chain.mine(height, 0);
         chain
     }
 
     /// Adds `count` blocks; another `nonce` makes other blocks.
     pub(crate) fn mine(&self, count: u32, nonce: u32) {
-        let mut headers = self.0.lock().unwrap();
         for _ in 0..count {
-            let mut header = *headers.last().unwrap();
-            header.prev_blockhash = header.block_hash();
-            header.time += SPACING_S;
-            header.nonce = nonce;
-            headers.push(header);
+            self.mine_publishing(&[], nonce);
         }
+    }
+
+    /// Adds a block whose second transaction has an output for each of `scripts`.
+    pub(crate) fn mine_publishing(&self, scripts: &[ScriptBuf], nonce: u32) {
+        let mut blocks = self.0.lock().unwrap();
+        let mut block = genesis_block(Network::Regtest);
+        block.header.prev_blockhash = blocks.last().unwrap().block_hash();
+        block.header.time = blocks.last().unwrap().header.time + SPACING_S;
+        block.header.nonce = nonce;
+        let mut publishing = block.txdata[0].clone();
+        publishing.output = scripts
+            .iter()
+            .map(|script| TxOut { value: Amount::ZERO, script_pubkey: script.clone() })
+            .collect();
+        if !scripts.is_empty() {
+            block.txdata.push(publishing);
+        }
+        block.header.merkle_root = block.compute_merkle_root().unwrap();
+        blocks.push(block);
+    }
+
+    /// Puts `block` in the place of the last one.
+    pub(crate) fn replace_tip(&self, block: Block) {
+        *self.0.lock().unwrap().last_mut().unwrap() = block;
     }
 
     /// Takes the last `count` blocks away.
     pub(crate) fn rewind(&self, count: usize) {
-        let mut headers = self.0.lock().unwrap();
-        let left = headers.len() - count;
-        headers.truncate(left);
+        let mut blocks = self.0.lock().unwrap();
+        let left = blocks.len() - count;
+        blocks.truncate(left);
     }
 
     pub(crate) fn height(&self) -> u32 {
         u32::try_from(self.0.lock().unwrap().len() - 1).unwrap()
     }
 
+    pub(crate) fn block(&self, height: u32) -> Option<Block> {
+        self.0.lock().unwrap().get(height as usize).cloned()
+    }
+
     pub(crate) fn header(&self, height: u32) -> Option<Header> {
-        self.0.lock().unwrap().get(height as usize).copied()
+        self.block(height).map(|block| block.header)
     }
 
     pub(crate) fn hash(&self, height: u32) -> BlockHash {
@@ -159,6 +182,14 @@ pub(crate) fn bitcoind_reply(chain: &FakeChain, body: &[u8]) -> Reply {
             let (height, header) = chain.find(param.as_str().unwrap()).unwrap();
             Ok(json!({"hash": header.block_hash(), "height": height, "time": header.time}))
         }
+        "getblock" => {
+            assert_eq!(request["params"][1], 0, "verbosity");
+            let found = chain.find(param.as_str().unwrap());
+            match found.and_then(|(height, _)| chain.block(height)) {
+                Some(block) => Ok(json!(serialize_hex(&block))),
+                None => Err(json!({"code": -5, "message": "Block not found"})),
+            }
+        }
         other => panic!("unexpected method {other}"),
     };
     let (status, result, error) = match result {
@@ -180,6 +211,12 @@ pub(crate) fn esplora_reply(chain: &FakeChain, path: &str) -> Reply {
             ),
             None => Reply::status(404, "Block not found"),
         },
+        ["block", hash, "raw"] => {
+            match chain.find(hash).and_then(|(height, _)| chain.block(height)) {
+                Some(block) => Reply::ok(serialize(&block)),
+                None => Reply::status(404, "Block not found"),
+            }
+        }
         ["block-height", height] => match chain.header(height.parse().unwrap()) {
             Some(header) => Reply::ok(header.block_hash().to_string()),
             None => Reply::status(404, "Block not found"),
