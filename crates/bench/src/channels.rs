@@ -100,6 +100,7 @@ fn run(channel: &mut Channel, key: &SecretKey, input: Input) -> Vec<Input> {
         key,
         chain_hash: &regtest(),
         height: HEIGHT,
+        searched_height: HEIGHT,
         now_ms: 0,
         max_capacity_sat: u64::MAX / 1000,
     };

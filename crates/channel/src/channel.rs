@@ -24,7 +24,8 @@ use crate::opening::{Opening, Stage};
 /// let key = SecretKey::from_slice(&[1; 32]).unwrap();
 /// let host_key = SecretKey::from_slice(&[2; 32]).unwrap();
 /// let node_id = |key| NodeId::from(PublicKey::from_secret_key(SECP256K1, key));
-/// let env = Env { key: &key, chain_hash: &[0; 32], height: 800_000, now_ms: 0, max_capacity_sat: 0 };
+/// let env = Env { key: &key, chain_hash: &[0; 32], height: 800_000,
+///     searched_height: 800_000, now_ms: 0, max_capacity_sat: 0 };
 ///
 /// let mut channel = Channel::client(node_id(&key), node_id(&host_key), vec![0; 22], vec![]);
 /// let mut outputs = Vec::new();

@@ -38,6 +38,9 @@ pub struct Env<'a> {
     pub chain_hash: &'a [u8; 32],
     /// Best block height.
     pub height: u32,
+    /// Blocks up to this height were searched for published preimages; an own HTLC is not given
+    /// up before the search has passed its expiry.
+    pub searched_height: u32,
     /// Unix time, milliseconds.
     pub now_ms: u64,
     /// As host: the largest capacity a client's resize may ask for, in satoshi.
@@ -112,7 +115,7 @@ pub enum Input {
         /// Why.
         failure: Failure,
     },
-    /// `Env::height` rose.
+    /// `Env::height` or `Env::searched_height` changed.
     Block,
     /// `Env::now_ms` moved: unanswered messages and waiting HTLCs may have timed out.
     Tick,

@@ -36,12 +36,13 @@ impl Channel {
         give_up_ms.chain(self.answer_due_ms).min()
     }
 
-    /// An own HTLC past its expiry is lost to the peer's silence: it is failed for good, and a
-    /// peer that lets this happen is not to be trusted with more.
+    /// An own HTLC past its expiry, whose preimage is in no block up to there either, is lost to
+    /// the peer's silence: it is failed for good, and a peer that lets this happen is not to be
+    /// trusted with more.
     fn expire_htlcs(&mut self, env: &Env<'_>, out: &mut Vec<Output>) {
         let expired: Vec<u64> = self
             .own_htlcs()
-            .filter(|htlc| env.height > htlc.cltv_expiry)
+            .filter(|htlc| env.height.min(env.searched_height) > htlc.cltv_expiry)
             .map(|htlc| htlc.id)
             .filter(|id| !self.outcomes.contains_key(id))
             .collect();

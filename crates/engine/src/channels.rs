@@ -153,6 +153,7 @@ impl Engine {
             key: entry.key.as_deref().unwrap_or(&self.node_key),
             chain_hash: &self.config.chain_hash,
             height: self.height,
+            searched_height: self.search.height(),
             now_ms: self.now_ms,
             max_capacity_sat: self.config.host.max_capacity_sat,
         };
@@ -180,6 +181,7 @@ impl Engine {
             Output::HtlcDropped { id, cause } => self.htlc_dropped(HtlcKey { peer, id }, cause),
             Output::SettlementRecorded { id } => self.settlement_recorded(HtlcKey { peer, id }),
             Output::Reconnect(reason) => self.reconnect(peer, reason),
+            Output::CommandRefused(refusal) => self.command_refusal = Some(refusal),
             other => self.channel_news(peer, other),
         }
     }
@@ -277,6 +279,11 @@ impl Engine {
     /// True if HTLCs can be offered to this peer now.
     pub(crate) fn is_active(&self, peer: &NodeId) -> bool {
         self.channels.get(peer).is_some_and(|entry| entry.channel.phase() == Phase::Active)
+    }
+
+    /// True if nothing new may begin in the channel with this peer until a person acts.
+    pub(crate) fn is_suspended(&self, peer: &NodeId) -> bool {
+        self.channels.get(peer).is_some_and(|entry| entry.channel.phase() == Phase::Suspended)
     }
 
     /// Our secret key in the channel with this peer.

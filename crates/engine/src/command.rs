@@ -27,6 +27,36 @@ pub enum Command {
         /// The other side.
         peer: NodeId,
     },
+    /// Stops a channel: no new HTLCs until an override.
+    SuspendChannel {
+        /// The other side.
+        peer: NodeId,
+    },
+    /// As host: proposes a fresh state without HTLCs for a suspended channel. Refused while
+    /// HTLCs of this client are on their way to others, whose outcome is not known.
+    ProposeOverride {
+        /// The client.
+        peer: NodeId,
+        /// Our balance in that state, in millisatoshi.
+        local_balance_msat: u64,
+    },
+    /// As client: accepts the fresh state our host proposes. Refused as [`Self::ProposeOverride`].
+    AcceptOverride {
+        /// The host.
+        peer: NodeId,
+    },
+    /// As client: asks our host for a larger capacity.
+    ResizeChannel {
+        /// The host.
+        peer: NodeId,
+        /// In satoshi.
+        new_capacity_sat: u64,
+    },
+    /// Hands in a preimage that was learned elsewhere. It claims what waits for it.
+    SubmitPreimage {
+        /// The preimage.
+        preimage: Preimage,
+    },
     /// Keeps a connection to a peer.
     Connect {
         /// The peer.
@@ -101,7 +131,7 @@ pub enum AnswerAt {
 pub enum Reply {
     /// To [`Command::Status`].
     Status(Status),
-    /// To [`Command::InvokeChannel`] and [`Command::ShowChannel`].
+    /// To every command about one channel: the channel as it stands.
     Channel(Box<ChannelInfo>),
     /// To [`Command::ListChannels`].
     Channels(Vec<ChannelInfo>),

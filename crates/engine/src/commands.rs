@@ -12,6 +12,7 @@ use crate::error::Error;
 use crate::invoices::InvoiceRequest;
 use crate::io::{Action, ConnId, ReplyId};
 use crate::limits::MAX_ADDRESSES;
+use crate::operator::Act;
 use crate::payments::Plan;
 use crate::row::{PaymentRow, PaymentStatus, PeerRow, RowKey, Write};
 
@@ -42,6 +43,15 @@ impl Engine {
                 Ok(Reply::Channels(channels.collect()))
             }
             Command::ShowChannel { peer } => self.show_channel(peer),
+            Command::SuspendChannel { peer } => self.operate(peer, Act::Suspend),
+            Command::ProposeOverride { peer, local_balance_msat } => {
+                self.operate(peer, Act::ProposeOverride { local_balance_msat })
+            }
+            Command::AcceptOverride { peer } => self.operate(peer, Act::AcceptOverride),
+            Command::ResizeChannel { peer, new_capacity_sat } => {
+                self.operate(peer, Act::Resize { new_capacity_sat })
+            }
+            Command::SubmitPreimage { preimage } => self.submit_preimage(preimage),
             Command::Connect { peer, addresses } => self.connect(peer, addresses),
             Command::ListPeers => Ok(Reply::Peers(self.list_peers())),
             Command::CreateInvoice {
@@ -233,7 +243,7 @@ impl Engine {
         }
     }
 
-    fn show_channel(&self, peer: NodeId) -> Result<Reply, Error> {
+    pub(crate) fn show_channel(&self, peer: NodeId) -> Result<Reply, Error> {
         let entry = self.channels.get(&peer).ok_or_else(|| {
             Error::bad_request("unknown_channel", "we have no channel with this node")
                 .hint("`steward channel list` names all channels")

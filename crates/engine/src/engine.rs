@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use bitcoin::secp256k1::{PublicKey, SECP256K1, SecretKey};
-use steward_channel::AddToken;
+use steward_channel::{AddToken, CommandRefusal};
 use steward_wire::{NodeId, PaymentHash};
 
 use crate::batch::Batch;
@@ -20,6 +20,7 @@ use crate::peers::Connection;
 use crate::preimages::Preimages;
 use crate::receive::IncomingSet;
 use crate::row::{HtlcKey, InvoiceRow, Origin, PeerRow, RowKey, Write};
+use crate::search::Search;
 
 /// All channels of one node and what joins them (design.md section 3).
 pub struct Engine {
@@ -30,6 +31,7 @@ pub struct Engine {
     /// Unix time, milliseconds, of the last tick.
     pub(crate) now_ms: u64,
     pub(crate) height: u32,
+    pub(crate) search: Search,
     /// True until the chain source first spoke, and whenever it shows no news.
     pub(crate) tip_is_stale: bool,
     /// False on a new node until the chain source first spoke: without a height, no state can be
@@ -62,6 +64,8 @@ pub struct Engine {
     pub(crate) receives: BTreeMap<PaymentHash, IncomingSet>,
     pub(crate) payments: Payments,
     pub(crate) batch: Batch,
+    /// What the channel that was given an operator's input last said against it.
+    pub(crate) command_refusal: Option<CommandRefusal>,
     pub(crate) last_token: u64,
     pub(crate) last_event: u64,
     pub(crate) last_evidence: u64,
@@ -91,7 +95,7 @@ impl Engine {
             Input::Route { payment_hash, attempt, result } => {
                 self.route_found(payment_hash, attempt, result);
             }
-            Input::Preimage(preimage) => self.external_preimage(preimage),
+            Input::Searched { to_height, preimages } => self.searched(to_height, &preimages),
         }
     }
 
@@ -121,11 +125,17 @@ impl Engine {
             self.batch
                 .writes
                 .put(RowKey::Setting("height"), Write::Setting(height.to_be_bytes().to_vec()));
-            for peer in self.channels.wanting_blocks() {
-                self.drive(peer, steward_channel::Input::Block);
-            }
+            self.search_to_tip();
+            self.drive_blocks();
         }
         self.act_on_deferred();
+    }
+
+    /// The height, or the height searched up to, changed.
+    pub(crate) fn drive_blocks(&mut self) {
+        for peer in self.channels.wanting_blocks() {
+            self.drive(peer, steward_channel::Input::Block);
+        }
     }
 
     /// Timers run only when one is due, so that a tick may precede every batch.

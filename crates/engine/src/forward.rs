@@ -41,7 +41,7 @@ impl Engine {
             return Ok(());
         }
         let outgoing_peer = self
-            .check_forward(add, &layer)
+            .check_forward(&key, add, &layer)
             .map_err(|failure| layer.blinding.reject(&add.onion.0, shared_secret, failure))?;
         let forward = forward_of(add, &layer, shared_secret, outgoing_peer);
         self.forwards.insert(key, forward);
@@ -68,9 +68,18 @@ impl Engine {
     }
 
     /// Our policy: who is next, with what fee and what distance in time.
-    fn check_forward(&self, add: &UpdateAddHtlc, layer: &Layer) -> Result<NodeId, Failure> {
+    fn check_forward(
+        &self,
+        key: &HtlcKey,
+        add: &UpdateAddHtlc,
+        layer: &Layer,
+    ) -> Result<NodeId, Failure> {
         if self.tip_is_stale {
             return Err(Failure::temporary_node_failure());
+        }
+        // Nothing new is risked for a payer's channel that a person must look at first.
+        if self.is_suspended(&key.peer) {
+            return Err(Failure::temporary_channel_failure(&[]));
         }
         let next = self.outgoing_peer(layer).ok_or_else(Failure::unknown_next_peer)?;
         let entry = self.channels.get(&next).ok_or_else(Failure::unknown_next_peer)?;
@@ -163,25 +172,6 @@ impl Engine {
                 self.part_failed(payment_hash, part, None);
             }
             None => {}
-        }
-    }
-
-    /// A preimage learned outside: from the chain or an operator.
-    pub(crate) fn external_preimage(&mut self, preimage: Preimage) {
-        self.learn(preimage);
-        let hash = preimage.hash();
-        let outgoing: Vec<HtlcKey> = self
-            .channels
-            .lively()
-            .flat_map(|(peer, entry)| {
-                let ours = entry.channel.outgoing_htlcs().filter(|htlc| htlc.preimage.is_none());
-                ours.filter(|htlc| htlc.htlc.payment_hash == hash)
-                    .map(|htlc| HtlcKey { peer: *peer, id: htlc.htlc.id })
-                    .collect::<Vec<_>>()
-            })
-            .collect();
-        for key in outgoing {
-            self.drive(key.peer, Input::ExternalFulfil { id: key.id, preimage });
         }
     }
 

@@ -75,8 +75,13 @@ pub enum Input {
         /// Ready-made HTLCs, or why there are none.
         result: Result<Vec<RoutedPart>, String>,
     },
-    /// A preimage learned outside any channel: from the chain or an operator.
-    Preimage(Preimage),
+    /// The answer to [`Action::SearchBlocks`]: every block asked for was searched.
+    Searched {
+        /// As in the request.
+        to_height: u32,
+        /// All preimages the blocks publish (protocol.md section 6.1).
+        preimages: Vec<Preimage>,
+    },
 }
 
 /// One batch: nothing in `actions` may happen before `writes` are durable.
@@ -127,6 +132,15 @@ pub enum Action {
     FindRoute(Box<RouteRequest>),
     /// What a path was worth, for the scorer.
     PathResult(PathResult),
+    /// Look for published preimages in these blocks of the best chain, both ends included;
+    /// answer with [`Input::Searched`]. There is at most one unanswered request, and none
+    /// survives a restart.
+    SearchBlocks {
+        /// The first block.
+        from_height: u32,
+        /// The last block.
+        to_height: u32,
+    },
     /// Something an operator or a wallet wants to know.
     Notice(Event),
     /// A line for the log.

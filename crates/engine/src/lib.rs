@@ -17,7 +17,9 @@
 //! - `channels`: the channels, and how their outputs become effects
 //! - `incoming`, `forward`, `receive`: an incoming HTLC from its add to its settlement
 //! - `payments`, `verdict`, `invoices`: what we pay, why it failed, what we are to be paid
-//! - `commands`: the operator's commands, carried out
+//! - `search`: preimages published on chain, before an expired HTLC is given up
+//! - `commands`, `operator`: the operator's commands, carried out; those that stop or change a
+//!   channel
 #![forbid(unsafe_code)]
 
 mod batch;
@@ -34,6 +36,7 @@ pub mod io;
 pub mod keys;
 pub mod limits;
 mod opening;
+mod operator;
 mod payments;
 mod peers;
 mod policy;
@@ -41,6 +44,7 @@ mod preimages;
 mod receive;
 mod recover;
 pub mod row;
+mod search;
 mod verdict;
 
 pub use command::{AnswerAt, Command, Reply};

@@ -1,5 +1,7 @@
 //! Every limit of the engine, in one place.
 
+/// Blocks below the last one searched that are searched again, in case they were replaced.
+pub const SEARCH_REORG_BLOCKS: u32 = 6;
 /// Forwards wait this long for a free slot in a busy channel, in milliseconds.
 pub const FORWARD_WAIT_MS: u64 = 5_000;
 /// Own payments wait this long for a free slot, in milliseconds.

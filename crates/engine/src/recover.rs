@@ -20,6 +20,7 @@ use crate::opening::Quotas;
 use crate::payments::Payments;
 use crate::preimages::Preimages;
 use crate::row::{ChannelRow, HtlcKey, Origin, PartRow, RowKey, Snapshot};
+use crate::search::Search;
 
 impl Engine {
     /// Goes on from a snapshot; an empty one starts a new node. The chain is unknown until the
@@ -38,6 +39,7 @@ impl Engine {
             config,
             now_ms,
             height: snapshot.height,
+            search: Search::resume(snapshot.searched_height, snapshot.height),
             tip_is_stale: true,
             height_is_known: snapshot.height > 0,
             channels: Channels::default(),
@@ -60,6 +62,7 @@ impl Engine {
             receives: BTreeMap::new(),
             payments: Payments::default(),
             batch: Batch::default(),
+            command_refusal: None,
             last_token: 0,
             last_event: snapshot.last_event,
             last_evidence: snapshot.last_evidence,

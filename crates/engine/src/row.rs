@@ -314,6 +314,8 @@ pub struct Snapshot {
     pub peers: Vec<PeerRow>,
     /// Setting `height`: the best height ever stored.
     pub height: u32,
+    /// Setting `searched_height`: blocks up to it were searched for published preimages.
+    pub searched_height: u32,
     /// Highest number used in `event`.
     pub last_event: u64,
     /// Highest number used in `evidence`.

@@ -115,8 +115,7 @@ fn a_preimage_learned_outside_settles_the_forward() {
     }
     net.crash(2);
     net.settle();
-    net.input(0, Input::Preimage(invoice.preimage));
-    net.settle();
+    net.command(0, Command::SubmitPreimage { preimage: invoice.preimage }).unwrap();
     let payment = net.payment(1, invoice.payment_hash);
     assert_eq!(payment.status, PaymentStatus::Complete);
     assert_eq!(payment.preimage, Some(invoice.preimage));

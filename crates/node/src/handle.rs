@@ -119,15 +119,6 @@ impl NodeHandle {
         }
     }
 
-    /// Tells the engine a preimage learned outside any channel, for example on chain.
-    ///
-    /// # Errors
-    /// `node_stopped`, or what stopped the node.
-    pub async fn learn_preimage(&self, preimage: Preimage) -> Result<(), Error> {
-        let sent = self.0.links.inputs.send(Input::Preimage(preimage)).await;
-        sent.map_err(|_| self.why_stopped())
-    }
-
     /// Copies the database, as of one moment and while it is in use, to a new file.
     ///
     /// # Errors

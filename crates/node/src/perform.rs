@@ -49,6 +49,8 @@ impl Performer {
                 Action::Reply { reply, result } => self.replies.answer(reply, result),
                 Action::FindRoute(request) => self.routes.find(request),
                 Action::PathResult(result) => self.routes.record(result),
+                // Unanswered, expired HTLCs are held.
+                Action::SearchBlocks { .. } => {}
                 // Without subscribers nobody is told; the event is in the store.
                 Action::Notice(event) => drop(self.events.send(event)),
                 Action::Log { level, code, peer, text } => log(level, code, peer, &text),

@@ -10,6 +10,8 @@ pub(crate) const NETWORK: &str = "network";
 pub(crate) const NODE_ID: &str = "node_id";
 /// Name of the setting that the engine finds in its snapshot.
 pub(crate) const HEIGHT: &str = "height";
+/// Setting: blocks up to this height were searched for published preimages.
+pub(crate) const SEARCHED_HEIGHT: &str = "searched_height";
 
 /// Columns are signed: numbers that are compared or added, and the engine's own counters, must
 /// stay below this.
@@ -101,7 +103,7 @@ fn problem(key: &RowKey, write: &Write) -> Option<&'static str> {
             (row.number == *number, vec![*number, row.time_ms])
         }
         (RowKey::Peer(peer), Write::Peer(row)) => (row.peer == *peer, vec![]),
-        (RowKey::Setting(HEIGHT), Write::Setting(value)) if value.len() != 4 => {
+        (RowKey::Setting(HEIGHT | SEARCHED_HEIGHT), Write::Setting(value)) if value.len() != 4 => {
             return Some("the height takes four bytes");
         }
         (RowKey::Setting(_), Write::Setting(_)) => (true, vec![]),

@@ -182,6 +182,7 @@ impl Pair {
             key: &key,
             chain_hash: &CHAIN_HASH,
             height: node.height,
+            searched_height: node.height,
             now_ms,
             max_capacity_sat: MAX_CAPACITY_SAT,
         };

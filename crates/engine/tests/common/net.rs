@@ -9,7 +9,7 @@ use steward_engine::io::{Action, ConnId, Event, Input, ReplyId};
 use steward_engine::{Command, Engine, Error, Keys, Reply};
 use steward_graph::Graph;
 use steward_store::{MemoryStore, Store};
-use steward_wire::NodeId;
+use steward_wire::{NodeId, Preimage};
 
 use super::keys::{TestKeys, config, hosted_features, id_of};
 
@@ -40,12 +40,18 @@ pub struct Node {
     pub(super) taps: BTreeMap<ConnId, Vec<(u16, Vec<u8>)>>,
     /// The test answers this node's requests for routes.
     pub(super) routes_by_hand: bool,
+    /// Blocks it asked to be searched, first and last.
+    pub searches: Vec<(u32, u32)>,
+    /// The test says when a search is done.
+    pub searches_by_hand: bool,
 }
 
 pub struct Net {
     pub nodes: Vec<Node>,
     pub now_ms: u64,
     pub height: u32,
+    /// Preimages published, by the height of their block.
+    pub on_chain: Vec<(u32, Preimage)>,
     last_conn: u64,
     pub(super) last_reply: u64,
     pub(super) entropy: u64,
@@ -71,12 +77,15 @@ impl Net {
                 told_ms: START_MS,
                 taps: BTreeMap::new(),
                 routes_by_hand: false,
+                searches: Vec::new(),
+                searches_by_hand: false,
             })
             .collect();
         let mut net = Self {
             nodes,
             now_ms: START_MS,
             height: START_HEIGHT,
+            on_chain: Vec::new(),
             last_conn: 0,
             last_reply: 0,
             entropy: 0,
@@ -288,8 +297,23 @@ impl Net {
             Action::PathResult(result) => self.nodes[node].graph.record(&result, self.now_ms),
             Action::Notice(event) => self.nodes[node].events.push(event),
             Action::Log { code, text, .. } => self.nodes[node].logs.push((code, text)),
+            Action::SearchBlocks { from_height, to_height } => {
+                self.nodes[node].searches.push((from_height, to_height));
+                if !self.nodes[node].searches_by_hand {
+                    self.answer_search(node);
+                }
+            }
             Action::KeepConnected { .. } => {}
         }
+    }
+
+    /// The blocks the node asked for last are searched.
+    pub fn answer_search(&mut self, node: usize) {
+        let (from_height, to_height) = *self.nodes[node].searches.last().unwrap();
+        let on_chain = self.on_chain.iter();
+        let found = on_chain.filter(|(height, _)| (from_height..=to_height).contains(height));
+        let preimages = found.map(|(_, preimage)| *preimage).collect();
+        self.nodes[node].inbox.push_back(Input::Searched { to_height, preimages });
     }
 
     pub(super) fn next_conn(&mut self) -> ConnId {

@@ -4,7 +4,7 @@ use rusqlite::{Connection, Params, Row};
 use steward_engine::row::{PaymentStatus, Snapshot};
 
 use super::columns::{self, Columns};
-use crate::check::HEIGHT;
+use crate::check::{HEIGHT, SEARCHED_HEIGHT};
 use crate::error::StoreError;
 use crate::limits::{EXPIRED_INVOICE_LOAD_MS, MAX_LOADED_PREIMAGES};
 
@@ -43,7 +43,8 @@ pub(crate) fn snapshot(connection: &mut Connection, now_ms: u64) -> Result<Snaps
         parts: rows(&db, &parts, pending, columns::part)?,
         invoices: rows(&db, &invoices, since_ms.map(u64::cast_signed), columns::invoice)?,
         peers: rows(&db, &peers, [], columns::peer)?,
-        height: height(&db)?,
+        height: height(&db, HEIGHT)?,
+        searched_height: height(&db, SEARCHED_HEIGHT)?,
         last_event: last_number(&db, "event")?,
         last_evidence: last_number(&db, "evidence")?,
     })
@@ -65,9 +66,9 @@ pub(crate) fn rows<T>(
     Ok(rows)
 }
 
-fn height(db: &Connection) -> Result<u32, StoreError> {
+fn height(db: &Connection, setting: &str) -> Result<u32, StoreError> {
     let sql = format!("{} WHERE name = ?1", columns::SETTING);
-    let heights = rows(db, &sql, [HEIGHT], |row| {
+    let heights = rows(db, &sql, [setting], |row| {
         let (_, value) = columns::setting(row)?;
         let bytes = value.try_into();
         bytes

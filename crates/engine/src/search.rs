@@ -1,0 +1,104 @@
+//! Preimages published on chain (protocol.md section 6): while an HTLC of ours is out, every new
+//! block is searched for its preimage, and none is given up as expired before its block was.
+
+use std::collections::BTreeSet;
+
+use steward_channel::Input;
+use steward_wire::{PaymentHash, Preimage, UpdateAddHtlc};
+
+use crate::engine::Engine;
+use crate::io::{Action, Level};
+use crate::limits::SEARCH_REORG_BLOCKS;
+use crate::row::{HtlcKey, RowKey, Write};
+
+/// How far the chain was searched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Search {
+    height: u32,
+    /// A request that was not answered yet.
+    is_running: bool,
+}
+
+impl Search {
+    /// As found at start; a node that never searched begins with the best height it knew.
+    pub(crate) fn resume(searched_height: u32, best_height: u32) -> Self {
+        let height = if searched_height == 0 { best_height } else { searched_height };
+        Self { height, is_running: false }
+    }
+
+    /// Blocks up to this height hold no preimage that we miss.
+    pub(crate) fn height(&self) -> u32 {
+        self.height
+    }
+}
+
+impl Engine {
+    /// The tip moved. Blocks matter only while an HTLC of ours is out: an HTLC that is offered
+    /// later cannot have been claimed in them.
+    pub(crate) fn search_to_tip(&mut self) {
+        // After a reorganisation other blocks stand where we looked.
+        let reached = self.search.height.min(self.height);
+        if self.search.is_running {
+            return self.note_searched(reached);
+        }
+        // What is published later than the last expiry claims nothing.
+        let last_expiry = self.awaited().map(|(_, htlc)| htlc.cltv_expiry).max().unwrap_or(0);
+        let to_height = self.height.min(last_expiry);
+        if reached >= to_height {
+            return self.note_searched(self.height);
+        }
+        self.note_searched(reached);
+        self.search.is_running = true;
+        let from_height = reached.saturating_add(1).saturating_sub(SEARCH_REORG_BLOCKS);
+        self.batch.act(Action::SearchBlocks { from_height, to_height });
+    }
+
+    /// Every block up to `to_height` was searched.
+    pub(crate) fn searched(&mut self, to_height: u32, published: &[Preimage]) {
+        self.search.is_running = false;
+        let awaited: BTreeSet<PaymentHash> =
+            self.awaited().map(|(_, htlc)| htlc.payment_hash).collect();
+        for preimage in published.iter().filter(|preimage| awaited.contains(&preimage.hash())) {
+            self.batch.log(Level::Warn, "preimage_on_chain", None, "a payee claimed on chain");
+            self.external_preimage(*preimage);
+        }
+        self.note_searched(to_height.min(self.height));
+        self.search_to_tip();
+        self.drive_blocks();
+    }
+
+    /// A preimage learned outside any channel: from the chain or an operator. True if an HTLC of
+    /// ours waited for it.
+    pub(crate) fn external_preimage(&mut self, preimage: Preimage) -> bool {
+        let hash = preimage.hash();
+        let outgoing: Vec<HtlcKey> = self
+            .awaited()
+            .filter(|(_, htlc)| htlc.payment_hash == hash)
+            .map(|(key, _)| key)
+            .collect();
+        if outgoing.is_empty() {
+            return false;
+        }
+        self.learn(preimage);
+        for key in outgoing {
+            self.drive(key.peer, Input::ExternalFulfil { id: key.id, preimage });
+        }
+        true
+    }
+
+    fn note_searched(&mut self, height: u32) {
+        if height != self.search.height {
+            self.search.height = height;
+            let value = Write::Setting(height.to_be_bytes().to_vec());
+            self.batch.writes.put(RowKey::Setting("searched_height"), value);
+        }
+    }
+
+    /// HTLCs of ours that are out and may still be claimed.
+    fn awaited(&self) -> impl Iterator<Item = (HtlcKey, &UpdateAddHtlc)> {
+        self.channels.lively().flat_map(|(peer, entry)| {
+            let ours = entry.channel.outgoing_htlcs().filter(|htlc| htlc.preimage.is_none());
+            ours.map(|htlc| (HtlcKey { peer: *peer, id: htlc.htlc.id }, htlc.htlc))
+        })
+    }
+}

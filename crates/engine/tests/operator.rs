@@ -1,0 +1,120 @@
+//! What an operator does to a channel: suspend, override, resize.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+mod common;
+
+use common::{INITIAL_MSAT, Net};
+use steward_channel::Phase;
+use steward_engine::row::PaymentStatus;
+use steward_engine::{Command, Reply};
+
+const CAPACITY_MSAT: u64 = 1_000_000_000;
+
+fn suspend(net: &mut Net, client: usize) {
+    let peer = net.client_id(client, 0);
+    net.command(0, Command::SuspendChannel { peer }).unwrap();
+}
+
+fn propose(net: &mut Net, client: usize, local_balance_msat: u64) -> Result<Reply, String> {
+    let peer = net.client_id(client, 0);
+    let command = Command::ProposeOverride { peer, local_balance_msat };
+    net.command(0, command).map_err(|error| error.code.to_owned())
+}
+
+fn accept(net: &mut Net, client: usize) -> Result<Reply, String> {
+    let peer = net.id(0);
+    net.command(client, Command::AcceptOverride { peer }).map_err(|error| error.code.to_owned())
+}
+
+#[test]
+fn a_suspended_channel_goes_on_with_the_balance_both_agree_on() {
+    let mut net = Net::host_and_clients(1);
+    suspend(&mut net, 1);
+    assert_eq!(net.channel(1, 0).phase, Phase::Suspended);
+    propose(&mut net, 1, CAPACITY_MSAT - 5_000).unwrap();
+    assert_eq!(net.channel(1, 0).override_balance_msat, Some(5_000));
+    accept(&mut net, 1).unwrap();
+    assert_eq!(net.channel(0, 1).phase, Phase::Active);
+    assert_eq!(net.agreed_balance_msat(1, 0), 5_000);
+}
+
+#[test]
+fn an_active_channel_is_not_overridden() {
+    let mut net = Net::host_and_clients(1);
+    assert_eq!(propose(&mut net, 1, 0).unwrap_err(), "channel_not_suspended");
+    assert_eq!(accept(&mut net, 1).unwrap_err(), "channel_not_suspended");
+    assert_eq!(net.agreed_balance_msat(1, 0), INITIAL_MSAT);
+}
+
+#[test]
+fn an_unknown_peer_is_named_as_such() {
+    let mut net = Net::host_and_clients(1);
+    let peer = net.id(0);
+    let refused = net.command(0, Command::SuspendChannel { peer }).unwrap_err();
+    assert_eq!(refused.code, "unknown_channel");
+}
+
+#[test]
+fn no_override_while_htlcs_of_the_channel_are_on_their_way_to_others() {
+    let mut net = Net::host_and_clients(2);
+    let invoice = net.invoice(2, Some(10_000_000));
+    let command = net.pay_command(&invoice.bolt11, None);
+    net.issue(1, command);
+    while !net.nodes_hold_htlc(0) {
+        net.step(1);
+        net.step(0);
+    }
+    net.crash(2);
+    net.settle();
+    suspend(&mut net, 1);
+    assert_eq!(propose(&mut net, 1, CAPACITY_MSAT - INITIAL_MSAT).unwrap_err(), "htlcs_in_flight");
+
+    // The payee claims after all: now the host knows what the HTLC is worth.
+    net.start(2);
+    net.connect(2, 0);
+    net.settle();
+    assert_eq!(net.payment(1, invoice.payment_hash).status, PaymentStatus::Complete);
+    let paid_msat = 10_000_000 + 1_000 + 10_000;
+    propose(&mut net, 1, CAPACITY_MSAT - INITIAL_MSAT + paid_msat).unwrap();
+    accept(&mut net, 1).unwrap();
+    assert_eq!(net.agreed_balance_msat(1, 0), INITIAL_MSAT - paid_msat);
+}
+
+#[test]
+fn nothing_is_forwarded_for_a_suspended_channel() {
+    let mut net = Net::host_and_clients(2);
+    // The host starts anew and holds the forward, since its payee is not back.
+    net.crash(0);
+    net.start(0);
+    net.connect(1, 0);
+    net.settle();
+    let invoice = net.invoice(2, Some(10_000_000));
+    net.pay(1, &invoice.bolt11).unwrap();
+    suspend(&mut net, 1);
+    net.connect(2, 0);
+    net.settle();
+    net.tick(31_000);
+    assert!(!net.was_received(2, invoice.payment_hash));
+    assert_eq!(net.agreed_balance_msat(2, 0), INITIAL_MSAT);
+}
+
+#[test]
+fn a_client_asks_for_a_larger_channel() {
+    let mut net = Net::host_and_clients(1);
+    let peer = net.id(0);
+    let resize = Command::ResizeChannel { peer, new_capacity_sat: 2_000_000 };
+    net.command(1, resize.clone()).unwrap();
+    let summary = net.channel(1, 0).summary.unwrap();
+    assert_eq!(summary.capacity_msat, 2_000_000_000);
+    assert_eq!(net.agreed_balance_msat(1, 0), INITIAL_MSAT);
+    assert_eq!(net.command(1, resize).unwrap_err().code, "bad_capacity");
+}
+
+#[test]
+fn a_host_does_not_resize() {
+    let mut net = Net::host_and_clients(1);
+    let peer = net.client_id(1, 0);
+    let resize = Command::ResizeChannel { peer, new_capacity_sat: 2_000_000 };
+    assert_eq!(net.command(0, resize).unwrap_err().code, "wrong_role");
+}
