@@ -9,13 +9,14 @@ use bitcoin::{Block, BlockHash};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use steward_wire::Preimage;
 
 use crate::block::preimages_in_block;
 use crate::error::ChainError;
 use crate::file::read_small_file;
 use crate::http::{Answer, AnswerLimit, BaseUrl, HttpClient};
 use crate::limits::{BLOCK_TIMEOUT_MS, MAX_ANSWER_BYTES, MAX_BLOCK_BYTES, MAX_COOKIE_BYTES};
-use crate::source::{BlockSearch, ChainSource, Tip, believable_height};
+use crate::source::{BlockSource, ChainSource, Tip, believable_height};
 
 /// `RPC_INVALID_PARAMETER`: what bitcoind says to a height above its tip.
 const RPC_INVALID_PARAMETER: i64 = -8;
@@ -139,15 +140,17 @@ impl ChainSource for BitcoindSource {
             Err(error) => Err(error),
         }
     }
+}
 
-    fn preimages_at(&mut self, height: u32) -> Result<BlockSearch, ChainError> {
-        let Some(hash) = self.block_hash_at(height)? else { return Ok(BlockSearch::NoBlock) };
+impl BlockSource for BitcoindSource {
+    fn preimages_at(&mut self, height: u32) -> Result<Option<Vec<Preimage>>, ChainError> {
+        let Some(hash) = self.block_hash_at(height)? else { return Ok(None) };
         // Verbosity 0: the block's own bytes, which can be checked against the hash.
         let hex: String = self.call_within(BLOCK_ANSWER, "getblock", json!([hash, 0]))?;
         let endpoint = self.http.endpoint();
         let block: Block =
             deserialize_hex(&hex).map_err(|error| ChainError::malformed(endpoint, error))?;
-        Ok(BlockSearch::Searched(preimages_in_block(endpoint, hash, &block)?))
+        preimages_in_block(endpoint, hash, &block).map(Some)
     }
 }
 

@@ -6,11 +6,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bitcoin::{BlockHash, Network};
+use steward_wire::Preimage;
 
 use crate::error::ChainError;
 use crate::file::{read_small_file_if_present, refusal};
 use crate::limits::{MAX_HEIGHT, MAX_HEIGHT_FILE_BYTES};
-use crate::source::{BlockSearch, ChainSource, Tip};
+use crate::source::{BlockSource, ChainSource, Tip};
 
 /// Reads the time in seconds since 1970. Passed in so that tests own it.
 pub type UnixClock = Arc<dyn Fn() -> u64 + Send + Sync>;
@@ -106,11 +107,6 @@ impl ChainSource for ClockSource {
         Ok(None)
     }
 
-    fn preimages_at(&mut self, _height: u32) -> Result<BlockSearch, ChainError> {
-        // There are no blocks to publish anything in.
-        Ok(BlockSearch::Searched(Vec::new()))
-    }
-
     fn check_network(&mut self, expected: Network) -> Result<(), ChainError> {
         if expected == Network::Regtest {
             return Ok(());
@@ -119,5 +115,12 @@ impl ChainSource for ClockSource {
             "the regtest clock knows no real blocks",
             "Configure bitcoind, esplora or electrum as the chain source.",
         ))
+    }
+}
+
+impl BlockSource for ClockSource {
+    fn preimages_at(&mut self, _height: u32) -> Result<Option<Vec<Preimage>>, ChainError> {
+        // There are no blocks to publish anything in.
+        Ok(Some(Vec::new()))
     }
 }

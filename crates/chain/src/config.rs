@@ -20,7 +20,7 @@ use crate::limits::{
     MIN_POLL_INTERVAL_MS, MIN_STALE_AFTER_S, POLL_TIMEOUT_MS,
 };
 use crate::network::network_name;
-use crate::source::{ChainSource, Tip};
+use crate::source::{BlockSource, ChainSource, Tip};
 use crate::stream::ElectrumUrl;
 use crate::tracker::StaleRule;
 use crate::watcher::WatchSettings;
@@ -128,6 +128,23 @@ impl ChainConfig {
             Plan::Esplora { url } => Box::new(EsploraSource::new(url)),
             Plan::Electrum { url } => Box::new(ElectrumSource::new(url)),
             Plan::Clock(clock) => Box::new(clock),
+        })
+    }
+
+    /// The configured source once more, to look into blocks: large answers do not hold up those
+    /// about the tip. `None` if it is of a kind that cannot.
+    ///
+    /// # Errors
+    /// As [`Self::validate`].
+    pub fn open_blocks(
+        &self,
+        network: Network,
+    ) -> Result<Option<Box<dyn BlockSource>>, ChainError> {
+        Ok(match self.plan(network)? {
+            Plan::Bitcoind { url, auth } => Some(Box::new(BitcoindSource::new(url, auth))),
+            Plan::Esplora { url } => Some(Box::new(EsploraSource::new(url))),
+            Plan::Electrum { .. } => None,
+            Plan::Clock(clock) => Some(Box::new(clock)),
         })
     }
 

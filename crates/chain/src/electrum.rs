@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 
 use crate::error::ChainError;
 use crate::limits::MAX_ANSWER_BYTES;
-use crate::source::{BlockSearch, ChainSource, Tip, believable_height};
+use crate::source::{ChainSource, Tip, believable_height};
 use crate::stream::{Allowance, ElectrumUrl, Stream, connect};
 
 const CLIENT_NAME: &str = "steward";
@@ -127,11 +127,6 @@ impl ChainSource for ElectrumSource {
             Err(ChainError::Refused { .. }) => Ok(None),
             Err(error) => Err(error),
         }
-    }
-
-    fn preimages_at(&mut self, _height: u32) -> Result<BlockSearch, ChainError> {
-        // The protocol finds transactions by the script they pay to, which holds the preimage.
-        Ok(BlockSearch::Unsupported)
     }
 }
 

@@ -5,12 +5,13 @@ use std::str::FromStr;
 use bitcoin::consensus::deserialize;
 use bitcoin::{Block, BlockHash};
 use serde::Deserialize;
+use steward_wire::Preimage;
 
 use crate::block::preimages_in_block;
 use crate::error::ChainError;
 use crate::http::{Answer, AnswerLimit, BaseUrl, HttpClient};
 use crate::limits::{BLOCK_TIMEOUT_MS, MAX_BLOCK_BYTES};
-use crate::source::{BlockSearch, ChainSource, Tip, believable_height};
+use crate::source::{BlockSource, ChainSource, Tip, believable_height};
 
 /// A raw block.
 const BLOCK_ANSWER: AnswerLimit =
@@ -89,15 +90,17 @@ impl ChainSource for EsploraSource {
     fn block_hash_at(&mut self, height: u32) -> Result<Option<BlockHash>, ChainError> {
         self.get_hash(&format!("/block-height/{height}"))
     }
+}
 
-    fn preimages_at(&mut self, height: u32) -> Result<BlockSearch, ChainError> {
-        let Some(hash) = self.block_hash_at(height)? else { return Ok(BlockSearch::NoBlock) };
+impl BlockSource for EsploraSource {
+    fn preimages_at(&mut self, height: u32) -> Result<Option<Vec<Preimage>>, ChainError> {
+        let Some(hash) = self.block_hash_at(height)? else { return Ok(None) };
         let bytes = self
             .get(&format!("/block/{hash}/raw"), BLOCK_ANSWER)?
             .ok_or_else(|| self.malformed("it does not have its own block"))?;
         let block: Block =
             deserialize(&bytes).map_err(|error| self.malformed(&error.to_string()))?;
-        Ok(BlockSearch::Searched(preimages_in_block(self.http.endpoint(), hash, &block)?))
+        preimages_in_block(self.http.endpoint(), hash, &block).map(Some)
     }
 }
 

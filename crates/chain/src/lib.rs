@@ -3,7 +3,7 @@
 //! | Module | Holds |
 //! |---|---|
 //! | `config` | [`ChainConfig`]: the `[chain]` table, and the source it names |
-//! | `source` | [`ChainSource`]: what a source can be asked |
+//! | `source` | [`ChainSource`]: what a source can be asked; [`BlockSource`]: and some about blocks |
 //! | `bitcoind`, `esplora`, `electrum`, `clock` | the four sources |
 //! | `block` | what a block publishes, if it is the one asked for |
 //! | `http`, `stream`, `file` | their bounded reads |
@@ -57,6 +57,6 @@ pub use clock::{ClockSource, HeightHandle, UnixClock, system_clock};
 pub use config::{ChainConfig, Password, SourceKind};
 pub use error::ChainError;
 pub use network::{chain_hash, network_name, parse_network};
-pub use source::{BlockSearch, ChainSource, Tip};
+pub use source::{BlockSource, ChainSource, Tip};
 pub use tracker::{ChainUpdate, SourceHealth, StaleRule, TipTracker};
 pub use watcher::{Step, WatchSettings, Watcher, watch};

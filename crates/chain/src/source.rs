@@ -18,17 +18,6 @@ pub struct Tip {
     pub time_unix: u64,
 }
 
-/// What looking into the block at one height came to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum BlockSearch {
-    /// The whole block was searched: what it publishes (P§6.1), related to us or not.
-    Searched(Vec<Preimage>),
-    /// The best chain has no block at this height, or not yet: nothing was searched.
-    NoBlock,
-    /// This kind of source can never look into blocks.
-    Unsupported,
-}
-
 /// Somebody who knows the best chain. Calls block, each for a bounded time, and each reads a
 /// bounded number of bytes.
 pub trait ChainSource: Send {
@@ -47,13 +36,6 @@ pub trait ChainSource: Send {
     /// Whatever kept the source from answering, see [`ChainError`].
     fn block_hash_at(&mut self, height: u32) -> Result<Option<BlockHash>, ChainError>;
 
-    /// Looks for published preimages in the block at `height` of the source's best chain.
-    ///
-    /// # Errors
-    /// Whatever kept the source from answering, see [`ChainError`]. Above all
-    /// [`ChainError::Malformed`] if it shows another block than the one at that height.
-    fn preimages_at(&mut self, height: u32) -> Result<BlockSearch, ChainError>;
-
     /// Makes sure that the source follows `expected`, by its genesis block.
     ///
     /// # Errors
@@ -67,6 +49,18 @@ pub trait ChainSource: Send {
         }
         Err(ChainError::WrongNetwork { endpoint: self.describe(), expected, found })
     }
+}
+
+/// A source that can look into blocks. An electrum server cannot: its protocol finds transactions
+/// only by scripts that are known already.
+pub trait BlockSource: ChainSource {
+    /// All preimages published (P§6.1) in the block at `height` of the best chain, related to us
+    /// or not, after the whole block was searched; `None` if there is no such block, or not yet.
+    ///
+    /// # Errors
+    /// Whatever kept the source from answering, see [`ChainError`]; [`ChainError::Malformed`] if
+    /// it shows anything but the block at that height.
+    fn preimages_at(&mut self, height: u32) -> Result<Option<Vec<Preimage>>, ChainError>;
 }
 
 /// A height as the source gave it, if it can be one.

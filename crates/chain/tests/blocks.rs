@@ -7,12 +7,10 @@ use bitcoin::consensus::encode::{serialize, serialize_hex};
 use bitcoin::{Block, ScriptBuf};
 use serde_json::{Value, json};
 use steward_chain::limits::{MAX_ANSWER_BYTES, MAX_BLOCK_BYTES};
-use steward_chain::{
-    BlockSearch, ChainConfig, ChainError, ChainSource, ClockSource, Network, SourceKind,
-};
+use steward_chain::{BlockSource, ChainConfig, ChainError, ClockSource, Network, SourceKind};
 use steward_wire::Preimage;
 use steward_wire::onchain::preimage_scripts;
-use support::{FakeChain, Reply, bitcoind_reply, esplora_reply, serve_electrum, serve_http};
+use support::{FakeChain, Reply, bitcoind_reply, esplora_reply, serve_http};
 
 fn preimages(count: u8) -> Vec<Preimage> {
     (1..=count).map(|n| Preimage([n; 32])).collect()
@@ -25,7 +23,7 @@ fn publishing(scripts: &[ScriptBuf]) -> FakeChain {
     chain
 }
 
-fn open(source: SourceKind, url: String) -> Box<dyn ChainSource> {
+fn open(source: SourceKind, url: String) -> Option<Box<dyn BlockSource>> {
     let is_bitcoind = source == SourceKind::Bitcoind;
     let config = ChainConfig {
         source: Some(source),
@@ -34,11 +32,11 @@ fn open(source: SourceKind, url: String) -> Box<dyn ChainSource> {
         password: is_bitcoind.then(|| "secret".to_owned().into()),
         ..ChainConfig::default()
     };
-    config.open(Network::Regtest).unwrap()
+    config.open_blocks(Network::Regtest).unwrap()
 }
 
 /// Both kinds of source that can look into blocks.
-fn following(chain: &FakeChain) -> [Box<dyn ChainSource>; 2] {
+fn following(chain: &FakeChain) -> [Box<dyn BlockSource>; 2] {
     showing(chain, |block| block)
 }
 
@@ -46,7 +44,7 @@ fn following(chain: &FakeChain) -> [Box<dyn ChainSource>; 2] {
 fn showing(
     chain: &FakeChain,
     change: impl Fn(Block) -> Block + Clone + Send + 'static,
-) -> [Box<dyn ChainSource>; 2] {
+) -> [Box<dyn BlockSource>; 2] {
     let raw = move |chain: &FakeChain| serialize(&change(chain.block(3).unwrap()));
     sending(chain, raw)
 }
@@ -55,7 +53,7 @@ fn showing(
 fn sending(
     chain: &FakeChain,
     raw: impl Fn(&FakeChain) -> Vec<u8> + Clone + Send + 'static,
-) -> [Box<dyn ChainSource>; 2] {
+) -> [Box<dyn BlockSource>; 2] {
     let (served, bytes) = (chain.clone(), raw.clone());
     let bitcoind = serve_http(move |request| {
         let asked: Value = serde_json::from_slice(&request.body).unwrap();
@@ -69,7 +67,7 @@ fn sending(
         true => Reply::ok(raw(&served)),
         false => esplora_reply(&served, &request.path),
     });
-    [open(SourceKind::Bitcoind, bitcoind), open(SourceKind::Esplora, esplora)]
+    [open(SourceKind::Bitcoind, bitcoind).unwrap(), open(SourceKind::Esplora, esplora).unwrap()]
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -83,7 +81,7 @@ fn preimages_in_outputs_with_one_and_with_two_pushes_are_found() {
     assert_eq!(scripts.iter().map(|script| script.len()).collect::<Vec<_>>(), [67, 34]);
     for mut source in following(&publishing(&scripts)) {
         let found = source.preimages_at(3).unwrap();
-        assert_eq!(found, BlockSearch::Searched(published.clone()), "{}", source.describe());
+        assert_eq!(found, Some(published.clone()), "{}", source.describe());
     }
 }
 
@@ -97,7 +95,7 @@ fn preimages_of_several_transactions_are_found() {
     chain.replace_tip(block);
     for mut source in following(&chain) {
         let expected = vec![Preimage([1; 32]), Preimage([9; 32])];
-        assert_eq!(source.preimages_at(3).unwrap(), BlockSearch::Searched(expected));
+        assert_eq!(source.preimages_at(3).unwrap(), Some(expected));
     }
 }
 
@@ -106,7 +104,7 @@ fn a_block_that_publishes_nothing_is_searched_with_no_result() {
     let other = ScriptBuf::new_op_return([7; 20]);
     for chain in [publishing(&[]), publishing(&[other])] {
         for mut source in following(&chain) {
-            assert_eq!(source.preimages_at(3).unwrap(), BlockSearch::Searched(Vec::new()));
+            assert_eq!(source.preimages_at(3).unwrap(), Some(Vec::new()));
         }
     }
 }
@@ -114,7 +112,7 @@ fn a_block_that_publishes_nothing_is_searched_with_no_result() {
 #[test]
 fn a_block_that_is_not_there_yet_is_not_searched() {
     for mut source in following(&publishing(&[])) {
-        assert_eq!(source.preimages_at(4).unwrap(), BlockSearch::NoBlock);
+        assert_eq!(source.preimages_at(4).unwrap(), None);
     }
 }
 
@@ -126,7 +124,7 @@ fn after_a_reorg_the_new_block_is_searched() {
     chain.mine_publishing(&preimage_scripts(&[Preimage([8; 32])]), 1);
     for source in &mut sources {
         let found = source.preimages_at(3).unwrap();
-        assert_eq!(found, BlockSearch::Searched(vec![Preimage([8; 32])]));
+        assert_eq!(found, Some(vec![Preimage([8; 32])]));
     }
 }
 
@@ -172,7 +170,7 @@ fn a_block_larger_than_other_answers_is_read() {
     let chain = publishing(&scripts);
     assert!(serialize_hex(&chain.block(3).unwrap()).len() > 2 * MAX_ANSWER_BYTES);
     for mut source in following(&chain) {
-        let BlockSearch::Searched(found) = source.preimages_at(3).unwrap() else { panic!() };
+        let Some(found) = source.preimages_at(3).unwrap() else { panic!() };
         assert_eq!(found.len(), 2 * MAX_ANSWER_BYTES / 32);
     }
 }
@@ -198,7 +196,7 @@ fn a_block_that_bitcoind_has_pruned_is_an_error_and_no_search() {
             false => bitcoind_reply(&chain, &request.body),
         }
     });
-    let error = open(SourceKind::Bitcoind, url).preimages_at(3).unwrap_err();
+    let error = open(SourceKind::Bitcoind, url).unwrap().preimages_at(3).unwrap_err();
     assert!(matches!(error, ChainError::Refused { code: -1, .. }), "{error:?}");
 }
 
@@ -209,19 +207,17 @@ fn a_block_that_esplora_does_not_have_is_an_error_and_no_search() {
         true => Reply::status(404, "Block not found"),
         false => esplora_reply(&chain, &request.path),
     });
-    let error = open(SourceKind::Esplora, url).preimages_at(3).unwrap_err();
+    let error = open(SourceKind::Esplora, url).unwrap().preimages_at(3).unwrap_err();
     assert!(matches!(error, ChainError::Malformed { .. }), "{error:?}");
 }
 
 #[test]
-fn electrum_says_that_it_cannot_look_into_blocks() {
-    let url = serve_electrum(publishing(&preimage_scripts(&preimages(1))));
-    let found = open(SourceKind::Electrum, url).preimages_at(3).unwrap();
-    assert_eq!(found, BlockSearch::Unsupported);
+fn electrum_cannot_look_into_blocks() {
+    assert!(open(SourceKind::Electrum, "tcp://127.0.0.1:1".to_owned()).is_none());
 }
 
 #[test]
 fn the_regtest_clock_has_no_blocks_so_all_are_searched() {
     let (mut source, _) = ClockSource::manual(3, steward_chain::system_clock());
-    assert_eq!(source.preimages_at(3).unwrap(), BlockSearch::Searched(Vec::new()));
+    assert_eq!(source.preimages_at(3).unwrap(), Some(Vec::new()));
 }

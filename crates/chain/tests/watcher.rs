@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use steward_chain::limits::{DEFAULT_STALE_AFTER_S, MAX_BACKOFF_MS, MIN_BACKOFF_MS};
 use steward_chain::{
-    BlockHash, BlockSearch, ChainConfig, ChainError, ChainSource, ClockSource, Network,
-    SourceHealth, SourceKind, Tip, UnixClock, WatchSettings, Watcher, watch,
+    BlockHash, ChainConfig, ChainError, ChainSource, ClockSource, Network, SourceHealth,
+    SourceKind, Tip, UnixClock, WatchSettings, Watcher, watch,
 };
 use support::{FakeChain, Reply, bitcoind_reply, serve_http};
 
@@ -68,9 +68,6 @@ impl<F: FnMut() -> Result<Tip, ChainError> + Send> ChainSource for Scripted<F> {
     }
     fn block_hash_at(&mut self, _: u32) -> Result<Option<BlockHash>, ChainError> {
         Ok(None)
-    }
-    fn preimages_at(&mut self, _: u32) -> Result<BlockSearch, ChainError> {
-        Ok(BlockSearch::Unsupported)
     }
     fn check_network(&mut self, _: Network) -> Result<(), ChainError> {
         Ok(())
