@@ -11,7 +11,7 @@ use steward::client::Client;
 use steward::failure::Failure;
 use steward_api::model::{CreateInvoice, Invoice, Pay, Payment, PaymentState};
 
-use super::network::{Apis, Who};
+use super::network::{Apis, Network, Who};
 use super::rng::Rng;
 use super::{PATIENCE, POLL_INTERVAL};
 
@@ -19,6 +19,8 @@ use super::{PATIENCE, POLL_INTERVAL};
 const THREADS_PER_FLOW: usize = 2;
 /// Every thread makes at least this many payments, however early it is stopped.
 const MIN_PAYMENTS_PER_THREAD: usize = 5;
+/// A payment that is looked at alone.
+const PAYMENT_MSAT: u64 = 20_000_000;
 /// How long a payment request waits for its end.
 const PAY_WAIT: Duration = Duration::from_secs(20);
 
@@ -105,6 +107,10 @@ impl Worker {
                 Ok(failed) if failed.status == PaymentState::Failed && self.rng.is_heads() => ask(),
                 answer => answer,
             };
+            if answer.is_err() {
+                // A payer without its host refuses as fast as it is asked.
+                thread::sleep(POLL_INTERVAL);
+            }
             attempts.push(Attempt { payer, payee, invoice, answer });
         }
         attempts
@@ -134,6 +140,15 @@ pub(crate) fn insist<T>(
 fn is_unanswered(error: &Failure) -> bool {
     const CODES: [&str; 4] = ["daemon_not_running", "connection_lost", "node_stopped", "timeout"];
     CODES.contains(&error.code.as_str())
+}
+
+/// A payment that must succeed, once its payer told so; its invoice.
+#[track_caller]
+pub(crate) fn assert_pays(network: &Network, payer: Who, payee: Who) -> Invoice {
+    let invoice = network.node(payee).create_invoice(PAYMENT_MSAT).unwrap();
+    let payment = pay(network.node(payer).client(), &invoice, PATIENCE).unwrap();
+    assert_eq!(payment.status, PaymentState::Complete, "{payment:?}");
+    invoice
 }
 
 pub(crate) fn create_invoice(api: &Client, amount_msat: u64) -> Result<Invoice, Failure> {

@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use steward::client::Client;
 use steward::cluster::{Cluster, NodeProcess, client_name};
+use steward::failure::Failure;
 use steward_api::model::{Connect, InvokeChannel, Peers};
 use tempfile::TempDir;
 
 use super::load::Load;
 use super::rng::{self, Rng};
-use super::{GIFT_SAT, binary, oracle};
+use super::{GIFT_SAT, binary, oracle, program};
 
 /// A node of a [`Network`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +77,11 @@ impl Network {
         Self { cluster, dir: Some(dir), seed, rng: Rng::new(seed), apis: Arc::new(apis) }
     }
 
+    /// What its random moments come from.
+    pub(crate) fn seed(&self) -> u64 {
+        self.seed
+    }
+
     /// A new directory below the network's.
     pub(crate) fn new_dir(&self, name: &str) -> PathBuf {
         self.dir.as_ref().unwrap().path().join(name)
@@ -120,14 +126,20 @@ impl Network {
     /// Starts nodes that were killed.
     pub(crate) fn restart(&mut self, victims: &[Who]) {
         for who in victims {
-            self.node_mut(*who).restart().unwrap();
-            if let Who::Client(index) = *who {
-                self.apis.set(index, self.node(*who).client());
-            }
+            self.try_restart(*who).unwrap();
         }
         if victims.contains(&HOST) {
             self.reconnect();
         }
+    }
+
+    /// Starts a node that may refuse to.
+    pub(crate) fn try_restart(&mut self, who: Who) -> Result<(), Failure> {
+        self.node_mut(who).restart()?;
+        if let Who::Client(index) = who {
+            self.apis.set(index, self.node(who).client());
+        }
+        Ok(())
     }
 
     /// Clients come back by themselves, each time more slowly: tests do not have that time.
@@ -140,7 +152,17 @@ impl Network {
 
     /// Some time of the load passes; never more than [`LONGEST_DELAY`].
     pub(crate) fn let_pass(&mut self) {
-        thread::sleep(self.rng.moment(LONGEST_DELAY));
+        self.let_pass_up_to(LONGEST_DELAY);
+    }
+
+    /// Some time of the load passes.
+    pub(crate) fn let_pass_up_to(&mut self, longest: Duration) {
+        thread::sleep(self.rng.moment(longest));
+    }
+
+    /// Sends a signal by name, such as `STOP` and `CONT`: a process that is alive and does nothing.
+    pub(crate) fn signal(&self, who: Who, name: &str) {
+        program::signal(self.node(who).process_id().unwrap(), name);
     }
 
     /// Payments flow, and `rounds` times at a random moment the victims are killed together and

@@ -3,16 +3,18 @@
 //! what the payments make them. Asked over the API only.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::thread;
 use std::time::Instant;
 
 use bitcoin::hashes::{Hash, sha256};
 use hex::FromHex;
+use serde::de::DeserializeOwned;
 use steward::client::Client;
 use steward::cluster::NodeProcess;
 use steward_api::model::{
-    ChannelCounts, ChannelDetails, Forwards, Invoice, InvoiceState, Invoices, Payment,
-    PaymentState, Payments, Status,
+    ChannelCounts, ChannelDetails, Forward, Forwards, Invoice, InvoiceState, Invoices, Payment,
+    PaymentState, Payments, Phase, Status,
 };
 use steward_wire::codec::Wire;
 use steward_wire::{LastCrossSignedState, Snapshot};
@@ -21,7 +23,7 @@ use super::load::Attempt;
 use super::network::{Network, Who};
 use super::{GIFT_SAT, PATIENCE, POLL_INTERVAL};
 
-/// One page holds everything a test makes.
+/// Rows asked for at a time.
 const PAGE_ROWS: usize = 1000;
 
 /// Waits until nothing is under way, then compares all books with each other and with what
@@ -42,6 +44,22 @@ pub(crate) fn assert_consistent(network: &Network, attempts: &[Attempt]) {
         assert_balance(network, index, book);
     }
     assert_forwards(network, &books);
+}
+
+/// No node found anything wrong with itself or another, in any of its lives.
+pub(crate) fn assert_no_errors_logged(network: &Network) {
+    let nodes = std::iter::once(&network.cluster.host).chain(&network.cluster.clients);
+    for node in nodes {
+        let errors = logged_errors(node);
+        assert!(errors.is_empty(), "{}: {errors:#?}", node.data_dir().display());
+    }
+}
+
+/// Lines of a node's log that should not be there unless something was wrong.
+pub(crate) fn logged_errors(node: &NodeProcess) -> Vec<String> {
+    let log = fs::read_to_string(node.data_dir().join("log")).unwrap();
+    let is_error = |line: &&str| line.contains(" ERROR ") || line.contains("panicked at");
+    log.lines().filter(is_error).map(str::to_owned).collect()
 }
 
 /// Waits until no node has anything under way and every channel is active with one state.
@@ -68,8 +86,30 @@ fn look_quiet(network: &Network) -> Result<(), String> {
             return Err(format!("{status:?}"));
         }
     }
+    look_settled(network, clients)
+}
+
+/// Waits until these clients and the host hold the same states without HTLCs, in active channels.
+pub(crate) fn await_settled(network: &Network, whose: &[Who]) {
+    let clients = || whose.iter().map(|who| network.node(*who));
+    let deadline = Instant::now() + PATIENCE;
+    while let Err(reason) = look_settled(network, clients()) {
+        assert!(Instant::now() < deadline, "never settled: {reason}");
+        thread::sleep(POLL_INTERVAL);
+    }
+}
+
+fn look_settled<'a>(
+    network: &Network,
+    clients: impl IntoIterator<Item = &'a NodeProcess>,
+) -> Result<(), String> {
     for client in clients {
         let (by_host, by_client) = both_sides(network, client);
+        for side in [&by_host, &by_client] {
+            if side.channel.phase != Phase::Active {
+                return Err(format!("{:?}", side.channel));
+            }
+        }
         let (at_host, at_client) = (state(&by_host), state(&by_client));
         if !at_client.incoming_htlcs.is_empty() || !at_client.outgoing_htlcs.is_empty() {
             return Err(format!("HTLCs in {at_client:?}"));
@@ -89,13 +129,9 @@ struct Books {
 
 impl Books {
     fn of(node: &NodeProcess) -> Self {
-        let page = [("limit", PAGE_ROWS.to_string())];
-        let payments: Payments = node.client().get("/v1/payments", &page).unwrap();
-        let invoices: Invoices = node.client().get("/v1/invoices", &page).unwrap();
-        assert!(payments.next.is_none() && invoices.next.is_none(), "more than one page");
         Self {
-            payments: by_hash(payments.payments, |payment| payment.payment_hash.clone()),
-            invoices: by_hash(invoices.invoices, |invoice| invoice.payment_hash.clone()),
+            payments: by_hash(payments(node.client()), |payment| payment.payment_hash.clone()),
+            invoices: by_hash(invoices(node.client()), |invoice| invoice.payment_hash.clone()),
         }
     }
 
@@ -206,7 +242,9 @@ fn assert_forwards(network: &Network, books: &[Books]) {
     let payments: Vec<&Payment> = books.iter().flat_map(Books::complete).collect();
     assert_eq!(forwards.totals.fulfilled, payments.len() as u64);
     assert_eq!(forwards.totals.fees_msat, payments.iter().map(|p| p.fee_msat).sum::<u64>());
+    let gifts_msat = network.cluster.clients.len() as u64 * GIFT_SAT * 1000;
     let status: Status = network.cluster.host.client().get("/v1/status", &[]).unwrap();
+    assert_eq!(status.owed_to_clients_msat, gifts_msat - forwards.totals.fees_msat);
     let balances = network.cluster.clients.iter().map(|client| {
         let (_, by_client) = both_sides(network, client);
         by_client.channel.balances.unwrap().local_balance_msat
@@ -214,8 +252,28 @@ fn assert_forwards(network: &Network, books: &[Books]) {
     assert_eq!(status.owed_to_clients_msat, balances.sum::<u64>());
 }
 
+/// Each client has what the host's own books of forwards leave it, in the state both signed.
+pub(crate) fn assert_balances_of_the_hosts_books(network: &Network, whose: &[Who]) {
+    let forwards = forwards(network.cluster.host.client());
+    for who in whose {
+        let (by_host, by_client) = both_sides(network, network.node(*who));
+        let id = &by_client.channel.local_id;
+        let fulfilled = || forwards.iter().filter(|forward| forward.fulfilled);
+        let sent = fulfilled().filter(|forward| forward.incoming_peer_id == *id);
+        let received = fulfilled().filter(|forward| forward.outgoing_peer_id == *id);
+        let received_msat: u64 = received.map(|forward| forward.amount_out_msat).sum();
+        let sent_msat: u64 = sent.map(|forward| forward.amount_in_msat).sum();
+        let verified = snapshot(&by_client).verify().expect("both signatures");
+        assert_eq!(verified.client_balance_msat, GIFT_SAT * 1000 + received_msat - sent_msat);
+        assert_eq!(Some(verified), snapshot(&by_host).verify());
+    }
+}
+
 /// The channel of a client, as the host shows it and as the client does.
-fn both_sides(network: &Network, client: &NodeProcess) -> (ChannelDetails, ChannelDetails) {
+pub(crate) fn both_sides(
+    network: &Network,
+    client: &NodeProcess,
+) -> (ChannelDetails, ChannelDetails) {
     let host = &network.cluster.host;
     let by_client = client.channel(host.node_id()).unwrap();
     (host.channel(&by_client.channel.local_id).unwrap(), by_client)
@@ -242,6 +300,37 @@ fn book(books: &[Books], who: Who) -> &Books {
 
 fn hash_of(payment: &Payment) -> &String {
     &payment.payment_hash
+}
+
+/// All payments of a node.
+pub(crate) fn payments(api: &Client) -> Vec<Payment> {
+    pages(api, "/v1/payments", |page: Payments| (page.payments, page.next))
+}
+
+/// All invoices of a node.
+pub(crate) fn invoices(api: &Client) -> Vec<Invoice> {
+    pages(api, "/v1/invoices", |page: Invoices| (page.invoices, page.next))
+}
+
+/// Everything a node forwarded.
+pub(crate) fn forwards(api: &Client) -> Vec<Forward> {
+    pages(api, "/v1/forwards", |page: Forwards| (page.forwards, page.next))
+}
+
+fn pages<P: DeserializeOwned, T>(
+    api: &Client,
+    path: &str,
+    open: impl Fn(P) -> (Vec<T>, Option<u64>),
+) -> Vec<T> {
+    let mut rows = Vec::new();
+    let mut query = vec![("limit", PAGE_ROWS.to_string())];
+    loop {
+        let (page, next) = open(api.get(path, &query).unwrap());
+        rows.extend(page);
+        let Some(next) = next else { return rows };
+        query.truncate(1);
+        query.push(("before", next.to_string()));
+    }
 }
 
 /// Every hash once.

@@ -116,8 +116,7 @@ impl Daemon {
 
     /// Sends a signal by name.
     pub(crate) fn signal(&self, name: &str) {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
+        signal(self.child.id(), name);
     }
 
     /// Waits until it ends by itself.
@@ -146,6 +145,12 @@ impl Drop for Daemon {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Sends a process a signal by name.
+pub(crate) fn signal(process_id: u32, name: &str) {
+    let process_id = process_id.to_string();
+    assert!(Command::new("kill").args(["-s", name, &process_id]).status().unwrap().success());
 }
 
 /// A program that runs `steward` with files limited to `blocks` of 512 bytes each, as on a disk

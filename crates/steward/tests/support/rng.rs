@@ -28,6 +28,11 @@ impl Rng {
         range.start + self.next() % (range.end - range.start)
     }
 
+    /// An index into something of this length, which is not empty.
+    pub(crate) fn below(&mut self, length: usize) -> usize {
+        usize::try_from(self.next() % length as u64).unwrap()
+    }
+
     /// One time in two.
     pub(crate) fn is_heads(&mut self) -> bool {
         self.next().is_multiple_of(2)

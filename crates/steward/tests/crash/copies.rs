@@ -1,0 +1,69 @@
+//! Plain copies of a node's database, as they are made by somebody who does not know
+//! `steward backup`, and what it takes to go on from one.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::support::network::{Network, Who};
+use crate::support::program::refused_start;
+
+const DATABASE: &str = "steward.db";
+const LOG: &str = "steward.db-wal";
+const INDEX: &str = "steward.db-shm";
+
+/// Between the files of a copy: commits and checkpoints go on meanwhile.
+const LONGEST_PAUSE: Duration = Duration::from_millis(100);
+
+/// The files of a database, each as it was at some moment.
+pub(crate) struct DatabaseCopy(PathBuf);
+
+impl DatabaseCopy {
+    /// File by file, in any order, whatever the node does meanwhile.
+    pub(crate) fn take(network: &mut Network, who: Who) -> Self {
+        let from = network.node(who).data_dir().to_owned();
+        let name = format!("copy-{:016x}", network.rng.next());
+        let to = network.new_dir(&name);
+        fs::create_dir(&to).unwrap();
+        let mut names = vec![DATABASE, LOG, INDEX];
+        while !names.is_empty() {
+            let name = names.swap_remove(network.rng.below(names.len()));
+            fs::copy(from.join(name), to.join(name)).unwrap();
+            network.let_pass_up_to(LONGEST_PAUSE);
+        }
+        Self(to)
+    }
+
+    /// Kills the node, puts the copy in the place of its database and starts it. False if the node
+    /// refuses to use it: then it says why, and leaves the files as they are.
+    pub(crate) fn revive(&self, network: &mut Network, who: Who) -> bool {
+        network.kill(&[who]);
+        let dir = network.node(who).data_dir().to_owned();
+        remove_database(&dir);
+        for name in [DATABASE, LOG, INDEX] {
+            fs::copy(self.0.join(name), dir.join(name)).unwrap();
+        }
+        if network.try_restart(who).is_ok() {
+            network.reconnect();
+            return true;
+        }
+        let said = refused_start(&dir, &["network=regtest"]).failure("database_damaged");
+        eprintln!("{who:?} refuses a copy: {said}");
+        for name in [DATABASE, LOG] {
+            let is_untouched =
+                fs::read(dir.join(name)).unwrap() == fs::read(self.0.join(name)).unwrap();
+            assert!(is_untouched, "{name} was changed");
+        }
+        false
+    }
+}
+
+/// As a disk that is gone.
+pub(crate) fn remove_database(dir: &Path) {
+    for name in [DATABASE, LOG, INDEX] {
+        let path = dir.join(name);
+        if path.exists() {
+            fs::remove_file(path).unwrap();
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! A host that goes on from an old copy of its database, or has none left, while its clients hold
+//! proofs of what happened since. What it cannot match it suspends and keeps; it never goes on
+//! from the old state, and clients that did not move notice nothing.
+
+use std::time::Instant;
+
+use hex::FromHex;
+use steward::cluster::NodeProcess;
+use steward_api::model::{ChannelDetails, Invoice, PaymentState, Phase};
+use steward_store::sqlite::SqliteHistory;
+use steward_store::{History, PageRequest};
+use steward_wire::NodeId;
+
+use crate::copies::{DatabaseCopy, remove_database};
+use crate::support::load::{self, Load, assert_pays};
+use crate::support::network::{ALICE, BOB, HOST, Network, Who, turn};
+use crate::support::oracle::{self, snapshot};
+use crate::support::program::{refused_start, steward, steward_with_input};
+use crate::support::{PATIENCE, POLL_INTERVAL};
+
+const CAROL: Who = Who::Client(2);
+const DAVE: Who = Who::Client(3);
+/// Those who pay and are paid after the copy, and those whose channels rest.
+const MOVED: [Who; 2] = [ALICE, BOB];
+const AT_REST: [Who; 2] = [CAROL, DAVE];
+
+const COPIES: usize = 4;
+const MISSING_CHANNEL: u16 = 10;
+
+#[test]
+fn a_host_revived_from_a_copy_made_under_load_suspends_who_is_ahead_and_serves_the_others() {
+    let _turn = turn();
+    let mut network = Network::start(4);
+    let mut copies = vec![DatabaseCopy::take(&mut network, HOST)];
+    let load = Load::start(&network.apis, &[(ALICE, BOB), (BOB, ALICE)], network.rng.next());
+    for _ in 0..COPIES {
+        network.let_pass();
+        copies.push(DatabaseCopy::take(&mut network, HOST));
+    }
+    network.let_pass();
+    let attempts = load.stop();
+    // No copy is the newest state.
+    assert_pays(&network, ALICE, BOB);
+    assert_pays(&network, BOB, ALICE);
+    oracle::assert_consistent(&network, &attempts);
+    let proofs = MOVED.map(|who| by_client(&network, who));
+    let invoice = network.node(CAROL).create_invoice(1_000_000).unwrap();
+
+    let is_revived = copies.iter().rev().any(|copy| copy.revive(&mut network, HOST));
+    assert!(is_revived, "the first copy was made at rest");
+    assert_suspended(&network, &MOVED);
+    oracle::await_settled(&network, &AT_REST);
+    let at_host = MOVED.map(|who| by_host(&network, who));
+    for who in MOVED {
+        assert_evidence(&network, who);
+    }
+    assert_pays(&network, CAROL, DAVE);
+    assert_pays(&network, DAVE, CAROL);
+    assert_moves_nothing(&network, ALICE, &invoice);
+
+    // Neither side forgets or gives in by another start.
+    network.kill(&[HOST, ALICE]);
+    network.restart(&[HOST, ALICE]);
+    assert_suspended(&network, &MOVED);
+    oracle::await_settled(&network, &AT_REST);
+    assert_pays(&network, CAROL, DAVE);
+    for (index, who) in MOVED.into_iter().enumerate() {
+        assert_eq!(snapshot(&by_client(&network, who)), snapshot(&proofs[index]));
+        assert_eq!(by_client(&network, who).signatures_valid, Some(true));
+        assert_eq!(snapshot(&by_host(&network, who)), snapshot(&at_host[index]));
+    }
+}
+
+#[test]
+fn a_host_without_its_database_refuses_its_clients_states_and_they_keep_their_proofs() {
+    let _turn = turn();
+    let mut network = Network::start(2);
+    assert_pays(&network, ALICE, BOB);
+    oracle::await_settled(&network, &MOVED);
+    let proofs = MOVED.map(|who| by_client(&network, who));
+    let host_id = network.cluster.host.node_id().to_owned();
+    lose_the_hosts_database(&mut network);
+    network.restart(&[HOST]);
+    for (who, proof) in MOVED.into_iter().zip(&proofs) {
+        await_phase(network.node(who), &host_id, Phase::Suspended);
+        let after = by_client(&network, who);
+        assert_eq!(after.channel.suspension.as_ref().unwrap().error_code, Some(MISSING_CHANNEL));
+        assert_eq!(snapshot(&after), snapshot(proof));
+        assert_eq!(after.signatures_valid, Some(true));
+        // The host has what it was shown, and has not made it its own.
+        assert_evidence(&network, who);
+        let unknown = network.node(HOST).channel(&proof.channel.local_id).unwrap_err();
+        assert_eq!(unknown.code, "unknown_channel");
+    }
+}
+
+/// The seed is left; the operator makes an empty database, by a command that says what it means.
+fn lose_the_hosts_database(network: &mut Network) {
+    let dir = network.node(HOST).data_dir().to_owned();
+    let shown = steward(&dir, &["seed", "--yes"]).success();
+    network.kill(&[HOST]);
+    remove_database(&dir);
+    refused_start(&dir, &["network=regtest"]).failure("database_not_found");
+    let init = ["--set", "network=regtest", "init", "--restore"];
+    steward_with_input(&dir, &init, shown["words"].as_str().unwrap()).success();
+}
+
+/// On both sides.
+#[track_caller]
+fn assert_suspended(network: &Network, whose: &[Who]) {
+    for who in whose {
+        let client_id = by_client(network, *who).channel.local_id;
+        await_phase(network.node(HOST), &client_id, Phase::Suspended);
+        await_phase(network.node(*who), network.cluster.host.node_id(), Phase::Suspended);
+    }
+}
+
+/// The host keeps the newer state it was shown.
+#[track_caller]
+fn assert_evidence(network: &Network, who: Who) {
+    let id = by_client(network, who).channel.local_id;
+    let peer = NodeId(<[u8; 33]>::from_hex(&id).unwrap());
+    let database = network.node(HOST).data_dir().join("steward.db");
+    let history = SqliteHistory::open(&database).unwrap();
+    let rows = history.evidence(Some(&peer), PageRequest::newest(10)).unwrap().rows;
+    let shown = by_client(network, who);
+    let state = steward_wire::codec::Wire::encode(&snapshot(&shown).state);
+    assert!(rows.iter().any(|row| row.body == state), "{rows:?}");
+}
+
+/// The payment is refused or fails, and the payer's balance stays.
+#[track_caller]
+fn assert_moves_nothing(network: &Network, payer: Who, invoice: &Invoice) {
+    let before = snapshot(&by_client(network, payer)).verify().unwrap();
+    let answer = load::pay(network.node(payer).client(), invoice, PATIENCE);
+    let is_refused = answer.as_ref().map_or(true, |payment| payment.status == PaymentState::Failed);
+    assert!(is_refused, "{answer:?}");
+    let after = snapshot(&by_client(network, payer)).verify().unwrap();
+    assert_eq!(after.client_balance_msat, before.client_balance_msat);
+}
+
+fn by_client(network: &Network, who: Who) -> ChannelDetails {
+    network.node(who).channel(network.cluster.host.node_id()).unwrap()
+}
+
+fn by_host(network: &Network, who: Who) -> ChannelDetails {
+    network.node(HOST).channel(&by_client(network, who).channel.local_id).unwrap()
+}
+
+#[track_caller]
+fn await_phase(node: &NodeProcess, peer_id: &str, phase: Phase) {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let channel = node.channel(peer_id).unwrap().channel;
+        if channel.phase == phase {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{channel:?}");
+        std::thread::sleep(POLL_INTERVAL);
+    }
+}

@@ -1,0 +1,15 @@
+//! Real processes that lose more than their memory: storms of kills, disks copied at arbitrary
+//! moments and put back.
+//!
+//! - `storm`: random nodes killed at random times for a bounded while
+//! - `copies`: plain copies of a running node's directory, and restoring them
+//! - `lost_client`: a client goes on from an old copy
+//! - `lost_host`: a host does, or has nothing left
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers are tests too")]
+
+mod copies;
+mod lost_client;
+mod lost_host;
+mod storm;
+#[path = "../support/mod.rs"]
+mod support;
