@@ -19,6 +19,7 @@ use crate::limits::{
     DOCTOR_CONNECT_TIMEOUT, EARLIEST_PLAUSIBLE_UNIX, MAX_CLOCK_BEHIND_TIP_S, MIN_FREE_DISK_BYTES,
     WARN_FREE_DISK_BYTES,
 };
+use crate::search::CANNOT_SEARCH_HINT;
 use crate::seed::{SEED_FILE, Seed, SeedError};
 
 /// One thing looked at.
@@ -64,6 +65,7 @@ pub fn examine(sources: &Sources) -> Vec<Check> {
     checks.extend(listening.map(|address| port("listen_port", *address, is_running)));
     checks.push(port("api_port", config.api.address, is_running));
     checks.extend(chain_and_clock(&config));
+    checks.push(block_search(&config));
     checks.push(reachability(&config, is_running));
     checks
 }
@@ -257,6 +259,32 @@ fn chain_and_clock(config: &Config) -> Vec<Check> {
         false => ok("chain_source", detail),
     };
     vec![chain, clock(now_unix, Some(tip.time_unix))]
+}
+
+/// Tried on the last block: a pruned bitcoind has it, and a source that fails here would hold
+/// expired HTLCs on the day they matter.
+fn block_search(config: &Config) -> Check {
+    let name = "block_search";
+    let network = config.node.network;
+    let searched = config.chain.open_blocks(network).and_then(|source| {
+        let Some(mut source) = source else { return Ok(false) };
+        source.check_network(network)?;
+        let height = source.tip()?.height;
+        source.preimages_at(height).map(|_found| true)
+    });
+    match searched {
+        Ok(true) => ok(name, "the last block was searched for published preimages".to_owned()),
+        Ok(false) => warn(
+            name,
+            "the chain source cannot look into blocks: an HTLC that expired is failed back without a look at the chain",
+            CANNOT_SEARCH_HINT,
+        ),
+        Err(error) => fail(
+            name,
+            format!("the last block cannot be read, so expired HTLCs would be held: {error}"),
+            error.hint(),
+        ),
+    }
 }
 
 fn clock(now_unix: u64, tip_unix: Option<u64>) -> Check {

@@ -30,6 +30,7 @@
 //! - [`metrics`]: what it counts
 //! - [`doctor`]: what a newcomer gets wrong
 //! - `queue`, `engine_thread`, `perform`, `pumps`: the pipeline
+//! - `search`: looks into blocks for published preimages
 //! - `replies`, `stop`: who waits for what
 //! - [`limits`]: every bound
 #![forbid(unsafe_code)]
@@ -53,6 +54,7 @@ mod perform;
 mod pumps;
 mod queue;
 mod replies;
+mod search;
 mod stop;
 
 pub use config::{Config, ConfigError, EffectiveConfig, Sources};

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use steward_engine::limits::SEARCH_REORG_BLOCKS;
+
 /// Largest seed file read: 24 words of at most 8 letters, and white space.
 pub const MAX_SEED_FILE_BYTES: usize = 1024;
 
@@ -50,6 +52,12 @@ pub const MAX_BUFFERED_EVENTS: usize = 4096;
 
 /// Chain updates that may wait for the engine.
 pub const MAX_QUEUED_CHAIN_UPDATES: usize = 16;
+
+/// Blocks searched for preimages before the engine hears of it. A block can publish about 26 000
+/// of them, so all of these hold at most 55 MB.
+pub const MAX_BLOCKS_PER_SEARCH: u32 = 64;
+// Each search begins this much before the end of the last one, and must get further.
+const _: () = assert!(MAX_BLOCKS_PER_SEARCH > SEARCH_REORG_BLOCKS);
 
 /// Time for the chain source's first answer before the node starts without it.
 pub const FIRST_TIP_TIMEOUT: Duration = Duration::from_secs(5);

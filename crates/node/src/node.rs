@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use bitcoin::constants::ChainHash;
-use steward_chain::{ChainSource, ChainUpdate, Tip, WatchSettings, system_clock};
+use steward_chain::{BlockSource, ChainSource, ChainUpdate, Tip, WatchSettings, system_clock};
 use steward_engine::{Action, Engine, Error, Event, Keys};
 use steward_graph::Graph;
 use steward_p2p::{
@@ -36,6 +36,7 @@ use crate::perform::{Performer, Routes};
 use crate::pumps::{chain_input, pump_chain, pump_peers};
 use crate::queue::{InputReceiver, InputSender, input_queue};
 use crate::replies::Replies;
+use crate::search::{SearchRequest, search_blocks, search_requests};
 use crate::seed::Seed;
 use crate::stop::{Stop, StopOnPanic};
 
@@ -50,6 +51,9 @@ pub struct NodeParts {
     pub store: Box<dyn Store>,
     /// Where it learns the height.
     pub chain: Box<dyn ChainSource>,
+    /// Where it looks for published preimages. `None`: an expired HTLC is failed back without a
+    /// look at the chain.
+    pub blocks: Option<Box<dyn BlockSource>>,
 }
 
 impl Node {
@@ -61,14 +65,16 @@ impl Node {
     /// `seed_missing`, `database_not_found`, `listen_failed`.
     pub async fn start(config: Config) -> Result<NodeHandle, Error> {
         config.check()?;
-        let chain = config.chain.open(config.node.network).map_err(|error| chain_error(&error))?;
+        let network = config.node.network;
+        let chain = config.chain.open(network).map_err(|error| chain_error(&error))?;
+        let blocks = config.chain.open_blocks(network).map_err(|error| chain_error(&error))?;
         let (config, opened) = blocking(move || {
             let opened = data_dir::open(&config);
             (config, opened)
         })
         .await?;
         let (seed, store) = opened?;
-        Self::start_with(config, NodeParts { seed, store: Box::new(store), chain }).await
+        Self::start_with(config, NodeParts { seed, store: Box::new(store), chain, blocks }).await
     }
 
     /// Starts a node on these parts. Only the graph is kept in the data directory.
@@ -79,10 +85,10 @@ impl Node {
         for warning in config.check()? {
             tracing::warn!(key = warning.key, hint = warning.hint, "{}", warning.message);
         }
-        let NodeParts { seed, store, chain } = parts;
+        let NodeParts { seed, store, chain, blocks } = parts;
         let prepare = move || Prepared::new(config, &seed, store);
         let prepared = blocking(prepare).await??;
-        prepared.run(chain).await
+        prepared.run(chain, blocks).await
     }
 }
 
@@ -113,9 +119,13 @@ impl Prepared {
         Ok(Self { config, keys, engine, store, history, graph, height, started_ms })
     }
 
-    async fn run(self, chain: Box<dyn ChainSource>) -> Result<NodeHandle, Error> {
+    async fn run(
+        self,
+        chain: Box<dyn ChainSource>,
+        blocks: Option<Box<dyn BlockSource>>,
+    ) -> Result<NodeHandle, Error> {
         let (transport, peer_events) = Transport::new(transport_config(&self.config));
-        let started = self.run_on(transport.clone(), peer_events, chain).await;
+        let started = self.run_on(transport.clone(), peer_events, chain, blocks).await;
         if started.is_err() {
             // Addresses bound so far are given back.
             transport.shutdown().await;
@@ -128,6 +138,7 @@ impl Prepared {
         transport: Transport,
         peer_events: mpsc::Receiver<steward_p2p::Event>,
         chain: Box<dyn ChainSource>,
+        blocks: Option<Box<dyn BlockSource>>,
     ) -> Result<NodeHandle, Error> {
         let info = self.info(listen(&transport, &self.config.listen.addresses, &self.keys).await?);
         let (inputs, engine_inputs) = input_queue();
@@ -142,7 +153,10 @@ impl Prepared {
         let mut tasks = JoinSet::new();
         let updates = follow_chain(chain, self.watch_settings()?, &links, &mut tasks).await?;
         let (graph, history) = (Arc::clone(&self.graph), Arc::clone(&self.history));
-        let engine_thread = self.start_threads(engine_inputs, &links)?;
+        let (searches, requests) = search_requests();
+        let engine_thread = self.start_threads(engine_inputs, searches, &links)?;
+        let (inputs, stop) = (links.inputs.clone(), links.stop.clone());
+        tasks.spawn(search_blocks(blocks, info.network, requests, inputs, stop));
         tasks.spawn(pump_chain(updates, links.inputs.clone()));
         tasks.spawn(pump_peers(peer_events, links.inputs.clone()));
         tasks.spawn(keep_graph(Arc::clone(&graph), info.data_dir.clone()));
@@ -179,7 +193,12 @@ impl Prepared {
         settings.map_err(|error| chain_error(&error))
     }
 
-    fn start_threads(self, inputs: InputReceiver, links: &Links) -> Result<EngineJoin, Error> {
+    fn start_threads(
+        self,
+        inputs: InputReceiver,
+        searches: mpsc::Sender<SearchRequest>,
+        links: &Links,
+    ) -> Result<EngineJoin, Error> {
         let counters = Arc::clone(&links.counters);
         let performer = Performer {
             transport: Arc::new(links.transport.clone()),
@@ -193,6 +212,7 @@ impl Prepared {
                 links.inputs.clone(),
                 Arc::clone(&counters),
             ),
+            searches,
             keys: self.keys,
         };
         let guard = StopOnPanic { stop: links.stop.clone(), thread: "store" };

@@ -11,6 +11,7 @@ use steward_graph::Graph;
 use steward_p2p::{ConnectionId, CustomMessage, PeerAddress, PeerTransport, Reconnector};
 use steward_wire::NodeId;
 use tokio::runtime::Handle;
+use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio::sync::{Semaphore, broadcast};
 
 use crate::clock::now_ms;
@@ -20,6 +21,7 @@ use crate::metrics::Counters;
 use crate::queue::InputSender;
 use crate::random::random_bytes;
 use crate::replies::Replies;
+use crate::search::SearchRequest;
 
 /// Everything an action can touch.
 pub(crate) struct Performer {
@@ -29,6 +31,7 @@ pub(crate) struct Performer {
     pub(crate) replies: Replies,
     pub(crate) events: broadcast::Sender<Event>,
     pub(crate) routes: Routes,
+    pub(crate) searches: mpsc::Sender<SearchRequest>,
 }
 
 impl Performer {
@@ -49,14 +52,26 @@ impl Performer {
                 Action::Reply { reply, result } => self.replies.answer(reply, result),
                 Action::FindRoute(request) => self.routes.find(request),
                 Action::PathResult(result) => self.routes.record(result),
-                // Unanswered, expired HTLCs are held.
-                Action::SearchBlocks { .. } => {}
+                Action::SearchBlocks { from_height, to_height } => {
+                    self.search(SearchRequest { from_height, to_height });
+                }
                 // Without subscribers nobody is told; the event is in the store.
                 Action::Notice(event) => drop(self.events.send(event)),
                 Action::Log { level, code, peer, text } => log(level, code, peer, &text),
             }
         }
         sends.flush(&*self.transport);
+    }
+
+    /// Unanswered, the engine holds expired HTLCs: what is lost here is asked for after a restart.
+    fn search(&self, request: SearchRequest) {
+        match self.searches.try_send(request) {
+            // Closed: the node is stopping.
+            Ok(()) | Err(TrySendError::Closed(_)) => {}
+            Err(TrySendError::Full(request)) => {
+                tracing::error!(code = "bug", ?request, "a second search before the first ended");
+            }
+        }
     }
 
     fn keep_connected(&self, peer: NodeId, is_host: bool, addresses: &[String]) {
@@ -171,6 +186,7 @@ mod tests {
 
     use super::*;
     use crate::queue::input_queue;
+    use crate::search::search_requests;
     use crate::seed::Seed;
 
     /// Writes down what it is asked to do.
@@ -209,6 +225,7 @@ mod tests {
                 input_queue().0,
                 Arc::default(),
             ),
+            searches: search_requests().0,
             keys,
         }
     }

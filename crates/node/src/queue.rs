@@ -108,6 +108,7 @@ impl Drop for InputReceiver {
 fn weight(input: &Input) -> u32 {
     let bytes = match input {
         Input::Frames { frames, .. } => frames.iter().map(|(_, payload)| payload.len()).sum(),
+        Input::Searched { preimages, .. } => size_of_val(preimages.as_slice()),
         _ => 0,
     };
     u32::try_from(1 + bytes / INPUT_WEIGHT_BYTES)

@@ -64,6 +64,23 @@ fn an_unreachable_chain_source_fails() {
 }
 
 #[test]
+fn a_source_that_cannot_look_into_blocks_is_warned_of() {
+    let dir = tempfile::tempdir().unwrap();
+    let flags = ["chain.source=electrum", "chain.url=tcp://127.0.0.1:1"];
+    let search = check(dir.path(), &flags, "block_search");
+    assert_eq!(search.status, Status::Warn);
+    assert!(search.hint.contains("bitcoind or esplora"), "{}", search.hint);
+}
+
+#[test]
+fn blocks_that_cannot_be_read_fail() {
+    let dir = tempfile::tempdir().unwrap();
+    let flags = ["chain.source=esplora", "chain.url=http://127.0.0.1:1"];
+    assert_eq!(check(dir.path(), &flags, "block_search").status, Status::Fail);
+    assert_eq!(check(dir.path(), &[], "block_search").status, Status::Ok);
+}
+
+#[test]
 fn a_port_of_another_program_fails() {
     let dir = tempfile::tempdir().unwrap();
     let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

@@ -61,7 +61,9 @@ async fn fragile_node() -> Fragile {
     let store = FragileStore { inner: MemoryStore::new(), broken: Arc::clone(&broken) };
     let config = config(dir.path(), &[]);
     let chain = config.chain.open(config.node.network).unwrap();
-    let parts = NodeParts { seed: Seed::generate().unwrap(), store: Box::new(store), chain };
+    let blocks = config.chain.open_blocks(config.node.network).unwrap();
+    let parts =
+        NodeParts { seed: Seed::generate().unwrap(), store: Box::new(store), chain, blocks };
     let handle = Node::start_with(config, parts).await.unwrap();
     Fragile { _dir: dir, handle, broken }
 }
@@ -118,6 +120,7 @@ async fn a_node_does_not_start_on_another_networks_chain() {
         seed: Seed::generate().unwrap(),
         store: Box::new(MemoryStore::new()),
         chain: Box::new(chain),
+        blocks: None,
     };
     // The clock is regtest's.
     let config = config(
