@@ -53,7 +53,7 @@ fn a_payment_in_flight_in_the_copy_that_succeeded_afterwards_is_not_called_faile
     let invoice = network.node(BOB).create_invoice(PAYMENT_MSAT).unwrap();
     network.signal(BOB, "STOP");
     start_paying(&network, &invoice);
-    await_outgoing_htlcs(&network, 1);
+    await_htlc_of_alice(&network);
     let copy = DatabaseCopy::take(&mut network, ALICE);
     network.signal(BOB, "CONT");
     assert_ends_complete(&network, &invoice);
@@ -164,12 +164,13 @@ fn start_paying(network: &Network, invoice: &Invoice) {
     });
 }
 
-fn await_outgoing_htlcs(network: &Network, count: u16) {
+/// In the state of both sides.
+pub(crate) fn await_htlc_of_alice(network: &Network) {
     await_true("no HTLC both have signed", || {
         let (by_host, by_client) = oracle::both_sides(network, network.node(ALICE));
         let (at_host, at_client) = (by_host.channel.balances, by_client.channel.balances);
-        at_host.is_some_and(|balances| balances.incoming_htlcs == count)
-            && at_client.is_some_and(|balances| balances.outgoing_htlcs == count)
+        at_host.is_some_and(|balances| balances.incoming_htlcs == 1)
+            && at_client.is_some_and(|balances| balances.outgoing_htlcs == 1)
     });
 }
 

@@ -16,7 +16,7 @@ use crate::support::load::{self, Load, assert_pays};
 use crate::support::network::{ALICE, BOB, HOST, Network, Who, turn};
 use crate::support::oracle::{self, snapshot};
 use crate::support::program::{refused_start, steward, steward_with_input};
-use crate::support::{PATIENCE, POLL_INTERVAL};
+use crate::support::{PATIENCE, POLL_INTERVAL, binary};
 
 const CAROL: Who = Who::Client(2);
 const DAVE: Who = Who::Client(3);
@@ -94,8 +94,35 @@ fn a_host_without_its_database_refuses_its_clients_states_and_they_keep_their_pr
     }
 }
 
+#[test]
+#[ignore = "the refusal suspends the client, and a host without the channel cannot lift that"]
+fn a_host_that_refused_its_clients_states_takes_them_once_it_is_told_to() {
+    let _turn = turn();
+    let mut network = Network::start(2);
+    assert_pays(&network, ALICE, BOB);
+    oracle::await_settled(&network, &MOVED);
+    let proofs = MOVED.map(|who| by_client(&network, who));
+    let host_id = network.cluster.host.node_id().to_owned();
+    lose_the_hosts_database(&mut network);
+    network.restart(&[HOST]);
+    for who in MOVED {
+        await_phase(network.node(who), &host_id, Phase::Suspended);
+    }
+    // The operator reads why.
+    network.kill(&[HOST]);
+    restart_host_with_adoption(&mut network);
+    for who in MOVED {
+        await_phase(network.node(who), &host_id, Phase::Active);
+    }
+    oracle::await_settled(&network, &MOVED);
+    for (who, proof) in MOVED.into_iter().zip(&proofs) {
+        assert_eq!(snapshot(&by_client(&network, who)), snapshot(proof));
+    }
+    assert_pays(&network, BOB, ALICE);
+}
+
 /// The seed is left; the operator makes an empty database, by a command that says what it means.
-fn lose_the_hosts_database(network: &mut Network) {
+pub(crate) fn lose_the_hosts_database(network: &mut Network) {
     let dir = network.node(HOST).data_dir().to_owned();
     let shown = steward(&dir, &["seed", "--yes"]).success();
     network.kill(&[HOST]);
@@ -105,9 +132,19 @@ fn lose_the_hosts_database(network: &mut Network) {
     steward_with_input(&dir, &init, shown["words"].as_str().unwrap()).success();
 }
 
+/// Told to believe its clients, who come back at once.
+pub(crate) fn restart_host_with_adoption(network: &mut Network) {
+    let listening = network.node(HOST).address().split_once('@').unwrap().1.to_owned();
+    let settings = [format!("listen.addresses={listening}"), "host.adopt_lost_state=true".into()];
+    let settings = settings.each_ref().map(String::as_str);
+    let dir = network.node(HOST).data_dir().to_owned();
+    *network.node_mut(HOST) = NodeProcess::start(binary(), &dir, &settings).unwrap();
+    network.reconnect();
+}
+
 /// On both sides.
 #[track_caller]
-fn assert_suspended(network: &Network, whose: &[Who]) {
+pub(crate) fn assert_suspended(network: &Network, whose: &[Who]) {
     for who in whose {
         let client_id = by_client(network, *who).channel.local_id;
         await_phase(network.node(HOST), &client_id, Phase::Suspended);
@@ -117,7 +154,7 @@ fn assert_suspended(network: &Network, whose: &[Who]) {
 
 /// The host keeps the newer state it was shown.
 #[track_caller]
-fn assert_evidence(network: &Network, who: Who) {
+pub(crate) fn assert_evidence(network: &Network, who: Who) {
     let id = by_client(network, who).channel.local_id;
     let peer = NodeId(<[u8; 33]>::from_hex(&id).unwrap());
     let database = network.node(HOST).data_dir().join("steward.db");
@@ -139,7 +176,7 @@ fn assert_moves_nothing(network: &Network, payer: Who, invoice: &Invoice) {
     assert_eq!(after.client_balance_msat, before.client_balance_msat);
 }
 
-fn by_client(network: &Network, who: Who) -> ChannelDetails {
+pub(crate) fn by_client(network: &Network, who: Who) -> ChannelDetails {
     network.node(who).channel(network.cluster.host.node_id()).unwrap()
 }
 
@@ -148,7 +185,7 @@ fn by_host(network: &Network, who: Who) -> ChannelDetails {
 }
 
 #[track_caller]
-fn await_phase(node: &NodeProcess, peer_id: &str, phase: Phase) {
+pub(crate) fn await_phase(node: &NodeProcess, peer_id: &str, phase: Phase) {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let channel = node.channel(peer_id).unwrap().channel;

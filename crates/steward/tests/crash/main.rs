@@ -5,11 +5,15 @@
 //! - `copies`: plain copies of a running node's directory, and restoring them
 //! - `lost_client`: a client goes on from an old copy
 //! - `lost_host`: a host does, or has nothing left
+//! - `stale_htlcs`: what those hosts make of HTLCs that may have ended since
+//! - `twins`: one directory wanted twice, one seed run twice
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers are tests too")]
 
 mod copies;
 mod lost_client;
 mod lost_host;
+mod stale_htlcs;
 mod storm;
 #[path = "../support/mod.rs"]
 mod support;
+mod twins;

@@ -3,9 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use steward_api::model::PaymentState;
-
-use crate::support::load::{Attempt, Load};
+use crate::support::load::Load;
 use crate::support::network::{HOST, Network, Who};
 use crate::support::oracle;
 
@@ -36,7 +34,7 @@ fn a_storm_of_kills_loses_nothing() {
     let load = Load::start(&network.apis, &all_directions(), network.rng.next());
     let log = rage(&mut network);
     let attempts = load.stop();
-    let complete = attempts.iter().filter(|attempt| is_complete(attempt)).count();
+    let complete = attempts.iter().filter(|attempt| attempt.is_complete()).count();
     eprintln!("{log:?}, {} payments asked for, {complete} complete", attempts.len());
     oracle::assert_consistent(&network, &attempts);
     oracle::assert_no_errors_logged(&network);
@@ -100,8 +98,4 @@ fn all_directions() -> Vec<(Who, Who)> {
     let clients = || (0..CLIENTS).map(Who::Client);
     let pairs = clients().flat_map(|payer| clients().map(move |payee| (payer, payee)));
     pairs.filter(|(payer, payee)| payer != payee).collect()
-}
-
-fn is_complete(attempt: &Attempt) -> bool {
-    attempt.answer.as_ref().is_ok_and(|payment| payment.status == PaymentState::Complete)
 }

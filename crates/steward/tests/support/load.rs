@@ -34,6 +34,13 @@ pub(crate) struct Attempt {
     pub(crate) answer: Result<Payment, Failure>,
 }
 
+impl Attempt {
+    /// Whether the payer was told so.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.answer.as_ref().is_ok_and(|payment| payment.status == PaymentState::Complete)
+    }
+}
+
 /// Payments under way until stopped.
 pub(crate) struct Load {
     stop: Arc<AtomicBool>,

@@ -103,9 +103,13 @@ impl Network {
 
     /// A further client, which has no channel yet.
     pub(crate) fn add_client(&mut self) -> Who {
+        let dir = self.cluster.dir.join(client_name(self.cluster.clients.len()));
+        self.adopt_client(NodeProcess::start(binary(), &dir, &[]).unwrap())
+    }
+
+    /// Counts a node that runs among the clients.
+    pub(crate) fn adopt_client(&mut self, client: NodeProcess) -> Who {
         let index = self.cluster.clients.len();
-        let dir = self.cluster.dir.join(client_name(index));
-        let client = NodeProcess::start(binary(), &dir, &[]).unwrap();
         self.apis.set(index, client.client());
         self.cluster.clients.push(client);
         Who::Client(index)
@@ -144,10 +148,22 @@ impl Network {
 
     /// Clients come back by themselves, each time more slowly: tests do not have that time.
     pub(crate) fn reconnect(&self) {
-        let request = Connect { peer: self.cluster.host.address() };
-        for client in self.cluster.clients.iter().filter(|node| node.process_id().is_some()) {
-            let _: Peers = client.client().post("/v1/peers", &request).unwrap();
+        for index in 0..self.cluster.clients.len() {
+            if self.cluster.clients[index].process_id().is_some() {
+                self.connect(Who::Client(index));
+            }
         }
+    }
+
+    /// Makes a client connect to its host now, unless it is connected.
+    pub(crate) fn connect(&self, who: Who) {
+        self.connect_to(who, &self.cluster.host.address());
+    }
+
+    /// The same to a host at another address, which replaces the one that was known.
+    pub(crate) fn connect_to(&self, who: Who, peer: &str) {
+        let request = Connect { peer: peer.to_owned() };
+        let _: Peers = self.node(who).client().post("/v1/peers", &request).unwrap();
     }
 
     /// Some time of the load passes; never more than [`LONGEST_DELAY`].

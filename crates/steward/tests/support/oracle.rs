@@ -288,7 +288,7 @@ fn state(details: &ChannelDetails) -> LastCrossSignedState {
     snapshot(details).state
 }
 
-fn assert_preimage(hash: &str, preimage: Option<&str>) {
+pub(crate) fn assert_preimage(hash: &str, preimage: Option<&str>) {
     let preimage = <[u8; 32]>::from_hex(preimage.expect("a proof of payment")).unwrap();
     assert_eq!(sha256::Hash::hash(&preimage).to_string(), hash);
 }
