@@ -39,10 +39,15 @@ fn the_document_lists_every_route() {
             "get /v1/status",
             "post /v1/backup",
             "post /v1/channels",
+            "post /v1/channels/{peer_id}/accept-override",
+            "post /v1/channels/{peer_id}/override",
+            "post /v1/channels/{peer_id}/resize",
+            "post /v1/channels/{peer_id}/suspend",
             "post /v1/invoices",
             "post /v1/keysend",
             "post /v1/payments",
             "post /v1/peers",
+            "post /v1/preimages",
             "post /v1/stop",
         ]
     );

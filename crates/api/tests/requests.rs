@@ -3,30 +3,13 @@
 
 mod common;
 
-use common::{code, invoice, invoice_hash, payment, peer, server};
+use common::{channel, code, invoice, invoice_hash, payment, peer, server};
 use serde_json::json;
-use steward_channel::{Phase, Role};
-use steward_engine::command::ChannelInfo;
+use steward_channel::Role;
 use steward_engine::error::Blame;
 use steward_engine::row::{HtlcKey, InvoiceRow, PaymentStatus, RowKey, Write};
 use steward_engine::{Command, Error, Reply};
-use steward_wire::{PaymentHash, Preimage, ShortChannelId};
-
-fn channel(role: Role) -> ChannelInfo {
-    ChannelInfo {
-        peer: peer(),
-        local: peer(),
-        short_channel_id: ShortChannelId(1),
-        summary: None,
-        phase: Phase::Offline,
-        role,
-        suspension: None,
-        peer_policy: None,
-        override_balance_msat: None,
-        state: None,
-        signatures_valid: None,
-    }
-}
+use steward_wire::{PaymentHash, Preimage};
 
 #[test]
 fn every_blame_has_its_status() {

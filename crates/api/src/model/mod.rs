@@ -18,8 +18,10 @@ pub use node::{
 };
 pub use payment::{
     Hop, Payment, PaymentDetails, PaymentFailure, PaymentPart, PaymentState, Payments,
+    SubmittedPreimage,
 };
 pub use request::{
-    BackupRequest, Connect, CreateInvoice, DecodeQuery, EventsQuery, InvoicePageQuery,
-    InvokeChannel, Keysend, PageQuery, Pay, StatusPageQuery, WaitQuery,
+    AcceptOverride, BackupRequest, Connect, CreateInvoice, DecodeQuery, EventsQuery,
+    InvoicePageQuery, InvokeChannel, Keysend, PageQuery, Pay, ProposeOverride, ResizeChannel,
+    StatusPageQuery, SubmitPreimage, WaitQuery,
 };

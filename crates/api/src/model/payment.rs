@@ -96,6 +96,13 @@ pub struct Hop {
     pub short_channel_id: String,
 }
 
+/// A preimage that was handed in and used.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SubmittedPreimage {
+    /// What it is the preimage of.
+    pub payment_hash: String,
+}
+
 impl From<PaymentStatus> for PaymentState {
     fn from(status: PaymentStatus) -> Self {
         match status {

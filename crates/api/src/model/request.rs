@@ -19,6 +19,42 @@ pub struct InvokeChannel {
     pub wait_ms: Option<u64>,
 }
 
+/// As host: proposes balances for a suspended channel.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ProposeOverride {
+    /// What would be ours; the rest of the capacity would be the client's.
+    pub our_balance_msat: u64,
+}
+
+/// As client: accepts the balances the host proposes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AcceptOverride {
+    /// What would be ours: `override_balance_msat` of the channel. Refused if the host proposes
+    /// anything else by now.
+    pub our_balance_msat: u64,
+}
+
+/// As client: asks for a larger channel.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ResizeChannel {
+    /// What the channel shall hold in all: more than now, in whole satoshi.
+    pub capacity_msat: u64,
+    /// How long to wait until the host has signed; default 60 000.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait_ms: Option<u64>,
+}
+
+/// Hands in a preimage.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SubmitPreimage {
+    /// 32 bytes in hexadecimal.
+    pub preimage: String,
+}
+
 /// Keeps a connection to a peer.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

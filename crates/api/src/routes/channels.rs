@@ -69,11 +69,14 @@ pub(crate) async fn invoke(
     Ok(Json(ChannelDetails::from(&*info)))
 }
 
-async fn show_channel(shared: &Shared, peer: NodeId) -> Result<Box<ChannelInfo>, ApiError> {
+pub(super) async fn show_channel(
+    shared: &Shared,
+    peer: NodeId,
+) -> Result<Box<ChannelInfo>, ApiError> {
     channel(shared.backend.command(Command::ShowChannel { peer }).await?)
 }
 
-fn channel(reply: Reply) -> Result<Box<ChannelInfo>, ApiError> {
+pub(super) fn channel(reply: Reply) -> Result<Box<ChannelInfo>, ApiError> {
     match reply {
         Reply::Channel(info) => Ok(info),
         _ => Err(bug("the engine did not answer with a channel")),

@@ -4,6 +4,7 @@ mod channels;
 mod events;
 mod invoices;
 mod node;
+mod operator;
 mod payments;
 mod peers;
 
@@ -26,6 +27,10 @@ pub(crate) fn quick() -> OpenApiRouter<Shared> {
         .routes(routes!(node::stop))
         .routes(routes!(channels::list))
         .routes(routes!(channels::show))
+        .routes(routes!(operator::suspend))
+        .routes(routes!(operator::propose_override))
+        .routes(routes!(operator::accept_override))
+        .routes(routes!(operator::submit_preimage))
         .routes(routes!(peers::list, peers::connect))
         .routes(routes!(invoices::list, invoices::create))
         .routes(routes!(invoices::show))
@@ -37,6 +42,7 @@ pub(crate) fn quick() -> OpenApiRouter<Shared> {
 pub(crate) fn waiting() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
         .routes(routes!(channels::invoke))
+        .routes(routes!(operator::resize))
         .routes(routes!(payments::pay))
         .routes(routes!(payments::show))
         .routes(routes!(payments::keysend))

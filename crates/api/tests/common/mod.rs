@@ -12,11 +12,13 @@ use futures_util::future::BoxFuture;
 use serde_json::Value;
 use steward_api::backend::{NewInvoice, PayInvoice, PayNode};
 use steward_api::{Api, Backend, Token};
+use steward_channel::{Phase, Role};
+use steward_engine::command::ChannelInfo;
 use steward_engine::row::{InvoiceRow, PaymentRow, PaymentStatus, RowKey, Write, WriteBatch};
 use steward_engine::{Command, Error, Event, EventKind, Reply};
 use steward_node::{NodeInfo, NodeMetrics};
 use steward_store::{History, MemoryStore, Store};
-use steward_wire::{NodeId, PaymentHash, Preimage};
+use steward_wire::{NodeId, PaymentHash, Preimage, ShortChannelId};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::{broadcast, oneshot};
@@ -229,6 +231,23 @@ pub(crate) fn invoice_hash() -> PaymentHash {
 
 pub(crate) fn peer() -> NodeId {
     steward_invoice::parse(&invoice()).unwrap().payee
+}
+
+/// A channel without a signed state, with [`peer`].
+pub(crate) fn channel(role: Role) -> ChannelInfo {
+    ChannelInfo {
+        peer: peer(),
+        local: peer(),
+        short_channel_id: ShortChannelId(1),
+        summary: None,
+        phase: Phase::Offline,
+        role,
+        suspension: None,
+        peer_policy: None,
+        override_balance_msat: None,
+        state: None,
+        signatures_valid: None,
+    }
 }
 
 /// A payment of [`invoice`].

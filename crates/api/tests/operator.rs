@@ -1,0 +1,163 @@
+//! What an operator decides about a channel: it reaches the engine as meant, or not at all.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+mod common;
+
+use std::sync::Arc;
+
+use common::{Server, channel, code, peer, server};
+use serde_json::{Value, json};
+use steward_channel::{Phase, Role, Suspension};
+use steward_engine::command::ChannelInfo;
+use steward_engine::{Command, Error, Event, EventKind, Reply};
+use steward_wire::Preimage;
+
+fn answer_channel(server: &Server, info: ChannelInfo) {
+    server.node.answer(Ok(Reply::Channel(Box::new(info))));
+}
+
+fn post(server: &Server, what: &str, body: &Value) -> (u16, Value) {
+    server.post(&format!("/v1/channels/{}/{what}", peer()), &body.to_string())
+}
+
+/// The only command the node got.
+fn only_command(server: &Server) -> Command {
+    let commands = server.node.commands.lock().unwrap();
+    assert_eq!(commands.len(), 1, "{commands:?}");
+    commands[0].clone()
+}
+
+#[test]
+fn a_channel_is_suspended() {
+    let server = server();
+    answer_channel(&server, ChannelInfo { phase: Phase::Suspended, ..channel(Role::Host) });
+    let (status, body) = server.post(&format!("/v1/channels/{}/suspend", peer()), "");
+    assert_eq!((status, body["phase"].as_str()), (200, Some("suspended")));
+    let command = only_command(&server);
+    assert!(matches!(command, Command::SuspendChannel { peer: suspended } if suspended == peer()));
+}
+
+#[test]
+fn a_proposed_balance_reaches_the_engine() {
+    let server = server();
+    answer_channel(&server, channel(Role::Host));
+    assert_eq!(post(&server, "override", &json!({ "our_balance_msat": 5_001 })).0, 200);
+    let Command::ProposeOverride { peer: client, local_balance_msat } = only_command(&server)
+    else {
+        panic!("another command");
+    };
+    assert_eq!((client, local_balance_msat), (peer(), 5_001));
+}
+
+#[test]
+fn a_refused_override_says_why() {
+    let server = server();
+    let refused = Error::unavailable("htlcs_in_flight", "not known yet").hint("wait");
+    server.node.answer(Err(refused));
+    let (status, body) = post(&server, "override", &json!({ "our_balance_msat": 0 }));
+    assert_eq!((status, code(&body)), (503, "htlcs_in_flight"));
+}
+
+#[test]
+fn the_balance_that_is_proposed_is_accepted() {
+    let server = server();
+    let proposed = ChannelInfo { override_balance_msat: Some(7_000), ..channel(Role::Client) };
+    answer_channel(&server, proposed);
+    answer_channel(&server, ChannelInfo { phase: Phase::Active, ..channel(Role::Client) });
+    let (status, body) = post(&server, "accept-override", &json!({ "our_balance_msat": 7_000 }));
+    assert_eq!((status, body["phase"].as_str()), (200, Some("active")));
+    let commands = server.node.commands.lock().unwrap();
+    assert!(matches!(commands[1], Command::AcceptOverride { peer: host } if host == peer()));
+}
+
+#[test]
+fn another_balance_than_proposed_is_not_accepted() {
+    let server = server();
+    let proposed = ChannelInfo { override_balance_msat: Some(6_999), ..channel(Role::Client) };
+    answer_channel(&server, proposed);
+    let (status, body) = post(&server, "accept-override", &json!({ "our_balance_msat": 7_000 }));
+    assert_eq!((status, code(&body)), (409, "override_differs"));
+    assert!(matches!(only_command(&server), Command::ShowChannel { .. }));
+}
+
+#[test]
+fn a_resize_is_answered_when_the_host_has_signed() {
+    let server = server();
+    answer_channel(&server, ChannelInfo { phase: Phase::Active, ..channel(Role::Client) });
+    answer_channel(&server, ChannelInfo { phase: Phase::Syncing, ..channel(Role::Client) });
+    let resized = EventKind::ChannelResized { peer: peer(), capacity_msat: 2_000_000_000 };
+    let (status, body) = resize_while(&server, resized);
+    assert_eq!((status, body["phase"].as_str()), (200, Some("syncing")), "{body}");
+    let commands = server.node.commands.lock().unwrap();
+    let Command::ResizeChannel { peer: host, new_capacity_sat } = commands[0] else {
+        panic!("{commands:?}");
+    };
+    assert_eq!((host, new_capacity_sat), (peer(), 2_000_000));
+}
+
+#[test]
+fn a_resize_the_host_answers_with_a_suspension_has_failed() {
+    let server = server();
+    answer_channel(&server, ChannelInfo { phase: Phase::Active, ..channel(Role::Client) });
+    let suspension = Suspension { by_us: false, code: Some(9), text: "too much".to_owned() };
+    let suspended = EventKind::ChannelSuspended { peer: peer(), suspension };
+    let (status, body) = resize_while(&server, suspended);
+    assert_eq!((status, code(&body)), (409, "resize_failed"));
+    assert!(body["message"].as_str().unwrap().contains("too much"), "{body}");
+}
+
+#[test]
+fn a_resize_for_a_host_that_is_away_does_not_wait() {
+    let server = server();
+    answer_channel(&server, channel(Role::Client));
+    let (status, body) = post(&server, "resize", &json!({ "capacity_msat": 2_000_000_000 }));
+    assert_eq!((status, body["phase"].as_str()), (200, Some("offline")));
+}
+
+#[test]
+fn a_preimage_is_handed_in() {
+    let server = server();
+    let preimage = Preimage([7; 32]);
+    let body = json!({ "preimage": preimage.to_string() }).to_string();
+    let (status, body) = server.post("/v1/preimages", &body);
+    assert_eq!((status, body["payment_hash"].clone()), (200, json!(preimage.hash().to_string())));
+    let command = only_command(&server);
+    assert!(matches!(command, Command::SubmitPreimage { preimage: given } if given == preimage));
+}
+
+#[test]
+fn what_cannot_be_meant_never_reaches_the_engine() {
+    let server = server();
+    let cases = [
+        ("override", json!({}), "bad_field"),
+        ("override", json!({ "our_balance_msat": -1 }), "bad_field"),
+        ("override", json!({ "our_balance_msat": 1, "force": true }), "bad_field"),
+        ("accept-override", json!({}), "bad_field"),
+        ("resize", json!({ "capacity_msat": 1_500 }), "bad_capacity"),
+        ("resize", json!({ "capacity_msat": 1_000, "wait_ms": 600_001 }), "bad_wait"),
+    ];
+    for (what, body, expected) in cases {
+        let (status, answer) = post(&server, what, &body);
+        assert_eq!((status, code(&answer)), (400, expected), "{what} {body}");
+    }
+    for preimage in ["", "07", &"zz".repeat(32)] {
+        let (status, body) =
+            server.post("/v1/preimages", &json!({ "preimage": preimage }).to_string());
+        assert_eq!((status, code(&body)), (400, "bad_preimage"), "{preimage}");
+    }
+    assert!(server.node.commands.lock().unwrap().is_empty());
+}
+
+/// Asks for a resize; once the engine was asked, `kind` happens.
+fn resize_while(server: &Server, kind: EventKind) -> (u16, Value) {
+    let node = Arc::clone(&server.node);
+    let happening = std::thread::spawn(move || {
+        while node.commands.lock().unwrap().is_empty() {
+            std::thread::yield_now();
+        }
+        node.events.send(Event { number: 1, time_ms: 1, kind }).unwrap();
+    });
+    let answer = post(server, "resize", &json!({ "capacity_msat": 2_000_000_000_u64 }));
+    happening.join().unwrap();
+    answer
+}
