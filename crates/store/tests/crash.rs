@@ -149,6 +149,40 @@ fn copies_taken_while_commits_run_hold_all_that_was_acknowledged() {
     assert_eq!(reopen(dir.path()), STEPS);
 }
 
+#[test]
+fn a_copy_with_its_files_on_either_side_of_a_checkpoint_is_refused_or_whole() {
+    const EARLY: u64 = 200;
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = open(dir.path());
+    let files = || ["steward.db", "steward.db-wal"].map(|name| fs::read(dir.path().join(name)));
+    (1..=EARLY).for_each(|n| store.commit(&step(n)).unwrap());
+    let [early_database, early_log] = files().map(Result::unwrap);
+    let mut n = EARLY;
+    while store.stats().checkpoints == 0 {
+        n += 1;
+        store.commit(&step(n)).unwrap();
+        store.maintain().unwrap();
+    }
+    store.commit(&step(n + 1)).unwrap();
+    let [late_database, late_log] = files().map(Result::unwrap);
+
+    let copy = |database: &[u8], log| {
+        let copy = copy_after_crash(dir.path(), log);
+        fs::write(copy.path().join("steward.db"), database).unwrap();
+        copy
+    };
+    // What the checkpoint moved is in neither file. It shows because every commit adds rows; where
+    // rows only changed, pages of two moments would fit together.
+    let torn = copy(&early_database, &late_log);
+    let error = try_open(torn.path(), OpenMode::Existing).unwrap_err();
+    assert_eq!(error.code(), "database_damaged", "{error:?}");
+    assert!(fs::read(torn.path().join("steward.db")).unwrap() == early_database);
+    assert!(fs::read(torn.path().join("steward.db-wal")).unwrap() == late_log);
+    // The early log overrides what the checkpoint moved.
+    assert_eq!(reopen(copy(&late_database, &early_log).path()), EARLY);
+    assert_eq!(reopen(copy(&late_database, &late_log).path()), n + 1);
+}
+
 /// Where the child of the next test works; without it, this is no child.
 const CHILD_DIR: &str = "STEWARD_STORE_CRASH_DIR";
 
