@@ -59,6 +59,17 @@ fn a_refused_override_says_why() {
 }
 
 #[test]
+fn a_refusal_without_a_hint_gets_one_and_others_keep_theirs() {
+    let server = server();
+    for (hint, shown) in [("", "an override makes it active again"), ("wait", "wait")] {
+        let refused = Error::refused("channel_suspended", "the channel is suspended").hint(hint);
+        server.node.answer(Err(refused));
+        let (_, body) = post(&server, "resize", &json!({ "capacity_msat": 1_000 }));
+        assert_eq!(body["hint"], shown);
+    }
+}
+
+#[test]
 fn the_balance_that_is_proposed_is_accepted() {
     let server = server();
     let proposed = ChannelInfo { override_balance_msat: Some(7_000), ..channel(Role::Client) };

@@ -54,6 +54,14 @@ pub enum Command {
     /// Hosted channels
     #[command(subcommand)]
     Channel(ChannelCommand),
+    /// Hands in a preimage learned elsewhere: claims what waits for it
+    ///
+    /// Whoever offered us the HTLC is asked to pay. The channel we offered it in is suspended,
+    /// because its other side has not signed for that: an override settles it.
+    Preimage {
+        /// 64 hexadecimal digits
+        preimage: String,
+    },
     /// Invoices: `steward invoice 1000sat` makes one
     Invoice(InvoiceArguments),
     /// Pays an invoice
@@ -146,6 +154,47 @@ pub enum ChannelCommand {
     Show {
         /// The other side's node id
         peer_id: String,
+    },
+    /// Stops a channel, for both sides: no new payments until an override
+    ///
+    /// What is in flight may still be fulfilled. There is no way back but an override: the host
+    /// proposes a balance, and the client accepts it.
+    Suspend {
+        /// The other side's node id
+        peer_id: String,
+    },
+    /// As host: proposes the balance with which a suspended channel shall go on
+    ///
+    /// The new state has no HTLCs: once the client accepts, whatever is in flight in the channel
+    /// is given up, and the balances signed before are worth nothing. Compare signed states first
+    /// (`steward verify`). A further proposal replaces the one before.
+    Override {
+        /// The client's node id
+        peer_id: String,
+        /// What would be ours, for example 250000sat; the rest of the capacity is the client's
+        #[arg(long, value_name = "AMOUNT")]
+        our_balance: Amount,
+    },
+    /// As client: accepts the balance our host proposes for a suspended channel
+    ///
+    /// It replaces the balance both signed before, for good: what is in flight in the channel is
+    /// given up. Without --our-balance the proposal is shown, and not accepted.
+    AcceptOverride {
+        /// The host's node id
+        peer_id: String,
+        /// What would be ours, as proposed: nothing else is accepted
+        #[arg(long, value_name = "AMOUNT")]
+        our_balance: Option<Amount>,
+    },
+    /// As client: asks our host for a larger channel
+    ///
+    /// Balances stay as they are. A host that does not agree may suspend the channel: ask it
+    /// before, on another way.
+    Resize {
+        /// The host's node id
+        peer_id: String,
+        /// What the channel shall hold in all, for example 2000000sat
+        capacity: Amount,
     },
 }
 
@@ -299,6 +348,16 @@ mod tests {
             assert!(cli.global.json);
             assert_eq!(cli.global.data_dir, Some(PathBuf::from("d")));
         }
+    }
+
+    #[test]
+    fn an_override_names_the_balance_it_proposes() {
+        assert!(parse("steward channel override 02ab").is_err());
+        let cli = parse("steward channel override 02ab --our-balance 0sat").unwrap();
+        let Command::Channel(ChannelCommand::Override { our_balance, .. }) = cli.command else {
+            panic!("{cli:?}")
+        };
+        assert_eq!(our_balance, Amount::from_msat(0));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use steward_engine::command::ChannelInfo;
 use steward_engine::{Command, EventKind};
 use steward_wire::Preimage;
 use tokio::time::Duration;
@@ -84,7 +85,7 @@ pub(crate) async fn resize(
     let new_capacity_sat = whole_sat(request.capacity_msat)?;
     let mut events = shared.backend.events();
     let command = Command::ResizeChannel { peer, new_capacity_sat };
-    let info = channel(shared.backend.command(command).await?)?;
+    let info = ask(&shared, command).await?;
     // A host that is away is asked when it is back.
     if info.phase != steward_channel::Phase::Active || wait == Duration::ZERO {
         return Ok(Json(ChannelDetails::from(&*info)));
@@ -125,8 +126,37 @@ pub(crate) async fn submit_preimage(
 }
 
 async fn act(shared: &Shared, command: Command) -> Result<Json<ChannelDetails>, ApiError> {
-    let info = channel(shared.backend.command(command).await?)?;
+    let info = ask(shared, command).await?;
     Ok(Json(ChannelDetails::from(&*info)))
+}
+
+async fn ask(shared: &Shared, command: Command) -> Result<Box<ChannelInfo>, ApiError> {
+    match shared.backend.command(command).await {
+        Ok(reply) => channel(reply),
+        Err(error) if error.hint.is_empty() => {
+            let hint = way_out(error.code);
+            Err(error.hint(hint).into())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// What to ask for instead. The engine says what is in the way, but not by which request to get
+/// around it.
+fn way_out(code: &str) -> &'static str {
+    match code {
+        "channel_not_open" => "open it first: both sides must have signed a first state",
+        "wrong_role" => "the host proposes an override; the client accepts it, and resizes",
+        "channel_not_suspended" => "suspend it first, if it shall go on with another balance",
+        "channel_suspended" => "an override makes it active again",
+        "no_override" => "ask the host to propose a balance",
+        "balance_too_high" => "it is our part of the capacity; the client gets the rest",
+        "channel_not_resizable" => "the host did not offer this when the channel was opened",
+        "resize_pending" => "wait until the host has signed the last request",
+        "bad_capacity" => "a channel can only grow; the balances stay as they are",
+        "counters_exhausted" => "open another channel",
+        _ => "",
+    }
 }
 
 fn whole_sat(capacity_msat: u64) -> Result<u64, ApiError> {

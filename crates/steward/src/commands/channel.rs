@@ -2,7 +2,7 @@
 
 use steward_api::model::{ChannelDetails, Channels, InvokeChannel, Phase};
 
-use super::Context;
+use super::{Context, operator};
 use crate::cli::ChannelCommand;
 use crate::failure::Failure;
 use crate::limits::MAX_OPENING_WAIT;
@@ -16,9 +16,18 @@ pub(super) fn run(context: &Context, command: ChannelCommand) -> Result<(), Fail
             context.output.answer(&channels, render::channels)
         }
         ChannelCommand::Show { peer_id } => {
-            let path = format!("/v1/channels/{}", path_segment(&peer_id)?);
-            let channel: ChannelDetails = context.client()?.get(&path, &[])?;
+            let channel: ChannelDetails = context.client()?.get(&channel_path(&peer_id)?, &[])?;
             context.output.answer(&channel, render::channel_details)
+        }
+        ChannelCommand::Suspend { peer_id } => operator::suspend(context, &peer_id),
+        ChannelCommand::Override { peer_id, our_balance } => {
+            operator::propose_override(context, &peer_id, our_balance)
+        }
+        ChannelCommand::AcceptOverride { peer_id, our_balance } => {
+            operator::accept_override(context, &peer_id, our_balance)
+        }
+        ChannelCommand::Resize { peer_id, capacity } => {
+            operator::resize(context, &peer_id, capacity)
         }
     }
 }
@@ -35,6 +44,11 @@ fn invoke(context: &Context, host: String, secret: Option<String>) -> Result<(),
         );
     }
     context.output.answer(&channel, render::channel_details)
+}
+
+/// Where the API has the channel with this peer.
+pub(super) fn channel_path(peer_id: &str) -> Result<String, Failure> {
+    Ok(format!("/v1/channels/{}", path_segment(peer_id)?))
 }
 
 /// An id as part of a path; anything else would be another path.

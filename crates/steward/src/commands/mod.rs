@@ -4,6 +4,7 @@ mod channel;
 mod files;
 mod invoice;
 mod node;
+mod operator;
 mod payment;
 mod verify;
 
@@ -42,6 +43,7 @@ pub(crate) fn run(cli: Cli, output: Output) -> Result<(), Failure> {
         Command::Peers => node::peers(&context),
         Command::Backup { file } => node::backup(&context, &file),
         Command::Channel(command) => channel::run(&context, command),
+        Command::Preimage { preimage } => operator::preimage(&context, preimage),
         Command::Invoice(arguments) => invoice::run(&context, arguments),
         Command::Decode { invoice } => invoice::decode(&context, invoice),
         Command::Pay(pay) => payment::pay(&context, pay),

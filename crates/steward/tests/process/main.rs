@@ -5,11 +5,15 @@
 //! - `access`: tokens, a second daemon, strangers at the Lightning port
 //! - `disk`: databases that must not be used, and a disk that is full
 //! - `restore`: words, backups, proofs
+//! - `operator`: suspend, override, resize
+//! - `channels`: what these share
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers are tests too")]
 
 mod access;
+mod channels;
 mod command_line;
 mod disk;
+mod operator;
 mod restore;
 #[path = "../support/mod.rs"]
 mod support;

@@ -2,20 +2,17 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::thread;
-use std::time::Instant;
 
 use steward::cluster::NodeProcess;
-use steward_api::model::{ChannelDetails, PaymentState, Phase};
+use steward_api::model::Phase;
 use steward_wire::codec::Wire;
 
+use crate::channels::{await_phase, host_id, local_id, pay, settled};
 use crate::shared;
+use crate::support::binary;
 use crate::support::network::{ALICE, BOB, HOST, Network, Who};
 use crate::support::oracle::snapshot;
 use crate::support::program::{mode, refused_start, steward, steward_with_input};
-use crate::support::{PATIENCE, POLL_INTERVAL, binary, load};
-
-const PAYMENT_MSAT: u64 = 20_000_000;
 
 #[test]
 fn the_words_of_the_seed_are_shown_only_if_asked_for_twice() {
@@ -213,42 +210,4 @@ fn remove_database(dir: &Path) {
 /// Another process, perhaps in another directory, takes the part of a node.
 fn replace(network: &mut Network, who: Who, dir: &Path, settings: &[&str]) {
     *network.node_mut(who) = NodeProcess::start(binary(), dir, settings).unwrap();
-}
-
-#[track_caller]
-fn pay(network: &Network, payer: Who, payee: Who) {
-    settled(network, payer);
-    settled(network, payee);
-    let invoice = network.node(payee).create_invoice(PAYMENT_MSAT).unwrap();
-    let payment = load::pay(network.node(payer).client(), &invoice, PATIENCE).unwrap();
-    assert_eq!(payment.status, PaymentState::Complete, "{payment:?}");
-    settled(network, payer);
-    settled(network, payee);
-}
-
-/// The client's side of its channel, once nothing is in flight at either side.
-fn settled(network: &Network, who: Who) -> ChannelDetails {
-    let details = network.node(who).settled_channel(host_id(network)).unwrap();
-    network.node(HOST).settled_channel(&details.channel.local_id).unwrap();
-    network.node(who).settled_channel(host_id(network)).unwrap()
-}
-
-fn local_id(network: &Network, who: Who) -> String {
-    network.node(who).channel(host_id(network)).unwrap().channel.local_id
-}
-
-fn host_id(network: &Network) -> &str {
-    network.cluster.host.node_id()
-}
-
-fn await_phase(node: &NodeProcess, peer_id: &str, phase: Phase) {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        let channel = node.channel(peer_id).unwrap().channel;
-        if channel.phase == phase {
-            return;
-        }
-        assert!(Instant::now() < deadline, "{channel:?}");
-        thread::sleep(POLL_INTERVAL);
-    }
 }

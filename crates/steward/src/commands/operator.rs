@@ -1,0 +1,102 @@
+//! What an operator decides: `steward channel suspend`, `override`, `accept-override`, `resize`,
+//! and `steward preimage`.
+
+use serde::Serialize;
+use steward_api::model::{
+    AcceptOverride, Channel, ChannelDetails, ProposeOverride, ResizeChannel, SubmitPreimage,
+    SubmittedPreimage,
+};
+
+use super::Context;
+use super::channel::channel_path;
+use crate::amount::Amount;
+use crate::failure::Failure;
+use crate::limits::MAX_OPENING_WAIT;
+use crate::render;
+
+pub(super) fn suspend(context: &Context, peer_id: &str) -> Result<(), Failure> {
+    post(context, peer_id, "suspend", &serde_json::json!({}))
+}
+
+pub(super) fn propose_override(
+    context: &Context,
+    peer_id: &str,
+    our_balance: Amount,
+) -> Result<(), Failure> {
+    let request = ProposeOverride { our_balance_msat: our_balance.msat };
+    post(context, peer_id, "override", &request)?;
+    context.output.progress("The channel goes on when the client accepts this balance.");
+    Ok(())
+}
+
+/// The number is the confirmation: what is not named is shown, and not accepted.
+pub(super) fn accept_override(
+    context: &Context,
+    peer_id: &str,
+    our_balance: Option<Amount>,
+) -> Result<(), Failure> {
+    let Some(our_balance) = our_balance else {
+        let details: ChannelDetails = context.client()?.get(&channel_path(peer_id)?, &[])?;
+        return Err(not_confirmed(&details.channel));
+    };
+    let request = AcceptOverride { our_balance_msat: our_balance.msat };
+    post(context, peer_id, "accept-override", &request)
+}
+
+pub(super) fn resize(context: &Context, peer_id: &str, capacity: Amount) -> Result<(), Failure> {
+    context.output.progress("asking the host for a larger channel...");
+    let wait_ms = u64::try_from(MAX_OPENING_WAIT.as_millis()).ok();
+    let request = ResizeChannel { capacity_msat: capacity.msat, wait_ms };
+    let path = format!("{}/resize", channel_path(peer_id)?);
+    let details: ChannelDetails = context.client()?.post_for(&path, &request, MAX_OPENING_WAIT)?;
+    let capacity_msat = details.channel.balances.as_ref().map(|balances| balances.capacity_msat);
+    if capacity_msat.is_none_or(|capacity_msat| capacity_msat < request.capacity_msat) {
+        context.output.progress("The host has not signed yet; the daemon keeps asking.");
+    }
+    context.output.answer(&details, render::channel_details)
+}
+
+pub(super) fn preimage(context: &Context, preimage: String) -> Result<(), Failure> {
+    let submitted: SubmittedPreimage =
+        context.client()?.post("/v1/preimages", &SubmitPreimage { preimage })?;
+    context.output.answer(&submitted, |submitted| {
+        format!("used: every HTLC with the payment hash {} is claimed", submitted.payment_hash)
+    })
+}
+
+fn post(
+    context: &Context,
+    peer_id: &str,
+    what: &str,
+    request: &impl Serialize,
+) -> Result<(), Failure> {
+    let path = format!("{}/{what}", channel_path(peer_id)?);
+    let details: ChannelDetails = context.client()?.post(&path, request)?;
+    context.output.answer(&details, render::channel_details)
+}
+
+fn not_confirmed(channel: &Channel) -> Failure {
+    let peer_id = &channel.peer_id;
+    let Some(proposed_msat) = channel.override_balance_msat else {
+        return Failure::new(
+            "no_override",
+            "the host proposes no balance for this channel",
+            "the host does so with `steward channel override`, once the channel is suspended",
+        );
+    };
+    let signed = match &channel.balances {
+        Some(balances) => Amount::from_msat(balances.local_balance_msat).to_string(),
+        None => "nothing".to_owned(),
+    };
+    Failure::new(
+        "not_confirmed",
+        format!(
+            "the host proposes a balance of {} for us; both signed {signed} before, and that \
+             would be replaced for good",
+            Amount::from_msat(proposed_msat)
+        ),
+        format!(
+            "to accept it: steward channel accept-override {peer_id} --our-balance {proposed_msat}msat"
+        ),
+    )
+}
