@@ -77,7 +77,7 @@ pub enum CreateError {
     /// The session key is not a private key.
     #[error("the session key is not a valid private key")]
     BadSessionKey,
-    /// Amounts add up to more bitcoin than there are.
+    /// Nothing is paid, or amounts add up to more bitcoin than there are.
     #[error("the amounts of the route are out of range")]
     BadAmount,
     /// Expiries add up to no height.
@@ -156,9 +156,15 @@ fn check(
     if path.is_empty() || hops > MAX_ROUTE_HOPS || tail.is_some_and(|tail| tail.hops.is_empty()) {
         return Err(CreateError::BadLength);
     }
+    // LDK takes an amount of zero for one it has yet to see, and puts a fee in its place.
+    let paid_msat = match tail {
+        Some(tail) => tail.final_value_msat,
+        None => path.last().map_or(0, |hop| hop.fee_msat),
+    };
     let tail_msat = tail.map_or(0, |tail| tail.final_value_msat);
     let amount = path.iter().try_fold(tail_msat, |sum, hop| sum.checked_add(hop.fee_msat));
-    if amount.is_none_or(|amount| amount >= MAX_MONEY_MSAT)
+    if paid_msat == 0
+        || amount.is_none_or(|amount| amount >= MAX_MONEY_MSAT)
         || recipient.total_msat >= MAX_MONEY_MSAT
     {
         return Err(CreateError::BadAmount);

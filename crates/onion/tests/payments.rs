@@ -119,6 +119,15 @@ fn a_payment_over_the_longest_route_arrives() {
     assert_eq!(payment.receive(20).unwrap().amount_msat, 50_000);
 }
 
+/// LDK would let the hop before the last keep nothing and forward its fee.
+#[test]
+fn an_onion_that_pays_nothing_is_not_made() {
+    let mut path = route(3);
+    path[2].fee_msat = 0;
+    let made = create(&path, &invoice_recipient(), &PREIMAGE.hash(), &SEED);
+    assert_eq!(made, Err(CreateError::BadAmount));
+}
+
 #[test]
 fn a_keysend_payment_brings_its_preimage() {
     let recipient = Recipient { keysend_preimage: Some(PREIMAGE), ..Recipient::default() };
