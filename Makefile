@@ -2,7 +2,7 @@
 CARGO ?= cargo
 export CARGO_TERM_COLOR ?= auto
 
-.PHONY: help build demo playground test check bench vectors doc clean
+.PHONY: help build demo playground test check bench fuzz vectors doc clean
 
 help:
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -27,6 +27,9 @@ check: tools ## format, lints, documentation; all warnings are errors
 bench: tools ## measures the performance budget with real processes; writes target/bench.json
 	$(CARGO) build --release --locked -p steward -p steward-bench
 	./target/release/steward-bench --steward ./target/release/steward --out target/bench.json
+
+fuzz: tools ## fuzzes every harness, TIME seconds in all (default 60), JOBS at a time
+	TIME="$(or $(TIME),60)" JOBS="$(JOBS)" ./scripts/fuzz
 
 vectors: ## regenerates the generated conformance vectors
 	$(CARGO) run --locked -p steward-wire --example generate_vectors > vectors/wire/generated.json

@@ -1,0 +1,203 @@
+//! One channel against a rogue peer: it speaks in the place of an honest one, goes and comes
+//! back, and repeats what was once said.
+
+use steward_channel::{Failure, Input, Output};
+use steward_wire::Message;
+
+use super::watch::Watch;
+use crate::bytes::Bytes;
+use crate::kits::channel::{Alice, Bob, CAPACITY_MSAT, Pair, Side, offer, preimage};
+use crate::rogue::{PREIMAGES, Rogue, raw_message};
+
+/// Longest history, in steps.
+const MAX_STEPS: usize = 120;
+/// The kit's chain.
+const CHAIN_HASH: [u8; 32] = [7; 32];
+
+/// Which side is attacked, whether the channel is open, then steps.
+pub(crate) fn hostile(data: &[u8]) {
+    let mut input = Bytes::new(data);
+    let mut attack = Attack::new(&mut input);
+    for _ in 0..MAX_STEPS {
+        if input.is_empty() {
+            return;
+        }
+        attack.step(&mut input);
+    }
+}
+
+struct Attack {
+    /// Both channels; the peer's is honest until the rogue speaks in its place.
+    pair: Pair,
+    victim: Side,
+    rogue: Rogue,
+    watch: Watch,
+}
+
+impl Attack {
+    fn new(input: &mut Bytes<'_>) -> Self {
+        let choice = input.u8();
+        let victim = if choice & 1 == 0 { Alice } else { Bob };
+        let mut terms = offer();
+        terms.initial_client_balance_msat = CAPACITY_MSAT / 2;
+        terms.max_accepted_htlcs = 3;
+        let mut pair = Pair::new(terms.clone());
+        let rogue = Rogue::new(pair.node(victim.other()).key, CHAIN_HASH, terms);
+        let mut attack = Self { pair, victim, rogue, watch: Watch::default() };
+        attack.connect();
+        if choice & 6 != 0 {
+            attack.be_honest(40);
+        }
+        attack
+    }
+
+    fn step(&mut self, input: &mut Bytes<'_>) {
+        let height = self.pair.node(self.victim).height;
+        let key = self.pair.node(self.victim).key;
+        let victim = self.pair.channel(self.victim);
+        let message = match input.u8() {
+            0..=27 => return self.be_honest(1 + input.below(4)),
+            28..=79 => Some(self.rogue.update(victim, height, input)),
+            80..=119 => self.rogue.state_update(victim, height, input),
+            120..=127 => self.rogue.state(victim, &key, input),
+            128..=135 => Some(self.rogue.control(victim, height, input)),
+            136..=141 => raw_message(input),
+            142..=147 => self.repeated(input),
+            148..=150 => Some(self.rogue.invoke(input)),
+            151..=154 => return self.reconnect(),
+            155..=156 => return self.restart(),
+            157 => return self.give(Input::Disconnected),
+            158..=159 => {
+                self.pair.now_ms = self.pair.now_ms.saturating_add(input.number());
+                return self.give(Input::Tick);
+            }
+            160..=163 => {
+                self.pair.node(self.victim).height += u32::from(input.u8()) * 10;
+                return self.give(Input::Block);
+            }
+            _ => {
+                let local = self.local(input);
+                return self.give(local);
+            }
+        };
+        if let Some(message) = message {
+            self.send(message);
+        }
+    }
+
+    /// Hands an input to the victim, as an engine does.
+    fn give(&mut self, input: Input) {
+        let outputs = self.pair.give(self.victim, input.clone());
+        for output in &outputs {
+            if let Output::Send(message) = output {
+                self.rogue.heard(message);
+            }
+        }
+        let key = self.pair.node(self.victim).key;
+        let victim = self.pair.channel(self.victim);
+        self.watch.after(&input, &outputs, victim, &key);
+        self.rogue.forget_signed(victim);
+    }
+
+    /// Over the wire, which refuses what no channel need know of.
+    fn send(&mut self, message: Message) {
+        let (message_type, body) = message.encode();
+        let Ok(message) = Message::decode(message_type, &body) else { return };
+        self.rogue.said(&message);
+        self.give(Input::Message(message));
+    }
+
+    /// Lets the honest channels talk, each message in turn.
+    fn be_honest(&mut self, rounds: usize) {
+        let (victim, peer) = (self.victim, self.victim.other());
+        for _ in 0..rounds {
+            if let Some(message) = self.pair.node(victim).wire.pop_front() {
+                self.pair.give(peer, Input::Message(message));
+            }
+            if let Some(message) = self.pair.node(peer).wire.pop_front() {
+                self.send(message);
+            }
+        }
+    }
+
+    fn connect(&mut self) {
+        self.pair.give(self.victim.other(), Input::Connected);
+        self.give(Input::Connected);
+    }
+
+    fn reconnect(&mut self) {
+        self.rogue.disconnected();
+        for side in [Alice, Bob] {
+            self.pair.node(side).wire.clear();
+        }
+        self.pair.give(self.victim.other(), Input::Disconnected);
+        self.give(Input::Disconnected);
+        self.connect();
+    }
+
+    /// The victim's process dies and starts again from its disk.
+    fn restart(&mut self) {
+        if self.pair.node(self.victim).disk.is_some() {
+            self.pair.restart(self.victim);
+            self.reconnect();
+        }
+    }
+
+    /// What the honest peer said once, perhaps with one byte changed.
+    fn repeated(&self, input: &mut Bytes<'_>) -> Option<Message> {
+        let peer = self.victim.other();
+        let past: Vec<_> = self.pair.sent.iter().filter(|(by, _)| *by == peer).collect();
+        let nth = usize::from(input.u8()) % past.len().max(1);
+        let (message_type, mut body) = past.get(nth)?.1.encode();
+        if input.flag() {
+            let at = usize::from(input.u16()) % body.len().max(1);
+            *body.get_mut(at)? ^= input.u8();
+        }
+        Message::decode(message_type, &body).ok()
+    }
+
+    /// What the victim's engine and operator ask of it.
+    fn local(&mut self, input: &mut Bytes<'_>) -> Input {
+        let victim = self.victim;
+        let channel = self.pair.channel(victim);
+        let seed = u64::from(input.u8()) % PREIMAGES;
+        let nth = input.below(4);
+        let incoming = channel.incoming_htlcs().nth(nth).map(|incoming| incoming.htlc.clone());
+        let id = incoming.as_ref().map_or(nth as u64, |htlc| htlc.id);
+        let capacity_sat = channel.summary().capacity_msat / 1000;
+        match input.u8() & 31 {
+            0..=9 => {
+                let amount_msat = 1_000 + u64::from(input.u16()) * 61_000;
+                Input::Add(self.pair.new_htlc(victim, amount_msat, seed))
+            }
+            10..=15 => {
+                // An engine gives the right preimage, whatever the fuzzer wants.
+                let hash = incoming.map(|htlc| htlc.payment_hash);
+                let right = (0..PREIMAGES).find(|seed| Some(preimage(*seed).hash()) == hash);
+                Input::Fulfil { id, preimage: preimage(right.unwrap_or(seed)) }
+            }
+            16..=20 => {
+                let reason = vec![1; usize::from(input.u16())];
+                Input::Fail { id, failure: Failure::Reason { reason, tlvs: Vec::new() } }
+            }
+            21 => {
+                let failure_code = input.u16();
+                let failure = Failure::Malformed { sha256_of_onion: [1; 32], failure_code };
+                Input::Fail { id, failure }
+            }
+            22 => Input::Suspend,
+            23 => {
+                let own = channel.outgoing_htlcs().nth(nth).map(|own| own.htlc.id);
+                Input::ExternalFulfil { id: own.unwrap_or(id), preimage: preimage(seed) }
+            }
+            24..=25 => {
+                Input::Resize { new_capacity_sat: capacity_sat.wrapping_add(input.number()) }
+            }
+            26..=27 => Input::ProposeOverride {
+                local_balance_msat: CAPACITY_MSAT / 256 * u64::from(input.u8()),
+            },
+            28..=29 => Input::AcceptOverride,
+            _ => Input::Tick,
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! Worlds that the tests of other crates are written in. There is one of each, so they are used
+//! from where they are.
+
+#[path = "../../crates/channel/tests/common/mod.rs"]
+pub(crate) mod channel;
+
+#[path = "../../crates/engine/tests/common/mod.rs"]
+pub(crate) mod engine;
+
+#[path = "../../crates/onion/tests/support/mod.rs"]
+pub(crate) mod onion;

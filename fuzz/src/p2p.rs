@@ -1,0 +1,163 @@
+//! Bytes of strangers to the transport, without a socket.
+
+use bitcoin::Network;
+use bitcoin::constants::ChainHash;
+use steward_p2p::limits::{MAX_HOST_NAME_BYTES, MAX_QUEUED_BYTES, MAX_TEXT_BYTES, MIN_CUSTOM_TYPE};
+use steward_p2p::{Host, PeerAddress, SendError, Session, SessionConfig, SessionEvent};
+use steward_wire::NodeId;
+
+use crate::bytes::Bytes;
+use crate::kits::onion::{key, node_id};
+
+/// `host:port` as text.
+pub(crate) fn address(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let address: PeerAddress = match text.parse() {
+        Ok(address) => address,
+        Err(error) => return assert!(!format!("{error}").is_empty()),
+    };
+    assert_ne!(address.port, 0);
+    assert_eq!(address.to_string().parse(), Ok(address.clone()));
+    if let Host::Name(name) | Host::Onion(name) = &address.host {
+        assert!(!name.is_empty() && name.len() <= MAX_HOST_NAME_BYTES);
+        assert_eq!(*name, name.to_ascii_lowercase());
+    }
+}
+
+/// Raw bytes, in portions, between two ends that shake hands: dropped in, or instead of the
+/// right ones.
+pub(crate) fn handshake(data: &[u8]) {
+    let mut input = Bytes::new(data);
+    let mut pair = Pair::new();
+    let honest_steps = input.below(6);
+    for _ in 0..honest_steps {
+        pair.carry();
+    }
+    while !input.is_empty() {
+        let to_host = input.flag();
+        let mut bytes = match input.flag() {
+            // The right bytes, one of them spoiled.
+            true => {
+                let mut bytes = pair.sender(to_host).take_outgoing();
+                let at = usize::from(input.u16());
+                if let Some(byte) = bytes.get_mut(at) {
+                    *byte ^= input.u8();
+                }
+                bytes
+            }
+            false => input.long().to_vec(),
+        };
+        if input.u8() == 0 {
+            bytes.truncate(bytes.len() / 2);
+        }
+        let receiver = pair.receiver(to_host);
+        let result = receiver.receive(&bytes);
+        if result.is_err() {
+            assert_eq!(receiver.receive(&[0]), result, "an end is the end");
+            assert_eq!(receiver.send(TYPE, vec![]), Err(SendError::NotEstablished));
+        }
+        pair.check();
+    }
+}
+
+/// Messages of an authenticated peer, of any type and content, some of them LDK's business.
+pub(crate) fn messages(data: &[u8]) {
+    let mut input = Bytes::new(data);
+    let mut pair = Pair::new();
+    for _ in 0..6 {
+        pair.carry();
+    }
+    assert!(pair.client.is_established() && pair.host.is_established());
+    pair.check();
+    while !input.is_empty() {
+        match input.u8() {
+            0 => {
+                if pair.host.tick().is_err() {
+                    return;
+                }
+            }
+            1 => drop(pair.client.tick()),
+            _ => {
+                let sent = (input.u16(), input.long().to_vec());
+                if pair.client.send(sent.0, sent.1.clone()).is_err() {
+                    return;
+                }
+                let bytes = pair.client.take_outgoing();
+                let result = pair.host.receive(&bytes);
+                let events = pair.host.take_events();
+                let is_ours = sent.0 >= MIN_CUSTOM_TYPE && sent.0 % 2 == 1;
+                let (message_type, payload) = sent;
+                let expected = SessionEvent::Message { message_type, payload };
+                assert_eq!(is_ours, events.contains(&expected), "{message_type} {result:?}");
+                Pair::check_events(&events);
+                if result.is_err() {
+                    return;
+                }
+            }
+        }
+        pair.check();
+        let back = pair.host.take_outgoing();
+        if pair.client.receive(&back).is_err() {
+            return;
+        }
+    }
+}
+
+const TYPE: u16 = 63_505;
+
+struct Pair {
+    client: Session,
+    host: Session,
+}
+
+impl Pair {
+    fn new() -> Self {
+        let config = SessionConfig {
+            chain: ChainHash::using_genesis_block_const(Network::Regtest),
+            hosted_channel_bits: true,
+            attribution: true,
+        };
+        Self {
+            client: Session::outbound(key(1), node_id(2), [11; 32], &config).unwrap(),
+            host: Session::inbound(key(2), [12; 32], &config).unwrap(),
+        }
+    }
+
+    fn sender(&mut self, to_host: bool) -> &mut Session {
+        if to_host { &mut self.client } else { &mut self.host }
+    }
+
+    fn receiver(&mut self, to_host: bool) -> &mut Session {
+        self.sender(!to_host)
+    }
+
+    /// What one end has to say, to the other, both ways.
+    fn carry(&mut self) {
+        for to_host in [true, false] {
+            let bytes = self.sender(to_host).take_outgoing();
+            // Ends only if spoiled bytes came before.
+            let _ = self.receiver(to_host).receive(&bytes);
+        }
+    }
+
+    fn check(&mut self) {
+        for (session, peer) in [(&mut self.client, node_id(2)), (&mut self.host, node_id(1))] {
+            assert!(session.queued_bytes() <= MAX_QUEUED_BYTES);
+            let authentic: Option<NodeId> = session.their_node_id();
+            assert!(authentic.is_none_or(|id| id == peer), "nobody else has these keys");
+            Self::check_events(&session.take_events());
+        }
+    }
+
+    fn check_events(events: &[SessionEvent]) {
+        for event in events {
+            match event {
+                SessionEvent::Message { message_type, .. } => {
+                    assert!(*message_type >= MIN_CUSTOM_TYPE && message_type % 2 == 1);
+                }
+                SessionEvent::PeerText { text, .. } => assert!(text.len() <= MAX_TEXT_BYTES),
+                SessionEvent::Established { .. } => {}
+            }
+        }
+    }
+}
