@@ -1,4 +1,5 @@
-//! The chain as an esplora server tells it, over HTTP or HTTPS. Trusted: only hashes are compared.
+//! The chain as an esplora server tells it, over HTTP or HTTPS. Trusted to know the best chain:
+//! only hashes are compared, and blocks with their hash.
 
 use std::str::FromStr;
 

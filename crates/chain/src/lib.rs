@@ -59,4 +59,4 @@ pub use error::ChainError;
 pub use network::{chain_hash, network_name, parse_network};
 pub use source::{BlockSource, ChainSource, Tip};
 pub use tracker::{ChainUpdate, SourceHealth, StaleRule, TipTracker};
-pub use watcher::{Step, WatchSettings, Watcher, watch};
+pub use watcher::{Step, WatchSettings, Watcher, backoff, watch};

@@ -160,13 +160,20 @@ impl Watcher {
         if self.failures == 0 {
             tracing::warn!(%error, hint = error.hint(), "chain source fails");
         }
-        let wait_ms = MIN_BACKOFF_MS.saturating_mul(1 << self.failures.min(16)).min(MAX_BACKOFF_MS);
+        let wait = backoff(self.failures);
         self.failures = self.failures.saturating_add(1);
         // Whoever answers next may be somebody else.
         self.network_checked = false;
         let update = self.tracker.source_failed((self.clock)());
-        Step { update, wait: Duration::from_millis(wait_ms) }
+        Step { update, wait }
     }
+}
+
+/// How long to wait before a source that failed is asked again, after so many failures in a row
+/// before this one: doubling from [`MIN_BACKOFF_MS`] to [`MAX_BACKOFF_MS`].
+pub fn backoff(failures: u32) -> Duration {
+    let wait_ms = MIN_BACKOFF_MS.saturating_mul(1 << failures.min(16)).min(MAX_BACKOFF_MS);
+    Duration::from_millis(wait_ms)
 }
 
 /// One poll, on a thread that may block.

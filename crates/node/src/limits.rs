@@ -59,6 +59,10 @@ pub const MAX_BLOCKS_PER_SEARCH: u32 = 64;
 // Each search begins this much before the end of the last one, and must get further.
 const _: () = assert!(MAX_BLOCKS_PER_SEARCH > SEARCH_REORG_BLOCKS);
 
+/// How often a block may be missing before that is worth a warning: servers of one service do not
+/// all learn of a block at once. After 15 s.
+pub const MAX_QUIET_MISSES: u32 = 4;
+
 /// Time for the chain source's first answer before the node starts without it.
 pub const FIRST_TIP_TIMEOUT: Duration = Duration::from_secs(5);
 

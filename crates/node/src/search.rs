@@ -1,18 +1,15 @@
 //! Looks into blocks for published preimages, for the engine (money-safety rule 3). A task with a
 //! chain source of its own: neither the engine nor the watcher of the tip waits for it.
 
-use std::time::Duration;
-
 use bitcoin::Network;
-use steward_chain::limits::{MAX_BACKOFF_MS, MIN_BACKOFF_MS};
-use steward_chain::{BlockSource, ChainError};
+use steward_chain::{BlockSource, ChainError, backoff};
 use steward_engine::Input;
 use steward_wire::Preimage;
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 
 use crate::error::chain_error;
-use crate::limits::MAX_BLOCKS_PER_SEARCH;
+use crate::limits::{MAX_BLOCKS_PER_SEARCH, MAX_QUIET_MISSES};
 use crate::queue::InputSender;
 use crate::stop::Stop;
 
@@ -113,13 +110,18 @@ impl Searcher {
                     "a block cannot be searched: HTLCs that expire are held until it was"
                 ),
                 Err(error) => tracing::debug!(height, %error, "the block still cannot be searched"),
+                Ok(None) if failures == MAX_QUIET_MISSES => tracing::warn!(
+                    code = "block_missing",
+                    height,
+                    source = self.endpoint,
+                    "the chain source still does not have a block: HTLCs that expire are held"
+                ),
                 Ok(None) => {
                     tracing::debug!(height, source = self.endpoint, "there is no such block yet");
                 }
             }
-            let wait_ms = MIN_BACKOFF_MS.saturating_mul(1 << failures.min(16)).min(MAX_BACKOFF_MS);
+            sleep(backoff(failures)).await;
             failures = failures.saturating_add(1);
-            sleep(Duration::from_millis(wait_ms)).await;
         }
     }
 
@@ -145,6 +147,7 @@ impl Searcher {
 mod tests {
     use std::collections::VecDeque;
     use std::sync::{Arc, Mutex};
+    use std::time::Duration;
 
     use bitcoin::BlockHash;
     use steward_chain::{ChainSource, Tip};

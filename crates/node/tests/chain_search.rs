@@ -23,6 +23,7 @@ use steward_chain::{
 };
 use steward_engine::row::{PaymentRow, PaymentStatus};
 use steward_engine::{AnswerAt, Command, Error, EventKind, Reply};
+use steward_node::limits::MAX_BLOCKS_PER_SEARCH;
 use steward_node::{Node, NodeHandle, NodeParts, Seed};
 use steward_store::MemoryStore;
 use steward_wire::{NodeId, Preimage};
@@ -140,6 +141,7 @@ async fn a_payee_that_claims_on_chain_is_paid_and_the_channel_suspended() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_expired_htlc_is_held_until_the_blocks_can_be_searched() {
     let scene = unanswered_payment().await;
+    assert!(scene.cltv_expiry - HEIGHT > MAX_BLOCKS_PER_SEARCH, "one answer is not enough");
     let mut asked = scene.blocks.asked.subscribe();
     scene.heights.set(scene.cltv_expiry + 1);
     // The second time: the first was after the failure was known.
