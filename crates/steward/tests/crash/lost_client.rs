@@ -9,6 +9,7 @@ use crate::copies::DatabaseCopy;
 use crate::support::load::{self, Attempt, Load, assert_pays};
 use crate::support::network::{ALICE, BOB, HOST, Network, Who, turn};
 use crate::support::{PATIENCE, POLL_INTERVAL, oracle};
+use crate::twins::assert_complete_is_true;
 
 const BOTH_WAYS: [(Who, Who); 2] = [(ALICE, BOB), (BOB, ALICE)];
 /// Copies made under load, besides one from before it.
@@ -101,6 +102,23 @@ fn a_payment_the_copy_does_not_know_is_not_paid_a_second_time() {
     load::pay(network.node(ALICE).client(), &invoice, PATIENCE).unwrap();
     oracle::await_settled(&network, &[ALICE, BOB]);
     assert_eq!(balance_msat(&network), paid_once_msat);
+}
+
+#[test]
+#[ignore = "a host keeps a second payment, and what its client fails after it fulfilled it"]
+fn a_client_revived_from_a_copy_in_the_midst_of_its_payments_loses_nothing() {
+    let _turn = turn();
+    let mut network = Network::start(2);
+    let load = Load::start(&network.apis, &BOTH_WAYS, network.rng.next());
+    network.let_pass();
+    let copy = DatabaseCopy::take(&mut network, ALICE);
+    network.let_pass();
+    assert!(copy.revive(&mut network, ALICE));
+    network.let_pass();
+    load.stop();
+    oracle::await_settled(&network, &[ALICE, BOB]);
+    oracle::assert_balances_of_the_hosts_books(&network, &[ALICE, BOB]);
+    assert_complete_is_true(&network, ALICE);
 }
 
 /// Copies of the client's database, made before and while it paid and was paid; afterwards it went

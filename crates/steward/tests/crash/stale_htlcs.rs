@@ -66,6 +66,9 @@ fn a_host_that_took_its_clients_states_does_not_pay_twice_for_an_htlc_in_them() 
     // What comes later overtakes nothing.
     let later = assert_pays(&network, BOB, ALICE).amount_msat.unwrap();
     assert!(balance_of_bob_msat(&network) <= paid_once_msat - later);
+    // Failed without proof, it would be the host that paid.
+    let payment = network.node(ALICE).payment(&invoice.payment_hash, Duration::ZERO).unwrap();
+    assert_ne!(payment.payment.status, PaymentState::Failed);
 }
 
 fn pay_and_await_htlc(network: &Network, invoice: &Invoice) {

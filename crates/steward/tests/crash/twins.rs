@@ -72,7 +72,7 @@ fn a_client_and_its_twin_taking_turns_take_each_others_states_and_lose_nothing()
 }
 
 #[test]
-#[ignore = "the host lets one twin fail what the other fulfilled, and keeps what both pay"]
+#[ignore = "a host keeps a second payment, and what its client fails after it fulfilled it"]
 fn a_client_and_its_twin_that_pay_at_once_lose_nothing() {
     let _turn = turn();
     let (mut network, twin) = with_twin_of_alice();
@@ -144,7 +144,7 @@ fn copy_of_directory(network: &Network, who: Who) -> PathBuf {
 }
 
 /// What this node calls complete was paid, and it holds the proof.
-fn assert_complete_is_true(network: &Network, payer: Who) {
+pub(crate) fn assert_complete_is_true(network: &Network, payer: Who) {
     let payments = oracle::payments(network.node(payer).client());
     let is_complete = |payment: &&Payment| payment.status == PaymentState::Complete;
     for payment in payments.iter().filter(is_complete) {
