@@ -22,5 +22,5 @@ fuzz_target!(
             std::process::exit(0);
         }
     },
-    |data: &[u8]| { (HARNESS.run)(data) }
+    |data: &[u8]| (HARNESS.run)(data)
 );

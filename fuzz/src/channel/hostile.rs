@@ -11,6 +11,8 @@ use crate::rogue::{PREIMAGES, Rogue, raw_message};
 
 /// Longest history, in steps.
 const MAX_STEPS: usize = 120;
+/// Longest wait, in milliseconds: a day.
+const MAX_WAIT_MS: u64 = 86_400_000;
 /// The kit's chain.
 const CHAIN_HASH: [u8; 32] = [7; 32];
 
@@ -68,7 +70,7 @@ impl Attack {
             155..=156 => return self.restart(),
             157 => return self.give(Input::Disconnected),
             158..=159 => {
-                self.pair.now_ms = self.pair.now_ms.saturating_add(input.number());
+                self.pair.now_ms += input.number() % MAX_WAIT_MS;
                 return self.give(Input::Tick);
             }
             160..=163 => {
