@@ -3,10 +3,14 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use steward_api::model::Metrics;
 
 use crate::support::network::{Network, Who};
 use crate::support::program::refused_start;
+use crate::support::{PATIENCE, POLL_INTERVAL};
 
 const DATABASE: &str = "steward.db";
 const LOG: &str = "steward.db-wal";
@@ -32,6 +36,29 @@ impl DatabaseCopy {
             network.let_pass_up_to(LONGEST_PAUSE);
         }
         Self(to)
+    }
+
+    /// The database from before a checkpoint, the log from after it: what the checkpoint moved is
+    /// in neither. Takes as long as the load takes to fill the log.
+    pub(crate) fn take_across_a_checkpoint(network: &mut Network, who: Who) -> Self {
+        let from = network.node(who).data_dir().to_owned();
+        let copy = Self::take(network, who);
+        let checkpoints = |network: &Network| {
+            let metrics: Metrics = network.node(who).client().get("/v1/metrics", &[]).unwrap();
+            metrics.store.checkpoints
+        };
+        let before = checkpoints(network);
+        let deadline = Instant::now() + PATIENCE;
+        while checkpoints(network) == before {
+            assert!(Instant::now() < deadline, "the log never fills");
+            thread::sleep(POLL_INTERVAL);
+        }
+        // The log begins anew with the next commit.
+        network.let_pass();
+        for name in [LOG, INDEX] {
+            fs::copy(from.join(name), copy.0.join(name)).unwrap();
+        }
+        copy
     }
 
     /// Kills the node, puts the copy in the place of its database and starts it. False if the node

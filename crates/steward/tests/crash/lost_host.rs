@@ -37,7 +37,7 @@ fn a_host_revived_from_a_copy_made_under_load_suspends_who_is_ahead_and_serves_t
         network.let_pass();
         copies.push(DatabaseCopy::take(&mut network, HOST));
     }
-    network.let_pass();
+    copies.push(DatabaseCopy::take_across_a_checkpoint(&mut network, HOST));
     let attempts = load.stop();
     // No copy is the newest state.
     assert_pays(&network, ALICE, BOB);
