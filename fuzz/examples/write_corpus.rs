@@ -23,6 +23,7 @@ fn main() {
     store();
     settings();
     api();
+    chain();
     scripts();
 }
 
@@ -399,6 +400,59 @@ fn api() {
             .concat();
     seed("p2p_messages", "init-and-error", init);
     seed("p2p_messages", "ping", [2, 0, 18, 0, 4, 0, 10, 0, 0, 0, 1, 0, 1]);
+}
+
+/// Kind of source, question, answers: of a tip, of a block's hash, of a block with a preimage.
+fn chain() {
+    let block = bitcoin::constants::genesis_block(bitcoin::Network::Regtest);
+    let block_hex = bitcoin::consensus::encode::serialize_hex(&block);
+    let header_hex = bitcoin::consensus::encode::serialize_hex(&block.header);
+    let hash = block.block_hash().to_string();
+    let rpc = |result: &str| format!("{{\"result\":{result},\"error\":null,\"id\":1}}");
+    let script = |kind: u8, question: u8, answers: &[String]| {
+        let mut script = vec![kind, question];
+        for answer in answers {
+            script.push(1);
+            script.extend(u16::try_from(answer.len()).unwrap().to_be_bytes());
+            script.extend(answer.as_bytes());
+        }
+        script
+    };
+    let info = format!(
+        "{{\"blocks\":1,\"headers\":1,\"bestblockhash\":\"{hash}\",\"time\":5,\"chain\":\"regtest\"}}"
+    );
+    let header = format!("{{\"hash\":\"{hash}\",\"height\":1,\"time\":5}}");
+    seed("chain_replies", "bitcoind-tip", script(0, 0, &[rpc(&info), rpc(&header)]));
+    seed("chain_replies", "bitcoind-network", script(0, 2, &[rpc(&format!("\"{hash}\""))]));
+    let answers = [rpc(&format!("\"{hash}\"")), rpc(&format!("\"{block_hex}\""))];
+    seed("chain_replies", "bitcoind-block", script(0, 0x80, &answers));
+    let tip = format!("{{\"id\":\"{hash}\",\"height\":1,\"timestamp\":5}}");
+    seed("chain_replies", "esplora-tip", script(1, 0, &[hash.clone(), tip]));
+    seed("chain_replies", "esplora-network", script(1, 2, &[hash.clone()]));
+    let raw = bitcoin::consensus::encode::serialize(&block);
+    let mut by_esplora = script(1, 0x80, &[hash]);
+    by_esplora.push(1);
+    by_esplora.extend(u16::try_from(raw.len()).unwrap().to_be_bytes());
+    by_esplora.extend(raw);
+    seed("chain_replies", "esplora-block", by_esplora);
+    let version = "[\"x 1.0\",\"1.4\"]".to_owned();
+    let tip = format!("{{\"height\":1,\"hex\":\"{header_hex}\"}}");
+    seed("chain_replies", "electrum-tip", electrum(0, &[&version, &tip]));
+    seed(
+        "chain_replies",
+        "electrum-network",
+        electrum(2, &[&version, &format!("\"{header_hex}\"")]),
+    );
+}
+
+fn electrum(question: u8, results: &[&str]) -> Vec<u8> {
+    let mut script = vec![2, question];
+    for (id, result) in (0u8..).zip(results) {
+        script.push(id);
+        script.extend(u16::try_from(result.len()).unwrap().to_be_bytes());
+        script.extend(result.as_bytes());
+    }
+    script
 }
 
 /// Histories for the state machines, as their harnesses read them.

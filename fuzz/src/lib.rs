@@ -5,7 +5,7 @@
 //! - [`HARNESSES`]: all of them, by name
 //! - `bytes`: how structured harnesses read their choices out of the input
 //! - `kits`: worlds borrowed from the tests of other crates
-//! - `wire`, `onion`, `invoice`, `store`, `settings`, `api`, `p2p`: decoders
+//! - `wire`, `onion`, `invoice`, `store`, `settings`, `api`, `p2p`, `chain`: decoders
 //! - `rogue`: a peer with a key and no scruples
 //! - `channel`, `engine`: sequences of inputs to state machines
 #![forbid(unsafe_code)]
@@ -19,6 +19,7 @@
 
 mod api;
 mod bytes;
+mod chain;
 mod channel;
 mod engine;
 mod invoice;
@@ -54,13 +55,14 @@ macro_rules! harnesses {
 harnesses! {
     "api_body", 4096, api::body, "JSON bodies: what is read is written back and read the same";
     "api_query", 1024, api::query, "query strings: what is read is written back and read the same";
+    "chain_replies", 4096, chain::replies, "answers of bitcoind, esplora and electrum servers";
     "channel_hostile", 2048, channel::hostile, "one channel against a peer that has its key and no scruples";
     "channel_honest", 1024, channel::honest, "two channels over a lossy link end in agreement";
     "channel_record", 8192, channel::record, "stored channels: refused, or restored and stored the same";
     "channel_rough", 1024, channel::rough, "the same with suspensions, time-outs and overrides";
+    "cli_amount", 64, settings::amount, "amounts as people type them";
     "config_file", 4096, settings::file, "steward.toml: a clear error, or a configuration that survives rewriting";
     "config_flags", 1024, settings::flags, "flags and environment variables, as configuration";
-    "cli_amount", 64, settings::amount, "amounts as people type them";
     "engine_frames", 4096, engine::frames, "an engine with open channels against frames and operators";
     "invoice_build", 1024, invoice::build_and_parse, "what is built can be read and says the same";
     "invoice_fields", 2048, invoice::fields, "invoices of any fields, with a valid checksum";
