@@ -106,6 +106,11 @@ impl Channel {
         })
     }
 
+    /// How many updates of ours, and of the peer's, are not in the signed state yet.
+    pub fn unsigned_updates(&self) -> (usize, usize) {
+        (self.own.len(), self.peer.len())
+    }
+
     /// True if any HTLC, of either side, is in the state or on its way into it.
     pub fn has_htlcs(&self) -> bool {
         let has_incoming = self.signed.as_ref().is_some_and(|s| !s.incoming_htlcs.is_empty());

@@ -248,12 +248,19 @@ impl Tables {
                 _ => {}
             }
         }
+        // A payment is complete with its first preimage; its other parts may still be out.
+        let out = self.parts(|part| part.status == PaymentStatus::Pending);
+        let mut open: BTreeSet<_> = out.iter().map(|part| part.payment_hash).collect();
         snapshot.payments = rows(self.in_order(|_, write| match write {
-            Write::Payment(row) if row.status == PaymentStatus::Pending => Some(row.clone()),
+            Write::Payment(row) => {
+                let is_open =
+                    row.status == PaymentStatus::Pending || open.contains(&row.payment_hash);
+                is_open.then(|| row.clone())
+            }
             _ => None,
         }));
-        let pending: BTreeSet<_> = snapshot.payments.iter().map(|row| row.payment_hash).collect();
-        snapshot.parts = self.parts(|part| pending.contains(&part.payment_hash));
+        open.extend(snapshot.payments.iter().map(|row| row.payment_hash));
+        snapshot.parts = self.parts(|part| open.contains(&part.payment_hash));
         let since_ms = now_ms.saturating_sub(EXPIRED_INVOICE_LOAD_MS);
         snapshot.invoices = rows(self.in_order(|_, write| {
             match write {

@@ -22,12 +22,11 @@ pub(crate) fn snapshot(connection: &mut Connection, now_ms: u64) -> Result<Snaps
     let preimages = format!("{} ORDER BY number DESC LIMIT ?1", columns::PREIMAGE);
     let newest = [MAX_LOADED_PREIMAGES.cast_signed()];
     let pending = [columns::status_column(PaymentStatus::Pending)];
-    let payments = format!("{} WHERE status = ?1 ORDER BY number", columns::PAYMENT);
-    let parts = format!(
-        "{} WHERE payment_hash IN (SELECT payment_hash FROM payment WHERE status = ?1)
-         ORDER BY payment_hash, part",
-        columns::PART
-    );
+    // A payment is complete with its first preimage; its other parts may still be out.
+    let is_open = "payment_hash IN (SELECT payment_hash FROM payment WHERE status = ?1
+                                    UNION SELECT payment_hash FROM payment_part WHERE status = ?1)";
+    let payments = format!("{} WHERE {is_open} ORDER BY number", columns::PAYMENT);
+    let parts = format!("{} WHERE {is_open} ORDER BY payment_hash, part", columns::PART);
     // The status is spelled out: a parameter would not match the partial index.
     let invoices =
         format!("{} WHERE status = 1 AND expires_ms >= ?1 ORDER BY number", columns::INVOICE);

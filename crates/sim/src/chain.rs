@@ -1,0 +1,95 @@
+//! The simulated chain: a height, preimages in blocks, reorganisations.
+
+use std::collections::BTreeMap;
+
+use steward_wire::{PaymentHash, Preimage};
+
+/// Where every simulated chain begins.
+pub const START_HEIGHT: u32 = 800_000;
+
+/// The best chain. Nodes hear of it late, each in its own time.
+#[derive(Debug)]
+pub struct Chain {
+    height: u32,
+    /// Preimages by the height of the block that publishes them.
+    published: BTreeMap<u32, Vec<Preimage>>,
+    /// Transactions that wait for a block.
+    mempool: Vec<Preimage>,
+    /// Highest height there ever was.
+    highest: u32,
+    /// From which height to which the chain went back, each time.
+    reorgs: Vec<(u32, u32)>,
+}
+
+impl Default for Chain {
+    fn default() -> Self {
+        Self {
+            height: START_HEIGHT,
+            published: BTreeMap::new(),
+            mempool: Vec::new(),
+            highest: START_HEIGHT,
+            reorgs: Vec::new(),
+        }
+    }
+}
+
+impl Chain {
+    /// The best height.
+    pub fn height(&self) -> u32 {
+        self.height
+    }
+
+    /// Highest height there ever was.
+    pub fn highest(&self) -> u32 {
+        self.highest
+    }
+
+    /// True if a node may have seen the height go back like this.
+    pub fn went_back(&self, from: u32, to: u32) -> bool {
+        self.reorgs.iter().any(|(first, last)| *first >= from && *last <= to)
+    }
+
+    /// New blocks; the first holds what waited.
+    pub fn mine(&mut self, blocks: u32) {
+        for _ in 0..blocks {
+            self.height += 1;
+            let waiting = std::mem::take(&mut self.mempool);
+            if !waiting.is_empty() {
+                self.published.entry(self.height).or_default().extend(waiting);
+            }
+        }
+        self.highest = self.highest.max(self.height);
+    }
+
+    /// The last blocks are gone; what they held waits for other blocks.
+    pub fn reorganise(&mut self, blocks: u32) {
+        let kept = self.height.saturating_sub(blocks);
+        for (_, preimages) in self.published.split_off(&(kept + 1)) {
+            self.mempool.extend(preimages);
+        }
+        self.reorgs.push((self.highest, kept));
+        self.height = kept;
+    }
+
+    /// A transaction that shows a preimage.
+    pub fn broadcast(&mut self, preimage: Preimage) {
+        let is_known = self.mempool.contains(&preimage)
+            || self.published.values().any(|block| block.contains(&preimage));
+        if !is_known {
+            self.mempool.push(preimage);
+        }
+    }
+
+    /// What the blocks from `first` to `last` publish.
+    pub fn preimages(&self, first: u32, last: u32) -> Vec<Preimage> {
+        if first > last {
+            return Vec::new();
+        }
+        self.published.range(first..=last).flat_map(|(_, block)| block).copied().collect()
+    }
+
+    /// True if a block up to `height` publishes the preimage of `hash`.
+    pub fn shows(&self, hash: &PaymentHash, height: u32) -> bool {
+        self.published.range(..=height).flat_map(|(_, block)| block).any(|p| p.hash() == *hash)
+    }
+}

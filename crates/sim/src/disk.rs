@@ -1,0 +1,86 @@
+//! A node's disk: what is durable, what is not yet, and what a crash leaves of it.
+
+use std::collections::BTreeMap;
+
+use steward_channel::Channel;
+use steward_engine::row::{RowKey, Snapshot, Write, WriteBatch};
+use steward_store::{MemoryStore, Store};
+use steward_wire::NodeId;
+
+/// The durable rows, as the store keeps them and as the oracles read them.
+#[derive(Debug, Default)]
+pub struct Disk {
+    store: MemoryStore,
+    rows: BTreeMap<RowKey, Write>,
+    channels: BTreeMap<NodeId, Channel>,
+    /// Commits so far.
+    pub commits: u64,
+}
+
+impl Disk {
+    /// Makes one batch durable. Returns the channels it changed, as they were.
+    ///
+    /// # Errors
+    /// What the store says against the batch.
+    pub fn commit(&mut self, writes: &WriteBatch) -> Result<Vec<(NodeId, Option<Channel>)>, String> {
+        self.store.commit(writes).map_err(|error| error.to_string())?;
+        self.commits += 1;
+        let mut changed = Vec::new();
+        for (key, write) in writes.iter() {
+            if let RowKey::Channel(peer) = key {
+                changed.push((*peer, self.put_channel(*peer, write)?));
+            }
+            if *write == Write::Delete {
+                self.rows.remove(key);
+            } else {
+                self.rows.insert(key.clone(), write.clone());
+            }
+        }
+        Ok(changed)
+    }
+
+    fn put_channel(&mut self, peer: NodeId, write: &Write) -> Result<Option<Channel>, String> {
+        let Write::Channel(row) = write else { return Ok(self.channels.remove(&peer)) };
+        let channel = Channel::from_record(&row.record).map_err(|error| error.to_string())?;
+        Ok(self.channels.insert(peer, channel))
+    }
+
+    /// What an engine starts from.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn load(&mut self, now_ms: u64) -> Result<Snapshot, String> {
+        self.store.load(now_ms).map_err(|error| error.to_string())
+    }
+
+    /// One row.
+    pub fn row(&self, key: &RowKey) -> Option<&Write> {
+        self.rows.get(key)
+    }
+
+    /// All rows.
+    pub fn rows(&self) -> impl Iterator<Item = (&RowKey, &Write)> {
+        self.rows.iter()
+    }
+
+    /// A channel as it would be after a restart.
+    pub fn channel(&self, peer: &NodeId) -> Option<&Channel> {
+        self.channels.get(peer)
+    }
+
+    /// All channels, by the other side.
+    pub fn channels(&self) -> impl Iterator<Item = (&NodeId, &Channel)> {
+        self.channels.iter()
+    }
+
+    /// A copy, as somebody makes it who copies the files.
+    pub fn copy(&self) -> Self {
+        let mut copy = Self::default();
+        let mut batch = WriteBatch::default();
+        for (key, write) in &self.rows {
+            batch.put(key.clone(), write.clone());
+        }
+        copy.commit(&batch).expect("what was stored once can be stored again");
+        copy
+    }
+}

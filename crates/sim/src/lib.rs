@@ -1,0 +1,48 @@
+//! Deterministic simulation: networks of real engines, with simulated disks, links, clocks, chain
+//! and operators, faults between any two effects, and oracles that watch every step (design.md
+//! section 10, docs/simulation.md).
+//!
+//! Nothing of the engine is copied or replaced: what is simulated is what surrounds it. Chance
+//! comes from one seed, so that a failure is a number.
+//!
+//! | Module | Holds |
+//! |---|---|
+//! | `simulation` | one run from seed to verdict |
+//! | `world`, `schedule` | the single steps, and which comes next |
+//! | `node`, `disk`, `link`, `chain` | what surrounds an engine |
+//! | `topology`, `route`, `traffic`, `operators` | who pays whom, and what people do |
+//! | `fault`, `inject` | what goes wrong |
+//! | `oracle` | what must never be seen |
+//! | `mutation` | rules broken on purpose, to prove the oracles |
+//! | `summary`, `trace` | what people get to read |
+#![forbid(unsafe_code)]
+#![allow(
+    clippy::indexing_slicing,
+    clippy::expect_used,
+    reason = "all indices are of the simulator's own making: a wrong one is a bug to stop at"
+)]
+
+mod chain;
+mod disk;
+mod fault;
+mod inject;
+mod keys;
+mod link;
+mod mutation;
+mod node;
+mod operators;
+mod oracle;
+mod rng;
+mod route;
+mod schedule;
+mod simulation;
+mod topology;
+mod trace;
+mod traffic;
+mod world;
+
+pub use fault::{FaultCounts, FaultKind};
+pub use mutation::Mutation;
+pub use oracle::{Rule, Violation};
+pub use simulation::{Outcome, Size, simulate};
+pub use trace::Trace;

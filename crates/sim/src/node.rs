@@ -1,0 +1,145 @@
+//! One simulated node: its engine, its disk, and what lies between them.
+
+use std::collections::VecDeque;
+
+use steward_engine::config::{Config, HostConfig, Policy, default_offer};
+use steward_engine::io::{Action, Input};
+use steward_engine::row::WriteBatch;
+use steward_engine::Engine;
+
+use crate::disk::Disk;
+use crate::keys::SimKeys;
+
+/// The regtest genesis hash would do as well: it only has to be the same everywhere.
+const CHAIN_HASH: [u8; 32] = [0x6f; 32];
+/// What a client has to begin with, so that payments flow both ways at once.
+pub const INITIAL_MSAT: u64 = 400_000_000;
+/// Capacity of a new channel, in satoshi.
+pub const CAPACITY_SAT: u64 = 1_000_000;
+
+/// A batch that is handled and not durable yet.
+#[derive(Debug)]
+pub struct Batch {
+    /// What must be durable first.
+    pub writes: WriteBatch,
+    /// What may happen then.
+    pub actions: Vec<Action>,
+    /// The chain source was silent for long when the batch was handled.
+    pub tip_was_stale: bool,
+    /// Which start of the node it belongs to.
+    pub life: u64,
+}
+
+/// One node.
+pub struct Node {
+    /// Who it is.
+    pub keys: SimKeys,
+    /// How it is configured.
+    pub config: Config,
+    /// `None` while it is down.
+    pub engine: Option<Engine>,
+    /// Survives a crash.
+    pub disk: Disk,
+    /// Waits for the engine.
+    pub inbox: VecDeque<Input>,
+    /// Waits for the disk.
+    pub pending: VecDeque<Batch>,
+    /// Durable, and not carried out yet.
+    pub released: VecDeque<Action>,
+    /// Blocks that are to be searched, first and last.
+    pub searches: VecDeque<(u32, u32)>,
+    /// When the engine wants to hear the time.
+    pub wakeup_ms: Option<u64>,
+    /// How far its clock is off.
+    pub clock_offset_ms: i64,
+    /// While down: when it starts.
+    pub starts_at_ms: u64,
+    /// The disk is busy until then.
+    pub disk_free_at_ms: u64,
+    /// What it was told of the chain: height, and whether the source is silent.
+    pub told: Option<(u32, bool)>,
+    /// The chain source is silent until then.
+    pub stale_until_ms: u64,
+    /// Since when it knows that the source is silent.
+    pub stale_since_ms: Option<u64>,
+    /// Counts starts.
+    pub life: u64,
+}
+
+impl Node {
+    /// A node that is down and has nothing on its disk.
+    pub fn new(number: usize, policy: Policy) -> Self {
+        Self {
+            keys: SimKeys(number as u8 + 1),
+            config: config(policy),
+            engine: None,
+            disk: Disk::default(),
+            inbox: VecDeque::new(),
+            pending: VecDeque::new(),
+            released: VecDeque::new(),
+            searches: VecDeque::new(),
+            wakeup_ms: None,
+            clock_offset_ms: 0,
+            starts_at_ms: 0,
+            disk_free_at_ms: 0,
+            told: None,
+            stale_until_ms: 0,
+            stale_since_ms: None,
+            life: 0,
+        }
+    }
+
+    /// True if it runs.
+    pub fn is_up(&self) -> bool {
+        self.engine.is_some()
+    }
+
+    /// Its clock.
+    pub fn clock_ms(&self, now_ms: u64) -> u64 {
+        now_ms.saturating_add_signed(self.clock_offset_ms)
+    }
+
+    /// True if it has nothing to do but wait.
+    pub fn is_quiet(&self) -> bool {
+        self.inbox.is_empty()
+            && self.pending.is_empty()
+            && self.released.is_empty()
+            && self.searches.is_empty()
+    }
+
+    /// Memory is gone; the disk stays as it is.
+    pub fn stop(&mut self, starts_at_ms: u64) {
+        self.engine = None;
+        self.inbox.clear();
+        self.pending.clear();
+        self.released.clear();
+        self.searches.clear();
+        self.wakeup_ms = None;
+        self.told = None;
+        self.stale_since_ms = None;
+        self.starts_at_ms = starts_at_ms;
+    }
+}
+
+fn config(policy: Policy) -> Config {
+    let mut offer = default_offer(CAPACITY_SAT);
+    offer.initial_client_balance_msat = INITIAL_MSAT;
+    Config {
+        network: bitcoin::Network::Regtest,
+        chain_hash: CHAIN_HASH,
+        host: HostConfig { offer, max_opens_per_prefix_per_hour: 10_000, ..HostConfig::default() },
+        policy,
+        accept_keysend: true,
+    }
+}
+
+/// Bits 32973 and, for a modern node, 257.
+pub fn features(is_modern: bool) -> Vec<u8> {
+    let mut features = vec![0u8; 32_973 / 8 + 1];
+    let last = features.len() - 1;
+    let bits = if is_modern { [257usize, 32_973] } else { [32_973, 32_973] };
+    for bit in bits {
+        features[last - bit / 8] |= 1 << (bit % 8);
+    }
+    features
+}

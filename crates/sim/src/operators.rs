@@ -1,0 +1,74 @@
+//! The operators of both sides of a suspended channel: the host's proposes what its own books
+//! say, the client's accepts only if its books say the same.
+
+use steward_channel::Channel;
+use steward_engine::Command;
+
+use crate::fault::FaultKind;
+use crate::world::World;
+
+impl World {
+    /// Both operators of every suspended channel look at it. True if one of them did something.
+    pub fn operators_look(&mut self) -> bool {
+        let mut acted = false;
+        for edge in 0..self.edges.len() {
+            acted |= self.propose(edge) | self.accept(edge);
+        }
+        acted
+    }
+
+    fn propose(&mut self, edge: usize) -> bool {
+        let plan = self.topology.edges[edge];
+        if !self.nodes[plan.host].is_up() {
+            return false;
+        }
+        let Some(channel) = self.durable(edge, plan.host) else { return false };
+        let Some(capacity_msat) = next_capacity_msat(channel) else { return false };
+        let fair_msat = self.oracles.fair_balance_msat(plan.host, plan.client_id, channel);
+        let client_msat = current_capacity_msat(channel).saturating_sub(fair_msat);
+        let local_balance_msat = capacity_msat.saturating_sub(client_msat);
+        let is_proposed = channel
+            .pending_override()
+            .is_some_and(|proposal| proposal.local_balance_msat == local_balance_msat);
+        if is_proposed {
+            return false;
+        }
+        let peer = plan.client_id;
+        self.issue(plan.host, Command::ProposeOverride { peer, local_balance_msat });
+        true
+    }
+
+    fn accept(&mut self, edge: usize) -> bool {
+        let plan = self.topology.edges[edge];
+        if !self.nodes[plan.client].is_up() {
+            return false;
+        }
+        let Some(channel) = self.durable(edge, plan.client) else { return false };
+        let Some(capacity_msat) = next_capacity_msat(channel) else { return false };
+        let Some(proposal) = channel.pending_override() else { return false };
+        let fair_msat = self.oracles.fair_balance_msat(plan.client, plan.host_id, channel);
+        // The host may or may not have heard of a resize.
+        let capacities = [capacity_msat, current_capacity_msat(channel)];
+        let agrees = capacities
+            .iter()
+            .any(|capacity| capacity.checked_sub(proposal.local_balance_msat) == Some(fair_msat));
+        if !agrees {
+            return false;
+        }
+        self.issue(plan.client, Command::AcceptOverride { peer: plan.host_id });
+        self.count(FaultKind::Override);
+        true
+    }
+}
+
+/// Of a suspended channel: its capacity after an override, in millisatoshi.
+fn next_capacity_msat(channel: &Channel) -> Option<u64> {
+    channel.suspension()?;
+    let resized = channel.pending_resize().and_then(|resize| resize.new_capacity_msat());
+    let current = current_capacity_msat(channel);
+    Some(resized.filter(|resized| *resized > current).unwrap_or(current))
+}
+
+fn current_capacity_msat(channel: &Channel) -> u64 {
+    channel.state().map_or(0, |state| state.init_hosted_channel.channel_capacity_msat)
+}

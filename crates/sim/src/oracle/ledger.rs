@@ -1,0 +1,119 @@
+//! Rule 6 over time: the balance of each new state follows from the one before and from what
+//! became of its HTLCs, and from nothing else.
+
+use steward_channel::{Channel, Role};
+use steward_engine::row::HtlcKey;
+use steward_wire::{LastCrossSignedState, NodeId, UpdateAddHtlc};
+
+use super::{Oracles, Rule, Violation};
+
+impl Oracles {
+    /// A durable state followed another: books what became of every HTLC.
+    pub(super) fn htlcs_ended(
+        &mut self,
+        node: usize,
+        peer: NodeId,
+        before: Option<&Channel>,
+        now: &Channel,
+    ) -> Result<(), Violation> {
+        let (Some(before), Some(after)) = (before, now.state()) else { return Ok(()) };
+        let Some(was) = before.state() else { return Ok(()) };
+        let new_out = without(&after.outgoing_htlcs, &was.outgoing_htlcs);
+        let new_in = without(&after.incoming_htlcs, &was.incoming_htlcs);
+        let gone_out = without(&was.outgoing_htlcs, &after.outgoing_htlcs);
+        let gone_in = without(&was.incoming_htlcs, &after.incoming_htlcs);
+        self.htlc_steps += (new_out.len() + new_in.len() + gone_out.len() + gone_in.len()) as u64;
+
+        let mut expected_msat = i128::from(was.local_balance_msat) + growth(now.role(), was, after);
+        expected_msat -= sum(&new_out);
+        for add in gone_out {
+            let is_paid = self.was_paid(node, peer, before, add);
+            self.books[node].ended_out.insert(HtlcKey { peer, id: add.id }, is_paid);
+            expected_msat += if is_paid { 0 } else { i128::from(add.amount_msat) };
+        }
+        for add in gone_in {
+            let key = HtlcKey { peer, id: add.id };
+            let is_credited = self.books[node].given.contains(&key);
+            self.books[node].ended_in.insert(key, is_credited);
+            expected_msat += if is_credited { i128::from(add.amount_msat) } else { 0 };
+        }
+        expected_msat -= i128::from(self.never_signed(node, peer, before, now));
+        if i128::from(after.local_balance_msat) != expected_msat {
+            let text = format!(
+                "its balance is {} msat after {}/{}, its HTLCs make it {expected_msat} msat",
+                after.local_balance_msat, after.local_updates, after.remote_updates
+            );
+            return Err(Violation::new(Rule::MoneyIsConserved, node, text));
+        }
+        Ok(())
+    }
+
+    /// Own HTLCs that came and went between two states: paid with the peer's very first
+    /// signature on them, or dropped. Returns what was paid, in millisatoshi.
+    fn never_signed(&mut self, node: usize, peer: NodeId, before: &Channel, now: &Channel) -> u64 {
+        let is_in = |channel: &Channel, id: u64| {
+            channel.state().is_some_and(|s| s.outgoing_htlcs.iter().any(|add| add.id == id))
+        };
+        let mut paid_msat = 0;
+        for htlc in before.outgoing_htlcs() {
+            let id = htlc.htlc.id;
+            let is_left = now.outgoing_htlcs().any(|left| left.htlc.id == id);
+            if is_left || is_in(before, id) || is_in(now, id) {
+                continue;
+            }
+            let is_paid = self.was_paid(node, peer, before, htlc.htlc);
+            self.books[node].ended_out.insert(HtlcKey { peer, id }, is_paid);
+            paid_msat += if is_paid { htlc.htlc.amount_msat } else { 0 };
+        }
+        paid_msat
+    }
+
+    /// The peer, or the chain, showed the preimage.
+    fn was_paid(&self, node: usize, peer: NodeId, before: &Channel, add: &UpdateAddHtlc) -> bool {
+        let key = HtlcKey { peer, id: add.id };
+        let shown = self.books[node].shown.get(&key);
+        let is_shown = shown.is_some_and(|preimage| preimage.hash() == add.payment_hash);
+        let is_known = before
+            .outgoing_htlcs()
+            .any(|htlc| htlc.htlc.id == add.id && htlc.preimage.is_some());
+        is_shown || is_known
+    }
+
+    /// What a channel's balance comes to if everything ended as this side knows, in millisatoshi.
+    pub fn fair_balance_msat(&self, node: usize, peer: NodeId, channel: &Channel) -> u64 {
+        let Some(state) = channel.state() else { return 0 };
+        let mut msat = state.local_balance_msat;
+        for add in &state.outgoing_htlcs {
+            if !self.was_paid(node, peer, channel, add) {
+                msat += add.amount_msat;
+            }
+        }
+        // Paid before the peer's signature on them arrived.
+        for htlc in channel.outgoing_htlcs() {
+            let is_signed = state.outgoing_htlcs.iter().any(|add| add.id == htlc.htlc.id);
+            if !is_signed && self.was_paid(node, peer, channel, htlc.htlc) {
+                msat = msat.saturating_sub(htlc.htlc.amount_msat);
+            }
+        }
+        for htlc in channel.incoming_htlcs() {
+            let is_given =
+                matches!(htlc.settlement, Some(steward_channel::IncomingSettlement::Fulfil(_)));
+            msat += if is_given { htlc.htlc.amount_msat } else { 0 };
+        }
+        msat
+    }
+}
+
+/// A resize gives the host what the capacity gains.
+fn growth(role: Role, was: &LastCrossSignedState, now: &LastCrossSignedState) -> i128 {
+    let capacity = |s: &LastCrossSignedState| i128::from(s.init_hosted_channel.channel_capacity_msat);
+    if role == Role::Host { capacity(now) - capacity(was) } else { 0 }
+}
+
+fn without<'a>(htlcs: &'a [UpdateAddHtlc], known: &[UpdateAddHtlc]) -> Vec<&'a UpdateAddHtlc> {
+    htlcs.iter().filter(|add| known.iter().all(|known| known.id != add.id)).collect()
+}
+
+fn sum(htlcs: &[&UpdateAddHtlc]) -> i128 {
+    htlcs.iter().map(|add| i128::from(add.amount_msat)).sum()
+}

@@ -1,0 +1,272 @@
+//! The oracles: what must never be seen, whatever happens. One file for each group of rules of
+//! design.md section 4; the rules of section 10 for a network at rest are in [`rest`].
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use steward_channel::Channel;
+use steward_engine::io::Action;
+use steward_engine::row::{HtlcKey, Origin};
+use steward_engine::ConnId;
+use steward_wire::{Framing, Message, NodeId, Preimage, framing};
+
+use crate::chain::Chain;
+use crate::disk::Disk;
+use crate::link::Frame;
+use crate::node::Batch;
+use crate::topology::Topology;
+
+mod durable;
+mod forwards;
+mod ledger;
+pub mod rest;
+mod states;
+
+/// What is watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Rule {
+    /// 1: durable before visible.
+    DurableBeforeVisible,
+    /// 2: a preimage is stored when it is learned, and what it claims is claimed.
+    PreimageKept,
+    /// 3: upstream is failed only on proof.
+    FailedOnProof,
+    /// 4: forwarded once, cross-signed, for the fee and the distance of the policy.
+    ForwardedByPolicy,
+    /// 5: an HTLC's end is told to what it came from and to nothing else.
+    OwnOrigin,
+    /// 6: local + remote + in-flight = capacity.
+    Balanced,
+    /// 7: both signatures; no lower state, no other state with equal counters.
+    StatesOnlyGrow,
+    /// 8: a host believes no state that it cannot reach.
+    HostBelievesItself,
+    /// 9: suspended channels get no new HTLCs.
+    SuspendedIsFrozen,
+    /// 10: the height goes back only in a reorganisation; no forwards on a stale tip.
+    HeightIsTrue,
+    /// 11: one writer.
+    OneWriter,
+    /// At rest: every payment has ended, and as its HTLCs did.
+    PaymentsEnd,
+    /// At rest: both sides hold the same state.
+    SidesAgree,
+    /// At rest: no money is lost or made, nobody gave away what it was not given.
+    MoneyIsConserved,
+    /// It comes to rest, and nothing stops for good.
+    Rest,
+}
+
+impl Rule {
+    /// All rules.
+    pub const ALL: &[Self] = &[
+        Self::DurableBeforeVisible,
+        Self::PreimageKept,
+        Self::FailedOnProof,
+        Self::ForwardedByPolicy,
+        Self::OwnOrigin,
+        Self::Balanced,
+        Self::StatesOnlyGrow,
+        Self::HostBelievesItself,
+        Self::SuspendedIsFrozen,
+        Self::HeightIsTrue,
+        Self::OneWriter,
+        Self::PaymentsEnd,
+        Self::SidesAgree,
+        Self::MoneyIsConserved,
+        Self::Rest,
+    ];
+}
+
+/// A rule was broken.
+#[derive(Clone, Debug)]
+pub struct Violation {
+    /// Which.
+    pub rule: Rule,
+    /// By whom.
+    pub node: usize,
+    /// How it shows.
+    pub text: String,
+}
+
+impl Violation {
+    /// `node` broke `rule`.
+    pub fn new(rule: Rule, node: usize, text: impl Into<String>) -> Self {
+        Self { rule, node, text: text.into() }
+    }
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} broken by node {}: {}", self.rule, self.node, self.text)
+    }
+}
+
+/// What the oracles remember of one node.
+#[derive(Debug, Default)]
+pub(crate) struct Books {
+    /// Every HTLC it ever offered, and where it came from.
+    pub(crate) origins: BTreeMap<HtlcKey, Origin>,
+    /// Incoming HTLCs, and what they were offered on as.
+    pub(crate) offered: BTreeMap<HtlcKey, HtlcKey>,
+    /// Incoming HTLCs it decided to fail.
+    pub(crate) failed: BTreeSet<HtlcKey>,
+    /// Incoming HTLCs whose preimage it gave away.
+    pub(crate) given: BTreeSet<HtlcKey>,
+    /// Own HTLCs for which a preimage, right or wrong, arrived last.
+    pub(crate) shown: BTreeMap<HtlcKey, Preimage>,
+    /// Own HTLCs that ended: true if they were paid.
+    pub(crate) ended_out: BTreeMap<HtlcKey, bool>,
+    /// Incoming HTLCs that ended: true if they were credited.
+    pub(crate) ended_in: BTreeMap<HtlcKey, bool>,
+    /// Which start of the node may write.
+    life: u64,
+    /// As it stored it last.
+    height: u32,
+}
+
+/// One end of a connection.
+#[derive(Debug)]
+struct Line {
+    edge: usize,
+    far: ConnId,
+    /// How this end frames what it sends.
+    framing: Option<Framing>,
+}
+
+/// All oracles and their memory.
+#[derive(Debug)]
+pub struct Oracles {
+    pub(crate) books: Vec<Books>,
+    /// Every connection there ever was: what it carried may be handled after its end.
+    lines: BTreeMap<ConnId, Line>,
+    /// Nodes whose misdeeds are their own: only others are watched.
+    pub(crate) hostile: BTreeSet<usize>,
+    /// HTLCs added, settled, signed and removed.
+    pub htlc_steps: u64,
+}
+
+impl Oracles {
+    pub(crate) fn new(topology: &Topology) -> Self {
+        Self {
+            books: (0..topology.nodes).map(|_| Books::default()).collect(),
+            lines: BTreeMap::new(),
+            hostile: BTreeSet::new(),
+            htlc_steps: 0,
+        }
+    }
+
+    /// From now on this node may do what it likes.
+    pub fn distrust(&mut self, node: usize) {
+        self.hostile.insert(node);
+    }
+
+    pub(crate) fn is_hostile(&self, node: usize) -> bool {
+        self.hostile.contains(&node)
+    }
+
+    pub(crate) fn connected(&mut self, edge: usize, conn: ConnId, far: ConnId) {
+        self.lines.insert(conn, Line { edge, far, framing: None });
+        self.lines.insert(far, Line { edge, far: conn, framing: None });
+    }
+
+    pub(crate) fn node_started(&mut self, node: usize, life: u64) {
+        self.books[node].life = life;
+    }
+
+    /// An engine gets frames: what the oracles learn from what a peer says.
+    pub(crate) fn frames_handled(
+        &mut self,
+        node: usize,
+        conn: ConnId,
+        frames: &[Frame],
+        topology: &Topology,
+    ) {
+        let Some(line) = self.lines.get(&conn) else { return };
+        let peer = topology.edges[line.edge].peer_of(node);
+        let mut shown_by_peer = self.lines.get(&line.far).and_then(|far| far.framing);
+        for (message_type, payload) in frames {
+            let message = framing::decode(&mut shown_by_peer, *message_type, payload);
+            let Ok(Some(message)) = message else { continue };
+            self.htlc_steps += u64::from(is_htlc_update(&message));
+            if let Message::UpdateFulfillHtlc(fulfil) = message {
+                self.books[node].shown.insert(HtlcKey { peer, id: fulfil.id }, fulfil.preimage);
+            }
+        }
+    }
+
+    /// A batch became durable.
+    pub(crate) fn committed(
+        &mut self,
+        node: usize,
+        batch: &Batch,
+        changed: &[(NodeId, Option<Channel>)],
+        disk: &Disk,
+        chain: &Chain,
+        topology: &Topology,
+    ) -> Result<(), Violation> {
+        if self.is_hostile(node) {
+            return Ok(());
+        }
+        self.one_writer(node, batch)?;
+        self.height_is_true(node, batch, chain)?;
+        for (peer, before) in changed {
+            let Some(now) = disk.channel(peer) else { continue };
+            self.state_changed(node, *peer, before.as_ref(), now)?;
+            self.htlcs_ended(node, *peer, before.as_ref(), now)?;
+            durable::preimages_kept(node, now, disk)?;
+        }
+        self.origins_written(node, batch, disk, topology)?;
+        self.settlements_decided(node, batch, changed, disk, chain)?;
+        self.parts_follow_htlcs(node, batch, disk)
+    }
+
+    /// An action may be carried out from now on.
+    pub(crate) fn visible(
+        &mut self,
+        node: usize,
+        action: &Action,
+        disk: &Disk,
+        topology: &Topology,
+    ) -> Result<(), Violation> {
+        if self.is_hostile(node) {
+            return Ok(());
+        }
+        match action {
+            Action::Send { conn, frames } => {
+                let Some(line) = self.lines.get_mut(conn) else { return Ok(()) };
+                let peer = topology.edges[line.edge].peer_of(node);
+                for (message_type, payload) in frames {
+                    let decoded = framing::decode(&mut line.framing, *message_type, payload);
+                    let Ok(Some(message)) = decoded else {
+                        let text = "it sends what nobody can read";
+                        return Err(Violation::new(Rule::Rest, node, text));
+                    };
+                    durable::message_is_backed(node, &peer, &message, disk)?;
+                }
+                Ok(())
+            }
+            Action::Reply { result: Ok(reply), .. } => durable::reply_is_backed(node, reply, disk),
+            Action::Notice(event) => durable::event_is_backed(node, event, disk),
+            _ => Ok(()),
+        }
+    }
+
+    fn one_writer(&self, node: usize, batch: &Batch) -> Result<(), Violation> {
+        if batch.life == self.books[node].life {
+            return Ok(());
+        }
+        let text = "a node that was started anew still writes its old batches";
+        Err(Violation::new(Rule::OneWriter, node, text))
+    }
+}
+
+fn is_htlc_update(message: &Message) -> bool {
+    matches!(
+        message,
+        Message::UpdateAddHtlc(_)
+            | Message::UpdateFulfillHtlc(_)
+            | Message::UpdateFailHtlc(_)
+            | Message::UpdateFailMalformedHtlc(_)
+    )
+}

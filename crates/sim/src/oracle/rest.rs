@@ -1,0 +1,158 @@
+//! What must hold when faults are over and nothing moves any more (design.md section 10).
+
+use std::collections::BTreeSet;
+
+use steward_channel::Channel;
+use steward_engine::row::{Origin, PaymentStatus, RowKey, Write};
+
+use super::{Rule, Violation};
+use crate::world::World;
+
+/// All oracles for a network at rest.
+///
+/// # Errors
+/// The first thing that is wrong.
+pub fn check(world: &World) -> Result<(), Violation> {
+    for node in 0..world.nodes.len() {
+        if !world.oracles.is_hostile(node) {
+            payments_ended(world, node)?;
+            nothing_given_away(world, node)?;
+            nothing_left(world, node)?;
+        }
+    }
+    for edge in 0..world.topology.edges.len() {
+        sides_agree(world, edge)?;
+    }
+    money_is_conserved(world)
+}
+
+fn payments_ended(world: &World, node: usize) -> Result<(), Violation> {
+    let broken = |text: String| Err(Violation::new(Rule::PaymentsEnd, node, text));
+    let disk = &world.nodes[node].disk;
+    let mut paid = BTreeSet::new();
+    for (_, write) in disk.rows() {
+        match write {
+            Write::Part(row) if row.status == PaymentStatus::Complete => {
+                paid.insert(row.payment_hash);
+            }
+            Write::Part(row) if row.status == PaymentStatus::Pending => {
+                let hash = row.payment_hash;
+                return broken(format!("part {} of payment {hash} has not ended", row.part));
+            }
+            _ => {}
+        }
+    }
+    for (_, write) in disk.rows() {
+        let Write::Payment(row) = write else { continue };
+        match row.status {
+            PaymentStatus::Pending => {
+                return broken(format!("payment {} has not ended", row.payment_hash));
+            }
+            PaymentStatus::Complete if row.preimage.map(|p| p.hash()) != Some(row.payment_hash) => {
+                return broken("a payment is complete without its preimage".to_owned());
+            }
+            PaymentStatus::Failed if paid.contains(&row.payment_hash) => {
+                let hash = row.payment_hash;
+                return broken(format!("payment {hash} failed, but a part of it was paid"));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Whatever a node paid on, it was paid; whatever preimage it gave, it was credited.
+fn nothing_given_away(world: &World, node: usize) -> Result<(), Violation> {
+    let broken = |text: String| Err(Violation::new(Rule::MoneyIsConserved, node, text));
+    let books = &world.oracles.books[node];
+    for (out, is_paid) in &books.ended_out {
+        if !is_paid {
+            continue;
+        }
+        match books.origins.get(out) {
+            Some(Origin::Forward(incoming)) => {
+                if books.ended_in.get(incoming) != Some(&true) {
+                    let (out, incoming) = (out.id, incoming.id);
+                    return broken(format!("it paid HTLC {out} and was not paid HTLC {incoming}"));
+                }
+            }
+            Some(Origin::Payment { payment_hash, .. }) => {
+                let row = world.nodes[node].disk.row(&RowKey::Payment(*payment_hash));
+                let is_complete = matches!(row, Some(Write::Payment(row))
+                    if row.status == PaymentStatus::Complete);
+                if !is_complete {
+                    return broken(format!("HTLC {} was paid, its payment was not", out.id));
+                }
+            }
+            None => return broken(format!("HTLC {} came from nowhere", out.id)),
+        }
+    }
+    for incoming in &books.given {
+        if books.ended_in.get(incoming) != Some(&true) {
+            return broken(format!("it gave the preimage of HTLC {} for nothing", incoming.id));
+        }
+    }
+    Ok(())
+}
+
+/// No HTLC, no settlement, no forward is left over.
+fn nothing_left(world: &World, node: usize) -> Result<(), Violation> {
+    for (key, _) in world.nodes[node].disk.rows() {
+        let left = match key {
+            RowKey::Origin(key) => format!("the origin of HTLC {}", key.id),
+            RowKey::Outbox(key) => format!("a settlement of HTLC {}", key.id),
+            _ => continue,
+        };
+        return Err(Violation::new(Rule::Rest, node, format!("{left} is left over")));
+    }
+    Ok(())
+}
+
+fn sides_agree(world: &World, edge: usize) -> Result<(), Violation> {
+    let plan = &world.topology.edges[edge];
+    if world.oracles.is_hostile(plan.client) || world.oracles.is_hostile(plan.host) {
+        return Ok(());
+    }
+    let broken = |text: &str| {
+        let text = format!("channel of client {} with host {}: {text}", plan.client, plan.host);
+        Err(Violation::new(Rule::SidesAgree, plan.host, text))
+    };
+    if !world.edges[edge].is_invoked {
+        return Ok(());
+    }
+    let ours = world.durable(edge, plan.client).and_then(Channel::state);
+    let theirs = world.durable(edge, plan.host).and_then(Channel::state);
+    let (Some(ours), Some(theirs)) = (ours, theirs) else { return broken("it is not open") };
+    if ours.sighash() != theirs.reverse_sighash() {
+        return broken("the sides hold different states");
+    }
+    if !ours.incoming_htlcs.is_empty() || !ours.outgoing_htlcs.is_empty() {
+        return broken("it still has HTLCs");
+    }
+    for node in [plan.client, plan.host] {
+        if world.durable(edge, node).is_none_or(|channel| channel.suspension().is_some()) {
+            return broken("it is still suspended");
+        }
+    }
+    Ok(())
+}
+
+/// Each channel's balances add up to its capacity on both sides, and so does the whole network.
+fn money_is_conserved(world: &World) -> Result<(), Violation> {
+    let (mut held_msat, mut capacity_msat) = (0u128, 0u128);
+    for (number, edge) in world.topology.edges.iter().enumerate() {
+        if world.oracles.is_hostile(edge.client) || world.oracles.is_hostile(edge.host) {
+            continue;
+        }
+        let client = world.durable(number, edge.client).and_then(Channel::state);
+        let host = world.durable(number, edge.host).and_then(Channel::state);
+        let (Some(client), Some(host)) = (client, host) else { continue };
+        held_msat += u128::from(client.local_balance_msat) + u128::from(host.local_balance_msat);
+        capacity_msat += u128::from(host.init_hosted_channel.channel_capacity_msat);
+    }
+    if held_msat == capacity_msat {
+        return Ok(());
+    }
+    let text = format!("all hold {held_msat} msat together, there are {capacity_msat} msat");
+    Err(Violation::new(Rule::MoneyIsConserved, 0, text))
+}

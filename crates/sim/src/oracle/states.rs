@@ -1,0 +1,140 @@
+//! Rules 6 to 10: what a signed state may look like and what may follow it; heights.
+
+use steward_channel::{Channel, Role};
+use steward_engine::row::{RowKey, Write};
+use steward_wire::{LastCrossSignedState, NodeId, Snapshot};
+
+use super::{Oracles, Rule, Violation};
+use crate::chain::Chain;
+use crate::node::Batch;
+
+impl Oracles {
+    /// A channel's durable record changed.
+    pub(super) fn state_changed(
+        &mut self,
+        node: usize,
+        peer: NodeId,
+        before: Option<&Channel>,
+        now: &Channel,
+    ) -> Result<(), Violation> {
+        if let Some(before) = before {
+            frozen(node, before, now)?;
+        }
+        let Some(state) = now.state() else { return Ok(()) };
+        let was = before.and_then(Channel::state);
+        if was == Some(state) {
+            return Ok(());
+        }
+        if !state.is_balanced() {
+            let text = "balances and HTLCs of a state do not add up to the capacity";
+            return Err(Violation::new(Rule::Balanced, node, text));
+        }
+        let is_new = was.is_none_or(|was| was.sighash() != state.sighash());
+        if is_new {
+            self.is_signed(node, &peer, now, state)?;
+        }
+        match was {
+            None => self.first_state(node, now, state),
+            Some(was) => self.grows(node, was, state),
+        }
+    }
+
+    /// The peer's signature holds; our own is given when it is asked for.
+    fn is_signed(
+        &self,
+        node: usize,
+        peer: &NodeId,
+        channel: &Channel,
+        state: &LastCrossSignedState,
+    ) -> Result<(), Violation> {
+        let is_signed = peer.public_key().is_some_and(|key| state.verify_remote_sig(&key));
+        let proof = Snapshot {
+            node_id_a: channel.local(),
+            node_id_b: *peer,
+            state: state.clone(),
+        };
+        let is_half_signed = state.local_sig_of_remote == steward_wire::Signature::ZERO;
+        if is_signed && (is_half_signed || proof.verify().is_some()) {
+            return Ok(());
+        }
+        let text = "a state was taken over without the signatures";
+        Err(Violation::new(Rule::StatesOnlyGrow, node, text))
+    }
+
+    /// A channel appears: with a fresh state, unless a host may believe its clients.
+    fn first_state(
+        &self,
+        node: usize,
+        channel: &Channel,
+        state: &LastCrossSignedState,
+    ) -> Result<(), Violation> {
+        let is_fresh = state.local_updates == 0 && state.remote_updates == 0;
+        if is_fresh || channel.role() == Role::Client {
+            return Ok(());
+        }
+        let text = "a host without a record took over a client's state";
+        Err(Violation::new(Rule::HostBelievesItself, node, text))
+    }
+
+    fn grows(
+        &self,
+        node: usize,
+        was: &LastCrossSignedState,
+        state: &LastCrossSignedState,
+    ) -> Result<(), Violation> {
+        let (a, b) = (was.local_updates, state.local_updates);
+        let (c, d) = (was.remote_updates, state.remote_updates);
+        if b < a || d < c {
+            let text = format!("its state went back from {a}/{c} to {b}/{d}");
+            return Err(Violation::new(Rule::StatesOnlyGrow, node, text));
+        }
+        let is_resize = was.init_hosted_channel != state.init_hosted_channel;
+        if a == b && c == d && !is_resize && !same_but_day(was, state) {
+            let text = format!("two states with the same counters {a}/{c}");
+            return Err(Violation::new(Rule::StatesOnlyGrow, node, text));
+        }
+        Ok(())
+    }
+
+    /// A stored height is no lower than the one before, but for a reorganisation.
+    pub(super) fn height_is_true(
+        &mut self,
+        node: usize,
+        batch: &Batch,
+        chain: &Chain,
+    ) -> Result<(), Violation> {
+        let books = &mut self.books[node];
+        for (key, write) in batch.writes.iter() {
+            let (RowKey::Setting("height"), Write::Setting(bytes)) = (key, write) else { continue };
+            let height = bytes.as_slice().try_into().map_or(0, u32::from_be_bytes);
+            if height < books.height && !chain.went_back(books.height, height) {
+                let text = format!("its height went back from {} to {height}", books.height);
+                return Err(Violation::new(Rule::HeightIsTrue, node, text));
+            }
+            books.height = height;
+        }
+        Ok(())
+    }
+}
+
+/// While it was and stays suspended, no HTLC comes in and none goes out.
+fn frozen(node: usize, before: &Channel, now: &Channel) -> Result<(), Violation> {
+    if before.suspension().is_none() || now.suspension().is_none() {
+        return Ok(());
+    }
+    let took = |id: u64| before.incoming_htlcs().any(|htlc| htlc.htlc.id == id);
+    let gave = |id: u64| before.outgoing_htlcs().any(|htlc| htlc.htlc.id == id);
+    let text = if !now.incoming_htlcs().all(|htlc| took(htlc.htlc.id)) {
+        "a suspended channel took a new HTLC"
+    } else if !now.outgoing_htlcs().all(|htlc| gave(htlc.htlc.id)) {
+        "a suspended channel offered a new HTLC"
+    } else {
+        return Ok(());
+    };
+    Err(Violation::new(Rule::SuspendedIsFrozen, node, text))
+}
+
+fn same_but_day(a: &LastCrossSignedState, b: &LastCrossSignedState) -> bool {
+    let b = LastCrossSignedState { block_day: a.block_day, ..b.clone() };
+    a.sighash() == b.sighash()
+}

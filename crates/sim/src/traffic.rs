@@ -1,0 +1,149 @@
+//! What people do with the network: invoices, payments, payments without invoices, and the
+//! commands of operators with their answers.
+
+use std::collections::BTreeMap;
+
+use steward_engine::io::ReplyId;
+use steward_engine::row::{PaymentStatus, RowKey, Write};
+use steward_engine::{AnswerAt, Command, Error, Reply};
+use steward_invoice::{Invoice, parse};
+use steward_wire::Preimage;
+
+use crate::fault::FaultKind;
+use crate::oracle::Violation;
+use crate::world::World;
+
+/// Invoices remembered, to be paid again.
+const MAX_REMEMBERED: usize = 30;
+
+/// What a command was for.
+#[derive(Clone, Copy, Debug)]
+enum Asked {
+    Invoice { payer: usize },
+}
+
+/// Payments asked for so far.
+#[derive(Debug, Default)]
+pub struct Traffic {
+    asked: BTreeMap<ReplyId, Asked>,
+    invoices: Vec<(usize, Invoice)>,
+    /// Invoices made and payments without one.
+    pub started: u64,
+}
+
+impl World {
+    /// Somebody wants to be paid by somebody.
+    pub fn start_payment(&mut self) {
+        let nodes = self.nodes.len();
+        let (payer, payee) = (self.rng.index(nodes), self.rng.index(nodes));
+        if payer == payee || !self.nodes[payer].is_up() || !self.nodes[payee].is_up() {
+            return;
+        }
+        self.traffic.started += 1;
+        if self.rng.chance(60) && self.keysend(payer, payee) {
+            return;
+        }
+        let amount_msat = self.random_amount_msat();
+        let command = Command::CreateInvoice {
+            amount_msat: Some(amount_msat),
+            description: String::new(),
+            expiry_s: 3600,
+            preimage: Preimage(self.rng.bytes32()),
+            payment_secret: self.rng.bytes32(),
+        };
+        let reply = self.issue(payee, command);
+        self.traffic.asked.insert(reply, Asked::Invoice { payer });
+    }
+
+    /// Mostly small, so that many fit; now and then too large for anybody.
+    fn random_amount_msat(&mut self) -> u64 {
+        match self.rng.below(20) {
+            0 => self.rng.between(1, 999),
+            1 => self.rng.between(300_000_000, 1_200_000_000),
+            2..=4 => self.rng.between(10_000_000, 100_000_000),
+            _ => self.rng.between(1_000, 10_000_000),
+        }
+    }
+
+    /// A client pays its host without an invoice.
+    fn keysend(&mut self, payer: usize, payee: usize) -> bool {
+        let edges = self.topology.edges.iter();
+        let host = edges.into_iter().find(|e| e.client == payer && e.host == payee);
+        let Some(destination) = host.map(|edge| edge.host_id) else { return false };
+        let command = Command::Keysend {
+            destination,
+            via: None,
+            amount_msat: self.rng.between(1_000, 5_000_000),
+            max_fee_msat: None,
+            preimage: Preimage(self.rng.bytes32()),
+            answer: AnswerAt::Start,
+        };
+        self.issue(payer, command);
+        true
+    }
+
+    /// An invoice is paid again, perhaps by somebody else.
+    pub fn pay_again(&mut self) -> bool {
+        let index = self.rng.index(self.traffic.invoices.len());
+        let Some((payer, invoice)) = self.traffic.invoices.get(index).cloned() else {
+            return false;
+        };
+        let other = self.rng.index(self.nodes.len());
+        let payer = if self.rng.chance(500) { payer } else { other };
+        if !self.nodes[payer].is_up() {
+            return false;
+        }
+        self.pay(payer, &invoice);
+        true
+    }
+
+    fn pay(&mut self, payer: usize, invoice: &Invoice) {
+        // As the runtime does: what the store calls paid is not paid again.
+        let row = self.nodes[payer].disk.row(&RowKey::Payment(invoice.payment_hash));
+        let is_paid =
+            matches!(row, Some(Write::Payment(row)) if row.status == PaymentStatus::Complete);
+        if is_paid {
+            return;
+        }
+        let command = Command::Pay {
+            invoice: Box::new(invoice.clone()),
+            amount_msat: None,
+            max_fee_msat: Some(u64::MAX / 4),
+            answer: if self.rng.chance(500) { AnswerAt::Start } else { AnswerAt::End },
+        };
+        self.issue(payer, command);
+    }
+
+    /// A node answered a command.
+    pub(crate) fn replied(
+        &mut self,
+        node: usize,
+        reply: ReplyId,
+        result: Result<Reply, Error>,
+    ) -> Result<(), Violation> {
+        self.trace.line(self.now_ms, node, || match &result {
+            Ok(_) => format!("answers {}", reply.0),
+            Err(error) => format!("refuses {}: {error}", reply.0),
+        });
+        let Some(Asked::Invoice { payer }) = self.traffic.asked.remove(&reply) else {
+            return Ok(());
+        };
+        let Ok(Reply::Invoice(row)) = result else { return Ok(()) };
+        let Ok(invoice) = parse(&row.bolt11) else { return Ok(()) };
+        if !self.nodes[payer].is_up() {
+            return Ok(());
+        }
+        self.pay(payer, &invoice);
+        if self.rng.chance(30) {
+            self.pay(payer, &invoice);
+            self.count(FaultKind::PaidTwice);
+        }
+        if self.traffic.invoices.len() < MAX_REMEMBERED {
+            self.traffic.invoices.push((payer, invoice));
+        } else {
+            let index = self.rng.index(MAX_REMEMBERED);
+            self.traffic.invoices[index] = (payer, invoice);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,359 @@
+//! The simulated world, and the single steps in which it moves: an engine handles what waits, a
+//! disk makes a batch durable, an action is carried out, a message arrives, a node starts.
+
+use steward_engine::io::{Action, EventKind, Input, ReplyId};
+use steward_engine::{Command, ConnId, Engine};
+
+use crate::chain::Chain;
+use crate::fault::{FaultCounts, FaultKind};
+use crate::link::{Frame, Links};
+use crate::mutation::Mutation;
+use crate::node::{Batch, Node, features};
+use crate::oracle::{Oracles, Rule, Violation};
+use crate::rng::Rng;
+use crate::route;
+use crate::topology::Topology;
+use crate::trace::Trace;
+use crate::traffic::Traffic;
+
+/// When every simulation begins, unix milliseconds.
+pub const START_MS: u64 = 1_790_000_000_000;
+/// A chain source that is silent for this long is stale beyond doubt, in milliseconds.
+const CERTAINLY_STALE_MS: u64 = 10_000;
+
+/// What the network does with one planned channel.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct EdgeState {
+    /// The client asked for it.
+    pub is_invoked: bool,
+    /// When it is connected again, unix milliseconds.
+    pub connects_at_ms: u64,
+    /// Nothing passes until this height.
+    pub silent_until: Option<u32>,
+}
+
+/// Everything.
+pub struct World {
+    /// The only source of chance.
+    pub rng: Rng,
+    /// Unix time, milliseconds.
+    pub now_ms: u64,
+    /// The best chain.
+    pub chain: Chain,
+    /// Who is connected to whom.
+    pub topology: Topology,
+    /// All nodes.
+    pub nodes: Vec<Node>,
+    /// State of each planned channel.
+    pub edges: Vec<EdgeState>,
+    /// Connections.
+    pub links: Links,
+    /// Payments asked for.
+    pub traffic: Traffic,
+    /// Who watches.
+    pub oracles: Oracles,
+    /// What went wrong so far.
+    pub faults: FaultCounts,
+    /// Steps so far.
+    pub steps: u64,
+    /// What happened, for people.
+    pub trace: Trace,
+    /// A rule that is broken on purpose.
+    pub mutation: Option<Mutation>,
+    /// Nodes speak the modern framing.
+    pub is_modern: bool,
+    /// Faults are over: operators put things right.
+    pub is_healing: bool,
+    last_reply: u64,
+}
+
+impl World {
+    /// Nodes that are down, with empty disks.
+    pub fn new(seed: u64, mutation: Option<Mutation>, trace: Trace) -> Self {
+        let mut rng = Rng::new(seed);
+        let topology = Topology::random(&mut rng);
+        let nodes: Vec<Node> =
+            topology.policies.iter().enumerate().map(|(i, p)| Node::new(i, *p)).collect();
+        let edges = vec![EdgeState::default(); topology.edges.len()];
+        let is_modern = rng.chance(800);
+        Self {
+            oracles: Oracles::new(&topology),
+            rng,
+            now_ms: START_MS,
+            chain: Chain::default(),
+            topology,
+            nodes,
+            edges,
+            links: Links::default(),
+            traffic: Traffic::default(),
+            faults: FaultCounts::new(),
+            steps: 0,
+            trace,
+            mutation,
+            is_modern,
+            is_healing: false,
+            last_reply: 0,
+        }
+    }
+
+    /// Counts a fault.
+    pub fn count(&mut self, kind: FaultKind) {
+        *self.faults.entry(kind).or_default() += 1;
+    }
+
+    /// Gives a command to a node.
+    pub fn issue(&mut self, node: usize, command: Command) -> ReplyId {
+        self.last_reply += 1;
+        let reply = ReplyId(self.last_reply);
+        self.nodes[node].inbox.push_back(Input::Command { reply, command });
+        reply
+    }
+
+    /// A node begins from its disk.
+    pub fn start(&mut self, node: usize) -> Result<(), Violation> {
+        self.trace.line(self.now_ms, node, || "starts".to_owned());
+        let n = &mut self.nodes[node];
+        let now_ms = n.clock_ms(self.now_ms);
+        let mut snapshot = n.disk.load(now_ms).map_err(|e| Violation::new(Rule::Rest, node, e))?;
+        if let Some(mutation) = self.mutation {
+            mutation.spoil_snapshot(&mut snapshot, &n.disk);
+        }
+        let mut config = n.config.clone();
+        if let Some(mutation) = self.mutation {
+            mutation.spoil_config(&mut config);
+        }
+        let engine = Engine::new(config, Box::new(n.keys), snapshot, now_ms);
+        let engine = engine.map_err(|error| {
+            Violation::new(Rule::Rest, node, format!("it does not start: {error}"))
+        })?;
+        n.engine = Some(engine);
+        n.life += 1;
+        n.wakeup_ms = Some(now_ms);
+        self.oracles.node_started(node, n.life);
+        Ok(())
+    }
+
+    /// The engine handles up to `most` inputs as one batch.
+    pub fn run(&mut self, node: usize, most: usize) -> Result<(), Violation> {
+        let now_ms = self.now_ms;
+        let n = &mut self.nodes[node];
+        let clock_ms = n.clock_ms(now_ms);
+        let Some(engine) = &mut n.engine else { return Ok(()) };
+        engine.handle(Input::Tick { now_ms: clock_ms });
+        let tip_was_stale =
+            n.stale_since_ms.is_some_and(|since| since + CERTAINLY_STALE_MS < now_ms);
+        for _ in 0..most {
+            let Some(input) = n.inbox.pop_front() else { break };
+            self.trace.input(now_ms, node, &input);
+            match &input {
+                Input::Chain { height, stale } => {
+                    n.told = Some((*height, *stale));
+                    n.stale_since_ms = stale.then(|| n.stale_since_ms.unwrap_or(now_ms));
+                }
+                Input::Frames { conn, frames } => {
+                    self.oracles.frames_handled(node, *conn, frames, &self.topology);
+                }
+                _ => {}
+            }
+            engine.handle(input);
+        }
+        let effects = engine.finish();
+        n.wakeup_ms = effects.wakeup_ms;
+        // News within the batch may have ended it.
+        let tip_was_stale = tip_was_stale && n.stale_since_ms.is_some();
+        let (mut writes, mut actions) = (effects.writes, effects.actions);
+        if let Some(mutation) = self.mutation {
+            mutation.spoil_batch(&mut writes, &mut actions, &n.disk, &mut self.rng);
+        }
+        let life = n.life;
+        let mut batch = Batch { writes, actions, tip_was_stale, life };
+        if self.mutation == Some(Mutation::SendBeforeCommit) {
+            let actions = std::mem::take(&mut batch.actions);
+            self.release(node, actions)?;
+        }
+        self.nodes[node].pending.push_back(batch);
+        Ok(())
+    }
+
+    /// The disk makes the oldest batches durable.
+    pub fn commit(&mut self, node: usize, batches: usize) -> Result<(), Violation> {
+        for _ in 0..batches {
+            let Some(batch) = self.nodes[node].pending.pop_front() else { break };
+            self.commit_one(node, batch)?;
+        }
+        Ok(())
+    }
+
+    /// Makes one batch durable and lets its actions go.
+    pub fn commit_one(&mut self, node: usize, batch: Batch) -> Result<(), Violation> {
+        self.trace.commit(self.now_ms, node, &batch.writes);
+        let n = &mut self.nodes[node];
+        let changed = n
+            .disk
+            .commit(&batch.writes)
+            .map_err(|error| Violation::new(Rule::Rest, node, error))?;
+        self.oracles.committed(node, &batch, &changed, &n.disk, &self.chain, &self.topology)?;
+        self.release(node, batch.actions)
+    }
+
+    fn release(&mut self, node: usize, actions: Vec<Action>) -> Result<(), Violation> {
+        for action in &actions {
+            let disk = &self.nodes[node].disk;
+            self.oracles.visible(node, action, disk, &self.topology)?;
+        }
+        self.nodes[node].released.extend(actions);
+        Ok(())
+    }
+
+    /// Carries out the oldest durable action.
+    pub fn act(&mut self, node: usize) -> Result<(), Violation> {
+        let Some(action) = self.nodes[node].released.pop_front() else { return Ok(()) };
+        match action {
+            Action::Send { conn, frames } => {
+                self.trace.send(self.now_ms, node, &frames);
+                self.links.send(conn, frames);
+            }
+            Action::Disconnect { conn, reason } => {
+                self.trace.line(self.now_ms, node, || format!("disconnects: {reason}"));
+                self.break_link(conn);
+            }
+            Action::Reply { reply, result } => self.replied(node, reply, result)?,
+            Action::FindRoute(request) => {
+                let found = route::find(&self.topology, node, &request, &mut self.rng);
+                self.nodes[node].inbox.push_back(Input::Route {
+                    payment_hash: request.payment_hash,
+                    attempt: request.attempt,
+                    result: found,
+                });
+            }
+            Action::SearchBlocks { from_height, to_height } => {
+                self.nodes[node].searches.push_back((from_height, to_height));
+            }
+            Action::Notice(event) => {
+                self.trace.line(self.now_ms, node, || format!("event {:?}", event.kind));
+                if let EventKind::PreimageAtRisk { peer, .. } = event.kind {
+                    self.publish_preimages(node, &peer);
+                }
+            }
+            Action::Log { code, text, .. } => {
+                self.trace.line(self.now_ms, node, || format!("log {code}: {text}"));
+            }
+            Action::KeepConnected { .. } | Action::PathResult(_) => {}
+        }
+        Ok(())
+    }
+
+    /// The next frames of a connection arrive.
+    pub fn deliver(&mut self, conn: ConnId) {
+        let Some(end) = self.links.get_mut(conn) else { return };
+        let most = self.rng.between(1, 4) as usize;
+        let count = most.min(end.queue.len());
+        let frames: Vec<Frame> = end.queue.drain(..count).collect();
+        let node = end.node;
+        self.nodes[node].inbox.push_back(Input::Frames { conn, frames });
+    }
+
+    /// An end notices that its connection is broken.
+    pub fn close(&mut self, conn: ConnId) {
+        if let Some(end) = self.links.drop_end(conn) {
+            self.nodes[end.node].inbox.push_back(Input::PeerDisconnected { conn });
+        }
+    }
+
+    /// The connection of this end breaks, and is made again some time later.
+    pub fn break_link(&mut self, conn: ConnId) {
+        let Some(edge) = self.links.get(conn).map(|end| end.edge) else { return };
+        self.links.break_off(conn, self.now_ms, &mut self.rng);
+        let wait_ms = if self.rng.chance(700) { 0 } else { self.rng.below(10_000) };
+        self.edges[edge].connects_at_ms = self.now_ms + wait_ms;
+    }
+
+    /// The client of this channel connects.
+    pub fn connect(&mut self, edge: usize) {
+        let plan = self.topology.edges[edge];
+        let (client, host) = self.links.connect(edge, plan.client, plan.host);
+        self.oracles.connected(edge, client, host);
+        for (conn, node, inbound) in [(client, plan.client, false), (host, plan.host, true)] {
+            self.nodes[node].inbox.push_back(Input::PeerConnected {
+                conn,
+                peer: plan.peer_of(node),
+                local: plan.id_of(node),
+                features: features(self.is_modern),
+                inbound,
+                address: "127.0.0.1:9735".to_owned(),
+            });
+        }
+    }
+
+    /// The chain source of a node speaks.
+    pub fn tell_chain(&mut self, node: usize) {
+        let target = self.chain_news(node);
+        if let Some((mut height, mut stale)) = target {
+            if let Some(mutation) = self.mutation {
+                mutation.spoil_chain(&mut height, &mut stale, &mut self.rng);
+            }
+            self.nodes[node].inbox.push_back(Input::Chain { height, stale });
+            self.nodes[node].told = target;
+        }
+    }
+
+    /// What the chain source of a node has to say, if it is not what it said last.
+    pub fn chain_news(&self, node: usize) -> Option<(u32, bool)> {
+        let n = &self.nodes[node];
+        let is_silent = self.now_ms < n.stale_until_ms;
+        let news = match n.told {
+            Some((height, _)) if is_silent => (height, true),
+            _ if is_silent => return None,
+            _ => (self.chain.height(), false),
+        };
+        (n.told != Some(news)).then_some(news)
+    }
+
+    /// A search of blocks is done.
+    pub fn answer_search(&mut self, node: usize) {
+        if let Some((first, last)) = self.nodes[node].searches.pop_front() {
+            let preimages = self.chain.preimages(first, last);
+            self.nodes[node].inbox.push_back(Input::Searched { to_height: last, preimages });
+        }
+    }
+
+    /// An operator publishes what a silent peer does not sign.
+    pub(crate) fn publish_preimages(&mut self, node: usize, peer: &steward_wire::NodeId) {
+        let Some(channel) = self.nodes[node].disk.channel(peer) else { return };
+        let given: Vec<_> = channel
+            .incoming_htlcs()
+            .filter_map(|htlc| match htlc.settlement {
+                Some(steward_channel::IncomingSettlement::Fulfil(preimage)) => Some(preimage),
+                _ => None,
+            })
+            .collect();
+        for preimage in given {
+            self.trace.line(self.now_ms, node, || "publishes a preimage on chain".to_owned());
+            self.chain.broadcast(preimage);
+            self.count(FaultKind::PreimageOnChain);
+        }
+    }
+
+    /// How far the node that knows least of the chain is behind it, in blocks.
+    pub fn blocks_behind(&self) -> u32 {
+        let height = self.chain.height();
+        let known = |node: &Node| node.told.map_or(0, |(told, _)| told);
+        let behind = |node: &Node| {
+            // What it read last counts also while it is down.
+            let durable = node.disk.row(&steward_engine::row::RowKey::Setting("height"));
+            let durable = match durable {
+                Some(steward_engine::row::Write::Setting(bytes)) => {
+                    bytes.as_slice().try_into().map_or(0, u32::from_be_bytes)
+                }
+                _ => known(node),
+            };
+            height.saturating_sub(durable)
+        };
+        self.nodes.iter().map(behind).max().unwrap_or(0)
+    }
+
+    /// Channels by the short way: the durable one on this side of an edge.
+    pub fn durable(&self, edge: usize, node: usize) -> Option<&steward_channel::Channel> {
+        self.nodes[node].disk.channel(&self.topology.edges[edge].peer_of(node))
+    }
+}
