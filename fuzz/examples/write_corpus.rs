@@ -428,7 +428,7 @@ fn chain() {
     seed("chain_replies", "bitcoind-block", script(0, 0x80, &answers));
     let tip = format!("{{\"id\":\"{hash}\",\"height\":1,\"timestamp\":5}}");
     seed("chain_replies", "esplora-tip", script(1, 0, &[hash.clone(), tip]));
-    seed("chain_replies", "esplora-network", script(1, 2, &[hash.clone()]));
+    seed("chain_replies", "esplora-network", script(1, 2, std::slice::from_ref(&hash)));
     let raw = bitcoin::consensus::encode::serialize(&block);
     let mut by_esplora = script(1, 0x80, &[hash]);
     by_esplora.push(1);

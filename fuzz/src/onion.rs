@@ -108,7 +108,7 @@ pub(crate) fn route(data: &[u8]) {
     let mut input = Bytes::new(data);
     let seed =
         OnionSeed { session_key: SESSION_KEY, prng_seed: input.array(), height: input.u32() };
-    let keysend = input.flag().then(|| Preimage([7; 32]));
+    let keysend = input.flag().then_some(Preimage([7; 32]));
     let payment_hash = keysend.map_or(PAYMENT_HASH, |preimage| preimage.hash());
     let recipient = Recipient {
         payment_secret: input.flag().then_some([5; 32]),
