@@ -171,8 +171,7 @@ fn a_copy_with_its_files_on_either_side_of_a_checkpoint_is_refused_or_whole() {
         fs::write(copy.path().join("steward.db"), database).unwrap();
         copy
     };
-    // What the checkpoint moved is in neither file. It shows because every commit adds rows; where
-    // rows only changed, pages of two moments would fit together.
+    // What the checkpoint moved is in neither file. It shows because every commit adds rows.
     let torn = copy(&early_database, &late_log);
     let error = try_open(torn.path(), OpenMode::Existing).unwrap_err();
     assert_eq!(error.code(), "database_damaged", "{error:?}");
@@ -181,6 +180,33 @@ fn a_copy_with_its_files_on_either_side_of_a_checkpoint_is_refused_or_whole() {
     // The early log overrides what the checkpoint moved.
     assert_eq!(reopen(copy(&late_database, &early_log).path()), EARLY);
     assert_eq!(reopen(copy(&late_database, &late_log).path()), n + 1);
+}
+
+#[test]
+#[ignore = "pages of two moments fit together, and nothing in the files tells"]
+fn a_copy_torn_by_a_checkpoint_between_changes_of_the_same_rows_is_refused() {
+    const CHANNELS: u64 = 40;
+    let dir = tempfile::tempdir().unwrap();
+    let all = |version| batch((0..CHANNELS).map(|peer| put_channel(peer, version)));
+    let mut store = open(dir.path());
+    store.commit(&all(0)).unwrap();
+    store.close().unwrap();
+    drop(store);
+    let early_database = fs::read(dir.path().join("steward.db")).unwrap();
+
+    let mut store = open(dir.path());
+    let mut version = 0;
+    while store.stats().checkpoints == 0 {
+        version += 1;
+        store.commit(&all(version)).unwrap();
+        store.maintain().unwrap();
+    }
+    store.commit(&batch([put_channel(0, version + 1)])).unwrap();
+    let late_log = fs::read(dir.path().join("steward.db-wal")).unwrap();
+    let torn = copy_after_crash(dir.path(), &late_log);
+    fs::write(torn.path().join("steward.db"), early_database).unwrap();
+    let opened = try_open(torn.path(), OpenMode::Existing);
+    assert_eq!(opened.map(|_| ()).map_err(|error| error.code()), Err("database_damaged"));
 }
 
 /// Where the child of the next test works; without it, this is no child.
