@@ -127,6 +127,7 @@ fn wire(vectors: &[(String, Value)]) {
     }
     seed("wire_onchain", "two", [&[0x6a, 32][..], &[1; 32], &[32], &[2; 32]].concat());
     seed("wire_tlv", "stream", [1, 2, 3, 4, 5, 0, 0xfd, 1, 0, 1, 7]);
+    seed("wire_tlv", "not-minimal", [0xfd, 0, 5, 0]);
     seed("wire_tlv", "path-key", [&[0, 33][..], &[2; 33]].concat());
     seed("wire_tlv", "features", [2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
     let peer = [2; 33];
@@ -277,7 +278,9 @@ fn store() {
     blob(2, "path", codec::encode_path(&[(peer, ShortChannelId(9)), (peer, ShortChannelId(8))]));
     blob(3, "addresses", codec::encode_addresses(&["10.0.0.1:9735".to_owned(), String::new()]));
     let suspension = Suspension { by_us: true, code: Some(3), text: "wrong signature".to_owned() };
+    let uncoded = Suspension { by_us: false, code: None, text: String::new() };
     let events = [
+        EventKind::ChannelSuspended { peer, suspension: uncoded },
         EventKind::ChannelOpened { peer, role: Role::Host, capacity_msat: 1 },
         EventKind::ChannelOpeningFailed { peer, reason: "no".to_owned() },
         EventKind::ChannelSuspended { peer, suspension },

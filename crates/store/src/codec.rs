@@ -319,6 +319,9 @@ fn suspension(reader: &mut Reader<'_>) -> Result<Suspension, DecodeError> {
     let by_us = flag(reader)?;
     let has_code = flag(reader)?;
     let code = reader.u16()?;
+    if !has_code && code != 0 {
+        return Err(DecodeError::BadValue);
+    }
     Ok(Suspension { by_us, code: has_code.then_some(code), text: text(reader)? })
 }
 
