@@ -304,7 +304,7 @@ pub struct Snapshot {
     pub outbox: Vec<(HtlcKey, Settlement)>,
     /// The newest preimages, up to a limit of the store; older ones are no longer in flight.
     pub preimages: Vec<Preimage>,
-    /// Payments that have not ended.
+    /// Payments that have not ended, or of which parts are still out.
     pub payments: Vec<PaymentRow>,
     /// Their parts.
     pub parts: Vec<PartRow>,

@@ -144,12 +144,25 @@ fn an_ended_payment_is_history_only() {
     each_store(|mut store| {
         commit(&mut store, [put_payment(1, PaymentStatus::Pending), put_part(1, 0)]);
         assert_eq!(store.load(NOW_MS).unwrap().parts.len(), 1);
-        commit(&mut store, [put_payment(1, PaymentStatus::Complete)]);
+        let (complete, ended) = (PaymentStatus::Complete, ended_part(1, 0));
+        commit(&mut store, [put_payment(1, complete), put_ended_part(1, 0)]);
         let loaded = store.load(NOW_MS).unwrap();
         assert!(loaded.payments.is_empty() && loaded.parts.is_empty());
         let found = store.history().unwrap().payment(&hash(1)).unwrap().unwrap();
-        assert_eq!(found.payment, payment(1, PaymentStatus::Complete));
-        assert_eq!(found.parts, [part(1, 0)]);
+        assert_eq!(found.payment, payment(1, complete));
+        assert_eq!(found.parts, [ended]);
+    });
+}
+
+#[test]
+fn a_complete_payment_is_loaded_with_its_parts_while_one_of_them_is_out() {
+    each_store(|mut store| {
+        let complete = PaymentStatus::Complete;
+        commit(&mut store, [put_payment(1, complete), put_ended_part(1, 0), put_part(1, 1)]);
+        commit(&mut store, [put_payment(2, complete), put_ended_part(2, 0), put_ended_part(2, 1)]);
+        let loaded = store.load(NOW_MS).unwrap();
+        assert_eq!(loaded.payments, [payment(1, complete)]);
+        assert_eq!(loaded.parts, [ended_part(1, 0), part(1, 1)]);
     });
 }
 

@@ -1,7 +1,7 @@
 //! The tables into what the engine needs to go on.
 
 use rusqlite::{Connection, Params, Row};
-use steward_engine::row::{PaymentStatus, Snapshot};
+use steward_engine::row::Snapshot;
 
 use super::columns::{self, Columns};
 use crate::check::{HEIGHT, SEARCHED_HEIGHT};
@@ -21,15 +21,6 @@ pub(crate) fn snapshot(connection: &mut Connection, now_ms: u64) -> Result<Snaps
 
     let preimages = format!("{} ORDER BY number DESC LIMIT ?1", columns::PREIMAGE);
     let newest = [MAX_LOADED_PREIMAGES.cast_signed()];
-    let pending = [columns::status_column(PaymentStatus::Pending)];
-    // A payment is complete with its first preimage; its other parts may still be out.
-    let is_open = "payment_hash IN (SELECT payment_hash FROM payment WHERE status = ?1
-                                    UNION SELECT payment_hash FROM payment_part WHERE status = ?1)";
-    let payments = format!("{} WHERE {is_open} ORDER BY number", columns::PAYMENT);
-    let parts = format!("{} WHERE {is_open} ORDER BY payment_hash, part", columns::PART);
-    // The status is spelled out: a parameter would not match the partial index.
-    let invoices =
-        format!("{} WHERE status = 1 AND expires_ms >= ?1 ORDER BY number", columns::INVOICE);
     let since_ms = [now_ms.saturating_sub(EXPIRED_INVOICE_LOAD_MS).min(i64::MAX.cast_unsigned())];
     let peers = format!("{} ORDER BY peer", columns::PEER);
 
@@ -38,15 +29,40 @@ pub(crate) fn snapshot(connection: &mut Connection, now_ms: u64) -> Result<Snaps
         origins,
         outbox,
         preimages: rows(&db, &preimages, newest, columns::preimage)?,
-        payments: rows(&db, &payments, pending, columns::payment)?,
-        parts: rows(&db, &parts, pending, columns::part)?,
-        invoices: rows(&db, &invoices, since_ms.map(u64::cast_signed), columns::invoice)?,
+        payments: rows(&db, &open_payments(), [], columns::payment)?,
+        parts: rows(&db, &open_parts(), [], columns::part)?,
+        invoices: rows(&db, &open_invoices(), since_ms.map(u64::cast_signed), columns::invoice)?,
         peers: rows(&db, &peers, [], columns::peer)?,
         height: height(&db, HEIGHT)?,
         searched_height: height(&db, SEARCHED_HEIGHT)?,
         last_event: last_number(&db, "event")?,
         last_evidence: last_number(&db, "evidence")?,
     })
+}
+
+// The status is spelled out in all of these: a parameter would not match a partial index.
+
+/// Which payments a start needs. One is complete with its first preimage; its other parts may
+/// still be out.
+const IS_OPEN: &str = "payment_hash IN (SELECT payment_hash FROM payment WHERE status = 1
+                                        UNION ALL
+                                        SELECT payment_hash FROM payment_part WHERE status = 1)";
+
+fn open_payments() -> String {
+    format!("{} WHERE {IS_OPEN} ORDER BY number", columns::PAYMENT)
+}
+
+fn open_parts() -> String {
+    format!("{} WHERE {IS_OPEN} ORDER BY payment_hash, part", columns::PART)
+}
+
+/// SQLite would rather take all that are pending, however long expired: it cannot know that most
+/// invoices expire unpaid.
+fn open_invoices() -> String {
+    format!(
+        "{} INDEXED BY invoice_open WHERE status = 1 AND expires_ms >= ?1 ORDER BY number",
+        columns::INVOICE
+    )
 }
 
 /// Runs a query and reads each of its rows.
@@ -81,4 +97,47 @@ fn last_number(db: &Connection, table: &'static str) -> Result<u64, StoreError> 
     let sql = format!("SELECT coalesce(max(number), 0) FROM {table}");
     let numbers = rows(db, &sql, [], |row| Columns::new(row, table).number())?;
     Ok(numbers.first().copied().unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use steward_engine::row::PaymentStatus;
+
+    use super::*;
+    use crate::sqlite::schema;
+
+    /// How SQLite goes about a query: a line for each step.
+    fn plan(db: &Connection, sql: &str) -> Vec<String> {
+        let mut statement = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        let parameters = vec![0; statement.parameter_count()];
+        let steps = statement
+            .query_map(rusqlite::params_from_iter(parameters), |row| row.get("detail"))
+            .unwrap();
+        steps.map(Result::unwrap).collect()
+    }
+
+    /// Payments, parts and invoices are kept for good, so a start must not read them all.
+    #[test]
+    fn what_is_open_is_found_by_index() {
+        let mut db = Connection::open_in_memory().unwrap();
+        schema::migrate(&mut db).unwrap();
+        for (sql, index) in [
+            (open_payments(), "payment_status"),
+            (open_payments(), "payment_part_open"),
+            (open_parts(), "payment_status"),
+            (open_parts(), "payment_part_open"),
+            (open_invoices(), "invoice_open"),
+        ] {
+            let plan = plan(&db, &sql);
+            assert!(plan.iter().any(|step| step.contains(index)), "{index}: {plan:#?}");
+            // A partial index holds nothing but what is asked for.
+            let scans = |step: &String| step.starts_with("SCAN") && !step.contains("_open");
+            assert!(!plan.iter().any(scans), "{plan:#?}");
+        }
+    }
+
+    #[test]
+    fn the_queries_spell_pending_as_the_rows_do() {
+        assert_eq!(columns::status_column(PaymentStatus::Pending), 1);
+    }
 }

@@ -123,6 +123,14 @@ pub(crate) fn put_part(n: u64, number: u32) -> (RowKey, Write) {
     (RowKey::Part(hash(n), number), Write::Part(part(n, number)))
 }
 
+pub(crate) fn ended_part(n: u64, number: u32) -> PartRow {
+    PartRow { status: PaymentStatus::Complete, ..part(n, number) }
+}
+
+pub(crate) fn put_ended_part(n: u64, number: u32) -> (RowKey, Write) {
+    (RowKey::Part(hash(n), number), Write::Part(ended_part(n, number)))
+}
+
 pub(crate) fn invoice(n: u64, status: PaymentStatus, expires_ms: u64) -> InvoiceRow {
     let paid = status == PaymentStatus::Complete;
     InvoiceRow {
@@ -247,7 +255,7 @@ pub(crate) fn every_table() -> WriteBatch {
         put_payment(3, PaymentStatus::Failed),
         put_part(1, 0),
         put_part(1, 1),
-        put_part(2, 0),
+        put_ended_part(2, 0),
         put_invoice(1, PaymentStatus::Pending, NOW_MS + DAY_MS),
         put_invoice(2, PaymentStatus::Complete, NOW_MS + DAY_MS),
         put_forward(1, true),
