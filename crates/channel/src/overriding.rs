@@ -145,11 +145,17 @@ impl Channel {
     /// The host's error and proposal crossed our acceptance, or that got lost. What we have sent
     /// on top of the new state since then may have arrived or not: only comparing states tells.
     fn repeat_acceptance(&mut self, env: &Env<'_>, out: &mut Vec<Output>) {
-        if self.phase() != Phase::Suspended || self.own_error.is_some() {
+        if self.phase() != Phase::Suspended {
             return;
         }
         let Some(state) = self.complete_state(env) else { return };
         out.push(Output::Send(state_update(&state)));
+        if let Some(fault) = &self.own_error {
+            // What we found since then stands. The host must know both.
+            let error = self.error_message(fault.data());
+            out.push(error);
+            return;
+        }
         self.peer_error = None;
         self.highest = (0, 0);
         self.changed = true;

@@ -129,7 +129,7 @@ impl Channel {
         }
     }
 
-    fn error_message(&self, data: Vec<u8>) -> Output {
+    pub(crate) fn error_message(&self, data: Vec<u8>) -> Output {
         let channel_id = self.channel_id;
         Output::Send(Message::Error(WireError { channel_id, data, tlvs: Vec::new() }))
     }

@@ -236,3 +236,24 @@ fn an_htlc_sent_right_after_the_acceptance_survives_the_hosts_late_error() {
     pair.run();
     assert_eq!(incoming(&pair.events(Alice)), [id]);
 }
+
+#[test]
+fn a_client_that_is_suspended_again_still_tells_that_it_had_accepted() {
+    let mut pair = Pair::open();
+    suspend(&mut pair);
+    propose(&mut pair);
+    pair.run();
+    pair.give(Bob, Input::AcceptOverride);
+    pair.lose(Bob);
+    pair.give(Bob, Input::Suspend);
+    pair.reconnect();
+    pair.run();
+    assert_eq!(*pair.state(Alice), pair.state(Bob).reverse());
+    assert_eq!(pair.phases(), (Phase::Suspended, Phase::Suspended));
+    // The host can go on from there.
+    propose(&mut pair);
+    pair.run();
+    pair.give(Bob, Input::AcceptOverride);
+    pair.run();
+    assert_overridden(&pair);
+}

@@ -60,8 +60,13 @@ impl World {
         Ok(())
     }
 
+    /// Mostly one with work on its hands: there is more to lose.
     fn some_node_up(&mut self) -> Option<usize> {
         let up: Vec<usize> = (0..self.nodes.len()).filter(|n| self.nodes[*n].is_up()).collect();
+        let busy: Vec<usize> = up.iter().copied().filter(|n| !self.nodes[*n].is_quiet()).collect();
+        if !busy.is_empty() && self.rng.chance(800) {
+            return self.rng.pick(&busy);
+        }
         self.rng.pick(&up)
     }
 

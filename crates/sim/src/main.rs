@@ -1,22 +1,88 @@
-//! `make sim`.
-use steward_sim::{Size, Trace, simulate};
+//! `make sim`: runs many seeds, or one with everything that happens in it.
 
-#[expect(clippy::print_stdout)]
-fn main() {
-    let args: Vec<String> = std::env::args().collect();
-    if args.len() > 2 {
-        let out = simulate(args[2].parse().unwrap(), Size::default(), None, Trace::printing());
-        println!("{:?}", out.violation);
-        return;
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::Instant;
+
+use clap::Parser;
+use steward_sim::{Size, Summary, Trace, simulate};
+
+/// Simulates networks of hosted channels under faults and checks that no rule is broken.
+#[derive(Debug, Parser)]
+#[command(name = "steward-sim")]
+struct Args {
+    /// Replays this seed alone and prints what happens.
+    #[arg(long, conflicts_with_all = ["seeds", "first"])]
+    seed: Option<u64>,
+    /// How many seeds to run.
+    #[arg(long, default_value_t = 100)]
+    seeds: u64,
+    /// The first of them.
+    #[arg(long, default_value_t = 0)]
+    first: u64,
+    /// How many at a time; by default as many as there are cores.
+    #[arg(long)]
+    jobs: Option<usize>,
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    match args.seed {
+        Some(seed) => replay(seed),
+        None => run_many(&args),
     }
-    let n: u64 = args[1].parse().unwrap();
-    let mut faults = steward_sim::FaultCounts::new();
-    let (mut steps, mut htlc, mut pay, mut paid, mut bad) = (0, 0, 0, 0, 0);
-    for seed in 0..n {
-        let out = simulate(seed, Size::default(), None, Trace::silent());
-        steps += out.steps; htlc += out.htlc_steps; pay += out.payments; paid += out.paid;
-        for (k, c) in out.faults { *faults.entry(k).or_default() += c; }
-        if let Some(v) = out.violation { bad += 1; println!("seed {seed}: {v}"); }
+}
+
+#[expect(clippy::print_stdout, reason = "this is what the program is for")]
+fn replay(seed: u64) -> ExitCode {
+    let outcome = simulate(seed, Size::default(), None, Trace::printing());
+    match outcome.violation {
+        Some(violation) => {
+            println!("FAILED seed {seed}: {violation}");
+            ExitCode::FAILURE
+        }
+        None => {
+            println!("seed {seed}: no rule was broken in {} steps", outcome.steps);
+            ExitCode::SUCCESS
+        }
     }
-    println!("steps {steps} htlc {htlc} payments {pay} paid {paid} bad {bad}\n{faults:?}");
+}
+
+#[expect(clippy::print_stdout, reason = "this is what the program is for")]
+fn run_many(args: &Args) -> ExitCode {
+    let jobs = args.jobs.or_else(|| thread::available_parallelism().ok().map(usize::from));
+    let (next, end) = (AtomicU64::new(args.first), args.first.saturating_add(args.seeds));
+    let began = Instant::now();
+    let mut summary = Summary::default();
+    thread::scope(|scope| {
+        let workers: Vec<_> =
+            (0..jobs.unwrap_or(1)).map(|_| scope.spawn(|| work(&next, end))).collect();
+        for worker in workers {
+            match worker.join() {
+                Ok(part) => summary.merge(part),
+                // An engine that panics is a failure like any other.
+                Err(_) => summary.failures.push((u64::MAX, "a simulation panicked".to_owned())),
+            }
+        }
+    });
+    println!("{summary} in {} s", began.elapsed().as_secs());
+    if let Some((seed, _)) = summary.failures.first() {
+        println!("replay with: make sim SEED={seed}");
+        return ExitCode::FAILURE;
+    }
+    ExitCode::SUCCESS
+}
+
+/// Takes seeds until there are none left.
+fn work(next: &AtomicU64, end: u64) -> Summary {
+    let mut summary = Summary::default();
+    loop {
+        let seed = next.fetch_add(1, Ordering::Relaxed);
+        if seed >= end {
+            return summary;
+        }
+        let outcome = simulate(seed, Size::default(), None, Trace::silent());
+        summary.add(seed, &outcome);
+    }
 }

@@ -29,7 +29,7 @@ pub struct Size {
 
 impl Default for Size {
     fn default() -> Self {
-        Self { payments: 60 }
+        Self { payments: 120 }
     }
 }
 
@@ -119,6 +119,9 @@ impl World {
             if self.rng.chance(2) {
                 self.mine(1);
             }
+            if self.rng.chance(4) {
+                self.operators_look();
+            }
             if self.rng.chance(1) {
                 self.open_late();
             }
@@ -151,6 +154,13 @@ impl World {
         for node in &mut self.nodes {
             node.stale_until_ms = 0;
             node.disk_free_at_ms = 0;
+        }
+        // Commands that a crash swallowed are given again.
+        for edge in 0..self.edges.len() {
+            let client = self.topology.edges[edge].client;
+            if self.edges[edge].is_invoked && self.durable(edge, client).is_none() {
+                self.invoke(edge);
+            }
         }
         self.come_to_rest(REST_MS)?;
         let mut blocks = 0;

@@ -2,6 +2,7 @@
 //! disk makes a batch durable, an action is carried out, a message arrives, a node starts.
 
 use steward_engine::io::{Action, EventKind, Input, ReplyId};
+use steward_engine::row::{RowKey, Write};
 use steward_engine::{Command, ConnId, Engine};
 
 use crate::chain::Chain;
@@ -319,11 +320,12 @@ impl World {
 
     /// An operator publishes what a silent peer does not sign.
     pub(crate) fn publish_preimages(&mut self, node: usize, peer: &steward_wire::NodeId) {
-        let Some(channel) = self.nodes[node].disk.channel(peer) else { return };
+        let disk = &self.nodes[node].disk;
+        let Some(channel) = disk.channel(peer) else { return };
         let given: Vec<_> = channel
             .incoming_htlcs()
-            .filter_map(|htlc| match htlc.settlement {
-                Some(steward_channel::IncomingSettlement::Fulfil(preimage)) => Some(preimage),
+            .filter_map(|htlc| match disk.row(&RowKey::Preimage(htlc.htlc.payment_hash)) {
+                Some(Write::Preimage { preimage, .. }) => Some(*preimage),
                 _ => None,
             })
             .collect();
@@ -340,9 +342,9 @@ impl World {
         let known = |node: &Node| node.told.map_or(0, |(told, _)| told);
         let behind = |node: &Node| {
             // What it read last counts also while it is down.
-            let durable = node.disk.row(&steward_engine::row::RowKey::Setting("height"));
+            let durable = node.disk.row(&RowKey::Setting("height"));
             let durable = match durable {
-                Some(steward_engine::row::Write::Setting(bytes)) => {
+                Some(Write::Setting(bytes)) => {
                     bytes.as_slice().try_into().map_or(0, u32::from_be_bytes)
                 }
                 _ => known(node),
