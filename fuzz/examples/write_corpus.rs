@@ -391,6 +391,15 @@ fn api() {
             [&[which], query.as_bytes()].concat(),
         );
     }
+    for route in 0..23 {
+        seed("api_request", &format!("route-{route}"), [route, 1, 0]);
+    }
+    seed("api_request", "decode", [&[11, 0, 14][..], b"?invoice=lnbc1"].concat());
+    seed("api_request", "payments", [&[18, 0, 23][..], b"?limit=5&status=pending"].concat());
+    seed("api_request", "pay", [&[16, 1, 0][..], br#"{"invoice":"lnbc1","wait_ms":0}"#].concat());
+    seed("api_request", "invoice", [&[8, 1, 0][..], br#"{"amount_msat":1000}"#].concat());
+    let connect = [br#"{"peer":"02"#.as_slice(), &[b'1'; 64], br#"@10.0.0.1:9735"}"#].concat();
+    seed("api_request", "connect", [&[21, 1, 0][..], &connect].concat());
     seed("p2p_handshake", "spoiled", [0, 1, 1, 0, 10, 1, 1, 0, 1, 0, 40, 255, 1]);
     seed("p2p_handshake", "garbage", [&[1, 1, 0, 0, 50][..], &[7; 50], &[1]].concat());
     seed(

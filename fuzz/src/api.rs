@@ -1,10 +1,20 @@
-//! What callers of the HTTP interface send.
+//! What callers of the HTTP interface send: models alone, and requests over loopback.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
 
 use axum::extract::Query;
 use axum::http::Uri;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use steward_api::model;
+use steward_channel::Role;
+use steward_engine::{Error, Reply};
+
+use crate::bytes::Bytes;
+use crate::kits::api::{Server, channel, code, peer, server};
 
 /// Which model, then JSON.
 pub(crate) fn body(data: &[u8]) {
@@ -72,5 +82,107 @@ where
             assert_eq!(serde_json::from_slice::<T>(&json).expect("and read again"), value);
         }
         Err(rejection) => assert!(!rejection.body_text().is_empty()),
+    }
+}
+
+/// Method and path of every route; `{}` is filled from the input.
+const ROUTES: &[(&str, &str)] = &[
+    ("GET", "/v1/channels"),
+    ("GET", "/v1/channels/{}"),
+    ("POST", "/v1/channels"),
+    ("POST", "/v1/channels/{}/suspend"),
+    ("POST", "/v1/channels/{}/override"),
+    ("POST", "/v1/channels/{}/accept-override"),
+    ("POST", "/v1/channels/{}/resize"),
+    ("POST", "/v1/preimages"),
+    ("POST", "/v1/invoices"),
+    ("GET", "/v1/invoices{}"),
+    ("GET", "/v1/invoices/{}"),
+    ("GET", "/v1/decode{}"),
+    ("GET", "/v1/status"),
+    ("GET", "/v1/metrics"),
+    ("GET", "/v1/forwards{}"),
+    ("POST", "/v1/backup"),
+    ("POST", "/v1/payments"),
+    ("POST", "/v1/keysend"),
+    ("GET", "/v1/payments{}"),
+    ("GET", "/v1/payments/{}"),
+    ("GET", "/v1/peers"),
+    ("POST", "/v1/peers"),
+    ("GET", "/{}"),
+];
+/// How long an answer may take that waits for a payment or a channel, in milliseconds.
+const PATIENCE_MS: u64 = 50;
+/// Most commands one request leads to within that time.
+const MAX_COMMANDS: usize = 20;
+
+thread_local! {
+    static SERVER: Server = server();
+}
+
+/// Which route, what stands for `{}`, then the body.
+pub(crate) fn request(data: &[u8]) {
+    let mut input = Bytes::new(data);
+    let (method, path) = ROUTES[input.below(ROUTES.len())];
+    let is_known = input.flag();
+    let blank = input.short();
+    // What cannot be in a request line is the HTTP library's business.
+    let blank: String = match is_known {
+        true => peer().to_string(),
+        false => {
+            blank.iter().map(|b| if b.is_ascii_graphic() { char::from(*b) } else { '%' }).collect()
+        }
+    };
+    let path = path.replace("{}", &blank);
+    let body = input.rest();
+    SERVER.with(|server| {
+        server.node.commands.lock().unwrap().clear();
+        server.node.paid.lock().unwrap().clear();
+        server.node.answers.lock().unwrap().clear();
+        for _ in 0..MAX_COMMANDS {
+            server.node.answer(reply(method, &path));
+        }
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
+             Authorization: Bearer {}\r\nContent-Length: {}\r\n\r\n",
+            server.token,
+            body.len()
+        );
+        let mut stream = TcpStream::connect(&server.address).unwrap();
+        stream.set_nodelay(true).unwrap();
+        stream.set_read_timeout(Some(Duration::from_millis(PATIENCE_MS))).unwrap();
+        let _ = stream.write_all(&[head.as_bytes(), body].concat());
+        let mut answer = Vec::new();
+        if stream.read_to_end(&mut answer).is_ok() {
+            is_answer(&answer);
+        }
+    });
+}
+
+/// What the engine says to such a request.
+fn reply(method: &str, path: &str) -> Result<Reply, Error> {
+    match (method, path) {
+        ("GET", "/v1/channels") => Ok(Reply::Channels(vec![channel(Role::Host)])),
+        ("GET", "/v1/peers") => Ok(Reply::Peers(Vec::new())),
+        ("POST", "/v1/peers") => Ok(Reply::Done),
+        _ if path.starts_with("/v1/channels") => {
+            Ok(Reply::Channel(Box::new(channel(Role::Client))))
+        }
+        _ => Err(Error::refused("refused", "the node says no")),
+    }
+}
+
+/// JSON with a status; an error is a whole one.
+fn is_answer(answer: &[u8]) {
+    let text = String::from_utf8_lossy(answer);
+    let Some((head, body)) = text.split_once("\r\n\r\n") else {
+        return assert!(answer.is_empty(), "{text}");
+    };
+    let status: u16 = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap();
+    assert_ne!(status, 500, "{text}");
+    // The HTTP library refuses by itself, without a body, what is no HTTP.
+    if !body.is_empty() {
+        let json: Value = serde_json::from_str(body).expect("every answer is JSON");
+        assert_eq!(status >= 400, json.get("code").is_some() && !code(&json).is_empty());
     }
 }

@@ -1,6 +1,9 @@
 //! Worlds that the tests of other crates are written in. There is one of each, so they are used
 //! from where they are.
 
+#[path = "../../crates/api/tests/common/mod.rs"]
+pub(crate) mod api;
+
 #[path = "../../crates/channel/tests/common/mod.rs"]
 pub(crate) mod channel;
 

@@ -55,6 +55,7 @@ macro_rules! harnesses {
 harnesses! {
     "api_body", 4096, api::body, "JSON bodies: what is read is written back and read the same";
     "api_query", 1024, api::query, "query strings: what is read is written back and read the same";
+    "api_request", 2048, api::request, "HTTP requests: answered, and errors by code, message and hint";
     "chain_replies", 4096, chain::replies, "answers of bitcoind, esplora and electrum servers";
     "channel_hostile", 2048, channel::hostile, "one channel against a peer that has its key and no scruples";
     "channel_honest", 1024, channel::honest, "two channels over a lossy link end in agreement";

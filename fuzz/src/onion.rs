@@ -1,5 +1,7 @@
 //! Onions, payloads, blinded data and failures, whoever made them.
 
+use std::sync::LazyLock;
+
 use steward_onion::limits::{ATTRIBUTION_BYTES, MAX_ROUTE_HOPS};
 use steward_onion::{
     Attribution, CreateError, Failure, Hop, IncomingHtlc, NextHop, OnionSeed, PathHop, PeelError,
@@ -59,12 +61,12 @@ pub(crate) fn blinded(data: &[u8]) {
 /// Builds failures and passes them back over some hops, then reads any bytes as one.
 pub(crate) fn failure(data: &[u8]) {
     let mut input = Bytes::new(data);
-    let hops: Vec<NodeId> = (1..=1 + input.u8() % 8).map(node_id).collect();
+    let hops: Vec<NodeId> = (1..=1 + input.u8() % MAX_FAILURE_HOPS).map(node_id).collect();
     let failure = Failure { code: input.u16(), data: input.short().to_vec() };
     assert!(!failure.name().is_empty() && !failure.to_string().is_empty());
     assert!(failure.channel_update().is_none_or(|update| update.len() <= failure.data.len()));
     let held_ms = input.number();
-    let secrets = route_secrets(&hops);
+    let secrets: &[[u8; 32]] = &ROUTE_SECRETS;
     let failing = input.below(hops.len());
 
     let mut plain = build_failure(&secrets[failing], &failure);
@@ -227,23 +229,24 @@ fn is_refusal(error: &PeelError) {
     }
 }
 
-/// What each hop of a route derives from an onion made with [`SESSION_KEY`].
-fn route_secrets(hops: &[NodeId]) -> Vec<[u8; 32]> {
-    let path: Vec<PathHop> = hops
-        .iter()
-        .map(|node_id| PathHop {
-            node_id: *node_id,
-            scid: ShortChannelId(1),
-            fee_msat: 1_000,
-            cltv_expiry_delta: 40,
-        })
-        .collect();
+/// Longest route of a failure: more do not reach more code.
+const MAX_FAILURE_HOPS: u8 = 8;
+
+/// What each hop derives from an onion made with [`SESSION_KEY`]; a shorter route has the first.
+static ROUTE_SECRETS: LazyLock<Vec<[u8; 32]>> = LazyLock::new(|| {
+    let hop = |n| PathHop {
+        node_id: node_id(n),
+        scid: ShortChannelId(1),
+        fee_msat: 1_000,
+        cltv_expiry_delta: 40,
+    };
+    let path: Vec<PathHop> = (1..=MAX_FAILURE_HOPS).map(hop).collect();
     let recipient =
         Recipient { payment_secret: Some([5; 32]), total_msat: 1_000, ..Recipient::default() };
     let seed = OnionSeed { session_key: SESSION_KEY, prng_seed: [8; 32], height: 800_000 };
     let payment = create(&path, &recipient, &PAYMENT_HASH, &seed).unwrap();
     let (mut onion, mut secrets) = (payment.onion, Vec::new());
-    for n in (1..).take(hops.len()) {
+    for n in 1..=MAX_FAILURE_HOPS {
         let htlc = crate::kits::onion::htlc(&onion, payment.amount_msat, payment.cltv_expiry);
         let peeled = peel(&key(n), &htlc).unwrap();
         secrets.push(peeled.shared_secret);
@@ -252,4 +255,4 @@ fn route_secrets(hops: &[NodeId]) -> Vec<[u8; 32]> {
         }
     }
     secrets
-}
+});

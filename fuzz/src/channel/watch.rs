@@ -112,6 +112,9 @@ impl Watch {
         assert_eq!(again.record(), record, "a record must survive a restart unchanged");
         assert_eq!(again.state(), channel.state());
         assert_eq!(again.suspension(), channel.suspension());
+        if let Some(suspension) = channel.suspension() {
+            assert!(!suspension.text.contains(char::is_control), "a peer's words, shown to people");
+        }
         assert!(again.outgoing_htlcs().eq(channel.outgoing_htlcs()));
         if channel.phase() == Phase::Suspended || channel.phase() == Phase::Opening {
             assert_eq!(again.phase(), channel.phase());
