@@ -28,7 +28,7 @@ mod fault;
 mod inject;
 mod keys;
 mod link;
-mod mutation;
+pub mod mutation;
 mod node;
 mod operators;
 mod oracle;

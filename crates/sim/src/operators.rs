@@ -5,11 +5,16 @@ use steward_channel::Channel;
 use steward_engine::Command;
 
 use crate::fault::FaultKind;
+use crate::mutation::{Mutation, Runtime};
 use crate::world::World;
 
 impl World {
     /// Both operators of every suspended channel look at it. True if one of them did something.
     pub fn operators_look(&mut self) -> bool {
+        let idle = Mutation::Runtime(Runtime::IdleOperators);
+        if self.saboteur.as_ref().is_some_and(|saboteur| saboteur.is(idle)) {
+            return false;
+        }
         let mut acted = false;
         for edge in 0..self.edges.len() {
             acted |= self.propose(edge) | self.accept(edge);

@@ -78,6 +78,9 @@ impl World {
         self.open_channels()?;
         self.suffer(size)?;
         self.heal()?;
+        if let Some(saboteur) = &self.saboteur {
+            saboteur.spoil_end(&mut self.nodes, &self.topology);
+        }
         rest::check(self)
     }
 

@@ -8,7 +8,7 @@ use steward_engine::{Command, ConnId, Engine};
 use crate::chain::Chain;
 use crate::fault::{FaultCounts, FaultKind};
 use crate::link::{Frame, Links};
-use crate::mutation::Mutation;
+use crate::mutation::{Mutation, Runtime, Saboteur};
 use crate::node::{Batch, Node, features};
 use crate::oracle::{Oracles, Rule, Violation};
 use crate::rng::Rng;
@@ -60,7 +60,7 @@ pub struct World {
     /// What happened, for people.
     pub trace: Trace,
     /// A rule that is broken on purpose.
-    pub mutation: Option<Mutation>,
+    pub(crate) saboteur: Option<Saboteur>,
     /// Nodes speak the modern framing.
     pub is_modern: bool,
     /// Faults are over: operators put things right.
@@ -90,7 +90,7 @@ impl World {
             faults: FaultCounts::new(),
             steps: 0,
             trace,
-            mutation,
+            saboteur: mutation.map(Saboteur::new),
             is_modern,
             is_healing: false,
             last_reply: 0,
@@ -115,13 +115,14 @@ impl World {
         self.trace.line(self.now_ms, node, || "starts".to_owned());
         let n = &mut self.nodes[node];
         let now_ms = n.clock_ms(self.now_ms);
-        let mut snapshot = n.disk.load(now_ms).map_err(|e| Violation::new(Rule::Rest, node, e))?;
-        if let Some(mutation) = self.mutation {
-            mutation.spoil_snapshot(&mut snapshot, &n.disk);
+        if let Some(saboteur) = &self.saboteur {
+            saboteur.spoil_disk(&mut n.disk, n.life);
         }
+        let mut snapshot = n.disk.load(now_ms).map_err(|e| Violation::new(Rule::Rest, node, e))?;
         let mut config = n.config.clone();
-        if let Some(mutation) = self.mutation {
-            mutation.spoil_config(&mut config);
+        if let Some(saboteur) = &mut self.saboteur {
+            saboteur.spoil_start(&mut snapshot, &mut config);
+            n.pending.extend(saboteur.rises(node));
         }
         let engine = Engine::new(config, Box::new(n.keys), snapshot, now_ms);
         let engine = engine.map_err(|error| {
@@ -144,7 +145,7 @@ impl World {
         let tip_was_stale =
             n.stale_since_ms.is_some_and(|since| since + CERTAINLY_STALE_MS < now_ms);
         for _ in 0..most {
-            let Some(input) = n.inbox.pop_front() else { break };
+            let Some(mut input) = n.inbox.pop_front() else { break };
             self.trace.input(now_ms, node, &input);
             match &input {
                 Input::Chain { height, stale } => {
@@ -156,21 +157,25 @@ impl World {
                 }
                 _ => {}
             }
+            if let Some(saboteur) = &self.saboteur {
+                saboteur.spoil_input(&mut input, &n.disk);
+            }
             engine.handle(input);
         }
         let effects = engine.finish();
         n.wakeup_ms = effects.wakeup_ms;
         // News within the batch may have ended it.
         let tip_was_stale = tip_was_stale && n.stale_since_ms.is_some();
-        let (mut writes, mut actions) = (effects.writes, effects.actions);
-        if let Some(mutation) = self.mutation {
-            mutation.spoil_batch(&mut writes, &mut actions, &n.disk, &mut self.rng);
-        }
         let life = n.life;
+        let (writes, actions) = (effects.writes, effects.actions);
         let mut batch = Batch { writes, actions, tip_was_stale, life };
-        if self.mutation == Some(Mutation::SendBeforeCommit) {
-            let actions = std::mem::take(&mut batch.actions);
-            self.release(node, actions)?;
+        if let Some(saboteur) = &mut self.saboteur {
+            saboteur.spoil_wakeup(&mut n.wakeup_ms, clock_ms);
+            saboteur.spoil_batch(node, &mut batch, &n.disk, &self.topology);
+            if saboteur.is(Mutation::Runtime(Runtime::SendBeforeCommit)) {
+                let actions = std::mem::take(&mut batch.actions);
+                self.release(node, actions)?;
+            }
         }
         self.nodes[node].pending.push_back(batch);
         Ok(())
@@ -193,6 +198,9 @@ impl World {
             .disk
             .commit(&batch.writes)
             .map_err(|error| Violation::new(Rule::Rest, node, error))?;
+        if let Some(saboteur) = &mut self.saboteur {
+            saboteur.batch_is_durable(node, &batch);
+        }
         self.oracles.committed(node, &batch, &changed, &n.disk, &self.chain, &self.topology)?;
         self.release(node, batch.actions)
     }
@@ -212,7 +220,9 @@ impl World {
         match action {
             Action::Send { conn, frames } => {
                 self.trace.send(self.now_ms, node, &frames);
-                self.links.send(conn, frames);
+                if !self.is_swallowed(node, conn, &frames) {
+                    self.links.send(conn, frames);
+                }
             }
             Action::Disconnect { conn, reason } => {
                 self.trace.line(self.now_ms, node, || format!("disconnects: {reason}"));
@@ -220,7 +230,9 @@ impl World {
             }
             Action::Reply { reply, result } => self.replied(node, reply, result)?,
             Action::FindRoute(request) => {
-                let found = route::find(&self.topology, node, &request, &mut self.rng);
+                let terms = self.saboteur.as_ref().map(|s| s.advertised(&self.topology));
+                let terms = terms.as_ref().unwrap_or(&self.topology);
+                let found = route::find(terms, node, &request, &mut self.rng);
                 self.nodes[node].inbox.push_back(Input::Route {
                     payment_hash: request.payment_hash,
                     attempt: request.attempt,
@@ -242,6 +254,14 @@ impl World {
             Action::KeepConnected { .. } | Action::PathResult(_) => {}
         }
         Ok(())
+    }
+
+    /// True if a mutation keeps these frames from arriving.
+    fn is_swallowed(&mut self, node: usize, conn: ConnId, frames: &[Frame]) -> bool {
+        let (Some(saboteur), Some(end)) = (&mut self.saboteur, self.links.get(conn)) else {
+            return false;
+        };
+        saboteur.swallows(node, end.edge, frames, &self.oracles, &self.topology)
     }
 
     /// The next frames of a connection arrive.
@@ -289,10 +309,7 @@ impl World {
     /// The chain source of a node speaks.
     pub fn tell_chain(&mut self, node: usize) {
         let target = self.chain_news(node);
-        if let Some((mut height, mut stale)) = target {
-            if let Some(mutation) = self.mutation {
-                mutation.spoil_chain(&mut height, &mut stale, &mut self.rng);
-            }
+        if let Some((height, stale)) = target {
             self.nodes[node].inbox.push_back(Input::Chain { height, stale });
             self.nodes[node].told = target;
         }

@@ -1,0 +1,150 @@
+//! Rows that the disk keeps otherwise than they were written, or that a peer's signer helped to
+//! forge.
+
+use steward_engine::row::{
+    ChannelRow, Origin, PaymentRow, PaymentStatus, RowKey, Write, WriteBatch,
+};
+use steward_wire::LastCrossSignedState;
+
+use super::record::{Record, has_expired_htlc};
+use super::{channel_of, key_of, rewrite};
+use crate::disk::Disk;
+use crate::topology::Topology;
+
+/// What is altered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Altered {
+    /// The balances of a new state do not add up.
+    Unbalanced,
+    /// The peer's signature of a state has one bit turned.
+    PeerSignature,
+    /// Our signature of a state has one bit turned.
+    OwnSignature,
+    /// A millisatoshi changes hands with a new state, and both sides sign that.
+    Balance,
+    /// The same, without a new state.
+    SameCounters,
+    /// A new state counts less than the one before, and both sides sign that.
+    LowerCounters,
+    /// The HTLC that leaves has another payment hash than the one that came.
+    PaymentHash,
+    /// A channel gives up an HTLC and goes on.
+    GivesUpAndGoesOn,
+    /// Channels with nothing going out are suspended on the disk, and nobody knows.
+    TakesSuspended,
+    /// Channels with nothing coming in are suspended on the disk, and nobody knows.
+    OffersSuspended,
+    /// A completed payment has no preimage.
+    NoProof,
+    /// A completed payment is called failed.
+    PaidCalledFailed,
+    /// A completed payment is called failed, its part is gone.
+    PaidForgotten,
+}
+
+impl Altered {
+    pub(super) fn spoil(
+        self,
+        node: usize,
+        writes: &mut WriteBatch,
+        disk: &Disk,
+        topology: &Topology,
+    ) {
+        let forwarded: Vec<_> = writes
+            .iter()
+            .filter_map(|(key, write)| match (key, write) {
+                (RowKey::Origin(out), Write::Origin(Origin::Forward(_))) => Some(*out),
+                _ => None,
+            })
+            .collect();
+        rewrite(writes, |_, write| {
+            Some(match write {
+                Write::Channel(mut row) => {
+                    let forwards = forwarded.iter().any(|out| out.peer == row.peer);
+                    if let Some(record) = self.record(node, &row, forwards, disk, topology) {
+                        row.record = record.bytes();
+                    }
+                    Write::Channel(row)
+                }
+                Write::Payment(row) => Write::Payment(self.payment(row)),
+                Write::Part(row)
+                    if self == Self::PaidForgotten && row.status == PaymentStatus::Complete =>
+                {
+                    Write::Delete
+                }
+                other => other,
+            })
+        });
+    }
+
+    fn record(
+        self,
+        node: usize,
+        row: &ChannelRow,
+        forwards: bool,
+        disk: &Disk,
+        topology: &Topology,
+    ) -> Option<Record> {
+        let (mut record, channel) = (Record::parse(&row.record)?, channel_of(row)?);
+        let state = channel.state()?;
+        let was = disk.channel(&row.peer).and_then(|before| before.state());
+        let is_new = was.is_some_and(|was| counters(was) != counters(state));
+        let mut forge = |edit: &dyn Fn(&mut LastCrossSignedState)| {
+            let (_, edge) = topology.edge_with(node, &row.peer)?;
+            let ours = key_of(topology, node, &row.peer)?;
+            let theirs = key_of(topology, edge.other(node), &edge.id_of(node))?;
+            record.edit_state(edit);
+            record.sign(&ours, &theirs);
+            Some(())
+        };
+        match self {
+            Self::Unbalanced if is_new => record.edit_state(|state| state.local_balance_msat += 1),
+            Self::PeerSignature if is_new => {
+                record.edit_state(|state| state.remote_sig_of_local.0[40] ^= 1);
+            }
+            Self::OwnSignature if is_new => {
+                record.edit_state(|state| state.local_sig_of_remote.0[40] ^= 1);
+            }
+            Self::Balance if is_new => forge(&move_one_msat)?,
+            Self::SameCounters if was == Some(state) => forge(&move_one_msat)?,
+            Self::LowerCounters if is_new => {
+                let lower = was?.local_updates.checked_sub(1)?;
+                forge(&move |state| state.local_updates = lower)?;
+            }
+            Self::PaymentHash if forwards => {
+                let last = channel.outgoing_htlcs().last()?.htlc;
+                let mut other = last.payment_hash.0;
+                other[0] ^= 1;
+                record.replace(&last.payment_hash.0, &other);
+            }
+            Self::GivesUpAndGoesOn if has_expired_htlc(&channel) => record.forget_suspension(),
+            Self::TakesSuspended if channel.outgoing_htlcs().next().is_none() => record.suspend(),
+            Self::OffersSuspended if channel.incoming_htlcs().next().is_none() => record.suspend(),
+            _ => return None,
+        }
+        Some(record)
+    }
+
+    fn payment(self, mut row: PaymentRow) -> PaymentRow {
+        if row.status != PaymentStatus::Complete {
+            return row;
+        }
+        match self {
+            Self::NoProof => row.preimage = None,
+            Self::PaidCalledFailed | Self::PaidForgotten => row.status = PaymentStatus::Failed,
+            _ => {}
+        }
+        row
+    }
+}
+
+fn counters(state: &LastCrossSignedState) -> (u32, u32) {
+    (state.local_updates, state.remote_updates)
+}
+
+fn move_one_msat(state: &mut LastCrossSignedState) {
+    if state.remote_balance_msat > 0 {
+        state.remote_balance_msat -= 1;
+        state.local_balance_msat += 1;
+    }
+}

@@ -1,0 +1,138 @@
+//! Writes that the disk confirms and does not make: whoever crashes now would not know what was
+//! seen of him.
+
+use std::collections::BTreeSet;
+
+use steward_channel::{Channel, IncomingSettlement};
+use steward_engine::row::{ChannelRow, HtlcKey, Origin, PaymentStatus, RowKey, Write, WriteBatch};
+use steward_wire::{LastCrossSignedState, NodeId, PaymentHash};
+
+use super::{channel_of, rewrite};
+use crate::disk::Disk;
+
+/// Which writes are lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lost {
+    /// All rows of channels.
+    Channels,
+    /// Rows of channels that record a fulfil.
+    Fulfils,
+    /// Rows of channels that record a fail.
+    Fails,
+    /// Rows of channels that record updates of the peer.
+    PeerUpdates,
+    /// Rows of channels that record a new state and nothing else.
+    States,
+    /// Rows of channels that record our proposal of an override.
+    Overrides,
+    /// Rows of channels that record our wish for another capacity.
+    Resizes,
+    /// Rows of channels whose HTLC is forwarded in the same batch.
+    Incoming,
+    /// Where our HTLCs come from.
+    Origins,
+    /// That our HTLCs have ended.
+    OriginEnds,
+    /// That a settlement was recorded.
+    OutboxEnds,
+    /// Preimages of our own invoices.
+    OwnPreimages,
+    /// Preimages that a peer showed.
+    LearnedPreimages,
+    /// Payments.
+    Payments,
+    /// Ends of payments.
+    PaymentEnds,
+    /// Ends of parts.
+    PartEnds,
+    /// Invoices.
+    Invoices,
+    /// Events.
+    Events,
+}
+
+impl Lost {
+    pub(super) fn spoil(self, writes: &mut WriteBatch, disk: &Disk) {
+        let forwarded: BTreeSet<NodeId> = writes.iter().filter_map(forwarded_from).collect();
+        let learned: BTreeSet<PaymentHash> = writes.iter().flat_map(learned_in).collect();
+        rewrite(writes, |key, write| {
+            let is_lost = match (&write, key) {
+                (Write::Channel(row), _) => self.loses_channel(row, disk, &forwarded),
+                (Write::Preimage { preimage, .. }, _) => match self {
+                    Self::OwnPreimages => !learned.contains(&preimage.hash()),
+                    Self::LearnedPreimages => learned.contains(&preimage.hash()),
+                    _ => false,
+                },
+                (Write::Origin(_), _) => self == Self::Origins,
+                (Write::Delete, RowKey::Origin(_)) => self == Self::OriginEnds,
+                (Write::Delete, RowKey::Outbox(_)) => self == Self::OutboxEnds,
+                (Write::Payment(row), _) => {
+                    let has_ended = row.status != PaymentStatus::Pending;
+                    self == Self::Payments || (self == Self::PaymentEnds && has_ended)
+                }
+                (Write::Part(row), _) => {
+                    self == Self::PartEnds && row.status != PaymentStatus::Pending
+                }
+                (Write::Invoice(_), _) => self == Self::Invoices,
+                (Write::Event(_), _) => self == Self::Events,
+                _ => false,
+            };
+            (!is_lost).then_some(write)
+        });
+    }
+
+    fn loses_channel(self, row: &ChannelRow, disk: &Disk, forwarded: &BTreeSet<NodeId>) -> bool {
+        let (Some(now), before) = (channel_of(row), disk.channel(&row.peer)) else { return false };
+        match (self, before) {
+            (Self::Channels, _) => true,
+            (Self::Incoming, _) => forwarded.contains(&row.peer),
+            (Self::Fulfils, Some(before)) => settles(before, &now, true),
+            (Self::Fails, Some(before)) => settles(before, &now, false),
+            (Self::PeerUpdates, Some(before)) => {
+                let (was, is) = (before.unsigned_updates(), now.unsigned_updates());
+                before.state() == now.state() && was.0 == is.0 && was.1 < is.1
+            }
+            (Self::States, Some(before)) => only_signs(before, &now),
+            (Self::Overrides, Some(before)) => {
+                now.pending_override().is_some()
+                    && now.pending_override() != before.pending_override()
+            }
+            (Self::Resizes, Some(before)) => {
+                now.pending_resize().is_some() && now.pending_resize() != before.pending_resize()
+            }
+            _ => false,
+        }
+    }
+}
+
+fn forwarded_from((_, write): (&RowKey, &Write)) -> Option<NodeId> {
+    match write {
+        Write::Origin(Origin::Forward(HtlcKey { peer, .. })) => Some(*peer),
+        _ => None,
+    }
+}
+
+fn learned_in((_, write): (&RowKey, &Write)) -> Vec<PaymentHash> {
+    let Write::Channel(row) = write else { return Vec::new() };
+    let Some(channel) = channel_of(row) else { return Vec::new() };
+    channel.outgoing_htlcs().filter_map(|htlc| Some(htlc.preimage?.hash())).collect()
+}
+
+/// An HTLC that was open is settled now.
+fn settles(before: &Channel, now: &Channel, with_fulfil: bool) -> bool {
+    let was_open =
+        |id: u64| before.incoming_htlcs().any(|h| h.htlc.id == id && h.settlement.is_none());
+    now.incoming_htlcs().any(|htlc| {
+        let is_fulfil = matches!(htlc.settlement, Some(IncomingSettlement::Fulfil(_)));
+        htlc.settlement.is_some() && is_fulfil == with_fulfil && was_open(htlc.htlc.id)
+    })
+}
+
+/// The state holds what was known, signed.
+fn only_signs(before: &Channel, now: &Channel) -> bool {
+    let (Some(was), Some(is)) = (before.state(), now.state()) else { return false };
+    let counters = |state: &LastCrossSignedState| (state.local_updates, state.remote_updates);
+    let (own, theirs) = before.unsigned_updates();
+    let known = (was.local_updates + own as u32, was.remote_updates + theirs as u32);
+    counters(was) != counters(is) && counters(is) == known && now.unsigned_updates() == (0, 0)
+}

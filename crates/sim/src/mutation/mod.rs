@@ -1,0 +1,130 @@
+//! Rules broken on purpose, to prove that each oracle sees it. The engine is the real one and
+//! knows nothing of this: what is broken is the disk, the runtime or the wire around it, in the
+//! one way that breaks the rule.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bitcoin::secp256k1::SecretKey;
+use steward_channel::Channel;
+use steward_engine::Keys;
+use steward_engine::config::Config;
+use steward_engine::io::Input;
+use steward_engine::row::{ChannelRow, RowKey, Snapshot, Write, WriteBatch};
+use steward_wire::NodeId;
+
+use crate::disk::Disk;
+use crate::keys::SimKeys;
+use crate::node::Batch;
+use crate::topology::Topology;
+
+mod altered;
+mod end;
+mod lost;
+mod record;
+mod restart;
+mod runtime;
+mod wire;
+
+pub use altered::Altered;
+pub use end::End;
+pub use lost::Lost;
+pub use restart::Restart;
+pub use runtime::Runtime;
+pub use wire::Wire;
+
+/// What is broken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mutation {
+    /// Writes that the disk confirms and does not make.
+    Lost(Lost),
+    /// Rows that the disk keeps otherwise than they were written.
+    Altered(Altered),
+    /// What a start finds.
+    Restart(Restart),
+    /// What the runtime tells the engine, and when it does what.
+    Runtime(Runtime),
+    /// What becomes of messages.
+    Wire(Wire),
+    /// What the disks hold when all is over.
+    End(End),
+}
+
+/// A mutation at work, with what it must remember.
+#[derive(Debug)]
+pub(crate) struct Saboteur {
+    pub(crate) mutation: Mutation,
+    /// Each node's last batch that was not durable when the node stopped, and its life.
+    undead: BTreeMap<usize, (u64, WriteBatch)>,
+    /// Ends, by channel and node, that nobody hears any more.
+    muted: BTreeSet<(usize, usize)>,
+}
+
+impl Saboteur {
+    pub(crate) fn new(mutation: Mutation) -> Self {
+        Self { mutation, undead: BTreeMap::new(), muted: BTreeSet::new() }
+    }
+
+    pub(crate) fn is(&self, mutation: Mutation) -> bool {
+        self.mutation == mutation
+    }
+
+    /// A node is about to start.
+    pub(crate) fn spoil_disk(&self, disk: &mut Disk, life: u64) {
+        if let Mutation::Restart(restart) = self.mutation {
+            restart.spoil_disk(disk, life);
+        }
+    }
+
+    /// What a starting engine is given.
+    pub(crate) fn spoil_start(&self, snapshot: &mut Snapshot, config: &mut Config) {
+        match self.mutation {
+            Mutation::Restart(restart) => restart.spoil_start(snapshot, config),
+            Mutation::Runtime(runtime) => runtime.spoil_config(config),
+            _ => {}
+        }
+    }
+
+    /// An input as the engine sees it.
+    pub(crate) fn spoil_input(&self, input: &mut Input, disk: &Disk) {
+        if let Mutation::Runtime(runtime) = self.mutation {
+            runtime.spoil_input(input, disk);
+        }
+    }
+
+    /// A batch on its way to the disk, with its actions as the engine made them.
+    pub(crate) fn spoil_batch(
+        &mut self,
+        node: usize,
+        batch: &mut Batch,
+        disk: &Disk,
+        topology: &Topology,
+    ) {
+        match self.mutation {
+            Mutation::Lost(lost) => lost.spoil(&mut batch.writes, disk),
+            Mutation::Altered(altered) => altered.spoil(node, &mut batch.writes, disk, topology),
+            Mutation::Wire(wire) => wire.spoil_actions(&mut batch.actions),
+            _ => self.batch_waits(node, batch),
+        }
+    }
+}
+
+/// Replaces rows of a batch: `change` returns what is written instead, `None` for nothing.
+fn rewrite(writes: &mut WriteBatch, mut change: impl FnMut(&RowKey, Write) -> Option<Write>) {
+    for (key, write) in std::mem::take(writes).iter() {
+        if let Some(write) = change(key, write.clone()) {
+            writes.put(key.clone(), write);
+        }
+    }
+}
+
+/// The channel in a row.
+fn channel_of(row: &ChannelRow) -> Option<Channel> {
+    Channel::from_record(&row.record).ok()
+}
+
+/// The key a node signs with in its channel with this peer.
+fn key_of(topology: &Topology, node: usize, peer: &NodeId) -> Option<SecretKey> {
+    let (_, edge) = topology.edge_with(node, peer)?;
+    let keys = SimKeys(node as u8 + 1);
+    Some(if edge.client == node { keys.towards_host(peer) } else { keys.node() })
+}

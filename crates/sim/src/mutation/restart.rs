@@ -1,0 +1,97 @@
+//! What a start finds: rows that are not as they were left.
+
+use steward_channel::{Failure, Role};
+use steward_engine::config::Config;
+use steward_engine::row::{Origin, Settlement, Snapshot};
+
+use super::record::Record;
+use crate::disk::Disk;
+
+/// What is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Restart {
+    /// Forwards in progress are forgotten.
+    NoForwards,
+    /// Payments in progress are forgotten.
+    NoPayments,
+    /// HTLCs of two payments are taken for each other.
+    SwappedPayments,
+    /// HTLCs of two forwards are taken for each other.
+    SwappedForwards,
+    /// A fulfil that waits is taken for a fail, its preimage is forgotten.
+    FulfilTurnedFail,
+    /// Forwards in progress are believed to have failed.
+    FailsForwards,
+    /// Suspensions are forgotten.
+    NoSuspensions,
+    /// Records are cut short.
+    DamagedRecords,
+    /// Events are numbered anew.
+    OldEventNumber,
+    /// Hosts lose their disks and believe their clients.
+    BelievesClients,
+}
+
+impl Restart {
+    pub(super) fn spoil_disk(self, disk: &mut Disk, life: u64) {
+        let is_host = disk.channels().any(|(_, channel)| channel.role() == Role::Host);
+        if self == Self::BelievesClients && is_host && life > 0 {
+            *disk = Disk::default();
+        }
+    }
+
+    pub(super) fn spoil_start(self, snapshot: &mut Snapshot, config: &mut Config) {
+        match self {
+            Self::NoForwards => {
+                snapshot.origins.retain(|(_, origin)| matches!(origin, Origin::Payment { .. }));
+            }
+            Self::NoPayments => {
+                snapshot.origins.retain(|(_, origin)| matches!(origin, Origin::Forward(_)));
+            }
+            Self::SwappedPayments => swap(snapshot, |o| matches!(o, Origin::Payment { .. })),
+            Self::SwappedForwards => swap(snapshot, |o| matches!(o, Origin::Forward(_))),
+            Self::FulfilTurnedFail => {
+                for (_, settlement) in &mut snapshot.outbox {
+                    *settlement = fail();
+                }
+                snapshot.preimages.clear();
+            }
+            Self::FailsForwards => {
+                let incoming = snapshot.origins.iter().filter_map(|(_, origin)| match origin {
+                    Origin::Forward(incoming) => Some((*incoming, fail())),
+                    Origin::Payment { .. } => None,
+                });
+                snapshot.outbox.extend(incoming);
+            }
+            Self::NoSuspensions => {
+                for row in &mut snapshot.channels {
+                    if let Some(mut record) =
+                        Record::parse(&row.record).filter(Record::is_suspended)
+                    {
+                        record.forget_suspension();
+                        row.record = record.bytes();
+                    }
+                }
+            }
+            Self::DamagedRecords => {
+                for row in &mut snapshot.channels {
+                    row.record.truncate(row.record.len() / 2);
+                }
+            }
+            Self::OldEventNumber => snapshot.last_event = snapshot.last_event.saturating_sub(1),
+            Self::BelievesClients => config.host.adopt_lost_state = true,
+        }
+    }
+}
+
+/// The origins of two HTLCs change places.
+fn swap(snapshot: &mut Snapshot, is_wanted: impl Fn(&Origin) -> bool) {
+    let mut found = snapshot.origins.iter_mut().map(|(_, origin)| origin).filter(|o| is_wanted(o));
+    if let (Some(first), Some(second)) = (found.next(), found.next()) {
+        std::mem::swap(first, second);
+    }
+}
+
+fn fail() -> Settlement {
+    Settlement::Fail(Failure::Reason { reason: vec![0; 292], tlvs: Vec::new() })
+}

@@ -1,0 +1,119 @@
+//! A runtime that does things in the wrong order, lies about the chain, or forwards on terms that
+//! its operator did not set.
+
+use steward_engine::config::{Config, Policy};
+use steward_engine::io::Input;
+use steward_engine::row::{RowKey, Write};
+
+use super::{Mutation, Saboteur};
+use crate::disk::Disk;
+use crate::node::Batch;
+use crate::topology::Topology;
+
+/// Blocks that a lie about the height adds: more than any HTLC lives.
+const LIE_BLOCKS: u32 = 3_000;
+/// Blocks that the height goes back without a reorganisation.
+const BACK_BLOCKS: u32 = 7;
+
+/// What is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Runtime {
+    /// It sends before the disk is done.
+    SendBeforeCommit,
+    /// What it did not write before a crash it writes after the next start.
+    WritesAfterDeath,
+    /// It always wants to run at once.
+    NeverSleeps,
+    /// It never runs by the clock.
+    NeverWakes,
+    /// It calls a stale tip fresh.
+    NeverStale,
+    /// Every second block it tells a lower height.
+    HeightGoesBack,
+    /// With an HTLC out, it tells a height far ahead.
+    HeightRunsAhead,
+    /// It finds nothing on the chain.
+    FindsNothing,
+    /// It forwards for nothing.
+    NoFee,
+    /// It forwards with too little time.
+    ShortDelta,
+    /// Operators leave suspended channels alone.
+    IdleOperators,
+}
+
+impl Runtime {
+    pub(super) fn spoil_config(self, config: &mut Config) {
+        self.spoil_policy(&mut config.policy);
+    }
+
+    fn spoil_policy(self, policy: &mut Policy) {
+        match self {
+            Self::NoFee => (policy.fee_base_msat, policy.fee_ppm) = (0, 0),
+            Self::ShortDelta => policy.cltv_expiry_delta_blocks = 10,
+            _ => {}
+        }
+    }
+
+    pub(super) fn spoil_input(self, input: &mut Input, disk: &Disk) {
+        match input {
+            Input::Chain { height, stale } => match self {
+                Self::NeverStale => *stale = false,
+                Self::HeightGoesBack if *height % 2 == 1 => *height -= BACK_BLOCKS,
+                Self::HeightRunsAhead if known_height(disk) > *height || has_htlc_out(disk) => {
+                    *height += LIE_BLOCKS;
+                }
+                _ => {}
+            },
+            Input::Searched { preimages, .. } if self == Self::FindsNothing => preimages.clear(),
+            _ => {}
+        }
+    }
+}
+
+impl Saboteur {
+    /// The terms that payers believe.
+    pub(crate) fn advertised(&self, topology: &Topology) -> Topology {
+        let mut topology = topology.clone();
+        if let Mutation::Runtime(runtime) = self.mutation {
+            topology.policies.iter_mut().for_each(|policy| runtime.spoil_policy(policy));
+        }
+        topology
+    }
+
+    /// When the engine is to hear the time.
+    pub(crate) fn spoil_wakeup(&self, wakeup_ms: &mut Option<u64>, clock_ms: u64) {
+        match self.mutation {
+            Mutation::Runtime(Runtime::NeverSleeps) => *wakeup_ms = Some(clock_ms),
+            Mutation::Runtime(Runtime::NeverWakes) => *wakeup_ms = None,
+            _ => {}
+        }
+    }
+
+    pub(crate) fn batch_waits(&mut self, node: usize, batch: &Batch) {
+        if self.is(Mutation::Runtime(Runtime::WritesAfterDeath)) && !batch.writes.is_empty() {
+            self.undead.insert(node, (batch.life, batch.writes.clone()));
+        }
+    }
+
+    pub(crate) fn batch_is_durable(&mut self, node: usize, batch: &Batch) {
+        self.undead.retain(|of, (_, writes)| *of != node || *writes != batch.writes);
+    }
+
+    /// What an earlier life of this node still wants to write.
+    pub(crate) fn rises(&mut self, node: usize) -> Option<Batch> {
+        let (life, writes) = self.undead.remove(&node)?;
+        Some(Batch { writes, actions: Vec::new(), tip_was_stale: false, life })
+    }
+}
+
+fn known_height(disk: &Disk) -> u32 {
+    match disk.row(&RowKey::Setting("height")) {
+        Some(Write::Setting(bytes)) => bytes.as_slice().try_into().map_or(0, u32::from_be_bytes),
+        _ => 0,
+    }
+}
+
+fn has_htlc_out(disk: &Disk) -> bool {
+    disk.channels().any(|(_, channel)| channel.outgoing_htlcs().any(|htlc| htlc.preimage.is_none()))
+}

@@ -1,0 +1,77 @@
+//! Messages that are cut short, or that from some moment on never arrive, while the connection
+//! seems to live.
+
+use steward_engine::io::Action;
+use steward_engine::row::HtlcKey;
+use steward_wire::{Framing, Message, framing};
+
+use super::{Mutation, Saboteur};
+use crate::link::Frame;
+use crate::oracle::Oracles;
+use crate::topology::Topology;
+
+/// What becomes of messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wire {
+    /// They are cut short by their sender.
+    Garbage,
+    /// The first channel's host is never heard.
+    HostNeverHeard,
+    /// A host is not heard any more from its first signature below an update on.
+    HostFallsSilent,
+    /// Whoever forwards is not heard any more by those whom he owes a fulfil.
+    ForwarderFallsSilent,
+    /// Whoever is paid is not heard any more once he has claimed.
+    PayeeFallsSilent,
+}
+
+impl Wire {
+    pub(super) fn spoil_actions(self, actions: &mut [Action]) {
+        for action in actions {
+            if let (Self::Garbage, Action::Send { frames, .. }) = (self, action) {
+                for (_, payload) in frames {
+                    payload.truncate(payload.len() / 2);
+                }
+            }
+        }
+    }
+}
+
+impl Saboteur {
+    /// True if nobody will hear this.
+    pub(crate) fn swallows(
+        &mut self,
+        node: usize,
+        edge: usize,
+        frames: &[Frame],
+        oracles: &Oracles,
+        topology: &Topology,
+    ) -> bool {
+        let Mutation::Wire(wire) = self.mutation else { return false };
+        let plan = &topology.edges[edge];
+        let is_host = plan.host == node;
+        let silences = |message: &Message| match (wire, message) {
+            (Wire::HostNeverHeard, _) => is_host && edge == 0,
+            (Wire::HostFallsSilent, Message::StateUpdate(update)) => {
+                is_host && update.remote_updates > 0
+            }
+            (_, Message::UpdateFulfillHtlc(fulfil)) => {
+                let key = HtlcKey { peer: plan.peer_of(node), id: fulfil.id };
+                let is_forward = oracles.books[node].offered.contains_key(&key);
+                (wire == Wire::ForwarderFallsSilent && is_forward)
+                    || (wire == Wire::PayeeFallsSilent && !is_forward)
+            }
+            _ => false,
+        };
+        if frames.iter().filter_map(message_in).any(|message| silences(&message)) {
+            self.muted.insert((edge, node));
+        }
+        self.muted.contains(&(edge, node))
+    }
+}
+
+fn message_in((message_type, payload): &Frame) -> Option<Message> {
+    [Framing::Legacy, Framing::Modern]
+        .into_iter()
+        .find_map(|framing| framing::decode(&mut Some(framing), *message_type, payload).ok()?)
+}
