@@ -398,8 +398,8 @@ fn api() {
     seed("api_request", "payments", [&[18, 0, 23][..], b"?limit=5&status=pending"].concat());
     seed("api_request", "pay", [&[16, 1, 0][..], br#"{"invoice":"lnbc1","wait_ms":0}"#].concat());
     seed("api_request", "invoice", [&[8, 1, 0][..], br#"{"amount_msat":1000}"#].concat());
-    let connect = [br#"{"peer":"02"#.as_slice(), &[b'1'; 64], br#"@10.0.0.1:9735"}"#].concat();
-    seed("api_request", "connect", [&[21, 1, 0][..], &connect].concat());
+    let connect = br#"{"peer":"0231845fd5f334fc5ea55660d565c218f02dc69e233705ef49149b5efb5fc83d19@10.0.0.1:9735"}"#;
+    seed("api_request", "connect", [&[21, 1, 0][..], connect].concat());
     seed("p2p_handshake", "spoiled", [0, 1, 1, 0, 10, 1, 1, 0, 1, 0, 40, 255, 1]);
     seed("p2p_handshake", "garbage", [&[1, 1, 0, 0, 50][..], &[7; 50], &[1]].concat());
     seed(
