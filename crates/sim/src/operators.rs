@@ -11,15 +11,22 @@ use crate::world::World;
 impl World {
     /// Both operators of every suspended channel look at it. True if one of them did something.
     pub fn operators_look(&mut self) -> bool {
-        let idle = Mutation::Runtime(Runtime::IdleOperators);
-        if self.saboteur.as_ref().is_some_and(|saboteur| saboteur.is(idle)) {
-            return false;
-        }
         let mut acted = false;
         for edge in 0..self.edges.len() {
-            acted |= self.propose(edge) | self.accept(edge);
+            if !self.is_left_alone(edge) {
+                acted |= self.propose(edge) | self.accept(edge);
+            }
         }
         acted
+    }
+
+    /// A mutation: nobody looks at a channel in which nothing is in flight.
+    fn is_left_alone(&self, edge: usize) -> bool {
+        let plan = self.topology.edges[edge];
+        let idle = Mutation::Runtime(Runtime::IdleOperators);
+        let is_mutated = self.saboteur.as_ref().is_some_and(|saboteur| saboteur.is(idle));
+        let has_htlcs = |node| self.durable(edge, node).is_some_and(Channel::has_htlcs);
+        is_mutated && !has_htlcs(plan.client) && !has_htlcs(plan.host)
     }
 
     fn propose(&mut self, edge: usize) -> bool {

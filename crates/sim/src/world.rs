@@ -150,7 +150,9 @@ impl World {
             match &input {
                 Input::Chain { height, stale } => {
                     n.told = Some((*height, *stale));
-                    n.stale_since_ms = stale.then(|| n.stale_since_ms.unwrap_or(now_ms));
+                    let never = Mutation::Runtime(Runtime::NeverStale);
+                    let is_stale = *stale || self.saboteur.as_ref().is_some_and(|s| s.is(never));
+                    n.stale_since_ms = is_stale.then(|| n.stale_since_ms.unwrap_or(now_ms));
                 }
                 Input::Frames { conn, frames } => {
                     self.oracles.frames_handled(node, *conn, frames, &self.topology);

@@ -28,7 +28,7 @@ pub enum Altered {
     LowerCounters,
     /// The HTLC that leaves has another payment hash than the one that came.
     PaymentHash,
-    /// A channel gives up an HTLC and goes on.
+    /// A channel gives up an HTLC, too early, and goes on.
     GivesUpAndGoesOn,
     /// Channels with nothing going out are suspended on the disk, and nobody knows.
     TakesSuspended,

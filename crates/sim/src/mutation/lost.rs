@@ -90,7 +90,7 @@ impl Lost {
             (Self::Fails, Some(before)) => settles(before, &now, false),
             (Self::PeerUpdates, Some(before)) => {
                 let (was, is) = (before.unsigned_updates(), now.unsigned_updates());
-                before.state() == now.state() && was.0 == is.0 && was.1 < is.1
+                is_same_but_updates(before, &now) && was.0 == is.0 && was.1 < is.1
             }
             (Self::States, Some(before)) => only_signs(before, &now),
             (Self::Overrides, Some(before)) => {
@@ -126,6 +126,13 @@ fn settles(before: &Channel, now: &Channel, with_fulfil: bool) -> bool {
         let is_fulfil = matches!(htlc.settlement, Some(IncomingSettlement::Fulfil(_)));
         htlc.settlement.is_some() && is_fulfil == with_fulfil && was_open(htlc.htlc.id)
     })
+}
+
+fn is_same_but_updates(before: &Channel, now: &Channel) -> bool {
+    before.state() == now.state()
+        && before.suspension() == now.suspension()
+        && before.pending_override() == now.pending_override()
+        && before.pending_resize() == now.pending_resize()
 }
 
 /// The state holds what was known, signed.

@@ -89,6 +89,9 @@ impl Saboteur {
         if let Mutation::Runtime(runtime) = self.mutation {
             runtime.spoil_input(input, disk);
         }
+        if self.is(Mutation::Altered(Altered::GivesUpAndGoesOn)) {
+            Runtime::HeightRunsAhead.spoil_input(input, disk);
+        }
     }
 
     /// A batch on its way to the disk, with its actions as the engine made them.

@@ -2,12 +2,13 @@
 
 use bitcoin::secp256k1::SecretKey;
 use steward_channel::Channel;
-use steward_wire::LastCrossSignedState;
 use steward_wire::codec::{Reader, Wire as _, put_var_u16};
+use steward_wire::{LastCrossSignedState, Message, UpdateFailHtlc, UpdateFulfillHtlc};
 
 /// Version, role and two node ids come before the sections.
 const HEAD_BYTES: usize = 1 + 1 + 33 + 33;
 const STATE: usize = 1;
+const OWN_UPDATES: usize = 2;
 const OWN_ERROR: usize = 5;
 const PEER_ERROR: usize = 6;
 
@@ -69,6 +70,22 @@ impl Record {
         });
     }
 
+    /// Turns our unsigned fulfils into fails.
+    pub(super) fn fail_what_is_fulfilled(&mut self) {
+        let (mut updates, mut left) = (Vec::new(), Reader::new(&self.sections[OWN_UPDATES]));
+        while let (Ok(message_type), Ok(len)) = (left.u16(), left.u32()) {
+            let Ok(body) = left.take(len as usize) else { return };
+            let (message_type, body) = match Message::decode(message_type, body) {
+                Ok(Message::UpdateFulfillHtlc(fulfil)) => failing(&fulfil).encode(),
+                _ => (message_type, body.to_vec()),
+            };
+            updates.extend_from_slice(&message_type.to_be_bytes());
+            updates.extend_from_slice(&(body.len() as u32).to_be_bytes());
+            updates.extend_from_slice(&body);
+        }
+        self.sections[OWN_UPDATES] = updates;
+    }
+
     /// Replaces these bytes wherever they stand.
     pub(super) fn replace(&mut self, old: &[u8; 32], new: &[u8; 32]) {
         for section in &mut self.sections {
@@ -79,6 +96,15 @@ impl Record {
             }
         }
     }
+}
+
+fn failing(fulfil: &UpdateFulfillHtlc) -> Message {
+    Message::UpdateFailHtlc(UpdateFailHtlc {
+        channel_id: fulfil.channel_id,
+        id: fulfil.id,
+        reason: vec![0; 292],
+        tlvs: Vec::new(),
+    })
 }
 
 /// True if the channel gave up an HTLC that is still in its state.

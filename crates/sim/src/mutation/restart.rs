@@ -18,7 +18,7 @@ pub enum Restart {
     SwappedPayments,
     /// HTLCs of two forwards are taken for each other.
     SwappedForwards,
-    /// A fulfil that waits is taken for a fail, its preimage is forgotten.
+    /// Fulfils that are not signed yet are taken for fails, their preimages are forgotten.
     FulfilTurnedFail,
     /// Forwards in progress are believed to have failed.
     FailsForwards,
@@ -53,6 +53,12 @@ impl Restart {
             Self::FulfilTurnedFail => {
                 for (_, settlement) in &mut snapshot.outbox {
                     *settlement = fail();
+                }
+                for row in &mut snapshot.channels {
+                    if let Some(mut record) = Record::parse(&row.record) {
+                        record.fail_what_is_fulfilled();
+                        row.record = record.bytes();
+                    }
                 }
                 snapshot.preimages.clear();
             }

@@ -3,7 +3,7 @@
 
 use steward_engine::config::{Config, Policy};
 use steward_engine::io::Input;
-use steward_engine::row::{RowKey, Write};
+use steward_engine::row::{Origin, RowKey, Write};
 
 use super::{Mutation, Saboteur};
 use crate::disk::Disk;
@@ -24,21 +24,19 @@ pub enum Runtime {
     WritesAfterDeath,
     /// It always wants to run at once.
     NeverSleeps,
-    /// It never runs by the clock.
-    NeverWakes,
-    /// It calls a stale tip fresh.
+    /// The chain source says nothing for long, and the runtime calls its tip fresh.
     NeverStale,
     /// Every second block it tells a lower height.
     HeightGoesBack,
-    /// With an HTLC out, it tells a height far ahead.
+    /// With a forward out, it tells a height far ahead.
     HeightRunsAhead,
-    /// It finds nothing on the chain.
+    /// The payee claims on chain only, and the runtime finds nothing there.
     FindsNothing,
     /// It forwards for nothing.
     NoFee,
     /// It forwards with too little time.
     ShortDelta,
-    /// Operators leave suspended channels alone.
+    /// Operators leave suspended channels alone if nothing is in flight.
     IdleOperators,
 }
 
@@ -60,9 +58,7 @@ impl Runtime {
             Input::Chain { height, stale } => match self {
                 Self::NeverStale => *stale = false,
                 Self::HeightGoesBack if *height % 2 == 1 => *height -= BACK_BLOCKS,
-                Self::HeightRunsAhead if known_height(disk) > *height || has_htlc_out(disk) => {
-                    *height += LIE_BLOCKS;
-                }
+                Self::HeightRunsAhead if is_liar(disk, *height) => *height += LIE_BLOCKS,
                 _ => {}
             },
             Input::Searched { preimages, .. } if self == Self::FindsNothing => preimages.clear(),
@@ -83,10 +79,8 @@ impl Saboteur {
 
     /// When the engine is to hear the time.
     pub(crate) fn spoil_wakeup(&self, wakeup_ms: &mut Option<u64>, clock_ms: u64) {
-        match self.mutation {
-            Mutation::Runtime(Runtime::NeverSleeps) => *wakeup_ms = Some(clock_ms),
-            Mutation::Runtime(Runtime::NeverWakes) => *wakeup_ms = None,
-            _ => {}
+        if self.is(Mutation::Runtime(Runtime::NeverSleeps)) {
+            *wakeup_ms = Some(clock_ms);
         }
     }
 
@@ -107,13 +101,12 @@ impl Saboteur {
     }
 }
 
-fn known_height(disk: &Disk) -> u32 {
-    match disk.row(&RowKey::Setting("height")) {
+/// A forward is out, or a lie was told before.
+fn is_liar(disk: &Disk, height: u32) -> bool {
+    let told = match disk.row(&RowKey::Setting("height")) {
         Some(Write::Setting(bytes)) => bytes.as_slice().try_into().map_or(0, u32::from_be_bytes),
         _ => 0,
-    }
-}
-
-fn has_htlc_out(disk: &Disk) -> bool {
-    disk.channels().any(|(_, channel)| channel.outgoing_htlcs().any(|htlc| htlc.preimage.is_none()))
+    };
+    told > height + LIE_BLOCKS / 2
+        || disk.rows().any(|(_, row)| matches!(row, Write::Origin(Origin::Forward(_))))
 }

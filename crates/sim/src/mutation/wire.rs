@@ -5,7 +5,7 @@ use steward_engine::io::Action;
 use steward_engine::row::HtlcKey;
 use steward_wire::{Framing, Message, framing};
 
-use super::{Mutation, Saboteur};
+use super::{Mutation, Runtime, Saboteur};
 use crate::link::Frame;
 use crate::oracle::Oracles;
 use crate::topology::Topology;
@@ -17,8 +17,6 @@ pub enum Wire {
     Garbage,
     /// The first channel's host is never heard.
     HostNeverHeard,
-    /// A host is not heard any more from its first signature below an update on.
-    HostFallsSilent,
     /// Whoever forwards is not heard any more by those whom he owes a fulfil.
     ForwarderFallsSilent,
     /// Whoever is paid is not heard any more once he has claimed.
@@ -47,14 +45,15 @@ impl Saboteur {
         oracles: &Oracles,
         topology: &Topology,
     ) -> bool {
-        let Mutation::Wire(wire) = self.mutation else { return false };
+        let wire = match self.mutation {
+            Mutation::Wire(wire) => wire,
+            Mutation::Runtime(Runtime::FindsNothing) => Wire::PayeeFallsSilent,
+            _ => return false,
+        };
         let plan = &topology.edges[edge];
         let is_host = plan.host == node;
         let silences = |message: &Message| match (wire, message) {
             (Wire::HostNeverHeard, _) => is_host && edge == 0,
-            (Wire::HostFallsSilent, Message::StateUpdate(update)) => {
-                is_host && update.remote_updates > 0
-            }
             (_, Message::UpdateFulfillHtlc(fulfil)) => {
                 let key = HtlcKey { peer: plan.peer_of(node), id: fulfil.id };
                 let is_forward = oracles.books[node].offered.contains_key(&key);

@@ -99,7 +99,11 @@ impl Oracles {
                 let key = HtlcKey { peer: *peer, id: htlc.htlc.id };
                 match htlc.settlement {
                     Some(IncomingSettlement::Fail) => failed.push(key),
-                    Some(IncomingSettlement::Fulfil(_)) => {
+                    Some(IncomingSettlement::Fulfil(preimage)) => {
+                        if preimage.hash() != htlc.htlc.payment_hash {
+                            let text = format!("HTLC {} gets the preimage of another", key.id);
+                            return Err(Violation::new(Rule::OwnOrigin, node, text));
+                        }
                         self.books[node].given.insert(key);
                     }
                     None => {}
@@ -163,9 +167,11 @@ impl Oracles {
             let origin = Origin::Payment { payment_hash: *hash, part: *part };
             let books = &self.books[node];
             // The latest HTLC of that name: an earlier attempt's part may have had the same number.
-            let out = books.origins.iter().rev().find(|(out, known)| {
-                **known == origin && out.peer == row.peer
-            });
+            let out = books
+                .origins
+                .iter()
+                .rev()
+                .find(|(out, known)| **known == origin && out.peer == row.peer);
             let Some((out, _)) = out else { continue };
             let is_paid = books.shown.get(out).is_some_and(|shown| shown.hash() == *hash);
             let is_live = outgoing(disk, out).is_some();

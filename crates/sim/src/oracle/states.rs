@@ -29,7 +29,9 @@ impl Oracles {
             let text = "balances and HTLCs of a state do not add up to the capacity";
             return Err(Violation::new(Rule::Balanced, node, text));
         }
-        let is_new = was.is_none_or(|was| was.sighash() != state.sighash());
+        let is_new = was.is_none_or(|was| {
+            was.remote_sig_of_local != state.remote_sig_of_local || was.sighash() != state.sighash()
+        });
         if is_new {
             self.is_signed(node, &peer, now, state)?;
         }
@@ -48,11 +50,7 @@ impl Oracles {
         state: &LastCrossSignedState,
     ) -> Result<(), Violation> {
         let is_signed = peer.public_key().is_some_and(|key| state.verify_remote_sig(&key));
-        let proof = Snapshot {
-            node_id_a: channel.local(),
-            node_id_b: *peer,
-            state: state.clone(),
-        };
+        let proof = Snapshot { node_id_a: channel.local(), node_id_b: *peer, state: state.clone() };
         let is_half_signed = state.local_sig_of_remote == steward_wire::Signature::ZERO;
         if is_signed && (is_half_signed || proof.verify().is_some()) {
             return Ok(());
@@ -117,10 +115,19 @@ impl Oracles {
     }
 }
 
-/// While it was and stays suspended, no HTLC comes in and none goes out.
+/// While it was and stays suspended, no HTLC comes in and none goes out. It goes on only from
+/// another state: the one that both operators agreed on.
 fn frozen(node: usize, before: &Channel, now: &Channel) -> Result<(), Violation> {
-    if before.suspension().is_none() || now.suspension().is_none() {
+    if before.suspension().is_none() {
         return Ok(());
+    }
+    if now.suspension().is_none() {
+        let sighash = |channel: &Channel| channel.state().map(LastCrossSignedState::sighash);
+        if sighash(before) != sighash(now) {
+            return Ok(());
+        }
+        let text = "a suspended channel goes on without an override";
+        return Err(Violation::new(Rule::SuspendedIsFrozen, node, text));
     }
     let took = |id: u64| before.incoming_htlcs().any(|htlc| htlc.htlc.id == id);
     let gave = |id: u64| before.outgoing_htlcs().any(|htlc| htlc.htlc.id == id);
