@@ -75,11 +75,12 @@ pub enum Input {
         /// Ready-made HTLCs, or why there are none.
         result: Result<Vec<RoutedPart>, String>,
     },
-    /// The answer to [`Action::SearchBlocks`]: every block asked for was searched.
+    /// The answer to [`Action::SearchBlocks`]: every block from the first one asked for up to this
+    /// height was searched. What is missing up to the last one asked for is requested anew.
     Searched {
-        /// As in the request.
+        /// At most as in the request; lower if a block further up could not be had.
         to_height: u32,
-        /// All preimages the blocks publish (protocol.md section 6.1).
+        /// All preimages these blocks publish (protocol.md section 6.1).
         preimages: Vec<Preimage>,
     },
 }

@@ -5,9 +5,11 @@
 
 mod common;
 
-use common::{INITIAL_MSAT, Net, is_complete};
+use common::{INITIAL_MSAT, Net, config, is_complete};
 use proptest::prelude::*;
 use steward_engine::row::PaymentStatus;
+use steward_store::Store;
+use steward_wire::PaymentHash;
 
 /// What may go wrong between two steps.
 #[derive(Clone, Copy, Debug)]
@@ -137,6 +139,51 @@ fn an_undisturbed_run_of_the_same_script_pays() {
     let invoice = net.invoice(2, Some(10_000_000));
     let payment = net.pay(1, &invoice.bolt11).unwrap();
     assert!(is_complete(&payment));
+}
+
+/// How the parts of a payment stand in the payer's store.
+fn parts(net: &Net, payer: usize, hash: PaymentHash) -> Vec<PaymentStatus> {
+    let history = net.nodes[payer].store.history().unwrap();
+    history.payment(&hash).unwrap().unwrap().parts.iter().map(|part| part.status).collect()
+}
+
+#[test]
+fn a_payer_that_stops_between_two_preimages_takes_the_second_one_later() {
+    use PaymentStatus::{Complete, Pending};
+    // Nodes 0 and 1 are hosts, 2 pays 3 over both.
+    let mut net = Net::new(vec![config(); 4]);
+    for (client, host) in [(2, 0), (2, 1), (3, 0), (3, 1)] {
+        net.open(client, host);
+    }
+    let amount_msat = INITIAL_MSAT + 100_000_000;
+    let invoice = net.invoice(3, Some(amount_msat));
+    let command = net.pay_command(&invoice.bolt11, None);
+    net.issue(2, command);
+    let mut nodes = (0..4).cycle();
+    while !(net.nodes_hold_htlc(0) && net.nodes_hold_htlc(1)) {
+        net.step(nodes.next().unwrap());
+        assert_eq!(net.outcome(2, invoice.payment_hash).unwrap_or(Pending), Pending);
+    }
+    // Both parts went on. The first preimage comes back, the second finds the payer gone.
+    net.disconnect(2, 1);
+    net.settle();
+    let hash = invoice.payment_hash;
+    let payment = net.payment(2, hash);
+    assert!(is_complete(&payment));
+    let mut statuses = parts(&net, 2, hash);
+    statuses.sort_by_key(|status| *status == Pending);
+    assert_eq!(statuses, [Complete, Pending]);
+
+    net.crash(2);
+    net.start(2);
+    net.connect(2, 0);
+    net.connect(2, 1);
+    net.settle();
+    assert_eq!(parts(&net, 2, hash), [Complete; 2]);
+    let received = net.agreed_balance_msat(3, 0) + net.agreed_balance_msat(3, 1);
+    assert_eq!(received, 2 * INITIAL_MSAT + amount_msat);
+    let left = net.agreed_balance_msat(2, 0) + net.agreed_balance_msat(2, 1);
+    assert_eq!(left, 2 * INITIAL_MSAT - amount_msat - payment.fee_msat);
 }
 
 fn fault() -> impl Strategy<Value = Fault> {
