@@ -1,7 +1,7 @@
 //! Comparing both sides' states after a connection (protocol.md section 3.3, with the mends of
 //! section 9.1: equal counters must mean equal content, mixed counters are a divergence).
 
-use steward_wire::{LastCrossSignedState, Message, Signature};
+use steward_wire::{LastCrossSignedState, Message, Signature, UpdateAddHtlc};
 
 use crate::channel::Channel;
 use crate::errors::{Code, Fault};
@@ -156,20 +156,21 @@ impl Channel {
         let Some(before) = self.signed.replace(theirs.clone()) else { return };
         let own_used = theirs.local_updates.saturating_sub(before.local_updates);
         let own = std::mem::take(&mut self.own);
-        let mut gone: Vec<u64> = before.outgoing_htlcs.iter().map(|add| add.id).collect();
-        gone.extend(own.iter().filter_map(Update::as_add).map(|add| add.id));
+        let mut gone: Vec<UpdateAddHtlc> = before.outgoing_htlcs.clone();
+        gone.extend(own.iter().filter_map(Update::as_add).cloned());
         self.own = leftover_updates(&theirs, own, usize::try_from(own_used).unwrap_or(usize::MAX));
-        let is_kept = |id: u64| {
+        // The same id may stand for another HTLC, offered after our data was lost.
+        let is_kept = |gone: &UpdateAddHtlc| {
             let mut left =
                 theirs.outgoing_htlcs.iter().chain(self.own.iter().filter_map(Update::as_add));
-            left.any(|add| add.id == id)
+            left.any(|add| add == gone)
         };
-        gone.retain(|id| !is_kept(*id) && !self.outcomes.contains_key(id));
+        gone.retain(|add| !is_kept(add) && !self.outcomes.contains_key(&add.id));
         let cause = DropCause::NewerState;
-        out.extend(gone.into_iter().map(|id| Output::HtlcDropped { id, cause }));
+        out.extend(gone.into_iter().map(|add| Output::HtlcDropped { id: add.id, cause }));
 
-        let is_known = |id: u64| before.incoming_htlcs.iter().any(|add| add.id == id);
-        let new = theirs.incoming_htlcs.iter().filter(|add| !is_known(add.id));
+        let is_known = |add: &UpdateAddHtlc| before.incoming_htlcs.contains(add);
+        let new = theirs.incoming_htlcs.iter().filter(|add| !is_known(add));
         out.extend(new.cloned().map(Output::HtlcIncoming));
 
         let new_capacity_msat = theirs.init_hosted_channel.channel_capacity_msat;

@@ -150,6 +150,11 @@ impl Channel {
         if self.phase() != Phase::Active {
             return false;
         }
+        if let Some(Outcome::Fulfilled(_)) = self.outcomes.get(&id) {
+            // We may have claimed with that preimage: what the HTLC is worth is for people.
+            self.refuse_update("fail of an HTLC whose preimage was shown", message, out);
+            return false;
+        }
         match self.locate(id) {
             OwnHtlc::Signed if self.next_peer_counter().is_some() => return true,
             OwnHtlc::Signed => self.refuse_update("update counter exhausted", message, out),

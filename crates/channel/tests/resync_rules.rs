@@ -283,7 +283,7 @@ fn a_fail_of_an_unsigned_add_reconnects_instead_of_suspending() {
 }
 
 #[test]
-fn a_fail_after_a_fulfil_is_not_reported() {
+fn a_fail_after_a_fulfil_is_refused_and_kept() {
     let mut pair = Pair::open();
     let id = pair.add_and_run(Alice, 1_000, 1);
     let backup = pair.bob.disk.clone();
@@ -294,10 +294,13 @@ fn a_fail_after_a_fulfil_is_not_reported() {
     pair.restart(Bob);
     pair.connect();
     pair.run();
+    pair.clear();
     pair.fail(Bob, id);
     pair.run();
-    assert_eq!(failed(&pair.events(Alice)), []);
-    pair.assert_in_agreement();
+    let events = pair.events(Alice);
+    assert_eq!(failed(&events), []);
+    assert!(has_evidence(&events));
+    assert_eq!(pair.phases(), (Phase::Suspended, Phase::Suspended));
 }
 
 #[test]
@@ -316,4 +319,26 @@ fn a_signature_on_a_lower_state_is_kept_and_changes_nothing() {
     assert!(has_evidence(&events));
     assert!(matches!(events.last(), Some(Output::Reconnect(_))));
     assert_eq!(pair.state(Bob), &before);
+}
+
+#[test]
+fn an_htlc_that_took_the_id_of_a_lost_one_is_another() {
+    let mut pair = Pair::funded(500_000);
+    pair.add(Bob, 1_000, 1);
+    let copy = pair.bob.disk.clone(); // With an HTLC that is stored and never sent.
+    pair.bob.disk = Some({
+        let mut older = Pair::funded(500_000);
+        older.bob.disk.take().unwrap()
+    });
+    pair.restart(Bob);
+    pair.connect();
+    pair.run();
+    let id = pair.add_and_run(Bob, 2_000, 2);
+    pair.bob.disk = copy;
+    pair.restart(Bob);
+    pair.clear();
+    pair.connect();
+    pair.run();
+    let cause = DropCause::NewerState;
+    assert!(pair.events(Bob).contains(&Output::HtlcDropped { id, cause }));
 }

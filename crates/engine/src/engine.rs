@@ -157,7 +157,8 @@ impl Engine {
     }
 
     fn next_wakeup_ms(&self) -> Option<u64> {
-        let is_waiting = !self.receives.is_empty() || !self.deferred.is_empty();
+        let is_starting = self.now_ms < self.deferred_until_ms;
+        let is_waiting = !self.receives.is_empty() || (is_starting && !self.deferred.is_empty());
         let timers = is_waiting.then_some(self.next_timer_ms);
         [self.channels.next_deadline_ms(), timers].into_iter().flatten().min()
     }

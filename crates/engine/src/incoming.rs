@@ -21,10 +21,6 @@ impl Engine {
     /// Acts on an HTLC that both sides have signed. Once per HTLC.
     pub(crate) fn incoming(&mut self, peer: steward_wire::NodeId, add: &UpdateAddHtlc) {
         let key = HtlcKey { peer, id: add.id };
-        if let Some(preimage) = self.preimages.get(&add.payment_hash) {
-            self.settle(key, Settlement::Fulfil(preimage));
-            return;
-        }
         match self.take(key, add, &incoming_htlc(add)) {
             Ok(()) => {}
             Err(refusal) => self.refuse(key, refusal),
@@ -38,8 +34,9 @@ impl Engine {
         add: &UpdateAddHtlc,
         htlc: &IncomingHtlc<'_>,
     ) -> Result<(), PeelError> {
-        // Invoices with hints name a payee key of their own.
-        if self.invoices.contains_key(&add.payment_hash) {
+        // Invoices with hints name a payee key of their own, also when they are paid already.
+        let is_paid = self.preimages.get(&add.payment_hash).is_some();
+        if is_paid || self.invoices.contains_key(&add.payment_hash) {
             let invoice_key = self.keys.invoice(&add.payment_hash);
             match self.receive(key, &invoice_key, htlc) {
                 Err(PeelError::Malformed { .. }) => {} // Not made for that key.
@@ -61,8 +58,11 @@ impl Engine {
 
     /// Decides an incoming HTLC for good. A fulfil always wins over a fail.
     pub(crate) fn settle(&mut self, key: HtlcKey, settlement: Settlement) {
-        let known = self.incoming_hash(&key).and_then(|hash| self.preimages.get(&hash));
-        let settlement = known.map_or(settlement, Settlement::Fulfil);
+        let decided = self.outbox.get(&key).map(|waiting| &waiting.settlement);
+        let settlement = match decided {
+            Some(Settlement::Fulfil(preimage)) => Settlement::Fulfil(*preimage),
+            _ => settlement,
+        };
         let Some(entry) = self.channels.get(&key.peer) else { return };
         if !entry.channel.incoming_htlcs().any(|htlc| htlc.htlc.id == key.id) {
             return;
@@ -101,12 +101,6 @@ impl Engine {
             let write = Write::Preimage { preimage, learned_ms: self.now_ms };
             self.batch.writes.put(RowKey::Preimage(preimage.hash()), write);
         }
-    }
-
-    fn incoming_hash(&self, key: &HtlcKey) -> Option<steward_wire::PaymentHash> {
-        let entry = self.channels.get(&key.peer)?;
-        let mut htlcs = entry.channel.incoming_htlcs();
-        htlcs.find(|htlc| htlc.htlc.id == key.id).map(|htlc| htlc.htlc.payment_hash)
     }
 }
 

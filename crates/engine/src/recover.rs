@@ -170,7 +170,8 @@ impl Engine {
 
     /// Incoming HTLCs that nobody had acted upon when the node stopped, or that came just after
     /// its start. Peers need a moment to come back: a forward waits for its next peer, rather
-    /// than fail.
+    /// than fail. None is acted upon before the peer that offered it has confirmed its state: if
+    /// our data is an old copy, the HTLC may have ended long ago.
     pub(crate) fn act_on_deferred(&mut self) {
         let is_over = self.now_ms >= self.deferred_until_ms;
         if self.deferred.is_empty() || (self.tip_is_stale && !is_over) {
@@ -179,6 +180,7 @@ impl Engine {
         let ready: Vec<HtlcKey> = self
             .deferred
             .iter()
+            .filter(|(key, _)| self.is_active(&key.peer))
             .filter(|(_, next)| is_over || next.is_none_or(|peer| self.is_active(&peer)))
             .map(|(key, _)| *key)
             .collect();

@@ -206,3 +206,23 @@ proptest! {
         survive(&payments, &faults);
     }
 }
+
+#[test]
+fn an_htlc_found_at_start_waits_until_its_peer_confirms_the_state() {
+    let mut net = Net::host_and_clients(2);
+    let invoice = net.invoice(2, Some(10_000_000));
+    // The payee is away: the host holds the HTLC, and stops.
+    net.crash(0);
+    net.start(0);
+    net.connect(1, 0);
+    net.settle();
+    net.pay(1, &invoice.bolt11).unwrap();
+    net.crash(0);
+    net.start(0);
+    net.connect(2, 0);
+    net.tick(31_000);
+    assert!(!net.was_received(2, invoice.payment_hash), "the payer has not come back");
+    net.connect(1, 0);
+    net.settle();
+    assert!(net.was_received(2, invoice.payment_hash));
+}

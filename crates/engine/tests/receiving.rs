@@ -176,3 +176,14 @@ fn a_keysend_is_refused_where_it_is_not_wanted() {
     let payment = net.payment(1, preimage.hash());
     assert_eq!(payment.failure.unwrap().0, "incorrect_or_unknown_payment_details");
 }
+
+#[test]
+fn an_invoice_that_is_paid_is_not_paid_again_by_somebody_else() {
+    let mut net = Net::host_and_clients(3);
+    let invoice = net.invoice(2, Some(10_000_000));
+    net.pay(1, &invoice.bolt11).unwrap();
+    let balance_msat = net.agreed_balance_msat(3, 0);
+    let second = net.pay(3, &invoice.bolt11).unwrap();
+    assert_eq!(second.failure.unwrap().0, "incorrect_or_unknown_payment_details");
+    assert_eq!(net.agreed_balance_msat(3, 0), balance_msat);
+}

@@ -127,13 +127,12 @@ impl Oracles {
         chain: &Chain,
     ) -> Result<(), Violation> {
         let Some(add) = signed_incoming(disk, &key) else { return Ok(()) };
-        let hash = add.payment_hash;
-        let is_new = batch.writes.iter().any(|(key, _)| *key == RowKey::Preimage(hash));
-        if is_preimage_stored(disk, &hash) && !is_new {
-            let text = format!("HTLC {} is failed although its preimage is known", key.id);
+        let Some(out) = self.books[node].offered.get(&key) else { return Ok(()) };
+        let shown = self.books[node].shown.get(out);
+        if shown.is_some_and(|preimage| preimage.hash() == add.payment_hash) {
+            let text = format!("HTLC {} is failed although its preimage was learned", key.id);
             return Err(Violation::new(Rule::PreimageKept, node, text));
         }
-        let Some(out) = self.books[node].offered.get(&key) else { return Ok(()) };
         let broken = |text: String| Err(Violation::new(Rule::FailedOnProof, node, text));
         if outgoing(disk, out).is_some() {
             return broken(format!("HTLC {} is failed while it is still out", key.id));
