@@ -59,36 +59,24 @@ fn a_refused_override_says_why() {
 }
 
 #[test]
-fn a_refusal_without_a_hint_gets_one_and_others_keep_theirs() {
+fn the_balance_to_be_accepted_reaches_the_engine() {
     let server = server();
-    for (hint, shown) in [("", "an override makes it active again"), ("wait", "wait")] {
-        let refused = Error::refused("channel_suspended", "the channel is suspended").hint(hint);
-        server.node.answer(Err(refused));
-        let (_, body) = post(&server, "resize", &json!({ "capacity_msat": 1_000 }));
-        assert_eq!(body["hint"], shown);
-    }
-}
-
-#[test]
-fn the_balance_that_is_proposed_is_accepted() {
-    let server = server();
-    let proposed = ChannelInfo { override_balance_msat: Some(7_000), ..channel(Role::Client) };
-    answer_channel(&server, proposed);
     answer_channel(&server, ChannelInfo { phase: Phase::Active, ..channel(Role::Client) });
     let (status, body) = post(&server, "accept-override", &json!({ "our_balance_msat": 7_000 }));
     assert_eq!((status, body["phase"].as_str()), (200, Some("active")));
-    let commands = server.node.commands.lock().unwrap();
-    assert!(matches!(commands[1], Command::AcceptOverride { peer: host } if host == peer()));
+    let Command::AcceptOverride { peer: host, our_balance_msat } = only_command(&server) else {
+        panic!("another command");
+    };
+    assert_eq!((host, our_balance_msat), (peer(), 7_000));
 }
 
 #[test]
-fn another_balance_than_proposed_is_not_accepted() {
+fn a_balance_the_host_does_not_propose_is_a_conflict() {
     let server = server();
-    let proposed = ChannelInfo { override_balance_msat: Some(6_999), ..channel(Role::Client) };
-    answer_channel(&server, proposed);
+    server.node.answer(Err(Error::refused("override_differs", "another").hint("look again")));
     let (status, body) = post(&server, "accept-override", &json!({ "our_balance_msat": 7_000 }));
     assert_eq!((status, code(&body)), (409, "override_differs"));
-    assert!(matches!(only_command(&server), Command::ShowChannel { .. }));
+    assert_eq!(body["hint"], "look again");
 }
 
 #[test]

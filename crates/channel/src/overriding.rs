@@ -16,6 +16,13 @@ impl Channel {
         self.override_proposal.as_ref()
     }
 
+    /// As client: our balance in the state that accepting the host's proposal would sign, in
+    /// millisatoshi. `None` without a proposal that could be accepted.
+    pub fn override_balance_msat(&self) -> Option<u64> {
+        let proposal = self.override_proposal.filter(|_| self.role == Role::Client)?;
+        self.acceptable_state(&proposal).map(|state| state.local_balance_msat)
+    }
+
     pub(crate) fn propose_override(
         &mut self,
         local_balance_msat: u64,

@@ -40,10 +40,13 @@ pub enum Command {
         /// Our balance in that state, in millisatoshi.
         local_balance_msat: u64,
     },
-    /// As client: accepts the fresh state our host proposes. Refused as [`Self::ProposeOverride`].
+    /// As client: accepts the fresh state our host proposes, if it gives us this balance. Refused
+    /// as [`Self::ProposeOverride`].
     AcceptOverride {
         /// The host.
         peer: NodeId,
+        /// Our balance in that state, in millisatoshi: [`ChannelInfo::override_balance_msat`].
+        our_balance_msat: u64,
     },
     /// As client: asks our host for a larger capacity.
     ResizeChannel {

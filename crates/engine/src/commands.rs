@@ -47,7 +47,9 @@ impl Engine {
             Command::ProposeOverride { peer, local_balance_msat } => {
                 self.operate(peer, Act::ProposeOverride { local_balance_msat })
             }
-            Command::AcceptOverride { peer } => self.operate(peer, Act::AcceptOverride),
+            Command::AcceptOverride { peer, our_balance_msat } => {
+                self.operate(peer, Act::AcceptOverride { our_balance_msat })
+            }
             Command::ResizeChannel { peer, new_capacity_sat } => {
                 self.operate(peer, Act::Resize { new_capacity_sat })
             }
@@ -344,16 +346,10 @@ fn info(channel: &Channel) -> ChannelInfo {
         role: channel.role(),
         suspension: channel.suspension(),
         peer_policy: channel.peer_policy().cloned(),
-        override_balance_msat: proposed_balance_msat(channel),
+        override_balance_msat: channel.override_balance_msat(),
         state: None,
         signatures_valid: None,
     }
-}
-
-/// What would be ours by the host's proposal.
-fn proposed_balance_msat(channel: &Channel) -> Option<u64> {
-    let proposal = channel.pending_override().filter(|_| channel.role() == Role::Client)?;
-    channel.summary().capacity_msat.checked_sub(proposal.local_balance_msat)
 }
 
 fn amount_to_pay(invoice: &Invoice, given_msat: Option<u64>) -> Result<u64, Error> {

@@ -14,7 +14,7 @@ use crate::row::Origin;
 pub(crate) enum Act {
     Suspend,
     ProposeOverride { local_balance_msat: u64 },
-    AcceptOverride,
+    AcceptOverride { our_balance_msat: u64 },
     Resize { new_capacity_sat: u64 },
 }
 
@@ -22,12 +22,15 @@ impl Engine {
     pub(crate) fn operate(&mut self, peer: NodeId, act: Act) -> Result<Reply, Error> {
         // Tells who has no channel with us at all.
         self.show_channel(peer)?;
-        let is_override = matches!(act, Act::ProposeOverride { .. } | Act::AcceptOverride);
+        let is_override = matches!(act, Act::ProposeOverride { .. } | Act::AcceptOverride { .. });
         if is_override && self.carries_on_htlcs_of(&peer) {
             let text = "HTLCs of this channel are on their way to others: what they are worth \
                         is not known yet";
             return Err(Error::unavailable("htlcs_in_flight", text)
                 .hint("wait until they are settled or have expired, then override"));
+        }
+        if let Act::AcceptOverride { our_balance_msat } = act {
+            self.check_proposed_balance(&peer, our_balance_msat)?;
         }
         self.command_refusal = None;
         self.drive(
@@ -37,7 +40,7 @@ impl Engine {
                 Act::ProposeOverride { local_balance_msat } => {
                     Input::ProposeOverride { local_balance_msat }
                 }
-                Act::AcceptOverride => Input::AcceptOverride,
+                Act::AcceptOverride { .. } => Input::AcceptOverride,
                 Act::Resize { new_capacity_sat } => Input::Resize { new_capacity_sat },
             },
         );
@@ -56,6 +59,24 @@ impl Engine {
             .hint("it may have been settled, or given up as expired, before"))
     }
 
+    /// The host may replace its proposal at any time: only the one that was looked at is accepted.
+    fn check_proposed_balance(&self, host: &NodeId, expected_msat: u64) -> Result<(), Error> {
+        let proposed_msat =
+            self.channels.get(host).and_then(|entry| entry.channel.override_balance_msat());
+        match proposed_msat {
+            Some(proposed_msat) if proposed_msat != expected_msat => {
+                let text = format!(
+                    "the host proposes a balance of {proposed_msat} msat for us, not \
+                     {expected_msat} msat"
+                );
+                Err(Error::refused("override_differs", text)
+                    .hint("accept what it proposes, or ask it for another proposal"))
+            }
+            // Without a proposal the channel says what is missing.
+            _ => Ok(()),
+        }
+    }
+
     /// True if an incoming HTLC of this channel was offered on and has not ended there.
     fn carries_on_htlcs_of(&self, peer: &NodeId) -> bool {
         let mut origins = self.origins.values().chain(self.unsent.values());
@@ -63,29 +84,47 @@ impl Engine {
     }
 }
 
+/// What is in the way, and how to get around it.
 fn refused(refusal: CommandRefusal) -> Error {
-    let code = match refusal {
-        CommandRefusal::NotOpen => "channel_not_open",
-        CommandRefusal::WrongRole => "wrong_role",
-        CommandRefusal::NotSuspended => "channel_not_suspended",
-        CommandRefusal::Suspended => "channel_suspended",
-        CommandRefusal::NotConnected => "peer_not_connected",
-        CommandRefusal::NoOverride => "no_override",
-        CommandRefusal::BalanceTooHigh => "balance_too_high",
-        CommandRefusal::NotResizable => "channel_not_resizable",
-        CommandRefusal::ResizePending => "resize_pending",
-        CommandRefusal::BadCapacity => "bad_capacity",
-        CommandRefusal::NoSuchHtlc => "no_such_htlc",
-        CommandRefusal::CountersExhausted => "counters_exhausted",
+    let (code, hint) = match refusal {
+        CommandRefusal::NotOpen => {
+            ("channel_not_open", "open it first: both sides must have signed a first state")
+        }
+        CommandRefusal::WrongRole => {
+            ("wrong_role", "the host proposes an override; the client accepts it, and resizes")
+        }
+        CommandRefusal::NotSuspended => {
+            ("channel_not_suspended", "suspend it first, if it shall go on with another balance")
+        }
+        CommandRefusal::Suspended => ("channel_suspended", "an override makes it active again"),
+        CommandRefusal::NotConnected => {
+            ("peer_not_connected", "try again when the peer is connected")
+        }
+        CommandRefusal::NoOverride => ("no_override", "ask the host to propose a balance"),
+        CommandRefusal::BalanceTooHigh => {
+            ("balance_too_high", "it is our part of the capacity; the client gets the rest")
+        }
+        CommandRefusal::NotResizable => {
+            ("channel_not_resizable", "the host did not offer this when the channel was opened")
+        }
+        CommandRefusal::ResizePending => {
+            ("resize_pending", "wait until the host has signed the last request")
+        }
+        CommandRefusal::BadCapacity => {
+            ("bad_capacity", "a channel can only grow; the balances stay as they are")
+        }
+        CommandRefusal::NoSuchHtlc => {
+            ("no_such_htlc", "it may have been settled, or given up as expired, before")
+        }
+        CommandRefusal::CountersExhausted => ("counters_exhausted", "open another channel"),
     };
     let text = refusal.to_string();
-    match refusal {
-        CommandRefusal::NotConnected => {
-            Error::unavailable(code, text).hint("try again when the peer is connected")
-        }
+    let error = match refusal {
+        CommandRefusal::NotConnected => Error::unavailable(code, text),
         CommandRefusal::WrongRole
         | CommandRefusal::BadCapacity
         | CommandRefusal::BalanceTooHigh => Error::bad_request(code, text),
         _ => Error::refused(code, text),
-    }
+    };
+    error.hint(hint)
 }

@@ -22,9 +22,10 @@ fn propose(net: &mut Net, client: usize, local_balance_msat: u64) -> Result<Repl
     net.command(0, command).map_err(|error| error.code.to_owned())
 }
 
-fn accept(net: &mut Net, client: usize) -> Result<Reply, String> {
+fn accept(net: &mut Net, client: usize, our_balance_msat: u64) -> Result<Reply, String> {
     let peer = net.id(0);
-    net.command(client, Command::AcceptOverride { peer }).map_err(|error| error.code.to_owned())
+    let command = Command::AcceptOverride { peer, our_balance_msat };
+    net.command(client, command).map_err(|error| error.code.to_owned())
 }
 
 #[test]
@@ -34,16 +35,74 @@ fn a_suspended_channel_goes_on_with_the_balance_both_agree_on() {
     assert_eq!(net.channel(1, 0).phase, Phase::Suspended);
     propose(&mut net, 1, CAPACITY_MSAT - 5_000).unwrap();
     assert_eq!(net.channel(1, 0).override_balance_msat, Some(5_000));
-    accept(&mut net, 1).unwrap();
+    accept(&mut net, 1, 5_000).unwrap();
     assert_eq!(net.channel(0, 1).phase, Phase::Active);
     assert_eq!(net.agreed_balance_msat(1, 0), 5_000);
+}
+
+#[test]
+fn a_proposal_that_slips_in_after_another_was_looked_at_is_not_accepted() {
+    let mut net = Net::host_and_clients(1);
+    suspend(&mut net, 1);
+    propose(&mut net, 1, CAPACITY_MSAT - 5_000).unwrap();
+    assert_eq!(net.channel(1, 0).override_balance_msat, Some(5_000));
+    propose(&mut net, 1, CAPACITY_MSAT - 4_999).unwrap();
+    let host = net.id(0);
+    let command = Command::AcceptOverride { peer: host, our_balance_msat: 5_000 };
+    let refused = net.command(1, command).unwrap_err();
+    assert_eq!(refused.code, "override_differs");
+    assert!(refused.message.contains("4999 msat"), "{refused}");
+    assert_eq!(net.channel(1, 0).phase, Phase::Suspended);
+    accept(&mut net, 1, 4_999).unwrap();
+    assert_eq!(net.agreed_balance_msat(1, 0), 4_999);
+}
+
+/// The host that has heard of a resize proposes with the larger capacity.
+#[test]
+fn the_balance_shown_during_a_resize_is_the_one_that_is_signed() {
+    for host_knows in [false, true] {
+        let mut net = Net::host_and_clients(1);
+        let peer = net.id(0);
+        let resize = Command::ResizeChannel { peer, new_capacity_sat: 2_000_000 };
+        net.issue(1, resize);
+        net.step(1);
+        if host_knows {
+            // It takes the request in, and its answer is lost.
+            net.batch(0);
+        }
+        net.disconnect(1, 0);
+        // Suspended on both sides, neither takes a state of the other any more.
+        suspend(&mut net, 1);
+        net.command(1, Command::SuspendChannel { peer }).unwrap();
+        let capacity_msat = if host_knows { 2 * CAPACITY_MSAT } else { CAPACITY_MSAT };
+        propose(&mut net, 1, capacity_msat - 5_000).unwrap();
+        net.connect(1, 0);
+        net.settle();
+        assert_eq!(net.channel(1, 0).override_balance_msat, Some(5_000), "{host_knows}");
+        accept(&mut net, 1, 5_000).unwrap();
+        assert_eq!(net.agreed_balance_msat(1, 0), 5_000);
+        assert_eq!(net.channel(0, 1).summary.unwrap().capacity_msat, capacity_msat);
+    }
+}
+
+#[test]
+fn a_refusal_says_what_to_do_instead() {
+    let mut net = Net::host_and_clients(1);
+    suspend(&mut net, 1);
+    let peer = net.id(0);
+    let resize = Command::ResizeChannel { peer, new_capacity_sat: 2_000_000 };
+    let refused = net.command(1, resize).unwrap_err();
+    assert_eq!(
+        (refused.code, &*refused.hint),
+        ("channel_suspended", "an override makes it active again")
+    );
 }
 
 #[test]
 fn an_active_channel_is_not_overridden() {
     let mut net = Net::host_and_clients(1);
     assert_eq!(propose(&mut net, 1, 0).unwrap_err(), "channel_not_suspended");
-    assert_eq!(accept(&mut net, 1).unwrap_err(), "channel_not_suspended");
+    assert_eq!(accept(&mut net, 1, 0).unwrap_err(), "channel_not_suspended");
     assert_eq!(net.agreed_balance_msat(1, 0), INITIAL_MSAT);
 }
 
@@ -77,7 +136,7 @@ fn no_override_while_htlcs_of_the_channel_are_on_their_way_to_others() {
     assert_eq!(net.payment(1, invoice.payment_hash).status, PaymentStatus::Complete);
     let paid_msat = 10_000_000 + 1_000 + 10_000;
     propose(&mut net, 1, CAPACITY_MSAT - INITIAL_MSAT + paid_msat).unwrap();
-    accept(&mut net, 1).unwrap();
+    accept(&mut net, 1, INITIAL_MSAT - paid_msat).unwrap();
     assert_eq!(net.agreed_balance_msat(1, 0), INITIAL_MSAT - paid_msat);
 }
 

@@ -56,18 +56,14 @@ impl World {
             return false;
         }
         let Some(channel) = self.durable(edge, plan.client) else { return false };
-        let Some(capacity_msat) = next_capacity_msat(channel) else { return false };
-        let Some(proposal) = channel.pending_override() else { return false };
-        let fair_msat = self.oracles.fair_balance_msat(plan.client, plan.host_id, channel);
-        // The host may or may not have heard of a resize.
-        let capacities = [capacity_msat, current_capacity_msat(channel)];
-        let agrees = capacities
-            .iter()
-            .any(|capacity| capacity.checked_sub(proposal.local_balance_msat) == Some(fair_msat));
-        if !agrees {
+        let our_balance_msat = self.oracles.fair_balance_msat(plan.client, plan.host_id, channel);
+        if channel.suspension().is_none()
+            || channel.override_balance_msat() != Some(our_balance_msat)
+        {
             return false;
         }
-        self.issue(plan.client, Command::AcceptOverride { peer: plan.host_id });
+        let peer = plan.host_id;
+        self.issue(plan.client, Command::AcceptOverride { peer, our_balance_msat });
         self.count(FaultKind::Override);
         true
     }

@@ -58,16 +58,8 @@ pub(crate) async fn accept_override(
     PathNodeId(peer): PathNodeId,
     Body(request): Body<AcceptOverride>,
 ) -> Result<Json<ChannelDetails>, ApiError> {
-    let proposed_msat = show_channel(&shared, peer).await?.override_balance_msat;
-    if proposed_msat.is_some_and(|proposed_msat| proposed_msat != request.our_balance_msat) {
-        return Err(ApiError::new(
-            StatusCode::CONFLICT,
-            "override_differs",
-            "the host proposes another balance than the one to be accepted",
-            "look at `override_balance_msat` of the channel again",
-        ));
-    }
-    act(&shared, Command::AcceptOverride { peer }).await
+    let our_balance_msat = request.our_balance_msat;
+    act(&shared, Command::AcceptOverride { peer, our_balance_msat }).await
 }
 
 /// As client: asks the host for a larger channel. Balances stay as they are: the host is able to
@@ -131,32 +123,7 @@ async fn act(shared: &Shared, command: Command) -> Result<Json<ChannelDetails>, 
 }
 
 async fn ask(shared: &Shared, command: Command) -> Result<Box<ChannelInfo>, ApiError> {
-    match shared.backend.command(command).await {
-        Ok(reply) => channel(reply),
-        Err(error) if error.hint.is_empty() => {
-            let hint = way_out(error.code);
-            Err(error.hint(hint).into())
-        }
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// What to ask for instead. The engine says what is in the way, but not by which request to get
-/// around it.
-fn way_out(code: &str) -> &'static str {
-    match code {
-        "channel_not_open" => "open it first: both sides must have signed a first state",
-        "wrong_role" => "the host proposes an override; the client accepts it, and resizes",
-        "channel_not_suspended" => "suspend it first, if it shall go on with another balance",
-        "channel_suspended" => "an override makes it active again",
-        "no_override" => "ask the host to propose a balance",
-        "balance_too_high" => "it is our part of the capacity; the client gets the rest",
-        "channel_not_resizable" => "the host did not offer this when the channel was opened",
-        "resize_pending" => "wait until the host has signed the last request",
-        "bad_capacity" => "a channel can only grow; the balances stay as they are",
-        "counters_exhausted" => "open another channel",
-        _ => "",
-    }
+    channel(shared.backend.command(command).await?)
 }
 
 fn whole_sat(capacity_msat: u64) -> Result<u64, ApiError> {
