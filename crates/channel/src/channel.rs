@@ -83,6 +83,8 @@ pub struct Channel {
     pub(crate) evidence_kept: u8,
     /// The peer sent something on this connection.
     pub(crate) peer_spoke: bool,
+    /// The peer showed a signed state on this connection: it has a record of the channel.
+    pub(crate) peer_has_record: bool,
     /// All that an earlier connection may have lost was sent again on this one.
     pub(crate) greeted: bool,
     /// Settlements without an id yet, by the incoming HTLC's id.
@@ -185,6 +187,7 @@ impl Channel {
             bad_signatures: 0,
             evidence_kept: 0,
             peer_spoke: false,
+            peer_has_record: false,
             greeted: false,
             waiting_settlements: BTreeMap::new(),
             waiting_adds: VecDeque::new(),
@@ -267,6 +270,7 @@ impl Channel {
         self.leave_active(out);
         self.link = Link::Down;
         self.peer_spoke = false;
+        self.peer_has_record = false;
         self.greeted = false;
         self.evidence_kept = 0;
         if self.signed.is_none() {

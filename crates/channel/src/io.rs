@@ -191,6 +191,10 @@ pub enum Output {
         /// The proof of payment.
         preimage: Preimage,
     },
+    /// Our data was lost, or is an old copy: a state of the peer's, signed by both and newer than
+    /// ours, replaced it. What follows of this call, up to [`Output::Active`], is about HTLCs that
+    /// may have ended, or have been acted upon, in a time we know nothing of.
+    DataLost,
     /// The peer failed an own HTLC and its removal is cross-signed.
     HtlcFailed {
         /// Our id.

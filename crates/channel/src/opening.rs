@@ -197,7 +197,14 @@ impl Channel {
         }
         let state = received.reverse();
         let incoming = state.incoming_htlcs.clone();
+        let has_htlcs = !incoming.is_empty() || !state.outgoing_htlcs.is_empty();
         self.open_with(state, out);
+        out.push(Output::DataLost);
+        if self.role == Role::Host && has_htlcs {
+            // We may have carried them on, and been paid or not: only people can find out.
+            let text = "the channel was taken over with HTLCs in flight";
+            return self.suspend(Fault::text(text), out);
+        }
         out.extend(incoming.into_iter().map(Output::HtlcIncoming));
         self.resume(env, out);
     }

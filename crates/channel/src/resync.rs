@@ -39,6 +39,7 @@ impl Channel {
         env: &Env<'_>,
         out: &mut Vec<Output>,
     ) {
+        self.peer_has_record = true;
         match self.phase() {
             Phase::Opening => self.on_state_while_opening(received, env, out),
             Phase::Syncing => self.compare_states(received, env, out),
@@ -154,6 +155,7 @@ impl Channel {
     /// As client that lost data: the host's newer state, signed by both, replaces ours.
     fn adopt_newer_state(&mut self, theirs: LastCrossSignedState, out: &mut Vec<Output>) {
         let Some(before) = self.signed.replace(theirs.clone()) else { return };
+        out.push(Output::DataLost);
         let own_used = theirs.local_updates.saturating_sub(before.local_updates);
         let own = std::mem::take(&mut self.own);
         let mut gone: Vec<UpdateAddHtlc> = before.outgoing_htlcs.clone();

@@ -52,6 +52,13 @@ impl Channel {
             out.push(Output::PeerError(text.clone()));
             return self.fail_opening(text, out);
         }
+        if self.is_forgotten_by_host(&error) {
+            // Our copy proves the debt. There is nothing to freeze, and if the host gets its
+            // record back, or takes ours, the next connection goes on.
+            self.leave_active(out);
+            self.link = Link::Stale;
+            return out.push(Output::PeerError(peer_text(&error.data)));
+        }
         let is_first = !self.is_suspended();
         if is_first {
             self.freeze(out);
@@ -68,6 +75,14 @@ impl Channel {
         }
         // A suspended client opens with its error instead of an invoke.
         self.send_frozen_once(out);
+    }
+
+    /// As client: the host answers our state with "no such channel" and shows none of its own.
+    fn is_forgotten_by_host(&self, error: &WireError) -> bool {
+        self.role == Role::Client
+            && self.phase() == Phase::Syncing
+            && !self.peer_has_record
+            && peer_code(&error.data) == Some(Code::MissingChannel as u16)
     }
 
     /// No new HTLCs from here on. Of what the peer sent unsigned only preimages still count.

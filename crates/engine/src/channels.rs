@@ -179,6 +179,7 @@ impl Engine {
             }
             Output::HtlcFailed { id, failure } => self.htlc_failed(HtlcKey { peer, id }, failure),
             Output::HtlcDropped { id, cause } => self.htlc_dropped(HtlcKey { peer, id }, cause),
+            Output::DataLost => self.data_lost(peer),
             Output::SettlementRecorded { id } => self.settlement_recorded(HtlcKey { peer, id }),
             Output::Reconnect(reason) => self.reconnect(peer, reason),
             Output::CommandRefused(refusal) => self.command_refusal = Some(refusal),
@@ -194,12 +195,14 @@ impl Engine {
             Output::Active => {
                 self.batch.log(Level::Info, "channel_active", peer, "the channel is active");
                 self.announce_policy(peer);
+                self.state_confirmed(peer);
                 self.act_on_deferred();
             }
             Output::Inactive => {
                 self.batch.log(Level::Info, "channel_inactive", peer, "the channel is inactive");
             }
             Output::Suspended(suspension) => {
+                self.suspended_at_start(peer, suspension.code);
                 let text = suspension.text.clone();
                 self.batch.log(Level::Error, "channel_suspended", peer, text);
                 self.notice(EventKind::ChannelSuspended { peer, suspension });

@@ -14,6 +14,7 @@ use crate::incoming::Waiting;
 use crate::io::{ConnId, Effects, EventKind, Input};
 use crate::keys::Keys;
 use crate::limits::{SWEEP_INTERVAL_MS, TIMER_INTERVAL_MS};
+use crate::lost_data::Confirmation;
 use crate::opening::Quotas;
 use crate::payments::Payments;
 use crate::peers::Connection;
@@ -57,6 +58,7 @@ pub struct Engine {
     pub(crate) deferred: BTreeMap<HtlcKey, Option<NodeId>>,
     /// When that peer is not waited for any longer, unix milliseconds.
     pub(crate) deferred_until_ms: u64,
+    pub(crate) confirmation: Confirmation,
     pub(crate) preimages: Preimages,
     /// Invoices that are not paid and not long expired.
     pub(crate) invoices: BTreeMap<PaymentHash, InvoiceRow>,

@@ -36,6 +36,10 @@ impl Engine {
         layer: Layer,
         shared_secret: [u8; 32],
     ) -> Result<(), PeelError> {
+        if self.is_state_from_others(&key.peer) {
+            self.hold_unknown_forward(key);
+            return Ok(());
+        }
         if self.waits_for_next_peer(&layer) {
             self.deferred.insert(key, self.outgoing_peer(&layer));
             return Ok(());
@@ -162,6 +166,9 @@ impl Engine {
 
     /// An own HTLC is dead without an answer from the peer.
     pub(crate) fn htlc_dropped(&mut self, key: HtlcKey, cause: DropCause) {
+        if cause == DropCause::NewerState {
+            return self.outcome_unknown(key);
+        }
         let text = format!("HTLC {} ended without an answer: {cause:?}", key.id);
         self.batch.log(Level::Warn, "htlc_dropped", key.peer, text);
         match self.end_origin(&key) {

@@ -18,6 +18,7 @@
 //! - `incoming`, `forward`, `receive`: an incoming HTLC from its add to its settlement
 //! - `payments`, `verdict`, `invoices`: what we pay, why it failed, what we are to be paid
 //! - `search`: preimages published on chain, before an expired HTLC is given up
+//! - `lost_data`: what is not guessed when our data turns out to be an old copy
 //! - `commands`, `operator`: the operator's commands, carried out; those that stop or change a
 //!   channel
 #![forbid(unsafe_code)]
@@ -35,6 +36,7 @@ mod invoices;
 pub mod io;
 pub mod keys;
 pub mod limits;
+mod lost_data;
 mod opening;
 mod operator;
 mod payments;

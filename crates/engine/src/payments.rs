@@ -16,6 +16,7 @@ use crate::limits::{
     KEEP_ENDED_PAYMENTS_MS, MAX_ENDED_PAYMENTS, MAX_PAYMENT_ATTEMPTS, MAX_PENDING_PAYMENTS,
     MAX_WAITERS_PER_PAYMENT, PAYMENT_RETRY_MS, PAYMENT_WAIT_MS,
 };
+use crate::lost_data::{OUTCOME_UNKNOWN, is_unknown};
 use crate::row::{Origin, PartRow, PaymentRow, PaymentStatus, RowKey, Write};
 use crate::verdict::judge;
 
@@ -140,6 +141,12 @@ impl Payments {
             row,
         };
         self.pending.insert(payment.row.payment_hash, payment);
+    }
+
+    /// True if nobody knows how the payment ended, since our data was an old copy.
+    pub(crate) fn is_outcome_unknown(&self, hash: &PaymentHash) -> bool {
+        let row = self.pending.get(hash).map(|payment| &payment.row);
+        row.is_some_and(|row| is_unknown(row.status, row.failure.as_ref()))
     }
 
     /// Payments, and their parts that were about to be sent or are out.
@@ -344,6 +351,7 @@ impl Engine {
         if payment.row.status == PaymentStatus::Pending {
             payment.row.status = PaymentStatus::Complete;
             payment.row.preimage = Some(preimage);
+            payment.row.failure = None;
             payment.row.fee_msat = fee_msat;
             payment.row.ended_ms = Some(self.now_ms);
             let row = payment.row.clone();
@@ -412,8 +420,23 @@ impl Engine {
         Some(row)
     }
 
+    /// It stays pending, until a preimage proves that it was paid: it must not be called failed.
+    pub(crate) fn mark_outcome_unknown(&mut self, hash: PaymentHash) {
+        let Some(payment) = self.payments.pending.get_mut(&hash) else { return };
+        if payment.row.status != PaymentStatus::Pending {
+            return;
+        }
+        let text = "our data was restored from an old copy: whether this was paid is not known";
+        payment.row.failure = Some((OUTCOME_UNKNOWN.to_owned(), text.to_owned()));
+        payment.is_hopeless = true;
+        self.batch.writes.put(RowKey::Payment(hash), Write::Payment(payment.row.clone()));
+    }
+
     pub(crate) fn retry_or_end(&mut self, hash: PaymentHash) {
         let now_ms = self.now_ms;
+        if self.payments.is_outcome_unknown(&hash) {
+            return;
+        }
         let Some(payment) = self.payments.pending.get_mut(&hash) else { return };
         if payment.row.status == PaymentStatus::Pending {
             let in_time = now_ms < payment.row.created_ms.saturating_add(PAYMENT_RETRY_MS);

@@ -16,6 +16,7 @@ use crate::incoming::Waiting;
 use crate::io::{Action, Level};
 use crate::keys::Keys;
 use crate::limits::RESUME_WAIT_MS;
+use crate::lost_data::Confirmation;
 use crate::opening::Quotas;
 use crate::payments::Payments;
 use crate::preimages::Preimages;
@@ -57,6 +58,7 @@ impl Engine {
             batch_number: 1,
             deferred: BTreeMap::new(),
             deferred_until_ms: now_ms.saturating_add(RESUME_WAIT_MS),
+            confirmation: Confirmation::default(),
             preimages: Preimages::default(),
             invoices: snapshot.invoices.iter().map(|row| (row.payment_hash, row.clone())).collect(),
             receives: BTreeMap::new(),
@@ -104,7 +106,7 @@ impl Engine {
         Ok(())
     }
 
-    /// A part without an outgoing HTLC never left: its channel had not given it an id.
+    /// A part without an outgoing HTLC never left, if this data is the newest there was.
     fn restore_payments(&mut self, snapshot: Snapshot) {
         let mut parts: BTreeMap<_, Vec<PartRow>> = BTreeMap::new();
         for part in snapshot.parts {
@@ -114,15 +116,7 @@ impl Engine {
             let parts = parts.remove(&row.payment_hash).unwrap_or_default();
             self.payments.resume(row, parts);
         }
-        let sent: BTreeSet<Origin> = self.origins.values().copied().collect();
-        for (payment_hash, parts) in self.payments.pending_parts() {
-            for part in parts {
-                if !sent.contains(&Origin::Payment { payment_hash, part }) {
-                    self.part_lost(payment_hash, part);
-                }
-            }
-            self.retry_or_end(payment_hash);
-        }
+        self.await_confirmation();
     }
 
     fn resume_htlcs(&mut self) {

@@ -76,10 +76,14 @@ impl Engine {
             .filter(|(_, htlc)| htlc.payment_hash == hash)
             .map(|(key, _)| key)
             .collect();
-        if outgoing.is_empty() {
+        let lost = self.lost_htlcs(&hash);
+        if outgoing.is_empty() && lost.is_empty() {
             return false;
         }
         self.learn(preimage);
+        for key in lost {
+            self.htlc_fulfilled(key, preimage);
+        }
         for key in outgoing {
             self.drive(key.peer, Input::ExternalFulfil { id: key.id, preimage });
         }

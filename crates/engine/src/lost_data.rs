@@ -1,0 +1,154 @@
+//! What is not guessed when our data may be an old copy: a restored backup looks like a restart,
+//! until a peer shows a state we signed and do not know (docs/recovery.md).
+
+use std::collections::BTreeSet;
+
+use steward_channel::Input;
+use steward_wire::{NodeId, PaymentHash};
+
+use crate::engine::Engine;
+use crate::io::Level;
+use crate::row::{HtlcKey, Origin, PaymentStatus};
+
+/// Code 0010 of protocol.md section 3.9: the two sides' states cannot be reconciled.
+const STATES_DIFFER: u16 = 10;
+
+/// What waits for the peers to confirm that our data is the newest there is.
+#[derive(Debug, Default)]
+pub(crate) struct Confirmation {
+    /// Peers that have not shown their state since the start.
+    awaited: BTreeSet<NodeId>,
+    /// Payments found at start that have, or may have, never left us.
+    unsent: BTreeSet<PaymentHash>,
+    /// Peers whose newer state is being taken over right now.
+    taken_over: BTreeSet<NodeId>,
+}
+
+impl Engine {
+    /// At start: payments without an HTLC never left us, unless they left after this copy of the
+    /// data was made. They end when every peer has confirmed its state.
+    pub(crate) fn await_confirmation(&mut self) {
+        let sent: BTreeSet<Origin> = self.origins.values().copied().collect();
+        for (payment_hash, parts) in self.payments.pending_parts() {
+            let is_sent =
+                |part: &u32| sent.contains(&Origin::Payment { payment_hash, part: *part });
+            let may_be_unsent = parts.is_empty() || !parts.iter().all(is_sent);
+            if may_be_unsent && !self.payments.is_outcome_unknown(&payment_hash) {
+                self.confirmation.unsent.insert(payment_hash);
+            }
+        }
+        if self.confirmation.unsent.is_empty() {
+            return;
+        }
+        let open = self
+            .channels
+            .iter()
+            .filter(|(peer, entry)| entry.channel.state().is_some() && !self.is_suspended(peer));
+        self.confirmation.awaited = open.map(|(peer, _)| *peer).collect();
+        self.end_unsent_if_confirmed();
+    }
+
+    /// Both sides hold the same state.
+    pub(crate) fn state_confirmed(&mut self, peer: NodeId) {
+        self.confirmation.taken_over.remove(&peer);
+        if self.confirmation.awaited.remove(&peer) {
+            self.end_unsent_if_confirmed();
+        }
+    }
+
+    /// Suspended before the states were compared, or because they differ.
+    pub(crate) fn suspended_at_start(&mut self, peer: NodeId, code: Option<u16>) {
+        self.confirmation.taken_over.remove(&peer);
+        if !self.confirmation.awaited.remove(&peer) {
+            return;
+        }
+        if code == Some(STATES_DIFFER) {
+            self.give_up_knowing();
+        }
+        self.end_unsent_if_confirmed();
+    }
+
+    /// A peer shows what we signed and do not know.
+    pub(crate) fn data_lost(&mut self, peer: NodeId) {
+        let text = "our data is older than the peer's: the peer's state, signed by us, is taken";
+        self.batch.log(Level::Error, "data_lost", peer, text);
+        self.confirmation.taken_over.insert(peer);
+        self.give_up_knowing();
+    }
+
+    /// True while HTLCs come in that an earlier self may have carried on.
+    pub(crate) fn is_state_from_others(&self, peer: &NodeId) -> bool {
+        self.confirmation.taken_over.contains(peer)
+    }
+
+    /// Whether it was carried on, and with what success, is for people to find out.
+    pub(crate) fn hold_unknown_forward(&mut self, key: HtlcKey) {
+        let text = format!("HTLC {} may have been forwarded before our data was lost", key.id);
+        self.batch.log(Level::Error, "forward_unknown", key.peer, text);
+        self.drive(key.peer, Input::Suspend);
+    }
+
+    /// An own HTLC ended in the time we know nothing of: it was paid or it was not. What it came
+    /// from is held, for a preimage may turn up.
+    pub(crate) fn outcome_unknown(&mut self, key: HtlcKey) {
+        let text = format!("HTLC {} ended before our data was restored, nobody knows how", key.id);
+        self.batch.log(Level::Error, "htlc_outcome_unknown", key.peer, text);
+        if let Some(Origin::Payment { payment_hash, .. }) = self.origins.get(&key).copied() {
+            self.mark_outcome_unknown(payment_hash);
+        }
+    }
+
+    /// Own HTLCs with this hash whose end we missed.
+    pub(crate) fn lost_htlcs(&self, hash: &PaymentHash) -> Vec<HtlcKey> {
+        let has_hash = |origin: &Origin| match origin {
+            Origin::Payment { payment_hash, .. } => payment_hash == hash,
+            Origin::Forward(key) => self.channels.get(&key.peer).is_some_and(|entry| {
+                let mut incoming = entry.channel.incoming_htlcs();
+                incoming.any(|htlc| htlc.htlc.id == key.id && htlc.htlc.payment_hash == *hash)
+            }),
+        };
+        let is_out = |key: &HtlcKey| {
+            self.channels.get(&key.peer).is_some_and(|entry| {
+                let mut outgoing = entry.channel.outgoing_htlcs();
+                outgoing.any(|htlc| htlc.htlc.id == key.id && htlc.htlc.payment_hash == *hash)
+            })
+        };
+        let known = self.origins.iter().filter(|(key, origin)| has_hash(origin) && !is_out(key));
+        known.map(|(key, _)| *key).collect()
+    }
+
+    /// Payments that seemed never to have left may have left, and arrived, after all.
+    fn give_up_knowing(&mut self) {
+        for payment_hash in std::mem::take(&mut self.confirmation.unsent) {
+            self.mark_outcome_unknown(payment_hash);
+        }
+        self.confirmation.awaited.clear();
+    }
+
+    fn end_unsent_if_confirmed(&mut self) {
+        if !self.confirmation.awaited.is_empty() {
+            return;
+        }
+        let sent: BTreeSet<Origin> = self.origins.values().copied().collect();
+        let unsent = std::mem::take(&mut self.confirmation.unsent);
+        for (payment_hash, parts) in self.payments.pending_parts() {
+            if !unsent.contains(&payment_hash) {
+                continue;
+            }
+            for part in parts {
+                if !sent.contains(&Origin::Payment { payment_hash, part }) {
+                    self.part_lost(payment_hash, part);
+                }
+            }
+            self.retry_or_end(payment_hash);
+        }
+    }
+}
+
+/// A payment that stays pending because nobody knows how it ended.
+pub(crate) const OUTCOME_UNKNOWN: &str = "outcome_unknown";
+
+/// True if this failure says so.
+pub(crate) fn is_unknown(status: PaymentStatus, failure: Option<&(String, String)>) -> bool {
+    status == PaymentStatus::Pending && failure.is_some_and(|(code, _)| code == OUTCOME_UNKNOWN)
+}
