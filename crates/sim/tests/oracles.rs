@@ -101,7 +101,7 @@ cases! {
     a_preimage_learned_and_not_stored:
         Mutation::Lost(Lost::LearnedPreimages) => PreimageKept, "was learned and not stored";
     a_fail_although_the_preimage_is_known:
-        Mutation::Restart(Restart::FulfilTurnedFail) => PreimageKept, "although its preimage is known";
+        Mutation::Restart(Restart::FulfilTurnedFail) => PreimageKept, "although its preimage was given";
 
     a_fail_while_the_htlc_is_out:
         Mutation::Restart(Restart::FailsForwards) => FailedOnProof, "while it is still out";
@@ -150,7 +150,7 @@ cases! {
     a_suspended_channel_that_offers_an_htlc:
         Mutation::Altered(Altered::OffersSuspended) => SuspendedIsFrozen, "offered a new HTLC";
     a_suspension_that_is_forgotten:
-        Mutation::Restart(Restart::NoSuspensions) => SuspendedIsFrozen, "without an override";
+        Mutation::Altered(Altered::ForgetsSuspension) => SuspendedIsFrozen, "without an override";
 
     a_height_that_goes_back:
         Mutation::Runtime(Runtime::HeightGoesBack) => HeightIsTrue, "its height went back";

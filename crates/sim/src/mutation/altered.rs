@@ -1,6 +1,7 @@
 //! Rows that the disk keeps otherwise than they were written, or that a peer's signer helped to
 //! forge.
 
+use steward_channel::Channel;
 use steward_engine::row::{
     ChannelRow, Origin, PaymentRow, PaymentStatus, RowKey, Write, WriteBatch,
 };
@@ -30,10 +31,12 @@ pub enum Altered {
     PaymentHash,
     /// A channel gives up an HTLC, too early, and goes on.
     GivesUpAndGoesOn,
-    /// Channels with nothing going out are suspended on the disk, and nobody knows.
+    /// Channels with something coming in are suspended on the disk, and nobody knows.
     TakesSuspended,
     /// Channels with nothing coming in are suspended on the disk, and nobody knows.
     OffersSuspended,
+    /// A suspension is gone from the record with the next write.
+    ForgetsSuspension,
     /// A completed payment has no preimage.
     NoProof,
     /// A completed payment is called failed.
@@ -87,7 +90,9 @@ impl Altered {
     ) -> Option<Record> {
         let (mut record, channel) = (Record::parse(&row.record)?, channel_of(row)?);
         let state = channel.state()?;
-        let was = disk.channel(&row.peer).and_then(|before| before.state());
+        let before = disk.channel(&row.peer);
+        let was = before.and_then(Channel::state);
+        let was_suspended = before.is_some_and(|before| before.suspension().is_some());
         let is_new = was.is_some_and(|was| counters(was) != counters(state));
         let mut forge = |edit: &dyn Fn(&mut LastCrossSignedState)| {
             let (_, edge) = topology.edge_with(node, &row.peer)?;
@@ -117,9 +122,14 @@ impl Altered {
                 other[0] ^= 1;
                 record.replace(&last.payment_hash.0, &other);
             }
-            Self::GivesUpAndGoesOn if has_expired_htlc(&channel) => record.forget_suspension(),
-            Self::TakesSuspended if channel.outgoing_htlcs().next().is_none() => record.suspend(),
-            Self::OffersSuspended if channel.incoming_htlcs().next().is_none() => record.suspend(),
+            Self::GivesUpAndGoesOn if !was_suspended && has_expired_htlc(&channel) => {
+                record.forget_suspension();
+            }
+            Self::TakesSuspended if was_suspended || is_taking(&channel) => record.suspend(),
+            Self::OffersSuspended if was_suspended || channel.incoming_htlcs().next().is_none() => {
+                record.suspend();
+            }
+            Self::ForgetsSuspension if was_suspended => record.forget_suspension(),
             _ => return None,
         }
         Some(record)
@@ -140,6 +150,11 @@ impl Altered {
 
 fn counters(state: &LastCrossSignedState) -> (u32, u32) {
     (state.local_updates, state.remote_updates)
+}
+
+/// An HTLC of the peer's is there and not signed yet; none of ours is out.
+fn is_taking(channel: &Channel) -> bool {
+    channel.unsigned_updates().1 > 0 && channel.outgoing_htlcs().next().is_none()
 }
 
 fn move_one_msat(state: &mut LastCrossSignedState) {

@@ -39,10 +39,6 @@ impl Record {
         bytes
     }
 
-    pub(super) fn is_suspended(&self) -> bool {
-        !self.sections[OWN_ERROR].is_empty() || !self.sections[PEER_ERROR].is_empty()
-    }
-
     pub(super) fn suspend(&mut self) {
         let mut error = vec![0, 8];
         put_var_u16(&mut error, b"sabotage");

@@ -22,8 +22,6 @@ pub enum Restart {
     FulfilTurnedFail,
     /// Forwards in progress are believed to have failed.
     FailsForwards,
-    /// Suspensions are forgotten.
-    NoSuspensions,
     /// Records are cut short.
     DamagedRecords,
     /// Events are numbered anew.
@@ -68,16 +66,6 @@ impl Restart {
                     Origin::Payment { .. } => None,
                 });
                 snapshot.outbox.extend(incoming);
-            }
-            Self::NoSuspensions => {
-                for row in &mut snapshot.channels {
-                    if let Some(mut record) =
-                        Record::parse(&row.record).filter(Record::is_suspended)
-                    {
-                        record.forget_suspension();
-                        row.record = record.bytes();
-                    }
-                }
             }
             Self::DamagedRecords => {
                 for row in &mut snapshot.channels {

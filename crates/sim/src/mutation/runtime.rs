@@ -58,7 +58,7 @@ impl Runtime {
             Input::Chain { height, stale } => match self {
                 Self::NeverStale => *stale = false,
                 Self::HeightGoesBack if *height % 2 == 1 => *height -= BACK_BLOCKS,
-                Self::HeightRunsAhead if is_liar(disk, *height) => *height += LIE_BLOCKS,
+                Self::HeightRunsAhead => *height = lie(disk, *height),
                 _ => {}
             },
             Input::Searched { preimages, .. } if self == Self::FindsNothing => preimages.clear(),
@@ -101,12 +101,16 @@ impl Saboteur {
     }
 }
 
-/// A forward is out, or a lie was told before.
-fn is_liar(disk: &Disk, height: u32) -> bool {
+/// With a forward out, or after a lie, another lie; never a lower height than before.
+fn lie(disk: &Disk, height: u32) -> u32 {
     let told = match disk.row(&RowKey::Setting("height")) {
         Some(Write::Setting(bytes)) => bytes.as_slice().try_into().map_or(0, u32::from_be_bytes),
         _ => 0,
     };
-    told > height + LIE_BLOCKS / 2
-        || disk.rows().any(|(_, row)| matches!(row, Write::Origin(Origin::Forward(_))))
+    let is_forward = |(_, row): (&RowKey, &Write)| matches!(row, Write::Origin(Origin::Forward(_)));
+    if told > height + LIE_BLOCKS / 2 || disk.rows().any(is_forward) {
+        told.max(height + LIE_BLOCKS)
+    } else {
+        height
+    }
 }

@@ -2,7 +2,7 @@
 //! seems to live.
 
 use steward_engine::io::Action;
-use steward_engine::row::HtlcKey;
+use steward_engine::row::{HtlcKey, Origin};
 use steward_wire::{Framing, Message, framing};
 
 use super::{Mutation, Runtime, Saboteur};
@@ -45,20 +45,22 @@ impl Saboteur {
         oracles: &Oracles,
         topology: &Topology,
     ) -> bool {
-        let wire = match self.mutation {
-            Mutation::Wire(wire) => wire,
-            Mutation::Runtime(Runtime::FindsNothing) => Wire::PayeeFallsSilent,
-            _ => return false,
-        };
         let plan = &topology.edges[edge];
-        let is_host = plan.host == node;
-        let silences = |message: &Message| match (wire, message) {
-            (Wire::HostNeverHeard, _) => is_host && edge == 0,
-            (_, Message::UpdateFulfillHtlc(fulfil)) => {
+        let silences = |message: &Message| match (self.mutation, message) {
+            (Mutation::Wire(Wire::HostNeverHeard), _) => plan.host == node && edge == 0,
+            (mutation, Message::UpdateFulfillHtlc(fulfil)) => {
                 let key = HtlcKey { peer: plan.peer_of(node), id: fulfil.id };
                 let is_forward = oracles.books[node].offered.contains_key(&key);
-                (wire == Wire::ForwarderFallsSilent && is_forward)
-                    || (wire == Wire::PayeeFallsSilent && !is_forward)
+                let far = HtlcKey { peer: plan.id_of(node), id: fulfil.id };
+                let origin = oracles.books[plan.other(node)].origins.get(&far);
+                match mutation {
+                    Mutation::Wire(Wire::ForwarderFallsSilent) => is_forward,
+                    Mutation::Wire(Wire::PayeeFallsSilent) => !is_forward,
+                    Mutation::Runtime(Runtime::FindsNothing) => {
+                        matches!(origin, Some(Origin::Forward(_)))
+                    }
+                    _ => false,
+                }
             }
             _ => false,
         };

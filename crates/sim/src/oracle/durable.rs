@@ -29,7 +29,11 @@ pub(super) fn message_is_backed(
     );
     let Some(channel) = disk.channel(peer) else {
         // A host remembers nothing of an opening until both have signed.
-        return if needs_channel { broken(format!("{name} without a stored channel")) } else { Ok(()) };
+        return if needs_channel {
+            broken(format!("{name} without a stored channel"))
+        } else {
+            Ok(())
+        };
     };
     let key = |id| HtlcKey { peer: *peer, id };
     match message {
@@ -138,15 +142,12 @@ pub(super) fn event_is_backed(node: usize, event: &Event, disk: &Disk) -> Result
 }
 
 /// Every preimage that a peer showed for an HTLC of ours is in its table.
-pub(super) fn preimages_kept(
-    node: usize,
-    channel: &Channel,
-    disk: &Disk,
-) -> Result<(), Violation> {
+pub(super) fn preimages_kept(node: usize, channel: &Channel, disk: &Disk) -> Result<(), Violation> {
     for htlc in channel.outgoing_htlcs() {
         let Some(preimage) = htlc.preimage else { continue };
         if !is_preimage_stored(disk, &preimage.hash()) {
-            let text = format!("the preimage of its HTLC {} was learned and not stored", htlc.htlc.id);
+            let text =
+                format!("the preimage of its HTLC {} was learned and not stored", htlc.htlc.id);
             return Err(Violation::new(Rule::PreimageKept, node, text));
         }
     }

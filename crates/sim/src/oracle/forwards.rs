@@ -127,31 +127,21 @@ impl Oracles {
         chain: &Chain,
     ) -> Result<(), Violation> {
         let Some(add) = signed_incoming(disk, &key) else { return Ok(()) };
+        if self.books[node].given.contains(&key) {
+            let text = format!("HTLC {} is failed although its preimage was given", key.id);
+            return Err(Violation::new(Rule::PreimageKept, node, text));
+        }
         let Some(out) = self.books[node].offered.get(&key) else { return Ok(()) };
         let shown = self.books[node].shown.get(out);
         if shown.is_some_and(|preimage| preimage.hash() == add.payment_hash) {
             let text = format!("HTLC {} is failed although its preimage was learned", key.id);
             return Err(Violation::new(Rule::PreimageKept, node, text));
         }
-        let broken = |text: String| Err(Violation::new(Rule::FailedOnProof, node, text));
         if outgoing(disk, out).is_some() {
-            return broken(format!("HTLC {} is failed while it is still out", key.id));
+            let text = format!("HTLC {} is failed while it is still out", key.id);
+            return Err(Violation::new(Rule::FailedOnProof, node, text));
         }
-        let Some(channel) = disk.channel(&out.peer) else { return Ok(()) };
-        let mut signed = channel.state().into_iter().flat_map(|state| &state.outgoing_htlcs);
-        let Some(expired) = signed.find(|add| add.id == out.id) else { return Ok(()) };
-        // Still in the signed state: only its expiry allows this.
-        if channel.suspension().is_none() {
-            return broken(format!("HTLC {} expired, its channel goes on", out.id));
-        }
-        if chain.highest() <= expired.cltv_expiry {
-            let (height, expiry) = (chain.highest(), expired.cltv_expiry);
-            return broken(format!("given up at {height}, before its expiry at {expiry}"));
-        }
-        if chain.shows(&expired.payment_hash, expired.cltv_expiry) {
-            return broken(format!("HTLC {} was claimed on chain in time", out.id));
-        }
-        Ok(())
+        may_give_up(node, out, disk, chain)
     }
 
     /// A part of a payment ends as its own HTLC did.
@@ -160,6 +150,7 @@ impl Oracles {
         node: usize,
         batch: &Batch,
         disk: &Disk,
+        chain: &Chain,
     ) -> Result<(), Violation> {
         for (key, write) in batch.writes.iter() {
             let (RowKey::Part(hash, part), Write::Part(row)) = (key, write) else { continue };
@@ -179,6 +170,10 @@ impl Oracles {
                     "paid, but its HTLC was not"
                 }
                 PaymentStatus::Failed if is_live => "failed, but its HTLC is still out",
+                PaymentStatus::Failed => {
+                    may_give_up(node, out, disk, chain)?;
+                    continue;
+                }
                 _ => continue,
             };
             let text = format!("part {part} of a payment is {text}");
@@ -203,4 +198,24 @@ fn signed_incoming<'a>(disk: &'a Disk, key: &HtlcKey) -> Option<&'a UpdateAddHtl
 fn outgoing<'a>(disk: &'a Disk, key: &HtlcKey) -> Option<&'a UpdateAddHtlc> {
     let mut htlcs = disk.channel(&key.peer)?.outgoing_htlcs();
     htlcs.find(|htlc| htlc.htlc.id == key.id).map(|htlc| htlc.htlc)
+}
+
+/// An own HTLC without an answer: given up only if it expired and nobody claimed it.
+fn may_give_up(node: usize, out: &HtlcKey, disk: &Disk, chain: &Chain) -> Result<(), Violation> {
+    let broken = |text: String| Err(Violation::new(Rule::FailedOnProof, node, text));
+    let Some(channel) = disk.channel(&out.peer) else { return Ok(()) };
+    let mut signed = channel.state().into_iter().flat_map(|state| &state.outgoing_htlcs);
+    let Some(expired) = signed.find(|add| add.id == out.id) else { return Ok(()) };
+    // Still in the signed state: only its expiry allows this.
+    if channel.suspension().is_none() {
+        return broken(format!("HTLC {} expired, its channel goes on", out.id));
+    }
+    if chain.highest() <= expired.cltv_expiry {
+        let (height, expiry) = (chain.highest(), expired.cltv_expiry);
+        return broken(format!("given up at {height}, before its expiry at {expiry}"));
+    }
+    if chain.shows(&expired.payment_hash, expired.cltv_expiry) {
+        return broken(format!("HTLC {} was claimed on chain in time", out.id));
+    }
+    Ok(())
 }

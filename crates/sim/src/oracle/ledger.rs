@@ -73,9 +73,8 @@ impl Oracles {
         let key = HtlcKey { peer, id: add.id };
         let shown = self.books[node].shown.get(&key);
         let is_shown = shown.is_some_and(|preimage| preimage.hash() == add.payment_hash);
-        let is_known = before
-            .outgoing_htlcs()
-            .any(|htlc| htlc.htlc.id == add.id && htlc.preimage.is_some());
+        let is_known =
+            before.outgoing_htlcs().any(|htlc| htlc.htlc.id == add.id && htlc.preimage.is_some());
         is_shown || is_known
     }
 
@@ -106,7 +105,8 @@ impl Oracles {
 
 /// A resize gives the host what the capacity gains.
 fn growth(role: Role, was: &LastCrossSignedState, now: &LastCrossSignedState) -> i128 {
-    let capacity = |s: &LastCrossSignedState| i128::from(s.init_hosted_channel.channel_capacity_msat);
+    let capacity =
+        |s: &LastCrossSignedState| i128::from(s.init_hosted_channel.channel_capacity_msat);
     if role == Role::Host { capacity(now) - capacity(was) } else { 0 }
 }
 

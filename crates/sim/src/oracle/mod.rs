@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use steward_channel::Channel;
+use steward_engine::ConnId;
 use steward_engine::io::Action;
 use steward_engine::row::{HtlcKey, Origin};
-use steward_engine::ConnId;
 use steward_wire::{Framing, Message, NodeId, Preimage, framing};
 
 use crate::chain::Chain;
@@ -119,6 +119,8 @@ pub(crate) struct Books {
     pub(crate) ended_out: BTreeMap<HtlcKey, bool>,
     /// Incoming HTLCs that ended: true if they were credited.
     pub(crate) ended_in: BTreeMap<HtlcKey, bool>,
+    /// The state from which each channel went on after its last suspension, by its hash.
+    overrides: BTreeMap<NodeId, Option<[u8; 32]>>,
     /// Which start of the node may write.
     life: u64,
     /// As it stored it last.
@@ -218,7 +220,7 @@ impl Oracles {
         }
         self.origins_written(node, batch, disk, topology)?;
         self.settlements_decided(node, batch, changed, disk, chain)?;
-        self.parts_follow_htlcs(node, batch, disk)
+        self.parts_follow_htlcs(node, batch, disk, chain)
     }
 
     /// An action may be carried out from now on.

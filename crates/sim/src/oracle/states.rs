@@ -18,6 +18,7 @@ impl Oracles {
         now: &Channel,
     ) -> Result<(), Violation> {
         if let Some(before) = before {
+            self.unfrozen(node, peer, before, now)?;
             frozen(node, before, now)?;
         }
         let Some(state) = now.state() else { return Ok(()) };
@@ -39,6 +40,28 @@ impl Oracles {
             None => self.first_state(node, now, state),
             Some(was) => self.grows(node, was, state),
         }
+    }
+
+    /// A suspension ends only with another state, which both operators agreed on; or by the
+    /// peer's error that crossed our acceptance of it.
+    fn unfrozen(
+        &mut self,
+        node: usize,
+        peer: NodeId,
+        before: &Channel,
+        now: &Channel,
+    ) -> Result<(), Violation> {
+        let Some(suspension) = before.suspension() else { return Ok(()) };
+        if now.suspension().is_some() {
+            return Ok(());
+        }
+        let sighash = |channel: &Channel| channel.state().map(LastCrossSignedState::sighash);
+        let agreed = self.books[node].overrides.insert(peer, sighash(now));
+        if sighash(before) != sighash(now) || (agreed == Some(sighash(now)) && !suspension.by_us) {
+            return Ok(());
+        }
+        let text = "a suspended channel goes on without an override";
+        Err(Violation::new(Rule::SuspendedIsFrozen, node, text))
     }
 
     /// The peer's signature holds; our own is given when it is asked for.
@@ -115,19 +138,10 @@ impl Oracles {
     }
 }
 
-/// While it was and stays suspended, no HTLC comes in and none goes out. It goes on only from
-/// another state: the one that both operators agreed on.
+/// While it was and stays suspended, no HTLC comes in and none goes out.
 fn frozen(node: usize, before: &Channel, now: &Channel) -> Result<(), Violation> {
-    if before.suspension().is_none() {
+    if before.suspension().is_none() || now.suspension().is_none() {
         return Ok(());
-    }
-    if now.suspension().is_none() {
-        let sighash = |channel: &Channel| channel.state().map(LastCrossSignedState::sighash);
-        if sighash(before) != sighash(now) {
-            return Ok(());
-        }
-        let text = "a suspended channel goes on without an override";
-        return Err(Violation::new(Rule::SuspendedIsFrozen, node, text));
     }
     let took = |id: u64| before.incoming_htlcs().any(|htlc| htlc.htlc.id == id);
     let gave = |id: u64| before.outgoing_htlcs().any(|htlc| htlc.htlc.id == id);
