@@ -297,7 +297,13 @@ impl Attack {
                 let local_balance_msat = u64::from(input.u16()) * 20_000;
                 Command::ProposeOverride { peer, local_balance_msat }
             }
-            2 => Command::AcceptOverride { peer },
+            2 => {
+                // Mostly what is proposed: nothing else is accepted.
+                let proposed_msat = self.proposed_balance_msat(node, peer);
+                let guessed_msat = u64::from(input.u16()) * 20_000;
+                let our_balance_msat = proposed_msat.unwrap_or(guessed_msat);
+                Command::AcceptOverride { peer, our_balance_msat }
+            }
             3..=4 => {
                 let new_capacity_sat = 1_000_000 + u64::from(input.u16()) * 100;
                 Command::ResizeChannel { peer, new_capacity_sat }
@@ -317,6 +323,13 @@ impl Attack {
             _ => self.net.id(HOST),
         };
         (node, peer)
+    }
+
+    /// What an override would give this node, by what it has stored.
+    fn proposed_balance_msat(&mut self, node: usize, peer: NodeId) -> Option<u64> {
+        let snapshot = self.net.nodes[node].store.load(self.net.now_ms).expect("the store loads");
+        let row = snapshot.channels.iter().find(|row| row.peer == peer)?;
+        Channel::from_record(&row.record).ok()?.override_balance_msat()
     }
 
     fn host_channels(&mut self) -> Vec<Channel> {
