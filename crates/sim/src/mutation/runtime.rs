@@ -1,9 +1,10 @@
 //! A runtime that does things in the wrong order, lies about the chain, or forwards on terms that
 //! its operator did not set.
 
+use steward_channel::Channel;
 use steward_engine::config::{Config, Policy};
 use steward_engine::io::Input;
-use steward_engine::row::{Origin, RowKey, Write};
+use steward_engine::row::{HtlcKey, Origin, RowKey, Write};
 
 use super::{Mutation, Saboteur};
 use crate::disk::Disk;
@@ -107,8 +108,15 @@ fn lie(disk: &Disk, height: u32) -> u32 {
         Some(Write::Setting(bytes)) => bytes.as_slice().try_into().map_or(0, u32::from_be_bytes),
         _ => 0,
     };
-    let is_forward = |(_, row): (&RowKey, &Write)| matches!(row, Write::Origin(Origin::Forward(_)));
-    if told > height + LIE_BLOCKS / 2 || disk.rows().any(is_forward) {
+    let is_signed = |out: &HtlcKey| {
+        let state = disk.channel(&out.peer).and_then(Channel::state);
+        state.is_some_and(|state| state.outgoing_htlcs.iter().any(|add| add.id == out.id))
+    };
+    let mut forwards = disk.rows().filter_map(|(key, row)| match (key, row) {
+        (RowKey::Origin(out), Write::Origin(Origin::Forward(_))) => Some(out),
+        _ => None,
+    });
+    if told > height + LIE_BLOCKS / 2 || forwards.any(is_signed) {
         told.max(height + LIE_BLOCKS)
     } else {
         height

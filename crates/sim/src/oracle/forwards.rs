@@ -3,7 +3,7 @@
 
 use steward_channel::{Channel, IncomingSettlement};
 use steward_engine::row::{HtlcKey, Origin, PaymentStatus, RowKey, Settlement, Write};
-use steward_wire::{NodeId, UpdateAddHtlc};
+use steward_wire::{NodeId, Preimage, UpdateAddHtlc};
 
 use super::durable::is_preimage_stored;
 use super::{Oracles, Rule, Violation};
@@ -89,8 +89,14 @@ impl Oracles {
     ) -> Result<(), Violation> {
         let mut failed = Vec::new();
         for (key, write) in batch.writes.iter() {
-            if let (RowKey::Outbox(key), Write::Outbox(Settlement::Fail(_))) = (key, write) {
-                failed.push(*key);
+            match (key, write) {
+                (RowKey::Outbox(key), Write::Outbox(Settlement::Fail(_))) => failed.push(*key),
+                (RowKey::Outbox(key), Write::Outbox(Settlement::Fulfil(preimage))) => {
+                    if let Some(add) = signed_incoming(disk, key) {
+                        own_preimage(node, add, preimage)?;
+                    }
+                }
+                _ => {}
             }
         }
         for (peer, _) in changed {
@@ -100,10 +106,7 @@ impl Oracles {
                 match htlc.settlement {
                     Some(IncomingSettlement::Fail) => failed.push(key),
                     Some(IncomingSettlement::Fulfil(preimage)) => {
-                        if preimage.hash() != htlc.htlc.payment_hash {
-                            let text = format!("HTLC {} gets the preimage of another", key.id);
-                            return Err(Violation::new(Rule::OwnOrigin, node, text));
-                        }
+                        own_preimage(node, htlc.htlc, &preimage)?;
                         self.books[node].given.insert(key);
                     }
                     None => {}
@@ -187,6 +190,14 @@ impl Oracles {
         let Some(channel) = disk.channel(&out.peer) else { return false };
         channel.outgoing_htlcs().any(|htlc| htlc.htlc.id == out.id && htlc.preimage.is_some())
     }
+}
+
+fn own_preimage(node: usize, add: &UpdateAddHtlc, preimage: &Preimage) -> Result<(), Violation> {
+    if preimage.hash() == add.payment_hash {
+        return Ok(());
+    }
+    let text = format!("HTLC {} gets the preimage of another", add.id);
+    Err(Violation::new(Rule::OwnOrigin, node, text))
 }
 
 fn signed_incoming<'a>(disk: &'a Disk, key: &HtlcKey) -> Option<&'a UpdateAddHtlc> {
