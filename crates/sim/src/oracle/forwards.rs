@@ -5,7 +5,6 @@ use steward_channel::{Channel, IncomingSettlement};
 use steward_engine::row::{HtlcKey, Origin, PaymentStatus, RowKey, Settlement, Write};
 use steward_wire::{NodeId, Preimage, UpdateAddHtlc};
 
-use super::durable::is_preimage_stored;
 use super::{Oracles, Rule, Violation};
 use crate::chain::Chain;
 use crate::disk::Disk;
@@ -115,7 +114,7 @@ impl Oracles {
         }
         for key in failed {
             if self.books[node].failed.insert(key) {
-                self.may_fail(node, key, batch, disk, chain)?;
+                self.may_fail(node, key, disk, chain)?;
             }
         }
         Ok(())
@@ -125,7 +124,6 @@ impl Oracles {
         &self,
         node: usize,
         key: HtlcKey,
-        batch: &Batch,
         disk: &Disk,
         chain: &Chain,
     ) -> Result<(), Violation> {
