@@ -1,8 +1,9 @@
 # What people type. `make help` lists it.
 CARGO ?= cargo
+SIM := $(or $(CARGO_TARGET_DIR),target)/sim/steward-sim
 export CARGO_TERM_COLOR ?= auto
 
-.PHONY: help build demo playground test check bench fuzz vectors doc clean
+.PHONY: help build demo playground test check bench sim mutants fuzz vectors doc clean
 
 help:
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -30,6 +31,13 @@ bench: tools ## measures the performance budget with real processes; writes targ
 
 fuzz: tools ## fuzzes every harness, TIME seconds in all (default 60), JOBS at a time
 	TIME="$(or $(TIME),60)" JOBS="$(JOBS)" ./scripts/fuzz
+
+sim: tools ## simulates networks under faults: SEEDS=n runs that many, SEED=x replays one with a trace
+	$(CARGO) build --profile sim --locked -p steward-sim
+	$(SIM) $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),200))
+
+mutants: tools ## breaks the engine on purpose, in many ways: the simulator must notice each
+	./scripts/mutants
 
 vectors: ## regenerates the generated conformance vectors
 	$(CARGO) run --locked -p steward-wire --example generate_vectors > vectors/wire/generated.json

@@ -22,7 +22,10 @@ impl Disk {
     ///
     /// # Errors
     /// What the store says against the batch.
-    pub fn commit(&mut self, writes: &WriteBatch) -> Result<Vec<(NodeId, Option<Channel>)>, String> {
+    pub fn commit(
+        &mut self,
+        writes: &WriteBatch,
+    ) -> Result<Vec<(NodeId, Option<Channel>)>, String> {
         self.store.commit(writes).map_err(|error| error.to_string())?;
         self.commits += 1;
         let mut changed = Vec::new();

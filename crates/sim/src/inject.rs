@@ -88,7 +88,8 @@ impl World {
             self.break_link(conn);
             self.links.drop_end(conn);
         }
-        let wait_ms = if self.rng.chance(600) { self.rng.below(500) } else { self.rng.below(60_000) };
+        let wait_ms =
+            if self.rng.chance(600) { self.rng.below(500) } else { self.rng.below(60_000) };
         self.nodes[node].stop(self.now_ms + wait_ms);
     }
 

@@ -2,10 +2,10 @@
 
 use std::collections::VecDeque;
 
+use steward_engine::Engine;
 use steward_engine::config::{Config, HostConfig, Policy, default_offer};
 use steward_engine::io::{Action, Input};
 use steward_engine::row::WriteBatch;
-use steward_engine::Engine;
 
 use crate::disk::Disk;
 use crate::keys::SimKeys;

@@ -2,8 +2,8 @@
 //! everybody knows.
 
 use steward_engine::io::{RouteRequest, RoutedPart};
-use steward_onion::send::{OnionSeed, Recipient, create};
 use steward_onion::PathHop;
+use steward_onion::send::{OnionSeed, Recipient, create};
 use steward_wire::{NodeId, ShortChannelId};
 
 use crate::rng::Rng;
@@ -13,6 +13,8 @@ use crate::topology::Topology;
 const MAX_HOPS: usize = 5;
 /// Most ways looked at.
 const MAX_PATHS: usize = 200;
+/// One hop in so many is offered less than its fee, another less than its distance.
+const OLD_TERMS_ONE_IN: u64 = 100;
 /// Most parts of one payment.
 const MAX_PARTS: u64 = 3;
 
@@ -66,14 +68,13 @@ fn payee_of(topology: &Topology, request: &RouteRequest) -> Option<usize> {
         return topology.by_scid(hop.scid).map(|(_, edge)| edge.client);
     }
     let is_payee = |id: &NodeId| *id == request.destination;
-    topology
-        .edges
-        .iter()
-        .find_map(|edge| match (is_payee(&edge.host_id), is_payee(&edge.client_id)) {
+    topology.edges.iter().find_map(|edge| {
+        match (is_payee(&edge.host_id), is_payee(&edge.client_id)) {
             (true, _) => Some(edge.host),
             (_, true) => Some(edge.client),
             _ => None,
-        })
+        }
+    })
 }
 
 fn paths(
@@ -136,19 +137,22 @@ fn build(
             }
         } else {
             let policy = &topology.policies[to];
-            let fee_msat = policy.fee_msat(carried_msat).ok_or("the fee overflows")?;
+            let mut fee_msat = policy.fee_msat(carried_msat).ok_or("the fee overflows")?;
+            let mut cltv_expiry_delta = u32::from(policy.cltv_expiry_delta_blocks);
+            // Terms change, and not every payer has heard of it.
+            match rng.below(OLD_TERMS_ONE_IN) {
+                0 => fee_msat /= 2,
+                1 => cltv_expiry_delta /= 2,
+                _ => {}
+            }
             carried_msat += fee_msat;
-            let cltv_expiry_delta = u32::from(policy.cltv_expiry_delta_blocks);
             PathHop { node_id: edge.id_of(to), scid: edge.scid, fee_msat, cltv_expiry_delta }
         };
         hops.push(hop);
     }
     hops.reverse();
-    let seed = OnionSeed {
-        session_key: rng.bytes32(),
-        prng_seed: rng.bytes32(),
-        height: request.height,
-    };
+    let seed =
+        OnionSeed { session_key: rng.bytes32(), prng_seed: rng.bytes32(), height: request.height };
     let recipient = Recipient {
         payment_secret: request.recipient.payment_secret,
         total_msat: request.recipient.total_msat,

@@ -78,7 +78,9 @@ impl World {
                 steps.push(Step::Deliver(conn));
             }
         }
-        steps.extend((0..self.edges.len()).filter(|edge| self.may_connect(*edge)).map(Step::Connect));
+        steps.extend(
+            (0..self.edges.len()).filter(|edge| self.may_connect(*edge)).map(Step::Connect),
+        );
         steps
     }
 

@@ -184,7 +184,9 @@ impl World {
     /// HTLCs that are out and that nobody will settle but time.
     fn has_htlcs_to_expire(&self) -> bool {
         self.nodes.iter().any(|node| {
-            node.disk.channels().any(|(_, channel)| channel.outgoing_htlcs().any(|h| h.preimage.is_none()))
+            node.disk
+                .channels()
+                .any(|(_, channel)| channel.outgoing_htlcs().any(|h| h.preimage.is_none()))
         })
     }
 

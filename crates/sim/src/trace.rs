@@ -108,9 +108,8 @@ fn names(frames: &[Frame]) -> String {
     let mut text = String::new();
     for (message_type, payload) in frames {
         let decoded = framing::decode(&mut None, *message_type, payload);
-        let decoded = decoded.or_else(|_| {
-            framing::decode(&mut Some(Framing::Modern), *message_type, payload)
-        });
+        let decoded = decoded
+            .or_else(|_| framing::decode(&mut Some(Framing::Modern), *message_type, payload));
         let name = match &decoded {
             Ok(Some(message)) => describe(message),
             _ => message_type.to_string(),
