@@ -14,21 +14,21 @@ const SMALL: Size = Size { payments: 20 };
 /// For what takes several HTLCs in flight at once.
 const BUSY: Size = Size { payments: 120 };
 
-/// Breaks a rule and waits for its oracle to say so, with these words. Earlier seeds may show it
-/// at another place, but no other rule may be the first to be seen broken.
+/// Breaks a rule and waits for its oracle to say so, with these words. What is broken also has
+/// consequences, and in some seeds another oracle sees these first: such seeds do not count.
 fn assert_caught(size: Size, mutation: Mutation, rule: Rule, text: &str) {
+    let mut others = Vec::new();
     for seed in 0..SEEDS {
-        let Some(violation) = simulate(seed, size, Some(mutation), Trace::silent()).violation
-        else {
-            continue;
-        };
-        assert_eq!(violation.rule, rule, "seed {seed}: {violation}");
-        if violation.text.contains(text) {
-            assert!(clean_run(seed, size).is_none(), "seed {seed} is broken by itself");
-            return;
+        match simulate(seed, size, Some(mutation), Trace::silent()).violation {
+            Some(seen) if seen.rule == rule && seen.text.contains(text) => {
+                assert!(clean_run(seed, size).is_none(), "seed {seed} is broken by itself");
+                return;
+            }
+            Some(other) => others.push(format!("seed {seed}: {other}")),
+            None => {}
         }
     }
-    panic!("{mutation:?} breaks {rule:?}, and nobody sees it");
+    panic!("{mutation:?} breaks {rule:?}, and its oracle does not see it; others: {others:#?}");
 }
 
 /// Many mutations are caught in the same few seeds: each of them runs clean only once.
@@ -115,7 +115,7 @@ cases! {
         SMALL, Mutation::Altered(Altered::PaymentHash) => ForwardedByPolicy, "another payment hash";
 
     a_part_paid_by_the_htlc_of_another:
-        SMALL, Mutation::Restart(Restart::SwappedPayments)
+        BUSY, Mutation::Restart(Restart::SwappedPayments)
             => OwnOrigin, "paid, but its HTLC was not";
     a_forward_answered_by_the_htlc_of_another:
         BUSY, Mutation::Restart(Restart::SwappedForwards)
