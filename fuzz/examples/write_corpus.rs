@@ -299,7 +299,7 @@ fn store() {
             code: "no_route".to_owned(),
             message: "none".to_owned(),
         },
-        EventKind::PreimageAtRisk { peer, cltv_expiry: 9 },
+        EventKind::PreimageAtRisk { peer, preimage: None, cltv_expiry: 9 },
     ];
     for (nth, event) in events.iter().enumerate() {
         blob(4, &format!("event-{nth}"), codec::encode_event(event));

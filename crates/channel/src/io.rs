@@ -241,6 +241,8 @@ pub enum Output {
     PreimageAtRisk {
         /// The peer's id.
         id: u64,
+        /// To be published on chain before the expiry.
+        preimage: Preimage,
         /// Its expiry, block height.
         cltv_expiry: u32,
     },

@@ -1,7 +1,7 @@
 //! What blocks and time bring about: expired HTLCs, preimages at risk, unanswered messages
 //! (protocol.md sections 3.7 and 9.1).
 
-use steward_wire::UpdateAddHtlc;
+use steward_wire::{Preimage, UpdateAddHtlc};
 
 use crate::channel::{Channel, Outcome};
 use crate::errors::{Code, Fault};
@@ -59,19 +59,18 @@ impl Channel {
 
     fn report_preimages_at_risk(&mut self, env: &Env<'_>, out: &mut Vec<Output>) {
         let Some(signed) = &self.signed else { return };
-        let at_risk: Vec<(u64, u32)> = signed
+        let at_risk: Vec<(u64, u32, Preimage)> = signed
             .incoming_htlcs
             .iter()
             .filter(|htlc| {
                 env.height > htlc.cltv_expiry.saturating_sub(PREIMAGE_AT_RISK_BLOCKS)
                     && !self.at_risk.contains(&htlc.id)
-                    && self.given_preimage(htlc.id).is_some()
             })
-            .map(|htlc| (htlc.id, htlc.cltv_expiry))
+            .filter_map(|htlc| Some((htlc.id, htlc.cltv_expiry, self.given_preimage(htlc.id)?)))
             .collect();
-        for (id, cltv_expiry) in at_risk {
+        for (id, cltv_expiry, preimage) in at_risk {
             self.at_risk.insert(id);
-            out.push(Output::PreimageAtRisk { id, cltv_expiry });
+            out.push(Output::PreimageAtRisk { id, preimage, cltv_expiry });
         }
     }
 

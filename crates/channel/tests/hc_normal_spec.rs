@@ -33,7 +33,8 @@ fn line_20_a_revealed_preimage_at_risk_is_reported_once() {
     assert_eq!(pair.events(Bob), []);
     pair.set_height_of(Bob, HEIGHT + 37);
     let cltv_expiry = HEIGHT + CLTV_DELTA;
-    assert_eq!(pair.events(Bob), [Output::PreimageAtRisk { id, cltv_expiry }]);
+    let preimage = preimage(1);
+    assert_eq!(pair.events(Bob), [Output::PreimageAtRisk { id, preimage, cltv_expiry }]);
     pair.set_height_of(Bob, HEIGHT + 38);
     assert_eq!(pair.events(Bob), []);
 }

@@ -228,8 +228,12 @@ impl Engine {
                 let key = RowKey::Evidence(self.last_evidence);
                 self.batch.writes.put(key, Write::Evidence(row));
             }
-            Output::PreimageAtRisk { cltv_expiry, .. } => {
-                self.notice(EventKind::PreimageAtRisk { peer, cltv_expiry });
+            Output::PreimageAtRisk { preimage, cltv_expiry, .. } => {
+                let text = "an HTLC we claimed expires soon and the peer has not signed: publish \
+                            its preimage (event preimage_at_risk)";
+                self.batch.log(Level::Error, "preimage_at_risk", peer, text);
+                let preimage = Some(preimage);
+                self.notice(EventKind::PreimageAtRisk { peer, preimage, cltv_expiry });
             }
             // Kept in the channel's record; invoices read it from there.
             Output::PeerPolicy(_) => {}

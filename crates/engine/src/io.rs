@@ -345,6 +345,8 @@ pub enum EventKind {
     PreimageAtRisk {
         /// The other side.
         peer: NodeId,
+        /// What to publish (protocol.md section 6.1). `None`: told by a program that did not say.
+        preimage: Option<Preimage>,
         /// Block height.
         cltv_expiry: u32,
     },

@@ -159,9 +159,11 @@ pub fn encode_event(kind: &EventKind) -> Vec<u8> {
             put_text(&mut out, code);
             put_text(&mut out, message);
         }
-        EventKind::PreimageAtRisk { peer, cltv_expiry } => {
-            put_tag_and_peer(&mut out, 10, peer);
+        EventKind::PreimageAtRisk { peer, preimage, cltv_expiry } => {
+            let tag = if preimage.is_some() { 11 } else { 10 };
+            put_tag_and_peer(&mut out, tag, peer);
             out.extend(cltv_expiry.to_be_bytes());
+            out.extend(preimage.iter().flat_map(|preimage| preimage.0));
         }
     }
     out
@@ -206,7 +208,16 @@ pub fn decode_event(blob: &[u8]) -> Result<EventKind, DecodeError> {
             code: text(reader)?,
             message: text(reader)?,
         }),
-        10 => Ok(EventKind::PreimageAtRisk { peer: reader.node_id()?, cltv_expiry: reader.u32()? }),
+        10 => Ok(EventKind::PreimageAtRisk {
+            peer: reader.node_id()?,
+            cltv_expiry: reader.u32()?,
+            preimage: None,
+        }),
+        11 => Ok(EventKind::PreimageAtRisk {
+            peer: reader.node_id()?,
+            cltv_expiry: reader.u32()?,
+            preimage: Some(reader.preimage()?),
+        }),
         _ => Err(DecodeError::BadValue),
     })
 }

@@ -11,10 +11,19 @@
 mod support;
 
 use proptest::prelude::*;
+use steward_engine::EventKind;
 use steward_engine::row::Origin;
 use steward_store::codec::*;
 use steward_wire::{NodeId, PaymentHash, ShortChannelId};
 use support::*;
+
+#[test]
+fn an_event_that_says_what_to_publish_comes_back() {
+    let peer = NodeId([2; 33]);
+    let kind =
+        EventKind::PreimageAtRisk { peer, preimage: Some(preimage(1)), cltv_expiry: 840_000 };
+    assert_eq!(decode_event(&encode_event(&kind)).unwrap(), kind);
+}
 
 #[test]
 fn every_event_comes_back() {

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use steward_engine::io;
+use steward_wire::onchain::preimage_scripts;
 use utoipa::ToSchema;
 
 use super::{Role, Suspension};
@@ -96,6 +97,10 @@ pub enum EventKind {
     PreimageAtRisk {
         /// The other side.
         peer_id: String,
+        /// The preimage, 64 hexadecimal digits. Old events lack it.
+        preimage: Option<String>,
+        /// The output script that publishes it, with any value, in hexadecimal digits.
+        script_pubkey: Option<String>,
         /// Block height.
         cltv_expiry: u32,
     },
@@ -166,8 +171,14 @@ impl From<&io::EventKind> for EventKind {
                 code: code.clone(),
                 message: message.clone(),
             },
-            io::EventKind::PreimageAtRisk { peer, cltv_expiry } => {
-                Self::PreimageAtRisk { peer_id: peer.to_string(), cltv_expiry: *cltv_expiry }
+            io::EventKind::PreimageAtRisk { peer, preimage, cltv_expiry } => {
+                let scripts = preimage_scripts(preimage.as_slice());
+                Self::PreimageAtRisk {
+                    peer_id: peer.to_string(),
+                    preimage: preimage.map(|preimage| preimage.to_string()),
+                    script_pubkey: scripts.first().map(|script| script.to_hex_string()),
+                    cltv_expiry: *cltv_expiry,
+                }
             }
         }
     }

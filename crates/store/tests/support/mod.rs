@@ -224,7 +224,7 @@ pub(crate) fn every_event() -> Vec<EventKind> {
             code: "no_route".to_owned(),
             message: "There is no route.".to_owned(),
         },
-        EventKind::PreimageAtRisk { peer, cltv_expiry: 840_000 },
+        EventKind::PreimageAtRisk { peer, preimage: None, cltv_expiry: 840_000 },
     ]
 }
 
