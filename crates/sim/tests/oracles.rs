@@ -170,6 +170,9 @@ cases! {
 
     a_channel_that_never_opens:
         SMALL, Mutation::Wire(Wire::HostNeverHeard) => SidesAgree, "it is not open";
+    an_honest_peer_that_is_suspended:
+        SMALL, Mutation::Wire(Wire::BadSignatures)
+            => SidesAgree, "suspends the channel of an honest peer";
     sides_with_different_states:
         SMALL, Mutation::End(End::OneSide) => SidesAgree, "hold different states";
     an_htlc_that_stays:

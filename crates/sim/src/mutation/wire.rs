@@ -15,6 +15,8 @@ use crate::topology::Topology;
 pub enum Wire {
     /// They are cut short by their sender.
     Garbage,
+    /// Signatures have one bit turned, but for the first of a channel.
+    BadSignatures,
     /// The first channel's host is never heard.
     HostNeverHeard,
     /// Whoever forwards is not heard any more by those whom he owes a fulfil.
@@ -25,11 +27,22 @@ pub enum Wire {
 
 impl Wire {
     pub(super) fn spoil_actions(self, actions: &mut [Action]) {
-        for action in actions {
-            if let (Self::Garbage, Action::Send { frames, .. }) = (self, action) {
-                for (_, payload) in frames {
-                    payload.truncate(payload.len() / 2);
+        let sent = actions.iter_mut().filter_map(|action| match action {
+            Action::Send { frames, .. } => Some(frames),
+            _ => None,
+        });
+        for frame in sent.flatten() {
+            match self {
+                Self::Garbage => frame.1.truncate(frame.1.len() / 2),
+                Self::BadSignatures => {
+                    if let Some(Message::StateUpdate(update)) = message_in(frame)
+                        && update.local_updates + update.remote_updates > 0
+                        && let Some(last) = frame.1.last_mut()
+                    {
+                        *last ^= 1;
+                    }
                 }
+                _ => {}
             }
         }
     }

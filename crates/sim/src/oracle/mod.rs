@@ -214,6 +214,7 @@ impl Oracles {
         self.height_is_true(node, batch, chain)?;
         for (peer, before) in changed {
             let Some(now) = disk.channel(peer) else { continue };
+            self.suspended_for_cause(node, *peer, before.as_ref(), now, topology)?;
             self.state_changed(node, *peer, before.as_ref(), now)?;
             self.htlcs_ended(node, *peer, before.as_ref(), now)?;
             durable::preimages_kept(node, now, disk)?;

@@ -7,6 +7,11 @@ use steward_wire::{LastCrossSignedState, NodeId, Snapshot};
 use super::{Oracles, Rule, Violation};
 use crate::chain::Chain;
 use crate::node::Batch;
+use crate::topology::Topology;
+
+/// Codes of suspensions that need no bug: an HTLC that timed out, a preimage from outside, an
+/// operator's wish.
+const EXPLAINED_CODES: [u16; 3] = [5, 6, 8];
 
 impl Oracles {
     /// A channel's durable record changed.
@@ -62,6 +67,33 @@ impl Oracles {
         }
         let text = "a suspended channel goes on without an override";
         Err(Violation::new(Rule::SuspendedIsFrozen, node, text))
+    }
+
+    /// Honest sides find no fault with each other: an HTLC may time out, its preimage may come
+    /// from elsewhere, and operators may do as they like.
+    pub(super) fn suspended_for_cause(
+        &self,
+        node: usize,
+        peer: NodeId,
+        before: Option<&Channel>,
+        now: &Channel,
+        topology: &Topology,
+    ) -> Result<(), Violation> {
+        let was_suspended = before.is_some_and(|before| before.suspension().is_some());
+        let Some(suspension) = now.suspension().filter(|s| s.by_us && !was_suspended) else {
+            return Ok(());
+        };
+        let edge = topology.edge_with(node, &peer);
+        let is_hostile = edge.is_some_and(|(_, edge)| self.is_hostile(edge.other(node)));
+        if is_hostile || suspension.code.is_some_and(|code| EXPLAINED_CODES.contains(&code)) {
+            return Ok(());
+        }
+        // A host that has not heard of our acceptance repeats the fulfils that it left out.
+        if suspension.text.contains("fulfil of an unknown HTLC") {
+            return Ok(());
+        }
+        let text = format!("it suspends the channel of an honest peer: {}", suspension.text);
+        Err(Violation::new(Rule::SidesAgree, node, text))
     }
 
     /// The peer's signature holds; our own is given when it is asked for.
