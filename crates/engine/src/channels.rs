@@ -214,7 +214,10 @@ impl Engine {
             Output::OverrideProposed { our_balance_msat } => {
                 self.notice(EventKind::OverrideProposed { peer, our_balance_msat });
             }
-            Output::Overridden => self.notice(EventKind::ChannelOverridden { peer }),
+            Output::Overridden => {
+                self.forget_held_forwards(&peer);
+                self.notice(EventKind::ChannelOverridden { peer });
+            }
             Output::Evidence(evidence) => {
                 self.batch.log(Level::Error, "evidence_kept", peer, evidence.what.clone());
                 self.last_evidence += 1;

@@ -119,8 +119,12 @@ impl Engine {
     /// An own HTLC is on its way: remember where it came from, in the same commit.
     pub(crate) fn htlc_added(&mut self, token: AddToken, key: HtlcKey) {
         let Some(origin) = self.unsent.remove(&token) else { return };
-        self.origins.insert(key, origin);
+        let displaced = self.origins.insert(key, origin);
         self.batch.writes.put(RowKey::Origin(key), Write::Origin(origin));
+        // The id was another HTLC's, which was lost with our data.
+        if let Some(Origin::Forward(held)) = displaced {
+            self.hold_unknown_forward(held);
+        }
     }
 
     /// An own HTLC was never sent, so its origin may be told so at once.
@@ -148,8 +152,9 @@ impl Engine {
             Some(Origin::Payment { payment_hash, part }) => {
                 self.part_paid(payment_hash, part, preimage);
             }
-            // Told again after a reconnect; the first time settled it.
-            None => {}
+            // Told again after a reconnect, when the first time settled it; or offered in a time
+            // we know nothing of.
+            None => self.payment_proved(preimage),
         }
     }
 
@@ -206,7 +211,7 @@ impl Engine {
         }
     }
 
-    fn end_origin(&mut self, key: &HtlcKey) -> Option<Origin> {
+    pub(crate) fn end_origin(&mut self, key: &HtlcKey) -> Option<Origin> {
         let origin = self.origins.remove(key)?;
         self.batch.writes.delete(RowKey::Origin(*key));
         Some(origin)
@@ -244,7 +249,7 @@ impl Engine {
     }
 
     /// Ends a forward in the books.
-    fn close_forward(&mut self, key: HtlcKey, fulfilled: bool) -> Option<Forward> {
+    pub(crate) fn close_forward(&mut self, key: HtlcKey, fulfilled: bool) -> Option<Forward> {
         let forward = self.forwards.remove(&key)?;
         let row = ForwardRow {
             incoming: key,

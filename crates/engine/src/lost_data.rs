@@ -3,12 +3,12 @@
 
 use std::collections::BTreeSet;
 
-use steward_channel::Input;
+use steward_channel::{Channel, Input};
 use steward_wire::{NodeId, PaymentHash};
 
 use crate::engine::Engine;
 use crate::io::Level;
-use crate::row::{HtlcKey, Origin, PaymentStatus};
+use crate::row::{HtlcKey, Origin};
 
 /// Code 0010 of protocol.md section 3.9: the two sides' states cannot be reconciled.
 const STATES_DIFFER: u16 = 10;
@@ -59,6 +59,12 @@ impl Engine {
     /// Suspended before the states were compared, or because they differ.
     pub(crate) fn suspended_at_start(&mut self, peer: NodeId, code: Option<u16>) {
         self.confirmation.taken_over.remove(&peer);
+        let channel = self.channels.get(&peer).map(|entry| &entry.channel);
+        let suspension = channel.and_then(Channel::suspension);
+        // A peer's word alone stops no HTLC of others.
+        if suspension.is_some_and(|own| own.by_us && own.code == Some(STATES_DIFFER)) {
+            self.hold_forwards_to(peer);
+        }
         if !self.confirmation.awaited.remove(&peer) {
             return;
         }
@@ -74,6 +80,7 @@ impl Engine {
         self.batch.log(Level::Error, "data_lost", peer, text);
         self.confirmation.taken_over.insert(peer);
         self.give_up_knowing();
+        self.hold_forwards_to(peer);
     }
 
     /// True while HTLCs come in that an earlier self may have carried on.
@@ -81,8 +88,22 @@ impl Engine {
         self.confirmation.taken_over.contains(peer)
     }
 
+    /// HTLCs found at start that seem never to have been offered to this peer.
+    fn hold_forwards_to(&mut self, next: NodeId) {
+        let waiting = self.deferred.iter().filter(|(_, to)| **to == Some(next));
+        let held: Vec<HtlcKey> = waiting.map(|(key, _)| *key).collect();
+        for key in held {
+            self.deferred.remove(&key);
+            self.hold_unknown_forward(key);
+        }
+    }
+
     /// Whether it was carried on, and with what success, is for people to find out.
     pub(crate) fn hold_unknown_forward(&mut self, key: HtlcKey) {
+        let Some(entry) = self.channels.get(&key.peer) else { return };
+        if !entry.channel.incoming_htlcs().any(|htlc| htlc.htlc.id == key.id) {
+            return;
+        }
         let text = format!("HTLC {} may have been forwarded before our data was lost", key.id);
         self.batch.log(Level::Error, "forward_unknown", key.peer, text);
         self.drive(key.peer, Input::Suspend);
@@ -93,28 +114,56 @@ impl Engine {
     pub(crate) fn outcome_unknown(&mut self, key: HtlcKey) {
         let text = format!("HTLC {} ended before our data was restored, nobody knows how", key.id);
         self.batch.log(Level::Error, "htlc_outcome_unknown", key.peer, text);
-        if let Some(Origin::Payment { payment_hash, .. }) = self.origins.get(&key).copied() {
-            self.mark_outcome_unknown(payment_hash);
+        match self.origins.get(&key).copied() {
+            // Its part stays pending. The id may come to stand for another HTLC.
+            Some(Origin::Payment { payment_hash, .. }) => {
+                self.end_origin(&key);
+                self.mark_outcome_unknown(payment_hash);
+            }
+            Some(Origin::Forward(incoming)) if self.is_out(&key) => {
+                // It does already.
+                self.end_origin(&key);
+                self.hold_unknown_forward(incoming);
+            }
+            Some(Origin::Forward(_)) | None => {}
         }
     }
 
-    /// Own HTLCs with this hash whose end we missed.
-    pub(crate) fn lost_htlcs(&self, hash: &PaymentHash) -> Vec<HtlcKey> {
-        let has_hash = |origin: &Origin| match origin {
-            Origin::Payment { payment_hash, .. } => payment_hash == hash,
-            Origin::Forward(key) => self.channels.get(&key.peer).is_some_and(|entry| {
+    /// Forwards with this hash that are held since we missed how they ended, by the HTLC we
+    /// offered.
+    pub(crate) fn held_forwards(&self, hash: &PaymentHash) -> Vec<HtlcKey> {
+        let has_hash = |key: &HtlcKey| {
+            self.channels.get(&key.peer).is_some_and(|entry| {
                 let mut incoming = entry.channel.incoming_htlcs();
                 incoming.any(|htlc| htlc.htlc.id == key.id && htlc.htlc.payment_hash == *hash)
-            }),
-        };
-        let is_out = |key: &HtlcKey| {
-            self.channels.get(&key.peer).is_some_and(|entry| {
-                let mut outgoing = entry.channel.outgoing_htlcs();
-                outgoing.any(|htlc| htlc.htlc.id == key.id && htlc.htlc.payment_hash == *hash)
             })
         };
-        let known = self.origins.iter().filter(|(key, origin)| has_hash(origin) && !is_out(key));
-        known.map(|(key, _)| *key).collect()
+        let is_held = |(key, origin): &(&HtlcKey, &Origin)| match origin {
+            Origin::Forward(incoming) => has_hash(incoming) && !self.is_out(key),
+            Origin::Payment { .. } => false,
+        };
+        self.origins.iter().filter(is_held).map(|(key, _)| *key).collect()
+    }
+
+    /// People have agreed on what the HTLCs of this channel were worth.
+    pub(crate) fn forget_held_forwards(&mut self, peer: &NodeId) {
+        let is_held = |(key, origin): &(&HtlcKey, &Origin)| {
+            matches!(origin, Origin::Forward(incoming) if incoming.peer == *peer)
+                && !self.is_out(key)
+        };
+        let held: Vec<HtlcKey> = self.origins.iter().filter(is_held).map(|(key, _)| *key).collect();
+        for key in held {
+            if let Some(Origin::Forward(incoming)) = self.end_origin(&key) {
+                self.close_forward(incoming, false);
+            }
+        }
+    }
+
+    /// True if an HTLC that we offered is in its channel.
+    pub(crate) fn is_out(&self, key: &HtlcKey) -> bool {
+        self.channels
+            .get(&key.peer)
+            .is_some_and(|entry| entry.channel.outgoing_htlcs().any(|htlc| htlc.htlc.id == key.id))
     }
 
     /// Payments that seemed never to have left may have left, and arrived, after all.
@@ -143,12 +192,4 @@ impl Engine {
             self.retry_or_end(payment_hash);
         }
     }
-}
-
-/// A payment that stays pending because nobody knows how it ended.
-pub(crate) const OUTCOME_UNKNOWN: &str = "outcome_unknown";
-
-/// True if this failure says so.
-pub(crate) fn is_unknown(status: PaymentStatus, failure: Option<&(String, String)>) -> bool {
-    status == PaymentStatus::Pending && failure.is_some_and(|(code, _)| code == OUTCOME_UNKNOWN)
 }

@@ -77,10 +77,13 @@ impl Engine {
         }
     }
 
-    /// True if an incoming HTLC of this channel was offered on and has not ended there.
+    /// True if an incoming HTLC of this channel was offered on and is still out there.
     fn carries_on_htlcs_of(&self, peer: &NodeId) -> bool {
-        let mut origins = self.origins.values().chain(self.unsent.values());
-        origins.any(|origin| matches!(origin, Origin::Forward(key) if key.peer == *peer))
+        let is_of_peer =
+            |origin: &Origin| matches!(origin, Origin::Forward(key) if key.peer == *peer);
+        // Of HTLCs lost with our data nothing more will be heard: people decide.
+        let mut sent = self.origins.iter().filter(|(key, _)| self.is_out(key));
+        sent.any(|(_, origin)| is_of_peer(origin)) || self.unsent.values().any(is_of_peer)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Payments out: routes asked for, parts offered, failures read, retries, the end told once.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use steward_channel::{AddRefusal, Failure as ChannelFailure, Input, NewHtlc, Phase};
 use steward_invoice::{HintHop, Invoice};
@@ -16,8 +16,7 @@ use crate::limits::{
     KEEP_ENDED_PAYMENTS_MS, MAX_ENDED_PAYMENTS, MAX_PAYMENT_ATTEMPTS, MAX_PENDING_PAYMENTS,
     MAX_WAITERS_PER_PAYMENT, PAYMENT_RETRY_MS, PAYMENT_WAIT_MS,
 };
-use crate::lost_data::{OUTCOME_UNKNOWN, is_unknown};
-use crate::row::{Origin, PartRow, PaymentRow, PaymentStatus, RowKey, Write};
+use crate::row::{OUTCOME_UNKNOWN, Origin, PartRow, PaymentRow, PaymentStatus, RowKey, Write};
 use crate::verdict::judge;
 
 /// What a new attempt needs. Gone after a restart: then nothing is retried.
@@ -84,6 +83,13 @@ struct Payment {
     is_hopeless: bool,
 }
 
+impl Payment {
+    /// Of all parts that are out, or may have been.
+    fn fee_msat(&self) -> u64 {
+        self.parts.values().fold(0, |sum, part| sum.saturating_add(part.fee_msat))
+    }
+}
+
 /// Payments that have not ended, and those that ended lately: asking again for one of them must
 /// not pay it again.
 #[derive(Debug, Default)]
@@ -146,7 +152,7 @@ impl Payments {
     /// True if nobody knows how the payment ended, since our data was an old copy.
     pub(crate) fn is_outcome_unknown(&self, hash: &PaymentHash) -> bool {
         let row = self.pending.get(hash).map(|payment| &payment.row);
-        row.is_some_and(|row| is_unknown(row.status, row.failure.as_ref()))
+        row.is_some_and(PaymentRow::is_outcome_unknown)
     }
 
     /// Payments, and their parts that were about to be sent or are out.
@@ -157,9 +163,9 @@ impl Payments {
 }
 
 impl Engine {
-    /// True if the payment has not ended: then `reply` is answered when it has.
+    /// True if the payment has not ended, but will: then `reply` is answered when it has.
     pub(crate) fn waits_for_end(&mut self, reply: ReplyId, row: &PaymentRow) -> bool {
-        if row.status != PaymentStatus::Pending {
+        if row.status != PaymentStatus::Pending || row.is_outcome_unknown() {
             return false;
         }
         let waiters = self.payments.waiters.entry(row.payment_hash).or_default();
@@ -340,31 +346,68 @@ impl Engine {
     /// The first preimage proves the payment; the other parts can only follow.
     pub(crate) fn part_paid(&mut self, hash: PaymentHash, part: u32, preimage: Preimage) {
         let Some(payment) = self.payments.pending.get_mut(&hash) else { return };
-        let in_flight_fee_msat = payment.parts.values().map(|part| part.fee_msat);
-        let fee_msat = in_flight_fee_msat.fold(0u64, u64::saturating_add);
+        let fee_msat = payment.fee_msat();
         let Some(mut row) = payment.parts.remove(&part) else { return };
         row.status = PaymentStatus::Complete;
         let path = row.path.clone();
         let amount_msat = row.amount_msat;
         self.batch.writes.put(RowKey::Part(hash, part), Write::Part(row));
         self.batch.act(Action::PathResult(PathResult { path, amount_msat, failed: None }));
-        if payment.row.status == PaymentStatus::Pending {
-            payment.row.status = PaymentStatus::Complete;
-            payment.row.preimage = Some(preimage);
-            payment.row.failure = None;
-            payment.row.fee_msat = fee_msat;
-            payment.row.ended_ms = Some(self.now_ms);
-            let row = payment.row.clone();
-            self.batch.writes.put(RowKey::Payment(hash), Write::Payment(row.clone()));
-            self.tell_waiters(&row);
-            self.notice(EventKind::PaymentSent {
-                payment_hash: hash,
-                preimage,
-                amount_msat: row.amount_msat,
-                fee_msat,
-            });
-        }
+        self.complete_payment(preimage, fee_msat);
         self.retry_or_end(hash);
+    }
+
+    /// The preimage of a payment whose end we missed, whatever way it came.
+    pub(crate) fn payment_proved(&mut self, preimage: Preimage) {
+        let hash = preimage.hash();
+        let Some(payment) = self.payments.pending.get(&hash) else { return };
+        if payment.row.is_outcome_unknown() {
+            let fee_msat = payment.fee_msat();
+            self.complete_payment(preimage, fee_msat);
+            self.retry_or_end(hash);
+        }
+    }
+
+    fn complete_payment(&mut self, preimage: Preimage, fee_msat: u64) {
+        let hash = preimage.hash();
+        let Some(payment) = self.payments.pending.get_mut(&hash) else { return };
+        if payment.row.status != PaymentStatus::Pending {
+            return;
+        }
+        let was_unknown = payment.row.is_outcome_unknown();
+        payment.row.status = PaymentStatus::Complete;
+        payment.row.preimage = Some(preimage);
+        payment.row.failure = None;
+        payment.row.fee_msat = fee_msat;
+        payment.row.ended_ms = Some(self.now_ms);
+        let row = payment.row.clone();
+        if was_unknown {
+            self.complete_lost_parts(hash);
+        }
+        self.batch.writes.put(RowKey::Payment(hash), Write::Payment(row.clone()));
+        self.tell_waiters(&row);
+        self.notice(EventKind::PaymentSent {
+            payment_hash: hash,
+            preimage,
+            amount_msat: row.amount_msat,
+            fee_msat,
+        });
+    }
+
+    /// Of parts that ended unseen nothing more will be heard.
+    fn complete_lost_parts(&mut self, hash: PaymentHash) {
+        let out: BTreeSet<Origin> =
+            self.origins.values().chain(self.unsent.values()).copied().collect();
+        let Some(payment) = self.payments.pending.get_mut(&hash) else { return };
+        let is_out = |part: u32| out.contains(&Origin::Payment { payment_hash: hash, part });
+        let (out, lost) =
+            std::mem::take(&mut payment.parts).into_iter().partition(|(part, _)| is_out(*part));
+        payment.parts = out;
+        let lost: BTreeMap<u32, PartRow> = lost;
+        for (part, row) in lost {
+            let row = PartRow { status: PaymentStatus::Complete, ..row };
+            self.batch.writes.put(RowKey::Part(hash, part), Write::Part(row));
+        }
     }
 
     /// A part that never left us.
@@ -429,7 +472,9 @@ impl Engine {
         let text = "our data was restored from an old copy: whether this was paid is not known";
         payment.row.failure = Some((OUTCOME_UNKNOWN.to_owned(), text.to_owned()));
         payment.is_hopeless = true;
-        self.batch.writes.put(RowKey::Payment(hash), Write::Payment(payment.row.clone()));
+        let row = payment.row.clone();
+        self.batch.writes.put(RowKey::Payment(hash), Write::Payment(row.clone()));
+        self.tell_waiters(&row);
     }
 
     pub(crate) fn retry_or_end(&mut self, hash: PaymentHash) {

@@ -84,7 +84,7 @@ pub struct PaymentRow {
     pub status: PaymentStatus,
     /// Proof of payment.
     pub preimage: Option<Preimage>,
-    /// Code and sentence, once failed.
+    /// Code and sentence: why it failed or, while pending, why its end is not known.
     pub failure: Option<(String, String)>,
     /// The invoice; empty for a keysend.
     pub bolt11: String,
@@ -93,6 +93,18 @@ pub struct PaymentRow {
     /// Unix time, milliseconds.
     pub ended_ms: Option<u64>,
 }
+
+impl PaymentRow {
+    /// True if it stays pending because nobody knows how it ended: our data was an old copy. Only
+    /// a preimage ends it.
+    pub fn is_outcome_unknown(&self) -> bool {
+        let code = self.failure.as_ref().map(|(code, _)| code.as_str());
+        self.status == PaymentStatus::Pending && code == Some(OUTCOME_UNKNOWN)
+    }
+}
+
+/// The failure of a payment whose end is not known.
+pub const OUTCOME_UNKNOWN: &str = "outcome_unknown";
 
 /// Table `payment_part`: one HTLC of a payment.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -17,13 +17,16 @@ pub(crate) struct Search {
     height: u32,
     /// A request that was not answered yet.
     is_running: bool,
+    /// The last height, of this run, at which no HTLC of ours was out: what earlier blocks
+    /// publish claims other HTLCs, perhaps of the same hash.
+    idle_height: u32,
 }
 
 impl Search {
     /// As found at start; a node that never searched begins with the best height it knew.
     pub(crate) fn resume(searched_height: u32, best_height: u32) -> Self {
         let height = if searched_height == 0 { best_height } else { searched_height };
-        Self { height, is_running: false }
+        Self { height, is_running: false, idle_height: 0 }
     }
 
     /// Blocks up to this height hold no preimage that we miss.
@@ -42,14 +45,18 @@ impl Engine {
             return self.note_searched(reached);
         }
         // What is published later than the last expiry claims nothing.
-        let last_expiry = self.awaited().map(|(_, htlc)| htlc.cltv_expiry).max().unwrap_or(0);
-        let to_height = self.height.min(last_expiry);
+        let last_expiry = self.awaited().map(|(_, htlc)| htlc.cltv_expiry).max();
+        if last_expiry.is_none() {
+            self.search.idle_height = self.height;
+        }
+        let to_height = self.height.min(last_expiry.unwrap_or(0));
         if reached >= to_height {
             return self.note_searched(self.height);
         }
         self.note_searched(reached);
         self.search.is_running = true;
-        let from_height = reached.saturating_add(1).saturating_sub(SEARCH_REORG_BLOCKS);
+        let again = reached.saturating_add(1).saturating_sub(SEARCH_REORG_BLOCKS);
+        let from_height = again.max(self.search.idle_height.saturating_add(1)).min(to_height);
         self.batch.act(Action::SearchBlocks { from_height, to_height });
     }
 
@@ -68,7 +75,7 @@ impl Engine {
     }
 
     /// A preimage learned outside any channel: from the chain or an operator. True if an HTLC of
-    /// ours waited for it.
+    /// ours, or a payment whose end we missed, waited for it.
     pub(crate) fn external_preimage(&mut self, preimage: Preimage) -> bool {
         let hash = preimage.hash();
         let outgoing: Vec<HtlcKey> = self
@@ -76,17 +83,19 @@ impl Engine {
             .filter(|(_, htlc)| htlc.payment_hash == hash)
             .map(|(key, _)| key)
             .collect();
-        let lost = self.lost_htlcs(&hash);
-        if outgoing.is_empty() && lost.is_empty() {
+        let held = self.held_forwards(&hash);
+        let is_wanted = !outgoing.is_empty() || !held.is_empty();
+        if !is_wanted && !self.payments.is_outcome_unknown(&hash) {
             return false;
         }
         self.learn(preimage);
-        for key in lost {
+        for key in held {
             self.htlc_fulfilled(key, preimage);
         }
         for key in outgoing {
             self.drive(key.peer, Input::ExternalFulfil { id: key.id, preimage });
         }
+        self.payment_proved(preimage);
         true
     }
 

@@ -11,6 +11,7 @@
 )]
 
 mod ask;
+mod copies;
 mod far_end;
 mod keys;
 mod net;

@@ -6,6 +6,7 @@ use bitcoin::Network as Chain;
 use bitcoin::hashes::{Hash, sha256};
 use steward_engine::config::Config;
 use steward_engine::io::{Action, ConnId, Event, Input, ReplyId};
+use steward_engine::row::WriteBatch;
 use steward_engine::{Command, Engine, Error, Keys, Reply};
 use steward_graph::Graph;
 use steward_store::{MemoryStore, Store};
@@ -26,6 +27,8 @@ pub(super) struct Link {
 pub struct Node {
     pub engine: Option<Engine>,
     pub store: MemoryStore,
+    /// What the store is made of.
+    pub(super) committed: Vec<WriteBatch>,
     pub config: Config,
     seed: u8,
     pub events: Vec<Event>,
@@ -66,6 +69,7 @@ impl Net {
             .map(|(index, config)| Node {
                 engine: None,
                 store: MemoryStore::new(),
+                committed: Vec::new(),
                 config,
                 seed: index as u8 + 1,
                 events: Vec::new(),
@@ -130,6 +134,7 @@ impl Net {
         let now_ms = self.now_ms;
         let n = &mut self.nodes[node];
         n.store = MemoryStore::new();
+        n.committed.clear();
         let keys = Box::new(TestKeys(n.seed));
         let snapshot = n.store.load(now_ms).unwrap();
         n.engine = Some(Engine::new(n.config.clone(), keys, snapshot, now_ms).unwrap());
@@ -244,6 +249,7 @@ impl Net {
         }
         let effects = engine.finish();
         n.store.commit(&effects.writes).unwrap();
+        n.committed.push(effects.writes);
         Some(effects.actions)
     }
 

@@ -1,0 +1,27 @@
+//! Disks that are lost, and old copies of them put back.
+
+use steward_engine::row::WriteBatch;
+use steward_store::{MemoryStore, Store};
+
+use super::net::Net;
+
+/// A copy of a node's store: all its commits.
+pub struct Copy(Vec<WriteBatch>);
+
+impl Net {
+    pub fn copy(&self, node: usize) -> Copy {
+        Copy(self.nodes[node].committed.clone())
+    }
+
+    /// The node stops and goes on from the copy. Nobody is connected to it.
+    pub fn revive(&mut self, node: usize, copy: &Copy) {
+        self.crash(node);
+        let n = &mut self.nodes[node];
+        n.committed.clone_from(&copy.0);
+        n.store = MemoryStore::new();
+        for batch in &n.committed {
+            n.store.commit(batch).unwrap();
+        }
+        self.start(node);
+    }
+}
