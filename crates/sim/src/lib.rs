@@ -12,8 +12,10 @@
 //! | `node`, `disk`, `link`, `chain` | what surrounds an engine |
 //! | `topology`, `route`, `traffic`, `operators` | who pays whom, and what people do |
 //! | `fault`, `inject` | what goes wrong |
+//! | `byzantine` | what hostile nodes say |
 //! | `oracle` | what must never be seen |
 //! | `mutation` | rules broken on purpose, to prove the oracles |
+//! | `serving` | the last payments among honest nodes |
 //! | `summary`, `trace` | what people get to read |
 #![forbid(unsafe_code)]
 #![allow(
@@ -22,6 +24,7 @@
     reason = "all indices are of the simulator's own making: a wrong one is a bug to stop at"
 )]
 
+mod byzantine;
 mod chain;
 mod disk;
 mod fault;
@@ -35,6 +38,7 @@ mod oracle;
 mod rng;
 mod route;
 mod schedule;
+mod serving;
 mod simulation;
 mod summary;
 mod topology;
@@ -42,9 +46,10 @@ mod trace;
 mod traffic;
 mod world;
 
+pub use byzantine::{Lie, LieCounts};
 pub use fault::{FaultCounts, FaultKind};
 pub use mutation::Mutation;
 pub use oracle::{Rule, Violation};
-pub use simulation::{Outcome, Size, simulate};
+pub use simulation::{Outcome, Size, simulate, simulate_lies};
 pub use summary::Summary;
 pub use trace::Trace;

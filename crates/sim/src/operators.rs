@@ -13,7 +13,9 @@ impl World {
     pub fn operators_look(&mut self) -> bool {
         let mut acted = false;
         for edge in 0..self.edges.len() {
-            if !self.is_left_alone(edge) {
+            // In the storm a liar is given a new chance, by honest books; in the end it is not.
+            let is_over = self.is_healing && self.is_hostile_edge(edge);
+            if !is_over && !self.is_left_alone(edge) {
                 acted |= self.propose(edge) | self.accept(edge);
             }
         }

@@ -3,6 +3,7 @@
 
 use steward_engine::Command;
 
+use crate::byzantine::{Lie, LieCounts};
 use crate::fault::FaultCounts;
 use crate::inject::MAX_BLOCKS_BEHIND;
 use crate::mutation::Mutation;
@@ -14,7 +15,7 @@ use crate::world::World;
 const MAX_STEPS: u64 = 400_000;
 /// Time a network gets to come to rest between two blocks, in milliseconds: more than any timer
 /// and any clock jump.
-const REST_MS: u64 = 1_300_000;
+pub(crate) const REST_MS: u64 = 1_300_000;
 /// Blocks mined while it heals: more than any HTLC's expiry is away.
 const MAX_HEALING_BLOCKS: u32 = 2_400;
 /// Rounds of overrides: an old error that crosses an override may need a second one.
@@ -48,6 +49,8 @@ pub struct Outcome {
     pub commits: u64,
     /// What went wrong on purpose.
     pub faults: FaultCounts,
+    /// What hostile nodes told.
+    pub lies: LieCounts,
     /// Equal for equal runs; zero without a trace.
     pub digest: u64,
     /// The rule that was broken, if one was.
@@ -59,21 +62,36 @@ pub struct Outcome {
 /// Runs one seed.
 pub fn simulate(seed: u64, size: Size, mutation: Option<Mutation>, trace: Trace) -> Outcome {
     let mut world = World::new(seed, mutation, trace);
-    let violation = world.live(size).err();
-    Outcome {
-        steps: world.steps,
-        htlc_steps: world.oracles.htlc_steps,
-        payments: world.traffic.started,
-        paid: world.paid_payments(),
-        commits: world.nodes.iter().map(|node| node.disk.commits).sum(),
-        faults: world.faults.clone(),
-        digest: world.trace.digest(),
-        violation,
-        last_lines: world.trace.last_lines().map(str::to_owned).collect(),
+    if mutation.is_none() {
+        world.corrupt(None);
     }
+    world.outcome(size)
+}
+
+/// Runs one seed with hostile nodes that tell these lies and no others.
+pub fn simulate_lies(seed: u64, size: Size, lies: &[Lie], trace: Trace) -> Outcome {
+    let mut world = World::new(seed, None, trace);
+    world.corrupt(Some(lies));
+    world.outcome(size)
 }
 
 impl World {
+    fn outcome(mut self, size: Size) -> Outcome {
+        let violation = self.live(size).err();
+        Outcome {
+            steps: self.steps,
+            htlc_steps: self.oracles.htlc_steps,
+            payments: self.traffic.started,
+            paid: self.paid_payments(),
+            commits: self.nodes.iter().map(|node| node.disk.commits).sum(),
+            faults: self.faults.clone(),
+            lies: self.lies.clone(),
+            digest: self.trace.digest(),
+            violation,
+            last_lines: self.trace.last_lines().map(str::to_owned).collect(),
+        }
+    }
+
     fn live(&mut self, size: Size) -> Result<(), Violation> {
         self.open_channels()?;
         self.suffer(size)?;
@@ -81,6 +99,8 @@ impl World {
         if let Some(saboteur) = &self.saboteur {
             saboteur.spoil_end(&mut self.nodes, &self.topology);
         }
+        rest::check(self)?;
+        self.serves_others()?;
         rest::check(self)
     }
 
@@ -124,6 +144,9 @@ impl World {
             }
             if self.rng.chance(4) {
                 self.operators_look();
+            }
+            if self.rng.chance(5) {
+                self.disturb();
             }
             if self.rng.chance(1) {
                 self.open_late();
@@ -183,15 +206,14 @@ impl World {
 
     /// HTLCs that are out and that nobody will settle but time.
     fn has_htlcs_to_expire(&self) -> bool {
-        self.nodes.iter().any(|node| {
-            node.disk
-                .channels()
-                .any(|(_, channel)| channel.outgoing_htlcs().any(|h| h.preimage.is_none()))
-        })
+        let trusted = (0..self.nodes.len()).filter(|node| !self.oracles.is_hostile(*node));
+        trusted
+            .flat_map(|node| self.nodes[node].disk.channels())
+            .any(|(_, channel)| channel.outgoing_htlcs().any(|htlc| htlc.preimage.is_none()))
     }
 
     /// Runs until nothing moves, for at least `ms` of simulated time.
-    fn come_to_rest(&mut self, ms: u64) -> Result<(), Violation> {
+    pub(crate) fn come_to_rest(&mut self, ms: u64) -> Result<(), Violation> {
         let until_ms = self.now_ms + ms;
         let first = self.steps;
         loop {

@@ -1,10 +1,13 @@
 //! The simulated world, and the single steps in which it moves: an engine handles what waits, a
 //! disk makes a batch durable, an action is carried out, a message arrives, a node starts.
 
+use std::collections::BTreeMap;
+
 use steward_engine::io::{Action, EventKind, Input, ReplyId};
 use steward_engine::row::{RowKey, Write};
 use steward_engine::{Command, ConnId, Engine};
 
+use crate::byzantine::{Liar, LieCounts};
 use crate::chain::Chain;
 use crate::fault::{FaultCounts, FaultKind};
 use crate::link::{Frame, Links};
@@ -21,6 +24,8 @@ use crate::traffic::Traffic;
 pub const START_MS: u64 = 1_790_000_000_000;
 /// A chain source that is silent for this long is stale beyond doubt, in milliseconds.
 const CERTAINLY_STALE_MS: u64 = 10_000;
+/// Once faults are over, nobody hurries back to a liar, in milliseconds.
+const PATIENCE_MS: u64 = 60_000;
 
 /// What the network does with one planned channel.
 #[derive(Clone, Copy, Debug, Default)]
@@ -53,6 +58,10 @@ pub struct World {
     pub traffic: Traffic,
     /// Who watches.
     pub oracles: Oracles,
+    /// Hostile nodes.
+    pub(crate) liars: BTreeMap<usize, Liar>,
+    /// What they told so far.
+    pub(crate) lies: LieCounts,
     /// What went wrong so far.
     pub faults: FaultCounts,
     /// Steps so far.
@@ -87,6 +96,8 @@ impl World {
             edges,
             links: Links::default(),
             traffic: Traffic::default(),
+            liars: BTreeMap::new(),
+            lies: LieCounts::new(),
             faults: FaultCounts::new(),
             steps: 0,
             trace,
@@ -131,7 +142,7 @@ impl World {
         n.engine = Some(engine);
         n.life += 1;
         n.wakeup_ms = Some(now_ms);
-        self.oracles.node_started(node, n.life);
+        self.oracles.node_started(node, n.life, &n.disk);
         Ok(())
     }
 
@@ -155,7 +166,7 @@ impl World {
                     n.stale_since_ms = is_stale.then(|| n.stale_since_ms.unwrap_or(now_ms));
                 }
                 Input::Frames { conn, frames } => {
-                    self.oracles.frames_handled(node, *conn, frames, &self.topology);
+                    self.oracles.frames_handled(node, *conn, frames, &n.disk, &self.topology);
                 }
                 _ => {}
             }
@@ -223,6 +234,7 @@ impl World {
             Action::Send { conn, frames } => {
                 self.trace.send(self.now_ms, node, &frames);
                 if !self.is_swallowed(node, conn, &frames) {
+                    let frames = self.twist(node, conn, frames);
                     self.links.send(conn, frames);
                 }
             }
@@ -231,10 +243,14 @@ impl World {
                 self.break_link(conn);
             }
             Action::Reply { reply, result } => self.replied(node, reply, result)?,
-            Action::FindRoute(request) => {
+            Action::FindRoute(mut request) => {
+                if self.is_healing {
+                    request.avoid.extend(self.hostile_channels());
+                }
                 let terms = self.saboteur.as_ref().map(|s| s.advertised(&self.topology));
                 let terms = terms.as_ref().unwrap_or(&self.topology);
-                let found = route::find(terms, node, &request, &mut self.rng);
+                let mut found = route::find(terms, node, &request, &mut self.rng);
+                found.iter_mut().for_each(|parts| self.cheat(node, parts));
                 self.nodes[node].inbox.push_back(Input::Route {
                     payment_hash: request.payment_hash,
                     attempt: request.attempt,
@@ -273,6 +289,7 @@ impl World {
         let count = most.min(end.queue.len());
         let frames: Vec<Frame> = end.queue.drain(..count).collect();
         let node = end.node;
+        self.overhear(node, conn, &frames);
         self.nodes[node].inbox.push_back(Input::Frames { conn, frames });
     }
 
@@ -287,7 +304,11 @@ impl World {
     pub fn break_link(&mut self, conn: ConnId) {
         let Some(edge) = self.links.get(conn).map(|end| end.edge) else { return };
         self.links.break_off(conn, self.now_ms, &mut self.rng);
-        let wait_ms = if self.rng.chance(700) { 0 } else { self.rng.below(10_000) };
+        let wait_ms = match self.rng.chance(700) {
+            true if self.is_healing && self.is_hostile_edge(edge) => PATIENCE_MS,
+            true => 0,
+            false => self.rng.below(10_000),
+        };
         self.edges[edge].connects_at_ms = self.now_ms + wait_ms;
     }
 

@@ -204,7 +204,7 @@ fn signed_incoming<'a>(disk: &'a Disk, key: &HtlcKey) -> Option<&'a UpdateAddHtl
 }
 
 /// An own HTLC that is out and has not expired.
-fn outgoing<'a>(disk: &'a Disk, key: &HtlcKey) -> Option<&'a UpdateAddHtlc> {
+pub(super) fn outgoing<'a>(disk: &'a Disk, key: &HtlcKey) -> Option<&'a UpdateAddHtlc> {
     let mut htlcs = disk.channel(&key.peer)?.outgoing_htlcs();
     htlcs.find(|htlc| htlc.htlc.id == key.id).map(|htlc| htlc.htlc)
 }

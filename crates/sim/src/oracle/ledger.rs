@@ -15,6 +15,7 @@ impl Oracles {
         peer: NodeId,
         before: Option<&Channel>,
         now: &Channel,
+        is_peer_hostile: bool,
     ) -> Result<(), Violation> {
         let (Some(before), Some(after)) = (before, now.state()) else { return Ok(()) };
         let Some(was) = before.state() else { return Ok(()) };
@@ -38,7 +39,10 @@ impl Oracles {
             expected_msat += if is_credited { i128::from(add.amount_msat) } else { 0 };
         }
         expected_msat -= i128::from(self.never_signed(node, peer, before, now));
-        if i128::from(after.local_balance_msat) != expected_msat {
+        let balance_msat = i128::from(after.local_balance_msat);
+        // A liar may fail what it was shown to have claimed: its own loss.
+        let is_gift = is_peer_hostile && balance_msat > expected_msat;
+        if balance_msat != expected_msat && !is_gift {
             let text = format!(
                 "its balance is {} msat after {}/{}, its HTLCs make it {expected_msat} msat",
                 after.local_balance_msat, after.local_updates, after.remote_updates
@@ -70,6 +74,9 @@ impl Oracles {
 
     /// The peer, or the chain, showed the preimage.
     fn was_paid(&self, node: usize, peer: NodeId, before: &Channel, add: &UpdateAddHtlc) -> bool {
+        if is_given_up(before, add.id) {
+            return false; // A preimage that comes later claims nothing.
+        }
         let key = HtlcKey { peer, id: add.id };
         let shown = self.books[node].shown.get(&key);
         let is_shown = shown.is_some_and(|preimage| preimage.hash() == add.payment_hash);
@@ -101,6 +108,13 @@ impl Oracles {
         }
         msat
     }
+}
+
+/// Expired, and failed back for good, although it is still in the signed state.
+pub(super) fn is_given_up(channel: &Channel, id: u64) -> bool {
+    let is_signed =
+        channel.state().is_some_and(|s| s.outgoing_htlcs.iter().any(|add| add.id == id));
+    is_signed && channel.outgoing_htlcs().all(|htlc| htlc.htlc.id != id)
 }
 
 /// A resize gives the host what the capacity gains.

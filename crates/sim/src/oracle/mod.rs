@@ -18,6 +18,7 @@ use crate::topology::Topology;
 
 mod durable;
 mod forwards;
+mod hostile;
 mod ledger;
 pub mod rest;
 mod states;
@@ -113,7 +114,9 @@ pub(crate) struct Books {
     pub(crate) failed: BTreeSet<HtlcKey>,
     /// Incoming HTLCs whose preimage it gave away.
     pub(crate) given: BTreeSet<HtlcKey>,
-    /// Own HTLCs for which a preimage, right or wrong, arrived last.
+    /// The same from a liar, not on the disk so far.
+    pub(crate) heard: BTreeMap<HtlcKey, Preimage>,
+    /// Own HTLCs whose preimage arrived while they were out.
     pub(crate) shown: BTreeMap<HtlcKey, Preimage>,
     /// Own HTLCs that ended: true if they were paid.
     pub(crate) ended_out: BTreeMap<HtlcKey, bool>,
@@ -125,6 +128,20 @@ pub(crate) struct Books {
     life: u64,
     /// As it stored it last.
     height: u32,
+}
+
+impl Books {
+    /// What a liar said counts once it is learned.
+    fn learn_heard(&mut self, disk: &Disk) {
+        let shown = &mut self.shown;
+        self.heard.retain(|key, preimage| {
+            let is_learned = durable::is_preimage_stored(disk, &preimage.hash());
+            if is_learned {
+                shown.insert(*key, *preimage);
+            }
+            !is_learned
+        });
+    }
 }
 
 /// One end of a connection.
@@ -167,13 +184,21 @@ impl Oracles {
         self.hostile.contains(&node)
     }
 
+    pub(crate) fn is_hostile_peer(&self, node: usize, peer: &NodeId, topology: &Topology) -> bool {
+        let edge = topology.edge_with(node, peer);
+        edge.is_some_and(|(_, edge)| self.is_hostile(edge.other(node)))
+    }
+
     pub(crate) fn connected(&mut self, edge: usize, conn: ConnId, far: ConnId) {
         self.lines.insert(conn, Line { edge, far, framing: None });
         self.lines.insert(far, Line { edge, far: conn, framing: None });
     }
 
-    pub(crate) fn node_started(&mut self, node: usize, life: u64) {
-        self.books[node].life = life;
+    pub(crate) fn node_started(&mut self, node: usize, life: u64, disk: &Disk) {
+        let books = &mut self.books[node];
+        books.life = life;
+        // A preimage that was lost with its batch was never shown.
+        books.shown.retain(|_, preimage| durable::is_preimage_stored(disk, &preimage.hash()));
     }
 
     /// An engine gets frames: what the oracles learn from what a peer says.
@@ -182,6 +207,7 @@ impl Oracles {
         node: usize,
         conn: ConnId,
         frames: &[Frame],
+        disk: &Disk,
         topology: &Topology,
     ) {
         let Some(line) = self.lines.get(&conn) else { return };
@@ -191,9 +217,18 @@ impl Oracles {
             let message = framing::decode(&mut shown_by_peer, *message_type, payload);
             let Ok(Some(message)) = message else { continue };
             self.htlc_steps += u64::from(is_htlc_update(&message));
-            if let Message::UpdateFulfillHtlc(fulfil) = message {
-                self.books[node].shown.insert(HtlcKey { peer, id: fulfil.id }, fulfil.preimage);
+            let Message::UpdateFulfillHtlc(fulfil) = message else { continue };
+            let key = HtlcKey { peer, id: fulfil.id };
+            // Of several, the right one counts, and only while the HTLC is out.
+            let hash = forwards::outgoing(disk, &key).map(|add| add.payment_hash);
+            if hash != Some(fulfil.preimage.hash()) {
+                continue;
             }
+            // A liar may show it too late, or where nobody listens.
+            let is_hostile = self.is_hostile_peer(node, &peer, topology);
+            let books = &mut self.books[node];
+            let heard = if is_hostile { &mut books.heard } else { &mut books.shown };
+            heard.insert(key, fulfil.preimage);
         }
     }
 
@@ -211,12 +246,18 @@ impl Oracles {
             return Ok(());
         }
         self.one_writer(node, batch)?;
+        self.books[node].learn_heard(disk);
         self.height_is_true(node, batch, chain)?;
         for (peer, before) in changed {
-            let Some(now) = disk.channel(peer) else { continue };
+            let Some(now) = disk.channel(peer) else {
+                hostile::may_forget(node, before.as_ref())?;
+                continue;
+            };
+            let is_hostile = self.is_hostile_peer(node, peer, topology);
             self.suspended_for_cause(node, *peer, before.as_ref(), now, topology)?;
-            self.state_changed(node, *peer, before.as_ref(), now)?;
-            self.htlcs_ended(node, *peer, before.as_ref(), now)?;
+            self.state_changed(node, *peer, before.as_ref(), now, is_hostile)?;
+            self.htlcs_ended(node, *peer, before.as_ref(), now, is_hostile)?;
+            hostile::evidence_is_kept(node, peer, before.as_ref(), now, batch, disk)?;
             durable::preimages_kept(node, now, disk)?;
         }
         self.origins_written(node, batch, disk, topology)?;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use steward_channel::Channel;
 use steward_engine::row::{Origin, PaymentStatus, RowKey, Write};
 
-use super::{Rule, Violation};
+use super::{Rule, Violation, hostile};
 use crate::world::World;
 
 /// All oracles for a network at rest.
@@ -18,6 +18,8 @@ pub fn check(world: &World) -> Result<(), Violation> {
             payments_ended(world, node)?;
             nothing_given_away(world, node)?;
             nothing_left(world, node)?;
+            hostile::claims_are_provable(world, node)?;
+            hostile::evidence_is_bounded(world, node)?;
         }
     }
     for edge in 0..world.topology.edges.len() {
@@ -71,7 +73,8 @@ fn nothing_given_away(world: &World, node: usize) -> Result<(), Violation> {
         }
         match books.origins.get(out) {
             Some(Origin::Forward(incoming)) => {
-                if books.ended_in.get(incoming) != Some(&true) {
+                let is_paid = books.ended_in.get(incoming) == Some(&true);
+                if !is_paid && !hostile::is_provable(world, node, incoming) {
                     let (out, incoming) = (out.id, incoming.id);
                     return broken(format!("it paid HTLC {out} and was not paid HTLC {incoming}"));
                 }
@@ -88,7 +91,8 @@ fn nothing_given_away(world: &World, node: usize) -> Result<(), Violation> {
         }
     }
     for incoming in &books.given {
-        if books.ended_in.get(incoming) != Some(&true) {
+        let is_paid = books.ended_in.get(incoming) == Some(&true);
+        if !is_paid && !hostile::is_provable(world, node, incoming) {
             return broken(format!("it gave the preimage of HTLC {} for nothing", incoming.id));
         }
     }
@@ -100,6 +104,8 @@ fn nothing_left(world: &World, node: usize) -> Result<(), Violation> {
     for (key, _) in world.nodes[node].disk.rows() {
         let left = match key {
             RowKey::Origin(key) => format!("the origin of HTLC {}", key.id),
+            // A liar that is suspended, or does not listen, is not told.
+            RowKey::Outbox(key) if hostile::held_by_liar(world, node, key).is_some() => continue,
             RowKey::Outbox(key) => format!("a settlement of HTLC {}", key.id),
             _ => continue,
         };

@@ -11,7 +11,7 @@ use crate::topology::Topology;
 
 /// Codes of suspensions that need no bug: an HTLC that timed out, a preimage from outside, an
 /// operator's wish.
-const EXPLAINED_CODES: [u16; 3] = [5, 6, 8];
+pub(super) const EXPLAINED_CODES: [u16; 3] = [5, 6, 8];
 
 impl Oracles {
     /// A channel's durable record changed.
@@ -21,9 +21,10 @@ impl Oracles {
         peer: NodeId,
         before: Option<&Channel>,
         now: &Channel,
+        is_peer_hostile: bool,
     ) -> Result<(), Violation> {
         if let Some(before) = before {
-            self.unfrozen(node, peer, before, now)?;
+            self.unfrozen(node, peer, before, now, is_peer_hostile)?;
             frozen(node, before, now)?;
         }
         let Some(state) = now.state() else { return Ok(()) };
@@ -55,14 +56,19 @@ impl Oracles {
         peer: NodeId,
         before: &Channel,
         now: &Channel,
+        is_peer_hostile: bool,
     ) -> Result<(), Violation> {
         let Some(suspension) = before.suspension() else { return Ok(()) };
-        if now.suspension().is_some() {
+        let sighash = |channel: &Channel| channel.state().map(LastCrossSignedState::sighash);
+        if sighash(before) != sighash(now) {
+            // The next error may have come in the same batch.
+            self.books[node].overrides.insert(peer, sighash(now));
             return Ok(());
         }
-        let sighash = |channel: &Channel| channel.state().map(LastCrossSignedState::sighash);
-        let agreed = self.books[node].overrides.insert(peer, sighash(now));
-        if sighash(before) != sighash(now) || (agreed == Some(sighash(now)) && !suspension.by_us) {
+        // A liar on an old disk may even propose the state that is in force.
+        let is_agreed =
+            is_peer_hostile || self.books[node].overrides.get(&peer) == Some(&sighash(now));
+        if now.suspension().is_some() || (is_agreed && !suspension.by_us) {
             return Ok(());
         }
         let text = "a suspended channel goes on without an override";

@@ -1,0 +1,126 @@
+//! What must hold against a peer that keeps no rule: its misdeeds are on record, what it owes can
+//! be proved to anyone, and it cannot fill the disk.
+
+use steward_channel::{Channel, IncomingHtlc, IncomingSettlement};
+use steward_engine::Keys;
+use steward_engine::row::{HtlcKey, Origin, RowKey, Settlement, Write};
+use steward_wire::{NodeId, Snapshot};
+
+use super::durable::is_preimage_stored;
+use super::states::EXPLAINED_CODES;
+use super::{Rule, Violation};
+use crate::disk::Disk;
+use crate::node::Batch;
+use crate::world::World;
+
+/// Messages kept as evidence in one connection, as the channel promises.
+const MAX_EVIDENCE: usize = steward_channel::limits::MAX_EVIDENCE_PER_CONNECTION as usize;
+
+/// Who suspends a channel over a message has that message on its disk.
+pub(super) fn evidence_is_kept(
+    node: usize,
+    peer: &NodeId,
+    before: Option<&Channel>,
+    now: &Channel,
+    batch: &Batch,
+    disk: &Disk,
+) -> Result<(), Violation> {
+    let own_fault = |channel: &Channel| channel.suspension().filter(|fault| fault.by_us);
+    let Some(fault) = own_fault(now) else { return Ok(()) };
+    let is_old = before.is_some_and(|before| own_fault(before).is_some());
+    if is_old || fault.code.is_some_and(|code| EXPLAINED_CODES.contains(&code)) {
+        return Ok(());
+    }
+    let mut written = batch.writes.iter().map(|(_, write)| write);
+    if written.any(|write| is_evidence(write, peer)) || evidence(disk, peer) >= MAX_EVIDENCE {
+        return Ok(());
+    }
+    let text = format!("it suspended over {:?} and kept no evidence", fault.text);
+    Err(Violation::new(Rule::StatesOnlyGrow, node, text))
+}
+
+/// A channel that was open once is never gone.
+pub(super) fn may_forget(node: usize, before: Option<&Channel>) -> Result<(), Violation> {
+    if before.and_then(Channel::state).is_none() {
+        return Ok(());
+    }
+    Err(Violation::new(Rule::StatesOnlyGrow, node, "it forgot an open channel"))
+}
+
+/// Every state it holds with a liar convinces anyone; and what it paid on, or showed the preimage
+/// of, it was paid or can still claim.
+pub(super) fn claims_are_provable(world: &World, node: usize) -> Result<(), Violation> {
+    let n = &world.nodes[node];
+    for (peer, channel) in n.disk.channels() {
+        if !world.oracles.is_hostile_peer(node, peer, &world.topology) {
+            continue;
+        }
+        let is_client = channel.local() != n.keys.node_id();
+        let key = if is_client { n.keys.towards_host(peer) } else { n.keys.node() };
+        let state = channel.export(&key);
+        let is_proof = |state| {
+            let proof = Snapshot { node_id_a: channel.local(), node_id_b: *peer, state };
+            proof.verify().is_some()
+        };
+        if state.is_some_and(|state| !is_proof(state)) {
+            let text = "its state with a hostile peer proves nothing";
+            return Err(Violation::new(Rule::StatesOnlyGrow, node, text));
+        }
+        for htlc in channel.outgoing_htlcs().filter(|htlc| htlc.preimage.is_some()) {
+            let out = HtlcKey { peer: *peer, id: htlc.htlc.id };
+            let books = &world.oracles.books[node];
+            let Some(Origin::Forward(incoming)) = books.origins.get(&out) else { continue };
+            let is_paid = books.ended_in.get(incoming) == Some(&true);
+            if !is_paid && !is_provable(world, node, incoming) {
+                let text = format!("it owes HTLC {} and can claim nothing for it", out.id);
+                return Err(Violation::new(Rule::MoneyIsConserved, node, text));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A liar does not sign, but has signed this HTLC, and its preimage is given or waits for the liar
+/// to listen: that is a claim.
+pub(super) fn is_provable(world: &World, node: usize, incoming: &HtlcKey) -> bool {
+    let disk = &world.nodes[node].disk;
+    let Some(htlc) = held_by_liar(world, node, incoming) else { return false };
+    let is_given = matches!(htlc.settlement, Some(IncomingSettlement::Fulfil(_)));
+    let waits = disk.row(&RowKey::Outbox(*incoming));
+    let is_waiting = matches!(waits, Some(Write::Outbox(Settlement::Fulfil(_))));
+    (is_given || is_waiting) && is_preimage_stored(disk, &htlc.htlc.payment_hash)
+}
+
+/// An HTLC of a liar that is still in the signed state.
+pub(super) fn held_by_liar<'a>(
+    world: &'a World,
+    node: usize,
+    key: &HtlcKey,
+) -> Option<IncomingHtlc<'a>> {
+    let channel = world.nodes[node].disk.channel(&key.peer)?;
+    let mut htlcs = channel.incoming_htlcs();
+    let htlc = htlcs.find(|htlc| htlc.htlc.id == key.id)?;
+    world.oracles.is_hostile_peer(node, &key.peer, &world.topology).then_some(htlc)
+}
+
+/// However much a peer sends, only so much of it is kept.
+pub(super) fn evidence_is_bounded(world: &World, node: usize) -> Result<(), Violation> {
+    for (edge, plan) in world.topology.edges_of(node) {
+        let kept = evidence(&world.nodes[node].disk, &plan.peer_of(node));
+        let connections = world.oracles.lines.values().filter(|line| line.edge == edge).count() / 2;
+        if kept > connections * MAX_EVIDENCE {
+            let text = format!("it keeps {kept} messages of {connections} connections");
+            return Err(Violation::new(Rule::Rest, node, text));
+        }
+    }
+    Ok(())
+}
+
+fn evidence(disk: &Disk, peer: &NodeId) -> usize {
+    let rows = disk.rows().filter(|(key, _)| matches!(key, RowKey::Evidence(_)));
+    rows.filter(|(_, write)| is_evidence(write, peer)).count()
+}
+
+fn is_evidence(write: &Write, peer: &NodeId) -> bool {
+    matches!(write, Write::Evidence(row) if row.peer == *peer)
+}
