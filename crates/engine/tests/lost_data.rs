@@ -14,6 +14,8 @@ use steward_invoice::{HintHop, parse};
 use steward_wire::{NodeId, PaymentHash, ShortChannelId};
 
 const AMOUNT_MSAT: u64 = 10_000_000;
+/// Of one hop.
+const FEE_MSAT: u64 = 11_000;
 
 /// Longer than anything waits after a start.
 const A_WHILE_MS: u64 = 31_000;
@@ -149,6 +151,9 @@ fn a_payment_whose_id_became_another_payments_is_not_proved_by_that_one() {
     reconnect(&mut net, &[(2, 0)]);
     assert!(net.was_received(2, other.payment_hash));
     assert_outcome_unknown(&mut net, 1, lost.payment_hash);
+    submit(&mut net, 1, &lost).unwrap();
+    let proved = net.payment(1, lost.payment_hash);
+    assert_eq!((proved.preimage, proved.fee_msat), (Some(lost.preimage), FEE_MSAT));
 }
 
 /// 2 pays 0 over 1, which is a client of 0 and the host of 2.

@@ -241,7 +241,7 @@ pub fn payments(payments: &Payments) -> String {
         .map(|payment| {
             format!(
                 "{:<8}  {}  {}, fee {}",
-                payment_state(payment.status),
+                payment_outcome(payment),
                 payment.payment_hash,
                 msat(payment.amount_msat),
                 msat(payment.fee_msat)
@@ -255,7 +255,7 @@ pub fn payments(payments: &Payments) -> String {
 /// One payment.
 pub fn payment(payment: &Payment) -> String {
     let mut lines = vec![
-        format!("{}: {}", payment_state(payment.status), msat(payment.amount_msat)),
+        format!("{}: {}", payment_outcome(payment), msat(payment.amount_msat)),
         format!("fee           {}", msat(payment.fee_msat)),
         format!("payment hash  {}", payment.payment_hash),
     ];
@@ -265,8 +265,16 @@ pub fn payment(payment: &Payment) -> String {
     if let Some(failure) = &payment.failure {
         lines.push(format!("failure       {} ({})", failure.message, failure.code));
     }
-    if payment.status == PaymentState::Pending {
-        lines.push("It goes on; do not pay by other means before it has ended.".to_owned());
+    match (payment.status, &payment.failure) {
+        (PaymentState::Pending, None) => {
+            lines.push("It goes on; do not pay by other means before it has ended.".to_owned());
+        }
+        (PaymentState::Pending, Some(_)) => lines.push(
+            "Ask the payee. If it was paid, hand in the proof with `steward preimage`; do not pay by \
+             other means before you know."
+                .to_owned(),
+        ),
+        _ => {}
     }
     lines.join("\n")
 }
@@ -304,6 +312,14 @@ fn phase(phase: Phase) -> &'static str {
         Phase::Active => "active",
         Phase::Suspended => "suspended: no new payments until a person acts",
     }
+}
+
+/// How far it has come, for people: pending with a failure, nobody knows.
+fn payment_outcome(payment: &Payment) -> &'static str {
+    if payment.status == PaymentState::Pending && payment.failure.is_some() {
+        return "unknown";
+    }
+    payment_state(payment.status)
 }
 
 fn payment_state(state: PaymentState) -> &'static str {

@@ -31,7 +31,8 @@ pub struct Payment {
     pub max_fee_msat: u64,
     /// The proof of payment, once complete.
     pub preimage: Option<String>,
-    /// Why it failed, once it has.
+    /// Why it failed, once it has. While pending: `outcome_unknown`, if our data was restored from an
+    /// old copy and nobody knows how the payment ended; handing in its preimage ends it.
     pub failure: Option<PaymentFailure>,
     /// The invoice; absent if it was paid without one.
     pub bolt11: Option<String>,

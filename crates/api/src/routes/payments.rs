@@ -67,7 +67,8 @@ pub(crate) async fn list(
     }))
 }
 
-/// One payment with its parts; with `wait_ms`, once it has ended.
+/// One payment with its parts; with `wait_ms`, once it has ended. One whose outcome is unknown is
+/// not waited for.
 #[utoipa::path(get, path = "/v1/payments/{payment_hash}", tag = "payments",
     params(("payment_hash" = String, Path, description = "Its name."), WaitQuery),
     responses((status = 200, body = PaymentDetails), Errors))]
@@ -79,7 +80,9 @@ pub(crate) async fn show(
     let wait = wait(query.wait_ms, 0)?;
     let mut events = shared.backend.events();
     let payment = stored(&shared, hash).await?;
-    if payment.payment.status != PaymentStatus::Pending || wait.is_zero() {
+    let will_end =
+        payment.payment.status == PaymentStatus::Pending && !payment.payment.is_outcome_unknown();
+    if !will_end || wait.is_zero() {
         return Ok(Json(payment.into()));
     }
     wait_for_event(&shared, &mut events, wait, |kind| match kind {

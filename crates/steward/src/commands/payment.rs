@@ -53,7 +53,7 @@ pub(super) fn show(context: &Context, hash: &str) -> Result<(), Failure> {
 fn watch(context: &Context, client: &Client, payment: Payment) -> Result<(), Failure> {
     let deadline = Instant::now() + MAX_PAYMENT_WATCH;
     let mut payment = payment;
-    while payment.status == PaymentState::Pending && Instant::now() < deadline {
+    while is_under_way(&payment) && Instant::now() < deadline {
         context.output.progress(&format!(
             "{} are on their way, fee so far {}; still waiting (Ctrl-C ends the waiting, not the payment)",
             Amount::from_msat(payment.amount_msat),
@@ -63,7 +63,7 @@ fn watch(context: &Context, client: &Client, payment: Payment) -> Result<(), Fai
         let details: PaymentDetails = client.get(&path, &[("wait_ms", wait_ms().to_string())])?;
         payment = details.payment;
     }
-    if payment.status != PaymentState::Failed {
+    if payment.status == PaymentState::Complete || is_under_way(&payment) {
         return context.output.answer(&payment, render::payment);
     }
     if context.output.is_json() {
@@ -72,11 +72,21 @@ fn watch(context: &Context, client: &Client, payment: Payment) -> Result<(), Fai
     Err(failed(&payment).in_answer())
 }
 
+/// Pending with a failure, nobody knows how it ended: there is nothing to wait for.
+fn is_under_way(payment: &Payment) -> bool {
+    payment.status == PaymentState::Pending && payment.failure.is_none()
+}
+
 fn failed(payment: &Payment) -> Failure {
     let (code, reason) = match &payment.failure {
         Some(failure) => (failure.code.as_str(), failure.message.as_str()),
         None => ("payment_failed", "no reason was given"),
     };
+    if payment.status == PaymentState::Pending {
+        let hint = "ask the payee; if it was paid, hand in the proof with `steward preimage`, and \
+                    never pay it by other means before you know";
+        return Failure::new(code, format!("the payment may have been made: {reason}"), hint);
+    }
     Failure::new(
         code,
         format!("the payment failed, nothing was paid: {reason}"),
