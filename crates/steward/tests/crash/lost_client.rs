@@ -59,6 +59,8 @@ fn a_payment_in_flight_in_the_copy_that_succeeded_afterwards_is_not_called_faile
     let copy = DatabaseCopy::take(&mut network, ALICE);
     network.signal(BOB, "CONT");
     assert_ends_complete(&network, &invoice);
+    // Before both have signed it the host would show the preimage again.
+    oracle::await_settled(&network, &[ALICE, BOB]);
 
     assert!(copy.revive(&mut network, ALICE));
     assert_goes_on_from_the_hosts_state(&network);
