@@ -85,6 +85,9 @@ pub struct Channel {
     pub(crate) peer_spoke: bool,
     /// The peer showed a signed state on this connection: it has a record of the channel.
     pub(crate) peer_has_record: bool,
+    /// An override came into force on this connection: what the peer sent before it knew may
+    /// still arrive.
+    pub(crate) overridden_here: bool,
     /// All that an earlier connection may have lost was sent again on this one.
     pub(crate) greeted: bool,
     /// Settlements without an id yet, by the incoming HTLC's id.
@@ -188,6 +191,7 @@ impl Channel {
             evidence_kept: 0,
             peer_spoke: false,
             peer_has_record: false,
+            overridden_here: false,
             greeted: false,
             waiting_settlements: BTreeMap::new(),
             waiting_adds: VecDeque::new(),
@@ -271,6 +275,7 @@ impl Channel {
         self.link = Link::Down;
         self.peer_spoke = false;
         self.peer_has_record = false;
+        self.overridden_here = false;
         self.greeted = false;
         self.evidence_kept = 0;
         if self.signed.is_none() {

@@ -123,6 +123,9 @@ impl Channel {
         ) else {
             return;
         };
+        if update.local_updates < signed.remote_updates && self.overridden_here {
+            return; // Given before the peer knew that the override is in force.
+        }
         if update.local_updates < signed.remote_updates {
             let what = "a signature on a lower state than one signed before";
             self.keep(what, &Message::StateUpdate(update), out);

@@ -198,8 +198,10 @@ impl Channel {
         let state = received.reverse();
         let incoming = state.incoming_htlcs.clone();
         let has_htlcs = !incoming.is_empty() || !state.outgoing_htlcs.is_empty();
+        // A first state is only an opening whose last message we missed.
+        let is_used = (state.local_updates, state.remote_updates) != (0, 0);
         self.open_with(state, out);
-        out.push(Output::DataLost);
+        out.extend(is_used.then_some(Output::DataLost));
         if self.role == Role::Host && has_htlcs {
             // We may have carried them on, and been paid or not: only people can find out.
             let text = "the channel was taken over with HTLCs in flight";

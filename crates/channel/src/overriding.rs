@@ -62,7 +62,8 @@ impl Channel {
         }
         let next = |highest| counter_after(highest, 1).ok_or(CommandRefusal::CountersExhausted);
         let mut proposal = StateOverride {
-            block_day: block_day(env),
+            // The client's chain may have been ahead of ours when we both signed last.
+            block_day: block_day(env).max(base.block_day),
             local_balance_msat,
             local_updates: next(self.highest.0)?,
             remote_updates: next(self.highest.1)?,
@@ -157,6 +158,7 @@ impl Channel {
         }
         let Some(state) = self.complete_state(env) else { return };
         out.push(Output::Send(state_update(&state)));
+        self.overridden_here = true;
         if let Some(fault) = &self.own_error {
             // What we found since then stands. The host must know both.
             let error = self.error_message(fault.data());
@@ -240,6 +242,7 @@ impl Channel {
         self.peer_error = None;
         self.highest = (0, 0);
         self.override_proposal = None;
+        self.overridden_here = true;
         self.resize_proposal = None;
         self.at_risk.clear();
         self.bad_signatures = 0;

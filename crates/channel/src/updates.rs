@@ -83,6 +83,10 @@ impl Channel {
             return;
         }
         let Some(htlc) = self.own_htlc(fulfil.id) else {
+            // Repeated by a peer that does not know that it was signed away, or overridden.
+            if self.overridden_here || self.phase() != Phase::Active {
+                return;
+            }
             return self.refuse_settlement("fulfil of an unknown HTLC", fulfil, out);
         };
         if fulfil.preimage.hash() != htlc.payment_hash {

@@ -288,3 +288,16 @@ fn the_hosts_policy_is_taken_only_with_its_signature() {
     pair.restart(Bob);
     assert_eq!(pair.channel(Bob).peer_policy(), Some(&policy));
 }
+
+#[test]
+fn an_opening_whose_last_message_was_missed_is_no_lost_data() {
+    let mut pair = Pair::open();
+    pair.disconnect();
+    let (alice, bob) = (pair.channel(Alice).local(), pair.channel(Bob).local());
+    pair.bob.channel = Channel::client(bob, alice, refund_script(), vec![]);
+    pair.clear();
+    pair.connect();
+    pair.run();
+    assert_eq!(pair.phases(), (Phase::Active, Phase::Active));
+    assert!(!pair.events(Bob).contains(&Output::DataLost));
+}

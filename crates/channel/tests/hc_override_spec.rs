@@ -257,3 +257,31 @@ fn a_client_that_is_suspended_again_still_tells_that_it_had_accepted() {
     pair.run();
     assert_overridden(&pair);
 }
+
+#[test]
+fn what_the_host_repeats_before_it_knows_of_the_acceptance_does_no_harm() {
+    let mut pair = Pair::funded(500_000);
+    let id = pair.add_and_run(Bob, 100_000, 1);
+    suspend(&mut pair);
+    pair.fulfil(Alice, id, 1);
+    propose(&mut pair);
+    pair.run();
+    pair.give(Bob, Input::AcceptOverride);
+    pair.restart(Bob); // The acceptance is stored and was never sent.
+    pair.clear();
+    pair.connect();
+    pair.run();
+    assert!(!pair.events(Bob).iter().any(|event| matches!(event, Output::Evidence(_))));
+    assert_overridden(&pair);
+}
+
+#[test]
+fn a_host_whose_chain_is_behind_proposes_no_earlier_day_than_was_signed() {
+    let mut pair = Pair::funded(500_000);
+    pair.set_height_of(Bob, HEIGHT + 144);
+    pair.add_and_run(Bob, 100_000, 1);
+    suspend(&mut pair);
+    propose(&mut pair);
+    let signed_day = pair.state(Alice).block_day;
+    assert!(pair.channel(Alice).pending_override().unwrap().block_day >= signed_day);
+}

@@ -294,10 +294,11 @@ fn a_wrong_preimage_suspends_and_is_kept() {
 fn evidence_of_one_connection_is_bounded() {
     let mut pair = Pair::open();
     let channel_id = pair.alice.channel.channel_id();
-    for id in 0..1_000 {
+    let id = pair.add_and_run(Alice, 100_000, 1);
+    for _ in 0..1_000 {
         let preimage = preimage(2);
-        let unknown = UpdateFulfillHtlc { channel_id, id, preimage, tlvs: vec![] };
-        pair.give(Alice, Input::Message(Message::UpdateFulfillHtlc(unknown)));
+        let wrong = UpdateFulfillHtlc { channel_id, id, preimage, tlvs: vec![] };
+        pair.give(Alice, Input::Message(Message::UpdateFulfillHtlc(wrong)));
     }
     let events = pair.events(Alice);
     let kept = events.iter().filter(|event| matches!(event, Output::Evidence(_))).count();

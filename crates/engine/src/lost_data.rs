@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use steward_channel::{Channel, Input};
+use steward_channel::{Channel, Input, Role};
 use steward_wire::{NodeId, PaymentHash};
 
 use crate::engine::Engine;
@@ -16,7 +16,7 @@ const STATES_DIFFER: u16 = 10;
 /// What waits for the peers to confirm that our data is the newest there is.
 #[derive(Debug, Default)]
 pub(crate) struct Confirmation {
-    /// Peers that have not shown their state since the start.
+    /// Our hosts that have not shown their state since the start.
     awaited: BTreeSet<NodeId>,
     /// Payments found at start that have, or may have, never left us.
     unsent: BTreeSet<PaymentHash>,
@@ -26,7 +26,7 @@ pub(crate) struct Confirmation {
 
 impl Engine {
     /// At start: payments without an HTLC never left us, unless they left after this copy of the
-    /// data was made. They end when every peer has confirmed its state.
+    /// data was made. They end when every host of ours has confirmed its state.
     pub(crate) fn await_confirmation(&mut self) {
         let sent: BTreeSet<Origin> = self.origins.values().copied().collect();
         for (payment_hash, parts) in self.payments.pending_parts() {
@@ -40,11 +40,12 @@ impl Engine {
         if self.confirmation.unsent.is_empty() {
             return;
         }
-        let open = self
-            .channels
-            .iter()
-            .filter(|(peer, entry)| entry.channel.state().is_some() && !self.is_suspended(peer));
-        self.confirmation.awaited = open.map(|(peer, _)| *peer).collect();
+        // Only our own hosts: no client may keep our payments open by staying away.
+        let hosts = self.channels.iter().filter(|(peer, entry)| {
+            let is_open = entry.channel.state().is_some() && !self.is_suspended(peer);
+            is_open && entry.channel.role() == Role::Client
+        });
+        self.confirmation.awaited = hosts.map(|(peer, _)| *peer).collect();
         self.end_unsent_if_confirmed();
     }
 

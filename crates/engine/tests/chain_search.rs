@@ -82,13 +82,34 @@ fn no_block_is_searched_while_nothing_is_out() {
 fn a_replaced_block_is_searched_again() {
     let (mut net, _) = stuck_payment();
     net.mine(1);
-    let (first, last) = *net.nodes[0].searches.last().unwrap();
-    assert_eq!((first, last), (START_HEIGHT + 1 - 6, START_HEIGHT + 1));
+    assert_eq!(*net.nodes[0].searches.last().unwrap(), (START_HEIGHT + 1, START_HEIGHT + 1));
     net.height -= 1;
     net.mine(0);
     net.mine(1);
-    let again = *net.nodes[0].searches.last().unwrap();
-    assert_eq!(again, (first, last));
+    assert_eq!(*net.nodes[0].searches.last().unwrap(), (START_HEIGHT + 1, START_HEIGHT + 1));
+    // Also without having seen the height go back.
+    net.mine(9);
+    assert_eq!(*net.nodes[0].searches.last().unwrap(), (START_HEIGHT + 1, START_HEIGHT + 10));
+    net.mine(1);
+    assert_eq!(*net.nodes[0].searches.last().unwrap(), (START_HEIGHT + 5, START_HEIGHT + 11));
+}
+
+/// It claimed another HTLC: this one has the same hash, and its payee may have refused it.
+#[test]
+fn a_preimage_published_before_the_htlc_was_offered_claims_nothing() {
+    let mut net = Net::host_and_clients(2);
+    net.mine(3);
+    let invoice = net.invoice(2, Some(10_000_000));
+    net.on_chain.push((net.height, invoice.preimage));
+    let command = net.pay_command(&invoice.bolt11, None);
+    net.issue(1, command);
+    while !net.nodes_hold_htlc(0) {
+        net.step(1);
+        net.step(0);
+    }
+    net.crash(2);
+    net.mine(1);
+    assert_eq!(net.payment(1, invoice.payment_hash).status, PaymentStatus::Pending);
 }
 
 #[test]

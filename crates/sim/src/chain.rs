@@ -15,6 +15,8 @@ pub struct Chain {
     published: BTreeMap<u32, Vec<Preimage>>,
     /// Transactions that wait for a block.
     mempool: Vec<Preimage>,
+    /// Transactions that will be broadcast to be mined at this height.
+    scheduled: BTreeMap<u32, Vec<Preimage>>,
     /// Highest height there ever was.
     highest: u32,
     /// From which height to which the chain went back, each time.
@@ -27,6 +29,7 @@ impl Default for Chain {
             height: START_HEIGHT,
             published: BTreeMap::new(),
             mempool: Vec::new(),
+            scheduled: BTreeMap::new(),
             highest: START_HEIGHT,
             reorgs: Vec::new(),
         }
@@ -53,6 +56,9 @@ impl Chain {
     pub fn mine(&mut self, blocks: u32) {
         for _ in 0..blocks {
             self.height += 1;
+            for preimage in self.scheduled.remove(&self.height).unwrap_or_default() {
+                self.broadcast(preimage);
+            }
             let waiting = std::mem::take(&mut self.mempool);
             if !waiting.is_empty() {
                 self.published.entry(self.height).or_default().extend(waiting);
@@ -69,6 +75,14 @@ impl Chain {
         }
         self.reorgs.push((self.highest, kept));
         self.height = kept;
+    }
+
+    /// Somebody waits with a preimage until the last moment.
+    pub fn schedule(&mut self, preimage: Preimage, height: u32) {
+        if height <= self.height {
+            return self.broadcast(preimage);
+        }
+        self.scheduled.entry(height).or_default().push(preimage);
     }
 
     /// A transaction that shows a preimage.

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use steward_engine::io::{Action, EventKind, Input, ReplyId};
 use steward_engine::row::{RowKey, Write};
 use steward_engine::{Command, ConnId, Engine};
+use steward_wire::{NodeId, Preimage};
 
 use crate::byzantine::{Liar, LieCounts};
 use crate::chain::Chain;
@@ -262,8 +263,8 @@ impl World {
             }
             Action::Notice(event) => {
                 self.trace.line(self.now_ms, node, || format!("event {:?}", event.kind));
-                if let EventKind::PreimageAtRisk { peer, .. } = event.kind {
-                    self.publish_preimages(node, &peer);
+                if let EventKind::PreimageAtRisk { preimage, cltv_expiry, .. } = event.kind {
+                    self.publish_in_time(node, preimage, cltv_expiry);
                 }
             }
             Action::Log { code, text, .. } => {
@@ -358,8 +359,21 @@ impl World {
         }
     }
 
-    /// An operator publishes what a silent peer does not sign.
-    pub(crate) fn publish_preimages(&mut self, node: usize, peer: &steward_wire::NodeId) {
+    /// An operator hears the alarm and publishes, at once or as late as a reorganisation allows.
+    fn publish_in_time(&mut self, node: usize, preimage: Option<Preimage>, cltv_expiry: u32) {
+        let Some(preimage) = preimage else { return };
+        self.count(FaultKind::PreimageOnChain);
+        if self.rng.chance(500) {
+            let height = cltv_expiry.saturating_sub(4 + self.rng.below(4) as u32);
+            self.trace.line(self.now_ms, node, || format!("will publish at height {height}"));
+            return self.chain.schedule(preimage, height);
+        }
+        self.trace.line(self.now_ms, node, || "publishes a preimage on chain".to_owned());
+        self.chain.broadcast(preimage);
+    }
+
+    /// An operator publishes, too early, what the peer has not signed.
+    pub(crate) fn publish_preimages(&mut self, node: usize, peer: &NodeId) {
         let disk = &self.nodes[node].disk;
         let Some(channel) = disk.channel(peer) else { return };
         let given: Vec<_> = channel

@@ -94,10 +94,6 @@ impl Oracles {
         if is_hostile || suspension.code.is_some_and(|code| EXPLAINED_CODES.contains(&code)) {
             return Ok(());
         }
-        // A host that has not heard of our acceptance repeats the fulfils that it left out.
-        if suspension.text.contains("fulfil of an unknown HTLC") {
-            return Ok(());
-        }
         let text = format!("it suspends the channel of an honest peer: {}", suspension.text);
         Err(Violation::new(Rule::SidesAgree, node, text))
     }
