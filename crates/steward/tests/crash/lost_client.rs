@@ -7,6 +7,7 @@ use serde_json::Value;
 use steward_api::model::{Invoice, InvoiceState, Payment, PaymentState};
 
 use crate::copies::DatabaseCopy;
+use crate::lost_host::settle_what_was_failed_after_its_fulfil;
 use crate::support::load::{self, Attempt, Load, assert_pays};
 use crate::support::network::{ALICE, BOB, HOST, Network, Who, turn};
 use crate::support::oracle::{self, snapshot};
@@ -110,13 +111,14 @@ fn a_payment_the_copy_does_not_know_is_not_paid_a_second_time() {
 fn a_client_revived_from_a_copy_in_the_midst_of_its_payments_loses_nothing() {
     let _turn = turn();
     let mut network = Network::start(2);
-    let load = Load::start(&network.apis, &BOTH_WAYS, network.rng.next());
+    let load = Load::start_until_suspended(&network.apis, &BOTH_WAYS, network.rng.next());
     network.let_pass();
     let copy = DatabaseCopy::take(&mut network, ALICE);
     network.let_pass();
     assert!(copy.revive(&mut network, ALICE));
     network.let_pass();
     load.stop();
+    settle_what_was_failed_after_its_fulfil(&network, ALICE);
     oracle::await_settled(&network, &[ALICE, BOB]);
     oracle::assert_balances_of_the_hosts_books(&network, &[ALICE, BOB]);
     assert_complete_is_true(&network, ALICE);

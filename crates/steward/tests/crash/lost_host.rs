@@ -16,7 +16,7 @@ use crate::copies::{DatabaseCopy, remove_database};
 use crate::support::load::{self, Load, assert_pays};
 use crate::support::network::{ALICE, BOB, HOST, Network, Who, turn};
 use crate::support::oracle::{self, snapshot};
-use crate::support::program::{refused_start, steward, steward_with_input};
+use crate::support::program::{Answer, refused_start, steward, steward_with_input};
 use crate::support::{PATIENCE, POLL_INTERVAL, binary};
 
 const CAROL: Who = Who::Client(2);
@@ -165,6 +165,50 @@ pub(crate) fn assert_suspended(network: &Network, whose: &[Who]) {
         await_phase(network.node(HOST), &client_id, Phase::Suspended);
         await_phase(network.node(*who), network.cluster.host.node_id(), Phase::Suspended);
     }
+}
+
+/// Ends a suspension with the client's balance that people have found to be right.
+pub(crate) fn agree(network: &Network, client: Who, balance_msat: u64) {
+    let host_id = network.cluster.host.node_id();
+    propose(network, client, balance_msat).success();
+    await_channel(network.node(client), host_id, |channel| {
+        channel.override_balance_msat == Some(balance_msat)
+    });
+    let kept = format!("{balance_msat}msat");
+    let accept = ["channel", "accept-override", host_id, "--our-balance", &kept];
+    steward(network.node(client).data_dir(), &accept).success();
+    oracle::await_settled(network, &[client]);
+    assert_eq!(oracle::balance_msat(network.node(client).client(), host_id), balance_msat);
+}
+
+/// The host proposes this balance for the client.
+fn propose(network: &Network, client: Who, balance_msat: u64) -> Answer {
+    let channel = by_client(network, client).channel;
+    let ours = format!("{}msat", channel.balances.unwrap().capacity_msat - balance_msat);
+    let propose = ["channel", "override", &channel.local_id, "--our-balance", &ours];
+    steward(network.node(HOST).data_dir(), &propose)
+}
+
+/// If a client revived from a copy failed what it had claimed, the host has refused that, and
+/// people settle by the host's books. Else all goes on by itself.
+pub(crate) fn settle_what_was_failed_after_its_fulfil(network: &Network, client: Who) {
+    let deadline = Instant::now() + PATIENCE;
+    let suspension = loop {
+        let (by_host, by_client) = oracle::both_sides(network, network.node(client));
+        match (by_host.channel.phase, by_client.channel.phase) {
+            (Phase::Active, Phase::Active) => return,
+            (Phase::Suspended, Phase::Suspended) => break by_host.channel.suspension.unwrap(),
+            phases => assert!(Instant::now() < deadline, "{phases:?}"),
+        }
+        std::thread::sleep(POLL_INTERVAL);
+    };
+    assert!(suspension.reason.contains("whose preimage was shown"), "{suspension:?}");
+    // What the client offered before settles as ever.
+    while propose(network, client, 0).code != Some(0) {
+        assert!(Instant::now() < deadline, "HTLCs of {client:?} stay in flight");
+        std::thread::sleep(POLL_INTERVAL);
+    }
+    agree(network, client, oracle::balance_by_the_hosts_books_msat(network, client));
 }
 
 /// The host keeps the newer state it was shown.

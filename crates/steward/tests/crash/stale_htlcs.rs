@@ -8,11 +8,11 @@ use steward_api::model::{Invoice, InvoiceState, PaymentState, Phase};
 use crate::copies::DatabaseCopy;
 use crate::lost_client::await_htlc_of_alice;
 use crate::lost_host::{
-    assert_suspended, await_channel, await_phase, by_client, lose_the_hosts_database,
+    agree, assert_suspended, await_phase, by_client, lose_the_hosts_database,
     restart_host_with_adoption,
 };
 use crate::support::load::{self, assert_pays};
-use crate::support::network::{ALICE, BOB, HOST, Network, Who, turn};
+use crate::support::network::{ALICE, BOB, HOST, Network, turn};
 use crate::support::program::steward;
 use crate::support::{PATIENCE, oracle};
 
@@ -71,28 +71,10 @@ fn a_host_that_took_its_clients_states_does_not_pay_twice_for_an_htlc_in_them() 
     let proof = invoice.preimage.as_deref().unwrap();
     steward(network.node(ALICE).data_dir(), &["preimage", proof]).success();
     assert_eq!(payment().payment.status, PaymentState::Complete);
-    agree_on_what_the_client_has(&network, ALICE);
+    let kept_msat = by_client(&network, ALICE).channel.balances.unwrap().local_balance_msat;
+    agree(&network, ALICE, kept_msat);
     assert_pays(&network, ALICE, BOB);
     assert_pays(&network, BOB, ALICE);
-}
-
-/// An override with the client's balance as it stands: what its HTLCs carried is paid.
-fn agree_on_what_the_client_has(network: &Network, client: Who) {
-    let channel = by_client(network, client).channel;
-    let balances = channel.balances.unwrap();
-    let kept_msat = balances.local_balance_msat;
-    let ours = format!("{}msat", balances.capacity_msat - kept_msat);
-    let propose = ["channel", "override", &channel.local_id, "--our-balance", &ours];
-    steward(network.node(HOST).data_dir(), &propose).success();
-    let host_id = network.cluster.host.node_id();
-    await_channel(network.node(client), host_id, |channel| {
-        channel.override_balance_msat == Some(kept_msat)
-    });
-    let kept = format!("{kept_msat}msat");
-    let accept = ["channel", "accept-override", host_id, "--our-balance", &kept];
-    steward(network.node(client).data_dir(), &accept).success();
-    oracle::await_settled(network, &[client]);
-    assert_eq!(oracle::balance_msat(network.node(client).client(), host_id), kept_msat);
 }
 
 fn pay_and_await_htlc(network: &Network, invoice: &Invoice) {

@@ -50,6 +50,15 @@ pub(crate) struct Load {
 impl Load {
     /// Pays along each `(payer, payee)`; returns when the first payment has been posted.
     pub(crate) fn start(apis: &Arc<Apis>, flows: &[(Who, Who)], seed: u64) -> Self {
+        Self::begin(apis, flows, seed, false)
+    }
+
+    /// The same, where a channel may get suspended: whom nobody can pay any more nobody pays.
+    pub(crate) fn start_until_suspended(apis: &Arc<Apis>, flows: &[(Who, Who)], seed: u64) -> Self {
+        Self::begin(apis, flows, seed, true)
+    }
+
+    fn begin(apis: &Arc<Apis>, flows: &[(Who, Who)], seed: u64, may_suspend: bool) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let (moving, is_moving) = mpsc::channel();
         let mut rng = Rng::new(seed);
@@ -63,6 +72,7 @@ impl Load {
                     rng: Rng::new(rng.next()),
                     stop: Arc::clone(&stop),
                     moving: Some(moving.clone()),
+                    may_suspend,
                 };
                 threads.push(thread::spawn(move || worker.run()));
             }
@@ -97,6 +107,7 @@ struct Worker {
     stop: Arc<AtomicBool>,
     /// Told once.
     moving: Option<Sender<()>>,
+    may_suspend: bool,
 }
 
 impl Worker {
@@ -105,8 +116,12 @@ impl Worker {
         while attempts.len() < MIN_PAYMENTS_PER_THREAD || !self.stop.load(Ordering::SeqCst) {
             let amount_msat = self.rng.within(1_000..500_000);
             let (payer, payee) = (self.payer, self.payee);
-            let invoice = insist(&self.apis, payee, |api| create_invoice(api, amount_msat))
-                .unwrap_or_else(|error| panic!("{payee:?} makes no invoice: {error:?}"));
+            let invoice = match insist(&self.apis, payee, |api| create_invoice(api, amount_msat)) {
+                Err(error) if self.may_suspend && error.code == "cannot_receive" => break,
+                invoice => {
+                    invoice.unwrap_or_else(|error| panic!("{payee:?} makes no invoice: {error:?}"))
+                }
+            };
             self.moving.take().into_iter().for_each(|moving| moving.send(()).unwrap_or_default());
             let ask = || insist(&self.apis, payer, |api| pay(api, &invoice, PAY_WAIT));
             let answer = match ask() {

@@ -261,19 +261,24 @@ fn assert_forwards(network: &Network, books: &[Books]) {
 
 /// Each client has what the host's own books of forwards leave it, in the state both signed.
 pub(crate) fn assert_balances_of_the_hosts_books(network: &Network, whose: &[Who]) {
-    let forwards = forwards(network.cluster.host.client());
     for who in whose {
         let (by_host, by_client) = both_sides(network, network.node(*who));
-        let id = &by_client.channel.local_id;
-        let fulfilled = || forwards.iter().filter(|forward| forward.fulfilled);
-        let sent = fulfilled().filter(|forward| forward.incoming_peer_id == *id);
-        let received = fulfilled().filter(|forward| forward.outgoing_peer_id == *id);
-        let received_msat: u64 = received.map(|forward| forward.amount_out_msat).sum();
-        let sent_msat: u64 = sent.map(|forward| forward.amount_in_msat).sum();
         let verified = snapshot(&by_client).verify().expect("both signatures");
-        assert_eq!(verified.client_balance_msat, GIFT_SAT * 1000 + received_msat - sent_msat);
+        assert_eq!(verified.client_balance_msat, balance_by_the_hosts_books_msat(network, *who));
         assert_eq!(Some(verified), snapshot(&by_host).verify());
     }
+}
+
+/// What the host's own books of forwards leave a client.
+pub(crate) fn balance_by_the_hosts_books_msat(network: &Network, who: Who) -> u64 {
+    let forwards = forwards(network.cluster.host.client());
+    let id = network.node(who).channel(network.cluster.host.node_id()).unwrap().channel.local_id;
+    let fulfilled = || forwards.iter().filter(|forward| forward.fulfilled);
+    let sent = fulfilled().filter(|forward| forward.incoming_peer_id == id);
+    let received = fulfilled().filter(|forward| forward.outgoing_peer_id == id);
+    let received_msat: u64 = received.map(|forward| forward.amount_out_msat).sum();
+    let sent_msat: u64 = sent.map(|forward| forward.amount_in_msat).sum();
+    GIFT_SAT * 1000 + received_msat - sent_msat
 }
 
 /// The channel of a client, as the host shows it and as the client does.
