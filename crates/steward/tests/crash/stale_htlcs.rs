@@ -73,6 +73,8 @@ fn a_host_that_took_its_clients_states_does_not_pay_twice_for_an_htlc_in_them() 
     assert_eq!(payment().payment.status, PaymentState::Complete);
     let kept_msat = by_client(&network, ALICE).channel.balances.unwrap().local_balance_msat;
     agree(&network, ALICE, kept_msat);
+    oracle::await_settled(&network, &[ALICE]);
+    assert_eq!(oracle::balance_msat(network.node(ALICE).client(), host_id), kept_msat);
     assert_pays(&network, ALICE, BOB);
     assert_pays(&network, BOB, ALICE);
 }
