@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use steward_wire::{PaymentHash, Preimage};
 
 /// Where every simulated chain begins.
-pub const START_HEIGHT: u32 = 800_000;
+pub(crate) const START_HEIGHT: u32 = 800_000;
 
 /// The best chain. Nodes hear of it late, each in its own time.
 #[derive(Debug)]
-pub struct Chain {
+pub(crate) struct Chain {
     height: u32,
     /// Preimages by the height of the block that publishes them.
     published: BTreeMap<u32, Vec<Preimage>>,
@@ -38,22 +38,22 @@ impl Default for Chain {
 
 impl Chain {
     /// The best height.
-    pub fn height(&self) -> u32 {
+    pub(crate) fn height(&self) -> u32 {
         self.height
     }
 
     /// Highest height there ever was.
-    pub fn highest(&self) -> u32 {
+    pub(crate) fn highest(&self) -> u32 {
         self.highest
     }
 
     /// True if a node may have seen the height go back like this.
-    pub fn went_back(&self, from: u32, to: u32) -> bool {
+    pub(crate) fn went_back(&self, from: u32, to: u32) -> bool {
         self.reorgs.iter().any(|(first, last)| *first >= from && *last <= to)
     }
 
     /// New blocks; the first holds what waited.
-    pub fn mine(&mut self, blocks: u32) {
+    pub(crate) fn mine(&mut self, blocks: u32) {
         for _ in 0..blocks {
             self.height += 1;
             for preimage in self.scheduled.remove(&self.height).unwrap_or_default() {
@@ -68,7 +68,7 @@ impl Chain {
     }
 
     /// The last blocks are gone; what they held waits for other blocks.
-    pub fn reorganise(&mut self, blocks: u32) {
+    pub(crate) fn reorganise(&mut self, blocks: u32) {
         let kept = self.height.saturating_sub(blocks);
         for (_, preimages) in self.published.split_off(&(kept + 1)) {
             self.mempool.extend(preimages);
@@ -78,7 +78,7 @@ impl Chain {
     }
 
     /// Somebody waits with a preimage until the last moment.
-    pub fn schedule(&mut self, preimage: Preimage, height: u32) {
+    pub(crate) fn schedule(&mut self, preimage: Preimage, height: u32) {
         if height <= self.height {
             return self.broadcast(preimage);
         }
@@ -86,16 +86,14 @@ impl Chain {
     }
 
     /// A transaction that shows a preimage.
-    pub fn broadcast(&mut self, preimage: Preimage) {
-        let is_known = self.mempool.contains(&preimage)
-            || self.published.values().any(|block| block.contains(&preimage));
-        if !is_known {
+    pub(crate) fn broadcast(&mut self, preimage: Preimage) {
+        if !self.mempool.contains(&preimage) {
             self.mempool.push(preimage);
         }
     }
 
     /// What the blocks from `first` to `last` publish.
-    pub fn preimages(&self, first: u32, last: u32) -> Vec<Preimage> {
+    pub(crate) fn preimages(&self, first: u32, last: u32) -> Vec<Preimage> {
         if first > last {
             return Vec::new();
         }
@@ -103,7 +101,7 @@ impl Chain {
     }
 
     /// True if a block up to `height` publishes the preimage of `hash`.
-    pub fn shows(&self, hash: &PaymentHash, height: u32) -> bool {
+    pub(crate) fn shows(&self, hash: &PaymentHash, height: u32) -> bool {
         self.published.range(..=height).flat_map(|(_, block)| block).any(|p| p.hash() == *hash)
     }
 }

@@ -9,7 +9,7 @@ use steward_wire::NodeId;
 
 /// The durable rows, as the store keeps them and as the oracles read them.
 #[derive(Debug, Default)]
-pub struct Disk {
+pub(crate) struct Disk {
     store: MemoryStore,
     rows: BTreeMap<RowKey, Write>,
     channels: BTreeMap<NodeId, Channel>,
@@ -22,7 +22,7 @@ impl Disk {
     ///
     /// # Errors
     /// What the store says against the batch.
-    pub fn commit(
+    pub(crate) fn commit(
         &mut self,
         writes: &WriteBatch,
     ) -> Result<Vec<(NodeId, Option<Channel>)>, String> {
@@ -52,32 +52,32 @@ impl Disk {
     ///
     /// # Errors
     /// What the store says.
-    pub fn load(&mut self, now_ms: u64) -> Result<Snapshot, String> {
+    pub(crate) fn load(&mut self, now_ms: u64) -> Result<Snapshot, String> {
         self.store.load(now_ms).map_err(|error| error.to_string())
     }
 
     /// One row.
-    pub fn row(&self, key: &RowKey) -> Option<&Write> {
+    pub(crate) fn row(&self, key: &RowKey) -> Option<&Write> {
         self.rows.get(key)
     }
 
     /// All rows.
-    pub fn rows(&self) -> impl Iterator<Item = (&RowKey, &Write)> {
+    pub(crate) fn rows(&self) -> impl Iterator<Item = (&RowKey, &Write)> {
         self.rows.iter()
     }
 
     /// A channel as it would be after a restart.
-    pub fn channel(&self, peer: &NodeId) -> Option<&Channel> {
+    pub(crate) fn channel(&self, peer: &NodeId) -> Option<&Channel> {
         self.channels.get(peer)
     }
 
     /// All channels, by the other side.
-    pub fn channels(&self) -> impl Iterator<Item = (&NodeId, &Channel)> {
+    pub(crate) fn channels(&self) -> impl Iterator<Item = (&NodeId, &Channel)> {
         self.channels.iter()
     }
 
     /// A copy, as somebody makes it who copies the files.
-    pub fn copy(&self) -> Self {
+    pub(crate) fn copy(&self) -> Self {
         let mut copy = Self::default();
         let mut batch = WriteBatch::default();
         for (key, write) in &self.rows {

@@ -9,7 +9,7 @@ use crate::world::World;
 
 /// A node that is away misses at most this many blocks: whoever must publish a preimage in time
 /// gets the chance (the alarm comes 108 blocks before the expiry).
-pub const MAX_BLOCKS_BEHIND: u32 = 40;
+pub(crate) const MAX_BLOCKS_BEHIND: u32 = 40;
 /// Longest silence of a peer, in blocks: longer than any HTLC lives.
 const MAX_SILENCE_BLOCKS: u64 = 500;
 /// Most a clock jumps, in milliseconds.
@@ -17,13 +17,13 @@ const MAX_CLOCK_JUMP_MS: u64 = 600_000;
 
 impl World {
     /// One fault of a kind that chance picks.
-    pub fn inject_any(&mut self) -> Result<(), Violation> {
+    pub(crate) fn inject_any(&mut self) -> Result<(), Violation> {
         let kind = self.rng.pick(FaultKind::ALL).unwrap_or(FaultKind::Crash);
         self.inject(kind)
     }
 
     /// One fault of this kind, if the moment allows.
-    pub fn inject(&mut self, kind: FaultKind) -> Result<(), Violation> {
+    pub(crate) fn inject(&mut self, kind: FaultKind) -> Result<(), Violation> {
         let happened = match kind {
             FaultKind::Crash
             | FaultKind::CrashBeforeCommit
@@ -83,7 +83,7 @@ impl World {
     }
 
     /// Memory and connections are gone.
-    pub fn crash(&mut self, node: usize) {
+    pub(crate) fn crash(&mut self, node: usize) {
         for conn in self.links.of_node(node) {
             self.break_link(conn);
             self.links.drop_end(conn);
@@ -185,7 +185,7 @@ impl World {
     }
 
     /// New blocks, if nobody is too far behind to bear it.
-    pub fn mine(&mut self, blocks: u32) -> bool {
+    pub(crate) fn mine(&mut self, blocks: u32) -> bool {
         let is_bearable = self.blocks_behind() + blocks <= MAX_BLOCKS_BEHIND;
         if is_bearable {
             self.chain.mine(blocks);

@@ -8,16 +8,16 @@ use steward_wire::{NodeId, PaymentHash};
 
 /// Keys derived from a node's number.
 #[derive(Clone, Copy, Debug)]
-pub struct SimKeys(pub u8);
+pub(crate) struct SimKeys(pub u8);
 
 impl SimKeys {
     /// The node's identity as host.
-    pub fn node_id(self) -> NodeId {
+    pub(crate) fn node_id(self) -> NodeId {
         id_of(&self.node())
     }
 
     /// The node's identity as client of this host.
-    pub fn client_id(self, host: &NodeId) -> NodeId {
+    pub(crate) fn client_id(self, host: &NodeId) -> NodeId {
         id_of(&self.towards_host(host))
     }
 

@@ -7,11 +7,11 @@ use steward_engine::ConnId;
 use crate::rng::Rng;
 
 /// A custom message on the wire: type and payload.
-pub type Frame = (u16, Vec<u8>);
+pub(crate) type Frame = (u16, Vec<u8>);
 
 /// One end of a connection.
 #[derive(Debug)]
-pub struct End {
+pub(crate) struct End {
     /// Whose end.
     pub node: usize,
     /// The channel it is for, by its number in the topology.
@@ -26,14 +26,14 @@ pub struct End {
 
 /// All connections.
 #[derive(Debug, Default)]
-pub struct Links {
+pub(crate) struct Links {
     ends: BTreeMap<ConnId, End>,
     last_conn: u64,
 }
 
 impl Links {
     /// A new connection; returns the client's and the host's end.
-    pub fn connect(&mut self, edge: usize, client: usize, host: usize) -> (ConnId, ConnId) {
+    pub(crate) fn connect(&mut self, edge: usize, client: usize, host: usize) -> (ConnId, ConnId) {
         let (a, b) = (ConnId(self.last_conn + 1), ConnId(self.last_conn + 2));
         self.last_conn += 2;
         for (conn, node, far) in [(a, client, b), (b, host, a)] {
@@ -45,22 +45,22 @@ impl Links {
     }
 
     /// One end.
-    pub fn get(&self, conn: ConnId) -> Option<&End> {
+    pub(crate) fn get(&self, conn: ConnId) -> Option<&End> {
         self.ends.get(&conn)
     }
 
     /// One end.
-    pub fn get_mut(&mut self, conn: ConnId) -> Option<&mut End> {
+    pub(crate) fn get_mut(&mut self, conn: ConnId) -> Option<&mut End> {
         self.ends.get_mut(&conn)
     }
 
     /// All ends.
-    pub fn iter(&self) -> impl Iterator<Item = (ConnId, &End)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (ConnId, &End)> {
         self.ends.iter().map(|(conn, end)| (*conn, end))
     }
 
     /// Puts frames on the wire. On a broken connection they vanish.
-    pub fn send(&mut self, conn: ConnId, frames: Vec<Frame>) {
+    pub(crate) fn send(&mut self, conn: ConnId, frames: Vec<Frame>) {
         let Some(end) = self.ends.get(&conn) else { return };
         if end.closes_at_ms.is_some() {
             return;
@@ -74,7 +74,7 @@ impl Links {
 
     /// The connection breaks: of what is under way, each side still gets some first part, and
     /// notices at its own time.
-    pub fn break_off(&mut self, conn: ConnId, now_ms: u64, rng: &mut Rng) {
+    pub(crate) fn break_off(&mut self, conn: ConnId, now_ms: u64, rng: &mut Rng) {
         let Some(far) = self.ends.get(&conn).map(|end| end.far) else { return };
         for conn in [conn, far] {
             let Some(end) = self.ends.get_mut(&conn) else { continue };
@@ -89,12 +89,12 @@ impl Links {
     }
 
     /// This end is gone without a word, as in a crash.
-    pub fn drop_end(&mut self, conn: ConnId) -> Option<End> {
+    pub(crate) fn drop_end(&mut self, conn: ConnId) -> Option<End> {
         self.ends.remove(&conn)
     }
 
     /// The connections of an edge that neither side knows to be broken.
-    pub fn alive(&self, edge: usize) -> impl Iterator<Item = ConnId> {
+    pub(crate) fn alive(&self, edge: usize) -> impl Iterator<Item = ConnId> {
         self.ends.iter().filter_map(move |(conn, end)| {
             let far_is_alive =
                 self.ends.get(&end.far).is_some_and(|far| far.closes_at_ms.is_none());
@@ -104,7 +104,7 @@ impl Links {
     }
 
     /// The ends that a node holds.
-    pub fn of_node(&self, node: usize) -> Vec<ConnId> {
+    pub(crate) fn of_node(&self, node: usize) -> Vec<ConnId> {
         self.ends.iter().filter(|(_, end)| end.node == node).map(|(conn, _)| *conn).collect()
     }
 }

@@ -13,13 +13,13 @@ use crate::keys::SimKeys;
 /// The regtest genesis hash would do as well: it only has to be the same everywhere.
 const CHAIN_HASH: [u8; 32] = [0x6f; 32];
 /// What a client has to begin with, so that payments flow both ways at once.
-pub const INITIAL_MSAT: u64 = 400_000_000;
+pub(crate) const INITIAL_MSAT: u64 = 400_000_000;
 /// Capacity of a new channel, in satoshi.
-pub const CAPACITY_SAT: u64 = 1_000_000;
+pub(crate) const CAPACITY_SAT: u64 = 1_000_000;
 
 /// A batch that is handled and not durable yet.
 #[derive(Debug)]
-pub struct Batch {
+pub(crate) struct Batch {
     /// What must be durable first.
     pub writes: WriteBatch,
     /// What may happen then.
@@ -31,7 +31,7 @@ pub struct Batch {
 }
 
 /// One node.
-pub struct Node {
+pub(crate) struct Node {
     /// Who it is.
     pub keys: SimKeys,
     /// How it is configured.
@@ -68,7 +68,7 @@ pub struct Node {
 
 impl Node {
     /// A node that is down and has nothing on its disk.
-    pub fn new(number: usize, policy: Policy) -> Self {
+    pub(crate) fn new(number: usize, policy: Policy) -> Self {
         Self {
             keys: SimKeys(number as u8 + 1),
             config: config(policy),
@@ -90,17 +90,17 @@ impl Node {
     }
 
     /// True if it runs.
-    pub fn is_up(&self) -> bool {
+    pub(crate) fn is_up(&self) -> bool {
         self.engine.is_some()
     }
 
     /// Its clock.
-    pub fn clock_ms(&self, now_ms: u64) -> u64 {
+    pub(crate) fn clock_ms(&self, now_ms: u64) -> u64 {
         now_ms.saturating_add_signed(self.clock_offset_ms)
     }
 
     /// True if it has nothing to do but wait.
-    pub fn is_quiet(&self) -> bool {
+    pub(crate) fn is_quiet(&self) -> bool {
         self.inbox.is_empty()
             && self.pending.is_empty()
             && self.released.is_empty()
@@ -108,7 +108,7 @@ impl Node {
     }
 
     /// Memory is gone; the disk stays as it is.
-    pub fn stop(&mut self, starts_at_ms: u64) {
+    pub(crate) fn stop(&mut self, starts_at_ms: u64) {
         self.engine = None;
         self.inbox.clear();
         self.pending.clear();
@@ -134,7 +134,7 @@ fn config(policy: Policy) -> Config {
 }
 
 /// Bits 32973 and, for a modern node, 257.
-pub fn features(is_modern: bool) -> Vec<u8> {
+pub(crate) fn features(is_modern: bool) -> Vec<u8> {
     let mut features = vec![0u8; 32_973 / 8 + 1];
     let last = features.len() - 1;
     let bits = if is_modern { [257usize, 32_973] } else { [32_973, 32_973] };

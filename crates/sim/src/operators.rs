@@ -1,5 +1,5 @@
 //! The operators of both sides of a suspended channel: the host's proposes what its own books
-//! say, the client's accepts only if its books say the same.
+//! say, the client's accepts only what is no less than its own books say.
 
 use steward_channel::Channel;
 use steward_engine::Command;
@@ -10,7 +10,7 @@ use crate::world::World;
 
 impl World {
     /// Both operators of every suspended channel look at it. True if one of them did something.
-    pub fn operators_look(&mut self) -> bool {
+    pub(crate) fn operators_look(&mut self) -> bool {
         let mut acted = false;
         for edge in 0..self.edges.len() {
             // In the storm a liar is given a new chance, by honest books; in the end it is not.
@@ -33,7 +33,9 @@ impl World {
 
     fn propose(&mut self, edge: usize) -> bool {
         let plan = self.topology.edges[edge];
-        if !self.nodes[plan.host].is_up() {
+        // Who proposes looks at the node as it is, not as its disk will be when it is done.
+        let host = &self.nodes[plan.host];
+        if !host.is_up() || !host.pending.is_empty() || !host.inbox.is_empty() {
             return false;
         }
         let Some(channel) = self.durable(edge, plan.host) else { return false };
@@ -59,12 +61,18 @@ impl World {
         }
         let Some(channel) = self.durable(edge, plan.client) else { return false };
         let our_balance_msat = self.oracles.fair_balance_msat(plan.client, plan.host_id, channel);
-        if channel.suspension().is_none()
-            || channel.override_balance_msat() != Some(our_balance_msat)
-        {
+        if channel.suspension().is_none() {
+            return false;
+        }
+        let offered_msat = channel.override_balance_msat();
+        if offered_msat.is_none_or(|offered_msat| offered_msat < our_balance_msat) {
+            self.trace.line(self.now_ms, plan.client, || {
+                format!("operator: offered {offered_msat:?} msat, ours are {our_balance_msat}")
+            });
             return false;
         }
         let peer = plan.host_id;
+        let our_balance_msat = offered_msat.unwrap_or(our_balance_msat);
         self.issue(plan.client, Command::AcceptOverride { peer, our_balance_msat });
         self.count(FaultKind::Override);
         true

@@ -29,7 +29,7 @@ struct Step {
 ///
 /// # Errors
 /// Why there is no route, for the payment's row.
-pub fn find(
+pub(crate) fn find(
     topology: &Topology,
     payer: usize,
     request: &RouteRequest,

@@ -22,7 +22,7 @@ enum Step {
 
 impl World {
     /// Makes one step. False if nothing can happen at this moment.
-    pub fn step(&mut self) -> Result<bool, Violation> {
+    pub(crate) fn step(&mut self) -> Result<bool, Violation> {
         let steps = self.possible_steps();
         let Some(step) = self.rng.pick(&steps) else { return Ok(false) };
         self.steps += 1;
@@ -54,7 +54,7 @@ impl World {
     }
 
     /// Nothing can happen now: lets time pass until something can. False if nothing ever will.
-    pub fn skip_time(&mut self, limit_ms: u64) -> bool {
+    pub(crate) fn skip_time(&mut self, limit_ms: u64) -> bool {
         match self.next_moment() {
             Some(at_ms) if at_ms <= limit_ms => {
                 self.now_ms = self.now_ms.max(at_ms);
@@ -123,7 +123,7 @@ impl World {
     }
 
     /// Nothing passes on this channel's connections.
-    pub fn is_silent(&self, edge: usize) -> bool {
+    pub(crate) fn is_silent(&self, edge: usize) -> bool {
         self.edges[edge].silent_until.is_some_and(|height| self.chain.height() < height)
     }
 

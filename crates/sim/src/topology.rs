@@ -8,15 +8,15 @@ use crate::keys::SimKeys;
 use crate::rng::Rng;
 
 /// Fewest nodes of a network.
-pub const MIN_NODES: usize = 2;
+pub(crate) const MIN_NODES: usize = 2;
 /// Most nodes of a network.
-pub const MAX_NODES: usize = 20;
+pub(crate) const MAX_NODES: usize = 20;
 /// Most hosts among them.
 const MAX_HOSTS: u64 = 5;
 
 /// One hosted channel of the plan.
 #[derive(Clone, Copy, Debug)]
-pub struct Edge {
+pub(crate) struct Edge {
     /// Number of the client's node.
     pub client: usize,
     /// Number of the host's node.
@@ -38,29 +38,29 @@ impl Edge {
     }
 
     /// What this end is called in the channel.
-    pub fn id_of(&self, node: usize) -> NodeId {
+    pub(crate) fn id_of(&self, node: usize) -> NodeId {
         if node == self.client { self.client_id } else { self.host_id }
     }
 
     /// The other end.
-    pub fn other(&self, node: usize) -> usize {
+    pub(crate) fn other(&self, node: usize) -> usize {
         if node == self.client { self.host } else { self.client }
     }
 
     /// What the other end is called in the channel.
-    pub fn peer_of(&self, node: usize) -> NodeId {
+    pub(crate) fn peer_of(&self, node: usize) -> NodeId {
         self.id_of(self.other(node))
     }
 
     /// True if `node` is one of its ends.
-    pub fn has(&self, node: usize) -> bool {
+    pub(crate) fn has(&self, node: usize) -> bool {
         self.client == node || self.host == node
     }
 }
 
 /// Who is connected to whom, and what each asks for forwarding.
 #[derive(Clone, Debug)]
-pub struct Topology {
+pub(crate) struct Topology {
     /// Number of nodes.
     pub nodes: usize,
     /// All channels.
@@ -71,7 +71,7 @@ pub struct Topology {
 
 impl Topology {
     /// A network of two to twenty nodes; small ones are more likely.
-    pub fn random(rng: &mut Rng) -> Self {
+    pub(crate) fn random(rng: &mut Rng) -> Self {
         let nodes = match rng.below(10) {
             0 => MIN_NODES,
             1..=5 => rng.between(3, 5) as usize,
@@ -101,17 +101,17 @@ impl Topology {
     }
 
     /// The edges of one node, by their number.
-    pub fn edges_of(&self, node: usize) -> impl Iterator<Item = (usize, &Edge)> {
+    pub(crate) fn edges_of(&self, node: usize) -> impl Iterator<Item = (usize, &Edge)> {
         self.edges.iter().enumerate().filter(move |(_, edge)| edge.has(node))
     }
 
     /// The edge with this short channel id.
-    pub fn by_scid(&self, scid: ShortChannelId) -> Option<(usize, &Edge)> {
+    pub(crate) fn by_scid(&self, scid: ShortChannelId) -> Option<(usize, &Edge)> {
         self.edges.iter().enumerate().find(|(_, edge)| edge.scid == scid)
     }
 
     /// The edge between `node` and whom it knows as `peer`.
-    pub fn edge_with(&self, node: usize, peer: &NodeId) -> Option<(usize, &Edge)> {
+    pub(crate) fn edge_with(&self, node: usize, peer: &NodeId) -> Option<(usize, &Edge)> {
         self.edges_of(node).find(|(_, edge)| edge.peer_of(node) == *peer)
     }
 }

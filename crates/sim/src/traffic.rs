@@ -24,7 +24,7 @@ enum Asked {
 
 /// Payments asked for so far.
 #[derive(Debug, Default)]
-pub struct Traffic {
+pub(crate) struct Traffic {
     asked: BTreeMap<ReplyId, Asked>,
     invoices: Vec<(usize, Invoice)>,
     /// Invoices made and payments without one.
@@ -33,7 +33,7 @@ pub struct Traffic {
 
 impl World {
     /// Somebody wants to be paid by somebody.
-    pub fn start_payment(&mut self) {
+    pub(crate) fn start_payment(&mut self) {
         let nodes = self.nodes.len();
         let (payer, payee) = (self.rng.index(nodes), self.rng.index(nodes));
         if payer == payee || !self.nodes[payer].is_up() || !self.nodes[payee].is_up() {
@@ -83,7 +83,7 @@ impl World {
     }
 
     /// An invoice is paid again, perhaps by somebody else.
-    pub fn pay_again(&mut self) -> bool {
+    pub(crate) fn pay_again(&mut self) -> bool {
         let index = self.rng.index(self.traffic.invoices.len());
         let Some((payer, invoice)) = self.traffic.invoices.get(index).cloned() else {
             return false;

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use steward_channel::IncomingSettlement;
 use steward_engine::io::{Action, EventKind, Input, ReplyId};
 use steward_engine::row::{RowKey, Write};
 use steward_engine::{Command, ConnId, Engine};
@@ -22,7 +23,7 @@ use crate::trace::Trace;
 use crate::traffic::Traffic;
 
 /// When every simulation begins, unix milliseconds.
-pub const START_MS: u64 = 1_790_000_000_000;
+pub(crate) const START_MS: u64 = 1_790_000_000_000;
 /// A chain source that is silent for this long is stale beyond doubt, in milliseconds.
 const CERTAINLY_STALE_MS: u64 = 10_000;
 /// Once faults are over, nobody hurries back to a liar, in milliseconds.
@@ -30,7 +31,7 @@ const PATIENCE_MS: u64 = 60_000;
 
 /// What the network does with one planned channel.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct EdgeState {
+pub(crate) struct EdgeState {
     /// The client asked for it.
     pub is_invoked: bool,
     /// When it is connected again, unix milliseconds.
@@ -40,7 +41,7 @@ pub struct EdgeState {
 }
 
 /// Everything.
-pub struct World {
+pub(crate) struct World {
     /// The only source of chance.
     pub rng: Rng,
     /// Unix time, milliseconds.
@@ -80,7 +81,7 @@ pub struct World {
 
 impl World {
     /// Nodes that are down, with empty disks.
-    pub fn new(seed: u64, mutation: Option<Mutation>, trace: Trace) -> Self {
+    pub(crate) fn new(seed: u64, mutation: Option<Mutation>, trace: Trace) -> Self {
         let mut rng = Rng::new(seed);
         let topology = Topology::random(&mut rng);
         let nodes: Vec<Node> =
@@ -110,12 +111,12 @@ impl World {
     }
 
     /// Counts a fault.
-    pub fn count(&mut self, kind: FaultKind) {
+    pub(crate) fn count(&mut self, kind: FaultKind) {
         *self.faults.entry(kind).or_default() += 1;
     }
 
     /// Gives a command to a node.
-    pub fn issue(&mut self, node: usize, command: Command) -> ReplyId {
+    pub(crate) fn issue(&mut self, node: usize, command: Command) -> ReplyId {
         self.last_reply += 1;
         let reply = ReplyId(self.last_reply);
         self.nodes[node].inbox.push_back(Input::Command { reply, command });
@@ -123,7 +124,7 @@ impl World {
     }
 
     /// A node begins from its disk.
-    pub fn start(&mut self, node: usize) -> Result<(), Violation> {
+    pub(crate) fn start(&mut self, node: usize) -> Result<(), Violation> {
         self.trace.line(self.now_ms, node, || "starts".to_owned());
         let n = &mut self.nodes[node];
         let now_ms = n.clock_ms(self.now_ms);
@@ -148,7 +149,7 @@ impl World {
     }
 
     /// The engine handles up to `most` inputs as one batch.
-    pub fn run(&mut self, node: usize, most: usize) -> Result<(), Violation> {
+    pub(crate) fn run(&mut self, node: usize, most: usize) -> Result<(), Violation> {
         let now_ms = self.now_ms;
         let n = &mut self.nodes[node];
         let clock_ms = n.clock_ms(now_ms);
@@ -160,8 +161,7 @@ impl World {
             let Some(mut input) = n.inbox.pop_front() else { break };
             self.trace.input(now_ms, node, &input);
             match &input {
-                Input::Chain { height, stale } => {
-                    n.told = Some((*height, *stale));
+                Input::Chain { stale, .. } => {
                     let never = Mutation::Runtime(Runtime::NeverStale);
                     let is_stale = *stale || self.saboteur.as_ref().is_some_and(|s| s.is(never));
                     n.stale_since_ms = is_stale.then(|| n.stale_since_ms.unwrap_or(now_ms));
@@ -196,7 +196,7 @@ impl World {
     }
 
     /// The disk makes the oldest batches durable.
-    pub fn commit(&mut self, node: usize, batches: usize) -> Result<(), Violation> {
+    pub(crate) fn commit(&mut self, node: usize, batches: usize) -> Result<(), Violation> {
         for _ in 0..batches {
             let Some(batch) = self.nodes[node].pending.pop_front() else { break };
             self.commit_one(node, batch)?;
@@ -205,7 +205,7 @@ impl World {
     }
 
     /// Makes one batch durable and lets its actions go.
-    pub fn commit_one(&mut self, node: usize, batch: Batch) -> Result<(), Violation> {
+    pub(crate) fn commit_one(&mut self, node: usize, batch: Batch) -> Result<(), Violation> {
         self.trace.commit(self.now_ms, node, &batch.writes);
         let n = &mut self.nodes[node];
         let changed = n
@@ -229,7 +229,7 @@ impl World {
     }
 
     /// Carries out the oldest durable action.
-    pub fn act(&mut self, node: usize) -> Result<(), Violation> {
+    pub(crate) fn act(&mut self, node: usize) -> Result<(), Violation> {
         let Some(action) = self.nodes[node].released.pop_front() else { return Ok(()) };
         match action {
             Action::Send { conn, frames } => {
@@ -284,7 +284,7 @@ impl World {
     }
 
     /// The next frames of a connection arrive.
-    pub fn deliver(&mut self, conn: ConnId) {
+    pub(crate) fn deliver(&mut self, conn: ConnId) {
         let Some(end) = self.links.get_mut(conn) else { return };
         let most = self.rng.between(1, 4) as usize;
         let count = most.min(end.queue.len());
@@ -295,14 +295,14 @@ impl World {
     }
 
     /// An end notices that its connection is broken.
-    pub fn close(&mut self, conn: ConnId) {
+    pub(crate) fn close(&mut self, conn: ConnId) {
         if let Some(end) = self.links.drop_end(conn) {
             self.nodes[end.node].inbox.push_back(Input::PeerDisconnected { conn });
         }
     }
 
     /// The connection of this end breaks, and is made again some time later.
-    pub fn break_link(&mut self, conn: ConnId) {
+    pub(crate) fn break_link(&mut self, conn: ConnId) {
         let Some(edge) = self.links.get(conn).map(|end| end.edge) else { return };
         self.links.break_off(conn, self.now_ms, &mut self.rng);
         let wait_ms = match self.rng.chance(700) {
@@ -314,7 +314,7 @@ impl World {
     }
 
     /// The client of this channel connects.
-    pub fn connect(&mut self, edge: usize) {
+    pub(crate) fn connect(&mut self, edge: usize) {
         let plan = self.topology.edges[edge];
         let (client, host) = self.links.connect(edge, plan.client, plan.host);
         self.oracles.connected(edge, client, host);
@@ -331,7 +331,7 @@ impl World {
     }
 
     /// The chain source of a node speaks.
-    pub fn tell_chain(&mut self, node: usize) {
+    pub(crate) fn tell_chain(&mut self, node: usize) {
         let target = self.chain_news(node);
         if let Some((height, stale)) = target {
             self.nodes[node].inbox.push_back(Input::Chain { height, stale });
@@ -340,7 +340,7 @@ impl World {
     }
 
     /// What the chain source of a node has to say, if it is not what it said last.
-    pub fn chain_news(&self, node: usize) -> Option<(u32, bool)> {
+    pub(crate) fn chain_news(&self, node: usize) -> Option<(u32, bool)> {
         let n = &self.nodes[node];
         let is_silent = self.now_ms < n.stale_until_ms;
         let news = match n.told {
@@ -352,7 +352,7 @@ impl World {
     }
 
     /// A search of blocks is done.
-    pub fn answer_search(&mut self, node: usize) {
+    pub(crate) fn answer_search(&mut self, node: usize) {
         if let Some((first, last)) = self.nodes[node].searches.pop_front() {
             let preimages = self.chain.preimages(first, last);
             self.nodes[node].inbox.push_back(Input::Searched { to_height: last, preimages });
@@ -378,8 +378,10 @@ impl World {
         let Some(channel) = disk.channel(peer) else { return };
         let given: Vec<_> = channel
             .incoming_htlcs()
-            .filter_map(|htlc| match disk.row(&RowKey::Preimage(htlc.htlc.payment_hash)) {
-                Some(Write::Preimage { preimage, .. }) => Some(*preimage),
+            .filter_map(|htlc| match htlc.settlement {
+                // Not what another HTLC of the same hash was given: its payer would take it for
+                // the claim of an HTLC that was failed.
+                Some(IncomingSettlement::Fulfil(preimage)) => Some(preimage),
                 _ => None,
             })
             .collect();
@@ -391,7 +393,7 @@ impl World {
     }
 
     /// How far the node that knows least of the chain is behind it, in blocks.
-    pub fn blocks_behind(&self) -> u32 {
+    pub(crate) fn blocks_behind(&self) -> u32 {
         let height = self.chain.height();
         let known = |node: &Node| node.told.map_or(0, |(told, _)| told);
         let behind = |node: &Node| {
@@ -409,7 +411,7 @@ impl World {
     }
 
     /// Channels by the short way: the durable one on this side of an edge.
-    pub fn durable(&self, edge: usize, node: usize) -> Option<&steward_channel::Channel> {
+    pub(crate) fn durable(&self, edge: usize, node: usize) -> Option<&steward_channel::Channel> {
         self.nodes[node].disk.channel(&self.topology.edges[edge].peer_of(node))
     }
 }

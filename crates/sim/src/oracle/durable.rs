@@ -70,10 +70,10 @@ pub(super) fn message_is_backed(
                 return broken(format!("it signs {signed:?}, but knows only up to {most:?}"));
             }
         }
-        Message::LastCrossSignedState(shown) => {
-            if !channel.state().is_some_and(|state| is_or_follows(state, shown)) {
-                return broken("it shows a state that is not stored".to_owned());
-            }
+        Message::LastCrossSignedState(shown)
+            if !channel.state().is_some_and(|state| is_or_follows(state, shown)) =>
+        {
+            return broken("it shows a state that is not stored".to_owned());
         }
         Message::StateOverride(proposal) => {
             let is_over =

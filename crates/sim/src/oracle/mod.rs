@@ -20,7 +20,7 @@ mod durable;
 mod forwards;
 mod hostile;
 mod ledger;
-pub mod rest;
+pub(crate) mod rest;
 mod states;
 
 /// What is watched.
@@ -155,7 +155,7 @@ struct Line {
 
 /// All oracles and their memory.
 #[derive(Debug)]
-pub struct Oracles {
+pub(crate) struct Oracles {
     pub(crate) books: Vec<Books>,
     /// Every connection there ever was: what it carried may be handled after its end.
     lines: BTreeMap<ConnId, Line>,
@@ -176,7 +176,7 @@ impl Oracles {
     }
 
     /// From now on this node may do what it likes.
-    pub fn distrust(&mut self, node: usize) {
+    pub(crate) fn distrust(&mut self, node: usize) {
         self.hostile.insert(node);
     }
 

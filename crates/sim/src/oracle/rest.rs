@@ -12,7 +12,7 @@ use crate::world::World;
 ///
 /// # Errors
 /// The first thing that is wrong.
-pub fn check(world: &World) -> Result<(), Violation> {
+pub(crate) fn check(world: &World) -> Result<(), Violation> {
     for node in 0..world.nodes.len() {
         if !world.oracles.is_hostile(node) {
             payments_ended(world, node)?;
