@@ -1,0 +1,191 @@
+//! What becomes of a payment's parts: paid, refused, failed, lost; tried again or ended, and the
+//! end told once.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use steward_channel::{AddRefusal, Failure as ChannelFailure};
+use steward_wire::{PaymentHash, Preimage};
+
+use crate::engine::Engine;
+use crate::io::{Action, EventKind, PathResult};
+use crate::limits::{MAX_PAYMENT_ATTEMPTS, PAYMENT_RETRY_MS};
+use crate::row::{OUTCOME_UNKNOWN, Origin, PartRow, PaymentStatus, RowKey, Write};
+use crate::verdict::judge;
+
+impl Engine {
+    /// The first preimage proves the payment; the other parts can only follow.
+    pub(crate) fn part_paid(&mut self, hash: PaymentHash, part: u32, preimage: Preimage) {
+        let Some(payment) = self.payments.pending.get_mut(&hash) else { return };
+        let fee_msat = payment.fee_msat();
+        let Some(mut row) = payment.parts.remove(&part) else { return };
+        row.status = PaymentStatus::Complete;
+        let path = row.path.clone();
+        let amount_msat = row.amount_msat;
+        self.batch.writes.put(RowKey::Part(hash, part), Write::Part(row));
+        self.batch.act(Action::PathResult(PathResult { path, amount_msat, failed: None }));
+        self.complete_payment(preimage, fee_msat);
+        self.retry_or_end(hash);
+    }
+
+    /// The preimage of a payment whose end we missed, whatever way it came.
+    pub(crate) fn payment_proved(&mut self, preimage: Preimage) {
+        let hash = preimage.hash();
+        let Some(payment) = self.payments.pending.get(&hash) else { return };
+        if payment.row.is_outcome_unknown() {
+            let fee_msat = payment.fee_msat();
+            self.complete_payment(preimage, fee_msat);
+            self.retry_or_end(hash);
+        }
+    }
+
+    fn complete_payment(&mut self, preimage: Preimage, fee_msat: u64) {
+        let hash = preimage.hash();
+        let Some(payment) = self.payments.pending.get_mut(&hash) else { return };
+        if payment.row.status != PaymentStatus::Pending {
+            return;
+        }
+        let was_unknown = payment.row.is_outcome_unknown();
+        payment.row.status = PaymentStatus::Complete;
+        payment.row.preimage = Some(preimage);
+        payment.row.failure = None;
+        payment.row.fee_msat = fee_msat;
+        payment.row.ended_ms = Some(self.now_ms);
+        let row = payment.row.clone();
+        if was_unknown {
+            self.complete_lost_parts(hash);
+        }
+        self.batch.writes.put(RowKey::Payment(hash), Write::Payment(row.clone()));
+        self.tell_waiters(&row);
+        self.notice(EventKind::PaymentSent {
+            payment_hash: hash,
+            preimage,
+            amount_msat: row.amount_msat,
+            fee_msat,
+        });
+    }
+
+    /// Of parts that ended unseen nothing more will be heard.
+    fn complete_lost_parts(&mut self, hash: PaymentHash) {
+        let out: BTreeSet<Origin> =
+            self.origins.values().chain(self.unsent.values()).copied().collect();
+        let Some(payment) = self.payments.pending.get_mut(&hash) else { return };
+        let is_out = |part: u32| out.contains(&Origin::Payment { payment_hash: hash, part });
+        let (out, lost) =
+            std::mem::take(&mut payment.parts).into_iter().partition(|(part, _)| is_out(*part));
+        payment.parts = out;
+        let lost: BTreeMap<u32, PartRow> = lost;
+        for (part, row) in lost {
+            let row = PartRow { status: PaymentStatus::Complete, ..row };
+            self.batch.writes.put(RowKey::Part(hash, part), Write::Part(row));
+        }
+    }
+
+    /// A part that never left us.
+    pub(crate) fn part_refused(&mut self, hash: PaymentHash, part: u32, reason: AddRefusal) {
+        let Some(row) = self.remove_failed_part(hash, part) else { return };
+        let Some(payment) = self.payments.pending.get_mut(&hash) else { return };
+        payment.last_failure = Some(("channel_refused".to_owned(), reason.to_string()));
+        // Balances move; only what the terms forbid will be forbidden the next time too.
+        let by_terms = matches!(
+            reason,
+            AddRefusal::BelowMinimum { .. }
+                | AddRefusal::ExpiryTooSoon
+                | AddRefusal::ExpiryTooFar
+                | AddRefusal::CountersExhausted
+        );
+        if by_terms && let Some((_, scid)) = row.path.first() {
+            payment.avoid.push(*scid);
+        }
+        self.retry_or_end(hash);
+    }
+
+    /// A part that came back, with the peer's failure or, if its channel dropped it, without.
+    pub(crate) fn part_failed(
+        &mut self,
+        hash: PaymentHash,
+        part: u32,
+        failure: Option<&ChannelFailure>,
+    ) {
+        let Some(row) = self.remove_failed_part(hash, part) else { return };
+        let verdict = judge(&row, failure);
+        if let Some(scid) = verdict.failed_scid {
+            let (path, amount_msat) = (row.path, row.amount_msat);
+            let failed = Some(Some(scid));
+            self.batch.act(Action::PathResult(PathResult { path, amount_msat, failed }));
+        }
+        let Some(payment) = self.payments.pending.get_mut(&hash) else { return };
+        payment.avoid.extend(verdict.failed_scid);
+        payment.is_hopeless |= verdict.is_final;
+        payment.last_failure = Some((verdict.code.to_owned(), verdict.message));
+        self.retry_or_end(hash);
+    }
+
+    /// As found at start: a part that never left.
+    pub(crate) fn part_lost(&mut self, hash: PaymentHash, part: u32) {
+        self.remove_failed_part(hash, part);
+    }
+
+    fn remove_failed_part(&mut self, hash: PaymentHash, part: u32) -> Option<PartRow> {
+        let payment = self.payments.pending.get_mut(&hash)?;
+        let mut row = payment.parts.remove(&part)?;
+        row.status = PaymentStatus::Failed;
+        self.batch.writes.put(RowKey::Part(hash, part), Write::Part(row.clone()));
+        Some(row)
+    }
+
+    /// It stays pending, until a preimage proves that it was paid: it must not be called failed.
+    pub(crate) fn mark_outcome_unknown(&mut self, hash: PaymentHash) {
+        let Some(payment) = self.payments.pending.get_mut(&hash) else { return };
+        if payment.row.status != PaymentStatus::Pending {
+            return;
+        }
+        let text = "our data was restored from an old copy: whether this was paid is not known";
+        payment.row.failure = Some((OUTCOME_UNKNOWN.to_owned(), text.to_owned()));
+        payment.is_hopeless = true;
+        let row = payment.row.clone();
+        self.batch.writes.put(RowKey::Payment(hash), Write::Payment(row.clone()));
+        self.tell_waiters(&row);
+    }
+
+    pub(crate) fn retry_or_end(&mut self, hash: PaymentHash) {
+        let now_ms = self.now_ms;
+        if self.payments.is_outcome_unknown(&hash) {
+            return;
+        }
+        let Some(payment) = self.payments.pending.get_mut(&hash) else { return };
+        if payment.row.status == PaymentStatus::Pending {
+            let in_time = now_ms < payment.row.created_ms.saturating_add(PAYMENT_RETRY_MS);
+            let may_retry = !payment.is_hopeless
+                && payment.plan.is_some()
+                && payment.attempt < MAX_PAYMENT_ATTEMPTS
+                && in_time;
+            if may_retry {
+                // Also if a route is under way: it was asked for before this part came back.
+                self.ask_for_route(hash);
+                return;
+            }
+        }
+        if payment.parts.is_empty() {
+            self.end_payment(hash);
+        }
+    }
+
+    fn end_payment(&mut self, hash: PaymentHash) {
+        let Some(payment) = self.payments.pending.remove(&hash) else { return };
+        let mut row = payment.row;
+        if row.status == PaymentStatus::Pending {
+            let (code, message) = payment.last_failure.unwrap_or_else(|| {
+                let text = "the node stopped before the payment had left it";
+                ("interrupted".to_owned(), text.to_owned())
+            });
+            row.status = PaymentStatus::Failed;
+            row.failure = Some((code.clone(), message.clone()));
+            row.ended_ms = Some(self.now_ms);
+            self.batch.writes.put(RowKey::Payment(hash), Write::Payment(row.clone()));
+            self.tell_waiters(&row);
+            self.notice(EventKind::PaymentFailed { payment_hash: hash, code, message });
+        }
+        self.payments.remember_ended(row);
+        self.payments.forget_ended(self.now_ms);
+    }
+}
