@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::byzantine::{Lie, LieCounts};
 use crate::fault::{FaultCounts, FaultKind};
 use crate::simulation::Outcome;
 
@@ -22,6 +23,8 @@ pub struct Summary {
     pub commits: u64,
     /// What went wrong on purpose.
     pub faults: FaultCounts,
+    /// What hostile nodes did.
+    pub lies: LieCounts,
     /// Seeds that broke a rule, and how.
     pub failures: Vec<(u64, String)>,
 }
@@ -38,6 +41,9 @@ impl Summary {
         for (kind, count) in &outcome.faults {
             *self.faults.entry(*kind).or_default() += count;
         }
+        for (lie, count) in &outcome.lies {
+            *self.lies.entry(*lie).or_default() += count;
+        }
         if let Some(violation) = &outcome.violation {
             self.failures.push((seed, violation.to_string()));
         }
@@ -53,6 +59,9 @@ impl Summary {
         self.commits += other.commits;
         for (kind, count) in other.faults {
             *self.faults.entry(kind).or_default() += count;
+        }
+        for (lie, count) in other.lies {
+            *self.lies.entry(lie).or_default() += count;
         }
         self.failures.extend(other.failures);
         self.failures.sort();
@@ -79,6 +88,10 @@ impl fmt::Display for Summary {
         writeln!(f, "faults")?;
         for kind in FaultKind::ALL {
             writeln!(f, "{:>10}  {}", self.count(*kind), kind.name())?;
+        }
+        writeln!(f, "lies of hostile nodes")?;
+        for lie in Lie::ALL {
+            writeln!(f, "{:>10}  {}", self.lies.get(lie).copied().unwrap_or(0), lie.name())?;
         }
         for (seed, violation) in &self.failures {
             writeln!(f, "FAILED seed {seed}: {violation}")?;
