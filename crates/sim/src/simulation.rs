@@ -69,8 +69,14 @@ pub fn simulate(seed: u64, size: Size, mutation: Option<Mutation>, trace: Trace)
 }
 
 /// Runs one seed with hostile nodes that tell these lies and no others.
-pub fn simulate_lies(seed: u64, size: Size, lies: &[Lie], trace: Trace) -> Outcome {
-    let mut world = World::new(seed, None, trace);
+pub fn simulate_lies(
+    seed: u64,
+    size: Size,
+    lies: &[Lie],
+    mutation: Option<Mutation>,
+    trace: Trace,
+) -> Outcome {
+    let mut world = World::new(seed, mutation, trace);
     world.corrupt(Some(lies));
     world.outcome(size)
 }
@@ -96,7 +102,7 @@ impl World {
         self.open_channels()?;
         self.suffer(size)?;
         self.heal()?;
-        if let Some(saboteur) = &self.saboteur {
+        if let Some(saboteur) = &mut self.saboteur {
             saboteur.spoil_end(&mut self.nodes, &self.topology);
         }
         rest::check(self)?;

@@ -12,7 +12,7 @@ fn survives(lie: Lie, least: u64) {
     let mut told = 0;
     for seed in 0..SEEDS {
         let size = Size { payments: PAYMENTS };
-        let outcome = simulate_lies(seed, size, &[lie], Trace::silent());
+        let outcome = simulate_lies(seed, size, &[lie], None, Trace::silent());
         assert!(outcome.violation.is_none(), "seed {seed}: {:?}", outcome.violation);
         told += outcome.lies.get(&lie).copied().unwrap_or(0);
     }
@@ -179,7 +179,7 @@ fn all_lies_together_break_no_rule() {
     let mut told = 0;
     for seed in 0..SEEDS {
         let size = Size { payments: PAYMENTS };
-        let outcome = simulate_lies(seed, size, Lie::ALL, Trace::silent());
+        let outcome = simulate_lies(seed, size, Lie::ALL, None, Trace::silent());
         assert!(outcome.violation.is_none(), "seed {seed}: {:?}", outcome.violation);
         told += outcome.lies.values().sum::<u64>();
     }

@@ -7,23 +7,54 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 
 use steward_sim::mutation::{Altered, End, Lost, Mutation, Restart, Runtime, Wire};
-use steward_sim::{Rule, Size, Trace, Violation, simulate};
+use steward_sim::{Lie, Rule, Size, Trace, Violation, simulate, simulate_lies};
 
 /// Within this many seeds each mutation must be caught.
 const SEEDS: u64 = 40;
+
+/// What is simulated.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Network {
+    payments: u64,
+    /// What hostile nodes tell, if there are any.
+    lies: &'static [Lie],
+}
+
 /// Enough for most of what is broken here.
-const SMALL: Size = Size { payments: 20 };
+const SMALL: Network = Network { payments: 20, lies: &[] };
 /// For what takes several HTLCs in flight at once.
-const BUSY: Size = Size { payments: 120 };
+const BUSY: Network = Network { payments: 120, lies: &[] };
+/// For what is owed to honest nodes by others.
+const LIED_TO: Network = Network { payments: 60, lies: Lie::ALL };
+
+impl Network {
+    fn run(self, seed: u64, mutation: Option<Mutation>) -> Option<Violation> {
+        let size = Size { payments: self.payments };
+        let outcome = if self.lies.is_empty() {
+            simulate(seed, size, mutation, Trace::silent())
+        } else {
+            simulate_lies(seed, size, self.lies, mutation, Trace::silent())
+        };
+        outcome.violation
+    }
+
+    /// Many mutations are caught in the same few seeds: each of them runs clean only once.
+    fn run_clean(self, seed: u64) -> Option<Violation> {
+        static RUNS: Mutex<BTreeMap<(u64, Network), Option<Violation>>> =
+            Mutex::new(BTreeMap::new());
+        let mut runs = RUNS.lock().unwrap();
+        runs.entry((seed, self)).or_insert_with(|| self.run(seed, None)).clone()
+    }
+}
 
 /// Breaks a rule and waits for its oracle to say so, with these words. What is broken also has
 /// consequences, and in some seeds another oracle sees these first: such seeds do not count.
-fn assert_caught(size: Size, mutation: Mutation, rule: Rule, text: &str) {
+fn assert_caught(network: Network, mutation: Mutation, rule: Rule, text: &str) {
     let mut others = Vec::new();
     for seed in 0..SEEDS {
-        match simulate(seed, size, Some(mutation), Trace::silent()).violation {
+        match network.run(seed, Some(mutation)) {
             Some(seen) if seen.rule == rule && seen.text.contains(text) => {
-                assert!(clean_run(seed, size).is_none(), "seed {seed} is broken by itself");
+                assert!(network.run_clean(seed).is_none(), "seed {seed} is broken by itself");
                 return;
             }
             Some(other) => others.push(format!("seed {seed}: {other}")),
@@ -33,20 +64,12 @@ fn assert_caught(size: Size, mutation: Mutation, rule: Rule, text: &str) {
     panic!("{mutation:?} breaks {rule:?}, and its oracle does not see it; others: {others:#?}");
 }
 
-/// Many mutations are caught in the same few seeds: each of them runs clean only once.
-fn clean_run(seed: u64, size: Size) -> Option<Violation> {
-    static RUNS: Mutex<BTreeMap<(u64, u64), Option<Violation>>> = Mutex::new(BTreeMap::new());
-    let mut runs = RUNS.lock().unwrap();
-    let run = || simulate(seed, size, None, Trace::silent()).violation;
-    runs.entry((seed, size.payments)).or_insert_with(run).clone()
-}
-
 macro_rules! cases {
-    ($($name:ident: $size:ident, $mutation:expr => $rule:ident, $text:literal;)*) => {
+    ($($name:ident: $network:ident, $mutation:expr => $rule:ident, $text:literal;)*) => {
         $(
             #[test]
             fn $name() {
-                assert_caught($size, $mutation, Rule::$rule, $text);
+                assert_caught($network, $mutation, Rule::$rule, $text);
             }
         )*
 
@@ -137,6 +160,13 @@ cases! {
         SMALL, Mutation::Altered(Altered::LowerCounters) => StatesOnlyGrow, "went back from";
     another_state_with_equal_counters:
         SMALL, Mutation::Altered(Altered::SameCounters) => StatesOnlyGrow, "with the same counters";
+    an_open_channel_that_is_forgotten:
+        SMALL, Mutation::Altered(Altered::ForgetsChannel)
+            => StatesOnlyGrow, "forgot an open channel";
+    a_liars_message_that_is_not_kept:
+        LIED_TO, Mutation::Lost(Lost::Evidence) => StatesOnlyGrow, "kept no evidence";
+    a_liars_state_without_its_signature:
+        LIED_TO, Mutation::End(End::HostSignature) => StatesOnlyGrow, "proves nothing";
 
     a_host_that_believes_a_client:
         SMALL, Mutation::Restart(Restart::BelievesClients)
@@ -193,6 +223,9 @@ cases! {
         SMALL, Mutation::Altered(Altered::PaidForgotten) => MoneyIsConserved, "its payment was not";
     less_money_than_there_was:
         SMALL, Mutation::End(End::LessMoney) => MoneyIsConserved, "all hold";
+    an_expired_htlc_that_is_owed_after_all:
+        LIED_TO, Mutation::End(End::ExpiredTurnedFulfilled)
+            => MoneyIsConserved, "can claim nothing for it";
 
     a_network_that_never_rests:
         SMALL, Mutation::Runtime(Runtime::NeverSleeps) => Rest, "does not come to rest";
@@ -206,4 +239,8 @@ cases! {
         SMALL, Mutation::Lost(Lost::OriginEnds) => Rest, "the origin of HTLC";
     a_settlement_that_is_left_over:
         SMALL, Mutation::Lost(Lost::OutboxEnds) => Rest, "a settlement of HTLC";
+    evidence_without_bounds:
+        SMALL, Mutation::End(End::TooMuchEvidence) => Rest, "it keeps";
+    a_healed_network_that_carries_no_payment:
+        SMALL, Mutation::Wire(Wire::AddsUnheardInTheEnd) => Rest, "did not arrive";
 }

@@ -37,6 +37,8 @@ pub enum Altered {
     OffersSuspended,
     /// A suspension is gone from the record with the next write.
     ForgetsSuspension,
+    /// The row of an open channel is deleted with its next write.
+    ForgetsChannel,
     /// A completed payment has no preimage.
     NoProof,
     /// A completed payment is called failed.
@@ -62,6 +64,9 @@ impl Altered {
             .collect();
         rewrite(writes, |_, write| {
             Some(match write {
+                Write::Channel(row) if self == Self::ForgetsChannel && is_open(disk, &row) => {
+                    Write::Delete
+                }
                 Write::Channel(mut row) => {
                     let forwards = forwarded.iter().any(|out| out.peer == row.peer);
                     if let Some(record) = self.record(node, &row, forwards, disk, topology) {
@@ -146,6 +151,11 @@ impl Altered {
         }
         row
     }
+}
+
+/// It was open before this write.
+fn is_open(disk: &Disk, row: &ChannelRow) -> bool {
+    disk.channel(&row.peer).is_some_and(|before| before.state().is_some())
 }
 
 fn counters(state: &LastCrossSignedState) -> (u32, u32) {

@@ -1,7 +1,7 @@
 //! What the disks hold when all is over, changed after the last commit: for what no run of the
 //! network can leave behind, since an oracle stops it earlier.
 
-use steward_engine::row::{ChannelRow, RowKey, Write, WriteBatch};
+use steward_engine::row::{ChannelRow, EvidenceRow, RowKey, Write, WriteBatch};
 use steward_wire::{LastCrossSignedState, NodeId, Onion, PaymentHash, UpdateAddHtlc};
 
 use super::record::Record;
@@ -9,6 +9,11 @@ use super::{Mutation, Saboteur};
 use crate::disk::Disk;
 use crate::node::Node;
 use crate::topology::Topology;
+
+/// More messages than the connections of one simulation may leave behind as evidence.
+const TOO_MUCH_EVIDENCE: u64 = 20_000;
+/// No evidence is numbered this high in a simulation.
+const FIRST_EVIDENCE: u64 = 1 << 32;
 
 /// What is changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,26 +24,52 @@ pub enum End {
     StuckHtlc,
     /// Both sides hold less than there is.
     LessMoney,
+    /// On both sides, the host's signature has one bit turned.
+    HostSignature,
+    /// HTLCs that were given up at their expiry, and failed back, are fulfilled after all.
+    ExpiredTurnedFulfilled,
+    /// One node holds more evidence than anyone can have sent.
+    TooMuchEvidence,
 }
 
 impl Saboteur {
     /// All is over.
-    pub(crate) fn spoil_end(&self, nodes: &mut [Node], topology: &Topology) {
+    pub(crate) fn spoil_end(&mut self, nodes: &mut [Node], topology: &Topology) {
+        self.is_over = true;
         let Mutation::End(end) = self.mutation else { return };
-        for plan in &topology.edges {
-            edit(&mut nodes[plan.client].disk, &plan.host_id, |state| end.spoil(state));
-            if end != End::OneSide {
-                edit(&mut nodes[plan.host].disk, &plan.client_id, |state| {
-                    *state = state.reverse();
-                    end.spoil(state);
-                    *state = state.reverse();
-                });
+        match end {
+            End::ExpiredTurnedFulfilled => {
+                for plan in &topology.edges {
+                    for node in [plan.client, plan.host] {
+                        let disk = &mut nodes[node].disk;
+                        edit(disk, &plan.peer_of(node), Record::fulfil_what_expired);
+                    }
+                }
             }
+            End::TooMuchEvidence => {
+                if let Some(plan) = topology.edges.first() {
+                    keep_evidence(&mut nodes[plan.client].disk, plan.host_id);
+                }
+            }
+            _ => end.spoil_states(nodes, topology),
         }
     }
 }
 
 impl End {
+    fn spoil_states(self, nodes: &mut [Node], topology: &Topology) {
+        for plan in &topology.edges {
+            edit_state(&mut nodes[plan.client].disk, &plan.host_id, |state| self.spoil(state));
+            if self != Self::OneSide {
+                edit_state(&mut nodes[plan.host].disk, &plan.client_id, |state| {
+                    *state = state.reverse();
+                    self.spoil(state);
+                    *state = state.reverse();
+                });
+            }
+        }
+    }
+
     fn spoil(self, state: &mut LastCrossSignedState) {
         match self {
             Self::OneSide => state.local_balance_msat += 1,
@@ -47,18 +78,38 @@ impl End {
                 state.remote_balance_msat -= 1;
                 state.incoming_htlcs.push(stuck_htlc());
             }
+            Self::HostSignature => state.remote_sig_of_local.0[40] ^= 1,
+            Self::ExpiredTurnedFulfilled | Self::TooMuchEvidence => {}
         }
     }
 }
 
-fn edit(disk: &mut Disk, peer: &NodeId, change: impl FnOnce(&mut LastCrossSignedState)) {
+fn edit_state(disk: &mut Disk, peer: &NodeId, change: impl FnOnce(&mut LastCrossSignedState)) {
+    edit(disk, peer, |record| record.edit_state(change));
+}
+
+fn edit(disk: &mut Disk, peer: &NodeId, change: impl FnOnce(&mut Record)) {
     let Some(Write::Channel(row)) = disk.row(&RowKey::Channel(*peer)) else { return };
     let Some(mut record) = Record::parse(&row.record) else { return };
-    record.edit_state(change);
+    change(&mut record);
     let row = ChannelRow { record: record.bytes(), ..row.clone() };
     let mut batch = WriteBatch::default();
     batch.put(RowKey::Channel(*peer), Write::Channel(row));
-    disk.commit(&batch).expect("a row that was stored can be stored again");
+    commit(disk, &batch);
+}
+
+fn keep_evidence(disk: &mut Disk, peer: NodeId) {
+    let mut batch = WriteBatch::default();
+    for number in 0..TOO_MUCH_EVIDENCE {
+        let what = "sabotage".to_owned();
+        let row = EvidenceRow { peer, time_ms: 0, what, message_type: 0, body: Vec::new() };
+        batch.put(RowKey::Evidence(FIRST_EVIDENCE + number), Write::Evidence(row));
+    }
+    commit(disk, &batch);
+}
+
+fn commit(disk: &mut Disk, batch: &WriteBatch) {
+    disk.commit(batch).expect("the store takes what it can take from an engine");
 }
 
 fn stuck_htlc() -> UpdateAddHtlc {

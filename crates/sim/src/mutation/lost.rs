@@ -49,6 +49,8 @@ pub enum Lost {
     Invoices,
     /// Events.
     Events,
+    /// Messages kept as evidence.
+    Evidence,
 }
 
 impl Lost {
@@ -75,6 +77,7 @@ impl Lost {
                 }
                 (Write::Invoice(_), _) => self == Self::Invoices,
                 (Write::Event(_), _) => self == Self::Events,
+                (Write::Evidence(_), _) => self == Self::Evidence,
                 _ => false,
             };
             (!is_lost).then_some(write)

@@ -57,11 +57,13 @@ pub(crate) struct Saboteur {
     undead: BTreeMap<usize, (u64, WriteBatch)>,
     /// Ends, by channel and node, that nobody hears any more.
     muted: BTreeSet<(usize, usize)>,
+    /// The network has healed, only the last payments are to come.
+    is_over: bool,
 }
 
 impl Saboteur {
     pub(crate) fn new(mutation: Mutation) -> Self {
-        Self { mutation, undead: BTreeMap::new(), muted: BTreeSet::new() }
+        Self { mutation, undead: BTreeMap::new(), muted: BTreeSet::new(), is_over: false }
     }
 
     pub(crate) fn is(&self, mutation: Mutation) -> bool {

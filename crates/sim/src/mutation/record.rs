@@ -9,8 +9,12 @@ use steward_wire::{LastCrossSignedState, Message, UpdateFailHtlc, UpdateFulfillH
 const HEAD_BYTES: usize = 1 + 1 + 33 + 33;
 const STATE: usize = 1;
 const OWN_UPDATES: usize = 2;
+const OUTCOMES: usize = 4;
 const OWN_ERROR: usize = 5;
 const PEER_ERROR: usize = 6;
+
+/// How an outcome is marked.
+const FULFILLED: u8 = 1;
 
 /// A record, taken apart.
 pub(super) struct Record {
@@ -80,6 +84,21 @@ impl Record {
             updates.extend_from_slice(&body);
         }
         self.sections[OWN_UPDATES] = updates;
+    }
+
+    /// Turns own HTLCs that were given up at their expiry into fulfilled ones.
+    pub(super) fn fulfil_what_expired(&mut self) {
+        let (mut outcomes, mut left) = (Vec::new(), Reader::new(&self.sections[OUTCOMES]));
+        while let (Ok(id), Ok(kind)) = (left.u64(), left.u8()) {
+            let preimage = match kind {
+                FULFILLED => left.take(32).unwrap_or_default(),
+                _ => &[0; 32],
+            };
+            outcomes.extend_from_slice(&id.to_be_bytes());
+            outcomes.push(FULFILLED);
+            outcomes.extend_from_slice(preimage);
+        }
+        self.sections[OUTCOMES] = outcomes;
     }
 
     /// Replaces these bytes wherever they stand.

@@ -23,6 +23,8 @@ pub enum Wire {
     ForwarderFallsSilent,
     /// Whoever is paid is not heard any more once he has claimed.
     PayeeFallsSilent,
+    /// When all is over, no HTLC is heard of any more.
+    AddsUnheardInTheEnd,
 }
 
 impl Wire {
@@ -61,6 +63,7 @@ impl Saboteur {
         let plan = &topology.edges[edge];
         let silences = |message: &Message| match (self.mutation, message) {
             (Mutation::Wire(Wire::HostNeverHeard), _) => plan.host == node && edge == 0,
+            (Mutation::Wire(Wire::AddsUnheardInTheEnd), Message::UpdateAddHtlc(_)) => self.is_over,
             (mutation, Message::UpdateFulfillHtlc(fulfil)) => {
                 let key = HtlcKey { peer: plan.peer_of(node), id: fulfil.id };
                 let is_forward = oracles.books[node].offered.contains_key(&key);
