@@ -106,6 +106,7 @@ fn a_host_that_refused_its_clients_states_takes_them_once_it_is_told_to() {
     // The operator reads why.
     network.kill(&[HOST]);
     restart_host_with_adoption(&mut network);
+    MOVED.iter().for_each(|who| await_known_to_host(&network, *who));
     oracle::await_settled(&network, &MOVED);
     for (who, proof) in MOVED.into_iter().zip(&proofs) {
         assert_eq!(snapshot(&by_client(&network, who)), snapshot(proof));
@@ -132,6 +133,17 @@ fn await_logged(network: &Network, who: Who, code: &str) {
     let deadline = Instant::now() + PATIENCE;
     while !fs::read_to_string(&log).unwrap().contains(&wanted) {
         assert!(Instant::now() < deadline, "{who:?} does not log {code}");
+        std::thread::sleep(POLL_INTERVAL);
+    }
+}
+
+/// The host has taken this client's channel over.
+#[track_caller]
+fn await_known_to_host(network: &Network, who: Who) {
+    let local_id = by_client(network, who).channel.local_id;
+    let deadline = Instant::now() + PATIENCE;
+    while network.cluster.host.channel(&local_id).is_err() {
+        assert!(Instant::now() < deadline, "the host does not take over {who:?}'s channel");
         std::thread::sleep(POLL_INTERVAL);
     }
 }
