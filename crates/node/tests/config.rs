@@ -184,6 +184,13 @@ fn a_relative_path_in_a_file_is_relative_to_the_file() {
 }
 
 #[test]
+fn a_relative_path_in_a_flag_is_relative_to_where_the_program_starts() {
+    let effective = setup().flag("host.brand_png=logo.png").load().unwrap();
+    let whole = std::env::current_dir().unwrap().join("logo.png");
+    assert_eq!(effective.config.host.brand_png, Some(whole));
+}
+
+#[test]
 fn lists_come_from_flags_with_commas() {
     let effective = setup().flag("listen.addresses=127.0.0.1:1, [::1]:2").load().unwrap();
     assert_eq!(effective.config.listen.addresses.len(), 2);

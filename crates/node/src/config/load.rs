@@ -304,9 +304,13 @@ fn flag_settings(overrides: &[String]) -> Result<Vec<Given>, ConfigError> {
     overrides.iter().map(parse).collect()
 }
 
+/// A path in the environment or in a flag is meant from where the program starts; it is shown
+/// whole, so that what is shown means the same anywhere.
 fn given_text(path: &str, text: &str, origin: Origin) -> Result<Given, ConfigError> {
     let kind = Config::key(path).map_or(Kind::Text, |key| key.kind);
-    given(path, kind.parse_text(text), origin)
+    let mut given = given(path, kind.parse_text(text), origin)?;
+    given.resolve_path(&std::env::current_dir().unwrap_or_default());
+    Ok(given)
 }
 
 fn given(path: &str, value: Value, origin: Origin) -> Result<Given, ConfigError> {
@@ -320,7 +324,7 @@ fn given(path: &str, value: Value, origin: Origin) -> Result<Given, ConfigError>
 }
 
 impl Given {
-    /// A path in a file is meant from where the file is, not from where the daemon starts.
+    /// A relative path is meant from `base`: in a file, from where the file is.
     fn resolve_path(&mut self, base: &Path) {
         if self.key.kind == Kind::Path
             && let Value::String(text) = &mut self.value
