@@ -35,8 +35,8 @@ impl Engine {
         htlc: &IncomingHtlc<'_>,
     ) -> Result<(), PeelError> {
         // Invoices with hints name a payee key of their own, also when they are paid already.
-        let is_paid = self.preimages.get(&add.payment_hash).is_some();
-        if is_paid || self.invoices.contains_key(&add.payment_hash) {
+        let may_be_paid = self.preimages.get(&add.payment_hash).is_some();
+        if may_be_paid || self.invoices.contains_key(&add.payment_hash) {
             let invoice_key = self.keys.invoice(&add.payment_hash);
             match self.receive(key, &invoice_key, htlc) {
                 Err(PeelError::Malformed { .. }) => {} // Not made for that key.

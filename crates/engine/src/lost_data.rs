@@ -28,12 +28,8 @@ impl Engine {
     /// At start: payments without an HTLC never left us, unless they left after this copy of the
     /// data was made. They end when every host of ours has confirmed its state.
     pub(crate) fn await_confirmation(&mut self) {
-        let sent: BTreeSet<Origin> = self.origins.values().copied().collect();
-        for (payment_hash, parts) in self.payments.pending_parts() {
-            let is_sent =
-                |part: &u32| sent.contains(&Origin::Payment { payment_hash, part: *part });
-            let may_be_unsent = parts.is_empty() || !parts.iter().all(is_sent);
-            if may_be_unsent && !self.payments.is_outcome_unknown(&payment_hash) {
+        for (payment_hash, _) in self.unsent_payments() {
+            if !self.payments.is_outcome_unknown(&payment_hash) {
                 self.confirmation.unsent.insert(payment_hash);
             }
         }
@@ -179,18 +175,28 @@ impl Engine {
         if !self.confirmation.awaited.is_empty() {
             return;
         }
-        let sent: BTreeSet<Origin> = self.origins.values().copied().collect();
         let unsent = std::mem::take(&mut self.confirmation.unsent);
-        for (payment_hash, parts) in self.payments.pending_parts() {
+        for (payment_hash, parts) in self.unsent_payments() {
             if !unsent.contains(&payment_hash) {
                 continue;
             }
             for part in parts {
-                if !sent.contains(&Origin::Payment { payment_hash, part }) {
-                    self.part_lost(payment_hash, part);
-                }
+                self.part_lost(payment_hash, part);
             }
             self.retry_or_end(payment_hash);
         }
+    }
+
+    /// Pending payments of which no part, or not every part, has an HTLC; with those parts.
+    fn unsent_payments(&self) -> Vec<(PaymentHash, Vec<u32>)> {
+        let sent: BTreeSet<Origin> = self.origins.values().copied().collect();
+        let unsent = self.payments.pending_parts().into_iter().filter_map(|(hash, mut parts)| {
+            let has_parts = !parts.is_empty();
+            parts.retain(|part| {
+                !sent.contains(&Origin::Payment { payment_hash: hash, part: *part })
+            });
+            (!has_parts || !parts.is_empty()).then_some((hash, parts))
+        });
+        unsent.collect()
     }
 }

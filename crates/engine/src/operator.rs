@@ -54,9 +54,7 @@ impl Engine {
         if self.external_preimage(preimage) {
             return Ok(Reply::Done);
         }
-        let text = "no HTLC of ours waits for this preimage";
-        Err(Error::refused("no_such_htlc", text)
-            .hint("it may have been settled, or given up as expired, before"))
+        Err(refused(CommandRefusal::NoSuchHtlc))
     }
 
     /// The host may replace its proposal at any time: only the one that was looked at is accepted.

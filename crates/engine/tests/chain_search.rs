@@ -6,34 +6,12 @@
 mod common;
 
 use common::{Net, START_HEIGHT};
-use steward_engine::row::{InvoiceRow, PaymentStatus};
+use steward_engine::row::PaymentStatus;
 use steward_engine::{Command, Reply};
-
-/// A payment from 1 to 2 is stuck: the payee has the HTLC and is gone.
-fn stuck_payment() -> (Net, InvoiceRow) {
-    let mut net = Net::host_and_clients(2);
-    let invoice = net.invoice(2, Some(10_000_000));
-    let command = net.pay_command(&invoice.bolt11, None);
-    net.issue(1, command);
-    while !net.nodes_hold_htlc(0) {
-        net.step(1);
-        net.step(0);
-    }
-    net.crash(2);
-    net.settle();
-    (net, invoice)
-}
-
-fn outgoing_expiry(net: &mut Net) -> u32 {
-    let state = net.channel(0, 2).state.unwrap();
-    let outgoing = state.outgoing_htlcs.first().map(|htlc| htlc.cltv_expiry);
-    // The payee had not signed it, so it is not in the state: 144 blocks and the payer's offset.
-    outgoing.unwrap_or(START_HEIGHT + 1_000)
-}
 
 #[test]
 fn a_preimage_in_a_block_claims_the_incoming_htlc() {
-    let (mut net, invoice) = stuck_payment();
+    let (mut net, invoice) = Net::with_stuck_payment();
     net.mine(1);
     assert_eq!(net.payment(1, invoice.payment_hash).status, PaymentStatus::Pending);
     net.on_chain.push((net.height + 1, invoice.preimage));
@@ -45,7 +23,7 @@ fn a_preimage_in_a_block_claims_the_incoming_htlc() {
 
 #[test]
 fn a_preimage_published_while_the_node_was_down_is_found_after_its_start() {
-    let (mut net, invoice) = stuck_payment();
+    let (mut net, invoice) = Net::with_stuck_payment();
     net.crash(0);
     net.on_chain.push((net.height + 3, invoice.preimage));
     net.mine(10);
@@ -57,11 +35,10 @@ fn a_preimage_published_while_the_node_was_down_is_found_after_its_start() {
 
 #[test]
 fn an_expired_htlc_is_held_until_its_blocks_were_searched() {
-    let (mut net, invoice) = stuck_payment();
+    let (mut net, invoice) = Net::with_stuck_payment();
     net.nodes[0].searches_by_hand = true;
     net.nodes[1].searches_by_hand = true;
-    let blocks = outgoing_expiry(&mut net) - START_HEIGHT + 10;
-    net.mine(blocks);
+    net.mine(1_000);
     assert_eq!(net.payment(1, invoice.payment_hash).status, PaymentStatus::Pending);
     assert!(!net.has_logged(0, "htlc_dropped"));
 
@@ -80,7 +57,7 @@ fn no_block_is_searched_while_nothing_is_out() {
 
 #[test]
 fn a_replaced_block_is_searched_again() {
-    let (mut net, _) = stuck_payment();
+    let (mut net, _) = Net::with_stuck_payment();
     net.mine(1);
     assert_eq!(*net.nodes[0].searches.last().unwrap(), (START_HEIGHT + 1, START_HEIGHT + 1));
     net.height -= 1;
@@ -103,10 +80,7 @@ fn a_preimage_published_before_the_htlc_was_offered_claims_nothing() {
     net.on_chain.push((net.height, invoice.preimage));
     let command = net.pay_command(&invoice.bolt11, None);
     net.issue(1, command);
-    while !net.nodes_hold_htlc(0) {
-        net.step(1);
-        net.step(0);
-    }
+    net.run_until_offered(1, 0);
     net.crash(2);
     net.mine(1);
     assert_eq!(net.payment(1, invoice.payment_hash).status, PaymentStatus::Pending);
@@ -122,7 +96,7 @@ fn a_preimage_nobody_waits_for_is_refused() {
 
 #[test]
 fn a_preimage_handed_in_is_taken_once() {
-    let (mut net, invoice) = stuck_payment();
+    let (mut net, invoice) = Net::with_stuck_payment();
     let command = Command::SubmitPreimage { preimage: invoice.preimage };
     assert!(matches!(net.command(0, command.clone()), Ok(Reply::Done)));
     assert_eq!(net.command(0, command).unwrap_err().code, "no_such_htlc");

@@ -82,17 +82,7 @@ fn a_host_without_the_outgoing_channel_says_unknown_next_peer() {
 
 #[test]
 fn an_htlc_held_by_a_silent_payee_is_failed_back_after_it_expired() {
-    let mut net = Net::host_and_clients(2);
-    let invoice = net.invoice(2, Some(10_000_000));
-    let command = net.pay_command(&invoice.bolt11, None);
-    net.issue(1, command);
-    // Stop just before the payee hears of it.
-    while !net.nodes_hold_htlc(0) {
-        net.step(1);
-        net.step(0);
-    }
-    net.crash(2);
-    net.settle();
+    let (mut net, invoice) = Net::with_stuck_payment();
     assert_eq!(net.payment(1, invoice.payment_hash).status, PaymentStatus::Pending);
     // Past the expiry towards the payee, not yet past the payer's.
     net.mine(200);
@@ -101,24 +91,6 @@ fn an_htlc_held_by_a_silent_payee_is_failed_back_after_it_expired() {
     assert_eq!(net.agreed_balance_msat(1, 0), INITIAL_MSAT);
     let to_payee = net.channel(0, 2);
     assert_eq!(to_payee.phase, steward_channel::Phase::Suspended);
-}
-
-#[test]
-fn a_preimage_learned_outside_settles_the_forward() {
-    let mut net = Net::host_and_clients(2);
-    let invoice = net.invoice(2, Some(10_000_000));
-    let command = net.pay_command(&invoice.bolt11, None);
-    net.issue(1, command);
-    while !net.nodes_hold_htlc(0) {
-        net.step(1);
-        net.step(0);
-    }
-    net.crash(2);
-    net.settle();
-    net.command(0, Command::SubmitPreimage { preimage: invoice.preimage }).unwrap();
-    let payment = net.payment(1, invoice.payment_hash);
-    assert_eq!(payment.status, PaymentStatus::Complete);
-    assert_eq!(payment.preimage, Some(invoice.preimage));
 }
 
 #[test]

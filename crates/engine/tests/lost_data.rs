@@ -25,10 +25,7 @@ fn a_payment_that_ended_since_stays_pending_until_its_preimage_proves_it() {
     let mut net = Net::host_and_clients(2);
     let invoice = net.invoice(2, Some(AMOUNT_MSAT));
     start_paying(&mut net, 1, &invoice);
-    while !net.nodes_hold_htlc(0) {
-        net.step(1);
-        net.step(0);
-    }
+    net.run_until_offered(1, 0);
     let copy = net.copy(1);
     net.settle();
     let paid = net.payment(1, invoice.payment_hash);
@@ -139,10 +136,7 @@ fn a_payment_whose_id_became_another_payments_is_not_proved_by_that_one() {
     net.revive(1, &older);
     reconnect(&mut net, &[(1, 0)]);
     start_paying(&mut net, 1, &other);
-    while !net.nodes_hold_htlc(0) {
-        net.step(1);
-        net.step(0);
-    }
+    net.run_until_offered(1, 0);
     net.crash(2);
     net.settle();
     net.revive(1, &newer);
@@ -162,10 +156,7 @@ fn a_forward_that_ended_since_is_held_until_its_preimage_settles_it() {
     let mut net = chain_of_three();
     let invoice = net.invoice(0, Some(AMOUNT_MSAT));
     start_paying_over_1(&mut net, &invoice);
-    while !net.nodes_hold_htlc(1) {
-        net.step(2);
-        net.step(1);
-    }
+    net.run_until_offered(2, 1);
     let copy = net.copy(1);
     net.disconnect(2, 1);
     net.settle();
@@ -192,10 +183,7 @@ fn a_held_forward_does_not_stand_in_the_way_of_an_override() {
     let mut net = chain_of_three();
     let invoice = net.invoice(0, Some(AMOUNT_MSAT));
     start_paying_over_1(&mut net, &invoice);
-    while !net.nodes_hold_htlc(1) {
-        net.step(2);
-        net.step(1);
-    }
+    net.run_until_offered(2, 1);
     let copy = net.copy(1);
     net.disconnect(2, 1);
     net.settle();
@@ -300,10 +288,7 @@ fn a_host_does_not_fail_what_it_may_have_forwarded_to_a_client_that_is_ahead() {
     net.pay(1, &invoice.bolt11).unwrap();
     let copy = net.copy(0);
     net.connect(2, 0);
-    while !net.nodes_hold_htlc(0) {
-        net.step(2);
-        net.step(0);
-    }
+    net.run_until_offered(2, 0);
     net.disconnect(1, 0);
     net.settle();
     assert!(net.was_received(2, invoice.payment_hash));

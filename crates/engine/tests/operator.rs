@@ -116,16 +116,7 @@ fn an_unknown_peer_is_named_as_such() {
 
 #[test]
 fn no_override_while_htlcs_of_the_channel_are_on_their_way_to_others() {
-    let mut net = Net::host_and_clients(2);
-    let invoice = net.invoice(2, Some(10_000_000));
-    let command = net.pay_command(&invoice.bolt11, None);
-    net.issue(1, command);
-    while !net.nodes_hold_htlc(0) {
-        net.step(1);
-        net.step(0);
-    }
-    net.crash(2);
-    net.settle();
+    let (mut net, invoice) = Net::with_stuck_payment();
     suspend(&mut net, 1);
     assert_eq!(propose(&mut net, 1, CAPACITY_MSAT - INITIAL_MSAT).unwrap_err(), "htlcs_in_flight");
 

@@ -117,6 +117,27 @@ impl Net {
         history.invoice(&hash).unwrap().is_some_and(|row| row.status == PaymentStatus::Complete)
     }
 
+    /// A host and two clients; a payment from 1 to 2 is stuck: the host has offered it, and the
+    /// payee is gone before it heard of it.
+    pub fn with_stuck_payment() -> (Self, InvoiceRow) {
+        let mut net = Self::host_and_clients(2);
+        let invoice = net.invoice(2, Some(10_000_000));
+        let command = net.pay_command(&invoice.bolt11, None);
+        net.issue(1, command);
+        net.run_until_offered(1, 0);
+        net.crash(2);
+        net.settle();
+        (net, invoice)
+    }
+
+    /// Lets these two move until `host` has offered an HTLC to the next.
+    pub fn run_until_offered(&mut self, payer: usize, host: usize) {
+        while !self.nodes_hold_htlc(host) {
+            self.step(payer);
+            self.step(host);
+        }
+    }
+
     /// True if the node has an HTLC in any of its channels that it offered itself.
     pub fn nodes_hold_htlc(&mut self, node: usize) -> bool {
         let channels = match self.nodes[node].engine.as_mut() {
