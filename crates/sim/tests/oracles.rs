@@ -241,6 +241,10 @@ cases! {
         SMALL, Mutation::Lost(Lost::OutboxEnds) => Rest, "a settlement of HTLC";
     evidence_without_bounds:
         SMALL, Mutation::End(End::TooMuchEvidence) => Rest, "it keeps";
+    a_payee_that_makes_no_invoice:
+        SMALL, Mutation::Runtime(Runtime::OverpricedInTheEnd) => Rest, "makes no invoice";
+    an_invoice_that_nobody_can_read:
+        SMALL, Mutation::Altered(Altered::CutInvoices) => Rest, "its invoice is unreadable";
     a_healed_network_that_carries_no_payment:
         SMALL, Mutation::Wire(Wire::AddsUnheardInTheEnd) => Rest, "did not arrive";
 }

@@ -94,6 +94,9 @@ impl Saboteur {
         if self.is(Mutation::Altered(Altered::GivesUpAndGoesOn)) {
             Runtime::HeightRunsAhead.spoil_input(input, disk);
         }
+        if self.is_over && self.is(Mutation::Runtime(Runtime::OverpricedInTheEnd)) {
+            runtime::overprice(input);
+        }
     }
 
     /// A batch on its way to the disk, with its actions as the engine made them.

@@ -2,6 +2,7 @@
 //! its operator did not set.
 
 use steward_channel::Channel;
+use steward_engine::Command;
 use steward_engine::config::{Config, Policy};
 use steward_engine::io::Input;
 use steward_engine::row::{HtlcKey, Origin, RowKey, Write};
@@ -39,6 +40,8 @@ pub enum Runtime {
     ShortDelta,
     /// Operators leave suspended channels alone if nothing is in flight.
     IdleOperators,
+    /// When all is over, it asks only for invoices that nobody can pay.
+    OverpricedInTheEnd,
 }
 
 impl Runtime {
@@ -99,6 +102,13 @@ impl Saboteur {
     pub(crate) fn rises(&mut self, node: usize) -> Option<Batch> {
         let (life, writes) = self.undead.remove(&node)?;
         Some(Batch { writes, actions: Vec::new(), tip_was_stale: false, life })
+    }
+}
+
+/// Asks for more than there is.
+pub(super) fn overprice(input: &mut Input) {
+    if let Input::Command { command: Command::CreateInvoice { amount_msat, .. }, .. } = input {
+        *amount_msat = Some(u64::MAX);
     }
 }
 
