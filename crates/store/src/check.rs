@@ -8,6 +8,8 @@ use crate::error::StoreError;
 /// Names settings that belong to the store itself.
 pub(crate) const NETWORK: &str = "network";
 pub(crate) const NODE_ID: &str = "node_id";
+/// The sum of the live rows (`sqlite::live`).
+pub(crate) const LIVE_ROWS: &str = "live_rows";
 /// Name of the setting that the engine finds in its snapshot.
 pub(crate) const HEIGHT: &str = "height";
 /// Setting: blocks up to this height were searched for published preimages.
@@ -61,7 +63,9 @@ pub(crate) fn key_text(key: &RowKey) -> String {
 fn problem(key: &RowKey, write: &Write) -> Option<&'static str> {
     const OTHER_KEY: &str = "the row has another key than the write";
     let (same_key, numbers) = match (key, write) {
-        (RowKey::Setting(NETWORK | NODE_ID), _) => return Some("this setting never changes"),
+        (RowKey::Setting(NETWORK | NODE_ID | LIVE_ROWS), _) => {
+            return Some("this setting is the store's own");
+        }
         (_, Write::Delete) => return None,
         (RowKey::Channel(peer), Write::Channel(row)) => {
             (row.peer == *peer, vec![row.local_balance_msat, row.remote_balance_msat])

@@ -72,6 +72,9 @@ pub enum StoreError {
         /// What SQLite found.
         detail: String,
     },
+    /// Rows are of different moments: files that were copied while the node ran.
+    #[error("the database is torn: its rows are of different moments")]
+    Torn,
     /// A row does not hold what its format says.
     #[error("the database is damaged: table {table}, row {key}: {reason}")]
     Decode {
@@ -132,7 +135,7 @@ impl StoreError {
             Self::Newer { .. } => "database_too_new",
             Self::WrongNetwork { .. } => "wrong_network",
             Self::WrongNode { .. } => "wrong_node",
-            Self::Corrupt { .. } | Self::Decode { .. } => "database_damaged",
+            Self::Corrupt { .. } | Self::Torn | Self::Decode { .. } => "database_damaged",
             Self::BadRow { .. } => "bad_row",
             Self::SecondWriter => "second_writer",
             Self::Busy => "database_busy",
@@ -163,6 +166,10 @@ impl StoreError {
             Self::Corrupt { .. } | Self::Decode { .. } => {
                 "Keep a copy of the file, check the disk, then restore the newest backup and let \
                  the peers bring it up to date: see the chapter on recovery in the documentation."
+            }
+            Self::Torn => {
+                "Files copied while a node runs do not belong together. Restore the newest whole \
+                 copy, such as one that `backup` made, and let the peers bring it up to date."
             }
             Self::BadRow { .. } => "This is a bug in steward: please report it with the log.",
             Self::SecondWriter => {

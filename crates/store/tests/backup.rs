@@ -28,7 +28,7 @@ fn a_backup_holds_what_was_durable_when_it_was_made() {
     assert_eq!(made.owner, owner());
     assert_eq!(made.channels, 2);
     // Two settings more than the batch has: network and node id.
-    assert_eq!(made.rows, every_table().len() as u64 + 2);
+    assert_eq!(made.rows, every_table().len() as u64 + STORES_OWN_SETTINGS);
     assert_eq!(verify(&copy.path().join("steward.db")).unwrap(), made);
     let restored = open(copy.path()).load(NOW_MS).unwrap();
     assert_eq!(restored.height, 840_000);

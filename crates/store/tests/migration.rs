@@ -44,7 +44,7 @@ fn a_database_of_every_released_version_opens_with_all_it_held() {
         assert_eq!(loaded.height, 840_000);
         let verified = verify(store.path()).unwrap();
         assert_eq!(verified.schema_version, SCHEMA_VERSION);
-        assert_eq!(verified.rows, every_table().len() as u64 + 2);
+        assert_eq!(verified.rows, every_table().len() as u64 + STORES_OWN_SETTINGS);
         store.commit(&batch([put_channel(3, 1), put_forward(9, true)])).unwrap();
     }
 }

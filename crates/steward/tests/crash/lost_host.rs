@@ -72,7 +72,6 @@ fn a_host_revived_from_a_copy_made_under_load_suspends_who_is_ahead_and_serves_t
 }
 
 #[test]
-#[ignore = "pages of two moments may fit together, and nothing in the files tells"]
 fn a_copy_of_a_host_that_a_checkpoint_tore_apart_is_refused() {
     let _turn = turn();
     let mut network = Network::start(2);

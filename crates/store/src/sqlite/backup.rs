@@ -7,7 +7,7 @@ use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 
 use super::columns;
-use super::load::rows;
+use super::load::{self, rows};
 use super::open::{self, Owner};
 use crate::error::StoreError;
 use crate::lock::private;
@@ -50,7 +50,8 @@ pub fn backup(from: &Path, to: &Path) -> Result<Verified, StoreError> {
     result
 }
 
-/// Checks a database page by page and decodes every row of every table. Changes nothing; works
+/// Checks a database page by page, decodes every row of every table, and sees whether what is in
+/// progress is of one moment. Changes nothing; works
 /// while the database is in use.
 ///
 /// # Errors
@@ -64,6 +65,7 @@ pub fn verify(path: &Path) -> Result<Verified, StoreError> {
         // Its columns are another version's: the pages must do until it is migrated.
         return Ok(Verified { owner, schema_version, rows: 0, channels: 0 });
     }
+    load::snapshot(&db, u64::MAX)?;
     let channels = count(&db, columns::CHANNEL, columns::channel)?;
     let rows = channels
         + count(&db, columns::ORIGIN, columns::origin)?

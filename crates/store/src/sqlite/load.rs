@@ -4,19 +4,26 @@ use rusqlite::{Connection, Params, Row};
 use steward_engine::row::Snapshot;
 
 use super::columns::{self, Columns};
+use super::live::LiveRows;
 use crate::check::{HEIGHT, SEARCHED_HEIGHT};
 use crate::error::StoreError;
 use crate::limits::{EXPIRED_INVOICE_LOAD_MS, MAX_LOADED_PREIMAGES};
 
-/// All of it from one read transaction: one moment of the database.
-pub(crate) fn snapshot(connection: &mut Connection, now_ms: u64) -> Result<Snapshot, StoreError> {
-    let db = connection.transaction()?;
+/// All of it, to be asked within one read transaction: one moment of the database. Refuses rows
+/// that are of several.
+pub(crate) fn snapshot(db: &Connection, now_ms: u64) -> Result<(Snapshot, LiveRows), StoreError> {
+    let snapshot = read(db, now_ms)?;
+    let live = LiveRows::of(&snapshot, db)?;
+    Ok((snapshot, live))
+}
+
+fn read(db: &Connection, now_ms: u64) -> Result<Snapshot, StoreError> {
     // In the order of the file, sorted here: the key's index would visit the pages at random.
-    let mut channels = rows(&db, columns::CHANNEL, [], columns::channel)?;
+    let mut channels = rows(db, columns::CHANNEL, [], columns::channel)?;
     channels.sort_unstable_by_key(|row| row.peer);
-    let mut origins = rows(&db, columns::ORIGIN, [], columns::origin)?;
+    let mut origins = rows(db, columns::ORIGIN, [], columns::origin)?;
     origins.sort_unstable_by_key(|(key, _)| *key);
-    let mut outbox = rows(&db, columns::OUTBOX, [], columns::outbox)?;
+    let mut outbox = rows(db, columns::OUTBOX, [], columns::outbox)?;
     outbox.sort_unstable_by_key(|(key, _)| *key);
 
     let preimages = format!("{} ORDER BY number DESC LIMIT ?1", columns::PREIMAGE);
@@ -28,15 +35,15 @@ pub(crate) fn snapshot(connection: &mut Connection, now_ms: u64) -> Result<Snaps
         channels,
         origins,
         outbox,
-        preimages: rows(&db, &preimages, newest, columns::preimage)?,
-        payments: rows(&db, &open_payments(), [], columns::payment)?,
-        parts: rows(&db, &open_parts(), [], columns::part)?,
-        invoices: rows(&db, &open_invoices(), since_ms.map(u64::cast_signed), columns::invoice)?,
-        peers: rows(&db, &peers, [], columns::peer)?,
-        height: height(&db, HEIGHT)?,
-        searched_height: height(&db, SEARCHED_HEIGHT)?,
-        last_event: last_number(&db, "event")?,
-        last_evidence: last_number(&db, "evidence")?,
+        preimages: rows(db, &preimages, newest, columns::preimage)?,
+        payments: rows(db, &open_payments(), [], columns::payment)?,
+        parts: rows(db, &open_parts(), [], columns::part)?,
+        invoices: rows(db, &open_invoices(), since_ms.map(u64::cast_signed), columns::invoice)?,
+        peers: rows(db, &peers, [], columns::peer)?,
+        height: height(db, HEIGHT)?,
+        searched_height: height(db, SEARCHED_HEIGHT)?,
+        last_event: last_number(db, "event")?,
+        last_evidence: last_number(db, "evidence")?,
     })
 }
 

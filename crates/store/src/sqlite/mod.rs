@@ -4,6 +4,7 @@
 //! - `open`: creation, inspection, connections
 //! - `write`, `prune`: a batch into tables
 //! - `load`: tables into a snapshot
+//! - `live`: one sum over what must be of one moment
 //! - `history`: questions about the past
 //! - `columns`: rows of a query into the engine's rows
 //! - `cost`: what a commit and a checkpoint cost
@@ -13,6 +14,7 @@ mod backup;
 mod columns;
 mod cost;
 mod history;
+mod live;
 mod load;
 mod open;
 mod prune;
@@ -37,6 +39,7 @@ use crate::limits::CHECKPOINT_LOG_BYTES;
 use crate::lock::DirLock;
 use crate::store::{History, Store, StoreStats};
 use cost::LogMeter;
+use live::LiveRows;
 use open::Checkpoint;
 
 /// The [`Store`] in one SQLite file: `steward.db` in the data directory.
@@ -50,6 +53,8 @@ pub struct SqliteStore {
     page_bytes: u64,
     meter: LogMeter,
     stats: StoreStats,
+    /// Known once something was loaded or committed.
+    live: Option<LiveRows>,
     /// `PRAGMA data_version` at the start: it changes only by other connections' commits.
     data_version: i64,
     stopped: bool,
@@ -71,8 +76,9 @@ impl SqliteStore {
         let data_version = data_version(&connection)?;
         let meter = LogMeter::new(open::checkpoint(&connection, Checkpoint::NOOP)?, page_bytes);
         let stats = StoreStats::default();
-        let stopped = false;
-        Ok(Self { connection, path, page_bytes, meter, stats, data_version, stopped, _lock: lock })
+        let (live, stopped) = (None, false);
+        let _lock = lock;
+        Ok(Self { connection, path, page_bytes, meter, stats, live, data_version, stopped, _lock })
     }
 
     /// Where the database is; [`backup`] copies it while the store is in use.
@@ -111,8 +117,15 @@ impl SqliteStore {
         if data_version(&transaction)? != self.data_version {
             return Err(StoreError::SecondWriter);
         }
+        let live = match &mut self.live {
+            Some(live) => live,
+            unknown => unknown.insert(load::snapshot(&transaction, u64::MAX)?.1),
+        };
         for (key, write) in batch.iter() {
             write::put(&transaction, key, write)?;
+        }
+        if live.follow(batch) {
+            write::live_rows(&transaction, live)?;
         }
         prune::prune(&transaction, batch)?;
         transaction.commit()?;
@@ -141,7 +154,9 @@ impl SqliteStore {
 
 impl Store for SqliteStore {
     fn load(&mut self, now_ms: u64) -> Result<Snapshot, StoreError> {
-        load::snapshot(&mut self.connection, now_ms)
+        let (snapshot, live) = load::snapshot(&*self.connection.transaction()?, now_ms)?;
+        self.live = Some(live);
+        Ok(snapshot)
     }
 
     fn commit(&mut self, batch: &WriteBatch) -> Result<(), StoreError> {

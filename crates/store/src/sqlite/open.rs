@@ -242,7 +242,8 @@ fn pragma(
     Ok(())
 }
 
-fn setting(connection: &Connection, name: &'static str) -> Result<Vec<u8>, StoreError> {
+/// A setting that every database has.
+pub(crate) fn setting(connection: &Connection, name: &'static str) -> Result<Vec<u8>, StoreError> {
     let sql = "SELECT value FROM setting WHERE name = ?1";
     let value = connection.query_row(sql, [name], |row| row.get(0)).optional()?;
     value.ok_or_else(|| decode_error(name, "missing"))

@@ -5,7 +5,8 @@ use steward_engine::row::{
     ChannelRow, EvidenceRow, ForwardRow, InvoiceRow, PartRow, PaymentRow, PeerRow, RowKey, Write,
 };
 
-use crate::check::{key_text, table};
+use super::live::LiveRows;
+use crate::check::{LIVE_ROWS, key_text, table};
 use crate::codec;
 use crate::error::StoreError;
 
@@ -53,18 +54,18 @@ pub(crate) fn put(db: &Connection, key: &RowKey, write: &Write) -> Result<(), St
             key,
         ),
         (_, Write::Peer(row)) => peer(db, row),
-        (RowKey::Setting(name), Write::Setting(value)) => run(
-            db,
-            "INSERT INTO setting (name, value) VALUES (?1, ?2)
-             ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-            params![name, value],
-        ),
+        (RowKey::Setting(name), Write::Setting(value)) => setting(db, name, value),
         (key, _) => Err(StoreError::BadRow {
             table: table(key),
             key: key_text(key),
             reason: "the write is of another table than its key",
         }),
     }
+}
+
+/// Writes the sum of the live rows.
+pub(crate) fn live_rows(db: &Connection, live: &LiveRows) -> Result<(), StoreError> {
+    setting(db, LIVE_ROWS, &live.setting())
 }
 
 fn delete(db: &Connection, key: &RowKey) -> Result<(), StoreError> {
@@ -251,6 +252,15 @@ fn peer(db: &Connection, row: &PeerRow) -> Result<(), StoreError> {
          ON CONFLICT (peer) DO UPDATE SET is_host = excluded.is_host,
              addresses = excluded.addresses",
         params![row.peer.0, row.is_host, codec::encode_addresses(&row.addresses)],
+    )
+}
+
+fn setting(db: &Connection, name: &str, value: &[u8]) -> Result<(), StoreError> {
+    run(
+        db,
+        "INSERT INTO setting (name, value) VALUES (?1, ?2)
+         ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        params![name, value],
     )
 }
 

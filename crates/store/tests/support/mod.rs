@@ -15,6 +15,8 @@ use steward_wire::{NodeId, PaymentHash, Preimage, ShortChannelId};
 
 /// A day, in milliseconds.
 pub(crate) const DAY_MS: u64 = 24 * 3600 * 1000;
+/// Rows of `setting` that the store itself keeps.
+pub(crate) const STORES_OWN_SETTINGS: u64 = 3;
 /// The tests' present, unix milliseconds.
 pub(crate) const NOW_MS: u64 = 1_800_000_000_000;
 

@@ -1,0 +1,121 @@
+//! The sum of the live rows: it follows every commit, and shows whatever else changed them.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a test that cannot go on must fail"
+)]
+
+mod support;
+
+use std::path::Path;
+
+use proptest::prelude::*;
+use steward_engine::WriteBatch;
+use steward_engine::row::{Origin, PaymentStatus, RowKey, Settlement, Write};
+use steward_store::{OpenMode, Store, StoreError};
+use support::*;
+
+fn closed_with(rows: &WriteBatch) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = open(dir.path());
+    store.commit(rows).unwrap();
+    store.close().unwrap();
+    dir
+}
+
+fn with_sql(dir: &Path, sql: &str) {
+    let db = rusqlite::Connection::open(dir.join("steward.db")).unwrap();
+    assert_ne!(db.execute(sql, []).unwrap(), 0, "{sql} changes nothing");
+}
+
+fn loads(dir: &Path) -> Result<(), StoreError> {
+    try_open(dir, OpenMode::Existing).unwrap().load(NOW_MS).map(|_| ())
+}
+
+#[test]
+fn a_row_of_another_moment_is_noticed_in_every_table_a_start_depends_on() {
+    for sql in [
+        "DELETE FROM channel WHERE number = 1",
+        "UPDATE channel SET record = CAST(record || X'00' AS BLOB) WHERE number = 1",
+        "UPDATE channel SET phase = 5 WHERE number = 1",
+        "UPDATE channel SET local_balance_msat = local_balance_msat + 1 WHERE number = 1",
+        "DELETE FROM htlc_origin WHERE htlc_id = 5",
+        "UPDATE htlc_origin SET htlc_id = 6 WHERE htlc_id = 5",
+        "DELETE FROM outbox",
+        "DELETE FROM payment WHERE status = 1",
+        "UPDATE payment SET status = 1 WHERE status = 3",
+        "UPDATE payment SET status = 3 WHERE status = 1",
+        "DELETE FROM payment_part WHERE part = 1",
+        "UPDATE payment_part SET status = 2 WHERE part = 1",
+        "DELETE FROM peer",
+        "UPDATE setting SET value = zeroblob(16) WHERE name = 'live_rows'",
+    ] {
+        let dir = closed_with(&every_table());
+        loads(dir.path()).unwrap();
+        with_sql(dir.path(), sql);
+        assert_eq!(loads(dir.path()), Err(StoreError::Torn), "{sql}");
+    }
+}
+
+#[test]
+fn a_database_of_a_version_without_the_sum_gets_it_with_the_next_commit() {
+    let dir = closed_with(&every_table());
+    with_sql(dir.path(), "UPDATE setting SET value = X'' WHERE name = 'live_rows'");
+    let mut store = try_open(dir.path(), OpenMode::Existing).unwrap();
+    store.load(NOW_MS).unwrap();
+    store.commit(&batch([put_event(1_000)])).unwrap();
+    store.close().unwrap();
+    drop(store);
+    with_sql(dir.path(), "DELETE FROM peer");
+    assert_eq!(loads(dir.path()), Err(StoreError::Torn));
+}
+
+/// One write to one of a few rows, so that rows come, change, end and go.
+fn some_write() -> impl Strategy<Value = (RowKey, Write)> {
+    (0..7_u8, 0..3_u64, 0..4_u64).prop_map(|(table, row, version)| {
+        let status = [PaymentStatus::Pending, PaymentStatus::Complete, PaymentStatus::Failed];
+        let (key, write) = match table {
+            0 => put_channel(row, version),
+            1 => (RowKey::Origin(htlc(1, row)), Write::Origin(Origin::Forward(htlc(2, version)))),
+            2 => {
+                let settlement = Settlement::Fulfil(preimage(version));
+                (RowKey::Outbox(htlc(1, row)), Write::Outbox(settlement))
+            }
+            3 => put_payment(row, status[version as usize % 3]),
+            4 if version == 1 => put_ended_part(row, 0),
+            4 => put_part(row, 0),
+            5 => put_peer(row),
+            _ => put_preimage(row, NOW_MS),
+        };
+        (key, if version == 3 { Write::Delete } else { write })
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    #[test]
+    fn whatever_was_committed_a_start_finds_the_sum_it_left(
+        lives in prop::collection::vec(
+            prop::collection::vec(prop::collection::vec(some_write(), 1..8), 1..4),
+            1..4,
+        ),
+        is_loaded in any::<bool>(),
+    ) {
+        let dir = tempfile::tempdir().unwrap();
+        for batches in lives {
+            let mut store = open(dir.path());
+            if is_loaded {
+                store.load(NOW_MS).unwrap();
+            }
+            for rows in batches {
+                store.commit(&batch(rows)).unwrap();
+            }
+            store.load(NOW_MS).unwrap();
+        }
+        prop_assert_eq!(loads(dir.path()), Ok(()));
+    }
+}
