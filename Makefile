@@ -36,7 +36,7 @@ sim: tools ## simulates networks under faults: SEEDS=n runs that many, SEED=x re
 	$(CARGO) build --profile sim --locked -p steward-sim
 	$(SIM) $(if $(SEED),--seed $(SEED),--seeds $(or $(SEEDS),200))
 
-mutants: tools ## breaks the engine on purpose, in many ways: the simulator must notice each
+mutants: tools ## breaks the engine on purpose, in many ways: the simulator or a test must notice each
 	./scripts/mutants
 
 vectors: ## regenerates the generated conformance vectors
