@@ -176,12 +176,7 @@ fn a_first_signature_of_another_day_or_key_is_refused() {
 fn a_client_that_lost_everything_restores_its_channel_with_its_htlcs() {
     let mut pair = Pair::funded(500_000);
     let of_alice = pair.add_and_run(Alice, 100_000, 1);
-    pair.disconnect();
-    let (alice, bob) = (pair.channel(Alice).local(), pair.channel(Bob).local());
-    pair.bob.channel = Channel::client(bob, alice, refund_script(), vec![]);
-    pair.clear();
-    pair.connect();
-    pair.run();
+    pair.bob_loses_everything();
     assert_eq!(incoming(&pair.events(Bob)), [of_alice]);
     pair.assert_in_agreement();
     pair.fulfil(Bob, of_alice, 1);
@@ -292,12 +287,7 @@ fn the_hosts_policy_is_taken_only_with_its_signature() {
 #[test]
 fn an_opening_whose_last_message_was_missed_is_no_lost_data() {
     let mut pair = Pair::open();
-    pair.disconnect();
-    let (alice, bob) = (pair.channel(Alice).local(), pair.channel(Bob).local());
-    pair.bob.channel = Channel::client(bob, alice, refund_script(), vec![]);
-    pair.clear();
-    pair.connect();
-    pair.run();
+    pair.bob_loses_everything();
     assert_eq!(pair.phases(), (Phase::Active, Phase::Active));
     assert!(!pair.events(Bob).contains(&Output::DataLost));
 }

@@ -150,20 +150,9 @@ fn a_payment_whose_id_became_another_payments_is_not_proved_by_that_one() {
     assert_eq!((proved.preimage, proved.fee_msat), (Some(lost.preimage), FEE_MSAT));
 }
 
-/// 2 pays 0 over 1, which is a client of 0 and the host of 2.
 #[test]
 fn a_forward_that_ended_since_is_held_until_its_preimage_settles_it() {
-    let mut net = chain_of_three();
-    let invoice = net.invoice(0, Some(AMOUNT_MSAT));
-    start_paying_over_1(&mut net, &invoice);
-    net.run_until_offered(2, 1);
-    let copy = net.copy(1);
-    net.disconnect(2, 1);
-    net.settle();
-    assert!(net.was_received(0, invoice.payment_hash));
-
-    net.revive(1, &copy);
-    reconnect(&mut net, &[(1, 0), (2, 1)]);
+    let (mut net, invoice) = held_forward();
     net.tick(A_WHILE_MS);
     assert_eq!(net.payment(2, invoice.payment_hash).status, PaymentStatus::Pending);
     // Also after another start.
@@ -180,15 +169,7 @@ fn a_forward_that_ended_since_is_held_until_its_preimage_settles_it() {
 
 #[test]
 fn a_held_forward_does_not_stand_in_the_way_of_an_override() {
-    let mut net = chain_of_three();
-    let invoice = net.invoice(0, Some(AMOUNT_MSAT));
-    start_paying_over_1(&mut net, &invoice);
-    net.run_until_offered(2, 1);
-    let copy = net.copy(1);
-    net.disconnect(2, 1);
-    net.settle();
-    net.revive(1, &copy);
-    reconnect(&mut net, &[(1, 0), (2, 1)]);
+    let (mut net, _) = held_forward();
     let (client, host) = (net.client_id(2, 1), net.id(1));
     net.command(1, Command::SuspendChannel { peer: client }).unwrap();
     let ours = 700_000_000;
@@ -323,6 +304,22 @@ fn chain_of_three() -> Net {
 fn start_paying(net: &mut Net, payer: usize, invoice: &InvoiceRow) {
     let command = net.pay_command(&invoice.bolt11, None);
     net.issue(payer, command);
+}
+
+/// 1 goes on from a copy made when it had just offered on what 2 pays to 0, who has been paid
+/// since.
+fn held_forward() -> (Net, InvoiceRow) {
+    let mut net = chain_of_three();
+    let invoice = net.invoice(0, Some(AMOUNT_MSAT));
+    start_paying_over_1(&mut net, &invoice);
+    net.run_until_offered(2, 1);
+    let copy = net.copy(1);
+    net.disconnect(2, 1);
+    net.settle();
+    assert!(net.was_received(0, invoice.payment_hash));
+    net.revive(1, &copy);
+    reconnect(&mut net, &[(1, 0), (2, 1)]);
+    (net, invoice)
 }
 
 /// 2 pays 0.

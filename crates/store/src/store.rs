@@ -24,7 +24,8 @@ pub trait Store: Send {
     /// first, preimages newest first.
     ///
     /// # Errors
-    /// [`StoreError::Decode`] names the first row that cannot be read.
+    /// [`StoreError::Decode`] names the first row that cannot be read; [`StoreError::Torn`] if the
+    /// rows are not those of one moment.
     fn load(&mut self, now_ms: u64) -> Result<Snapshot, StoreError>;
 
     /// Makes a batch durable. An empty batch costs nothing.

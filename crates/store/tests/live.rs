@@ -26,11 +26,6 @@ fn closed_with(rows: &WriteBatch) -> tempfile::TempDir {
     dir
 }
 
-fn with_sql(dir: &Path, sql: &str) {
-    let db = rusqlite::Connection::open(dir.join("steward.db")).unwrap();
-    assert_ne!(db.execute(sql, []).unwrap(), 0, "{sql} changes nothing");
-}
-
 fn loads(dir: &Path) -> Result<(), StoreError> {
     try_open(dir, OpenMode::Existing).unwrap().load(NOW_MS).map(|_| ())
 }

@@ -39,10 +39,6 @@ fn refusal(dir: &Path) -> StoreError {
     error
 }
 
-fn with_sql(dir: &Path, sql: &str) {
-    rusqlite::Connection::open(database(dir)).unwrap().execute_batch(sql).unwrap();
-}
-
 #[test]
 fn a_missing_database_is_made_only_on_request() {
     let dir = tempfile::tempdir().unwrap();

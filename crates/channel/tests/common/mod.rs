@@ -130,6 +130,16 @@ impl Pair {
         pair
     }
 
+    /// Bob is left with his keys only, and connects again.
+    pub fn bob_loses_everything(&mut self) {
+        self.disconnect();
+        let (alice, bob) = (self.channel(Alice).local(), self.channel(Bob).local());
+        self.bob.channel = Channel::client(bob, alice, refund_script(), vec![]);
+        self.clear();
+        self.connect();
+        self.run();
+    }
+
     pub fn node(&mut self, side: Side) -> &mut Node {
         match side {
             Alice => &mut self.alice,

@@ -89,13 +89,10 @@ impl Saboteur {
     /// An input as the engine sees it.
     pub(crate) fn spoil_input(&self, input: &mut Input, disk: &Disk) {
         if let Mutation::Runtime(runtime) = self.mutation {
-            runtime.spoil_input(input, disk);
+            runtime.spoil_input(input, disk, self.is_over);
         }
         if self.is(Mutation::Altered(Altered::GivesUpAndGoesOn)) {
-            Runtime::HeightRunsAhead.spoil_input(input, disk);
-        }
-        if self.is_over && self.is(Mutation::Runtime(Runtime::OverpricedInTheEnd)) {
-            runtime::overprice(input);
+            Runtime::HeightRunsAhead.spoil_input(input, disk, self.is_over);
         }
     }
 

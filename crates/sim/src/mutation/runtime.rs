@@ -57,7 +57,7 @@ impl Runtime {
         }
     }
 
-    pub(super) fn spoil_input(self, input: &mut Input, disk: &Disk) {
+    pub(super) fn spoil_input(self, input: &mut Input, disk: &Disk, is_over: bool) {
         match input {
             Input::Chain { height, stale } => match self {
                 Self::NeverStale => *stale = false,
@@ -66,6 +66,11 @@ impl Runtime {
                 _ => {}
             },
             Input::Searched { preimages, .. } if self == Self::FindsNothing => preimages.clear(),
+            Input::Command { command: Command::CreateInvoice { amount_msat, .. }, .. }
+                if is_over && self == Self::OverpricedInTheEnd =>
+            {
+                *amount_msat = Some(u64::MAX);
+            }
             _ => {}
         }
     }
@@ -102,13 +107,6 @@ impl Saboteur {
     pub(crate) fn rises(&mut self, node: usize) -> Option<Batch> {
         let (life, writes) = self.undead.remove(&node)?;
         Some(Batch { writes, actions: Vec::new(), tip_was_stale: false, life })
-    }
-}
-
-/// Asks for more than there is.
-pub(super) fn overprice(input: &mut Input) {
-    if let Input::Command { command: Command::CreateInvoice { amount_msat, .. }, .. } = input {
-        *amount_msat = Some(u64::MAX);
     }
 }
 

@@ -33,7 +33,7 @@ pub use history::SqliteHistory;
 pub use open::{FILE_NAME, OpenMode, Owner};
 pub use schema::SCHEMA_VERSION;
 
-use crate::check::check;
+use crate::check::{LIVE_ROWS, check};
 use crate::error::StoreError;
 use crate::limits::CHECKPOINT_LOG_BYTES;
 use crate::lock::DirLock;
@@ -75,10 +75,17 @@ impl SqliteStore {
         let page_bytes = u64::from(page_bytes);
         let data_version = data_version(&connection)?;
         let meter = LogMeter::new(open::checkpoint(&connection, Checkpoint::NOOP)?, page_bytes);
-        let stats = StoreStats::default();
-        let (live, stopped) = (None, false);
-        let _lock = lock;
-        Ok(Self { connection, path, page_bytes, meter, stats, live, data_version, stopped, _lock })
+        Ok(Self {
+            connection,
+            path,
+            page_bytes,
+            meter,
+            stats: StoreStats::default(),
+            live: None,
+            data_version,
+            stopped: false,
+            _lock: lock,
+        })
     }
 
     /// Where the database is; [`backup`] copies it while the store is in use.
@@ -119,13 +126,13 @@ impl SqliteStore {
         }
         let live = match &mut self.live {
             Some(live) => live,
-            unknown => unknown.insert(load::snapshot(&transaction, u64::MAX)?.1),
+            unknown => unknown.insert(load::live_rows(&transaction)?),
         };
         for (key, write) in batch.iter() {
             write::put(&transaction, key, write)?;
         }
         if live.follow(batch) {
-            write::live_rows(&transaction, live)?;
+            write::setting(&transaction, LIVE_ROWS, &live.setting())?;
         }
         prune::prune(&transaction, batch)?;
         transaction.commit()?;

@@ -5,8 +5,7 @@ use steward_engine::row::{
     ChannelRow, EvidenceRow, ForwardRow, InvoiceRow, PartRow, PaymentRow, PeerRow, RowKey, Write,
 };
 
-use super::live::LiveRows;
-use crate::check::{LIVE_ROWS, key_text, table};
+use crate::check::{key_text, table};
 use crate::codec;
 use crate::error::StoreError;
 
@@ -61,11 +60,6 @@ pub(crate) fn put(db: &Connection, key: &RowKey, write: &Write) -> Result<(), St
             reason: "the write is of another table than its key",
         }),
     }
-}
-
-/// Writes the sum of the live rows.
-pub(crate) fn live_rows(db: &Connection, live: &LiveRows) -> Result<(), StoreError> {
-    setting(db, LIVE_ROWS, &live.setting())
 }
 
 fn delete(db: &Connection, key: &RowKey) -> Result<(), StoreError> {
@@ -255,7 +249,8 @@ fn peer(db: &Connection, row: &PeerRow) -> Result<(), StoreError> {
     )
 }
 
-fn setting(db: &Connection, name: &str, value: &[u8]) -> Result<(), StoreError> {
+/// Writes a setting, the engine's or the store's own.
+pub(crate) fn setting(db: &Connection, name: &str, value: &[u8]) -> Result<(), StoreError> {
     run(
         db,
         "INSERT INTO setting (name, value) VALUES (?1, ?2)

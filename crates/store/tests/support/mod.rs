@@ -33,6 +33,11 @@ pub(crate) fn try_open(dir: &Path, mode: OpenMode) -> Result<SqliteStore, StoreE
     SqliteStore::open(DirLock::acquire(dir)?, mode, &owner())
 }
 
+/// Changes the database behind the store's back.
+pub(crate) fn with_sql(dir: &Path, sql: &str) {
+    rusqlite::Connection::open(dir.join("steward.db")).unwrap().execute_batch(sql).unwrap();
+}
+
 pub(crate) fn node(n: u64) -> NodeId {
     let mut bytes = [2; 33];
     bytes[25..].copy_from_slice(&n.to_be_bytes());
