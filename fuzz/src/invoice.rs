@@ -3,9 +3,13 @@
 use bitcoin::Network;
 use bitcoin::bech32::primitives::iter::{ByteIterExt, Fe32IterExt};
 use bitcoin::bech32::{Bech32, Fe32, Hrp};
+use bitcoin::hashes::Hash;
 use bitcoin::secp256k1::SecretKey;
-use steward_invoice::limits::MAX_INVOICE_CHARS;
-use steward_invoice::{Description, HintHop, Invoice, NewInvoice, ParseError, build, parse};
+use lightning_invoice::{Bolt11Invoice, Bolt11InvoiceDescriptionRef};
+use steward_invoice::limits::{MAX_EXPIRY_S, MAX_INVOICE_CHARS};
+use steward_invoice::{
+    Description, HintHop, Invoice, NewInvoice, ParseError, RequiredFeature, build, parse,
+};
 use steward_wire::{NodeId, PaymentHash, ShortChannelId};
 
 use crate::bytes::Bytes;
@@ -49,6 +53,7 @@ fn hrp_char(byte: u8) -> char {
 /// Parses; an invoice says the same in every way it can be written, an error is a sentence.
 fn read(text: &str) -> Result<Invoice, ParseError> {
     let result = parse(text);
+    compare(text, &result);
     match &result {
         Ok(invoice) => {
             assert_eq!(parse(&invoice.text).as_ref(), Ok(invoice));
@@ -63,6 +68,62 @@ fn read(text: &str) -> Result<Invoice, ParseError> {
         Err(error) => assert!(!error.to_string().is_empty()),
     }
     result
+}
+
+/// A second road: what the library reads we read, and it says the same. Where ours refuses, it
+/// refuses something the library lets pass.
+fn compare(text: &str, ours: &Result<Invoice, ParseError>) {
+    let Ok(theirs) = text.parse::<Bolt11Invoice>() else { return };
+    let ours = match ours {
+        Ok(ours) => ours,
+        Err(ParseError::UnknownFeature(RequiredFeature(56))) => return,
+        Err(ParseError::UnknownNetwork) => return assert!(text[..4].eq_ignore_ascii_case("lnsb")),
+        Err(ParseError::BadExpiryDelta) => {
+            return assert!(u32::try_from(theirs.min_final_cltv_expiry_delta()).is_err());
+        }
+        // More whole bitcoin than 64 bits of tenths of a millisatoshi: the library reads none.
+        Err(ParseError::BadAmount) => return assert_eq!(theirs.amount_milli_satoshis(), None),
+        // The library signs over its own spelling.
+        Err(ParseError::BadSignature) => {
+            return assert_ne!(theirs.to_string(), text.to_ascii_lowercase());
+        }
+        Err(error) => panic!("the library reads what we refuse: {error}"),
+    };
+    if theirs.to_string() == ours.text {
+        assert_eq!(ours.payee, NodeId::from(theirs.get_payee_pub_key()));
+    }
+    assert_eq!(ours.payment_hash.0, theirs.payment_hash().0);
+    assert_eq!(ours.payment_secret, theirs.payment_secret().0);
+    if let Some(amount_msat) = theirs.amount_milli_satoshis() {
+        assert_eq!(ours.amount_msat, Some(amount_msat));
+    }
+    let description = match theirs.description() {
+        Bolt11InvoiceDescriptionRef::Direct(text) => Description::Text(text.as_inner().0.clone()),
+        Bolt11InvoiceDescriptionRef::Hash(hash) => Description::Hash(hash.0.to_byte_array()),
+    };
+    assert_eq!(ours.description, description);
+    assert_eq!(ours.created_at_unix, theirs.duration_since_epoch().as_secs());
+    assert_eq!(ours.expiry_s, theirs.expiry_time().as_secs().min(MAX_EXPIRY_S));
+    let delta = u64::from(ours.min_final_cltv_expiry_delta);
+    assert_eq!(delta, theirs.min_final_cltv_expiry_delta());
+    assert_eq!(ours.metadata.as_ref(), theirs.payment_metadata());
+    let basic_mpp = theirs.features().is_some_and(|features| features.supports_basic_mpp());
+    assert_eq!(ours.basic_mpp, basic_mpp);
+    let addresses: Vec<_> = theirs.fallback_addresses().iter().map(ToString::to_string).collect();
+    assert_eq!(ours.fallback_addresses, addresses);
+    let route_hints = theirs.route_hints();
+    let hints: Vec<_> = route_hints.iter().filter(|hint| !hint.0.is_empty()).collect();
+    assert_eq!(ours.hints.len(), hints.len());
+    for (ours, theirs) in ours.hints.iter().zip(hints) {
+        let theirs = theirs.0.iter().map(|hop| HintHop {
+            node_id: NodeId::from(hop.src_node_id),
+            scid: ShortChannelId(hop.short_channel_id),
+            fee_base_msat: hop.fees.base_msat,
+            fee_ppm: hop.fees.proportional_millionths,
+            cltv_expiry_delta: hop.cltv_expiry_delta,
+        });
+        assert!(ours.iter().cloned().eq(theirs));
+    }
 }
 
 /// What is built is read back with every field.

@@ -15,7 +15,8 @@ use steward_wire::PaymentHash;
 use crate::Description;
 use crate::hint::HintHop;
 use crate::limits::{
-    MAX_AMOUNT_MSAT, MAX_CREATED_AT_UNIX, MAX_DESCRIPTION_BYTES, MAX_HINT_HOPS, MAX_INVOICE_CHARS,
+    MAX_AMOUNT_MSAT, MAX_CREATED_AT_UNIX, MAX_DESCRIPTION_BYTES, MAX_EXPIRY_S, MAX_HINT_HOPS,
+    MAX_INVOICE_CHARS,
 };
 
 /// All that goes into an invoice.
@@ -63,6 +64,9 @@ pub enum BuildError {
     /// The creation time has more than 35 bits.
     #[error("the creation time is out of range")]
     CreatedAtOutOfRange,
+    /// More than [`MAX_EXPIRY_S`].
+    #[error("the invoice would be valid for more than {MAX_EXPIRY_S} seconds")]
+    ExpiryTooLong,
     /// A hint has no hop or more than [`MAX_HINT_HOPS`].
     #[error("a route hint needs 1 to {MAX_HINT_HOPS} hops")]
     BadHintLength,
@@ -127,6 +131,9 @@ fn check(new: &NewInvoice) -> Result<(), BuildError> {
     }
     if new.created_at_unix > MAX_CREATED_AT_UNIX {
         return Err(BuildError::CreatedAtOutOfRange);
+    }
+    if new.expiry_s > MAX_EXPIRY_S {
+        return Err(BuildError::ExpiryTooLong);
     }
     if new.hints.iter().any(|hint| hint.is_empty() || hint.len() > MAX_HINT_HOPS) {
         return Err(BuildError::BadHintLength);

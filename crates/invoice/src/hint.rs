@@ -1,7 +1,9 @@
 //! Route hints: the last channels of the way to a payee, as the payee names them.
 
-use lightning_types::routing::{RouteHint, RouteHintHop, RoutingFees};
+use lightning_types::routing::{RouteHintHop, RoutingFees};
 use steward_wire::{NodeId, ShortChannelId};
+
+use crate::error::ParseError;
 
 /// One channel of a hint, towards the payee. A hosted channel is hinted like any other.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,18 +37,36 @@ impl HintHop {
     }
 }
 
-impl From<&RouteHintHop> for HintHop {
-    fn from(hop: &RouteHintHop) -> Self {
-        Self {
-            node_id: NodeId::from(hop.src_node_id),
-            scid: ShortChannelId(hop.short_channel_id),
-            fee_base_msat: hop.fees.base_msat,
-            fee_ppm: hop.fees.proportional_millionths,
-            cltv_expiry_delta: hop.cltv_expiry_delta,
-        }
+/// Bytes of one hop: key, channel, two fees, delta.
+const HOP_BYTES: usize = 33 + 8 + 4 + 4 + 2;
+
+/// The hops of one `r` field; `None` if it has none, which says nothing.
+pub(crate) fn read(bytes: &[u8]) -> Result<Option<Vec<HintHop>>, ParseError> {
+    let hops = bytes.chunks_exact(HOP_BYTES);
+    if !hops.remainder().is_empty() {
+        return Err(ParseError::Malformed("a route hint has the wrong length"));
     }
+    let hops: Vec<HintHop> = hops.map(read_hop).collect::<Result<_, _>>()?;
+    Ok(Some(hops).filter(|hops| !hops.is_empty()))
 }
 
-pub(crate) fn from_ldk(hint: &RouteHint) -> Vec<HintHop> {
-    hint.0.iter().map(HintHop::from).collect()
+/// A key that is none spoils the whole invoice: as for other implementations, its maker is not to
+/// be trusted with money.
+fn read_hop(bytes: &[u8]) -> Result<HintHop, ParseError> {
+    let (node_id, rest) = bytes.split_first_chunk().ok_or(CUT_OFF)?;
+    let (scid, rest) = rest.split_first_chunk().ok_or(CUT_OFF)?;
+    let (fee_base_msat, rest) = rest.split_first_chunk().ok_or(CUT_OFF)?;
+    let (fee_ppm, rest) = rest.split_first_chunk().ok_or(CUT_OFF)?;
+    let (cltv_expiry_delta, _) = rest.split_first_chunk().ok_or(CUT_OFF)?;
+    let node_id = NodeId(*node_id);
+    node_id.public_key().ok_or(ParseError::BadHintNode)?;
+    Ok(HintHop {
+        node_id,
+        scid: ShortChannelId(u64::from_be_bytes(*scid)),
+        fee_base_msat: u32::from_be_bytes(*fee_base_msat),
+        fee_ppm: u32::from_be_bytes(*fee_ppm),
+        cltv_expiry_delta: u16::from_be_bytes(*cltv_expiry_delta),
+    })
 }
+
+const CUT_OFF: ParseError = ParseError::Malformed("a route hint is cut off");

@@ -1,12 +1,14 @@
 //! BOLT11 invoices: build, parse and check.
 //!
-//! A thin, typed layer over `lightning-invoice`: our ids in and out, every error a sentence for
-//! the user. Whether an invoice is ours or paid is not known here.
+//! Our ids in and out, every error a sentence for the user. Whether an invoice is ours or paid is
+//! not known here. `lightning-invoice` writes; reading is our own, because a payee signs the text
+//! as it wrote it, and the library checks signatures over the text as it would have written it.
 //!
 //! Layout
 //! - [`build`](mod@build): make and sign
-//! - [`parse`](mod@parse): read and check
-//! - [`hint`]: route hints
+//! - [`parse`](mod@parse): read and check, by `groups` of five bits: the `prefix` with the amount,
+//!   the tagged `fields` with `features` and [`hint`]s, the `signature`
+//! - [`error`]: why not
 //!
 //! ```
 //! use bitcoin::Network;
@@ -37,13 +39,20 @@
 #![forbid(unsafe_code)]
 
 pub mod build;
+pub mod error;
+mod features;
+mod fields;
+mod groups;
 pub mod hint;
 pub mod limits;
 pub mod parse;
+mod prefix;
+mod signature;
 
 pub use build::{BuildError, NewInvoice, build};
+pub use error::{ParseError, RequiredFeature, WrongNetwork};
 pub use hint::HintHop;
-pub use parse::{Invoice, ParseError, WrongNetwork, parse};
+pub use parse::{Invoice, parse};
 
 /// What an invoice is for.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,6 +8,9 @@ pub const MAX_DESCRIPTION_BYTES: usize = 639;
 pub const MAX_HINT_HOPS: usize = 12;
 /// Largest creation time, in seconds since 1970 (BOLT11: 35 bits).
 pub const MAX_CREATED_AT_UNIX: u64 = (1 << 35) - 1;
-/// Largest amount, in millisatoshi: 18.4 million bitcoin, because the library counts in tenths of
-/// a millisatoshi.
+/// Longest time until an invoice may no longer be paid, in seconds: 136 years. More is not built,
+/// and read as this, so that no time we tell is beyond what programs can count.
+pub const MAX_EXPIRY_S: u64 = (1 << 32) - 1;
+/// Largest amount that we ask for, in millisatoshi: 18.4 million bitcoin, because the library
+/// counts in tenths of a millisatoshi. More is read.
 pub const MAX_AMOUNT_MSAT: u64 = u64::MAX / 10;

@@ -1,17 +1,16 @@
 //! Reading an invoice somebody gave us.
 
 use bitcoin::Network;
-use bitcoin::bech32::primitives::decode::CheckedHrpstringError as Bech32Error;
-use bitcoin::hashes::Hash;
-use lightning_invoice::{
-    Bolt11Invoice, Bolt11InvoiceDescriptionRef, Bolt11ParseError, Bolt11SemanticError, Currency,
-    ParseOrSemanticError,
-};
+use bitcoin::bech32::primitives::decode::{CheckedHrpstring, CheckedHrpstringError};
+use bitcoin::bech32::{Bech32, Checksum, Fe32};
 use steward_wire::{NodeId, PaymentHash};
 
-use crate::Description;
-use crate::hint::{self, HintHop};
+use crate::error::{ParseError, WrongNetwork};
+use crate::fields::Fields;
+use crate::hint::HintHop;
 use crate::limits::MAX_INVOICE_CHARS;
+use crate::signature::{self, SIGNATURE_GROUPS};
+use crate::{Description, features, groups, prefix};
 
 /// A decoded invoice, its checksum, signature and required features checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,7 +31,7 @@ pub struct Invoice {
     pub description: Description,
     /// When it was made, in seconds since 1970.
     pub created_at_unix: u64,
-    /// Seconds from creation until it may no longer be paid.
+    /// Seconds from creation until it may no longer be paid, at most `MAX_EXPIRY_S`.
     pub expiry_s: u64,
     /// Blocks the last HTLC must have left when it arrives.
     pub min_final_cltv_expiry_delta: u32,
@@ -46,62 +45,13 @@ pub struct Invoice {
     pub fallback_addresses: Vec<String>,
 }
 
-/// Why a text is not an invoice we can pay.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ParseError {
-    /// Not an invoice at all.
-    #[error("this is not a Lightning invoice")]
-    NotAnInvoice,
-    /// More than [`MAX_INVOICE_CHARS`].
-    #[error("the invoice is longer than {MAX_INVOICE_CHARS} characters")]
-    TooLong,
-    /// The bech32 checksum is wrong, or upper and lower case are mixed.
-    #[error("the invoice is mistyped or incomplete: its checksum is wrong")]
-    BadChecksum,
-    /// A prefix no network we know has.
-    #[error("the invoice is for an unknown network")]
-    UnknownNetwork,
-    /// The amount is no number, or no whole number of millisatoshi.
-    #[error("the invoice's amount is not a number of millisatoshi")]
-    BadAmount,
-    /// Not signed by the payee.
-    #[error("the invoice's signature is wrong")]
-    BadSignature,
-    /// A feature we do not know is required, or the payment secret's is missing.
-    #[error("the invoice requires a feature this node does not have")]
-    UnknownFeature,
-    /// A mandatory field is missing.
-    #[error("the invoice has no {0}")]
-    Missing(&'static str),
-    /// A field that may be there once is there more than once.
-    #[error("the invoice has more than one {0}")]
-    Duplicate(&'static str),
-    /// `min_final_cltv_expiry_delta` is not a number of blocks.
-    #[error("the invoice asks for an impossible expiry")]
-    BadExpiryDelta,
-    /// A field is malformed.
-    #[error("the invoice is malformed: {0}")]
-    Malformed(String),
-}
-
-/// The invoice is for another chain than ours.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the invoice is for {invoice}, this node is on {ours}")]
-pub struct WrongNetwork {
-    /// The invoice's.
-    pub invoice: Network,
-    /// Ours.
-    pub ours: Network,
-}
-
 /// Reads an invoice; upper case, surrounding white space and a `lightning:` scheme are accepted.
 pub fn parse(text: &str) -> Result<Invoice, ParseError> {
     let text = strip_scheme(text.trim());
     if text.len() > MAX_INVOICE_CHARS {
         return Err(ParseError::TooLong);
     }
-    let invoice: Bolt11Invoice = text.parse().map_err(ParseError::from)?;
-    decode(&invoice, text.to_ascii_lowercase())
+    decode(text)
 }
 
 impl Invoice {
@@ -135,85 +85,64 @@ fn strip_scheme(text: &str) -> &str {
     }
 }
 
-fn decode(invoice: &Bolt11Invoice, text: String) -> Result<Invoice, ParseError> {
-    // The library reads a number of whole bitcoin that overflows as no amount at all.
-    let names_amount = invoice.clone().into_signed_raw().raw_invoice().hrp.raw_amount.is_some();
-    let amount_msat = invoice.amount_milli_satoshis();
-    if names_amount && amount_msat.is_none() {
-        return Err(ParseError::BadAmount);
+fn decode(text: &str) -> Result<Invoice, ParseError> {
+    let hrpstring = CheckedHrpstring::new::<InvoiceBech32>(text).map_err(|error| match error {
+        CheckedHrpstringError::Checksum(_) if starts_like_an_invoice(text) => {
+            ParseError::BadChecksum
+        }
+        _ => ParseError::NotAnInvoice,
+    })?;
+    let prefix = hrpstring.hrp().to_lowercase();
+    let (network, amount_msat) = prefix::read(&prefix)?;
+    let groups: Vec<u8> = hrpstring.fe32_iter::<std::iter::Empty<u8>>().map(Fe32::to_u8).collect();
+    let data_len = groups.len().checked_sub(SIGNATURE_GROUPS).ok_or(TOO_SHORT)?;
+    let (data, signature) = groups.split_at_checked(data_len).ok_or(TOO_SHORT)?;
+    let (time, tagged) = data.split_at_checked(TIME_GROUPS).ok_or(TOO_SHORT)?;
+    let fields = Fields::read(tagged, network)?;
+    if fields.has_blinded_paths && fields.payment_secret.is_none() {
+        return Err(ParseError::BlindedPaths);
     }
-    let description = match invoice.description() {
-        Bolt11InvoiceDescriptionRef::Direct(text) => Description::Text(text.as_inner().0.clone()),
-        Bolt11InvoiceDescriptionRef::Hash(hash) => Description::Hash(hash.0.to_byte_array()),
-    };
-    let min_final_cltv_expiry_delta = u32::try_from(invoice.min_final_cltv_expiry_delta())
-        .map_err(|_| ParseError::BadExpiryDelta)?;
+    let feature_bits = fields.features.unwrap_or_default();
+    features::check(feature_bits)?;
     Ok(Invoice {
-        text,
-        network: network(&invoice.currency())?,
-        payee: NodeId::from(invoice.get_payee_pub_key()),
-        payment_hash: PaymentHash(invoice.payment_hash().0),
-        payment_secret: invoice.payment_secret().0,
+        text: text.to_ascii_lowercase(),
+        network,
+        payment_hash: fields.payment_hash.ok_or(ParseError::Missing("payment hash"))?,
+        payment_secret: fields.payment_secret.ok_or(ParseError::Missing("payment secret"))?,
+        description: fields.description.ok_or(ParseError::Missing("description"))?,
+        payee: signature::payee(&prefix, data, signature, fields.payee)?.into(),
         amount_msat,
-        description,
-        created_at_unix: invoice.duration_since_epoch().as_secs(),
-        expiry_s: invoice.expiry_time().as_secs(),
-        min_final_cltv_expiry_delta,
-        hints: invoice.route_hints().iter().map(hint::from_ldk).collect(),
-        basic_mpp: invoice.features().is_some_and(|features| features.supports_basic_mpp()),
-        metadata: invoice.payment_metadata().cloned(),
-        fallback_addresses: invoice.fallback_addresses().iter().map(ToString::to_string).collect(),
+        created_at_unix: groups::number(time).ok_or(TOO_SHORT)?,
+        expiry_s: fields.expiry_s.unwrap_or(DEFAULT_EXPIRY_S),
+        min_final_cltv_expiry_delta: fields
+            .min_final_cltv_expiry_delta
+            .unwrap_or(DEFAULT_MIN_FINAL_CLTV_EXPIRY_DELTA),
+        hints: fields.hints,
+        basic_mpp: features::basic_mpp(feature_bits),
+        metadata: fields.metadata,
+        fallback_addresses: fields.fallback_addresses,
     })
 }
 
-fn network(currency: &Currency) -> Result<Network, ParseError> {
-    match currency {
-        Currency::Bitcoin => Ok(Network::Bitcoin),
-        Currency::BitcoinTestnet => Ok(Network::Testnet),
-        Currency::Signet => Ok(Network::Signet),
-        Currency::Regtest => Ok(Network::Regtest),
-        Currency::Simnet => Err(ParseError::UnknownNetwork),
-    }
+fn starts_like_an_invoice(text: &str) -> bool {
+    text.get(..2).is_some_and(|start| start.eq_ignore_ascii_case("ln"))
 }
 
-impl From<ParseOrSemanticError> for ParseError {
-    fn from(error: ParseOrSemanticError) -> Self {
-        match error {
-            ParseOrSemanticError::ParseError(error) => Self::from(error),
-            ParseOrSemanticError::SemanticError(error) => Self::from(error),
-        }
-    }
-}
+const TOO_SHORT: ParseError = ParseError::Malformed("it is too short");
+/// Groups that the creation time takes.
+const TIME_GROUPS: usize = 7;
+/// BOLT11's, for an invoice that does not say.
+const DEFAULT_EXPIRY_S: u64 = 3_600;
+/// BOLT11's, for an invoice that does not say.
+const DEFAULT_MIN_FINAL_CLTV_EXPIRY_DELTA: u32 = 18;
 
-impl From<Bolt11ParseError> for ParseError {
-    fn from(error: Bolt11ParseError) -> Self {
-        match error {
-            Bolt11ParseError::Bech32Error(Bech32Error::Checksum(_)) => Self::BadChecksum,
-            Bolt11ParseError::Bech32Error(_)
-            | Bolt11ParseError::BadPrefix
-            | Bolt11ParseError::MalformedHRP => Self::NotAnInvoice,
-            Bolt11ParseError::UnknownCurrency => Self::UnknownNetwork,
-            Bolt11ParseError::ParseAmountError(_) | Bolt11ParseError::UnknownSiPrefix => {
-                Self::BadAmount
-            }
-            Bolt11ParseError::MalformedSignature(_) => Self::BadSignature,
-            other => Self::Malformed(other.to_string()),
-        }
-    }
-}
+/// Bech32, but longer than its checksum was made for.
+enum InvoiceBech32 {}
 
-impl From<Bolt11SemanticError> for ParseError {
-    fn from(error: Bolt11SemanticError) -> Self {
-        match error {
-            Bolt11SemanticError::NoPaymentHash => Self::Missing("payment hash"),
-            Bolt11SemanticError::MultiplePaymentHashes => Self::Duplicate("payment hash"),
-            Bolt11SemanticError::NoDescription => Self::Missing("description"),
-            Bolt11SemanticError::MultipleDescriptions => Self::Duplicate("description"),
-            Bolt11SemanticError::NoPaymentSecret => Self::Missing("payment secret"),
-            Bolt11SemanticError::MultiplePaymentSecrets => Self::Duplicate("payment secret"),
-            Bolt11SemanticError::InvalidFeatures => Self::UnknownFeature,
-            Bolt11SemanticError::InvalidSignature => Self::BadSignature,
-            Bolt11SemanticError::ImpreciseAmount => Self::BadAmount,
-        }
-    }
+impl Checksum for InvoiceBech32 {
+    type MidstateRepr = <Bech32 as Checksum>::MidstateRepr;
+    const CODE_LENGTH: usize = MAX_INVOICE_CHARS;
+    const CHECKSUM_LENGTH: usize = Bech32::CHECKSUM_LENGTH;
+    const GENERATOR_SH: [Self::MidstateRepr; 5] = Bech32::GENERATOR_SH;
+    const TARGET_RESIDUE: Self::MidstateRepr = Bech32::TARGET_RESIDUE;
 }

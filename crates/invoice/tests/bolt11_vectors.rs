@@ -79,18 +79,58 @@ fn every_field_of_the_examples_is_read() {
 fn the_bad_examples_are_refused_for_the_right_reason() {
     for example in examples("invalid") {
         let error = parse(text(&example["invoice"])).unwrap_err();
-        let kind = match error {
-            ParseError::NotAnInvoice => "NotAnInvoice",
-            ParseError::BadChecksum => "BadChecksum",
-            ParseError::BadAmount => "BadAmount",
-            ParseError::BadSignature => "BadSignature",
-            ParseError::UnknownFeature => "UnknownFeature",
-            ParseError::Missing(_) => "Missing",
-            ParseError::Duplicate(_) => "Duplicate",
-            ParseError::Malformed(_) => "Malformed",
-            ref other => panic!("{}: {other:?}", example["comment"]),
-        };
+        let kind = kind(&error);
         assert_eq!(kind, text(&example["error"]), "{}", example["comment"]);
+    }
+}
+
+fn kind(error: &ParseError) -> &'static str {
+    match error {
+        ParseError::NotAnInvoice => "NotAnInvoice",
+        ParseError::TooLong => "TooLong",
+        ParseError::BadChecksum => "BadChecksum",
+        ParseError::UnknownNetwork => "UnknownNetwork",
+        ParseError::BadAmount => "BadAmount",
+        ParseError::BadSignature => "BadSignature",
+        ParseError::UnknownFeature(_) => "UnknownFeature",
+        ParseError::BlindedPaths => "BlindedPaths",
+        ParseError::Missing(_) => "Missing",
+        ParseError::Duplicate(_) => "Duplicate",
+        ParseError::BothDescriptions => "BothDescriptions",
+        ParseError::BadExpiryDelta => "BadExpiryDelta",
+        ParseError::BadHintNode => "BadHintNode",
+        ParseError::BadPayee => "BadPayee",
+        ParseError::Malformed(_) => "Malformed",
+    }
+}
+
+#[test]
+fn unusual_invoices_are_read_as_their_payee_meant_them() {
+    for example in vector("unusual")["valid"].as_array().unwrap() {
+        let comment = &example["comment"];
+        assert!(!text(&example["source"]).is_empty(), "{comment}");
+        let invoice = parse(text(&example["invoice"])).unwrap_or_else(|e| panic!("{comment}: {e}"));
+        assert_eq!(invoice.payee, NodeId(array(&example["payee"])), "{comment}");
+        assert_eq!(invoice.amount_msat, example["amount_msat"].as_u64(), "{comment}");
+        assert_eq!(invoice.description, description(example), "{comment}");
+        assert_eq!(Some(invoice.expiry_s), example["expiry_s"].as_u64(), "{comment}");
+        let delta = Some(u64::from(invoice.min_final_cltv_expiry_delta));
+        assert_eq!(delta, example["min_final_cltv_expiry_delta"].as_u64(), "{comment}");
+        assert_eq!(Some(invoice.hints.len() as u64), example["hints"].as_u64(), "{comment}");
+        let metadata = example["metadata"].as_str().map(|hex| Vec::from_hex(hex).unwrap());
+        assert_eq!(invoice.metadata, metadata, "{comment}");
+        assert_eq!(invoice.fallback_addresses, [""; 0], "{comment}");
+    }
+}
+
+#[test]
+fn what_cannot_be_paid_is_told_in_its_own_sentence() {
+    for example in vector("unusual")["invalid"].as_array().unwrap() {
+        let comment = &example["comment"];
+        let error = parse(text(&example["invoice"])).err();
+        let error = error.unwrap_or_else(|| panic!("{comment} was read"));
+        assert_eq!(kind(&error), text(&example["error"]), "{comment}");
+        assert_eq!(error.to_string(), text(&example["told"]), "{comment}");
     }
 }
 

@@ -8,7 +8,7 @@ use lightning_invoice::{Currency, InvoiceBuilder};
 use lightning_types::payment::PaymentSecret;
 use proptest::prelude::*;
 use steward_invoice::limits::{
-    MAX_AMOUNT_MSAT, MAX_CREATED_AT_UNIX, MAX_DESCRIPTION_BYTES, MAX_INVOICE_CHARS,
+    MAX_AMOUNT_MSAT, MAX_CREATED_AT_UNIX, MAX_DESCRIPTION_BYTES, MAX_EXPIRY_S, MAX_INVOICE_CHARS,
 };
 use steward_invoice::{BuildError, Description, HintHop, NewInvoice, ParseError, build, parse};
 use steward_wire::{NodeId, PaymentHash, ShortChannelId};
@@ -128,7 +128,7 @@ fn an_invoice_expires_at_its_second() {
     let invoice = parse(&build(&coffee()).unwrap()).unwrap();
     assert!(!invoice.is_expired(NOW + 3_599));
     assert!(invoice.is_expired(NOW + 3_600));
-    let forever = NewInvoice { expiry_s: u64::MAX, ..coffee() };
+    let forever = NewInvoice { expiry_s: MAX_EXPIRY_S, ..coffee() };
     let invoice = parse(&build(&forever).unwrap()).unwrap();
     assert!(!invoice.is_expired(NOW + 1_000_000_000));
 }
@@ -195,6 +195,8 @@ fn what_does_not_fit_an_invoice_is_refused() {
     assert_eq!(refusal(rich), BuildError::AmountTooLarge);
     let late = NewInvoice { created_at_unix: MAX_CREATED_AT_UNIX + 1, ..coffee() };
     assert_eq!(refusal(late), BuildError::CreatedAtOutOfRange);
+    let eternal = NewInvoice { expiry_s: MAX_EXPIRY_S + 1, ..coffee() };
+    assert_eq!(refusal(eternal), BuildError::ExpiryTooLong);
     for hops in [0, 13] {
         let hints = vec![vec![hosted_hint(); hops]];
         assert_eq!(refusal(NewInvoice { hints, ..coffee() }), BuildError::BadHintLength);
@@ -231,7 +233,7 @@ prop_compose! {
         amount_msat in proptest::option::of(1..=MAX_AMOUNT_MSAT),
         description in any_description(),
         created_at_unix in 0..=MAX_CREATED_AT_UNIX,
-        expiry_s: u64,
+        expiry_s in 0..=MAX_EXPIRY_S,
         min_final_cltv_expiry_delta: u16,
         hints in proptest::collection::vec(proptest::collection::vec(any_hint(), 1..4), 0..4),
         basic_mpp: bool,

@@ -223,6 +223,9 @@ fn invoice(vectors: &[(String, Value)]) {
     for (nth, vector) in with(vectors, "bolt11/invalid", "invoice").iter().enumerate().take(12) {
         seed("invoice_text", &format!("invalid-{nth}"), vector["invoice"].as_str().unwrap());
     }
+    for (nth, vector) in with(vectors, "bolt11/unusual", "invoice").iter().enumerate() {
+        seed_fields(&format!("unusual-{nth}"), vector["invoice"].as_str().unwrap());
+    }
     seed(
         "invoice_build",
         "coffee",
@@ -247,7 +250,10 @@ fn seed_fields(name: &str, text: &str) {
     const CHARSET: &str = "qpzry9x8gf2tvdw0s3jn54khce6mua7l";
     let text = text.to_ascii_lowercase();
     let Some((hrp, data)) = text.rsplit_once('1') else { return };
-    let Some(rest) = hrp.strip_prefix("lnbc") else { return };
+    // As `invoice_fields` counts them; the longer prefix of two first.
+    let chains = [(3, "lnbcrt"), (2, "lntbs"), (0, "lnbc"), (1, "lntb"), (4, "lnsb")];
+    let found = chains.iter().find_map(|(nth, prefix)| Some((*nth, hrp.strip_prefix(prefix)?)));
+    let Some((chain, rest)) = found else { return };
     let letters: Option<Vec<u8>> = rest
         .bytes()
         .map(|c| b"0123456789munp1x".iter().position(|l| *l == c))
@@ -257,6 +263,6 @@ fn seed_fields(name: &str, text: &str) {
         data.chars().map(|c| CHARSET.find(c).map(|at| at as u8)).collect();
     let (Some(letters), Some(groups)) = (letters, groups) else { return };
     let fields = &groups[..groups.len().saturating_sub(6)];
-    let head = [0, letters.len() as u8];
+    let head = [chain, letters.len() as u8];
     seed("invoice_fields", name, [&head[..], &letters, &[0], fields].concat());
 }

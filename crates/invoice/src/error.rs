@@ -1,0 +1,86 @@
+//! Why a text is not an invoice we can pay, each reason a sentence.
+
+use std::fmt;
+
+use bitcoin::Network;
+
+use crate::limits::MAX_INVOICE_CHARS;
+
+/// Why a text is not an invoice we can pay.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ParseError {
+    /// Not an invoice at all.
+    #[error("this is not a Lightning invoice")]
+    NotAnInvoice,
+    /// More than [`MAX_INVOICE_CHARS`].
+    #[error("the invoice is longer than {MAX_INVOICE_CHARS} characters")]
+    TooLong,
+    /// The bech32 checksum is wrong.
+    #[error("the invoice is mistyped or incomplete: its checksum is wrong")]
+    BadChecksum,
+    /// A prefix no network we know has.
+    #[error("the invoice is for an unknown network")]
+    UnknownNetwork,
+    /// The amount is no number, or no whole number of millisatoshi.
+    #[error("the invoice's amount is not a number of millisatoshi")]
+    BadAmount,
+    /// Not signed by the payee.
+    #[error("the invoice's signature is wrong")]
+    BadSignature,
+    /// A feature that this node does not have is required.
+    #[error("the invoice requires {0}, which this node does not have")]
+    UnknownFeature(RequiredFeature),
+    /// Blinded paths stand in for the payment secret (bLIP 39).
+    #[error("the invoice hides its payee behind blinded paths, which this node cannot pay")]
+    BlindedPaths,
+    /// A mandatory field is missing.
+    #[error("the invoice has no {0}")]
+    Missing(&'static str),
+    /// A field that decides where the money goes is there more than once.
+    #[error("the invoice has more than one {0}")]
+    Duplicate(&'static str),
+    /// Both `d` and `h`: it cannot be told what the payment is for.
+    #[error("the invoice has a description and the hash of another one")]
+    BothDescriptions,
+    /// `min_final_cltv_expiry_delta` is not a number of blocks.
+    #[error("the invoice asks for an impossible expiry")]
+    BadExpiryDelta,
+    /// 33 bytes of a route hint are no point of the curve.
+    #[error("a route hint of the invoice names a node id that is not a public key")]
+    BadHintNode,
+    /// The `n` field is no point of the curve.
+    #[error("the invoice names a payee that is not a public key")]
+    BadPayee,
+    /// A field is malformed.
+    #[error("the invoice is malformed: {0}")]
+    Malformed(&'static str),
+}
+
+/// The even bit of a feature that the payee requires (BOLT9, BOLT11 "Feature Bits").
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RequiredFeature(pub u16);
+
+impl fmt::Display for RequiredFeature {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(bit) = self;
+        let name = match bit {
+            24 => "route blinding",
+            30 => "atomic multi-path payments (AMP)",
+            54 => "keysend",
+            56 | 148 => "trampoline routing",
+            262 => "blinded paths",
+            _ => return write!(f, "feature {bit}"),
+        };
+        write!(f, "{name} (feature {bit})")
+    }
+}
+
+/// The invoice is for another chain than ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the invoice is for {invoice}, this node is on {ours}")]
+pub struct WrongNetwork {
+    /// The invoice's.
+    pub invoice: Network,
+    /// Ours.
+    pub ours: Network,
+}

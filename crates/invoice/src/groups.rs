@@ -1,0 +1,48 @@
+//! Groups of five bits: how bech32 spells numbers and bytes.
+
+/// Bits of a group.
+const GROUP_BITS: u32 = 5;
+
+/// The whole bytes; bits left over at the end are padding, whatever they are.
+pub(crate) fn bytes(groups: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(groups.len() * 5 / 8);
+    pack(groups, &mut bytes);
+    bytes
+}
+
+/// All bits, zeros added up to the next whole byte: what a signature covers.
+pub(crate) fn padded_bytes(groups: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(groups.len() * 5 / 8 + 1);
+    let (rest, bits) = pack(groups, &mut bytes);
+    if bits > 0 {
+        bytes.push((rest << (8 - bits)) as u8);
+    }
+    bytes
+}
+
+/// `None` if they are not `N` bytes.
+pub(crate) fn array<const N: usize>(groups: &[u8]) -> Option<[u8; N]> {
+    bytes(groups).try_into().ok()
+}
+
+/// A big-endian number with as many leading zeros as it likes; `None` above 64 bits.
+pub(crate) fn number(groups: &[u8]) -> Option<u64> {
+    groups
+        .iter()
+        .try_fold(0_u64, |number, group| number.checked_mul(32)?.checked_add(u64::from(*group)))
+}
+
+/// Appends the whole bytes; gives the bits left over, and how many they are.
+fn pack(groups: &[u8], bytes: &mut Vec<u8>) -> (u32, u32) {
+    let (mut rest, mut bits) = (0, 0);
+    for group in groups {
+        rest = rest << GROUP_BITS | u32::from(*group);
+        bits += GROUP_BITS;
+        if bits >= 8 {
+            bits -= 8;
+            bytes.push((rest >> bits) as u8);
+            rest &= (1 << bits) - 1;
+        }
+    }
+    (rest, bits)
+}
