@@ -204,6 +204,28 @@ fn generated_vectors_hold_too() {
     states.iter().for_each(|state| check_state(&keys, state));
 }
 
+/// Other implementations refuse a node id that is no point of the curve, and whole vectors with it.
+#[test]
+fn every_node_id_of_the_vectors_is_a_key() {
+    let mut seen = 0;
+    for file in ["messages", "states", "ids", "resize", "trampoline", "generated"] {
+        let mut todo: Vec<Value> = vec![load(&format!("wire/{file}.json"))];
+        while let Some(value) = todo.pop() {
+            match value {
+                Value::Array(values) => todo.extend(values),
+                Value::Object(map) => todo.extend(map.into_iter().map(|(_, value)| value)),
+                Value::String(text) if text.len() == 66 => {
+                    let Ok(node_id) = text.parse::<NodeId>() else { continue };
+                    assert!(node_id.public_key().is_some(), "{file}: {text}");
+                    seen += 1;
+                }
+                _ => {}
+            }
+        }
+    }
+    assert!(seen >= 20, "{seen}");
+}
+
 #[test]
 fn the_tag_of_immortan_survives_in_an_add() {
     let vectors: Vec<MessageVector> = load("wire/messages.json");

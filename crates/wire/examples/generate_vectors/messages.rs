@@ -187,8 +187,9 @@ fn trampoline() -> Vec<(&'static str, Message)> {
         log_exponent: 0.0.into(),
         cltv_expiry_delta: 432,
     };
-    let hop = |byte| NodeIdTrampolineParams {
-        node_id: NodeId([byte; 33]),
+    let node_id = |name| NodeId::from(super::secret_key(name).public_key(SECP256K1));
+    let hop = |name| NodeIdTrampolineParams {
+        node_id: node_id(name),
         on: TrampolineOn { exponent: 0.79.into(), log_exponent: 2.1.into(), ..on(1000, 5_000_000) },
     };
     let update = |updated_peer, removed, updated, new_routes| {
@@ -205,13 +206,13 @@ fn trampoline() -> Vec<(&'static str, Message)> {
     };
     let all = update(
         Some(on(1000, 50_000_000)),
-        vec![NodeId([4; 33]), NodeId([5; 33])],
-        vec![hop(2)],
-        vec![vec![hop(2), hop(3)]],
+        vec![node_id("trampoline c"), node_id("trampoline d")],
+        vec![hop("trampoline a")],
+        vec![vec![hop("trampoline a"), hop("trampoline b")]],
     );
     vec![
         ("routing, no routes beyond", init(Vec::new())),
-        ("routing, one route beyond", init(vec![vec![hop(2), hop(3)]])),
+        ("routing, one route beyond", init(vec![vec![hop("trampoline a"), hop("trampoline b")]])),
         ("nothing changed", update(None, Vec::new(), Vec::new(), Vec::new())),
         (
             "own terms changed",
