@@ -130,8 +130,10 @@ impl Engine {
         hints.into_iter().map(|(_, _, hint)| vec![hint]).collect()
     }
 
-    /// With hints, a key of its own: the invoice names none of our identities. Without, the node's:
-    /// only our own clients can pay it, and they know us by that.
+    /// With hints, a key of its own: the invoice names none of our identities. Its hints still tie
+    /// it to our other invoices: hosts forward by the one short channel id that follows from host
+    /// and client, and deployed hosts know no other. Without hints, the node's key: only our own
+    /// clients can pay it, and they know us by that.
     fn invoice_key(&self, payment_hash: &PaymentHash, hints: &[Vec<HintHop>]) -> SecretKey {
         if hints.is_empty() { self.node_key } else { self.keys.invoice(payment_hash) }
     }

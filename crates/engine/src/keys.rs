@@ -9,7 +9,8 @@ pub trait Keys: Send {
     fn node(&self) -> SecretKey;
     /// Our identity towards one host: each host sees another client (protocol.md section 1.6).
     fn towards_host(&self, host: &NodeId) -> SecretKey;
-    /// The payee key of one invoice, so that invoices name none of our identities.
+    /// The payee key of one invoice, so that invoices name none of our identities. What their
+    /// hints still give away is in docs/threat-model.md, "What is not defended".
     fn invoice(&self, payment_hash: &PaymentHash) -> SecretKey;
     /// Where this host may refund us on chain: P2WPKH, another one for each host.
     fn refund_scriptpubkey(&self, host: &NodeId) -> Vec<u8>;

@@ -9,6 +9,7 @@ use steward_engine::AnswerAt;
 use steward_engine::io::{Input, RoutedPart};
 use steward_engine::row::{InvoiceRow, PaymentStatus};
 use steward_engine::{Command, Reply};
+use steward_invoice::parse;
 use steward_onion::{OnionSeed, PathHop, Recipient, create};
 use steward_wire::{NodeId, ShortChannelId};
 
@@ -186,4 +187,21 @@ fn an_invoice_that_is_paid_is_not_paid_again_by_somebody_else() {
     let second = net.pay(3, &invoice.bolt11).unwrap();
     assert_eq!(second.failure.unwrap().0, "incorrect_or_unknown_payment_details");
     assert_eq!(net.agreed_balance_msat(3, 0), balance_msat);
+}
+
+/// What docs/threat-model.md says of invoices, and what it admits.
+#[test]
+fn invoices_name_no_identity_but_the_channel_of_their_hint_ties_them_together() {
+    let mut net = Net::host_and_clients(2);
+    let client = net.client_id(2, 0);
+    let invoices = [(); 2].map(|()| parse(&net.invoice(2, Some(10_000_000)).bolt11).unwrap());
+    let [first, second] = &invoices;
+    assert_ne!(first.payee, second.payee);
+    let scid = ShortChannelId::of_pair(&client, &net.id(0));
+    for invoice in &invoices {
+        assert!(![client, net.id(2)].contains(&invoice.payee));
+        let hops: Vec<_> = invoice.hints.iter().flatten().collect();
+        assert_eq!(hops.len(), 1);
+        assert_eq!((hops[0].node_id, hops[0].scid), (net.id(0), scid));
+    }
 }
