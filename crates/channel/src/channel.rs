@@ -10,6 +10,7 @@ use steward_wire::{
 };
 
 use crate::commit::SentUpdate;
+use crate::direction::Doubts;
 use crate::errors::{Code, Fault};
 use crate::io::{AddRefusal, CommandRefusal, Env, Failure, Input, NewHtlc, Output, Phase, Role};
 use crate::next_state::Update;
@@ -66,6 +67,8 @@ pub struct Channel {
     pub(crate) resize_proposal: Option<ResizeChannel>,
     /// The peer's terms for forwarding to us.
     pub(crate) peer_policy: Option<ChannelUpdate>,
+    /// HTLCs of `signed` that nobody acts on: who offered them is not proved.
+    pub(crate) doubts: Doubts,
 
     // Gone after a restart.
     pub(crate) link: Link,
@@ -125,8 +128,20 @@ pub(crate) enum Settlement {
 /// What became of an own HTLC that is still in the state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
+    /// The peer showed the preimage.
     Fulfilled(Preimage),
+    /// The preimage came from elsewhere, such as the chain; the peer may not know it.
+    Published(Preimage),
     Expired,
+}
+
+impl Outcome {
+    pub(crate) fn preimage(self) -> Option<Preimage> {
+        match self {
+            Self::Fulfilled(preimage) | Self::Published(preimage) => Some(preimage),
+            Self::Expired => None,
+        }
+    }
 }
 
 impl Channel {
@@ -154,9 +169,7 @@ impl Channel {
         let role = if state.is_host { Role::Host } else { Role::Client };
         let nothing = Opening::Client { refund_scriptpubkey: Vec::new(), secret: Vec::new() };
         let mut channel = Self::new(role, local, remote, nothing);
-        if !channel.is_adoptable(&state.reverse()) {
-            return None;
-        }
+        channel.doubts = channel.adoptable(&state.reverse())?;
         channel.opening = None;
         channel.signed = Some(state);
         Some(channel)
@@ -181,6 +194,7 @@ impl Channel {
             override_proposal: None,
             resize_proposal: None,
             peer_policy: None,
+            doubts: Doubts::default(),
             link: Link::Down,
             stage: Stage::Idle,
             allow_adoption: false,

@@ -195,6 +195,12 @@ pub enum Output {
     /// ours, replaced it. What follows of this call, up to [`Output::Active`], is about HTLCs that
     /// may have ended, or have been acted upon, in a time we know nothing of.
     DataLost,
+    /// Nothing proves who offered these HTLCs of the state that replaced ours: they are in no
+    /// list of the channel's, and nobody acts on them. People decide, by an override.
+    HtlcsHeld {
+        /// Their ids.
+        ids: Vec<u64>,
+    },
     /// The peer failed an own HTLC and its removal is cross-signed.
     HtlcFailed {
         /// Our id.

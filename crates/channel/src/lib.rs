@@ -10,6 +10,7 @@
 //! - `view`: what can be read off a channel: [`Summary`], HTLCs, suspension, proposals
 //! - `opening`: from `invoke_hosted_channel` to the first signed state (3.2)
 //! - `resync`: comparing states after a connection (3.3)
+//! - `direction`: who offered an HTLC of a state that only the peer remembers
 //! - `updates`: the peer's adds, fulfils and fails (3.5)
 //! - `own`: our adds and settlements, from the queue onto the wire (3.5)
 //! - `commit`: `state_update`, both ways (3.4)
@@ -23,6 +24,7 @@
 
 mod channel;
 mod commit;
+mod direction;
 mod errors;
 mod io;
 pub mod limits;

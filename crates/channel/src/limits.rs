@@ -31,6 +31,10 @@ pub const BLOCKS_PER_DAY: u32 = 144;
 pub const MAX_BLOCK_DAY_DRIFT: u32 = 1;
 /// A revealed incoming HTLC this close to its expiry, in blocks, is reported (section 3.7).
 pub const PREIMAGE_AT_RISK_BLOCKS: u32 = 108;
+/// A peer that has not fulfilled an HTLC whose preimage was published is suspended this long
+/// before the expiry, in blocks. An honest payee publishes [`PREIMAGE_AT_RISK_BLOCKS`] before it.
+pub const PUBLISHED_GRACE_BLOCKS: u32 = 12;
+const _: () = assert!(PUBLISHED_GRACE_BLOCKS < PREIMAGE_AT_RISK_BLOCKS);
 /// `invoke`, `last_cross_signed_state` and `state_update` must be answered within this time,
 /// in milliseconds (protocol.md section 9.1, 9).
 pub const ANSWER_TIMEOUT_MS: u64 = 30_000;

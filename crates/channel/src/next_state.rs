@@ -179,16 +179,36 @@ pub(crate) fn resized(
     Some(state)
 }
 
-/// True if both are the same but for their block day. Two honest nodes may sign the same state
-/// on either side of a day's end.
+/// True if everything that is signed is the same but for the block day. Two honest nodes may sign
+/// the same state on either side of a day's end. By content, list by list: the hash does not say
+/// in which list an HTLC stands.
 pub(crate) fn same_but_day(a: &LastCrossSignedState, b: &LastCrossSignedState) -> bool {
-    let mut b = b.clone();
-    b.block_day = a.block_day;
-    a.sighash() == b.sighash()
+    let (terms, others) = (&a.init_hosted_channel, &b.init_hosted_channel);
+    a.is_host == b.is_host
+        && a.last_refund_scriptpubkey == b.last_refund_scriptpubkey
+        && terms.channel_capacity_msat == others.channel_capacity_msat
+        && terms.initial_client_balance_msat == others.initial_client_balance_msat
+        && a.local_balance_msat == b.local_balance_msat
+        && a.remote_balance_msat == b.remote_balance_msat
+        && a.local_updates == b.local_updates
+        && a.remote_updates == b.remote_updates
+        && a.incoming_htlcs == b.incoming_htlcs
+        && a.outgoing_htlcs == b.outgoing_htlcs
 }
 
-/// True if the HTLCs are in the order we sign them in.
-pub(crate) fn is_sorted(state: &LastCrossSignedState) -> bool {
-    let ascending = |htlcs: &[UpdateAddHtlc]| htlcs.is_sorted_by(|a, b| a.id < b.id);
-    ascending(&state.incoming_htlcs) && ascending(&state.outgoing_htlcs)
+/// True if everything that is signed is the same.
+pub(crate) fn same_content(a: &LastCrossSignedState, b: &LastCrossSignedState) -> bool {
+    a.block_day == b.block_day && same_but_day(a, b)
+}
+
+/// Our own copy of a state with the signatures of the peer's copy, which has the same content. A
+/// peer's copy itself never becomes ours.
+pub(crate) fn with_signatures_of(
+    mut ours: LastCrossSignedState,
+    theirs: &LastCrossSignedState,
+) -> LastCrossSignedState {
+    debug_assert!(same_content(&ours, theirs));
+    ours.remote_sig_of_local = theirs.remote_sig_of_local;
+    ours.local_sig_of_remote = theirs.local_sig_of_remote;
+    ours
 }

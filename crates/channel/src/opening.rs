@@ -4,18 +4,18 @@
 use bitcoin::{Script, WitnessVersion};
 use steward_wire::{
     ChannelUpdate, InitHostedChannel, InvokeHostedChannel, LastCrossSignedState, Message,
-    Signature, StateUpdate, WireError,
+    Signature, StateUpdate, UpdateAddHtlc, WireError,
 };
 
 use crate::channel::{Channel, Link};
 use crate::commit::{block_day, is_day_acceptable, state_update};
+use crate::direction::{Doubts, Memory, doubts};
 use crate::errors::{Code, Fault};
 use crate::io::{Env, Output, Phase, Role};
 use crate::limits::{
     ANSWER_TIMEOUT_MS, MAX_INIT_FEATURES, MAX_OFFERED_HTLC_MINIMUM_MSAT, MAX_POLICY_EXCESS_BYTES,
     MAX_REFUND_SCRIPT_BYTES, MAX_STATE_BYTES, MIN_OFFERED_IN_FLIGHT_MSAT, OPENING_TIMEOUT_MS,
 };
-use crate::next_state::is_sorted;
 
 /// What a channel opens with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -186,22 +186,18 @@ impl Channel {
             }
             _ => return,
         };
-        if !allowed || !self.is_adoptable(&received) {
-            self.keep(
-                "the peer shows a state of a channel we have no record of",
-                &Message::LastCrossSignedState(received),
-                out,
-            );
-            let fault = Fault::coded(Code::MissingChannel, "no such channel");
-            return self.refuse_opening(fault, out);
-        }
+        let doubts = self.adoptable(&received).filter(|_| allowed);
+        let Some(doubts) = doubts else { return self.refuse_adoption(received, out) };
         let state = received.reverse();
-        let incoming = state.incoming_htlcs.clone();
+        let is_held = |add: &UpdateAddHtlc| doubts.incoming.contains(&add.id);
+        let incoming: Vec<UpdateAddHtlc> =
+            state.incoming_htlcs.iter().filter(|add| !is_held(add)).cloned().collect();
         let has_htlcs = !incoming.is_empty() || !state.outgoing_htlcs.is_empty();
         // A first state is only an opening whose last message we missed.
         let is_used = (state.local_updates, state.remote_updates) != (0, 0);
         self.open_with(state, out);
         out.extend(is_used.then_some(Output::DataLost));
+        self.hold_doubtful(doubts, out);
         if self.role == Role::Host && has_htlcs {
             // We may have carried them on, and been paid or not: only people can find out.
             let text = "the channel was taken over with HTLCs in flight";
@@ -211,16 +207,28 @@ impl Channel {
         self.resume(env, out);
     }
 
-    /// True if the peer's copy of a state may become ours: ours to hold, both signatures good,
-    /// balanced, and in the form every later state will have.
-    pub(crate) fn is_adoptable(&self, received: &LastCrossSignedState) -> bool {
+    /// A state of a channel that we have no record of, not to be taken over.
+    fn refuse_adoption(&mut self, received: LastCrossSignedState, out: &mut Vec<Output>) {
+        self.keep(
+            "the peer shows a state of a channel we have no record of",
+            &Message::LastCrossSignedState(received),
+            out,
+        );
+        let fault = Fault::coded(Code::MissingChannel, "no such channel");
+        self.refuse_opening(fault, out);
+    }
+
+    /// If the content of the peer's copy of a state may become ours, the HTLCs in it whose
+    /// offerer is not proved. It must be ours to hold, with both signatures good, balanced, and
+    /// in the form every later state will have.
+    pub(crate) fn adoptable(&self, received: &LastCrossSignedState) -> Option<Doubts> {
         let ours = received.reverse();
-        ours.is_host == (self.role == Role::Host)
+        let is_good = ours.is_host == (self.role == Role::Host)
             && ours.is_balanced()
-            && is_sorted(&ours)
             && ours.encoded_len() <= MAX_STATE_BYTES
             && self.is_signed_by_peer(&ours)
-            && self.is_signed_by_us(&ours)
+            && self.is_signed_by_us(&ours);
+        doubts(&ours, &Memory::default()).filter(|_| is_good)
     }
 
     fn open_with(&mut self, state: LastCrossSignedState, out: &mut Vec<Output>) {

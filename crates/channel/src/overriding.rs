@@ -7,8 +7,9 @@ use steward_wire::{
 
 use crate::channel::{Channel, Link, refuse_command};
 use crate::commit::{block_day, state_update};
+use crate::direction::Doubts;
 use crate::io::{CommandRefusal, DropCause, Env, Output, Phase, Role};
-use crate::next_state::counter_after;
+use crate::next_state::{counter_after, same_content};
 
 impl Channel {
     /// The host's proposal that is not accepted yet: ours as host, received as client.
@@ -30,14 +31,16 @@ impl Channel {
         out: &mut Vec<Output>,
     ) {
         match self.build_override(local_balance_msat, env) {
-            Ok(proposal) => {
-                self.changed |= self.override_proposal != Some(proposal);
-                self.override_proposal = Some(proposal);
-                if self.may_speak() {
-                    out.push(Output::Send(Message::StateOverride(proposal)));
-                }
-            }
+            Ok(proposal) => self.offer_override(proposal, out),
             Err(why) => refuse_command(why, out),
+        }
+    }
+
+    fn offer_override(&mut self, proposal: StateOverride, out: &mut Vec<Output>) {
+        self.changed |= self.override_proposal != Some(proposal);
+        self.override_proposal = Some(proposal);
+        if self.may_speak() {
+            out.push(Output::Send(Message::StateOverride(proposal)));
         }
     }
 
@@ -54,10 +57,13 @@ impl Channel {
             return Err(CommandRefusal::NotSuspended);
         }
         if let Some(pending) = self.override_proposal {
-            if pending.local_balance_msat == local_balance_msat {
+            // The client takes only what exceeds the highest state it holds.
+            let is_high =
+                pending.local_updates > self.highest.0 && pending.remote_updates > self.highest.1;
+            if pending.local_balance_msat == local_balance_msat && is_high {
                 return Ok(pending);
             }
-            // The client may hold the earlier one: never two states with the same counters.
+            // It may hold the earlier one: never two states with the same counters.
             self.note_counters(pending.local_updates, pending.remote_updates);
         }
         let next = |highest| counter_after(highest, 1).ok_or(CommandRefusal::CountersExhausted);
@@ -72,6 +78,16 @@ impl Channel {
         let state = overriding_state(&base, &proposal).ok_or(CommandRefusal::BalanceTooHigh)?;
         proposal.local_sig_of_remote = state.sign_remote(env.key);
         Ok(proposal)
+    }
+
+    /// As host: the client has shown a higher state than the pending proposal exceeds.
+    pub(crate) fn renew_override(&mut self, env: &Env<'_>, out: &mut Vec<Output>) {
+        let Some(pending) = self.override_proposal else { return };
+        if let Ok(proposal) = self.build_override(pending.local_balance_msat, env)
+            && proposal != pending
+        {
+            self.offer_override(proposal, out);
+        }
     }
 
     /// As client: the host proposes. Kept in any phase, as it may overtake its error.
@@ -146,7 +162,7 @@ impl Channel {
         self.signed.as_ref().is_some_and(|signed| {
             signed.remote_sig_of_local == proposal.local_sig_of_remote
                 && overriding_state(signed, proposal)
-                    .is_some_and(|state| state.sighash() == signed.sighash())
+                    .is_some_and(|state| same_content(&state, signed))
         })
     }
 
@@ -201,14 +217,14 @@ impl Channel {
         out.push(Output::Send(Message::Error(error)));
     }
 
-    /// As host: true if the state is the one we proposed.
-    pub(crate) fn is_proposed_override(&self, theirs: &LastCrossSignedState) -> bool {
-        self.role == Role::Host
-            && self
-                .override_proposal
-                .zip(self.override_base())
-                .and_then(|(proposal, base)| overriding_state(&base, &proposal))
-                .is_some_and(|state| state.sighash() == theirs.sighash())
+    /// As host: the state we proposed, if `theirs` is that.
+    pub(crate) fn proposed_override(
+        &self,
+        theirs: &LastCrossSignedState,
+    ) -> Option<LastCrossSignedState> {
+        let proposal = self.override_proposal.filter(|_| self.role == Role::Host)?;
+        let state = overriding_state(&self.override_base()?, &proposal)?;
+        same_content(&state, theirs).then_some(state)
     }
 
     /// As host: what a proposal builds on. A resize we have heard of counts as agreed, because
@@ -238,6 +254,7 @@ impl Channel {
         self.own.clear();
         self.peer.clear();
         self.outcomes.clear();
+        self.doubts = Doubts::default();
         self.own_error = None;
         self.peer_error = None;
         self.highest = (0, 0);

@@ -13,18 +13,23 @@ use steward_wire::{
 };
 
 use crate::channel::{Channel, Outcome};
+use crate::direction::Doubts;
 use crate::errors::Fault;
 use crate::io::Role;
 use crate::next_state::Update;
 use crate::opening::Opening;
 
-/// Raised whenever the layout changes.
-const VERSION: u8 = 1;
+/// Raised whenever the layout changes. Version 1 has no section of doubts.
+const VERSION: u8 = 2;
+const OLDEST_VERSION: u8 = 1;
 
 const ROLE_HOST: u8 = 1;
 const ROLE_CLIENT: u8 = 2;
 const OUTCOME_FULFILLED: u8 = 1;
 const OUTCOME_EXPIRED: u8 = 2;
+const OUTCOME_PUBLISHED: u8 = 3;
+const DOUBT_INCOMING: u8 = 1;
+const DOUBT_OUTGOING: u8 = 2;
 
 /// Why bytes are not a channel's record. The file is damaged, or newer than this program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -65,6 +70,7 @@ impl Channel {
         put_section(&mut out, |out| write_option(out, self.override_proposal.as_ref()));
         put_section(&mut out, |out| write_option(out, self.resize_proposal.as_ref()));
         put_section(&mut out, |out| write_option(out, self.peer_policy.as_ref()));
+        put_section(&mut out, |out| write_doubts(out, &self.doubts));
         out
     }
 
@@ -75,7 +81,7 @@ impl Channel {
     pub fn from_record(bytes: &[u8]) -> Result<Self, RecordError> {
         let mut reader = Reader::new(bytes);
         let version = reader.u8()?;
-        if version != VERSION {
+        if !(OLDEST_VERSION..=VERSION).contains(&version) {
             return Err(RecordError::UnknownVersion(version));
         }
         let role = match reader.u8()? {
@@ -104,6 +110,9 @@ impl Channel {
         channel.override_proposal = read_option::<StateOverride>(section(&mut reader)?)?;
         channel.resize_proposal = read_option::<ResizeChannel>(section(&mut reader)?)?;
         channel.peer_policy = read_option::<ChannelUpdate>(section(&mut reader)?)?;
+        if version > 1 {
+            channel.doubts = read_doubts(section(&mut reader)?)?;
+        }
         reader.end()?;
         Ok(channel)
     }
@@ -180,13 +189,41 @@ fn read_updates(bytes: &[u8]) -> Result<Vec<Update>, DecodeError> {
     Ok(updates)
 }
 
-/// Each outcome: id u64, kind u8, the preimage if it was fulfilled.
+/// Each doubt: kind u8, id u64.
+fn write_doubts(out: &mut Vec<u8>, doubts: &Doubts) {
+    for (kind, ids) in [(DOUBT_INCOMING, &doubts.incoming), (DOUBT_OUTGOING, &doubts.outgoing)] {
+        for id in ids {
+            out.push(kind);
+            out.extend_from_slice(&id.to_be_bytes());
+        }
+    }
+}
+
+fn read_doubts(bytes: &[u8]) -> Result<Doubts, DecodeError> {
+    let mut doubts = Doubts::default();
+    let mut left = Reader::new(bytes);
+    while left.end().is_err() {
+        let ids = match left.u8()? {
+            DOUBT_INCOMING => &mut doubts.incoming,
+            DOUBT_OUTGOING => &mut doubts.outgoing,
+            _ => return Err(DecodeError::BadValue),
+        };
+        ids.insert(left.u64()?);
+    }
+    Ok(doubts)
+}
+
+/// Each outcome: id u64, kind u8, the preimage if there is one.
 fn write_outcomes(out: &mut Vec<u8>, outcomes: &BTreeMap<u64, Outcome>) {
     for (id, outcome) in outcomes {
         out.extend_from_slice(&id.to_be_bytes());
         match outcome {
             Outcome::Fulfilled(preimage) => {
                 out.push(OUTCOME_FULFILLED);
+                out.extend_from_slice(&preimage.0);
+            }
+            Outcome::Published(preimage) => {
+                out.push(OUTCOME_PUBLISHED);
                 out.extend_from_slice(&preimage.0);
             }
             Outcome::Expired => out.push(OUTCOME_EXPIRED),
@@ -201,6 +238,7 @@ fn read_outcomes(bytes: &[u8]) -> Result<BTreeMap<u64, Outcome>, DecodeError> {
         let id = left.u64()?;
         let outcome = match left.u8()? {
             OUTCOME_FULFILLED => Outcome::Fulfilled(left.preimage()?),
+            OUTCOME_PUBLISHED => Outcome::Published(left.preimage()?),
             OUTCOME_EXPIRED => Outcome::Expired,
             _ => return Err(DecodeError::BadValue),
         };

@@ -4,9 +4,12 @@
 use steward_wire::{LastCrossSignedState, Message, Signature, UpdateAddHtlc};
 
 use crate::channel::Channel;
+use crate::direction::{Doubts, Memory, doubts};
 use crate::errors::{Code, Fault};
 use crate::io::{DropCause, Env, Output, Phase, Role};
-use crate::next_state::{Update, is_sorted, next_state, resized, same_but_day};
+use crate::next_state::{
+    Update, next_state, resized, same_but_day, same_content, with_signatures_of,
+};
 
 /// Our last signed state against the peer's.
 enum Comparison {
@@ -43,7 +46,7 @@ impl Channel {
         match self.phase() {
             Phase::Opening => self.on_state_while_opening(received, env, out),
             Phase::Syncing => self.compare_states(received, env, out),
-            Phase::Suspended => self.on_state_while_suspended(received, out),
+            Phase::Suspended => self.on_state_while_suspended(received, env, out),
             // The host's second one, after the client compared: nothing new.
             Phase::Active | Phase::Offline => {}
         }
@@ -61,18 +64,18 @@ impl Channel {
             && theirs.sighash() == signed.sighash();
         if !known_sig && !self.is_signed_by_peer(&theirs) {
             let fault = Fault::coded(Code::WrongRemoteSig, "wrong signature in your state");
-            return self.suspend_over("a state its owner did not sign", fault, received, out);
+            return self.suspend_over("a state its owner did not sign", fault, received, env, out);
         }
         let known_own_sig = known_sig && is_known_own_sig(signed, &theirs);
         if !known_own_sig && !self.is_signed_by_us(&theirs) {
             let fault = Fault::coded(Code::WrongLocalSig, "my signature in your state is wrong");
-            return self.suspend_over("a state we did not sign", fault, received, out);
+            return self.suspend_over("a state we did not sign", fault, received, env, out);
         }
         match compare(signed, &theirs) {
             Comparison::Even => self.on_even(theirs, received, env, out),
             Comparison::Ahead => self.resume(env, out),
             Comparison::Behind => self.on_behind(theirs, received, env, out),
-            Comparison::Diverged => self.on_divergence(received, out),
+            Comparison::Diverged => self.on_divergence(&theirs, received, env, out),
         }
     }
 
@@ -102,19 +105,21 @@ impl Channel {
         let Some(signed) = self.signed.as_ref() else { return };
         let capacity_msat =
             |state: &LastCrossSignedState| state.init_hosted_channel.channel_capacity_msat;
-        let grows_to = |from: &LastCrossSignedState, to: &LastCrossSignedState| {
-            resized(from.clone(), capacity_msat(to)).is_some_and(|larger| same_but_day(&larger, to))
+        let grown_to = |from: &LastCrossSignedState, to: &LastCrossSignedState| {
+            resized(from.clone(), capacity_msat(to)).filter(|larger| same_but_day(larger, to))
         };
         if same_but_day(signed, &theirs) {
             // Both signed on either side of a day's end: the later day wins on both sides.
             if theirs.block_day > signed.block_day {
-                self.adopt(theirs, 0, 0, out);
+                let later = LastCrossSignedState { block_day: theirs.block_day, ..signed.clone() };
+                self.adopt(with_signatures_of(later, &theirs), 0, 0, out);
             }
-        } else if grows_to(signed, &theirs) {
+        } else if let Some(larger) = grown_to(signed, &theirs) {
             // Both signed a resize, and only the peer got both signatures.
-            self.adopt(theirs, 0, 0, out);
-        } else if !grows_to(&theirs, signed) {
-            return self.on_divergence(received, out);
+            let larger = LastCrossSignedState { block_day: theirs.block_day, ..larger };
+            self.adopt(with_signatures_of(larger, &theirs), 0, 0, out);
+        } else if grown_to(&theirs, signed).is_none() {
+            return self.on_divergence(&theirs, received, env, out);
         }
         self.resume(env, out);
     }
@@ -127,19 +132,44 @@ impl Channel {
         env: &Env<'_>,
         out: &mut Vec<Output>,
     ) {
-        if let Some((own_used, peer_used)) = self.path_to(&theirs) {
-            self.adopt(theirs, own_used, peer_used, out);
+        if let Some((reached, own_used, peer_used)) = self.path_to(&theirs) {
+            self.adopt(with_signatures_of(reached, &theirs), own_used, peer_used, out);
             return self.resume(env, out);
         }
-        if self.role == Role::Host || !theirs.is_balanced() || !is_sorted(&theirs) {
-            return self.on_divergence(received, out);
+        let is_takeable = self.role == Role::Client && theirs.is_balanced();
+        match doubts(&theirs, &self.memory()).filter(|_| is_takeable) {
+            Some(doubts) => {
+                self.adopt_newer_state(theirs, doubts, out);
+                self.resume(env, out);
+            }
+            None => self.on_divergence(&theirs, received, env, out),
         }
-        self.adopt_newer_state(theirs, out);
-        self.resume(env, out);
     }
 
-    /// How many unsigned updates of ours, and of the peer's, lead from our state to `theirs`.
-    fn path_to(&self, theirs: &LastCrossSignedState) -> Option<(usize, usize)> {
+    /// What tells us who offered an HTLC.
+    fn memory(&self) -> Memory<'_> {
+        let signed = self.signed.iter();
+        let (own, peer) = (self.own.iter(), self.peer.iter());
+        Memory {
+            counters: self.signed.as_ref().map_or((0, 0), |s| (s.local_updates, s.remote_updates)),
+            incoming: signed
+                .clone()
+                .flat_map(|state| &state.incoming_htlcs)
+                .chain(peer.filter_map(Update::as_add))
+                .collect(),
+            outgoing: signed
+                .flat_map(|state| &state.outgoing_htlcs)
+                .chain(own.filter_map(Update::as_add))
+                .collect(),
+        }
+    }
+
+    /// Our own state with the content of `theirs`, and how many unsigned updates of ours, and of
+    /// the peer's, lead there.
+    fn path_to(
+        &self,
+        theirs: &LastCrossSignedState,
+    ) -> Option<(LastCrossSignedState, usize, usize)> {
         let signed = self.signed.as_ref()?;
         let own_used =
             usize::try_from(theirs.local_updates.checked_sub(signed.local_updates)?).ok()?;
@@ -149,11 +179,17 @@ impl Channel {
         // If it has a larger capacity than ours, we signed that resize.
         let base = resized(signed.clone(), theirs.init_hosted_channel.channel_capacity_msat)?;
         let reached = next_state(&base, own, peer, theirs.block_day)?;
-        (reached.sighash() == theirs.sighash()).then_some((own_used, peer_used))
+        same_content(&reached, theirs).then_some((reached, own_used, peer_used))
     }
 
-    /// As client that lost data: the host's newer state, signed by both, replaces ours.
-    fn adopt_newer_state(&mut self, theirs: LastCrossSignedState, out: &mut Vec<Output>) {
+    /// As client that lost data: the host's newer state, signed by both, replaces ours. Nothing of
+    /// ours has its content; what we remember, and the ids, say who offered its HTLCs.
+    fn adopt_newer_state(
+        &mut self,
+        theirs: LastCrossSignedState,
+        doubts: Doubts,
+        out: &mut Vec<Output>,
+    ) {
         let Some(before) = self.signed.replace(theirs.clone()) else { return };
         out.push(Output::DataLost);
         let own_used = theirs.local_updates.saturating_sub(before.local_updates);
@@ -171,8 +207,10 @@ impl Channel {
         let cause = DropCause::NewerState;
         out.extend(gone.into_iter().map(|add| Output::HtlcDropped { id: add.id, cause }));
 
+        self.hold_doubtful(doubts, out);
         let is_known = |add: &UpdateAddHtlc| before.incoming_htlcs.contains(add);
-        let new = theirs.incoming_htlcs.iter().filter(|add| !is_known(add));
+        let is_held = |add: &UpdateAddHtlc| self.doubts.incoming.contains(&add.id);
+        let new = theirs.incoming_htlcs.iter().filter(|add| !is_known(add) && !is_held(add));
         out.extend(new.cloned().map(Output::HtlcIncoming));
 
         let new_capacity_msat = theirs.init_hosted_channel.channel_capacity_msat;
@@ -184,15 +222,29 @@ impl Channel {
         self.changed = true;
     }
 
-    /// No rule says which state is right: keep both for people, change nothing.
-    fn on_divergence(&mut self, received: LastCrossSignedState, out: &mut Vec<Output>) {
+    /// Nobody acts on an HTLC whose offerer is not proved; people are told.
+    pub(crate) fn hold_doubtful(&mut self, doubts: Doubts, out: &mut Vec<Output>) {
+        self.changed |= self.doubts != doubts;
+        self.doubts = doubts;
+        if !self.doubts.is_empty() {
+            let ids = self.doubts.incoming.union(&self.doubts.outgoing).copied().collect();
+            out.push(Output::HtlcsHeld { ids });
+        }
+    }
+
+    /// No rule says which state is right: keep both for people, change nothing. Both signatures
+    /// of theirs hold, so its counters are spent, and a later override must exceed them.
+    fn on_divergence(
+        &mut self,
+        theirs: &LastCrossSignedState,
+        received: LastCrossSignedState,
+        env: &Env<'_>,
+        out: &mut Vec<Output>,
+    ) {
+        self.note_counters(theirs.local_updates, theirs.remote_updates);
+        let what = "a signed state that ours cannot be reconciled with";
         let fault = Fault::coded(Code::MissingChannel, "our states cannot be reconciled");
-        self.suspend_over(
-            "a signed state that ours cannot be reconciled with",
-            fault,
-            received,
-            out,
-        );
+        self.suspend_over(what, fault, received, env, out);
     }
 
     fn suspend_over(
@@ -200,9 +252,15 @@ impl Channel {
         what: &str,
         fault: Fault,
         received: LastCrossSignedState,
+        env: &Env<'_>,
         out: &mut Vec<Output>,
     ) {
         self.keep(what, &Message::LastCrossSignedState(received), out);
+        // An override will replace ours.
+        if let Some(ours) = self.complete_state(env) {
+            let what = "our own state when the peer showed another one";
+            self.keep(what, &Message::LastCrossSignedState(ours), out);
+        }
         self.suspend(fault, out);
     }
 }

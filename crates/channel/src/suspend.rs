@@ -7,7 +7,7 @@ use crate::channel::{Channel, Link, Outcome, refuse_command};
 use crate::errors::{Code, Fault, peer_code, peer_text};
 use crate::io::{CommandRefusal, Env, Evidence, Output, Phase, Role, Suspension};
 use crate::limits::{MAX_ERROR_BYTES, MAX_EVIDENCE_PER_CONNECTION};
-use crate::next_state::{Update, counter_after};
+use crate::next_state::{Update, counter_after, with_signatures_of};
 
 impl Channel {
     /// Why the channel is suspended, if it is: our own error first.
@@ -154,22 +154,24 @@ impl Channel {
     pub(crate) fn on_state_while_suspended(
         &mut self,
         received: LastCrossSignedState,
+        env: &Env<'_>,
         out: &mut Vec<Output>,
     ) {
         let (Some(signed), Some(theirs)) = (&self.signed, self.as_ours(&received)) else { return };
+        let proposed = self.proposed_override(&theirs);
         let is_higher = theirs.local_updates > signed.local_updates.max(self.highest.0)
             || theirs.remote_updates > signed.remote_updates.max(self.highest.1);
-        let is_override = self.is_proposed_override(&theirs);
-        if !is_higher && !is_override {
+        if !is_higher && proposed.is_none() {
             return;
         }
         if !self.is_signed_by_peer(&theirs) || !self.is_signed_by_us(&theirs) {
             return;
         }
-        if is_override {
-            return self.enter_override(theirs, out);
+        if let Some(proposed) = proposed {
+            return self.enter_override(with_signatures_of(proposed, &theirs), out);
         }
         self.note_counters(theirs.local_updates, theirs.remote_updates);
+        self.renew_override(env, out);
         self.keep(
             "a signed state higher than ours, shown while suspended",
             &Message::LastCrossSignedState(received),
@@ -177,23 +179,22 @@ impl Channel {
         );
     }
 
-    /// A preimage of an own HTLC came from elsewhere, such as the chain: the peer did not tell
-    /// us itself, so it is not to be trusted with more.
+    /// A preimage of an own HTLC came from elsewhere, such as the chain. Whoever published it may
+    /// be far behind the peer, so the peer has time to fulfill the HTLC itself (see
+    /// `suspend_over_published`).
     pub(crate) fn fulfil_externally(&mut self, id: u64, preimage: Preimage, out: &mut Vec<Output>) {
         let is_awaited = self.own_htlc(id).is_some_and(|htlc| htlc.payment_hash == preimage.hash());
         if !is_awaited {
             return refuse_command(CommandRefusal::NoSuchHtlc, out);
         }
         match self.outcomes.get(&id) {
-            Some(Outcome::Fulfilled(_)) => return,
+            Some(Outcome::Fulfilled(_) | Outcome::Published(_)) => return,
             Some(Outcome::Expired) => return refuse_command(CommandRefusal::NoSuchHtlc, out),
             None => {}
         }
-        self.outcomes.insert(id, Outcome::Fulfilled(preimage));
+        self.outcomes.insert(id, Outcome::Published(preimage));
         self.changed = true;
         out.push(Output::HtlcFulfilled { id, preimage });
-        let text = "HTLC fulfilled externally";
-        self.suspend(Fault::coded(Code::ExternalFulfil, text), out);
     }
 
     /// Where the channel is in its life.

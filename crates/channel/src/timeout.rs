@@ -6,12 +6,13 @@ use steward_wire::{Preimage, UpdateAddHtlc};
 use crate::channel::{Channel, Outcome};
 use crate::errors::{Code, Fault};
 use crate::io::{AddRefusal, DropCause, Env, Output, Role};
-use crate::limits::PREIMAGE_AT_RISK_BLOCKS;
+use crate::limits::{PREIMAGE_AT_RISK_BLOCKS, PUBLISHED_GRACE_BLOCKS};
 use crate::next_state::Update;
 
 impl Channel {
     pub(crate) fn on_block(&mut self, env: &Env<'_>, out: &mut Vec<Output>) {
         self.expire_htlcs(env, out);
+        self.suspend_over_published(env, out);
         self.report_preimages_at_risk(env, out);
         self.renew_day(env);
     }
@@ -54,6 +55,20 @@ impl Channel {
         for id in expired {
             self.outcomes.insert(id, Outcome::Expired);
             out.push(Output::HtlcDropped { id, cause: DropCause::Expired });
+        }
+    }
+
+    /// A preimage was published, and the peer, who should have learned it from whoever it offered
+    /// the HTLC to, or from the chain, lets the expiry come near without fulfilling: it is not to
+    /// be trusted with more.
+    fn suspend_over_published(&mut self, env: &Env<'_>, out: &mut Vec<Output>) {
+        let is_late = |htlc: &UpdateAddHtlc| {
+            env.height >= htlc.cltv_expiry.saturating_sub(PUBLISHED_GRACE_BLOCKS)
+                && matches!(self.outcomes.get(&htlc.id), Some(Outcome::Published(_)))
+        };
+        if !self.is_suspended() && self.own_htlcs().any(is_late) {
+            let text = "HTLC fulfilled externally";
+            self.suspend(Fault::coded(Code::ExternalFulfil, text), out);
         }
     }
 

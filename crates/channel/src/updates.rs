@@ -44,6 +44,10 @@ impl Channel {
         let ledger = Ledger::new(signed, &self.own, &self.peer).ok_or("inconsistent updates")?;
         let terms = &signed.init_hosted_channel;
         let counter = self.next_peer_counter().ok_or("update counter exhausted")?;
+        // Part of what both sign: a proof must name this channel.
+        if add.channel_id != self.channel_id {
+            return Err("HTLC of another channel");
+        }
         if add.id != u64::from(counter) {
             return Err("unexpected HTLC id");
         }
@@ -92,17 +96,25 @@ impl Channel {
         if fulfil.preimage.hash() != htlc.payment_hash {
             return self.refuse_settlement("fulfil with a wrong preimage", fulfil, out);
         }
-        match self.outcomes.get(&fulfil.id) {
+        let (id, preimage) = (fulfil.id, fulfil.preimage);
+        match self.outcomes.get(&id) {
             Some(Outcome::Expired) => {
                 return self.refuse_settlement("fulfil of an expired HTLC", fulfil, out);
             }
             Some(Outcome::Fulfilled(_)) => {}
-            None => {
-                self.outcomes.insert(fulfil.id, Outcome::Fulfilled(fulfil.preimage));
+            Some(Outcome::Published(_)) => {
+                self.outcomes.insert(id, Outcome::Fulfilled(preimage));
                 self.changed = true;
-                let (id, preimage) = (fulfil.id, fulfil.preimage);
+            }
+            None => {
+                self.outcomes.insert(id, Outcome::Fulfilled(preimage));
+                self.changed = true;
                 out.push(Output::HtlcFulfilled { id, preimage });
             }
+        }
+        if self.doubts.outgoing.contains(&id) {
+            let why = "fulfill of an HTLC that nothing proves to be ours";
+            return self.refuse_settlement(why, fulfil, out);
         }
         let is_settled = matches!(self.locate(fulfil.id), OwnHtlc::Settled);
         match self.phase() {
@@ -155,7 +167,7 @@ impl Channel {
             return false;
         }
         if let Some(Outcome::Fulfilled(_)) = self.outcomes.get(&id) {
-            // We may have claimed with that preimage: what the HTLC is worth is for people.
+            // It showed that itself. We may have claimed with that preimage: what the HTLC is worth is for people.
             self.refuse_update("fail of an HTLC whose preimage was shown", message, out);
             return false;
         }

@@ -34,7 +34,7 @@ pub enum IncomingSettlement {
 pub struct OutgoingHtlc<'a> {
     /// The HTLC.
     pub htlc: &'a UpdateAddHtlc,
-    /// Its preimage, if the peer has shown it: then only its removal is still to be signed.
+    /// Its preimage, if it is known: then only its removal is still to be signed.
     pub preimage: Option<Preimage>,
 }
 
@@ -84,25 +84,25 @@ impl Channel {
         self.peer_policy.as_ref()
     }
 
-    /// Every cross-signed HTLC of the peer's, by ascending id. After a restart, those without a
-    /// settlement are to be acted upon again.
+    /// Every cross-signed HTLC of the peer's, by ascending id, unless it is held because nothing
+    /// proves that the peer offered it. After a restart, those without a settlement are to be
+    /// acted upon again.
     pub fn incoming_htlcs(&self) -> impl Iterator<Item = IncomingHtlc<'_>> {
         self.signed
             .iter()
             .flat_map(|signed| &signed.incoming_htlcs)
+            .filter(|htlc| !self.doubts.incoming.contains(&htlc.id))
             .map(|htlc| IncomingHtlc { htlc, settlement: self.settlement_of(htlc.id) })
     }
 
     /// Every own HTLC that was ever sent and has not failed, expired or been removed by a signed
-    /// state.
+    /// state. Without those that are held because nothing proves that we offered them.
     pub fn outgoing_htlcs(&self) -> impl Iterator<Item = OutgoingHtlc<'_>> {
-        self.own_htlcs().filter_map(|htlc| {
-            let preimage = match self.outcomes.get(&htlc.id) {
-                Some(Outcome::Expired) => return None,
-                Some(Outcome::Fulfilled(preimage)) => Some(*preimage),
-                None => None,
-            };
-            Some(OutgoingHtlc { htlc, preimage })
+        let is_held = |htlc: &UpdateAddHtlc| self.doubts.outgoing.contains(&htlc.id);
+        self.own_htlcs().filter(move |htlc| !is_held(htlc)).filter_map(|htlc| {
+            let outcome = self.outcomes.get(&htlc.id).copied();
+            let preimage = outcome.and_then(Outcome::preimage);
+            (outcome != Some(Outcome::Expired)).then_some(OutgoingHtlc { htlc, preimage })
         })
     }
 

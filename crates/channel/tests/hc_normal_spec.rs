@@ -6,6 +6,7 @@
 mod common;
 
 use common::*;
+use steward_channel::limits::PUBLISHED_GRACE_BLOCKS;
 use steward_channel::{DropCause, Input, Output, Phase};
 use steward_wire::{Message, UpdateFailHtlc};
 
@@ -39,30 +40,73 @@ fn line_20_a_revealed_preimage_at_risk_is_reported_once() {
     assert_eq!(pair.events(Bob), []);
 }
 
+/// The height at which a peer that has not fulfilled is not waited for any longer.
+const LATE: u32 = HEIGHT + CLTV_DELTA - PUBLISHED_GRACE_BLOCKS;
+
+/// E suspends at once; an innocent peer needs a moment to learn the preimage itself.
 #[test]
-fn line_42_a_preimage_seen_on_chain_settles_once_and_suspends() {
+fn line_42_a_preimage_seen_on_chain_settles_once_and_suspends_before_the_expiry() {
     let mut pair = Pair::open();
     let first = pair.add_and_run(Alice, 1_000_000, 1);
     let second = pair.add_and_run(Alice, 2_000_000, 2);
     pair.clear();
     external_fulfil(&mut pair, Alice, first, 1);
     assert_eq!(fulfilled(&pair.events(Alice)), [first]);
-    pair.assert_suspended(Alice, true, Some(6));
     assert_eq!(external_fulfil(&mut pair, Alice, first, 1), []);
+    pair.set_height_of(Alice, LATE - 1);
+    assert_eq!(pair.phases(), (Phase::Active, Phase::Active));
+    pair.restart(Alice);
+    pair.clear();
+    pair.reconnect();
+    pair.run();
+    pair.set_height_of(Alice, LATE);
+    pair.assert_suspended(Alice, true, Some(6));
     external_fulfil(&mut pair, Alice, second, 2);
     assert_eq!(fulfilled(&pair.events(Alice)), [second]);
-    assert_eq!(errors_sent(&pair, Alice), ["0006", "0006"]);
+    assert_eq!(errors_sent(&pair, Alice), ["0006"]);
     assert_eq!(pair.unresolved(Alice), 0);
 }
 
 #[test]
-fn line_70_an_external_fulfil_suspends_both() {
+fn line_70_an_external_fulfil_suspends_both_if_the_peer_stays_silent() {
     let mut pair = Pair::open();
     let id = pair.add_and_run(Alice, 1_000_000, 1);
     external_fulfil(&mut pair, Alice, id, 1);
+    pair.set_height_of(Alice, LATE);
     pair.run();
     pair.assert_suspended(Alice, true, Some(6));
     pair.assert_suspended(Bob, false, Some(6));
+}
+
+#[test]
+fn a_peer_that_fulfills_after_its_preimage_was_published_is_not_suspended() {
+    let mut pair = Pair::open();
+    let id = pair.add_and_run(Alice, 1_000_000, 1);
+    external_fulfil(&mut pair, Alice, id, 1);
+    assert_eq!(fulfilled(&pair.events(Alice)), [id]);
+    pair.clear();
+    pair.fulfil(Bob, id, 1);
+    pair.run();
+    assert_eq!(fulfilled(&pair.events(Alice)), [], "settled once");
+    pair.set_height_of(Alice, LATE + 1);
+    pair.assert_in_agreement();
+    assert_eq!(pair.balances(Bob).0, 1_000_000);
+}
+
+/// A stranger who published the preimage of a part that its payee cannot use must not harm the
+/// payee.
+#[test]
+fn a_peer_that_fails_an_htlc_whose_preimage_a_stranger_published_is_not_suspended() {
+    let mut pair = Pair::open();
+    let id = pair.add_and_run(Alice, 1_000_000, 1);
+    external_fulfil(&mut pair, Alice, id, 1);
+    pair.clear();
+    pair.fail(Bob, id);
+    pair.run();
+    pair.set_height_of(Alice, LATE + 1);
+    pair.assert_in_agreement();
+    assert!(!pair.events(Alice).iter().any(|event| matches!(event, Output::HtlcFailed { .. })));
+    assert!(!pair.channel(Alice).has_htlcs());
 }
 
 #[test]
@@ -77,6 +121,8 @@ fn line_86_and_118_an_external_fulfil_counts_while_offline() {
     assert_eq!(fulfilled(&pair.events(Alice)), [of_alice]);
     assert_eq!(fulfilled(&pair.events(Bob)), [of_bob]);
     assert!(pair.sent.is_empty());
+    pair.set_height_of(Alice, LATE);
+    pair.set_height_of(Bob, LATE);
     pair.connect();
     pair.run();
     // Each found its own error and heard the other's; our own is the reason given.

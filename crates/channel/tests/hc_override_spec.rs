@@ -285,3 +285,48 @@ fn a_host_whose_chain_is_behind_proposes_no_earlier_day_than_was_signed() {
     let signed_day = pair.state(Alice).block_day;
     assert!(pair.channel(Alice).pending_override().unwrap().block_day >= signed_day);
 }
+
+/// A host from an older copy sees a state that it cannot take, and the client says no more than
+/// its error from then on, as eclair does.
+#[test]
+fn a_host_whose_copy_is_many_updates_old_proposes_what_the_client_can_accept() {
+    let mut pair = Pair::funded(5_000_000);
+    let old = pair.alice.disk.clone();
+    for seed in 10..16 {
+        pair.pay(Bob, 10_000, seed);
+    }
+    let (balance_msat, _) = pair.balances(Bob);
+    pair.alice.disk = old;
+    pair.restart(Alice);
+    pair.clear();
+    pair.connect();
+    pair.run();
+    pair.assert_suspended(Alice, true, Some(10));
+    let local_balance_msat = CAPACITY_MSAT - balance_msat;
+    pair.give(Alice, Input::ProposeOverride { local_balance_msat });
+    pair.run();
+    assert_eq!(pair.channel(Bob).override_balance_msat(), Some(balance_msat));
+    pair.give(Bob, Input::AcceptOverride);
+    pair.run();
+    pair.assert_in_agreement();
+}
+
+/// The proposal was made before the client, suspended all the time, showed how far it is.
+#[test]
+fn a_proposal_that_the_client_turns_out_to_be_past_is_made_again() {
+    let mut pair = Pair::funded(5_000_000);
+    let old = pair.alice.disk.clone();
+    for seed in 10..16 {
+        pair.pay(Bob, 10_000, seed);
+    }
+    pair.alice.disk = old;
+    pair.restart(Alice);
+    pair.give(Alice, Input::Suspend);
+    pair.give(Alice, Input::ProposeOverride { local_balance_msat: 1_000 });
+    let too_low = pair.channel(Alice).pending_override().unwrap().local_updates;
+    pair.clear();
+    pair.connect();
+    pair.run();
+    assert!(pair.channel(Alice).pending_override().unwrap().local_updates > too_low);
+    assert_eq!(pair.channel(Bob).override_balance_msat(), Some(CAPACITY_MSAT - 1_000));
+}

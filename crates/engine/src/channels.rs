@@ -231,6 +231,13 @@ impl Engine {
                 let key = RowKey::Evidence(self.last_evidence);
                 self.batch.writes.put(key, Write::Evidence(row));
             }
+            Output::HtlcsHeld { ids } => {
+                let text = format!(
+                    "nothing proves who offered the HTLCs {ids:?} of the state that was taken \
+                     over: they are held, and end by an override"
+                );
+                self.batch.log(Level::Error, "htlcs_held", peer, text);
+            }
             Output::PreimageAtRisk { preimage, cltv_expiry, .. } => {
                 let text = "an HTLC we claimed expires soon and the peer has not signed: publish \
                             its preimage (event preimage_at_risk)";

@@ -43,6 +43,7 @@ impl Side {
     }
 }
 
+#[derive(Clone)]
 pub struct Node {
     pub channel: Channel,
     pub key: SecretKey,
@@ -56,6 +57,7 @@ pub struct Node {
     next_token: u64,
 }
 
+#[derive(Clone)]
 pub struct Pair {
     pub alice: Node,
     pub bob: Node,
@@ -138,6 +140,16 @@ impl Pair {
         self.clear();
         self.connect();
         self.run();
+    }
+
+    /// Bob is left with his keys only; Alice shows him `newer`, his copy of a state.
+    pub fn bob_loses_everything_but_is_shown(&mut self, newer: &LastCrossSignedState) {
+        self.disconnect();
+        let (alice, bob) = (self.channel(Alice).local(), self.channel(Bob).local());
+        self.bob.channel = Channel::client(bob, alice, refund_script(), vec![]);
+        self.clear();
+        self.connect();
+        self.give(Bob, Input::Message(Message::LastCrossSignedState(newer.reverse())));
     }
 
     pub fn node(&mut self, side: Side) -> &mut Node {
