@@ -11,6 +11,8 @@ use steward_wire::codec::{
 use steward_wire::features::{HOSTED_CHANNELS, has_bit, has_pair, supports_hosted_channels};
 use steward_wire::limits::{MAX_ERROR_TEXT_BYTES, MAX_LEGACY_PAYLOAD_BYTES};
 use steward_wire::onchain::{preimage_scripts, preimages_in_script, preimages_in_transaction};
+use steward_wire::proof::judge;
+use steward_wire::proof::words::words;
 use steward_wire::{
     ChannelId, ErrorCode, ErrorText, Framing, LastCrossSignedState, Message, NodeId, PaymentHash,
     Preimage, ShortChannelId, Signature, Snapshot,
@@ -85,10 +87,13 @@ pub(crate) fn framing(data: &[u8]) {
 pub(crate) fn state(data: &[u8]) {
     if let Ok(snapshot) = Snapshot::decode(data) {
         assert_eq!(Snapshot::decode(&snapshot.encode()).as_ref(), Ok(&snapshot));
-        if let Some(verified) = snapshot.verify() {
-            assert!(snapshot.state.is_balanced());
-            let capacity_msat = snapshot.state.init_hosted_channel.channel_capacity_msat;
-            assert!(verified.client_balance_msat <= capacity_msat);
+        if let Some(findings) = judge(&snapshot) {
+            words(&findings);
+            if findings.proves_debt() {
+                assert!(snapshot.state.is_balanced());
+                assert!(findings.client_balance_msat <= findings.owed_at_most_msat());
+                assert!(findings.owed_at_most_msat() <= findings.capacity_msat);
+            }
         }
     }
     let Ok(mut state) = LastCrossSignedState::decode(data) else { return };
@@ -109,10 +114,13 @@ pub(crate) fn state(data: &[u8]) {
     assert!(state.verify_remote_sig(&node_id_b.public_key().unwrap()));
     assert!(!state.verify_remote_sig(&node_id_a.public_key().unwrap()));
     let snapshot = Snapshot { node_id_a, node_id_b, state };
-    assert_eq!(snapshot.verify().is_some(), snapshot.state.is_balanced());
+    let findings = judge(&snapshot).unwrap();
+    assert_eq!(findings.proves_debt(), findings.flaws.is_empty());
+    assert!(snapshot.state.is_balanced() || !findings.proves_debt());
+    words(&findings);
     let reversed =
         Snapshot { node_id_a: node_id_b, node_id_b: node_id_a, state: snapshot.state.reverse() };
-    assert_eq!(snapshot.verify(), reversed.verify(), "both sides prove the same");
+    assert_eq!(Some(findings), judge(&reversed), "both sides prove the same");
 }
 
 /// `channel_update` and `channel_announcement`.

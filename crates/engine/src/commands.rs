@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use steward_channel::{Channel, Phase, Role};
 use steward_invoice::{HintHop, Invoice};
+use steward_wire::proof::judge;
 use steward_wire::{NodeId, Preimage, ShortChannelId, Snapshot};
 
 use crate::command::{AnswerAt, ChannelInfo, Command, PeerInfo, Reply, Status};
@@ -256,7 +257,7 @@ impl Engine {
         info.signatures_valid = info.state.as_ref().map(|state| {
             let snapshot =
                 Snapshot { node_id_a: channel.local(), node_id_b: peer, state: state.clone() };
-            snapshot.verify().is_some()
+            judge(&snapshot).is_some_and(|findings| findings.both_signed())
         });
         Ok(Reply::Channel(Box::new(info)))
     }

@@ -107,9 +107,13 @@ pub enum Command {
         #[arg(long)]
         yes: bool,
     },
-    /// Checks an exported channel state, offline: who owes whom how much, and who signed it
+    /// Checks an exported channel state, offline: what it proves, against whom, and what it does not
+    ///
+    /// Only the host's signature counts against the host. Exit code 0: what the host owes is proved;
+    /// 1: it is not; 2: this is no exported state.
     Verify {
-        /// `snapshot` of `steward channel show`, in hexadecimal, or a file with it
+        /// `snapshot` of `steward channel show`, in hexadecimal; a file with it or with that
+        /// command's whole `--json` answer; `-` for standard input
         snapshot: String,
     },
     /// A host and its clients on this machine, to try everything out

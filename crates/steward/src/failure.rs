@@ -18,18 +18,33 @@ pub struct Failure {
     /// The answer, which programs have read by now, says it as well.
     #[serde(skip)]
     pub(crate) in_answer: bool,
+    /// What the process ends with.
+    #[serde(skip)]
+    pub(crate) exit_code: u8,
 }
 
 impl Failure {
     /// A failure of the command line's own.
     pub fn new(code: &str, message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { code: code.to_owned(), message: message.into(), hint: hint.into(), in_answer: false }
+        Self {
+            code: code.to_owned(),
+            message: message.into(),
+            hint: hint.into(),
+            in_answer: false,
+            exit_code: 1,
+        }
     }
 
     /// For programs the answer has said it already: a second document would confuse them.
     #[must_use]
     pub(crate) fn in_answer(self) -> Self {
         Self { in_answer: true, ..self }
+    }
+
+    /// The input makes no sense: the process ends as with a command line that makes none.
+    #[must_use]
+    pub(crate) fn unreadable(self) -> Self {
+        Self { exit_code: 2, ..self }
     }
 
     /// The operating system refused.

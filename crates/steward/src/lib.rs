@@ -37,7 +37,7 @@ use crate::failure::Failure;
 use crate::output::Output;
 
 /// Runs one command line. The exit code is 0 if it did what it should, 1 if not, 2 if it makes no
-/// sense.
+/// sense. `verify` ends with 0 if the debt is proved, 1 if not, 2 if there was nothing to read.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let wants_json = arguments.iter().any(|argument| argument == "--json");
@@ -48,7 +48,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
                 Ok(()) => ExitCode::SUCCESS,
                 Err(failure) => {
                     output.failure(&failure);
-                    ExitCode::FAILURE
+                    ExitCode::from(failure.exit_code)
                 }
             }
         }

@@ -2,7 +2,8 @@
 
 use steward_api::model::{
     Channel, ChannelDetails, Channels, DecodedInvoice, Forwards, Invoice, InvoiceState, Invoices,
-    Metrics, Payment, PaymentDetails, PaymentState, Payments, Peers, Phase, Role, Status,
+    Metrics, Payment, PaymentDetails, PaymentState, Payments, Peers, Phase, ProofWords, Role,
+    Status,
 };
 
 use crate::amount::{Amount, grouped};
@@ -125,12 +126,29 @@ pub fn channel_details(details: &ChannelDetails) -> String {
         Some(false) => "\n  A SIGNATURE DOES NOT HOLD: keep a backup and ask the other side",
         None => "\n  nothing is signed yet",
     });
+    if let Some(words) = &details.proof {
+        text.push_str(&format!("\n\n{}", proof(words)));
+    }
     if let Some(snapshot) = &details.snapshot {
         text.push_str(&format!(
-            "\n  proof, for whoever shall check it with `steward verify`:\n{snapshot}"
+            "\n\nThe signed state, for whoever shall check it with `steward verify`:\n{snapshot}"
         ));
     }
     text
+}
+
+/// What a signed state proves: `steward verify`, and below `steward channel show`.
+pub fn proof(words: &ProofWords) -> String {
+    let block = |title: &str, lines: &[String]| {
+        let lines: String = lines.iter().map(|line| format!("\n  - {line}")).collect();
+        format!("{title}{}", if lines.is_empty() { "\n  nothing" } else { &lines })
+    };
+    [
+        block("Proved by signatures:", &words.proved),
+        block("Only said:", &words.said),
+        block("Not known from this state:", &words.not_known),
+    ]
+    .join("\n")
 }
 
 /// `steward peers`

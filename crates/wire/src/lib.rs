@@ -15,6 +15,7 @@
 //! - [`trampoline`]: what wallets that route for others tell each other
 //! - [`features`]: feature bits
 //! - [`snapshot`]: a state exported for a third party to verify
+//! - [`proof`]: what such a state proves, against whom, and what it does not
 //! - [`error_code`]: what the text of an `error` says, for people
 //! - [`onchain`]: preimages published in transaction outputs
 //!
@@ -50,6 +51,7 @@ pub mod ids;
 pub mod limits;
 pub mod message;
 pub mod onchain;
+pub mod proof;
 pub mod snapshot;
 pub mod state;
 pub mod trampoline;

@@ -14,8 +14,8 @@ use oracle::sighash_preimage;
 use proptest::prelude::*;
 use steward_wire::limits::ONION_BYTES;
 use steward_wire::{
-    ChannelId, InitHostedChannel, LastCrossSignedState, NodeId, Onion, PaymentHash, ResizeChannel,
-    Signature, Snapshot, UpdateAddHtlc,
+    ChannelId, InitHostedChannel, LastCrossSignedState, Onion, PaymentHash, ResizeChannel,
+    Signature, UpdateAddHtlc,
 };
 
 fn alice() -> SecretKey {
@@ -72,10 +72,6 @@ fn signed_state() -> LastCrossSignedState {
     state.local_sig_of_remote = state.sign_remote(&alice());
     state.remote_sig_of_local = state.reverse().sign_remote(&bob());
     state
-}
-
-fn snapshot(state: LastCrossSignedState) -> Snapshot {
-    Snapshot { node_id_a: public(alice()).into(), node_id_b: public(bob()).into(), state }
 }
 
 /// :43
@@ -198,43 +194,6 @@ fn a_state_is_balanced_only_if_every_millisatoshi_is_accounted_for() {
     wraps_around.local_balance_msat += 1 << 63;
     wraps_around.remote_balance_msat += 1 << 63;
     assert!(!wraps_around.is_balanced());
-}
-
-#[test]
-fn a_snapshot_tells_who_is_host_from_either_side_and_in_either_order() {
-    for state in [signed_state(), signed_state().reverse()] {
-        let in_order = snapshot(state);
-        let swapped = Snapshot {
-            node_id_a: in_order.node_id_b,
-            node_id_b: in_order.node_id_a,
-            state: in_order.state.clone(),
-        };
-        for snapshot in [in_order, swapped] {
-            let verified = snapshot.verify().unwrap();
-            assert_eq!(verified.host, NodeId::from(public(alice())));
-            assert_eq!(verified.client, NodeId::from(public(bob())));
-            assert_eq!(verified.client_balance_msat, 840_000);
-        }
-    }
-}
-
-#[test]
-fn a_snapshot_that_lacks_a_signature_or_does_not_add_up_proves_nothing() {
-    let by_bob_only =
-        LastCrossSignedState { local_sig_of_remote: Signature::ZERO, ..signed_state() };
-    assert_eq!(snapshot(by_bob_only).verify(), None);
-    let by_alice_only =
-        LastCrossSignedState { remote_sig_of_local: Signature::ZERO, ..signed_state() };
-    assert_eq!(snapshot(by_alice_only).verify(), None);
-
-    let mut unbalanced = unsigned_state();
-    unbalanced.remote_balance_msat += 1;
-    unbalanced.local_sig_of_remote = unbalanced.sign_remote(&alice());
-    unbalanced.remote_sig_of_local = unbalanced.reverse().sign_remote(&bob());
-    assert_eq!(snapshot(unbalanced).verify(), None);
-
-    let with_itself = Snapshot { node_id_b: public(alice()).into(), ..snapshot(signed_state()) };
-    assert_eq!(with_itself.verify(), None);
 }
 
 proptest! {

@@ -3,8 +3,12 @@
 use serde::{Deserialize, Serialize};
 use steward_engine::command::ChannelInfo;
 use steward_wire::codec::Wire;
+use steward_wire::proof::judge;
+use steward_wire::proof::words::words;
 use steward_wire::{ChannelUpdate, InitHostedChannel, Snapshot};
 use utoipa::ToSchema;
+
+use super::ProofWords;
 
 /// All channels.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -128,10 +132,12 @@ pub struct ChannelDetails {
     #[serde(flatten)]
     pub channel: Channel,
     /// The last state both signed, with both node ids, as hexadecimal: whoever has it can check
-    /// who owes whom how much. Give it away only to those who may know.
+    /// what the host owes. It can be shown to all, for ever: give it away only to those who may know.
     pub snapshot: Option<String>,
     /// True if the signatures of both sides hold.
     pub signatures_valid: Option<bool>,
+    /// What the snapshot proves and what it does not, as `steward verify` says it.
+    pub proof: Option<ProofWords>,
 }
 
 impl From<&ChannelInfo> for Channel {
@@ -153,14 +159,17 @@ impl From<&ChannelInfo> for Channel {
 
 impl From<&ChannelInfo> for ChannelDetails {
     fn from(info: &ChannelInfo) -> Self {
-        let snapshot = info.state.as_ref().map(|state| {
-            encode_snapshot(Snapshot {
-                node_id_a: info.local,
-                node_id_b: info.peer,
-                state: state.clone(),
-            })
+        let snapshot = info.state.as_ref().map(|state| Snapshot {
+            node_id_a: info.local,
+            node_id_b: info.peer,
+            state: state.clone(),
         });
-        Self { channel: info.into(), snapshot, signatures_valid: info.signatures_valid }
+        Self {
+            channel: info.into(),
+            proof: snapshot.as_ref().and_then(judge).map(|findings| words(&findings).into()),
+            snapshot: snapshot.map(encode_snapshot),
+            signatures_valid: info.signatures_valid,
+        }
     }
 }
 

@@ -5,6 +5,7 @@ mod event;
 mod invoice;
 mod node;
 mod payment;
+mod proof;
 mod request;
 
 pub use channel::{
@@ -20,6 +21,7 @@ pub use payment::{
     Hop, Payment, PaymentDetails, PaymentFailure, PaymentPart, PaymentState, Payments,
     SubmittedPreimage,
 };
+pub use proof::ProofWords;
 pub use request::{
     AcceptOverride, BackupRequest, Connect, CreateInvoice, DecodeQuery, EventsQuery,
     InvoicePageQuery, InvokeChannel, Keysend, PageQuery, Pay, ProposeOverride, ResizeChannel,

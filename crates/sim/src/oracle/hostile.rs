@@ -60,7 +60,7 @@ pub(super) fn claims_are_provable(world: &World, node: usize) -> Result<(), Viol
         let state = channel.export(&key);
         let is_proof = |state| {
             let proof = Snapshot { node_id_a: channel.local(), node_id_b: *peer, state };
-            proof.verify().is_some()
+            steward_wire::proof::judge(&proof).is_some_and(|findings| findings.both_signed())
         };
         if state.is_some_and(|state| !is_proof(state)) {
             let text = "its state with a hostile peer proves nothing";

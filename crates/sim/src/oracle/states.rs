@@ -109,7 +109,11 @@ impl Oracles {
         let is_signed = peer.public_key().is_some_and(|key| state.verify_remote_sig(&key));
         let proof = Snapshot { node_id_a: channel.local(), node_id_b: *peer, state: state.clone() };
         let is_half_signed = state.local_sig_of_remote == steward_wire::Signature::ZERO;
-        if is_signed && (is_half_signed || proof.verify().is_some()) {
+        if is_signed
+            && (is_half_signed
+                || steward_wire::proof::judge(&proof)
+                    .is_some_and(|findings| findings.both_signed()))
+        {
             return Ok(());
         }
         let text = "a state was taken over without the signatures";

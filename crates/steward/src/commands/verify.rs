@@ -1,95 +1,215 @@
-//! `steward verify`: an exported channel state, checked without asking anyone.
+//! `steward verify`: an exported channel state, judged without asking anyone.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::Path;
 
-use hex::FromHex;
+use hex::{DisplayHex, FromHex};
 use serde::Serialize;
+use steward_api::model::ProofWords;
 use steward_wire::Snapshot;
 use steward_wire::codec::Wire;
+use steward_wire::proof::words::words;
+use steward_wire::proof::{Findings, Htlc, Party, judge};
 
-use crate::amount::Amount;
 use crate::failure::Failure;
 use crate::limits::MAX_SNAPSHOT_BYTES;
 use crate::output::Output;
+use crate::render;
 
 /// What a state proves.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Proof {
+    /// Whether the host is shown to owe what the state says.
+    pub(crate) proved: bool,
     /// Who keeps the money.
     pub(crate) host_id: String,
-    /// To whom it owes.
+    /// Whom the state is shown for.
     pub(crate) client_id: String,
-    /// What it owes for certain.
+    /// Whether the host's signature holds: the one that counts against the host.
+    pub(crate) host_signature_holds: bool,
+    /// Whether the client's signature holds: the one that counts against the client.
+    pub(crate) client_signature_holds: bool,
+    /// Whether the host's signature names the client.
+    pub(crate) host_names_client: bool,
+    /// Whether the client's signature names the host.
+    pub(crate) client_names_host: bool,
+    /// What the host owes for certain.
     pub(crate) client_balance_msat: u64,
+    /// What it owes if all HTLCs end in the client's favour.
+    pub(crate) owed_at_most_msat: u64,
     /// What the channel holds.
     pub(crate) capacity_msat: u64,
-    /// What is on its way in either direction, owed to one of them when it ends.
+    /// What is on its way.
     pub(crate) in_flight_msat: u64,
-    /// Day of the signatures, counted in 144 blocks.
+    /// Updates of the host so far.
+    pub(crate) host_updates: u32,
+    /// Updates of the client so far.
+    pub(crate) client_updates: u32,
+    /// Day of the signatures as the signers wrote it, counted in 144 blocks.
     pub(crate) block_day: u32,
+    /// Who owns this script is the creditor.
+    pub(crate) refund_script: String,
+    /// With the host's id, the name of the debt: equal ones are one debt, shown twice.
+    pub(crate) debt: String,
+    /// What is in flight.
+    pub(crate) htlcs: Vec<ProvenHtlc>,
+    /// Why no channel can have this state.
+    pub(crate) flaws: Vec<String>,
+    /// All of it in sentences.
+    pub(crate) words: ProofWords,
 }
 
-pub(super) fn run(output: Output, snapshot: &str) -> Result<(), Failure> {
-    let text = match Path::new(snapshot).is_file() {
-        true => read(Path::new(snapshot))?,
-        false => snapshot.to_owned(),
-    };
-    let proof = verify_snapshot(&text)?;
-    output.answer(&proof, |proof| {
-        format!(
-            "Both signatures hold.\nhost    {}\nowes    {}\nto      {}\nof      {} the channel holds; {} in flight\nsigned  around block {}",
-            proof.host_id,
-            Amount::from_msat(proof.client_balance_msat),
-            proof.client_id,
-            Amount::from_msat(proof.capacity_msat),
-            Amount::from_msat(proof.in_flight_msat),
-            u64::from(proof.block_day) * 144,
-        )
-    })
+/// An HTLC in flight, and who offered it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct ProvenHtlc {
+    id: u64,
+    amount_msat: u64,
+    payment_hash: String,
+    cltv_expiry: u32,
+    /// `host`, `client`, or `not_proved`.
+    offered_by: &'static str,
 }
 
-/// Checks a snapshot in hexadecimal.
+/// Prints the findings. Exit code 0: the debt is proved; 1: it is not; 2: nothing could be read.
+pub(super) fn run(output: Output, argument: &str) -> Result<(), Failure> {
+    let proof = verify_snapshot(&read(argument)?)?;
+    output.answer(&proof, |proof| render::proof(&proof.words))?;
+    match proof.proved {
+        true => Ok(()),
+        false => Err(not_proved(&proof).in_answer()),
+    }
+}
+
+/// Judges a snapshot in hexadecimal, or in the JSON of `steward channel show --json`.
 ///
 /// # Errors
-/// `bad_snapshot` if it is none, `signature_invalid` if it proves nothing.
+/// `bad_snapshot` if it is none, `signature_invalid` if neither node signed it.
 pub(crate) fn verify_snapshot(text: &str) -> Result<Proof, Failure> {
-    let digits: String = text.split_whitespace().collect();
-    let bytes = Vec::<u8>::from_hex(&digits).map_err(|_| not_a_snapshot())?;
-    let snapshot = Snapshot::decode(&bytes).map_err(|_| not_a_snapshot())?;
-    let verified = snapshot.verify().ok_or_else(|| {
+    let snapshot = decode(text)?;
+    let findings = judge(&snapshot).ok_or_else(|| {
         Failure::new(
             "signature_invalid",
-            "a signature is wrong, or the balances do not add up: this state proves nothing",
+            "neither node's signature holds: this state proves nothing",
             "ask for the state again; if it stays so, somebody changed it",
         )
     })?;
-    let state = &snapshot.state;
-    let htlcs = state.incoming_htlcs.iter().chain(&state.outgoing_htlcs);
-    let in_flight_msat = htlcs.fold(0, |sum: u64, htlc| sum.saturating_add(htlc.amount_msat));
-    Ok(Proof {
-        host_id: verified.host.to_string(),
-        client_id: verified.client.to_string(),
-        client_balance_msat: verified.client_balance_msat,
-        capacity_msat: state.init_hosted_channel.channel_capacity_msat,
-        in_flight_msat,
-        block_day: state.block_day,
-    })
+    Ok(Proof::of(&findings))
 }
 
-fn read(path: &Path) -> Result<String, Failure> {
-    let mut text = String::new();
-    File::open(path)
-        .and_then(|file| file.take(MAX_SNAPSHOT_BYTES).read_to_string(&mut text))
-        .map_err(|error| Failure::io(path.display(), &error))?;
-    Ok(text)
+impl Proof {
+    fn of(findings: &Findings) -> Self {
+        let names_other = |signed: Option<steward_wire::proof::Signed>| {
+            signed.is_some_and(|signed| signed.names_other)
+        };
+        Self {
+            proved: findings.proves_debt(),
+            host_id: findings.host.to_string(),
+            client_id: findings.client.to_string(),
+            host_signature_holds: findings.host_signature.is_some(),
+            client_signature_holds: findings.client_signature.is_some(),
+            host_names_client: names_other(findings.host_signature),
+            client_names_host: names_other(findings.client_signature),
+            client_balance_msat: findings.client_balance_msat,
+            owed_at_most_msat: findings.owed_at_most_msat(),
+            capacity_msat: findings.capacity_msat,
+            in_flight_msat: findings.in_flight_msat(),
+            host_updates: findings.host_updates,
+            client_updates: findings.client_updates,
+            block_day: findings.block_day,
+            refund_script: findings.refund_script.to_lower_hex_string(),
+            debt: findings.debt.to_lower_hex_string(),
+            htlcs: findings.htlcs.iter().map(ProvenHtlc::of).collect(),
+            flaws: findings.flaws.iter().map(ToString::to_string).collect(),
+            words: words(findings).into(),
+        }
+    }
 }
 
-fn not_a_snapshot() -> Failure {
+impl ProvenHtlc {
+    fn of(htlc: &Htlc) -> Self {
+        Self {
+            id: htlc.id,
+            amount_msat: htlc.amount_msat,
+            payment_hash: htlc.payment_hash.to_string(),
+            cltv_expiry: htlc.cltv_expiry,
+            offered_by: match htlc.offered_by {
+                Some(Party::Host) => "host",
+                Some(Party::Client) => "client",
+                None => "not_proved",
+            },
+        }
+    }
+}
+
+fn decode(text: &str) -> Result<Snapshot, Failure> {
+    let text = text.trim_start_matches('\u{feff}').trim();
+    let shown = text.starts_with('{').then(|| serde_json::from_str::<serde_json::Value>(text));
+    let digits = match shown {
+        None => text.to_owned(),
+        Some(Ok(shown)) => match shown.get("snapshot").and_then(|snapshot| snapshot.as_str()) {
+            Some(snapshot) => snapshot.to_owned(),
+            None => return Err(not_a_snapshot("this JSON has no `snapshot`")),
+        },
+        Some(Err(error)) => return Err(not_a_snapshot(&format!("this is no JSON: {error}"))),
+    };
+    let digits: String = digits.split_whitespace().collect();
+    if digits.is_empty() {
+        return Err(not_a_snapshot("there is nothing to verify"));
+    }
+    let bytes = Vec::<u8>::from_hex(&digits).map_err(|error| {
+        not_a_snapshot(&format!("this is neither a file nor hexadecimal: {error}"))
+    })?;
+    Snapshot::decode(&bytes)
+        .map_err(|error| not_a_snapshot(&format!("this is no exported channel state: {error}")))
+}
+
+/// The argument itself, or what is in the file or standard input that it names.
+fn read(argument: &str) -> Result<String, Failure> {
+    let path = Path::new(argument);
+    match argument {
+        "-" => read_all(io::stdin().lock(), "standard input"),
+        _ if path.exists() => {
+            let file = File::open(path)
+                .map_err(|error| Failure::io(path.display(), &error).unreadable())?;
+            read_all(file, argument)
+        }
+        _ => Ok(argument.to_owned()),
+    }
+}
+
+fn read_all(from: impl Read, name: &str) -> Result<String, Failure> {
+    let mut bytes = Vec::new();
+    from.take(MAX_SNAPSHOT_BYTES + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| Failure::io(name, &error).unreadable())?;
+    if bytes.len() as u64 > MAX_SNAPSHOT_BYTES {
+        return Err(not_a_snapshot(&format!("{name} is longer than any exported channel state")));
+    }
+    String::from_utf8(bytes).map_err(|_| not_a_snapshot(&format!("{name} is no text")))
+}
+
+fn not_proved(proof: &Proof) -> Failure {
+    match proof.flaws.is_empty() {
+        true => Failure::new(
+            "host_signature_missing",
+            "the host's signature does not hold: nothing is proved against the host",
+            "ask for the state again; if it stays so, the host has not signed it",
+        ),
+        false => Failure::new(
+            "state_impossible",
+            "no channel of these two nodes can have this state: it proves nothing",
+            "ask for the state again; if it stays so, do not rely on it",
+        ),
+    }
+}
+
+fn not_a_snapshot(message: &str) -> Failure {
     Failure::new(
         "bad_snapshot",
-        "this is not an exported channel state",
-        "it is `snapshot` in `steward channel show NODE_ID --json`, or a file with it",
+        message,
+        "it is `snapshot` in `steward channel show NODE_ID --json`, that whole answer, a file with \
+         either, or `-` for standard input",
     )
+    .unreadable()
 }

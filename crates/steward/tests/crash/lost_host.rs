@@ -11,6 +11,7 @@ use steward_api::model::{Channel, ChannelDetails, Invoice, Payment, PaymentState
 use steward_store::sqlite::SqliteHistory;
 use steward_store::{History, PageRequest};
 use steward_wire::NodeId;
+use steward_wire::proof::judge;
 
 use crate::copies::{DatabaseCopy, remove_database};
 use crate::support::load::{self, Load, assert_pays};
@@ -244,11 +245,11 @@ pub(crate) fn assert_evidence(network: &Network, who: Who) {
 /// The payment is refused or fails, and the payer's balance stays.
 #[track_caller]
 fn assert_moves_nothing(network: &Network, payer: Who, invoice: &Invoice) {
-    let before = snapshot(&by_client(network, payer)).verify().unwrap();
+    let before = judge(&snapshot(&by_client(network, payer))).unwrap();
     let answer = load::pay(network.node(payer).client(), invoice, PATIENCE);
     let is_refused = answer.as_ref().map_or(true, |payment| payment.status == PaymentState::Failed);
     assert!(is_refused, "{answer:?}");
-    let after = snapshot(&by_client(network, payer)).verify().unwrap();
+    let after = judge(&snapshot(&by_client(network, payer))).unwrap();
     assert_eq!(after.client_balance_msat, before.client_balance_msat);
 }
 

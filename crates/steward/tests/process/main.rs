@@ -4,7 +4,8 @@
 //! - `command_line`: answers, exit codes, signals
 //! - `access`: tokens, a second daemon, strangers at the Lightning port
 //! - `disk`: databases that must not be used, and a disk that is full
-//! - `restore`: words, backups, proofs
+//! - `restore`: words, backups
+//! - `proofs`: what exported states prove, and what they do not
 //! - `operator`: suspend, override, resize
 //! - `channels`: what these share
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers are tests too")]
@@ -14,6 +15,7 @@ mod channels;
 mod command_line;
 mod disk;
 mod operator;
+mod proofs;
 mod restore;
 #[path = "../support/mod.rs"]
 mod support;

@@ -5,9 +5,8 @@ use std::path::{Path, PathBuf};
 
 use steward::cluster::NodeProcess;
 use steward_api::model::Phase;
-use steward_wire::codec::Wire;
 
-use crate::channels::{await_phase, host_id, local_id, pay, settled};
+use crate::channels::{await_phase, local_id, pay, settled};
 use crate::shared;
 use crate::support::binary;
 use crate::support::network::{ALICE, BOB, HOST, Network, Who};
@@ -134,45 +133,6 @@ fn a_host_that_lost_its_database_believes_its_clients_only_if_told_to() {
     settled(&network, BOB);
     pay(&network, ALICE, BOB);
     pay(&network, BOB, ALICE);
-}
-
-#[test]
-fn an_exported_state_proves_the_debt_to_anyone() {
-    let network = shared();
-    let shown = steward(network.node(BOB).data_dir(), &["channel", "show", host_id(&network)]);
-    let shown = shown.success();
-    let proven = verify(shown["snapshot"].as_str().unwrap()).success();
-    assert_eq!(proven["host_id"], host_id(&network));
-    assert_eq!(proven["client_id"], shown["local_id"]);
-    assert_eq!(proven["client_balance_msat"], shown["balances"]["local_balance_msat"]);
-    // And the host's own copy proves the same.
-    let client_id = shown["local_id"].as_str().unwrap();
-    let by_host = steward(network.node(HOST).data_dir(), &["channel", "show", client_id]).success();
-    assert_eq!(by_host["role"], "host");
-}
-
-#[test]
-fn an_exported_state_with_another_balance_proves_nothing() {
-    let network = shared();
-    let mut forged = snapshot(&network.node(BOB).channel(host_id(&network)).unwrap());
-    // It still adds up to the capacity.
-    forged.state.local_balance_msat += 1;
-    forged.state.remote_balance_msat -= 1;
-    let forged = hex::DisplayHex::to_lower_hex_string(forged.encode().as_slice());
-    verify(&forged).failure("signature_invalid");
-}
-
-#[test]
-fn something_else_than_an_exported_state_is_no_proof() {
-    for text in ["", "zz", "00ff"] {
-        verify(text).failure("bad_snapshot");
-    }
-}
-
-/// Without any data directory or daemon.
-fn verify(snapshot: &str) -> crate::support::program::Answer {
-    let nowhere = tempfile::tempdir().unwrap();
-    steward(&nowhere.path().join("nowhere"), &["verify", snapshot])
 }
 
 fn words(data_dir: &Path) -> String {

@@ -17,6 +17,7 @@ use steward_api::model::{
     PaymentState, Payments, Phase, Status,
 };
 use steward_wire::codec::Wire;
+use steward_wire::proof::{Findings, judge};
 use steward_wire::{LastCrossSignedState, Snapshot};
 
 use super::load::Attempt;
@@ -232,8 +233,9 @@ fn assert_balance(network: &Network, index: usize, books: &Books) {
     let (by_host, by_client) = both_sides(network, network.node(Who::Client(index)));
     assert_eq!(by_host.signatures_valid, Some(true));
     assert_eq!(by_client.signatures_valid, Some(true));
-    let verified = snapshot(&by_client).verify().expect("both signatures");
-    assert_eq!(Some(verified), snapshot(&by_host).verify());
+    let verified =
+        judge(&snapshot(&by_client)).filter(Findings::both_signed).expect("both signatures");
+    assert_eq!(Some(&verified), judge(&snapshot(&by_host)).as_ref());
     assert_eq!(verified.client_balance_msat, expected_msat);
     let balances = by_client.channel.balances.unwrap();
     assert_eq!(balances.local_balance_msat, expected_msat);
@@ -263,9 +265,10 @@ fn assert_forwards(network: &Network, books: &[Books]) {
 pub(crate) fn assert_balances_of_the_hosts_books(network: &Network, whose: &[Who]) {
     for who in whose {
         let (by_host, by_client) = both_sides(network, network.node(*who));
-        let verified = snapshot(&by_client).verify().expect("both signatures");
+        let verified =
+            judge(&snapshot(&by_client)).filter(Findings::both_signed).expect("both signatures");
         assert_eq!(verified.client_balance_msat, balance_by_the_hosts_books_msat(network, *who));
-        assert_eq!(Some(verified), snapshot(&by_host).verify());
+        assert_eq!(Some(&verified), judge(&snapshot(&by_host)).as_ref());
     }
 }
 

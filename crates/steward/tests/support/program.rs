@@ -39,6 +39,18 @@ impl Answer {
     #[track_caller]
     pub(crate) fn failure(&self, code: &str) -> Value {
         assert_eq!(self.code, Some(1), "{self:?}");
+        self.said(code)
+    }
+
+    /// What it was given makes no sense, and it said why.
+    #[track_caller]
+    pub(crate) fn unreadable(&self, code: &str) -> Value {
+        assert_eq!(self.code, Some(2), "{self:?}");
+        self.said(code)
+    }
+
+    #[track_caller]
+    fn said(&self, code: &str) -> Value {
         let said = self.json();
         assert_eq!(said["code"], code, "{said}");
         assert!(!said["message"].as_str().unwrap().is_empty(), "{said}");
