@@ -50,6 +50,7 @@ impl Daemon {
         command.arg("--data-dir").arg(data_dir).arg("--json");
         let fixed = [
             "api.address=127.0.0.1:0",
+            "host.enabled=true",
             "listen.addresses=127.0.0.1:0",
             "log.level=warn",
             "payments.accept_keysend=true",

@@ -1,11 +1,13 @@
 //! The data directory: locked, with a seed and a database that belong together.
 
+use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use steward_chain::network_name;
 use steward_engine::Error;
 use steward_store::sqlite::FILE_NAME;
-use steward_store::{DirLock, OpenMode, Owner, SqliteStore, Store, StoreError};
+use steward_store::{DirLock, OpenMode, Owner, SqliteStore, Store};
 
 use crate::config::Config;
 use crate::error::store_error;
@@ -13,60 +15,109 @@ use crate::keys::NodeKeys;
 use crate::seed::{SEED_FILE, Seed, SeedError};
 
 /// Makes a new data directory: seed and empty database. `words` restores a seed, otherwise a new
-/// one is made. A seed that is there already must be the same: then only the database is made,
-/// for those who have lost it for good.
+/// one is made, and the node does not start before [`Seed::words_were_shown`] is told. A seed that
+/// is there already must be the same: then only the database is made, for those who have lost it
+/// for good.
 ///
 /// # Errors
-/// `data_dir_locked`, `seed_exists` if there is another seed, `file_exists` if there is a
-/// database, or whatever the disk says.
+/// `seed_invalid`; `data_dir_unusable` if the directory cannot be made; `data_dir_locked`;
+/// `node_exists` if there is a database, `seed_exists` if there is another seed, or whatever the
+/// disk says.
 pub fn initialize(config: &Config, words: Option<&str>) -> Result<Seed, Error> {
     let dir = &config.node.data_dir;
+    // Before anything is made: words are often mistyped.
+    let wanted = words.map(Seed::from_words).transpose()?;
+    make_dir(dir)?;
     let lock = lock(dir)?;
     let path = database(dir);
-    if path.exists() {
-        return Err(store_error(&StoreError::AlreadyExists { path }));
+    if exists(&path)? {
+        return Err(node_exists(&path));
     }
-    let (seed, mut store) = make(config, lock, words)?;
-    store.close().map_err(|error| store_error(&error))?;
-    Ok(seed)
-}
-
-/// Opens the data directory; makes it if it is not there or empty.
-pub(crate) fn open(config: &Config) -> Result<(Seed, SqliteStore), Error> {
-    let dir = &config.node.data_dir;
-    let lock = lock(dir)?;
-    match Seed::load(dir) {
-        Ok(seed) => {
-            let store = SqliteStore::open(lock, OpenMode::Existing, &owner(config, &seed))
-                .map_err(|error| store_error(&error))?;
-            Ok((seed, store))
-        }
-        // A database without its seed is somebody's money: no new seed beside it.
-        Err(SeedError::Missing { .. }) if !database(dir).exists() => make(config, lock, None),
-        Err(error) => Err(error.into()),
-    }
-}
-
-fn make(config: &Config, lock: DirLock, words: Option<&str>) -> Result<(Seed, SqliteStore), Error> {
-    let dir = &config.node.data_dir;
-    let wanted = words.map(Seed::from_words).transpose()?;
     let seed = match (Seed::load(dir), wanted) {
         (Ok(stored), Some(wanted)) if stored.words() == wanted.words() => stored,
         (Ok(_), _) => return Err(SeedError::Exists { path: dir.join(SEED_FILE) }.into()),
-        (Err(SeedError::Missing { .. }), wanted) => {
-            let seed = wanted.map_or_else(Seed::generate, Ok)?;
-            seed.create(dir)?;
+        (Err(SeedError::Missing { .. }), Some(wanted)) => {
+            wanted.create(dir)?;
+            wanted
+        }
+        (Err(SeedError::Missing { .. }), None) => {
+            let seed = Seed::generate()?;
+            seed.create_unshown(dir)?;
             seed
         }
         (Err(error), _) => return Err(error.into()),
     };
-    let store = SqliteStore::open(lock, OpenMode::Create, &owner(config, &seed))
+    let mut store = SqliteStore::open(lock, OpenMode::Create, &owner(config, &seed))
+        .map_err(|error| store_error(&error))?;
+    store.close().map_err(|error| store_error(&error))?;
+    Ok(seed)
+}
+
+/// Opens the data directory of a node that was made before. Makes nothing: neither a directory
+/// whose name was mistyped nor a seed that nobody has seen.
+pub(crate) fn open(config: &Config) -> Result<(Seed, SqliteStore), Error> {
+    let dir = &config.node.data_dir;
+    if !exists(&dir.join(SEED_FILE))? && !exists(&database(dir))? {
+        return Err(no_node(dir));
+    }
+    let lock = lock(dir)?;
+    // A database without its seed is somebody's money: no new seed beside it.
+    let seed = Seed::load(dir)?;
+    Seed::check_private(dir)?;
+    Seed::check_shown(dir)?;
+    let store = SqliteStore::open(lock, OpenMode::Existing, &owner(config, &seed))
         .map_err(|error| store_error(&error))?;
     Ok((seed, store))
 }
 
+/// Whether there is a node in this directory, or a part of one.
+pub fn is_made(dir: &Path) -> bool {
+    dir.join(SEED_FILE).exists() || database(dir).exists()
+}
+
+/// Makes the directory itself, for our eyes only, and none above it: a parent that is not there is
+/// a slip of the hand, or a disk that is not mounted.
+fn make_dir(dir: &Path) -> Result<(), Error> {
+    let mut builder = fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    let problem = match builder.create(dir) {
+        Ok(()) => return Ok(()),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists && dir.is_dir() => return Ok(()),
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            let above = dir.parent().unwrap_or(dir);
+            format!("{} does not exist, so {} cannot be made in it", above.display(), dir.display())
+        }
+        Err(error) => format!("{} cannot be made: {error}", dir.display()),
+    };
+    Err(Error::bad_request("data_dir_unusable", problem).hint(
+        "Check the path, and that its disk is mounted; or name another with --data-dir. Only the last directory of a path is made.",
+    ))
+}
+
 fn lock(dir: &Path) -> Result<DirLock, Error> {
     DirLock::acquire(dir).map_err(|error| store_error(&error))
+}
+
+fn exists(path: &Path) -> Result<bool, Error> {
+    path.try_exists().map_err(|error| {
+        Error::ours("data_dir_unusable", format!("{}: {error}", path.display()))
+            .hint("Check that this user may read the data directory.")
+    })
+}
+
+fn no_node(dir: &Path) -> Error {
+    let dir = dir.display();
+    Error::bad_request("no_node", format!("there is no node in {dir}")).hint(format!(
+        "If there should be one, check the path and that its disk is mounted. To make a new one: `steward init --data-dir {dir}`."
+    ))
+}
+
+fn node_exists(database: &Path) -> Error {
+    let shown = database.display();
+    Error::bad_request("node_exists", format!("there is a node already: {shown} exists")).hint(
+        "`steward start` runs it. For another node choose another data directory. The database is what this node owes and owns: leave it where it is.",
+    )
 }
 
 /// Where the database of a data directory is.

@@ -20,7 +20,7 @@ use crate::limits::{
     WARN_FREE_DISK_BYTES,
 };
 use crate::search::CANNOT_SEARCH_HINT;
-use crate::seed::{SEED_FILE, Seed, SeedError};
+use crate::seed::{SEED_FILE, Seed, SeedError, others_may};
 
 /// One thing looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,8 +61,8 @@ pub fn examine(sources: &Sources) -> Vec<Check> {
     checks.push(lock);
     checks.push(database_check(&config));
     checks.push(disk_space(dir));
-    let listening = config.listen.addresses.iter();
-    checks.extend(listening.map(|address| port("listen_port", *address, is_running)));
+    let listening = config.listen_addresses();
+    checks.extend(listening.iter().map(|address| port("listen_port", *address, is_running)));
     checks.push(port("api_port", config.api.address, is_running));
     checks.extend(chain_and_clock(&config));
     checks.push(block_search(&config));
@@ -89,7 +89,7 @@ fn data_directory(dir: &Path) -> Check {
     let shown = dir.display();
     match fs::metadata(dir) {
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            ok(name, format!("{shown} will be made at the first start"))
+            ok(name, format!("{shown} does not exist yet: `steward init` makes it"))
         }
         Err(error) => {
             fail(name, format!("{shown}: {error}"), "Check the path and its permissions.")
@@ -118,9 +118,7 @@ fn seed(dir: &Path) -> Check {
             format!("{} is missing, but there is a database", path.display()),
             "Restore the seed from its words: without it the database is of no use.",
         ),
-        Err(SeedError::Missing { .. }) => {
-            ok(name, "none yet, will be made at the first start".to_owned())
-        }
+        Err(SeedError::Missing { .. }) => ok(name, "none yet: `steward init` makes one".to_owned()),
         Err(error) => fail(name, error.to_string(), "Restore the seed from its words."),
         Ok(_) => match fs::metadata(&path) {
             Ok(metadata) if others_may(&metadata, 0o077) => fail(
@@ -156,7 +154,7 @@ fn database_check(config: &Config) -> Check {
     let seed = Seed::load(dir).ok();
     if !path.exists() {
         return match seed {
-            None => ok(name, "none yet, will be made at the first start".to_owned()),
+            None => ok(name, "none yet: `steward init` makes one".to_owned()),
             Some(_) => fail(
                 name,
                 format!("there is a seed, but no database at {}", path.display()),
@@ -305,10 +303,11 @@ fn clock(now_unix: u64, tip_unix: Option<u64>) -> Check {
 fn reachability(config: &Config, is_running: bool) -> Check {
     let name = "reachability";
     let is_local = |address: &SocketAddr| address.ip().is_loopback();
-    if config.listen.addresses.is_empty() {
+    let listening = config.listen_addresses();
+    if listening.is_empty() {
         return ok(name, "listens nowhere: outgoing connections only".to_owned());
     }
-    if config.listen.addresses.iter().all(is_local) {
+    if listening.iter().all(is_local) {
         return warn(
             name,
             "listens on this machine only".to_owned(),
@@ -318,7 +317,7 @@ fn reachability(config: &Config, is_running: bool) -> Check {
     let Some(address) = config.listen.public_addresses.first() else {
         return warn(
             name,
-            "listen.public_addresses is empty: invitations cannot name an address".to_owned(),
+            "listen.public_addresses is empty: nobody is told an address".to_owned(),
             "Set it to the address and port that your router forwards to this machine.",
         );
     };
@@ -347,16 +346,6 @@ fn connects(address: &PeerAddress) -> Option<bool> {
             .into_iter()
             .any(|address| TcpStream::connect_timeout(&address, DOCTOR_CONNECT_TIMEOUT).is_ok()),
     )
-}
-
-#[cfg(unix)]
-fn others_may(metadata: &fs::Metadata, bits: u32) -> bool {
-    std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & bits != 0
-}
-
-#[cfg(not(unix))]
-fn others_may(_metadata: &fs::Metadata, _bits: u32) -> bool {
-    false
 }
 
 fn ok(name: &'static str, detail: String) -> Check {

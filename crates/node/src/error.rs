@@ -25,6 +25,13 @@ impl From<SeedError> for Error {
                 .hint("Choose another data directory for another seed."),
             SeedError::Missing { .. } => Self::bad_request("seed_missing", text)
                 .hint("Restore the seed from its words, or choose another data directory."),
+            SeedError::Unshown { .. } => Self::refused("seed_not_shown", text).hint(
+                "`steward seed` shows them: write them down, then start. With the disk the seed is gone.",
+            ),
+            SeedError::Readable { ref path } => {
+                let hint = format!("Run chmod 600 {}", path.display());
+                Self::refused("seed_readable", text).hint(hint)
+            }
             SeedError::Io { .. } => Self::ours("seed_unreadable", text)
                 .hint("Check the path and that this user may read and write there."),
             SeedError::Random(error) => error.into(),

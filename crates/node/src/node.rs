@@ -10,6 +10,8 @@ use std::thread::JoinHandle;
 
 use bitcoin::constants::ChainHash;
 use steward_chain::{BlockSource, ChainSource, ChainUpdate, Tip, WatchSettings, system_clock};
+use steward_channel::Role;
+use steward_engine::row::Snapshot;
 use steward_engine::{Action, Engine, Error, Event, Keys};
 use steward_graph::Graph;
 use steward_p2p::{
@@ -22,7 +24,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::clock::now_ms;
-use crate::config::Config;
+use crate::config::{CONFIG_FILE, Config};
 use crate::data_dir;
 use crate::engine_thread::EngineThread;
 use crate::error::{chain_error, commit_error, stopping, store_error};
@@ -57,30 +59,36 @@ pub struct NodeParts {
 }
 
 impl Node {
-    /// Starts the node of `config.node.data_dir`, a new one if there is none. Must run inside a
-    /// tokio runtime with I/O and time.
+    /// Starts the node of `config.node.data_dir`, which [`crate::initialize`] made. Must run inside
+    /// a tokio runtime with I/O and time.
     ///
     /// # Errors
-    /// With the code of what is in the way, such as `config_invalid`, `data_dir_locked`,
-    /// `seed_missing`, `database_not_found`, `listen_failed`.
+    /// As [`Self::open`] and [`Self::start_with`].
     pub async fn start(config: Config) -> Result<NodeHandle, Error> {
+        let parts = Self::open(&config).await?;
+        Self::start_with(config, parts).await
+    }
+
+    /// Locks and opens the data directory, without a word to anybody: for those who have more to
+    /// do between this and the start.
+    ///
+    /// # Errors
+    /// With the code of what is in the way, such as `config_invalid`, `no_node`,
+    /// `data_dir_locked`, `seed_missing`, `database_not_found`.
+    pub async fn open(config: &Config) -> Result<NodeParts, Error> {
         config.check()?;
         let network = config.node.network;
         let chain = config.chain.open(network).map_err(|error| chain_error(&error))?;
         let blocks = config.chain.open_blocks(network).map_err(|error| chain_error(&error))?;
-        let (config, opened) = blocking(move || {
-            let opened = data_dir::open(&config);
-            (config, opened)
-        })
-        .await?;
-        let (seed, store) = opened?;
-        Self::start_with(config, NodeParts { seed, store: Box::new(store), chain, blocks }).await
+        let config = config.clone();
+        let (seed, store) = blocking(move || data_dir::open(&config)).await??;
+        Ok(NodeParts { seed, store: Box::new(store), chain, blocks })
     }
 
     /// Starts a node on these parts. Only the graph is kept in the data directory.
     ///
     /// # Errors
-    /// As [`Self::start`], without those of the data directory.
+    /// `host_not_enabled`, `listen_failed` and others, with the code of what is in the way.
     pub async fn start_with(config: Config, parts: NodeParts) -> Result<NodeHandle, Error> {
         for warning in config.check()? {
             tracing::warn!(key = warning.key, hint = warning.hint, "{}", warning.message);
@@ -110,6 +118,7 @@ impl Prepared {
         let network = config.node.network;
         let started_ms = now_ms();
         let snapshot = store.load(started_ms).map_err(|error| store_error(&error))?;
+        refuse_clients_of_a_wallet(&config, &snapshot)?;
         let history = store.history().map_err(|error| store_error(&error))?;
         let height = snapshot.height;
         let engine_keys = Box::new(NodeKeys::new(seed, network));
@@ -140,7 +149,8 @@ impl Prepared {
         chain: Box<dyn ChainSource>,
         blocks: Option<Box<dyn BlockSource>>,
     ) -> Result<NodeHandle, Error> {
-        let info = self.info(listen(&transport, &self.config.listen.addresses, &self.keys).await?);
+        let info =
+            self.info(listen(&transport, &self.config.listen_addresses(), &self.keys).await?);
         let (inputs, engine_inputs) = input_queue();
         let links = Links {
             transport,
@@ -235,6 +245,22 @@ impl Prepared {
             .spawn(run)
             .map_err(|error| Error::ours("no_thread", error.to_string()))
     }
+}
+
+/// A node that owes clients their balances must not go on as a wallet, which they cannot reach.
+fn refuse_clients_of_a_wallet(config: &Config, snapshot: &Snapshot) -> Result<(), Error> {
+    let clients = snapshot.channels.iter().filter(|row| row.role == Role::Host).count();
+    if clients == 0 || config.host.enabled {
+        return Ok(());
+    }
+    let file = config.node.data_dir.join(CONFIG_FILE);
+    let problem = format!(
+        "this node hosts {clients} channels, but host.enabled is not set: as a wallet it would listen nowhere, and its clients could not reach it"
+    );
+    Err(Error::bad_request("host_not_enabled", problem).hint(format!(
+        "Add this line below `[host]` in {} (and the line `[host]`, if there is none): enabled = true",
+        file.display()
+    )))
 }
 
 /// The engine's thread; it gives back the commit thread.

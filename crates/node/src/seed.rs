@@ -15,6 +15,9 @@ use crate::random::{RandomError, random_bytes};
 /// Name of the seed's file in the data directory.
 pub const SEED_FILE: &str = "seed";
 
+/// Name of the mark beside a seed whose words nobody has seen yet.
+pub const UNSHOWN_FILE: &str = "seed.not-shown";
+
 /// A seed that everything the node owns is derived from. Wiped from memory when dropped.
 pub struct Seed {
     /// Lower case, single spaces.
@@ -51,6 +54,18 @@ pub enum SeedError {
     /// There is none yet.
     #[error("there is no seed at {path}")]
     Missing {
+        /// The seed file.
+        path: PathBuf,
+    },
+    /// Its words were never shown.
+    #[error("nobody has seen the words of the new seed {path}")]
+    Unshown {
+        /// The seed file.
+        path: PathBuf,
+    },
+    /// Whoever can read it has the money.
+    #[error("other users may read {path}, which holds the words of the seed")]
+    Readable {
         /// The seed file.
         path: PathBuf,
     },
@@ -148,6 +163,54 @@ impl Seed {
         File::open(data_dir).and_then(|dir| dir.sync_all()).map_err(io)
     }
 
+    /// As [`Self::create`], for a seed whose words nobody has seen yet. A mark beside it keeps the
+    /// node from starting until [`Self::words_were_shown`] removes it.
+    ///
+    /// # Errors
+    /// As [`Self::create`].
+    pub fn create_unshown(&self, data_dir: &Path) -> Result<(), SeedError> {
+        let path = data_dir.join(UNSHOWN_FILE);
+        if data_dir.join(SEED_FILE).exists() {
+            return Err(SeedError::Exists { path: data_dir.join(SEED_FILE) });
+        }
+        // The mark first: no crash leaves a seed of this kind without it.
+        match write_private(&path, b"`steward seed` shows the words and removes this file") {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            other => other.map_err(|source| SeedError::Io { path, source })?,
+        }
+        self.create(data_dir)
+    }
+
+    /// Somebody has seen the words of the seed in this data directory.
+    ///
+    /// # Errors
+    /// [`SeedError::Io`].
+    pub fn words_were_shown(data_dir: &Path) -> Result<(), SeedError> {
+        let path = data_dir.join(UNSHOWN_FILE);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            other => other.map_err(|source| SeedError::Io { path, source }),
+        }
+    }
+
+    /// Refuses a seed whose words nobody has seen: with its disk it would be gone.
+    pub(crate) fn check_shown(data_dir: &Path) -> Result<(), SeedError> {
+        match data_dir.join(UNSHOWN_FILE).exists() {
+            true => Err(SeedError::Unshown { path: data_dir.join(SEED_FILE) }),
+            false => Ok(()),
+        }
+    }
+
+    /// Refuses a seed file that others may read: whoever has the words has the money.
+    pub(crate) fn check_private(data_dir: &Path) -> Result<(), SeedError> {
+        let path = data_dir.join(SEED_FILE);
+        match fs::metadata(&path) {
+            Ok(metadata) if others_may(&metadata, 0o077) => Err(SeedError::Readable { path }),
+            Ok(_) => Ok(()),
+            Err(source) => Err(SeedError::Io { path, source }),
+        }
+    }
+
     /// The words, to be written down.
     pub fn words(&self) -> &str {
         &self.words
@@ -174,6 +237,17 @@ impl std::fmt::Debug for Seed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Seed(***)")
     }
+}
+
+/// Whether others than the owner have any of these permissions.
+#[cfg(unix)]
+pub(crate) fn others_may(metadata: &fs::Metadata, bits: u32) -> bool {
+    std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & bits != 0
+}
+
+#[cfg(not(unix))]
+pub(crate) fn others_may(_metadata: &fs::Metadata, _bits: u32) -> bool {
+    false
 }
 
 /// A new file that only its owner can read, on disk when this returns.

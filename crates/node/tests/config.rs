@@ -54,8 +54,8 @@ impl Setup {
 }
 
 #[test]
-fn defaults_are_those_of_the_design() {
-    let config = setup().load().unwrap().config;
+fn defaults_of_a_host_are_those_of_the_design() {
+    let config = setup().flag("host.enabled=true").load().unwrap().config;
     let engine = config.engine_config().unwrap();
     let mut expected = steward_engine::Config {
         network: bitcoin::Network::Regtest,
@@ -102,6 +102,8 @@ fn every_key_is_listed_with_value_and_meaning() {
     let entries: Vec<_> = effective.entries().collect();
     assert_eq!(entries.len(), Config::keys().count());
     assert!(entries.iter().all(|entry| !entry.key.doc.trim().is_empty()));
+    // Nor does any speak of what does not exist.
+    assert!(!entries.iter().any(|entry| entry.key.doc.contains("invitation")));
     let capacity = entries.iter().find(|entry| entry.key.path() == "host.capacity_sat").unwrap();
     assert_eq!(capacity.value.as_deref(), Some("1000000"));
 }
@@ -193,8 +195,9 @@ fn a_relative_path_in_a_flag_is_relative_to_where_the_program_starts() {
 #[test]
 fn lists_come_from_flags_with_commas() {
     let effective = setup().flag("listen.addresses=127.0.0.1:1, [::1]:2").load().unwrap();
-    assert_eq!(effective.config.listen.addresses.len(), 2);
-    assert!(setup().flag("listen.addresses=").load().unwrap().config.listen.addresses.is_empty());
+    assert_eq!(effective.config.listen_addresses().len(), 2);
+    let none = setup().flag("listen.addresses=").load().unwrap().config;
+    assert_eq!(none.listen.addresses, Some(Vec::new()));
 }
 
 #[test]
@@ -273,8 +276,46 @@ fn terms_that_endanger_money_are_refused() {
 }
 
 #[test]
+fn a_node_is_a_wallet_that_listens_nowhere_until_told_to_host() {
+    let wallet = setup().load().unwrap().config;
+    assert!(wallet.listen_addresses().is_empty());
+    assert!(!wallet.engine_config().unwrap().host.accept_new_channels);
+    let host = setup().flag("host.enabled=true").load().unwrap().config;
+    assert_eq!(host.listen_addresses(), ["0.0.0.0:9735".parse().unwrap()]);
+    assert!(host.engine_config().unwrap().host.accept_new_channels);
+    let silent = setup().flag("host.enabled=true").flag("listen.addresses=").load().unwrap();
+    assert!(silent.config.listen_addresses().is_empty());
+}
+
+#[test]
+fn a_wallet_that_shall_listen_is_told_what_is_missing() {
+    let setup = setup().flag("listen.addresses=127.0.0.1:1");
+    assert!(setup.unusable().contains("host.enabled is not"));
+    assert!(setup.flag("host.enabled=true").load().unwrap().config.check().is_ok());
+}
+
+#[test]
+fn a_door_that_is_open_to_strangers_is_warned_of() {
+    let warned = |flags: &[&str]| -> Vec<&'static str> {
+        let setup = flags.iter().fold(setup(), |setup, flag| setup.flag(flag));
+        let warnings = setup.load().unwrap().config.check().unwrap();
+        warnings.into_iter().map(|warning| warning.key).collect()
+    };
+    let gift = "host.initial_client_balance_sat=1";
+    let secret = ["host.require_secret=true", "host.secrets=a", "host.enabled=true", gift];
+    assert_eq!(warned(&["host.enabled=true"]), ["host.require_secret"]);
+    let both = ["host.require_secret", "host.initial_client_balance_sat"];
+    assert_eq!(warned(&["host.enabled=true", gift]), both);
+    assert!(warned(&secret).is_empty());
+    assert!(warned(&["host.enabled=true", gift, "host.accept_new_channels=false"]).is_empty());
+    assert_eq!(warned(&["host.fee_ppm=1"]), ["host.enabled"]);
+}
+
+#[test]
 fn terms_that_immortan_wallets_refuse_are_warned_of() {
     let config = setup()
+        .flag("host.enabled=true")
+        .flag("host.accept_new_channels=false")
         .flag("host.min_htlc_sat=547")
         .flag("host.max_in_flight_sat=99999")
         .load()

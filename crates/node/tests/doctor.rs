@@ -14,6 +14,9 @@ use steward_node::{EffectiveConfig, Sources};
 fn sources(dir: &Path, overrides: &[&str]) -> Sources {
     let mut all = vec![
         format!("data_dir={}", dir.display()),
+        "host.enabled=true".to_owned(),
+        "host.require_secret=true".to_owned(),
+        "host.secrets=for my friends".to_owned(),
         "listen.addresses=127.0.0.1:0".to_owned(),
         "api.address=127.0.0.1:0".to_owned(),
     ];

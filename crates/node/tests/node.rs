@@ -2,11 +2,13 @@
 
 mod common;
 
-use common::{PATIENCE, TestNode, config, invoke, write_something};
+use std::os::unix::fs::PermissionsExt;
+
+use common::{PATIENCE, TestNode, config, invoke, make_node, write_something};
 use steward_channel::Phase;
 use steward_engine::row::PaymentStatus;
 use steward_engine::{Command, Reply};
-use steward_node::{Node, initialize};
+use steward_node::{Node, Seed, initialize};
 use steward_store::sqlite::FILE_NAME;
 
 /// A host that gives its first clients something to pay with.
@@ -189,7 +191,9 @@ async fn a_port_in_use_is_named() {
     let node = TestNode::start(&[]).await;
     let dir = tempfile::tempdir().unwrap();
     let taken = format!("listen.addresses={}", node.address());
-    let error = Node::start(config(dir.path(), &[&taken])).await.err().unwrap();
+    let config = config(dir.path(), &[&taken]);
+    make_node(&config);
+    let error = Node::start(config).await.err().unwrap();
     assert_eq!(error.code, "listen_failed");
     assert!(error.message.contains(&node.address()));
 }
@@ -250,4 +254,86 @@ async fn what_the_node_does_is_counted() {
     assert!(after.store.commits > before.store.commits);
     assert!(after.inputs >= before.inputs + 2);
     assert_eq!(after.outstanding_commands, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_where_no_node_is_makes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    for place in [dir.path().to_owned(), dir.path().join("mistyped"), dir.path().join("a/b")] {
+        let error = Node::start(config(&place, &[])).await.err().unwrap();
+        assert_eq!(error.code, "no_node");
+        assert!(error.hint.contains("steward init"), "{}", error.hint);
+    }
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_directory_in_a_place_that_is_not_there_is_not_made() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = dir.path().join("not-mounted/steward");
+    let error = initialize(&config(&place, &[]), None).err().unwrap();
+    assert_eq!(error.code, "data_dir_unusable");
+    assert!(error.message.contains("not-mounted does not exist"), "{}", error.message);
+    assert!(!dir.path().join("not-mounted").exists());
+}
+
+#[test]
+fn words_that_are_wrong_make_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = dir.path().join("new");
+    let error = initialize(&config(&place, &[]), Some("not a seed")).err().unwrap();
+    assert_eq!(error.code, "seed_invalid");
+    assert!(!place.exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_seed_nobody_has_seen_does_not_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = config(dir.path(), &[]);
+    initialize(&config, None).unwrap();
+    let error = Node::start(config.clone()).await.err().unwrap();
+    assert_eq!(error.code, "seed_not_shown");
+    assert!(error.hint.contains("`steward seed`"), "{}", error.hint);
+    Seed::words_were_shown(dir.path()).unwrap();
+    Node::start(config).await.unwrap().shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_seed_that_others_can_read_does_not_start() {
+    let node = TestNode::start(&[]).await;
+    node.handle.shutdown().await.unwrap();
+    let seed = node.dir.path().join("seed");
+    for mode in [0o644, 0o640, 0o602] {
+        std::fs::set_permissions(&seed, PermissionsExt::from_mode(mode)).unwrap();
+        let error = Node::start(node.config.clone()).await.err().unwrap();
+        assert_eq!(error.code, "seed_readable");
+        assert!(error.hint.contains("chmod 600"), "{}", error.hint);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_does_not_become_a_wallet_unasked() {
+    let host = TestNode::start(GENEROUS).await;
+    let client = TestNode::start(&["host.enabled=false", "listen.addresses="]).await;
+    assert!(client.handle.info().listen.is_empty());
+    client.open_channel(&host).await;
+    host.handle.shutdown().await.unwrap();
+    let as_before = config(host.dir.path(), &["host.enabled=false", "listen.addresses="]);
+    let error = Node::start(as_before).await.err().unwrap();
+    assert_eq!(error.code, "host_not_enabled");
+    assert!(error.message.contains("hosts 1 channels"), "{}", error.message);
+    assert!(error.hint.ends_with("enabled = true"), "{}", error.hint);
+    Node::start(host.config).await.unwrap().shutdown().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wallet_hosts_nobody() {
+    // As host a node opens channels, as wallet with the same settings it would not.
+    let config = config(std::path::Path::new("x"), GENEROUS);
+    assert!(config.engine_config().unwrap().host.accept_new_channels);
+    let wallet = common::config(
+        std::path::Path::new("x"),
+        &[GENEROUS, &["host.enabled=false", "listen.addresses="]].concat(),
+    );
+    assert!(!wallet.engine_config().unwrap().host.accept_new_channels);
 }

@@ -14,7 +14,7 @@ use steward_api::model::{
     ChannelBalances, ChannelDetails, CreateInvoice, Invoice, InvokeChannel, Pay, Payment,
     PaymentDetails, Phase,
 };
-use steward_node::{EffectiveConfig, Sources};
+use steward_node::{Config, EffectiveConfig, Seed, Sources, data_dir, initialize};
 
 use crate::client::Client;
 use crate::daemon::Ready;
@@ -47,6 +47,7 @@ impl NodeProcess {
         let defaults = ["network=regtest", "api.address=127.0.0.1:0", "listen.addresses="];
         let overrides: Vec<String> =
             defaults.iter().chain(overrides).map(|text| (*text).to_owned()).collect();
+        make_node(data_dir, &overrides)?;
         let (child, ready) = spawn(binary, data_dir, &overrides)?;
         let child = Guard(Some(child));
         let client = client(data_dir, &overrides)?;
@@ -277,7 +278,7 @@ impl Cluster {
             .create(dir)
             .map_err(|error| Failure::io(dir.display(), &error))?;
         let gift = format!("host.initial_client_balance_sat={initial_balance_sat}");
-        let host_overrides = ["listen.addresses=127.0.0.1:0", gift.as_str()];
+        let host_overrides = ["host.enabled=true", "listen.addresses=127.0.0.1:0", gift.as_str()];
         let host = NodeProcess::start(binary, &dir.join("host"), &host_overrides)?;
         said(&format!("host   {}", host.address()));
         let mut cluster = Self { dir: dir.to_owned(), host, clients: Vec::new() };
@@ -347,10 +348,25 @@ fn spawn(binary: &Path, data_dir: &Path, overrides: &[String]) -> Result<(Child,
         .ok_or_else(|| Failure::new("bug", "the child process is gone", ""))
 }
 
-fn launch(binary: &Path, data_dir: &Path, overrides: &[String]) -> Result<Child, Failure> {
+/// A node in a directory that has none. Its words are the directory's own: what it holds is for
+/// play, and `steward seed` shows them.
+fn make_node(dir: &Path, overrides: &[String]) -> Result<(), Failure> {
+    make_dir(dir)?;
+    if data_dir::is_made(dir) {
+        return Ok(());
+    }
+    let words = Seed::generate().map_err(steward_engine::Error::from)?;
+    initialize(&config(dir, overrides)?, Some(words.words()))?;
+    Ok(())
+}
+
+fn make_dir(dir: &Path) -> Result<(), Failure> {
     let mut builder = DirBuilder::new();
     builder.recursive(true).mode(0o700);
-    builder.create(data_dir).map_err(|error| Failure::io(data_dir.display(), &error))?;
+    builder.create(dir).map_err(|error| Failure::io(dir.display(), &error))
+}
+
+fn launch(binary: &Path, data_dir: &Path, overrides: &[String]) -> Result<Child, Failure> {
     let path = data_dir.join(LOG_FILE);
     let log = File::options().create(true).append(true).open(&path);
     let log = log.map_err(|error| Failure::io(path.display(), &error))?;
@@ -401,9 +417,14 @@ fn log_end(data_dir: &Path) -> String {
 }
 
 fn client(data_dir: &Path, overrides: &[String]) -> Result<Client, Failure> {
+    Client::new(&config(data_dir, overrides)?)
+}
+
+/// What a child runs with.
+fn config(data_dir: &Path, overrides: &[String]) -> Result<Config, Failure> {
     let mut overrides = overrides.to_vec();
     overrides.push(format!("data_dir={}", data_dir.display()));
     // No environment: what is meant for this process's own node is not meant for its children's.
     let sources = Sources { overrides, ..Sources::default() };
-    Client::new(&EffectiveConfig::load(&sources)?.config)
+    Ok(EffectiveConfig::load(&sources)?.config)
 }

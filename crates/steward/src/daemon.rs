@@ -45,6 +45,9 @@ pub fn run(config: Config, until_stdin_closes: bool, output: Output) -> Result<(
 
 async fn serve(config: Config, until_stdin_closes: bool, output: Output) -> Result<(), Failure> {
     let data_dir = config.node.data_dir.clone();
+    // Before any port is tried: a daemon that runs here already says so itself, and not as "address
+    // in use".
+    let parts = Node::open(&config).await?;
     let address = config.api.address;
     let listener = TcpListener::bind(address).await.map_err(|error| {
         Failure::new(
@@ -54,7 +57,7 @@ async fn serve(config: Config, until_stdin_closes: bool, output: Output) -> Resu
         )
     })?;
     let interrupted = interrupts(until_stdin_closes)?;
-    let node = Node::start(config).await?;
+    let node = Node::start_with(config, parts).await?;
     let result = run_api(&node, listener, &data_dir, interrupted, output).await;
     let stopped = node.shutdown().await.map_err(Failure::from);
     result.and(stopped)

@@ -32,13 +32,35 @@ impl Output {
         value: &T,
         text: impl FnOnce(&T) -> String,
     ) -> Result<(), Failure> {
-        let text = match self.json {
-            true => serde_json::to_string_pretty(value)
-                .map_err(|error| Failure::new("bug", error.to_string(), "please report it"))?,
-            false => text(value),
-        };
+        let text = self.written(value, text)?;
+        read_or_not(write_all(&mut io::stdout().lock(), &text))
+            .map_err(|error| Failure::io("standard output", &error))
+    }
+
+    /// The answer, where it matters that somebody has it.
+    ///
+    /// # Errors
+    /// If stdout cannot be written, or its reader went away.
+    pub fn answer_surely<T: Serialize>(
+        self,
+        value: &T,
+        text: impl FnOnce(&T) -> String,
+    ) -> Result<(), Failure> {
+        let text = self.written(value, text)?;
         write_all(&mut io::stdout().lock(), &text)
             .map_err(|error| Failure::io("standard output", &error))
+    }
+
+    fn written<T: Serialize>(
+        self,
+        value: &T,
+        text: impl FnOnce(&T) -> String,
+    ) -> Result<String, Failure> {
+        match self.json {
+            true => serde_json::to_string_pretty(value)
+                .map_err(|error| Failure::new("bug", error.to_string(), "please report it")),
+            false => Ok(text(value)),
+        }
     }
 
     /// Something on the way, for people.
@@ -72,35 +94,26 @@ fn failure_text(failure: &Failure) -> String {
     text
 }
 
-fn write_all(to: &mut impl Write, text: &str) -> io::Result<()> {
-    let written = writeln!(to, "{text}").and_then(|()| to.flush());
+/// A reader that went away is no error.
+fn read_or_not(written: io::Result<()>) -> io::Result<()> {
     match written {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         other => other,
     }
 }
 
+fn write_all(to: &mut impl Write, text: &str) -> io::Result<()> {
+    writeln!(to, "{text}").and_then(|()| to.flush())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// A reader that has gone, and one whose disk is full.
-    struct Broken(ErrorKind);
-
-    impl Write for Broken {
-        fn write(&mut self, _bytes: &[u8]) -> io::Result<usize> {
-            Err(self.0.into())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Err(self.0.into())
-        }
-    }
-
     #[test]
     fn a_closed_pipe_is_no_error_but_a_full_disk_is() {
-        assert!(write_all(&mut Broken(ErrorKind::BrokenPipe), "text").is_ok());
-        assert!(write_all(&mut Broken(ErrorKind::StorageFull), "text").is_err());
+        assert!(read_or_not(Err(ErrorKind::BrokenPipe.into())).is_ok());
+        assert!(read_or_not(Err(ErrorKind::StorageFull.into())).is_err());
     }
 
     #[test]

@@ -79,7 +79,8 @@ fn instructions(cluster: &Cluster, binary: &str) -> String {
         "  $HOST forwards".to_owned(),
         format!("  $ALICE channel show {host_id} | tail -n 1 > proof"),
         "  $HOST verify proof".to_owned(),
-        "\nCtrl-C here stops all nodes and removes their data.".to_owned(),
+        "\nThe nodes' seeds are for play: `$ALICE seed` shows one.".to_owned(),
+        "Ctrl-C here stops all nodes and removes their data.".to_owned(),
     ]);
     lines.join("\n")
 }

@@ -1,6 +1,6 @@
 //! One node per data directory: an exclusive lock on `<dir>/lock`, released with the process.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
@@ -21,13 +21,12 @@ pub struct DirLock {
 }
 
 impl DirLock {
-    /// Locks `dir`; makes it, for our eyes only, if it is missing.
+    /// Locks `dir`, which must exist.
     ///
     /// # Errors
     /// [`StoreError::Locked`] if another holder lives, [`StoreError::Io`] if the directory cannot
     /// be used.
     pub fn acquire(dir: &Path) -> Result<Self, StoreError> {
-        create_dir(dir).map_err(|e| StoreError::io("create the directory", dir, &e))?;
         let path = dir.join(FILE_NAME);
         let mut file = private(OpenOptions::new().read(true).write(true).create(true))
             .open(&path)
@@ -54,13 +53,6 @@ pub(crate) fn private(options: &mut OpenOptions) -> &mut OpenOptions {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
     options
-}
-
-fn create_dir(dir: &Path) -> std::io::Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.recursive(true).create(dir)
 }
 
 fn sign(file: &mut File) -> std::io::Result<()> {

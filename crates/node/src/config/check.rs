@@ -34,6 +34,12 @@ impl Config {
     pub fn check(&self) -> Result<Vec<Warning>, ConfigError> {
         self.chain.validate(self.node.network)?;
         self.host.check()?;
+        if !self.host.enabled && !self.listen_addresses().is_empty() {
+            return Err(unusable(
+                "listen.addresses is set, but host.enabled is not: a wallet listens nowhere",
+                "Add the line `enabled = true` below `[host]` to be a host, or take listen.addresses out.",
+            ));
+        }
         let mut warnings = self.host.warnings();
         if !self.api.address.ip().is_loopback() {
             warnings.push(Warning {
@@ -112,6 +118,11 @@ impl HostConfig {
         self.brand_color.as_deref().map_or(Ok(()), |color| parse_color(color).map(drop))
     }
 
+    /// Whether strangers may open channels: nobody has to show a secret.
+    fn is_open_to_all(&self) -> bool {
+        self.enabled && self.accept_new_channels && !self.require_secret
+    }
+
     fn warnings(&self) -> Vec<Warning> {
         let mut warnings = Vec::new();
         let mut warn = |key, message: String, hint: &str| {
@@ -131,7 +142,25 @@ impl HostConfig {
                 "Wallets on immortan (SBW, OBW, Valet) refuse an offer below 100 000.",
             );
         }
-        if self.initial_client_balance_sat > 0 && !self.require_secret && self.accept_new_channels {
+        if !self.enabled && *self != Self::default() {
+            warn(
+                "host.enabled",
+                "[host] is filled in, but host.enabled is not set: this node hosts nobody"
+                    .to_owned(),
+                "Add the line `enabled = true` below `[host]` to be a host.",
+            );
+        }
+        if self.is_open_to_all() {
+            warn(
+                "host.require_secret",
+                format!(
+                    "anybody who finds this node may open a channel of {} sat: no secret is needed",
+                    self.capacity_sat
+                ),
+                "Set host.secrets and host.require_secret = true, unless it shall be open to strangers.",
+            );
+        }
+        if self.is_open_to_all() && self.initial_client_balance_sat > 0 {
             warn(
                 "host.initial_client_balance_sat",
                 format!("anyone is given {} sat", self.initial_client_balance_sat),
@@ -164,7 +193,7 @@ impl HostConfig {
         };
         let secrets = self.secrets.iter().map(secret_bytes).collect::<Result<_, _>>()?;
         Ok(engine::HostConfig {
-            accept_new_channels: self.accept_new_channels,
+            accept_new_channels: self.enabled && self.accept_new_channels,
             offer,
             max_capacity_sat: self.max_capacity_sat,
             secrets,

@@ -10,6 +10,8 @@ mod load;
 mod section;
 mod value;
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
 use steward_chain::ChainConfig;
 
 pub use check::Warning;
@@ -22,6 +24,10 @@ pub use value::{Kind, Secret};
 
 /// Name of the configuration file in the data directory.
 pub const CONFIG_FILE: &str = "steward.toml";
+
+/// Where a host listens if it is not told: Lightning's port, on all IPv4 addresses.
+pub const DEFAULT_LISTEN_ADDRESS: SocketAddr =
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 9735);
 
 /// Everything an operator sets.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -45,6 +51,15 @@ pub struct Config {
 }
 
 impl Config {
+    /// Where the node listens: as told, else at the default address if it is a host.
+    pub fn listen_addresses(&self) -> Vec<SocketAddr> {
+        match (&self.listen.addresses, self.host.enabled) {
+            (Some(addresses), _) => addresses.clone(),
+            (None, true) => vec![DEFAULT_LISTEN_ADDRESS],
+            (None, false) => Vec::new(),
+        }
+    }
+
     /// Every key there is, in the order of the file.
     pub fn keys() -> impl Iterator<Item = &'static KeyInfo> {
         [

@@ -109,10 +109,11 @@ section! {
 section! {
     /// `[listen]`: where Lightning peers connect to us.
     pub struct ListenConfig["listen"] {
-        /// Addresses to listen on; none: outgoing connections only. Default 0.0.0.0:9735.
-        addresses: Vec<SocketAddr> = vec![SocketAddr::from(([0, 0, 0, 0], 9735))],
-        /// `host:port` under which clients reach us, best first: for invitations and for
-        /// `steward doctor`. Default none.
+        /// Addresses on which a host listens; an empty list: outgoing connections only. Default
+        /// 0.0.0.0:9735 with host.enabled, none without: a wallet listens nowhere.
+        addresses: Option<Vec<SocketAddr>> = None,
+        /// `host:port` under which clients reach us, best first: what `steward status` tells and
+        /// `steward doctor` tries. Default none.
         public_addresses: Vec<PeerAddress> = Vec::new(),
     }
 }
@@ -128,6 +129,10 @@ section! {
 section! {
     /// `[host]`: who may open a hosted channel with us, and on what terms.
     pub struct HostConfig["host"] {
+        /// Whether this node is a host: it listens for clients, and opens channels on the terms
+        /// below. Without it the node is a wallet, which listens nowhere and hosts nobody. Default
+        /// false.
+        enabled: bool = false,
         /// Whether new channels are opened; those that exist go on either way. Default true.
         accept_new_channels: bool = true,
         /// Capacity of a new channel, in satoshi. Default 1 000 000.

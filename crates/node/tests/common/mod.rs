@@ -13,7 +13,9 @@ use std::time::Duration;
 
 use bitcoin::Network;
 use steward_engine::{Command, Error, Event, EventKind, Reply};
-use steward_node::{Config, EffectiveConfig, Node, NodeHandle, NodeKeys, Seed, Sources};
+use steward_node::{
+    Config, EffectiveConfig, Node, NodeHandle, NodeKeys, Seed, Sources, initialize,
+};
 use tokio::sync::broadcast::Receiver;
 
 /// Nothing here takes this long unless it hangs.
@@ -22,11 +24,18 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 pub(crate) fn config(dir: &Path, overrides: &[&str]) -> Config {
     let mut all = vec![
         format!("data_dir={}", dir.display()),
+        "host.enabled=true".to_owned(),
         "listen.addresses=127.0.0.1:0".to_owned(),
         "network=regtest".to_owned(),
     ];
     all.extend(overrides.iter().map(|text| (*text).to_owned()));
     EffectiveConfig::load(&Sources { overrides: all, ..Sources::default() }).unwrap().config
+}
+
+/// A data directory, as by somebody who has seen the words.
+pub(crate) fn make_node(config: &Config) {
+    let words = Seed::generate().unwrap();
+    initialize(config, Some(words.words())).unwrap();
 }
 
 /// A command that writes a row and whose answer waits for it.
@@ -46,6 +55,7 @@ impl TestNode {
     pub(crate) async fn start(overrides: &[&str]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let config = config(dir.path(), overrides);
+        make_node(&config);
         let handle = Node::start(config.clone()).await.unwrap();
         Self { dir, config, handle }
     }

@@ -41,7 +41,8 @@ pub(super) fn init(context: &Context, init: &Init) -> Result<(), Failure> {
         node_id: NodeKeys::new(&seed, config.node.network).node_id().to_string(),
         words: words.is_none().then(|| seed.words().to_owned()),
     };
-    context.output.answer(&answer, initialized_text)
+    context.output.answer_surely(&answer, initialized_text)?;
+    Ok(Seed::words_were_shown(dir).map_err(steward_engine::Error::from)?)
 }
 
 fn initialized_text(answer: &Initialized) -> String {
@@ -187,7 +188,8 @@ pub(super) fn seed(context: &Context, yes: bool) -> Result<(), Failure> {
             "add --yes if they shall go into a file or another program",
         ));
     }
-    let seed =
-        Seed::load(&context.config()?.config.node.data_dir).map_err(steward_engine::Error::from)?;
-    context.output.answer(&Words { words: seed.words() }, |words| words.words.to_owned())
+    let dir = context.config()?.config.node.data_dir;
+    let seed = Seed::load(&dir).map_err(steward_engine::Error::from)?;
+    context.output.answer_surely(&Words { words: seed.words() }, |words| words.words.to_owned())?;
+    Ok(Seed::words_were_shown(&dir).map_err(steward_engine::Error::from)?)
 }

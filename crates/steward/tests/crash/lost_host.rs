@@ -162,7 +162,11 @@ pub(crate) fn lose_the_hosts_database(network: &mut Network) {
 /// Told to believe its clients, who come back at once.
 pub(crate) fn restart_host_with_adoption(network: &mut Network) {
     let listening = network.node(HOST).address().split_once('@').unwrap().1.to_owned();
-    let settings = [format!("listen.addresses={listening}"), "host.adopt_lost_state=true".into()];
+    let settings = [
+        "host.enabled=true".into(),
+        format!("listen.addresses={listening}"),
+        "host.adopt_lost_state=true".into(),
+    ];
     let settings = settings.each_ref().map(String::as_str);
     let dir = network.node(HOST).data_dir().to_owned();
     *network.node_mut(HOST) = NodeProcess::start(binary(), &dir, &settings).unwrap();

@@ -107,7 +107,8 @@ fn a_host_whose_twin_moved_a_channel_on_suspends_it_and_serves_the_others() {
     let mut network = Network::start(3);
     let carol = Who::Client(2);
     let place = copy_of_directory(&network, HOST);
-    let mut twin = NodeProcess::start(binary(), &place, &["listen.addresses=127.0.0.1:0"]).unwrap();
+    let as_host = ["host.enabled=true", "listen.addresses=127.0.0.1:0"];
+    let mut twin = NodeProcess::start(binary(), &place, &as_host).unwrap();
     network.signal(HOST, "STOP");
     network.kill(&[ALICE]);
     network.try_restart(ALICE).unwrap();

@@ -135,10 +135,12 @@ fn an_address_in_use_is_refused_with_its_key() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
     let dir = tempdir().unwrap();
+    steward(dir.path(), &["init", "--network", "regtest"]).success();
     let api = format!("api.address={address}");
     refused_start(dir.path(), &["network=regtest", &api]).failure("api_listen_failed");
     let listen = format!("listen.addresses={address}");
-    let said: Value = refused_start(dir.path(), &["network=regtest", &listen]).json();
+    let said: Value =
+        refused_start(dir.path(), &["network=regtest", "host.enabled=true", &listen]).json();
     assert!(said["message"].as_str().unwrap().contains(&address.to_string()), "{said}");
 }
 

@@ -102,7 +102,7 @@ fn a_seed_without_its_database_does_not_start_from_nothing() {
 fn a_second_init_overwrites_nothing() {
     let node = stopped_node();
     let seed = fs::read(node.dir.path().join("seed")).unwrap();
-    steward(node.dir.path(), &["init"]).failure("file_exists");
+    steward(node.dir.path(), &["init"]).failure("node_exists");
     assert_eq!(fs::read(node.dir.path().join("seed")).unwrap(), seed);
 }
 
@@ -116,6 +116,7 @@ fn a_full_disk_stops_the_host_and_nothing_is_lost() {
     let limited = with_limited_files(&network.new_dir("."), FILE_BLOCKS);
     let settings = [
         REGTEST.to_owned(),
+        "host.enabled=true".to_owned(),
         format!("listen.addresses={listening}"),
         format!("host.initial_client_balance_sat={GIFT_SAT}"),
     ];

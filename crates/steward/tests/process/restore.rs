@@ -126,7 +126,12 @@ fn a_host_that_lost_its_database_believes_its_clients_only_if_told_to() {
     let init = ["--set", "network=regtest", "init", "--restore"];
     steward_with_input(&dir, &init, &words).success();
 
-    replace(&mut network, HOST, &dir, &[&listen, "host.adopt_lost_state=true"]);
+    replace(
+        &mut network,
+        HOST,
+        &dir,
+        &["host.enabled=true", &listen, "host.adopt_lost_state=true"],
+    );
     network.reconnect();
     let after = settled(&network, ALICE);
     assert_eq!(snapshot(&after), snapshot(&before));

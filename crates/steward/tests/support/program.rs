@@ -99,8 +99,12 @@ pub(crate) struct Daemon {
 }
 
 impl Daemon {
-    /// Starts one on regtest, on loopback, and waits until it is ready.
+    /// Starts one on regtest, on loopback, in a directory that it makes if it must, and waits until
+    /// it is ready.
     pub(crate) fn start(data_dir: &Path, settings: &[&str]) -> Self {
+        if !data_dir.join("seed").exists() {
+            steward(data_dir, &["init", "--network", "regtest"]).success();
+        }
         Self::start_as(binary(), data_dir, settings)
     }
 
