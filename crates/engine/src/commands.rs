@@ -172,7 +172,7 @@ impl Engine {
         if let Some(earlier) = earlier.filter(|row| row.status != PaymentStatus::Failed) {
             return Ok(earlier.clone());
         }
-        if invoice.is_expired(self.now_ms / 1000) {
+        if invoice.is_expired(self.wall_ms / 1000) {
             return Err(Error::refused("invoice_expired", "the invoice has expired")
                 .hint("ask the payee for a new one"));
         }
@@ -241,7 +241,7 @@ impl Engine {
             preimage: None,
             failure: None,
             bolt11: String::new(),
-            created_ms: self.now_ms,
+            created_ms: self.wall_ms,
             ended_ms: None,
         }
     }
@@ -300,6 +300,7 @@ impl Engine {
             node_id: self.node_id,
             height: self.height,
             tip_is_stale: self.tip_is_stale,
+            chain_age_ms: self.chain_age_ms(),
             peers: count(self.connections.len()),
             channels: [0; 5],
             owed_to_clients_msat: 0,

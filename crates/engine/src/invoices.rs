@@ -38,7 +38,7 @@ impl Engine {
             payment_secret: request.payment_secret,
             amount_msat: request.amount_msat,
             description: Description::Text(request.description.clone()),
-            created_at_unix: self.now_ms / 1000,
+            created_at_unix: self.wall_ms / 1000,
             expiry_s: u64::from(request.expiry_s),
             min_final_cltv_expiry_delta: MIN_FINAL_CLTV_EXPIRY_DELTA_BLOCKS,
             hints,
@@ -52,8 +52,8 @@ impl Engine {
             amount_msat: request.amount_msat,
             description: request.description,
             bolt11,
-            created_ms: self.now_ms,
-            expires_ms: self.now_ms.saturating_add(u64::from(request.expiry_s) * 1000),
+            created_ms: self.wall_ms,
+            expires_ms: self.wall_ms.saturating_add(u64::from(request.expiry_s) * 1000),
             status: PaymentStatus::Pending,
             received_msat: 0,
             paid_ms: None,
@@ -63,12 +63,13 @@ impl Engine {
         Ok(row)
     }
 
-    /// An invoice that nobody can pay any more need not be in memory.
+    /// An invoice that nobody can pay any more need not be in memory. One dropped because the
+    /// wall clock was ahead for a moment could not be paid before the next start.
     pub(crate) fn drop_expired_invoices(&mut self) {
-        let now_ms = self.now_ms;
+        let wall_ms = self.believed_wall_ms();
         let receives = &self.receives;
         self.invoices.retain(|hash, row| {
-            row.expires_ms.saturating_add(KEEP_EXPIRED_INVOICES_MS) > now_ms
+            row.expires_ms.saturating_add(KEEP_EXPIRED_INVOICES_MS) > wall_ms
                 || receives.contains_key(hash)
         });
     }

@@ -41,6 +41,18 @@ pub const TIMER_INTERVAL_MS: u64 = 1_000;
 pub const KEEP_EXPIRED_INVOICES_MS: u64 = 60_000;
 /// Most channels in the middle of their opening exchange.
 pub const MAX_PENDING_OPENINGS: usize = 1_000;
+/// A wall clock that moves by this much against the other between two ticks was set: a slewed one
+/// moves by less than a thousandth. In milliseconds.
+pub const MIN_CLOCK_JUMP_MS: u64 = 2_000;
+/// A wall clock that jumped ahead is believed for forgetting after this, in milliseconds: a day.
+pub const CLOCK_BELIEVED_AFTER_MS: u64 = 86_400_000;
+/// Most events of a jumping clock within [`CLOCK_EVENT_WINDOW_MS`]; each jump is logged.
+pub const MAX_CLOCK_EVENTS: u32 = 10;
+/// Events of a jumping clock are counted within windows of this length, in milliseconds.
+pub const CLOCK_EVENT_WINDOW_MS: u64 = 3_600_000;
+/// Ticks come each second: after this long without one, in milliseconds, the machine or the
+/// program was stopped, and the chain is asked at once.
+pub const MIN_SLEEP_MS: u64 = 5_000;
 /// Opening quotas count within windows of this length, in milliseconds.
 pub const QUOTA_WINDOW_MS: u64 = 3_600_000;
 /// Longest description of an invoice, in bytes (BOLT11 allows 639).

@@ -18,7 +18,7 @@ pub(crate) struct IncomingSet {
     total_msat: u64,
     received_msat: u64,
     parts: BTreeMap<HtlcKey, Part>,
-    /// When the parts are failed if the rest has not come, unix milliseconds.
+    /// When the parts are failed if the rest has not come, by `now_ms`.
     give_up_ms: u64,
 }
 
@@ -59,7 +59,7 @@ impl Engine {
         let fits = self
             .invoices
             .get(&htlc.payment_hash)
-            .is_some_and(|invoice| fits(invoice, &received, self.now_ms));
+            .is_some_and(|invoice| fits(invoice, &received, self.wall_ms));
         let same_total = self
             .receives
             .get(&htlc.payment_hash)
@@ -113,7 +113,7 @@ impl Engine {
         let Some(mut invoice) = self.invoices.remove(&hash) else { return };
         invoice.status = PaymentStatus::Complete;
         invoice.received_msat = set.received_msat;
-        invoice.paid_ms = Some(self.now_ms);
+        invoice.paid_ms = Some(self.wall_ms);
         let preimage = invoice.preimage;
         self.learn(preimage);
         self.batch.writes.put(RowKey::Invoice(hash), Write::Invoice(invoice));
@@ -136,8 +136,8 @@ impl Engine {
             amount_msat: Some(total_msat),
             description: String::new(),
             bolt11: String::new(),
-            created_ms: self.now_ms,
-            expires_ms: self.now_ms.saturating_add(MPP_TIMEOUT_MS),
+            created_ms: self.wall_ms,
+            expires_ms: self.wall_ms.saturating_add(MPP_TIMEOUT_MS),
             status: PaymentStatus::Pending,
             received_msat: 0,
             paid_ms: None,
@@ -149,7 +149,7 @@ impl Engine {
 
 /// The payer holds the invoice, it is not expired, and the sum is right: at least what was asked
 /// and at most twice as much (BOLT4).
-fn fits(invoice: &InvoiceRow, received: &Received, now_ms: u64) -> bool {
+fn fits(invoice: &InvoiceRow, received: &Received, wall_ms: u64) -> bool {
     let is_keysend = invoice.bolt11.is_empty();
     let secret_fits = match received.payment_secret {
         Some(secret) if !is_keysend => same(&secret, &invoice.payment_secret),
@@ -158,7 +158,7 @@ fn fits(invoice: &InvoiceRow, received: &Received, now_ms: u64) -> bool {
     let amount_fits = invoice.amount_msat.is_none_or(|asked| {
         received.total_msat >= asked && received.total_msat <= asked.saturating_mul(2)
     });
-    secret_fits && amount_fits && received.total_msat > 0 && now_ms < invoice.expires_ms
+    secret_fits && amount_fits && received.total_msat > 0 && wall_ms < invoice.expires_ms
 }
 
 /// Equal, in a time that does not tell where they differ.

@@ -46,6 +46,8 @@ pub struct NodeInfo {
     pub public_addresses: Vec<PeerAddress>,
     /// When the node started, unix time, milliseconds.
     pub started_ms: u64,
+    /// The same moment by [`crate::clock::now_ms`], to count from.
+    pub started_at_ms: u64,
 }
 
 pub(crate) struct Shared {

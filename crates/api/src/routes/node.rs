@@ -32,6 +32,7 @@ pub(crate) async fn status(State(shared): State<Shared>) -> Result<Json<Status>,
         public_addresses: info.public_addresses.iter().map(ToString::to_string).collect(),
         block_height: status.height,
         chain_is_stale: status.tip_is_stale,
+        chain_age_ms: status.chain_age_ms,
         connected_peers: status.peers,
         channels: status.channels.into(),
         owed_to_clients_msat: status.owed_to_clients_msat,
@@ -46,8 +47,8 @@ pub(crate) async fn status(State(shared): State<Shared>) -> Result<Json<Status>,
 /// What the node did since it was started, in numbers.
 #[utoipa::path(get, path = "/v1/metrics", tag = "node", responses((status = 200, body = Metrics), Errors))]
 pub(crate) async fn metrics(State(shared): State<Shared>) -> Json<Metrics> {
-    let started_ms = shared.backend.info().started_ms;
-    Json(Metrics::at(shared.backend.metrics(), now_ms().saturating_sub(started_ms)))
+    let started_at_ms = shared.backend.info().started_at_ms;
+    Json(Metrics::at(shared.backend.metrics(), now_ms().saturating_sub(started_at_ms)))
 }
 
 /// What was forwarded between channels, newest first.

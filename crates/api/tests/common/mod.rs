@@ -71,6 +71,7 @@ impl Backend for FakeNode {
             listen: Vec::new(),
             public_addresses: Vec::new(),
             started_ms: 0,
+            started_at_ms: 0,
         }
     }
 
