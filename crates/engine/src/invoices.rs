@@ -28,8 +28,8 @@ impl Engine {
         let payment_hash = request.preimage.hash();
         let hints = self.invoice_hints(request.amount_msat);
         if hints.is_empty() && !self.has_clients() {
-            return Err(Error::unavailable("cannot_receive", "no channel can receive this amount")
-                .hint("open a channel with `steward channel invoke`, or ask for less"));
+            return Err(Error::refused("cannot_receive", "no channel can receive this amount")
+                .hint("open a channel with a host, or ask for less"));
         }
         let bolt11 = build(&NewInvoice {
             network: self.config.network,
@@ -44,7 +44,10 @@ impl Engine {
             hints,
             basic_mpp: true,
         })
-        .map_err(|error| Error::bad_request("invoice_not_possible", error.to_string()))?;
+        .map_err(|error| {
+            Error::bad_request("invoice_not_possible", error.to_string())
+                .hint("ask for another amount, or with another description")
+        })?;
         let row = InvoiceRow {
             payment_hash,
             preimage: request.preimage,
@@ -84,11 +87,12 @@ impl Engine {
         }
         if request.description.len() > MAX_DESCRIPTION_BYTES {
             let text = format!("the description is longer than {MAX_DESCRIPTION_BYTES} bytes");
-            return Err(Error::bad_request("description_too_long", text));
+            return Err(Error::bad_request("description_too_long", text).hint("shorten it"));
         }
         if request.expiry_s == 0 || request.expiry_s > MAX_INVOICE_EXPIRY_S {
             let text = format!("the expiry must be within 1 and {MAX_INVOICE_EXPIRY_S} seconds");
-            return Err(Error::bad_request("bad_expiry", text));
+            return Err(Error::bad_request("bad_expiry", text)
+                .hint("choose at least a second and at most a year"));
         }
         if self.invoices.len() >= MAX_OPEN_INVOICES {
             return Err(Error::unavailable("too_many_invoices", "too many invoices are open")

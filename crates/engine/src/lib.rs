@@ -20,11 +20,13 @@
 //! - `payments`, `verdict`, `invoices`: what we pay, why it failed, what we are to be paid
 //! - `search`: preimages published on chain, before an expired HTLC is given up
 //! - `lost_data`: what is not guessed when our data turns out to be an old copy
+//! - `bounds`: what a command may say
 //! - `commands`, `operator`: the operator's commands, carried out; those that stop or change a
 //!   channel
 #![forbid(unsafe_code)]
 
 mod batch;
+mod bounds;
 mod channels;
 mod clock;
 pub mod command;

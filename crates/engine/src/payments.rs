@@ -229,8 +229,7 @@ impl Engine {
     fn check_balance(&self, amount_msat: u64) -> Result<(), Error> {
         let first_hops = self.first_hops();
         if first_hops.is_empty() {
-            return Err(Error::unavailable("no_active_channel", "no channel is active")
-                .hint("`steward channel list` tells the state of each channel"));
+            return Err(self.no_channel());
         }
         let spendable_msat: u64 =
             first_hops.iter().fold(0, |sum, hop| sum.saturating_add(hop.spendable_msat));
@@ -240,6 +239,17 @@ impl Engine {
                 .hint("receive something first, or wait for payments under way to end"));
         }
         Ok(())
+    }
+
+    /// Why no channel can carry anything: waiting helps, or only a person does.
+    fn no_channel(&self) -> Error {
+        let comes_back = |phase| matches!(phase, Phase::Offline | Phase::Syncing);
+        if self.channels.iter().any(|(_, entry)| comes_back(entry.channel.phase())) {
+            return Error::unavailable("no_active_channel", "no channel is active at the moment")
+                .hint("wait until a peer is connected again; the list of channels tells more");
+        }
+        Error::refused("no_usable_channel", "there is no channel, or all of them wait for a person")
+            .hint("open a channel, or look at what the list of channels says about those there are")
     }
 
     fn ask_for_route(&mut self, hash: PaymentHash) {

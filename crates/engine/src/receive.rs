@@ -9,7 +9,7 @@ use steward_wire::{PaymentHash, Preimage};
 
 use crate::engine::Engine;
 use crate::io::EventKind;
-use crate::limits::{FINAL_EXPIRY_SAFETY_BLOCKS, MPP_TIMEOUT_MS};
+use crate::limits::{FINAL_EXPIRY_SAFETY_BLOCKS, MAX_AMOUNT_MSAT, MPP_TIMEOUT_MS};
 use crate::row::{HtlcKey, InvoiceRow, PaymentStatus, RowKey, Settlement, Write};
 
 /// The parts of one payment that are here so far.
@@ -44,6 +44,10 @@ impl Engine {
             let failure = Failure::incorrect_or_unknown_payment_details(htlc.amount_msat, height);
             received.blinding.reject(htlc.onion, received.shared_secret, failure)
         };
+        // What a payer may call an amount, no row need be able to hold.
+        if received.total_msat > MAX_AMOUNT_MSAT || htlc.amount_msat > MAX_AMOUNT_MSAT {
+            return Err(reject(&received));
+        }
         let earliest_expiry = self.height.saturating_add(FINAL_EXPIRY_SAFETY_BLOCKS);
         if htlc.cltv_expiry < earliest_expiry {
             return Err(reject(&received));

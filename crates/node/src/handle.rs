@@ -17,7 +17,7 @@ use tokio::time::timeout;
 use zeroize::Zeroizing;
 
 use crate::data_dir::database;
-use crate::error::{commit_error, stopping, store_error};
+use crate::error::{backup_error, commit_error, stopping};
 use crate::limits::DISCONNECT_TIMEOUT;
 use crate::metrics::{Counters, NodeMetrics, P2pMetrics};
 use crate::node::{EngineJoin, Links, blocking};
@@ -124,11 +124,11 @@ impl NodeHandle {
     /// Copies the database, as of one moment and while it is in use, to a new file.
     ///
     /// # Errors
-    /// `file_exists` if there is such a file, or whatever the disk says.
+    /// `file_exists` if there is such a file, `backup_not_possible` if none can be made there.
     pub async fn backup(&self, to: PathBuf) -> Result<(), Error> {
         let from = database(&self.0.info.data_dir);
         let copied = blocking(move || steward_store::sqlite::backup(&from, &to)).await?;
-        copied.map(drop).map_err(|error| store_error(&error))
+        copied.map(drop).map_err(|error| backup_error(&error))
     }
 
     /// The seed's words, to be written down.

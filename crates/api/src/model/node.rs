@@ -219,6 +219,13 @@ pub struct Backup {
     pub path: String,
 }
 
+/// The node is stopping.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Stopping {
+    /// Always true.
+    pub stopping: bool,
+}
+
 impl From<[u32; 5]> for ChannelCounts {
     fn from([opening, offline, syncing, active, suspended]: [u32; 5]) -> Self {
         Self { opening, offline, syncing, active, suspended }

@@ -61,11 +61,7 @@ pub(crate) async fn show(
 ) -> Result<Json<Invoice>, ApiError> {
     let row = read(&shared, move |history| history.invoice(&hash)).await?;
     let row = row.ok_or_else(|| {
-        ApiError::not_found(
-            "unknown_invoice",
-            "we made no invoice with this payment hash",
-            "`steward invoice list` shows all",
-        )
+        ApiError::of("unknown_invoice", "we made no invoice with this payment hash")
     })?;
     Ok(Json(Invoice::at(row, wall_ms())))
 }
@@ -82,11 +78,5 @@ pub(crate) async fn decode(
 
 /// An invoice that somebody gave us.
 pub(super) fn parse(text: &str) -> Result<steward_invoice::Invoice, ApiError> {
-    steward_invoice::parse(text).map_err(|error| {
-        ApiError::bad_request(
-            "bad_invoice",
-            error.to_string(),
-            "copy the whole invoice, or ask the payee for another",
-        )
-    })
+    steward_invoice::parse(text).map_err(|error| ApiError::of("bad_invoice", error.to_string()))
 }

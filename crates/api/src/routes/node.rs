@@ -12,7 +12,7 @@ use super::{Errors, bug, read};
 use crate::error::ApiError;
 use crate::extract::{Body, Query, page};
 use crate::model::{
-    Backup, BackupRequest, Forward, ForwardTotals, Forwards, Metrics, PageQuery, Status,
+    Backup, BackupRequest, Forward, ForwardTotals, Forwards, Metrics, PageQuery, Status, Stopping,
 };
 use crate::server::Shared;
 
@@ -77,19 +77,15 @@ pub(crate) async fn backup(
 ) -> Result<Json<Backup>, ApiError> {
     let path = PathBuf::from(&request.path);
     if !path.is_absolute() {
-        return Err(ApiError::bad_request(
-            "relative_path",
-            "the path of a backup must be absolute",
-            "it is a path on the node's machine",
-        ));
+        return Err(ApiError::of("relative_path", "the path of a backup must be absolute"));
     }
     shared.backend.backup(path).await?;
     Ok(Json(Backup { path: request.path }))
 }
 
 /// Stops the node: what is under way is made durable, then the process ends.
-#[utoipa::path(post, path = "/v1/stop", tag = "node", responses((status = 202, description = "The node is stopping."), Errors))]
-pub(crate) async fn stop(State(shared): State<Shared>) -> (StatusCode, Json<serde_json::Value>) {
+#[utoipa::path(post, path = "/v1/stop", tag = "node", responses((status = 202, body = Stopping), Errors))]
+pub(crate) async fn stop(State(shared): State<Shared>) -> (StatusCode, Json<Stopping>) {
     shared.stop.notify_one();
-    (StatusCode::ACCEPTED, Json(serde_json::json!({ "stopping": true })))
+    (StatusCode::ACCEPTED, Json(Stopping { stopping: true }))
 }
