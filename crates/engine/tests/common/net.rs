@@ -61,6 +61,8 @@ pub struct Net {
     pub height: u32,
     /// Preimages published, by the height of their block.
     pub on_chain: Vec<(u32, Preimage)>,
+    /// What both ends of a new connection announce.
+    pub features: Vec<u8>,
     last_conn: u64,
     pub(super) last_reply: u64,
     pub(super) entropy: u64,
@@ -98,6 +100,7 @@ impl Net {
             now_ms: START_MS,
             height: START_HEIGHT,
             on_chain: Vec::new(),
+            features: hosted_features(),
             last_conn: 0,
             last_reply: 0,
             entropy: 0,
@@ -165,7 +168,7 @@ impl Net {
         let (client_conn, host_conn) = (self.next_conn(), self.next_conn());
         let (client_id, host_id) = (self.client_id(client, host), self.id(host));
         self.link(client, client_conn, host, host_conn);
-        let features = hosted_features();
+        let features = self.features.clone();
         let connected = |conn, peer, local, inbound| Input::PeerConnected {
             conn,
             peer,
