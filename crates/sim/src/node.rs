@@ -2,14 +2,14 @@
 
 use std::collections::VecDeque;
 
+use steward_engine::Engine;
 use steward_engine::config::{Config, HostConfig, Policy, default_offer};
 use steward_engine::io::{Action, Input};
 use steward_engine::row::WriteBatch;
-use steward_engine::{Engine, Time};
+use steward_wire::HostedChannelBranding;
 
 use crate::disk::Disk;
 use crate::keys::SimKeys;
-use crate::world::START_MS;
 
 /// The regtest genesis hash would do as well: it only has to be the same everywhere.
 const CHAIN_HASH: [u8; 32] = [0x6f; 32];
@@ -49,11 +49,9 @@ pub(crate) struct Node {
     pub released: VecDeque<Action>,
     /// Blocks that are to be searched, first and last.
     pub searches: VecDeque<(u32, u32)>,
-    /// When the engine wants to hear the time, by the clock that nobody sets.
+    /// When the engine wants to hear the time.
     pub wakeup_ms: Option<u64>,
-    /// What the clock that nobody sets showed when the world began; another with each start.
-    pub boot_ms: u64,
-    /// How far its wall clock is off.
+    /// How far its clock is off.
     pub clock_offset_ms: i64,
     /// While down: when it starts.
     pub starts_at_ms: u64,
@@ -74,7 +72,7 @@ impl Node {
     pub(crate) fn new(number: usize, policy: Policy) -> Self {
         Self {
             keys: SimKeys(number as u8 + 1),
-            config: config(policy),
+            config: config(number, policy),
             engine: None,
             disk: Disk::default(),
             inbox: VecDeque::new(),
@@ -82,7 +80,6 @@ impl Node {
             released: VecDeque::new(),
             searches: VecDeque::new(),
             wakeup_ms: None,
-            boot_ms: 0,
             clock_offset_ms: 0,
             starts_at_ms: 0,
             disk_free_at_ms: 0,
@@ -98,17 +95,9 @@ impl Node {
         self.engine.is_some()
     }
 
-    /// Its clocks.
-    pub(crate) fn time(&self, now_ms: u64) -> Time {
-        Time {
-            now_ms: self.boot_ms + (now_ms - START_MS),
-            wall_ms: now_ms.saturating_add_signed(self.clock_offset_ms),
-        }
-    }
-
-    /// When the engine wants to hear the time, by the world's clock.
-    pub(crate) fn wakeup_at_ms(&self) -> Option<u64> {
-        self.wakeup_ms.map(|ms| START_MS.saturating_add(ms.saturating_sub(self.boot_ms)))
+    /// Its clock.
+    pub(crate) fn clock_ms(&self, now_ms: u64) -> u64 {
+        now_ms.saturating_add_signed(self.clock_offset_ms)
     }
 
     /// True if it has nothing to do but wait.
@@ -133,13 +122,19 @@ impl Node {
     }
 }
 
-fn config(policy: Policy) -> Config {
+fn config(number: usize, policy: Policy) -> Config {
     let mut offer = default_offer(CAPACITY_SAT);
     offer.initial_client_balance_msat = INITIAL_MSAT;
     Config {
         network: bitcoin::Network::Regtest,
         chain_hash: CHAIN_HASH,
-        host: HostConfig { offer, max_opens_per_prefix_per_hour: 10_000, ..HostConfig::default() },
+        host: HostConfig {
+            offer,
+            max_opens_per_prefix_per_hour: 10_000,
+            // Every second host has an image that makes a small question's answer large.
+            branding: number.is_multiple_of(2).then(branding),
+            ..HostConfig::default()
+        },
         policy,
         accept_keysend: true,
     }
@@ -154,4 +149,12 @@ pub(crate) fn features(is_modern: bool) -> Vec<u8> {
         features[last - bit / 8] |= 1 << (bit % 8);
     }
     features
+}
+
+fn branding() -> HostedChannelBranding {
+    HostedChannelBranding {
+        rgb: [1, 2, 3],
+        png: Some(vec![0; 50_000]),
+        contact_info: "nobody".to_owned(),
+    }
 }

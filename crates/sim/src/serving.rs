@@ -10,6 +10,7 @@ use steward_wire::Preimage;
 
 use crate::oracle::{Rule, Violation};
 use crate::simulation::REST_MS;
+use crate::traffic::GENEROUS_FEE_MSAT;
 use crate::world::World;
 
 /// What is paid: little, but more than any channel's minimum in each of three parts.
@@ -68,7 +69,7 @@ impl World {
         let command = Command::Pay {
             invoice: Box::new(invoice),
             amount_msat: None,
-            max_fee_msat: Some(u64::MAX / 4),
+            max_fee_msat: Some(GENEROUS_FEE_MSAT),
             answer: AnswerAt::Start,
         };
         self.issue(payer, command);

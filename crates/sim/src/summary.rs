@@ -19,6 +19,8 @@ pub struct Summary {
     pub payments: u64,
     /// Payments that arrived.
     pub paid: u64,
+    /// The same two, of calm simulations alone, and how many those are.
+    pub calm: [u64; 3],
     /// Batches made durable.
     pub commits: u64,
     /// What went wrong on purpose.
@@ -37,6 +39,11 @@ impl Summary {
         self.htlc_steps += outcome.htlc_steps;
         self.payments += outcome.payments;
         self.paid += outcome.paid;
+        if outcome.is_calm {
+            self.calm[0] += 1;
+            self.calm[1] += outcome.payments;
+            self.calm[2] += outcome.paid;
+        }
         self.commits += outcome.commits;
         for (kind, count) in &outcome.faults {
             *self.faults.entry(*kind).or_default() += count;
@@ -56,6 +63,9 @@ impl Summary {
         self.htlc_steps += other.htlc_steps;
         self.payments += other.payments;
         self.paid += other.paid;
+        for (sum, part) in self.calm.iter_mut().zip(other.calm) {
+            *sum += part;
+        }
         self.commits += other.commits;
         for (kind, count) in other.faults {
             *self.faults.entry(kind).or_default() += count;
@@ -84,6 +94,9 @@ impl fmt::Display for Summary {
         writeln!(f, "{:>10}  steps", self.steps)?;
         writeln!(f, "{:>10}  HTLC steps (added, settled, signed, removed)", self.htlc_steps)?;
         writeln!(f, "{:>10}  payments, of which {} arrived", self.payments, self.paid)?;
+        let [calm, payments, paid] = self.calm;
+        let share = (paid * 100).checked_div(payments).unwrap_or(0);
+        writeln!(f, "{calm:>10}  calm seeds, in which {share} % of {payments} payments arrived")?;
         writeln!(f, "{:>10}  commits", self.commits)?;
         writeln!(f, "faults")?;
         for kind in FaultKind::ALL {

@@ -7,7 +7,7 @@ use steward_engine::io::ReplyId;
 use steward_engine::row::{PaymentStatus, RowKey, Write};
 use steward_engine::{AnswerAt, Command, Error, Reply};
 use steward_invoice::{Invoice, parse};
-use steward_wire::Preimage;
+use steward_wire::{PaymentHash, Preimage};
 
 use crate::fault::FaultKind;
 use crate::oracle::Violation;
@@ -15,6 +15,9 @@ use crate::world::World;
 
 /// Invoices remembered, to be paid again.
 const MAX_REMEMBERED: usize = 30;
+
+/// More than any way costs.
+pub(crate) const GENEROUS_FEE_MSAT: u64 = u64::MAX / 4;
 
 /// What a command was for.
 #[derive(Clone, Copy, Debug)]
@@ -35,7 +38,10 @@ impl World {
     /// Somebody wants to be paid by somebody.
     pub(crate) fn start_payment(&mut self) {
         let nodes = self.nodes.len();
-        let (payer, payee) = (self.rng.index(nodes), self.rng.index(nodes));
+        let (mut payer, payee) = (self.rng.index(nodes), self.rng.index(nodes));
+        if self.is_calm && payer == payee {
+            payer = (payer + 1) % nodes;
+        }
         if payer == payee || !self.nodes[payer].is_up() || !self.nodes[payee].is_up() {
             return;
         }
@@ -57,7 +63,8 @@ impl World {
 
     /// Mostly small, so that many fit; now and then too large for anybody.
     fn random_amount_msat(&mut self) -> u64 {
-        match self.rng.below(20) {
+        let first = if self.is_calm { 5 } else { 0 };
+        match self.rng.between(first, 19) {
             0 => self.rng.between(1, 999),
             1 => self.rng.between(300_000_000, 1_200_000_000),
             2..=4 => self.rng.between(10_000_000, 100_000_000),
@@ -66,18 +73,22 @@ impl World {
     }
 
     /// A client pays its host without an invoice.
-    fn keysend(&mut self, payer: usize, payee: usize) -> bool {
+    pub(crate) fn keysend(&mut self, payer: usize, payee: usize) -> bool {
         let edges = self.topology.edges.iter();
         let host = edges.into_iter().find(|e| e.client == payer && e.host == payee);
         let Some(destination) = host.map(|edge| edge.host_id) else { return false };
+        let amount_msat = self.rng.between(1_000, 5_000_000);
+        let preimage = Preimage(self.rng.bytes32());
+        let max_fee_msat = max_fee_msat(&preimage.hash(), amount_msat);
         let command = Command::Keysend {
             destination,
             via: None,
-            amount_msat: self.rng.between(1_000, 5_000_000),
-            max_fee_msat: None,
-            preimage: Preimage(self.rng.bytes32()),
+            amount_msat,
+            max_fee_msat: Some(max_fee_msat),
+            preimage,
             answer: AnswerAt::Start,
         };
+        self.oracles.asked_to_pay(payer, preimage.hash(), amount_msat, max_fee_msat);
         self.issue(payer, command);
         true
     }
@@ -105,10 +116,13 @@ impl World {
         if is_paid {
             return;
         }
+        let amount_msat = invoice.amount_msat.unwrap_or(0);
+        let max_fee_msat = max_fee_msat(&invoice.payment_hash, amount_msat);
+        self.oracles.asked_to_pay(payer, invoice.payment_hash, amount_msat, max_fee_msat);
         let command = Command::Pay {
             invoice: Box::new(invoice.clone()),
             amount_msat: None,
-            max_fee_msat: Some(u64::MAX / 4),
+            max_fee_msat: Some(max_fee_msat),
             answer: if self.rng.chance(500) { AnswerAt::Start } else { AnswerAt::End },
         };
         self.issue(payer, command);
@@ -145,5 +159,14 @@ impl World {
             self.traffic.invoices[index] = (payer, invoice);
         }
         Ok(())
+    }
+}
+
+/// What a payer allows for fees: always the same for one payment, whoever gives the command.
+fn max_fee_msat(hash: &PaymentHash, amount_msat: u64) -> u64 {
+    match hash.0[0] % 3 {
+        0 => GENEROUS_FEE_MSAT,
+        1 => amount_msat / 20 + 30_000,
+        _ => amount_msat / 50 + 10_000,
     }
 }

@@ -26,6 +26,8 @@ use crate::traffic::Traffic;
 pub(crate) const START_MS: u64 = 1_790_000_000_000;
 /// A chain source that is silent for this long is stale beyond doubt, in milliseconds.
 const CERTAINLY_STALE_MS: u64 = 10_000;
+/// Share of simulations in which little goes wrong, per mille.
+const CALM_PER_MILLE: u64 = 340;
 /// Once faults are over, nobody hurries back to a liar, in milliseconds.
 const PATIENCE_MS: u64 = 60_000;
 
@@ -72,6 +74,8 @@ pub(crate) struct World {
     pub trace: Trace,
     /// A rule that is broken on purpose.
     pub(crate) saboteur: Option<Saboteur>,
+    /// Little goes wrong: most payments should arrive.
+    pub is_calm: bool,
     /// Nodes speak the modern framing.
     pub is_modern: bool,
     /// Faults are over: operators put things right.
@@ -88,6 +92,7 @@ impl World {
             topology.policies.iter().enumerate().map(|(i, p)| Node::new(i, *p)).collect();
         let edges = vec![EdgeState::default(); topology.edges.len()];
         let is_modern = rng.chance(800);
+        let is_calm = rng.chance(CALM_PER_MILLE);
         Self {
             oracles: Oracles::new(&topology),
             rng,
@@ -104,6 +109,7 @@ impl World {
             steps: 0,
             trace,
             saboteur: mutation.map(Saboteur::new),
+            is_calm,
             is_modern,
             is_healing: false,
             last_reply: 0,
@@ -127,26 +133,23 @@ impl World {
     pub(crate) fn start(&mut self, node: usize) -> Result<(), Violation> {
         self.trace.line(self.now_ms, node, || "starts".to_owned());
         let n = &mut self.nodes[node];
-        // Never as much as a date: whoever mistakes one clock for the other is far off.
-        n.boot_ms = (n.life % 5) * 86_400_000;
-        let time = n.time(self.now_ms);
+        let now_ms = n.clock_ms(self.now_ms);
         if let Some(saboteur) = &self.saboteur {
             saboteur.spoil_disk(&mut n.disk, n.life);
         }
-        let mut snapshot =
-            n.disk.load(time.wall_ms).map_err(|e| Violation::new(Rule::Rest, node, e))?;
+        let mut snapshot = n.disk.load(now_ms).map_err(|e| Violation::new(Rule::Rest, node, e))?;
         let mut config = n.config.clone();
         if let Some(saboteur) = &mut self.saboteur {
             saboteur.spoil_start(&mut snapshot, &mut config);
             n.pending.extend(saboteur.rises(node));
         }
-        let engine = Engine::new(config, Box::new(n.keys), snapshot, time);
+        let engine = Engine::new(config, Box::new(n.keys), snapshot, now_ms);
         let engine = engine.map_err(|error| {
             Violation::new(Rule::Rest, node, format!("it does not start: {error}"))
         })?;
         n.engine = Some(engine);
         n.life += 1;
-        n.wakeup_ms = Some(time.now_ms);
+        n.wakeup_ms = Some(now_ms);
         self.oracles.node_started(node, n.life, &n.disk);
         Ok(())
     }
@@ -155,9 +158,9 @@ impl World {
     pub(crate) fn run(&mut self, node: usize, most: usize) -> Result<(), Violation> {
         let now_ms = self.now_ms;
         let n = &mut self.nodes[node];
-        let time = n.time(now_ms);
+        let clock_ms = n.clock_ms(now_ms);
         let Some(engine) = &mut n.engine else { return Ok(()) };
-        engine.handle(Input::Tick(time));
+        engine.handle(Input::Tick { now_ms: clock_ms });
         let tip_was_stale =
             n.stale_since_ms.is_some_and(|since| since + CERTAINLY_STALE_MS < now_ms);
         for _ in 0..most {
@@ -187,7 +190,7 @@ impl World {
         let (writes, actions) = (effects.writes, effects.actions);
         let mut batch = Batch { writes, actions, tip_was_stale, life };
         if let Some(saboteur) = &mut self.saboteur {
-            saboteur.spoil_wakeup(&mut n.wakeup_ms, time.now_ms);
+            saboteur.spoil_wakeup(&mut n.wakeup_ms, clock_ms);
             saboteur.spoil_batch(node, &mut batch, &n.disk, &self.topology);
             if saboteur.is(Mutation::Runtime(Runtime::SendBeforeCommit)) {
                 let actions = std::mem::take(&mut batch.actions);
@@ -242,7 +245,7 @@ impl World {
                     self.links.send(conn, frames);
                 }
             }
-            Action::Disconnect { conn, reason } => {
+            Action::Disconnect { conn, reason, .. } => {
                 self.trace.line(self.now_ms, node, || format!("disconnects: {reason}"));
                 self.break_link(conn);
             }
@@ -261,7 +264,6 @@ impl World {
                     result: found,
                 });
             }
-            Action::AskChain => self.answer_chain(node),
             Action::SearchBlocks { from_height, to_height } => {
                 self.nodes[node].searches.push_back((from_height, to_height));
             }
@@ -338,20 +340,8 @@ impl World {
     pub(crate) fn tell_chain(&mut self, node: usize) {
         let target = self.chain_news(node);
         if let Some((height, stale)) = target {
-            let n = &mut self.nodes[node];
-            let asked_ms = (!stale).then(|| n.time(self.now_ms).now_ms);
-            n.inbox.push_back(Input::Chain { height, stale, asked_ms });
-            n.told = target;
-        }
-    }
-
-    /// The chain source is asked out of turn: it says again what it said, or nothing.
-    fn answer_chain(&mut self, node: usize) {
-        let n = &mut self.nodes[node];
-        let Some((height, false)) = n.told else { return };
-        if self.now_ms >= n.stale_until_ms && height == self.chain.height() {
-            let asked_ms = Some(n.time(self.now_ms).now_ms);
-            n.inbox.push_back(Input::Chain { height, stale: false, asked_ms });
+            self.nodes[node].inbox.push_back(Input::Chain { height, stale });
+            self.nodes[node].told = target;
         }
     }
 

@@ -30,6 +30,21 @@ fn an_old_state_is_answered_with_the_newer_one() {
 }
 
 #[test]
+fn an_htlc_moved_to_the_other_list_changes_nothing() {
+    survives(Lie::MovedHtlcs, 5);
+}
+
+#[test]
+fn hundreds_of_invokes_harm_nobody_else() {
+    survives(Lie::InvokeFlood, 5);
+}
+
+#[test]
+fn hundreds_of_questions_for_the_branding_harm_nobody_else() {
+    survives(Lie::BrandingFlood, 5);
+}
+
+#[test]
 fn a_state_with_other_balances_is_kept_as_evidence() {
     survives(Lie::ForgedState, 5);
 }
@@ -171,7 +186,7 @@ fn onions_that_promise_more_than_they_bring_are_refused() {
 
 #[test]
 fn a_peer_that_restores_an_old_disk_gains_nothing() {
-    survives(Lie::RestoredDisk, 2);
+    survives(Lie::RestoredDisk, 1);
 }
 
 #[test]

@@ -148,6 +148,11 @@ cases! {
     a_part_failed_while_its_htlc_is_out:
         SMALL, Mutation::Restart(Restart::NoPayments) => OwnOrigin, "but its HTLC is still out";
 
+    an_htlc_in_the_list_of_the_other_side:
+        SMALL, Mutation::Altered(Altered::TurnedHtlcs) => OwnOrigin, "a state lists HTLC";
+
+    more_htlcs_than_the_terms_allow:
+        SMALL, Mutation::Altered(Altered::LowTerms) => Balanced, "are allowed";
     balances_that_do_not_add_up:
         SMALL, Mutation::Altered(Altered::Unbalanced) => Balanced, "do not add up";
 
@@ -200,6 +205,11 @@ cases! {
         SMALL, Mutation::Altered(Altered::PaidCalledFailed)
             => PaymentsEnd, "but a part of it was paid";
 
+    a_payer_that_pays_more_than_it_was_allowed:
+        SMALL, Mutation::Runtime(Runtime::DoubledRoute) => PaymentsEnd, "are out or paid for";
+    a_paid_invoice_that_is_changed:
+        SMALL, Mutation::Altered(Altered::UnpaidInvoice) => PaymentsEnd, "was changed";
+
     a_channel_that_never_opens:
         SMALL, Mutation::Wire(Wire::HostNeverHeard) => SidesAgree, "it is not open";
     an_honest_peer_that_is_suspended:
@@ -222,7 +232,15 @@ cases! {
     a_payer_that_forgets_what_it_paid:
         SMALL, Mutation::Altered(Altered::PaidForgotten) => MoneyIsConserved, "its payment was not";
     less_money_than_there_was:
-        SMALL, Mutation::End(End::LessMoney) => MoneyIsConserved, "all hold";
+        SMALL, Mutation::End(End::LessMoney) => MoneyIsConserved, "its books say";
+    more_money_than_there_was:
+        SMALL, Mutation::End(End::MoreMoney) => MoneyIsConserved, "all hold";
+    a_channel_that_opens_with_another_balance:
+        SMALL, Mutation::Altered(Altered::OpeningBalance)
+            => MoneyIsConserved, "opened with another balance";
+    a_preimage_sold_for_another_amount:
+        SMALL, Mutation::Altered(Altered::LessReceived)
+            => MoneyIsConserved, "it sold a preimage for";
     an_expired_htlc_that_is_owed_after_all:
         LIED_TO, Mutation::End(End::ExpiredTurnedFulfilled)
             => MoneyIsConserved, "can claim nothing for it";

@@ -104,11 +104,6 @@ pub enum EventKind {
         /// Block height.
         cltv_expiry: u32,
     },
-    /// The machine's wall clock was set, or the machine was stopped without counting it.
-    ClockJumped {
-        /// By how much; negative: back.
-        by_ms: i64,
-    },
 }
 
 impl EventKind {
@@ -125,7 +120,6 @@ impl EventKind {
             Self::PaymentSent { .. } => "payment_sent",
             Self::PaymentFailed { .. } => "payment_failed",
             Self::PreimageAtRisk { .. } => "preimage_at_risk",
-            Self::ClockJumped { .. } => "clock_jumped",
         }
     }
 }
@@ -186,7 +180,6 @@ impl From<&io::EventKind> for EventKind {
                     cltv_expiry: *cltv_expiry,
                 }
             }
-            io::EventKind::ClockJumped { by_ms } => Self::ClockJumped { by_ms: *by_ms },
         }
     }
 }

@@ -2,11 +2,12 @@
 
 use steward_wire::{
     AnnouncementSignature, AskBrandingInfo, ChannelAnnouncement, ChannelUpdate,
-    HostedChannelBranding, Message, NodeId, PaymentHash, Preimage, QueryPreimages,
-    QueryPublicHostedChannels, ReplyPreimages, ReplyPublicHostedChannelsEnd, ShortChannelId,
-    TrampolineUndesired,
+    HostedChannelBranding, InvokeHostedChannel, Message, NodeId, PaymentHash, Preimage,
+    QueryPreimages, QueryPublicHostedChannels, ReplyPreimages, ReplyPublicHostedChannelsEnd,
+    ShortChannelId, TrampolineUndesired,
 };
 
+use super::lie::Lie;
 use super::tongue::Tongue;
 use crate::link::Frame;
 
@@ -42,6 +43,24 @@ impl Tongue<'_> {
         let place = self.rng.index(told.len());
         told.insert(place, frame.clone());
         told
+    }
+
+    /// One request, as an honest peer makes it, over and over.
+    pub(super) fn by_the_hundred(&mut self, lie: Lie) -> Option<Vec<Frame>> {
+        let chain_hash = self.chain_hash;
+        let message = match lie {
+            Lie::InvokeFlood if self.is_client => {
+                Message::InvokeHostedChannel(InvokeHostedChannel {
+                    chain_hash,
+                    refund_scriptpubkey: self.state()?.last_refund_scriptpubkey,
+                    secret: Vec::new(),
+                })
+            }
+            Lie::BrandingFlood => Message::AskBrandingInfo(AskBrandingInfo { chain_hash }),
+            _ => return None,
+        };
+        let frame = self.frame(&message);
+        Some(vec![frame; self.rng.between(MIN_FLOOD, MAX_FLOOD) as usize])
     }
 
     /// An unknown type; a known one would only end the connection.

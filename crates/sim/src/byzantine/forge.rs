@@ -30,11 +30,12 @@ impl Tongue<'_> {
         let other = match lie {
             Lie::OldState => {
                 let old = self.old.get(self.rng.index(self.old.len()))?.clone();
-                if old.sighash() == shown.sighash() {
+                if old == *shown {
                     return None;
                 }
                 old
             }
+            Lie::MovedHtlcs => self.turned_around(shown.clone())?,
             Lie::ForgedState => {
                 let richer = self.richer(shown.clone());
                 self.signed(richer)
@@ -135,6 +136,28 @@ impl Tongue<'_> {
             _ => self.key(),
         };
         Some(Message::ResizeChannel(ResizeChannel::signed(wanted_sat, &key)))
+    }
+
+    /// Some HTLCs stand in the other list. The other side hashes what the liar offers before what
+    /// it offers itself, so the signatures of the last one of those and the first of these hold.
+    fn turned_around(&mut self, mut state: LastCrossSignedState) -> Option<LastCrossSignedState> {
+        let is_to_incoming = state.incoming_htlcs.is_empty()
+            || (!state.outgoing_htlcs.is_empty() && self.rng.chance(700));
+        if is_to_incoming {
+            let all = self.rng.chance(500);
+            let from = if all { 0 } else { self.rng.index(state.outgoing_htlcs.len()) };
+            let moved = state.outgoing_htlcs.split_off(from);
+            state.incoming_htlcs.splice(0..0, moved);
+        } else {
+            let end = self.rng.index(state.incoming_htlcs.len()) + 1;
+            state.outgoing_htlcs.extend(state.incoming_htlcs.drain(..end));
+        }
+        if state.incoming_htlcs.is_empty() && state.outgoing_htlcs.is_empty() {
+            return None;
+        }
+        // Where the hash says it, it holds; elsewhere the liar can sign for itself alone.
+        let is_same = state.verify_local_sig(&self.public_key());
+        Some(if is_same { state } else { self.signed(state) })
     }
 
     /// Some of the other side's balance is the liar's.

@@ -11,6 +11,8 @@ kinds! {
         GarbageSignature => "garbage signature",
         /// An old signed state instead of the last one.
         OldState => "old state replayed",
+        /// HTLCs of a shown state turned around: who offered is said to have been offered.
+        MovedHtlcs => "HTLCs moved between lists",
         /// The last state with more for itself, signed anew by the liar alone.
         ForgedState => "state with other balances",
         /// A state with higher counters that the other side never signed.
@@ -59,6 +61,10 @@ kinds! {
         ErrorSpam => "error spam",
         /// Hundreds of messages of all kinds, and bytes that are none.
         Flood => "flood",
+        /// The same invoke by the hundred, often with a signed state full of HTLCs.
+        InvokeFlood => "invoke by the hundred",
+        /// The branding asked for by the hundred.
+        BrandingFlood => "branding asked by the hundred",
         /// Bytes cut off, added or flipped.
         Mangled => "mangled message",
         /// The other framing in the middle of a connection.

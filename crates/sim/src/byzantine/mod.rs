@@ -2,7 +2,7 @@
 //! that lies are told in states that only real traffic leads to. The liar knows its node's keys
 //! and disk; what it signs is signed validly.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use steward_engine::ConnId;
 use steward_engine::io::RoutedPart;
@@ -22,8 +22,8 @@ pub use lie::{Lie, LieCounts};
 
 use tongue::{Occasion, Tongue};
 
-/// Share of simulations with hostile nodes, per mille.
-const HOSTILE_PER_MILLE: u64 = 500;
+/// Share of simulations with hostile nodes, per mille, among those that are not calm.
+const HOSTILE_PER_MILLE: u64 = 700;
 /// Most hostile nodes of a network.
 const MAX_LIARS: u64 = 3;
 /// Signed states of a channel a liar remembers.
@@ -32,6 +32,18 @@ const MAX_OLD_STATES: usize = 20;
 const RARE_EAGERNESS: u64 = 5;
 /// Most lies in one connection: answers to answers must end some time.
 const MAX_LIES_PER_CONNECTION: u32 = 100;
+/// Lies that are told wherever states are compared.
+const COMPARED: [Lie; 2] = [Lie::OldState, Lie::MovedHtlcs];
+/// How often, per mille.
+const COMPARISON_PER_MILLE: u64 = 600;
+/// How often who moves HTLCs begins to keep its signatures, so that there is more to compare.
+const KEEP_SIGNATURES_PER_MILLE: u64 = 100;
+/// HTLCs offered at once to fill a state.
+const FILLING: usize = 21;
+/// How long a full state is kept so, in blocks.
+const FULL_BLOCKS: u32 = 30;
+/// Most floods of requests in one connection.
+const MAX_REQUEST_FLOODS: u32 = 3;
 /// Lies tried at one occasion, until one fits it.
 const MAX_TRIES: usize = 5;
 /// Longest time a liar holds something back, in blocks: longer than any HTLC lives.
@@ -60,8 +72,14 @@ pub(crate) struct Liar {
     held: BTreeMap<usize, (Held, u32)>,
     /// How its engine frames.
     framings: BTreeMap<ConnId, Framing>,
+    /// Connections on which it does not sign any more.
+    unsigned: BTreeSet<ConnId>,
+    /// Channels it has filled, and what is still to be signed before it signs no more.
+    filled: BTreeMap<usize, u32>,
     /// Lies by connection.
     told: BTreeMap<ConnId, u32>,
+    /// And floods of requests, which are answered, and so called for, again.
+    asked: BTreeMap<ConnId, u32>,
     /// A copy of its disk.
     copy: Option<Disk>,
 }
@@ -70,7 +88,8 @@ impl World {
     /// Makes some nodes hostile: in some simulations, as chance has it, or, if `lies` are given,
     /// in any, with those alone.
     pub(crate) fn corrupt(&mut self, lies: Option<&[Lie]>) {
-        if lies.is_none() && !self.rng.chance(HOSTILE_PER_MILLE) {
+        let is_peaceful = self.is_calm || !self.rng.chance(HOSTILE_PER_MILLE);
+        if lies.is_none() && is_peaceful {
             return;
         }
         let most = MAX_LIARS.min(self.nodes.len() as u64 - 1);
@@ -87,7 +106,10 @@ impl World {
                 old: BTreeMap::new(),
                 held: BTreeMap::new(),
                 framings: BTreeMap::new(),
+                unsigned: BTreeSet::new(),
+                filled: BTreeMap::new(),
                 told: BTreeMap::new(),
+                asked: BTreeMap::new(),
                 copy: None,
             };
             self.trace.line(self.now_ms, node, || format!("is hostile: {:?}", liar.lies));
@@ -119,7 +141,8 @@ impl World {
                 said.push(frame);
                 continue;
             };
-            if liar.holds_back(edge, &message, self.chain.height()) {
+            let is_kept = self.keeps_signature(&mut liar, node, edge, conn, &message);
+            if is_kept || liar.holds_back(edge, &message, self.chain.height()) {
                 continue;
             }
             let occasion = Occasion::Says(&message, &frame);
@@ -136,6 +159,7 @@ impl World {
     pub(crate) fn overhear(&mut self, node: usize, conn: ConnId, frames: &[Frame]) {
         let Some(mut liar) = self.liars.remove(&node) else { return };
         if let Some(edge) = self.links.get(conn).map(|end| end.edge) {
+            self.remember(&mut liar, node, edge);
             for frame in frames {
                 let Ok(Some(message)) = framing::decode(&mut None, frame.0, &frame.1) else {
                     continue;
@@ -165,11 +189,20 @@ impl World {
             && *told < MAX_LIES_PER_CONNECTION
             && (liar.from_start || self.traffic.started > 0);
         let eagerness = if occasion.is_rare() { RARE_EAGERNESS } else { 1 };
-        if !is_time || !self.rng.chance(liar.per_mille * eagerness) {
+        let compares = liar.lies.iter().copied().filter(|lie| COMPARED.contains(lie));
+        let compares: Vec<Lie> = if occasion.is_comparison() { compares.collect() } else { vec![] };
+        let is_bold = !compares.is_empty() && self.rng.chance(COMPARISON_PER_MILLE);
+        if !is_time || !(is_bold || self.rng.chance(liar.per_mille * eagerness)) {
             return None;
         }
-        for _ in 0..MAX_TRIES.min(liar.lies.len()) {
-            let lie = self.rng.pick(&liar.lies)?;
+        let lies = if is_bold { compares } else { liar.lies.clone() };
+        for _ in 0..MAX_TRIES.min(lies.len()) {
+            let lie = self.rng.pick(&lies)?;
+            let is_request = matches!(lie, Lie::InvokeFlood | Lie::BrandingFlood);
+            let asked = liar.asked.entry(conn).or_default();
+            if is_request && *asked >= MAX_REQUEST_FLOODS {
+                continue;
+            }
             let told = match (lie, occasion) {
                 (Lie::Withholding, Occasion::Says(..)) => {
                     self.hold_back(liar, edge);
@@ -179,6 +212,7 @@ impl World {
             };
             if let Some(told) = told {
                 *liar.told.entry(conn).or_default() += 1;
+                *liar.asked.entry(conn).or_default() += u32::from(is_request);
                 self.count_lie(node, lie);
                 return Some(told);
             }
@@ -230,10 +264,10 @@ impl World {
         let key = tongue::key_of(self.nodes[node].keys, plan, plan.client == node);
         let known = liar.old.entry(edge).or_default();
         let is_known = |state: &LastCrossSignedState| {
-            known.last().is_some_and(|last| {
-                (last.local_updates, last.remote_updates)
-                    == (state.local_updates, state.remote_updates)
-            })
+            let says = |state: &LastCrossSignedState| {
+                (state.local_updates, state.remote_updates, state.block_day)
+            };
+            known.last().is_some_and(|last| says(last) == says(state))
         };
         if channel.state().is_none_or(is_known) {
             return;
@@ -242,6 +276,50 @@ impl World {
             known.remove(1);
         }
         known.extend(channel.export(&key));
+    }
+
+    /// True if this signature is not given: who moves HTLCs wants the other side to be behind, who
+    /// floods with a full state wants it to stay full.
+    fn keeps_signature(
+        &mut self,
+        liar: &mut Liar,
+        node: usize,
+        edge: usize,
+        conn: ConnId,
+        message: &Message,
+    ) -> bool {
+        if !matches!(message, Message::StateUpdate(_)) || self.traffic.started == 0 {
+            return false;
+        }
+        match liar.filled.get_mut(&edge) {
+            Some(0) => {
+                let until = self.chain.height() + FULL_BLOCKS;
+                liar.held.insert(edge, (Held::Signatures, until));
+                liar.filled.remove(&edge);
+            }
+            Some(left) => *left -= 1,
+            None => {}
+        }
+        let is_mover = liar.lies.contains(&Lie::MovedHtlcs)
+            && !self.oracles.is_hostile(self.topology.edges[edge].other(node));
+        if is_mover && self.rng.chance(KEEP_SIGNATURES_PER_MILLE) {
+            liar.unsigned.insert(conn);
+        }
+        liar.unsigned.contains(&conn)
+    }
+
+    /// A client offers its host as many HTLCs as fit, and will not sign what becomes of them.
+    fn fill_state(&mut self, node: usize) {
+        let hosts: Vec<usize> = (0..self.edges.len())
+            .filter(|edge| self.topology.edges[*edge].client == node)
+            .collect();
+        let (Some(edge), Some(liar)) = (self.rng.pick(&hosts), self.liars.get_mut(&node)) else {
+            return;
+        };
+        liar.filled.insert(edge, 1);
+        for _ in 0..FILLING {
+            self.keysend(node, self.topology.edges[edge].host);
+        }
     }
 
     fn hold_back(&mut self, liar: &mut Liar, edge: usize) {
@@ -273,6 +351,9 @@ impl World {
         let may_restore = self.liars[&node].lies.contains(&Lie::RestoredDisk);
         if may_restore && self.rng.chance(500) {
             return self.restore_disk(node);
+        }
+        if self.liars[&node].lies.contains(&Lie::InvokeFlood) && self.rng.chance(500) {
+            return self.fill_state(node);
         }
         let conns = self.links.of_node(node);
         if let Some(conn) = self.rng.pick(&conns) {

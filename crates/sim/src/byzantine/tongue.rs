@@ -1,6 +1,6 @@
 //! What a liar says in place of, or in addition to, what its engine says.
 
-use bitcoin::secp256k1::SecretKey;
+use bitcoin::secp256k1::{PublicKey, SECP256K1, SecretKey};
 use steward_channel::Channel;
 use steward_engine::Keys;
 use steward_wire::{
@@ -26,6 +26,12 @@ pub(super) enum Occasion<'a> {
 }
 
 impl Occasion<'_> {
+    /// True if the other side is about to compare states.
+    pub(super) fn is_comparison(&self) -> bool {
+        let (Self::Says(message, _) | Self::Hears(message)) = self;
+        is_comparison(message)
+    }
+
     /// True for messages that engines seldom send.
     pub(super) fn is_rare(&self) -> bool {
         let (Self::Says(message, _) | Self::Hears(message)) = self;
@@ -67,6 +73,9 @@ impl Tongue<'_> {
     pub(super) fn tell(&mut self, lie: Lie, occasion: &Occasion<'_>) -> Option<Vec<Frame>> {
         match occasion {
             Occasion::Says(message, frame) => self.instead_of(lie, message, frame),
+            Occasion::Hears(_) if matches!(lie, Lie::InvokeFlood | Lie::BrandingFlood) => {
+                self.by_the_hundred(lie)
+            }
             Occasion::Hears(message) => {
                 let told = self.answer(lie, message)?;
                 Some(told.iter().map(|message| self.frame(message)).collect())
@@ -81,10 +90,16 @@ impl Tongue<'_> {
             Lie::Mangled => return Some(vec![self.mangled(frame)]),
             Lie::FramingFlip => return self.in_other_framing(message).map(|flipped| vec![flipped]),
             Lie::Flood => return Some(self.flood(frame)),
-            Lie::GarbageSignature => self.with_garbage_signature(message),
-            Lie::OldState | Lie::ForgedState | Lie::InventedState | Lie::StrangersState => {
-                self.other_state(lie, message)
+            Lie::InvokeFlood | Lie::BrandingFlood => {
+                let asked = self.by_the_hundred(lie)?;
+                return Some([vec![frame.clone()], asked].concat());
             }
+            Lie::GarbageSignature => self.with_garbage_signature(message),
+            Lie::OldState
+            | Lie::MovedHtlcs
+            | Lie::ForgedState
+            | Lie::InventedState
+            | Lie::StrangersState => self.other_state(lie, message),
             Lie::EqualCounters | Lie::WrongCounters | Lie::WrongBlockDay => {
                 self.other_update(lie, message)
             }
@@ -118,6 +133,11 @@ impl Tongue<'_> {
                 Some(vec![self.fulfil(add.id, preimage)])
             }
             (Lie::Refusal, Message::InvokeHostedChannel(_)) => Some(vec![self.error()]),
+            // Wherever the other side compares, or is about to.
+            (Lie::OldState | Lie::MovedHtlcs, _) if is_comparison(message) => {
+                let shown = Message::LastCrossSignedState(self.exported()?);
+                self.other_state(lie, &shown)
+            }
             // Whatever it is, suspended or not.
             (Lie::GreedyOverride | Lie::ClientOverride | Lie::OddInvoke, _) => {
                 self.out_of_place(lie)
@@ -244,8 +264,29 @@ impl Tongue<'_> {
         key_of(self.keys, &self.plan, self.is_client)
     }
 
+    pub(super) fn public_key(&self) -> PublicKey {
+        PublicKey::from_secret_key(SECP256K1, &self.key())
+    }
+
+    /// The same with both signatures.
+    fn exported(&self) -> Option<LastCrossSignedState> {
+        self.channel?.export(&self.key())
+    }
+
     /// The last state both signed, as on the liar's disk.
     pub(super) fn state(&self) -> Option<LastCrossSignedState> {
         self.channel?.state().cloned()
     }
+}
+
+/// Messages at which states are, or will be, compared, replaced or grown.
+fn is_comparison(message: &Message) -> bool {
+    matches!(
+        message,
+        Message::LastCrossSignedState(_)
+            | Message::InvokeHostedChannel(_)
+            | Message::StateOverride(_)
+            | Message::ResizeChannel(_)
+            | Message::Error(_)
+    )
 }

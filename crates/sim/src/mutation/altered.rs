@@ -47,6 +47,17 @@ pub enum Altered {
     PaidForgotten,
     /// Invoices are cut short.
     CutInvoices,
+    /// A paid invoice is pending again with a later batch.
+    UnpaidInvoice,
+    /// A paid invoice says that less came in.
+    LessReceived,
+    /// The first state of a channel gives one millisatoshi to the other side, and both sign that.
+    OpeningBalance,
+    /// The first state of a channel says that one HTLC is allowed.
+    LowTerms,
+    /// What comes in stands where that goes out, and what goes out where that comes in, and both
+    /// sides sign that.
+    TurnedHtlcs,
 }
 
 impl Altered {
@@ -64,6 +75,9 @@ impl Altered {
                 _ => None,
             })
             .collect();
+        if self == Self::UnpaidInvoice {
+            writes.merge(unpaid(disk));
+        }
         rewrite(writes, |_, write| {
             Some(match write {
                 Write::Channel(row) if self == Self::ForgetsChannel && is_open(disk, &row) => {
@@ -79,6 +93,10 @@ impl Altered {
                 Write::Payment(row) => Write::Payment(self.payment(row)),
                 Write::Invoice(mut row) if self == Self::CutInvoices => {
                     row.bolt11.truncate(row.bolt11.len() / 2);
+                    Write::Invoice(row)
+                }
+                Write::Invoice(mut row) if self == Self::LessReceived && row.received_msat > 0 => {
+                    row.received_msat -= 1;
                     Write::Invoice(row)
                 }
                 Write::Part(row)
@@ -122,6 +140,13 @@ impl Altered {
                 record.edit_state(|state| state.local_sig_of_remote.0[40] ^= 1);
             }
             Self::Balance if is_new => forge(&move_one_msat)?,
+            Self::OpeningBalance if was.is_none() => forge(&take_one_msat)?,
+            Self::LowTerms if was.is_none() => {
+                record.edit_state(|state| state.init_hosted_channel.max_accepted_htlcs = 1);
+            }
+            Self::TurnedHtlcs if is_new => forge(&|state| {
+                std::mem::swap(&mut state.incoming_htlcs, &mut state.outgoing_htlcs);
+            })?,
             Self::SameCounters if was == Some(state) => forge(&move_one_msat)?,
             Self::LowerCounters if is_new => {
                 let lower = was?.local_updates.checked_sub(1)?;
@@ -171,6 +196,29 @@ fn counters(state: &LastCrossSignedState) -> (u32, u32) {
 /// An HTLC of the peer's is there and not signed yet; none of ours is out.
 fn is_taking(channel: &Channel) -> bool {
     channel.unsigned_updates().1 > 0 && channel.outgoing_htlcs().next().is_none()
+}
+
+/// Either side's, as there may be nothing on the other.
+fn take_one_msat(state: &mut LastCrossSignedState) {
+    if state.remote_balance_msat > 0 {
+        return move_one_msat(state);
+    }
+    state.remote_balance_msat += 1;
+    state.local_balance_msat -= 1;
+}
+
+/// Some paid invoice of the disk, as if nobody had paid it.
+fn unpaid(disk: &Disk) -> WriteBatch {
+    let mut batch = WriteBatch::default();
+    let paid = disk.rows().find_map(|(key, write)| match write {
+        Write::Invoice(row) if row.status == PaymentStatus::Complete => Some((key, row.clone())),
+        _ => None,
+    });
+    if let Some((key, mut row)) = paid {
+        row.status = PaymentStatus::Pending;
+        batch.put(key.clone(), Write::Invoice(row));
+    }
+    batch
 }
 
 fn move_one_msat(state: &mut LastCrossSignedState) {

@@ -22,8 +22,10 @@ pub enum End {
     OneSide,
     /// Both sides hold an HTLC.
     StuckHtlc,
-    /// Both sides hold less than there is.
+    /// The host holds less than there is, and both say so.
     LessMoney,
+    /// The host holds more than there is, and both say so.
+    MoreMoney,
     /// On both sides, the host's signature has one bit turned.
     HostSignature,
     /// HTLCs that were given up at their expiry, and failed back, are fulfilled after all.
@@ -74,6 +76,7 @@ impl End {
         match self {
             Self::OneSide => state.local_balance_msat += 1,
             Self::LessMoney => state.remote_balance_msat -= 1,
+            Self::MoreMoney => state.remote_balance_msat += 1,
             Self::StuckHtlc => {
                 state.remote_balance_msat -= 1;
                 state.incoming_htlcs.push(stuck_htlc());

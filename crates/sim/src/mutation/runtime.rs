@@ -38,6 +38,8 @@ pub enum Runtime {
     NoFee,
     /// It forwards with too little time.
     ShortDelta,
+    /// It hands in every part of a route twice.
+    DoubledRoute,
     /// Operators leave suspended channels alone if nothing is in flight.
     IdleOperators,
     /// When all is over, it asks only for invoices that nobody can pay.
@@ -59,12 +61,15 @@ impl Runtime {
 
     pub(super) fn spoil_input(self, input: &mut Input, disk: &Disk, is_over: bool) {
         match input {
-            Input::Chain { height, stale, .. } => match self {
+            Input::Chain { height, stale } => match self {
                 Self::NeverStale => *stale = false,
                 Self::HeightGoesBack if *height % 2 == 1 => *height -= BACK_BLOCKS,
                 Self::HeightRunsAhead => *height = lie(disk, *height),
                 _ => {}
             },
+            Input::Route { result: Ok(parts), .. } if self == Self::DoubledRoute => {
+                parts.extend(parts.clone());
+            }
             Input::Searched { preimages, .. } if self == Self::FindsNothing => preimages.clear(),
             Input::Command { command: Command::CreateInvoice { amount_msat, .. }, .. }
                 if is_over && self == Self::OverpricedInTheEnd =>

@@ -104,7 +104,7 @@ fn is_or_follows(state: &LastCrossSignedState, shown: &LastCrossSignedState) -> 
     let counters = |state: &LastCrossSignedState| (state.local_updates, state.remote_updates);
     let capacity_msat =
         |state: &LastCrossSignedState| state.init_hosted_channel.channel_capacity_msat;
-    state.sighash() == shown.sighash()
+    super::contents::same(state, shown)
         || counters(state) > counters(shown)
         || (counters(state) == counters(shown)
             && (capacity_msat(state), state.block_day) > (capacity_msat(shown), shown.block_day))

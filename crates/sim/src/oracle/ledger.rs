@@ -76,7 +76,13 @@ impl Oracles {
     }
 
     /// The peer, or the chain, showed the preimage.
-    fn was_paid(&self, node: usize, peer: NodeId, before: &Channel, add: &UpdateAddHtlc) -> bool {
+    pub(super) fn was_paid(
+        &self,
+        node: usize,
+        peer: NodeId,
+        before: &Channel,
+        add: &UpdateAddHtlc,
+    ) -> bool {
         if is_given_up(before, add.id) {
             return false; // A preimage that comes later claims nothing.
         }

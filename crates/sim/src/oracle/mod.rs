@@ -8,7 +8,7 @@ use steward_channel::Channel;
 use steward_engine::ConnId;
 use steward_engine::io::Action;
 use steward_engine::row::{HtlcKey, Origin};
-use steward_wire::{Framing, Message, NodeId, Preimage, framing};
+use steward_wire::{Framing, LastCrossSignedState, Message, NodeId, Preimage, framing};
 
 use crate::chain::Chain;
 use crate::disk::Disk;
@@ -16,10 +16,14 @@ use crate::link::Frame;
 use crate::node::Batch;
 use crate::topology::Topology;
 
+mod accounts;
+mod contents;
 mod durable;
 mod forwards;
 mod hostile;
+mod htlcs;
 mod ledger;
+mod payments;
 pub(crate) mod rest;
 mod states;
 
@@ -122,8 +126,14 @@ pub(crate) struct Books {
     pub(crate) ended_out: BTreeMap<HtlcKey, bool>,
     /// Incoming HTLCs that ended: true if they were credited.
     pub(crate) ended_in: BTreeMap<HtlcKey, bool>,
-    /// The state from which each channel went on after its last suspension, by its hash.
-    overrides: BTreeMap<NodeId, Option<[u8; 32]>>,
+    /// The state from which each channel went on after its last suspension, signatures aside.
+    overrides: BTreeMap<NodeId, Option<LastCrossSignedState>>,
+    /// Every HTLC, by direction.
+    pub(crate) htlcs: htlcs::Htlcs,
+    /// What each channel opened with.
+    openings: BTreeMap<NodeId, accounts::Opening>,
+    /// Payments and invoices.
+    bills: payments::Bills,
     /// Which start of the node may write.
     life: u64,
     /// As it stored it last.
@@ -217,7 +227,14 @@ impl Oracles {
             let message = framing::decode(&mut shown_by_peer, *message_type, payload);
             let Ok(Some(message)) = message else { continue };
             self.htlc_steps += u64::from(is_htlc_update(&message));
-            let Message::UpdateFulfillHtlc(fulfil) = message else { continue };
+            let fulfil = match message {
+                Message::UpdateAddHtlc(add) => {
+                    self.books[node].htlcs.hear(peer, add);
+                    continue;
+                }
+                Message::UpdateFulfillHtlc(fulfil) => fulfil,
+                _ => continue,
+            };
             let key = HtlcKey { peer, id: fulfil.id };
             // Of several, the right one counts, and only while the HTLC is out.
             let hash = forwards::outgoing(disk, &key).map(|add| add.payment_hash);
@@ -248,6 +265,7 @@ impl Oracles {
         self.one_writer(node, batch)?;
         self.books[node].learn_heard(disk);
         self.height_is_true(node, batch, chain)?;
+        self.offers_written(node, batch, disk);
         for (peer, before) in changed {
             let Some(now) = disk.channel(peer) else {
                 hostile::may_forget(node, before.as_ref())?;
@@ -262,7 +280,9 @@ impl Oracles {
         }
         self.origins_written(node, batch, disk, topology)?;
         self.settlements_decided(node, batch, changed, disk, chain)?;
-        self.parts_follow_htlcs(node, batch, disk, chain)
+        self.parts_follow_htlcs(node, batch, disk, chain)?;
+        self.payers_pay_no_more(node, batch, disk)?;
+        self.invoices_are_true(node, batch, disk)
     }
 
     /// An action may be carried out from now on.

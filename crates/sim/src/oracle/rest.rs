@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use steward_channel::Channel;
 use steward_engine::row::{Origin, PaymentStatus, RowKey, Write};
 
-use super::{Rule, Violation, hostile};
+use super::{Rule, Violation, accounts, contents, hostile};
 use crate::world::World;
 
 /// All oracles for a network at rest.
@@ -20,6 +20,7 @@ pub(crate) fn check(world: &World) -> Result<(), Violation> {
             nothing_left(world, node)?;
             hostile::claims_are_provable(world, node)?;
             hostile::evidence_is_bounded(world, node)?;
+            accounts::nobody_lost(world, node)?;
         }
     }
     for edge in 0..world.topology.edges.len() {
@@ -137,8 +138,8 @@ fn sides_agree(world: &World, edge: usize) -> Result<(), Violation> {
     let ours = world.durable(edge, plan.client).and_then(Channel::state);
     let theirs = world.durable(edge, plan.host).and_then(Channel::state);
     let (Some(ours), Some(theirs)) = (ours, theirs) else { return broken("it is not open") };
-    if ours.sighash() != theirs.reverse_sighash() {
-        return broken("the sides hold different states");
+    if let Some(field) = contents::difference_of_sides(ours, theirs) {
+        return broken(&format!("the sides hold different states: {field}"));
     }
     if !ours.incoming_htlcs.is_empty() || !ours.outgoing_htlcs.is_empty() {
         return broken("it still has HTLCs");

@@ -4,7 +4,7 @@ use steward_channel::{Channel, Role};
 use steward_engine::row::{RowKey, Write};
 use steward_wire::{LastCrossSignedState, NodeId, Snapshot};
 
-use super::{Oracles, Rule, Violation};
+use super::{Oracles, Rule, Violation, contents};
 use crate::chain::Chain;
 use crate::node::Batch;
 use crate::topology::Topology;
@@ -37,13 +37,17 @@ impl Oracles {
             return Err(Violation::new(Rule::Balanced, node, text));
         }
         let is_new = was.is_none_or(|was| {
-            was.remote_sig_of_local != state.remote_sig_of_local || was.sighash() != state.sighash()
+            was.remote_sig_of_local != state.remote_sig_of_local || !contents::same(was, state)
         });
         if is_new {
+            self.htlcs_belong(node, peer, state)?;
             self.is_signed(node, &peer, now, state)?;
         }
         match was {
-            None => self.first_state(node, now, state),
+            None => {
+                self.first_state(node, now, state)?;
+                self.account_opens(node, peer, now, state)
+            }
             Some(was) => self.grows(node, was, state),
         }
     }
@@ -59,15 +63,15 @@ impl Oracles {
         is_peer_hostile: bool,
     ) -> Result<(), Violation> {
         let Some(suspension) = before.suspension() else { return Ok(()) };
-        let sighash = |channel: &Channel| channel.state().map(LastCrossSignedState::sighash);
-        if sighash(before) != sighash(now) {
+        let says = |channel: &Channel| channel.state().map(contents::of);
+        if says(before) != says(now) {
             // The next error may have come in the same batch.
-            self.books[node].overrides.insert(peer, sighash(now));
+            self.books[node].overrides.insert(peer, says(now));
             return Ok(());
         }
         // A liar on an old disk may even propose the state that is in force.
         let is_agreed =
-            is_peer_hostile || self.books[node].overrides.get(&peer) == Some(&sighash(now));
+            is_peer_hostile || self.books[node].overrides.get(&peer) == Some(&says(now));
         if now.suspension().is_some() || (is_agreed && !suspension.by_us) {
             return Ok(());
         }
@@ -148,7 +152,7 @@ impl Oracles {
             return Err(Violation::new(Rule::StatesOnlyGrow, node, text));
         }
         let is_resize = was.init_hosted_channel != state.init_hosted_channel;
-        if a == b && c == d && !is_resize && !same_but_day(was, state) {
+        if a == b && c == d && !is_resize && !contents::same_but_day(was, state) {
             let text = format!("two states with the same counters {a}/{c}");
             return Err(Violation::new(Rule::StatesOnlyGrow, node, text));
         }
@@ -191,9 +195,4 @@ fn frozen(node: usize, before: &Channel, now: &Channel) -> Result<(), Violation>
         return Ok(());
     };
     Err(Violation::new(Rule::SuspendedIsFrozen, node, text))
-}
-
-fn same_but_day(a: &LastCrossSignedState, b: &LastCrossSignedState) -> bool {
-    let b = LastCrossSignedState { block_day: a.block_day, ..b.clone() };
-    a.sighash() == b.sighash()
 }

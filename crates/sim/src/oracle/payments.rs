@@ -1,0 +1,142 @@
+//! What a payer pays at most, what a payee was really paid, and that a paid invoice stays paid.
+
+use std::collections::BTreeMap;
+
+use steward_channel::IncomingSettlement;
+use steward_engine::row::{HtlcKey, InvoiceRow, Origin, PaymentStatus, RowKey, Settlement, Write};
+use steward_wire::PaymentHash;
+
+use super::{Oracles, Rule, Violation};
+use crate::disk::Disk;
+use crate::node::Batch;
+
+/// False until the engine looks at each part again when it claims a set (H4 in
+/// docs/conformance.md).
+const CLAIMS_ARE_LOOKED_AT_AGAIN: bool = false;
+
+/// What one node was asked to pay, and was paid.
+#[derive(Debug, Default)]
+pub(crate) struct Bills {
+    /// Most that each payment may cost: its amount and the most fee.
+    most_msat: BTreeMap<PaymentHash, u64>,
+    /// What each invoice asks for, as it was first stored.
+    asked_msat: BTreeMap<PaymentHash, Option<u64>>,
+    /// Invoices that were paid once.
+    paid: BTreeMap<PaymentHash, InvoiceRow>,
+}
+
+impl Oracles {
+    /// Somebody wants this node to pay. Of several commands for one hash the most generous counts.
+    pub(crate) fn asked_to_pay(
+        &mut self,
+        node: usize,
+        hash: PaymentHash,
+        amount_msat: u64,
+        max_fee_msat: u64,
+    ) {
+        let most_msat = self.books[node].bills.most_msat.entry(hash).or_default();
+        *most_msat = (*most_msat).max(amount_msat.saturating_add(max_fee_msat));
+    }
+
+    /// All that is out for a payment, and all that was paid for it, is what its payer allowed:
+    /// over all attempts, at any time.
+    pub(super) fn payers_pay_no_more(
+        &self,
+        node: usize,
+        batch: &Batch,
+        disk: &Disk,
+    ) -> Result<(), Violation> {
+        for (key, write) in batch.writes.iter() {
+            let (RowKey::Origin(_), Write::Origin(Origin::Payment { payment_hash, .. })) =
+                (key, write)
+            else {
+                continue;
+            };
+            let books = &self.books[node];
+            let Some(most_msat) = books.bills.most_msat.get(payment_hash) else { continue };
+            let spent_msat = self.spent_msat(node, payment_hash, disk);
+            if spent_msat > u128::from(*most_msat) {
+                let text = format!(
+                    "{spent_msat} msat are out or paid for {payment_hash}, {most_msat} msat are \
+                     allowed"
+                );
+                return Err(Violation::new(Rule::PaymentsEnd, node, text));
+            }
+        }
+        Ok(())
+    }
+
+    fn spent_msat(&self, node: usize, hash: &PaymentHash, disk: &Disk) -> u128 {
+        let books = &self.books[node];
+        let own = books.origins.iter().filter(|(_, origin)| {
+            matches!(origin, Origin::Payment { payment_hash, .. } if payment_hash == hash)
+        });
+        let spent = own.filter(|(out, _)| {
+            let is_out = super::forwards::outgoing(disk, out).is_some();
+            is_out || books.ended_out.get(out) == Some(&true)
+        });
+        let amounts = spent.filter_map(|(out, _)| books.htlcs.offered.get(out));
+        amounts.map(|add| u128::from(add.amount_msat)).sum()
+    }
+
+    /// Invoices as this batch leaves them.
+    pub(super) fn invoices_are_true(
+        &mut self,
+        node: usize,
+        batch: &Batch,
+        disk: &Disk,
+    ) -> Result<(), Violation> {
+        for (key, write) in batch.writes.iter() {
+            let RowKey::Invoice(hash) = key else { continue };
+            let bills = &mut self.books[node].bills;
+            if let Some(paid) = bills.paid.get(hash) {
+                if *write == Write::Invoice(paid.clone()) {
+                    continue;
+                }
+                let text = format!("the paid invoice {hash} was changed");
+                return Err(Violation::new(Rule::PaymentsEnd, node, text));
+            }
+            let Write::Invoice(row) = write else { continue };
+            let asked_msat = *bills.asked_msat.entry(*hash).or_insert(row.amount_msat);
+            if row.status == PaymentStatus::Complete {
+                bills.paid.insert(*hash, row.clone());
+                claimed_set_is_paid(node, row, asked_msat, claimed_msat(disk, hash))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What is claimed is what the books say, and no less than what was asked.
+fn claimed_set_is_paid(
+    node: usize,
+    row: &InvoiceRow,
+    asked_msat: Option<u64>,
+    claimed_msat: u128,
+) -> Result<(), Violation> {
+    let received_msat = u128::from(row.received_msat);
+    let asked_msat = u128::from(asked_msat.unwrap_or(1));
+    let is_sold_cheap = claimed_msat < received_msat && CLAIMS_ARE_LOOKED_AT_AGAIN;
+    if !is_sold_cheap && received_msat >= asked_msat && claimed_msat <= received_msat {
+        return Ok(());
+    }
+    let text = format!(
+        "it sold a preimage for {claimed_msat} msat, its invoice says {received_msat} of \
+         {asked_msat} msat"
+    );
+    Err(Violation::new(Rule::MoneyIsConserved, node, text))
+}
+
+/// The sum of the peers' HTLCs of this hash that are claimed and still in a signed state.
+fn claimed_msat(disk: &Disk, hash: &PaymentHash) -> u128 {
+    let mut sum_msat = 0;
+    for (peer, channel) in disk.channels() {
+        for htlc in channel.incoming_htlcs().filter(|htlc| htlc.htlc.payment_hash == *hash) {
+            let waiting = disk.row(&RowKey::Outbox(HtlcKey { peer: *peer, id: htlc.htlc.id }));
+            let is_claimed = matches!(htlc.settlement, Some(IncomingSettlement::Fulfil(_)))
+                || matches!(waiting, Some(Write::Outbox(Settlement::Fulfil(_))));
+            sum_msat += if is_claimed { u128::from(htlc.htlc.amount_msat) } else { 0 };
+        }
+    }
+    sum_msat
+}
