@@ -3,13 +3,16 @@ CARGO ?= cargo
 SIM := $(or $(CARGO_TARGET_DIR),target)/sim/steward-sim
 export CARGO_TERM_COLOR ?= auto
 
-.PHONY: help build demo playground test check bench sim mutants fuzz vectors doc clean
+.PHONY: help build install demo playground test check bench sim mutants fuzz vectors doc clean
 
 help:
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
 build: tools ## the release binary, target/release/steward
 	$(CARGO) build --release --locked -p steward
+
+install: tools ## builds and installs the program: ~/.cargo/bin/steward
+	$(CARGO) install --locked --path crates/steward
 
 demo: build ## a host and two clients pay each other, the host is killed in mid-payment
 	./target/release/steward demo

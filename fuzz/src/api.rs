@@ -144,7 +144,7 @@ pub(crate) fn request(data: &[u8]) {
         }
         let head = format!(
             "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
-             Authorization: Bearer {}\r\nContent-Length: {}\r\n\r\n",
+             Content-Type: application/json\r\nAuthorization: Bearer {}\r\nContent-Length: {}\r\n\r\n",
             server.token,
             body.len()
         );

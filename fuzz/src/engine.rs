@@ -104,8 +104,10 @@ impl Attack {
             206..=212 => self.net.tick(u64::from(input.u16())),
             213..=216 => {
                 let stale = input.flag();
+                let node = input.below(3);
+                let asked_ms = (!stale).then(|| self.net.time(node).now_ms);
                 let height = self.net.height;
-                self.net.input(input.below(3), Input::Chain { height, stale });
+                self.net.input(node, Input::Chain { height, stale, asked_ms });
             }
             217..=228 => self.ask(input),
             229..=236 => self.decide(input),

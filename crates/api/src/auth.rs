@@ -7,7 +7,7 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use axum::extract::{Request, State};
-use axum::http::{StatusCode, header};
+use axum::http::header;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use hex::DisplayHex;
@@ -160,11 +160,6 @@ pub(crate) async fn require_token(
         Some(_) => "the token is wrong",
         None => "the request has no token",
     };
-    let error = ApiError::new(
-        StatusCode::UNAUTHORIZED,
-        "unauthorized",
-        message,
-        format!("send `Authorization: Bearer` and what is in {TOKEN_FILE} of the data directory"),
-    );
+    let error = ApiError::of("unauthorized", message);
     ([(header::WWW_AUTHENTICATE, "Bearer")], error).into_response()
 }

@@ -1,4 +1,4 @@
-//! Errors as JSON, and which status code says whose fault they are.
+//! Errors as JSON, with the status code that [`crate::codes`] names.
 
 use axum::Json;
 use axum::http::StatusCode;
@@ -8,14 +8,18 @@ use steward_engine::error::Blame;
 use steward_store::StoreError;
 use utoipa::ToSchema;
 
+use crate::codes;
+
 /// What every answer that is no success says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = Error)]
 pub struct ErrorBody {
-    /// Stable, snake_case: for programs.
+    /// Stable, snake_case: for programs. docs/errors.md lists them.
     pub code: String,
     /// One sentence: for people.
     pub message: String,
-    /// What to do about it; may be empty.
+    /// What to do about it.
+    #[schema(min_length = 1)]
     pub hint: String,
 }
 
@@ -28,55 +32,47 @@ pub struct ApiError {
     pub body: ErrorBody,
 }
 
-/// Errors that say that the very thing asked for does not exist.
-const NOT_FOUND_CODES: [&str; 4] =
-    ["unknown_channel", "unknown_payment", "unknown_invoice", "unknown_path"];
-
 impl ApiError {
-    /// An error of the API's own.
-    pub fn new(
-        status: StatusCode,
-        code: &str,
-        message: impl Into<String>,
-        hint: impl Into<String>,
-    ) -> Self {
-        let body = ErrorBody { code: code.to_owned(), message: message.into(), hint: hint.into() };
-        Self { status, body }
+    /// An error of this code: its status and, if `hint` is empty, its hint are those of
+    /// [`codes::CODES`]. A code that is not listed there is a bug and answered as one.
+    pub fn new(code: &str, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::with(code, StatusCode::INTERNAL_SERVER_ERROR, message.into(), hint.into())
     }
 
-    /// The caller gave something that cannot be used.
-    pub fn bad_request(code: &str, message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, code, message, hint)
+    /// An error of this code, with the hint of [`codes::CODES`].
+    pub fn of(code: &str, message: impl Into<String>) -> Self {
+        Self::new(code, message, "")
     }
 
-    /// What was asked for does not exist.
-    pub fn not_found(code: &str, message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self::new(StatusCode::NOT_FOUND, code, message, hint)
-    }
-
-    /// Not now; try later.
-    pub fn unavailable(code: &str, message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, code, message, hint)
+    fn with(code: &str, unlisted: StatusCode, message: String, hint: String) -> Self {
+        let listed = codes::find(code);
+        let status = listed.and_then(|listed| StatusCode::from_u16(listed.status).ok());
+        let hint = match listed {
+            Some(listed) if hint.is_empty() => listed.hint.to_owned(),
+            None if hint.is_empty() => "see the log".to_owned(),
+            _ => hint,
+        };
+        let body = ErrorBody { code: code.to_owned(), message, hint };
+        Self { status: status.unwrap_or(unlisted), body }
     }
 }
 
 impl From<steward_engine::Error> for ApiError {
     fn from(error: steward_engine::Error) -> Self {
-        let status = match error.blame {
-            _ if NOT_FOUND_CODES.contains(&error.code) => StatusCode::NOT_FOUND,
-            Blame::BadRequest => StatusCode::BAD_REQUEST,
+        let unlisted = match error.blame {
+            Blame::BadRequest => StatusCode::UNPROCESSABLE_ENTITY,
             Blame::PeerMisbehaved | Blame::PeerIncompatible => StatusCode::BAD_GATEWAY,
             Blame::Refused => StatusCode::CONFLICT,
             Blame::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Blame::OurFault => StatusCode::INTERNAL_SERVER_ERROR,
         };
-        Self::new(status, error.code, error.message, error.hint)
+        Self::with(error.code, unlisted, error.message, error.hint)
     }
 }
 
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, error.code(), error.to_string(), error.hint())
+        Self::new(error.code(), error.to_string(), error.hint())
     }
 }
 

@@ -1,20 +1,19 @@
-//! Bodies, queries and ids as handlers want them; what cannot be used is refused in our own words.
+//! Bodies, queries and ids as handlers want them. What the document does not describe was refused
+//! before (`strict`).
 
 use std::time::Duration;
 
 use axum::body::Bytes;
-use axum::extract::rejection::{BytesRejection, FailedToBufferBody};
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
-use axum::http::StatusCode;
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 use steward_store::{Cursor, PageRequest};
 use steward_wire::{NodeId, PaymentHash};
 
 use crate::error::ApiError;
-use crate::limits::{DEFAULT_PAGE_ROWS, MAX_BODY_BYTES, MAX_PAGE_ROWS, MAX_WAIT_MS};
+use crate::limits::{DEFAULT_PAGE_ROWS, MAX_PAGE_ROWS, MAX_WAIT_MS};
 
-/// A JSON body, whatever its content type says.
+/// A JSON body.
 pub(crate) struct Body<T>(pub(crate) T);
 
 /// A query.
@@ -30,14 +29,9 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        let bytes = Bytes::from_request(request, state).await.map_err(unreadable_body)?;
-        serde_json::from_slice(&bytes).map(Self).map_err(|error| {
-            let (code, what) = match error.classify() {
-                serde_json::error::Category::Data => ("bad_field", "the body does not fit"),
-                _ => ("bad_json", "the body is not JSON"),
-            };
-            ApiError::bad_request(code, format!("{what}: {error}"), SEE_OPENAPI)
-        })
+        let unfit = || ApiError::of("bad_field", "the body is not what this request takes");
+        let bytes = Bytes::from_request(request, state).await.map_err(|_| unfit())?;
+        serde_json::from_slice(&bytes).map(Self).map_err(|_| unfit())
     }
 }
 
@@ -45,10 +39,10 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        axum::extract::Query::from_request_parts(parts, state)
-            .await
+        let query = axum::extract::Query::from_request_parts(parts, state).await;
+        query
             .map(|axum::extract::Query(query)| Self(query))
-            .map_err(|error| ApiError::bad_request("bad_query", error.body_text(), SEE_OPENAPI))
+            .map_err(|_| ApiError::of("bad_query", "the query is not what this request takes"))
     }
 }
 
@@ -66,34 +60,30 @@ impl<S: Send + Sync> FromRequestParts<S> for PathPaymentHash {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let text = path_segment(parts, state).await?;
         text.parse().map(Self).map_err(|_| {
-            ApiError::bad_request(
-                "bad_payment_hash",
-                "a payment hash has 64 hexadecimal digits",
-                "`steward payments` and `steward invoice list` show them",
-            )
+            ApiError::of("bad_payment_hash", "a payment hash has 64 hexadecimal digits")
         })
     }
 }
 
-const SEE_OPENAPI: &str = "/openapi.json describes every request";
-
 /// A node id.
 pub(crate) fn node_id(text: &str) -> Result<NodeId, ApiError> {
-    let id: Option<NodeId> = text.parse().ok();
-    id.filter(|id| id.public_key().is_some()).ok_or_else(|| {
-        ApiError::bad_request(
-            "bad_node_id",
-            "a node id is a public key of 66 hexadecimal digits that begins with 02 or 03",
-            "`steward status` on the other node shows it",
-        )
-    })
+    let id: NodeId =
+        text.parse().ok().filter(|_| text.starts_with("02") || text.starts_with("03")).ok_or_else(
+            || {
+                let text = "a node id has 66 hexadecimal digits and begins with 02 or 03";
+                ApiError::of("bad_node_id", text)
+            },
+        )?;
+    if id.public_key().is_none() {
+        let text = "these digits have the form of a node id, but are no public key";
+        return Err(ApiError::of("not_a_public_key", text));
+    }
+    Ok(id)
 }
 
 /// A node and where it listens, `node_id@host:port`.
 pub(crate) fn node_address(text: &str) -> Result<(NodeId, String), ApiError> {
-    let malformed = |message: String| {
-        ApiError::bad_request("bad_node_address", message, "write node_id@host:port")
-    };
+    let malformed = |message: String| ApiError::of("bad_node_address", message);
     let (id, address) = text
         .split_once('@')
         .ok_or_else(|| malformed("the address of the node is missing".to_owned()))?;
@@ -106,11 +96,8 @@ pub(crate) fn node_address(text: &str) -> Result<(NodeId, String), ApiError> {
 pub(crate) fn page(limit: Option<usize>, before: Option<u64>) -> Result<PageRequest, ApiError> {
     let limit = limit.unwrap_or(DEFAULT_PAGE_ROWS);
     if !(1..=MAX_PAGE_ROWS).contains(&limit) {
-        return Err(ApiError::bad_request(
-            "bad_limit",
-            format!("a page has 1 to {MAX_PAGE_ROWS} rows, not {limit}"),
-            "ask for the next page with `before`",
-        ));
+        let text = format!("a page has 1 to {MAX_PAGE_ROWS} rows, not {limit}");
+        return Err(ApiError::of("bad_limit", text));
     }
     Ok(PageRequest { before: before.map(Cursor), limit })
 }
@@ -119,11 +106,8 @@ pub(crate) fn page(limit: Option<usize>, before: Option<u64>) -> Result<PageRequ
 pub(crate) fn wait(wait_ms: Option<u64>, default_ms: u64) -> Result<Duration, ApiError> {
     let wait_ms = wait_ms.unwrap_or(default_ms);
     if wait_ms > MAX_WAIT_MS {
-        return Err(ApiError::bad_request(
-            "bad_wait",
-            format!("nobody may wait longer than {MAX_WAIT_MS} ms"),
-            "wait less, and ask again",
-        ));
+        let text = format!("nobody may wait longer than {MAX_WAIT_MS} ms");
+        return Err(ApiError::of("bad_wait", text));
     }
     Ok(Duration::from_millis(wait_ms))
 }
@@ -132,19 +116,5 @@ async fn path_segment<S: Send + Sync>(parts: &mut Parts, state: &S) -> Result<St
     Path::<String>::from_request_parts(parts, state)
         .await
         .map(|Path(text)| text)
-        .map_err(|error| ApiError::bad_request("bad_path", error.body_text(), SEE_OPENAPI))
-}
-
-fn unreadable_body(rejection: BytesRejection) -> ApiError {
-    match rejection {
-        BytesRejection::FailedToBufferBody(FailedToBufferBody::LengthLimitError(_)) => {
-            ApiError::new(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                "body_too_large",
-                format!("the body is longer than {MAX_BODY_BYTES} bytes"),
-                SEE_OPENAPI,
-            )
-        }
-        other => ApiError::bad_request("bad_body", other.body_text(), ""),
-    }
+        .map_err(|_| ApiError::of("bad_path", "the path is not UTF-8"))
 }

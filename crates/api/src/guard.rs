@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Request, State};
-use axum::http::StatusCode;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tokio::sync::Semaphore;
@@ -28,21 +27,11 @@ impl Guard {
 /// Runs the request if there is room, and gives it up when its time is over.
 pub(crate) async fn guard(State(guard): State<Guard>, request: Request, next: Next) -> Response {
     let Ok(_permit) = guard.room.try_acquire() else {
-        return ApiError::unavailable(
-            "too_many_requests",
-            "too many requests are being answered",
-            "try again in a moment",
-        )
-        .into_response();
+        return ApiError::of("too_many_requests", "too many requests are being answered")
+            .into_response();
     };
     tokio::time::timeout(guard.timeout, next.run(request)).await.unwrap_or_else(|_| {
         // What was asked may still happen: the caller must look, not assume.
-        ApiError::new(
-            StatusCode::GATEWAY_TIMEOUT,
-            "timeout",
-            "the node did not answer in time",
-            "what was asked may still be carried out: look before you ask again",
-        )
-        .into_response()
+        ApiError::of("timeout", "the node did not answer in time").into_response()
     })
 }

@@ -9,9 +9,12 @@
 //! - [`auth`]: the token, its file, its check
 //! - [`backend`]: what the API asks of a node
 //! - [`model`]: what is said in JSON, both ways; the command line reads it as well
-//! - [`error`]: errors and their status codes
+//! - [`codes`]: every error code, with its status and meaning
+//! - [`error`]: errors on their way to the caller
+//! - `document`, `fields`: the OpenAPI document; what a field holds, by its name
+//! - `strict`: every request held to the document
 //! - `routes`: one module per resource
-//! - `extract`: bodies, queries and ids, refused in our own words
+//! - `extract`: bodies, queries and ids as handlers want them
 //! - `guard`: time-outs and counts of requests
 //! - `listener`: a bounded number of connections
 //! - [`limits`]: every number this crate will not exceed
@@ -19,14 +22,18 @@
 
 pub mod auth;
 pub mod backend;
+pub mod codes;
+mod document;
 pub mod error;
 mod extract;
+mod fields;
 mod guard;
 pub mod limits;
 mod listener;
 pub mod model;
 mod routes;
 pub mod server;
+mod strict;
 
 pub use auth::{Token, TokenError};
 pub use backend::Backend;

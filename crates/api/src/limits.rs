@@ -26,6 +26,8 @@ pub const EVENT_PAGE_ROWS: usize = 256;
 pub const KEEP_ALIVE_MS: u64 = 15_000;
 /// An invoice lives this long if its maker does not say, in seconds.
 pub const DEFAULT_INVOICE_EXPIRY_S: u32 = 3600;
+/// Largest number of a row, a cursor or a time: columns are signed.
+pub const MAX_NUMBER: u64 = steward_wire::limits::MAX_MSAT - 1;
 /// Random bytes of the token.
 pub const TOKEN_BYTES: usize = 32;
 /// Open requests get this long to end once the node stops, in milliseconds.

@@ -5,19 +5,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::DefaultBodyLimit;
-use axum::http::StatusCode;
 use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, Semaphore, watch};
-use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
-use utoipa::openapi::{InfoBuilder, OpenApi, SecurityRequirement};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::auth::{Token, require_token};
 use crate::backend::Backend;
+use crate::document::document;
 use crate::error::ApiError;
 use crate::guard::{Guard, guard};
 use crate::limits::{
@@ -26,6 +25,7 @@ use crate::limits::{
 };
 use crate::listener::BoundedListener;
 use crate::routes;
+use crate::strict::{Rules, strict};
 
 /// What handlers share.
 #[derive(Clone)]
@@ -66,15 +66,16 @@ impl Api {
         let subscribers = Arc::new(Semaphore::new(MAX_SUBSCRIBERS));
         let stop = Arc::new(Notify::new());
         let shared = Shared { backend, subscribers, closing: receiver, stop: Arc::clone(&stop) };
-        let (router, document) = routes_and_document();
-        let document = Arc::new(document);
-        let router = router
+        // A document that cannot be written describes nothing, and nothing is checked: a bug that
+        // every test of the API would show.
+        let document = document().unwrap_or_default();
+        let router = routes(&document)
             .fallback(unknown_path)
             .method_not_allowed_fallback(wrong_method)
             .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
             .layer(from_fn_with_state(token, require_token))
             .with_state(shared)
-            .merge(Router::new().route("/openapi.json", get(move || openapi(document))))
+            .merge(Router::new().route("/openapi.json", get(move || openapi(Arc::new(document)))))
             .layer(map_response(no_store));
         Self { router, closing, stop }
     }
@@ -123,62 +124,33 @@ impl Api {
 /// # Errors
 /// If it cannot be written as JSON: a bug.
 pub fn openapi_json() -> Result<String, serde_json::Error> {
-    routes_and_document().1.to_pretty_json()
+    serde_json::to_string_pretty(&document()?)
 }
 
-fn routes_and_document() -> (Router<Shared>, OpenApi) {
+/// Every request is counted and timed, then held to the document.
+fn routes(document: &Value) -> Router<Shared> {
     let quick = Duration::from_millis(REQUEST_TIMEOUT_MS);
     let waiting = Duration::from_millis(REQUEST_TIMEOUT_MS + MAX_WAIT_MS);
     let quick = from_fn_with_state(Guard::new(MAX_QUICK_REQUESTS, quick), guard);
     let waiting = from_fn_with_state(Guard::new(MAX_WAITING_REQUESTS, waiting), guard);
-    let (router, mut document) = OpenApiRouter::new()
-        .merge(routes::quick().route_layer(quick))
-        .merge(routes::waiting().route_layer(waiting))
-        .merge(routes::streams())
-        .split_for_parts();
-    describe(&mut document);
-    (router, document)
+    let strict = from_fn_with_state(Rules::of(document), strict);
+    OpenApiRouter::new()
+        .merge(routes::quick().route_layer(strict.clone()).route_layer(quick))
+        .merge(routes::waiting().route_layer(strict.clone()).route_layer(waiting))
+        .merge(routes::streams().route_layer(strict))
+        .into()
 }
 
-fn describe(document: &mut OpenApi) {
-    document.info = InfoBuilder::new()
-        .title("steward")
-        .version(env!("CARGO_PKG_VERSION"))
-        .description(Some(
-            "Hosted channels for Lightning. Amounts are in millisatoshi (`_msat`), times in \
-             milliseconds since 1970 (`_ms`), ids in hexadecimal. Every error is \
-             `{code, message, hint}`.",
-        ))
-        .build();
-    let bearer = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
-    document
-        .components
-        .get_or_insert_default()
-        .security_schemes
-        .insert("token".to_owned(), bearer.into());
-    let no_scopes: [&str; 0] = [];
-    document.security = Some(vec![SecurityRequirement::new("token", no_scopes)]);
-}
-
-async fn openapi(document: Arc<OpenApi>) -> Response {
+async fn openapi(document: Arc<Value>) -> Response {
     Json(&*document).into_response()
 }
 
 async fn unknown_path() -> ApiError {
-    ApiError::not_found(
-        "unknown_path",
-        "there is nothing at this path",
-        "/openapi.json lists every path",
-    )
+    ApiError::of("unknown_path", "there is nothing at this path")
 }
 
 async fn wrong_method() -> ApiError {
-    ApiError::new(
-        StatusCode::METHOD_NOT_ALLOWED,
-        "wrong_method",
-        "this path is not asked in this way",
-        "/openapi.json lists the methods of every path",
-    )
+    ApiError::of("wrong_method", "this path is not asked in this way")
 }
 
 /// Balances are nobody else's business, not even a cache's.

@@ -12,6 +12,7 @@ use crate::error::ChainError;
 use crate::file::{read_small_file_if_present, refusal};
 use crate::limits::{MAX_HEIGHT, MAX_HEIGHT_FILE_BYTES};
 use crate::source::{BlockSource, ChainSource, Tip};
+use crate::tracker::Moment;
 
 /// Reads the time in seconds since 1970. Passed in so that tests own it.
 pub type UnixClock = Arc<dyn Fn() -> u64 + Send + Sync>;
@@ -19,6 +20,22 @@ pub type UnixClock = Arc<dyn Fn() -> u64 + Send + Sync>;
 /// The machine's own clock.
 pub fn system_clock() -> UnixClock {
     Arc::new(|| SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()))
+}
+
+/// Both clocks of a watcher. Passed in so that tests own them.
+#[derive(Clone)]
+pub struct Clocks {
+    /// Seconds since 1970, as the machine believes.
+    pub unix_s: UnixClock,
+    /// Milliseconds on a clock that nobody sets and that counts sleep.
+    pub now_ms: Arc<dyn Fn() -> u64 + Send + Sync>,
+}
+
+impl Clocks {
+    /// This moment.
+    pub fn now(&self) -> Moment {
+        Moment { unix_s: (self.unix_s)(), now_ms: (self.now_ms)() }
+    }
 }
 
 /// The regtest clock.

@@ -14,7 +14,9 @@
 //!
 //! ```no_run
 //! # async fn run() -> Result<(), steward_chain::ChainError> {
-//! use steward_chain::{ChainConfig, Network, SourceKind, system_clock, watch};
+//! use std::sync::Arc;
+//! use std::time::Instant;
+//! use steward_chain::{ChainConfig, Clocks, Network, SourceKind, system_clock, watch};
 //!
 //! let config = ChainConfig {
 //!     source: Some(SourceKind::Bitcoind),
@@ -23,8 +25,11 @@
 //! };
 //! let source = config.open(Network::Bitcoin)?;
 //! let settings = config.watch_settings(Network::Bitcoin, None)?;
+//! let begun = Instant::now(); // Better: a clock that counts sleep as well.
+//! let now_ms = Arc::new(move || begun.elapsed().as_millis() as u64);
+//! let clocks = Clocks { unix_s: system_clock(), now_ms };
 //! let (sender, mut updates) = tokio::sync::mpsc::channel(16);
-//! let watching = tokio::spawn(watch(source, settings, system_clock(), sender));
+//! let watching = tokio::spawn(watch(source, settings, clocks, Arc::default(), sender));
 //! while let Some(update) = updates.recv().await {
 //!     println!("height {} stale {}", update.height, update.stale);
 //! }
@@ -53,10 +58,10 @@ mod watcher;
 
 pub use bitcoin::{BlockHash, Network};
 
-pub use clock::{ClockSource, HeightHandle, UnixClock, system_clock};
+pub use clock::{ClockSource, Clocks, HeightHandle, UnixClock, system_clock};
 pub use config::{ChainConfig, Password, SourceKind};
 pub use error::ChainError;
 pub use network::{chain_hash, network_name, parse_network};
 pub use source::{BlockSource, ChainSource, Tip};
-pub use tracker::{ChainUpdate, SourceHealth, StaleRule, TipTracker};
+pub use tracker::{ChainUpdate, Moment, SourceHealth, StaleRule, TipTracker};
 pub use watcher::{Step, WatchSettings, Watcher, backoff, watch};

@@ -17,6 +17,9 @@ pub const MIN_POLL_INTERVAL_MS: u64 = 50;
 /// Longest configurable poll interval: about one block.
 pub const MAX_POLL_INTERVAL_MS: u64 = 600_000;
 
+/// Shortest wait between two polls when the node cannot wait for the next turn.
+pub const MIN_HURRIED_POLL_INTERVAL_MS: u64 = 1_000;
+
 /// First wait after a failed poll; doubles with each further failure.
 pub const MIN_BACKOFF_MS: u64 = 1_000;
 /// Longest wait after failed polls.

@@ -28,6 +28,15 @@ pub enum SourceHealth {
     Failing,
 }
 
+/// One moment, by both clocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moment {
+    /// Seconds since 1970, as the machine believes: what block headers are compared with.
+    pub unix_s: u64,
+    /// Milliseconds on a clock that nobody sets and that counts sleep: how long something lasts.
+    pub now_ms: u64,
+}
+
 /// The chain as the node should see it from now on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ChainUpdate {
@@ -43,6 +52,9 @@ pub struct ChainUpdate {
     pub reorg: bool,
     /// How the source does.
     pub health: SourceHealth,
+    /// When it was last asked for what it then answered, by [`Moment::now_ms`]; `None`: never. A
+    /// lagging answer does not count.
+    pub asked_ms: Option<u64>,
 }
 
 impl ChainUpdate {
@@ -61,23 +73,33 @@ pub struct TipTracker {
     believed: Option<Believed>,
     /// Hashes of tips believed before, to compare the source's present chain with. Bounded.
     remembered: BTreeMap<u32, BlockHash>,
-    last_answer_unix: u64,
+    /// When it last answered, or when the watch began.
+    last_answer_ms: u64,
+    /// When the question was put that it answered last.
+    asked_ms: Option<u64>,
     last_update: Option<ChainUpdate>,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Believed {
     tip: Tip,
-    first_seen_unix: u64,
+    first_seen_ms: u64,
 }
 
 impl TipTracker {
     /// A tracker that knows nothing yet, or what was believed before a restart (`resume`), so that
-    /// the height does not go back over a restart either. `now_unix` in seconds since 1970.
-    pub fn new(rule: StaleRule, resume: Option<Tip>, now_unix: u64) -> Self {
-        let believed = resume.map(|tip| Believed { tip, first_seen_unix: tip.time_unix });
+    /// the height does not go back over a restart either.
+    pub fn new(rule: StaleRule, resume: Option<Tip>, now: Moment) -> Self {
+        let believed = resume.map(|tip| Believed { tip, first_seen_ms: now.now_ms });
         let remembered = resume.and_then(|tip| Some((tip.height, tip.hash?))).into_iter().collect();
-        Self { rule, believed, remembered, last_answer_unix: now_unix, last_update: None }
+        Self {
+            rule,
+            believed,
+            remembered,
+            last_answer_ms: now.now_ms,
+            asked_ms: None,
+            last_update: None,
+        }
     }
 
     /// The height whose block hash on the source's chain must be looked up to judge `tip`; `None`
@@ -88,30 +110,38 @@ impl TipTracker {
         (*height != tip.height).then_some(*height)
     }
 
-    /// The source shows `tip`; `probe` is its hash at [`Self::probe_height`], if it has one.
-    /// Returns what the node has to hear, if anything.
+    /// The source, asked at `asked_ms`, shows `tip`; `probe` is its hash at
+    /// [`Self::probe_height`], if it has one. Returns what the node has to hear, if anything.
     pub fn tip_seen(
         &mut self,
         tip: Tip,
         probe: Option<BlockHash>,
-        now_unix: u64,
+        asked_ms: u64,
+        now: Moment,
     ) -> Option<ChainUpdate> {
-        self.last_answer_unix = now_unix;
+        self.last_answer_ms = now.now_ms;
         let believed_height = self.believed.map(|believed| believed.tip.height);
         let reorg = self.contradicts(&tip, probe);
         if reorg {
             // Older hashes may be of the replaced blocks as well: they would prove false reorgs.
             self.remembered.clear();
         } else if believed_height.is_some_and(|height| tip.height < height) {
-            return self.report(SourceHealth::Lagging, false, now_unix);
+            return self.report(SourceHealth::Lagging, false, now);
         }
-        self.believe(tip, reorg || believed_height != Some(tip.height), now_unix);
-        self.report(SourceHealth::Following, reorg, now_unix)
+        self.asked_ms = Some(asked_ms);
+        self.believe(tip, reorg || believed_height != Some(tip.height), now);
+        self.report(SourceHealth::Following, reorg, now)
     }
 
     /// The source did not answer. Returns what the node has to hear, if anything.
-    pub fn source_failed(&mut self, now_unix: u64) -> Option<ChainUpdate> {
-        self.report(SourceHealth::Failing, false, now_unix)
+    pub fn source_failed(&mut self, now: Moment) -> Option<ChainUpdate> {
+        self.report(SourceHealth::Failing, false, now)
+    }
+
+    /// What the node heard last, confirmed by an answer that was no news.
+    pub fn confirmed(&self) -> Option<ChainUpdate> {
+        let asked_ms = self.asked_ms;
+        self.last_update.map(|last| ChainUpdate { reorg: false, asked_ms, ..last })
     }
 
     /// True if the source's chain has another block than we were shown before, at the highest
@@ -124,10 +154,10 @@ impl TipTracker {
         shown.is_some_and(|shown| shown != *hash)
     }
 
-    fn believe(&mut self, tip: Tip, is_new: bool, now_unix: u64) {
+    fn believe(&mut self, tip: Tip, is_new: bool, now: Moment) {
         match &mut self.believed {
             Some(believed) if !is_new => believed.tip = tip,
-            _ => self.believed = Some(Believed { tip, first_seen_unix: now_unix }),
+            _ => self.believed = Some(Believed { tip, first_seen_ms: now.now_ms }),
         }
         if let Some(hash) = tip.hash {
             self.remembered.insert(tip.height, hash);
@@ -137,15 +167,18 @@ impl TipTracker {
         }
     }
 
-    fn report(&mut self, health: SourceHealth, reorg: bool, now_unix: u64) -> Option<ChainUpdate> {
-        let Believed { tip, first_seen_unix } = self.believed?;
-        // Header times may lie two hours ahead: then the first sight tells the age.
-        let tip_age_s = now_unix.saturating_sub(tip.time_unix.min(first_seen_unix));
-        let silence_s = now_unix.saturating_sub(self.last_answer_unix);
+    fn report(&mut self, health: SourceHealth, reorg: bool, now: Moment) -> Option<ChainUpdate> {
+        let Believed { tip, first_seen_ms } = self.believed?;
+        // Header times may lie two hours ahead, and a wall clock behind: then the first sight
+        // tells the age.
+        let known_s = now.now_ms.saturating_sub(first_seen_ms) / 1000;
+        let tip_age_s = now.unix_s.saturating_sub(tip.time_unix).max(known_s);
+        let silence_s = now.now_ms.saturating_sub(self.last_answer_ms) / 1000;
         let too_old = self.rule.block_age_counts && tip_age_s >= self.rule.stale_after_s;
         let stale = too_old || silence_s >= self.rule.stale_after_s;
-        let update =
-            ChainUpdate { height: tip.height, hash: tip.hash, tip_age_s, stale, reorg, health };
+        let asked_ms = self.asked_ms;
+        let (height, hash) = (tip.height, tip.hash);
+        let update = ChainUpdate { height, hash, tip_age_s, stale, reorg, health, asked_ms };
         if self.last_update.as_ref().is_some_and(|last| !update.is_news_after(last)) {
             return None;
         }

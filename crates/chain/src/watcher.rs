@@ -1,16 +1,17 @@
 //! The task that asks a source again and again and tells the node what changed. The judgement is
 //! in `tracker`; here are waiting, time-outs and back-off.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bitcoin::{BlockHash, Network};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{sleep, timeout};
 
-use crate::clock::UnixClock;
+use crate::clock::Clocks;
 use crate::error::ChainError;
-use crate::limits::{MAX_BACKOFF_MS, MIN_BACKOFF_MS};
+use crate::limits::{MAX_BACKOFF_MS, MIN_BACKOFF_MS, MIN_HURRIED_POLL_INTERVAL_MS};
 use crate::source::{ChainSource, Tip};
 use crate::tracker::{ChainUpdate, StaleRule, TipTracker};
 
@@ -29,7 +30,8 @@ pub struct WatchSettings {
     pub resume: Option<Tip>,
 }
 
-/// Watches `source` until the receiver of `updates` is gone.
+/// Watches `source` until the receiver of `updates` is gone. Each answer is told, news or not: it
+/// says how fresh the height is. `hurry` wakes it before its turn, at most once a second.
 ///
 /// # Errors
 /// Only a fatal one ([`ChainError::is_fatal`]): the source follows another chain, or its code
@@ -37,35 +39,45 @@ pub struct WatchSettings {
 pub async fn watch(
     source: Box<dyn ChainSource>,
     settings: WatchSettings,
-    clock: UnixClock,
+    clocks: Clocks,
+    hurry: Arc<Notify>,
     updates: mpsc::Sender<ChainUpdate>,
 ) -> Result<(), ChainError> {
-    let mut watcher = Watcher::new(source, settings, clock);
+    let mut watcher = Watcher::new(source, settings, clocks);
     loop {
         let step = watcher.step().await?;
-        if let Some(update) = step.update
+        if let Some(update) = step.update.or(step.confirmed)
             && updates.send(update).await.is_err()
         {
             return Ok(());
         }
         tokio::select! {
             () = sleep(step.wait) => {}
+            () = hurried(&hurry, step.wait) => {}
             () = updates.closed() => return Ok(()),
         }
     }
+}
+
+/// Ends when it is woken, and not before a moment that spares the source.
+async fn hurried(hurry: &Notify, wait: Duration) {
+    sleep(wait.min(Duration::from_millis(MIN_HURRIED_POLL_INTERVAL_MS))).await;
+    hurry.notified().await;
 }
 
 /// [`watch`] in single steps, for callers with their own loop.
 pub struct Watcher {
     endpoint: String,
     settings: WatchSettings,
-    clock: UnixClock,
+    clocks: Clocks,
     tracker: TipTracker,
     poll: Poll,
     /// Whether the source's network was checked since its last failure.
     network_checked: bool,
     /// Polls failed in a row.
     failures: u32,
+    /// When the question was put that is, or was last, to be answered.
+    asked_ms: u64,
 }
 
 /// What one poll came to.
@@ -73,6 +85,8 @@ pub struct Watcher {
 pub struct Step {
     /// What the node has to hear, if anything.
     pub update: Option<ChainUpdate>,
+    /// What the node knows already, if the source has just confirmed it.
+    pub confirmed: Option<ChainUpdate>,
     /// How long to wait before the next step.
     pub wait: Duration,
 }
@@ -94,16 +108,18 @@ struct Sighting {
 
 impl Watcher {
     /// A watcher of `source` that has not asked it yet.
-    pub fn new(source: Box<dyn ChainSource>, settings: WatchSettings, clock: UnixClock) -> Self {
-        let tracker = TipTracker::new(settings.stale, settings.resume, clock());
+    pub fn new(source: Box<dyn ChainSource>, settings: WatchSettings, clocks: Clocks) -> Self {
+        let now = clocks.now();
+        let tracker = TipTracker::new(settings.stale, settings.resume, now);
         Self {
             endpoint: source.describe(),
             settings,
-            clock,
+            clocks,
             tracker,
             poll: Poll::Idle(source),
             network_checked: false,
             failures: 0,
+            asked_ms: now.now_ms,
         }
     }
 
@@ -125,6 +141,7 @@ impl Watcher {
             Poll::Idle(mut source) => {
                 let network = (!self.network_checked).then_some(self.settings.network);
                 let tracker = self.tracker.clone();
+                self.asked_ms = self.clocks.now().now_ms;
                 spawn_blocking(move || {
                     let sighting = look(source.as_mut(), network, &tracker);
                     (source, sighting)
@@ -152,8 +169,10 @@ impl Watcher {
         }
         self.failures = 0;
         self.network_checked = true;
-        let update = self.tracker.tip_seen(sighting.tip, sighting.probe, (self.clock)());
-        Step { update, wait: self.settings.poll_interval }
+        let Sighting { tip, probe } = sighting;
+        let update = self.tracker.tip_seen(tip, probe, self.asked_ms, self.clocks.now());
+        let confirmed = self.tracker.confirmed();
+        Step { update, confirmed, wait: self.settings.poll_interval }
     }
 
     fn failed(&mut self, error: &ChainError) -> Step {
@@ -164,8 +183,8 @@ impl Watcher {
         self.failures = self.failures.saturating_add(1);
         // Whoever answers next may be somebody else.
         self.network_checked = false;
-        let update = self.tracker.source_failed((self.clock)());
-        Step { update, wait }
+        let update = self.tracker.source_failed(self.clocks.now());
+        Step { update, confirmed: None, wait }
     }
 }
 

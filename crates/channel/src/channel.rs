@@ -74,7 +74,7 @@ pub struct Channel {
     pub(crate) link: Link,
     pub(crate) stage: Stage,
     pub(crate) allow_adoption: bool,
-    /// The peer must have answered by then (unix, milliseconds).
+    /// The peer must have answered by then (by `Env::now_ms`).
     pub(crate) answer_due_ms: Option<u64>,
     /// The last `state_update` of this connection.
     pub(crate) last_sent: Option<SentUpdate>,

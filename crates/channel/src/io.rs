@@ -41,7 +41,7 @@ pub struct Env<'a> {
     /// Blocks up to this height were searched for published preimages; an own HTLC is not given
     /// up before the search has passed its expiry.
     pub searched_height: u32,
-    /// Unix time, milliseconds.
+    /// Milliseconds on a clock that nobody sets: it never goes back, and is no date.
     pub now_ms: u64,
     /// As host: the largest capacity a client's resize may ask for, in satoshi.
     pub max_capacity_sat: u64,
@@ -66,7 +66,7 @@ pub struct NewHtlc {
     pub onion: Onion,
     /// TLV stream, such as a path key.
     pub tlvs: Vec<u8>,
-    /// If it found no free slot by then (unix, milliseconds), it is refused.
+    /// If it found no free slot by then (by `Env::now_ms`), it is refused.
     pub give_up_ms: u64,
 }
 

@@ -30,7 +30,7 @@ impl Channel {
         self.reconnect("the peer did not answer in time", out);
     }
 
-    /// The earliest unix time, in milliseconds, at which [`Input::Tick`](crate::Input::Tick) has
+    /// The earliest `Env::now_ms` at which [`Input::Tick`](crate::Input::Tick) has
     /// an effect.
     pub fn deadline_ms(&self) -> Option<u64> {
         let give_up_ms = self.waiting_adds.iter().map(|htlc| htlc.give_up_ms);

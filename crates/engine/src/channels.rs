@@ -223,7 +223,7 @@ impl Engine {
                 self.last_evidence += 1;
                 let row = EvidenceRow {
                     peer,
-                    time_ms: self.now_ms,
+                    time_ms: self.wall_ms,
                     what: evidence.what,
                     message_type: evidence.message_type,
                     body: evidence.body,

@@ -158,6 +158,9 @@ pub struct Status {
     pub height: u32,
     /// True if the chain source shows no news: no forwards are accepted.
     pub tip_is_stale: bool,
+    /// How long ago the chain source was asked for it, in milliseconds; `None`: it has not
+    /// answered, or not since the wall clock jumped.
+    pub chain_age_ms: Option<u64>,
     /// Connected peers.
     pub peers: u32,
     /// Channels by phase: opening, offline, syncing, active, suspended.

@@ -7,12 +7,12 @@ use steward_invoice::{HintHop, Invoice};
 use steward_wire::proof::judge;
 use steward_wire::{NodeId, Preimage, ShortChannelId, Snapshot};
 
+use crate::bounds::capped_fee;
 use crate::command::{AnswerAt, ChannelInfo, Command, PeerInfo, Reply, Status};
 use crate::engine::{Engine, node_id_of};
 use crate::error::Error;
 use crate::invoices::InvoiceRequest;
 use crate::io::{Action, ConnId, ReplyId};
-use crate::limits::MAX_ADDRESSES;
 use crate::operator::Act;
 use crate::payments::Plan;
 use crate::row::{PaymentRow, PaymentStatus, PeerRow, RowKey, Write};
@@ -26,7 +26,7 @@ impl Engine {
                 | Command::Keysend { answer: AnswerAt::End, .. }
                 | Command::AwaitPayment { .. }
         );
-        let result = self.command(command);
+        let result = command.check().and_then(|()| self.command(command));
         match result {
             Ok(Reply::Payment(row)) if at_end && self.waits_for_end(reply, &row) => {}
             result => self.batch.act(Action::Reply { reply, result }),
@@ -78,6 +78,7 @@ impl Engine {
                 let row = self.payments.row(&payment_hash).cloned();
                 row.map(Reply::Payment).ok_or_else(|| {
                     Error::bad_request("unknown_payment", "no payment with this hash is under way")
+                        .hint("the list of payments shows all")
                 })
             }
         }
@@ -89,20 +90,12 @@ impl Engine {
         addresses: Vec<String>,
         secret: Vec<u8>,
     ) -> Result<Reply, Error> {
-        if host == self.node_id || host.public_key().is_none() {
-            return Err(Error::bad_request("bad_node_id", "this node cannot be our host"));
-        }
-        if secret.len() > steward_wire::limits::MAX_SECRET_BYTES {
-            return Err(Error::bad_request(
-                "secret_too_long",
-                "the secret is longer than 128 bytes",
-            ));
-        }
-        check_addresses(&addresses)?;
+        self.check_other_node(&host)?;
         if let Some(entry) = self.channels.get(&host) {
             if entry.channel.role() == Role::Host {
                 let text = "this node is our client: it has a channel with us already";
-                return Err(Error::refused("already_our_client", text));
+                return Err(Error::refused("already_our_client", text)
+                    .hint("one channel per pair of nodes is enough for both directions"));
             }
             self.keep_peer(host, true, addresses);
             return self.show_channel(host);
@@ -110,14 +103,14 @@ impl Engine {
         if !self.height_is_known {
             let text = "the block height is not known yet";
             return Err(Error::unavailable("chain_unknown", text)
-                .hint("check the chain source with `steward doctor`, then try again"));
+                .hint("try again when the chain source has answered; the doctor checks it"));
         }
         let key = self.keys.towards_host(&host);
         let local = node_id_of(&key);
         let scid = ShortChannelId::of_pair(&local, &host);
         if self.channels.by_scid(scid).is_some() {
             let text = "another channel has the same short channel id";
-            return Err(Error::refused("scid_collision", text));
+            return Err(Error::refused("scid_collision", text).hint("choose another host"));
         }
         let refund_scriptpubkey = self.keys.refund_scriptpubkey(&host);
         let channel = Channel::client(local, host, refund_scriptpubkey, secret);
@@ -133,13 +126,23 @@ impl Engine {
     }
 
     fn connect(&mut self, peer: NodeId, addresses: Vec<String>) -> Result<Reply, Error> {
-        if peer == self.node_id || peer.public_key().is_none() {
-            return Err(Error::bad_request("bad_node_id", "this node cannot be our peer"));
-        }
-        check_addresses(&addresses)?;
+        self.check_other_node(&peer)?;
         let is_host = self.peers.get(&peer).is_some_and(|row| row.is_host);
         self.keep_peer(peer, is_host, addresses);
         Ok(Reply::Done)
+    }
+
+    fn check_other_node(&self, id: &NodeId) -> Result<(), Error> {
+        if *id == self.node_id {
+            return Err(
+                Error::bad_request("own_node", "this node is our own").hint("name another node")
+            );
+        }
+        if id.public_key().is_none() {
+            return Err(Error::bad_request("not_a_public_key", "no node can have this id")
+                .hint("copy the node id again, all of it"));
+        }
+        Ok(())
     }
 
     fn keep_peer(&mut self, peer: NodeId, is_host: bool, addresses: Vec<String>) {
@@ -172,12 +175,13 @@ impl Engine {
         if let Some(earlier) = earlier.filter(|row| row.status != PaymentStatus::Failed) {
             return Ok(earlier.clone());
         }
-        if invoice.is_expired(self.now_ms / 1000) {
+        if invoice.is_expired(self.wall_ms / 1000) {
             return Err(Error::refused("invoice_expired", "the invoice has expired")
                 .hint("ask the payee for a new one"));
         }
         if self.invoices.contains_key(&invoice.payment_hash) {
-            return Err(Error::refused("self_payment", "the invoice is our own"));
+            return Err(Error::refused("self_payment", "the invoice is our own")
+                .hint("money of one's own need not be moved"));
         }
         let row = self.payment_row(invoice.payment_hash, invoice.payee, amount_msat, max_fee_msat);
         let row = PaymentRow { bolt11: invoice.text.clone(), ..row };
@@ -193,11 +197,9 @@ impl Engine {
         preimage: Preimage,
     ) -> Result<PaymentRow, Error> {
         if amount_msat == 0 {
-            return Err(Error::bad_request("zero_amount", "nothing cannot be sent"));
+            return Err(zero_amount());
         }
-        if destination == self.node_id || destination.public_key().is_none() {
-            return Err(Error::bad_request("bad_node_id", "this node cannot be paid by us"));
-        }
+        self.check_other_node(&destination)?;
         // The channel between a host and its client follows from their ids. Its fee is the
         // host's, which is the same for us as for its other clients.
         let hints = via.map(|host| self.keysend_hint(host, destination)).transpose()?;
@@ -236,12 +238,12 @@ impl Engine {
             destination,
             amount_msat,
             fee_msat: 0,
-            max_fee_msat: max_fee_msat.unwrap_or((amount_msat / 100).max(10_000)),
+            max_fee_msat: capped_fee(amount_msat, max_fee_msat),
             status: PaymentStatus::Pending,
             preimage: None,
             failure: None,
             bolt11: String::new(),
-            created_ms: self.now_ms,
+            created_ms: self.wall_ms,
             ended_ms: None,
         }
     }
@@ -249,7 +251,7 @@ impl Engine {
     pub(crate) fn show_channel(&self, peer: NodeId) -> Result<Reply, Error> {
         let entry = self.channels.get(&peer).ok_or_else(|| {
             Error::bad_request("unknown_channel", "we have no channel with this node")
-                .hint("`steward channel list` names all channels")
+                .hint("the list of channels names all")
         })?;
         let channel = &entry.channel;
         let mut info = info(channel);
@@ -300,6 +302,7 @@ impl Engine {
             node_id: self.node_id,
             height: self.height,
             tip_is_stale: self.tip_is_stale,
+            chain_age_ms: self.chain_age_ms(),
             peers: count(self.connections.len()),
             channels: [0; 5],
             owed_to_clients_msat: 0,
@@ -368,17 +371,13 @@ fn amount_to_pay(invoice: &Invoice, given_msat: Option<u64>) -> Result<u64, Erro
         }
     };
     if amount_msat == 0 {
-        return Err(Error::bad_request("zero_amount", "nothing cannot be sent"));
+        return Err(zero_amount());
     }
     Ok(amount_msat)
 }
 
-fn check_addresses(addresses: &[String]) -> Result<(), Error> {
-    if addresses.len() > MAX_ADDRESSES {
-        let text = format!("at most {MAX_ADDRESSES} addresses are kept of one peer");
-        return Err(Error::bad_request("too_many_addresses", text));
-    }
-    Ok(())
+fn zero_amount() -> Error {
+    Error::bad_request("zero_amount", "nothing cannot be sent").hint("name an amount above 0")
 }
 
 fn count(n: usize) -> u32 {

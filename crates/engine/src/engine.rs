@@ -8,10 +8,11 @@ use steward_wire::{NodeId, PaymentHash};
 
 use crate::batch::Batch;
 use crate::channels::Channels;
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::forward::Forward;
 use crate::incoming::Waiting;
-use crate::io::{ConnId, Effects, EventKind, Input};
+use crate::io::{ConnId, Effects, EventKind, Input, Time};
 use crate::keys::Keys;
 use crate::limits::{SWEEP_INTERVAL_MS, TIMER_INTERVAL_MS};
 use crate::lost_data::Confirmation;
@@ -29,8 +30,13 @@ pub struct Engine {
     pub(crate) keys: Box<dyn Keys>,
     pub(crate) node_key: SecretKey,
     pub(crate) node_id: NodeId,
-    /// Unix time, milliseconds, of the last tick.
+    /// The last tick on the clock that nobody sets: everything that is waited for.
     pub(crate) now_ms: u64,
+    /// Unix time, milliseconds, of the last tick: everything that has a date.
+    pub(crate) wall_ms: u64,
+    pub(crate) clock: Clock,
+    /// When the chain source was last asked and then answered, by `now_ms`.
+    pub(crate) chain_asked_ms: Option<u64>,
     pub(crate) height: u32,
     pub(crate) search: Search,
     /// True until the chain source first spoke, and whenever it shows no news.
@@ -56,7 +62,7 @@ pub struct Engine {
     /// Incoming HTLCs of the first moments after a start, to be acted upon once the height is
     /// known and the peer they are to be forwarded to, if any, is back.
     pub(crate) deferred: BTreeMap<HtlcKey, Option<NodeId>>,
-    /// When that peer is not waited for any longer, unix milliseconds.
+    /// When that peer is not waited for any longer, by `now_ms`.
     pub(crate) deferred_until_ms: u64,
     pub(crate) confirmation: Confirmation,
     pub(crate) preimages: Preimages,
@@ -71,9 +77,9 @@ pub struct Engine {
     pub(crate) last_token: u64,
     pub(crate) last_event: u64,
     pub(crate) last_evidence: u64,
-    /// When held parts must be looked at next, unix milliseconds.
+    /// When held parts must be looked at next, by `now_ms`.
     pub(crate) next_timer_ms: u64,
-    /// When memory is swept next, unix milliseconds.
+    /// When memory is swept next, by `now_ms`.
     pub(crate) next_sweep_ms: u64,
 }
 
@@ -92,8 +98,11 @@ impl Engine {
                 }
             }
             Input::Command { reply, command } => self.answer(reply, command),
-            Input::Chain { height, stale } => self.chain(height, stale),
-            Input::Tick { now_ms } => self.tick(now_ms),
+            Input::Chain { height, stale, asked_ms } => {
+                self.chain_answered(asked_ms);
+                self.chain(height, stale);
+            }
+            Input::Tick(time) => self.tick(time),
             Input::Route { payment_hash, attempt, result } => {
                 self.route_found(payment_hash, attempt, result);
             }
@@ -141,8 +150,8 @@ impl Engine {
     }
 
     /// Timers run only when one is due, so that a tick may precede every batch.
-    fn tick(&mut self, now_ms: u64) {
-        self.now_ms = self.now_ms.max(now_ms);
+    fn tick(&mut self, time: Time) {
+        self.set_time(time);
         for peer in self.channels.due(self.now_ms) {
             self.drive(peer, steward_channel::Input::Tick);
         }
@@ -167,7 +176,7 @@ impl Engine {
 
     pub(crate) fn notice(&mut self, kind: EventKind) {
         self.last_event += 1;
-        self.batch.notice(self.last_event, self.now_ms, kind);
+        self.batch.notice(self.last_event, self.wall_ms, kind);
     }
 
     pub(crate) fn new_token(&mut self, origin: Origin) -> AddToken {

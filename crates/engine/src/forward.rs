@@ -257,7 +257,7 @@ impl Engine {
             amount_in_msat: forward.amount_in_msat,
             amount_out_msat: forward.amount_out_msat,
             fulfilled,
-            ended_ms: self.now_ms,
+            ended_ms: self.wall_ms,
         };
         self.batch.writes.put(RowKey::Forward(key), Write::Forward(row));
         Some(forward)

@@ -98,7 +98,9 @@ impl Engine {
     /// Stores a preimage before anything is done with it.
     pub(crate) fn learn(&mut self, preimage: Preimage) {
         if self.preimages.insert(preimage) {
-            let write = Write::Preimage { preimage, learned_ms: self.now_ms };
+            // The store forgets old preimages by it: a date of next year, had for a moment, would
+            // make all others old.
+            let write = Write::Preimage { preimage, learned_ms: self.believed_wall_ms() };
             self.batch.writes.put(RowKey::Preimage(preimage.hash()), write);
         }
     }

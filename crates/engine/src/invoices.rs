@@ -28,8 +28,8 @@ impl Engine {
         let payment_hash = request.preimage.hash();
         let hints = self.invoice_hints(request.amount_msat);
         if hints.is_empty() && !self.has_clients() {
-            return Err(Error::unavailable("cannot_receive", "no channel can receive this amount")
-                .hint("open a channel with `steward channel invoke`, or ask for less"));
+            return Err(Error::refused("cannot_receive", "no channel can receive this amount")
+                .hint("open a channel with a host, or ask for less"));
         }
         let bolt11 = build(&NewInvoice {
             network: self.config.network,
@@ -38,13 +38,16 @@ impl Engine {
             payment_secret: request.payment_secret,
             amount_msat: request.amount_msat,
             description: Description::Text(request.description.clone()),
-            created_at_unix: self.now_ms / 1000,
+            created_at_unix: self.wall_ms / 1000,
             expiry_s: u64::from(request.expiry_s),
             min_final_cltv_expiry_delta: MIN_FINAL_CLTV_EXPIRY_DELTA_BLOCKS,
             hints,
             basic_mpp: true,
         })
-        .map_err(|error| Error::bad_request("invoice_not_possible", error.to_string()))?;
+        .map_err(|error| {
+            Error::bad_request("invoice_not_possible", error.to_string())
+                .hint("ask for another amount, or with another description")
+        })?;
         let row = InvoiceRow {
             payment_hash,
             preimage: request.preimage,
@@ -52,8 +55,8 @@ impl Engine {
             amount_msat: request.amount_msat,
             description: request.description,
             bolt11,
-            created_ms: self.now_ms,
-            expires_ms: self.now_ms.saturating_add(u64::from(request.expiry_s) * 1000),
+            created_ms: self.wall_ms,
+            expires_ms: self.wall_ms.saturating_add(u64::from(request.expiry_s) * 1000),
             status: PaymentStatus::Pending,
             received_msat: 0,
             paid_ms: None,
@@ -63,12 +66,13 @@ impl Engine {
         Ok(row)
     }
 
-    /// An invoice that nobody can pay any more need not be in memory.
+    /// An invoice that nobody can pay any more need not be in memory. One dropped because the
+    /// wall clock was ahead for a moment could not be paid before the next start.
     pub(crate) fn drop_expired_invoices(&mut self) {
-        let now_ms = self.now_ms;
+        let wall_ms = self.believed_wall_ms();
         let receives = &self.receives;
         self.invoices.retain(|hash, row| {
-            row.expires_ms.saturating_add(KEEP_EXPIRED_INVOICES_MS) > now_ms
+            row.expires_ms.saturating_add(KEEP_EXPIRED_INVOICES_MS) > wall_ms
                 || receives.contains_key(hash)
         });
     }
@@ -83,11 +87,12 @@ impl Engine {
         }
         if request.description.len() > MAX_DESCRIPTION_BYTES {
             let text = format!("the description is longer than {MAX_DESCRIPTION_BYTES} bytes");
-            return Err(Error::bad_request("description_too_long", text));
+            return Err(Error::bad_request("description_too_long", text).hint("shorten it"));
         }
         if request.expiry_s == 0 || request.expiry_s > MAX_INVOICE_EXPIRY_S {
             let text = format!("the expiry must be within 1 and {MAX_INVOICE_EXPIRY_S} seconds");
-            return Err(Error::bad_request("bad_expiry", text));
+            return Err(Error::bad_request("bad_expiry", text)
+                .hint("choose at least a second and at most a year"));
         }
         if self.invoices.len() >= MAX_OPEN_INVOICES {
             return Err(Error::unavailable("too_many_invoices", "too many invoices are open")

@@ -17,6 +17,17 @@ pub struct ConnId(pub u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ReplyId(pub u64);
 
+/// One moment, by both clocks. They are never compared with each other: what is waited for goes
+/// by `now_ms`, what has a date goes by `wall_ms`. Only wall times are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Time {
+    /// Milliseconds on a clock that nobody sets, that counts the machine's sleep and never goes
+    /// back; it begins anywhere, and anew with each start.
+    pub now_ms: u64,
+    /// Unix time, milliseconds, as the machine believes it to be: it may jump either way.
+    pub wall_ms: u64,
+}
+
 /// What the engine reacts to.
 #[derive(Debug)]
 pub enum Input {
@@ -60,12 +71,13 @@ pub enum Input {
         height: u32,
         /// No block for too long, or no source: forwards stop.
         stale: bool,
+        /// When the source was last asked and then answered, by [`Time::now_ms`]: the moment of
+        /// the question, as that of the answer says nothing about blocks found meanwhile. `None`:
+        /// it has not answered yet.
+        asked_ms: Option<u64>,
     },
-    /// The clock.
-    Tick {
-        /// Unix time, milliseconds.
-        now_ms: u64,
-    },
+    /// The clocks.
+    Tick(Time),
     /// The answer to [`Action::FindRoute`].
     Route {
         /// For which payment.
@@ -92,7 +104,7 @@ pub struct Effects {
     pub writes: WriteBatch,
     /// To be carried out in order, afterwards.
     pub actions: Vec<Action>,
-    /// When the engine wants a [`Input::Tick`] at the latest (unix, milliseconds).
+    /// When the engine wants a [`Input::Tick`] at the latest, by [`Time::now_ms`].
     pub wakeup_ms: Option<u64>,
 }
 
@@ -142,6 +154,9 @@ pub enum Action {
         /// The last block.
         to_height: u32,
     },
+    /// Ask the chain source at once instead of at its next turn; the answer is an
+    /// [`Input::Chain`], news or not. Asking again before it is harmless.
+    AskChain,
     /// Something an operator or a wallet wants to know.
     Notice(Event),
     /// A line for the log.
@@ -349,5 +364,10 @@ pub enum EventKind {
         preimage: Option<Preimage>,
         /// Block height.
         cltv_expiry: u32,
+    },
+    /// The machine's wall clock was set, or the machine was stopped without counting it.
+    ClockJumped {
+        /// By how much, in milliseconds; negative: back.
+        by_ms: i64,
     },
 }

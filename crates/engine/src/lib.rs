@@ -12,6 +12,7 @@
 //! - [`config`]: the host's offer, policies and limits that an operator sets
 //! - [`keys`]: whose keys sign what
 //! - `engine`: the state, the dispatch, the end of a batch
+//! - `clock`: what waits and what has a date, and a wall clock that jumps
 //! - `recover`: from a snapshot to a running engine
 //! - `peers`, `opening`, `policy`: connections, who may open a channel, what we ask for
 //! - `channels`: the channels, and how their outputs become effects
@@ -19,12 +20,15 @@
 //! - `payments`, `verdict`, `invoices`: what we pay, why it failed, what we are to be paid
 //! - `search`: preimages published on chain, before an expired HTLC is given up
 //! - `lost_data`: what is not guessed when our data turns out to be an old copy
+//! - `bounds`: what a command may say
 //! - `commands`, `operator`: the operator's commands, carried out; those that stop or change a
 //!   channel
 #![forbid(unsafe_code)]
 
 mod batch;
+mod bounds;
 mod channels;
+mod clock;
 pub mod command;
 mod commands;
 pub mod config;
@@ -53,6 +57,6 @@ pub use command::{AnswerAt, Command, Reply};
 pub use config::{Config, Policy};
 pub use engine::Engine;
 pub use error::{Blame, Error};
-pub use io::{Action, ConnId, Effects, Event, EventKind, Input, ReplyId};
+pub use io::{Action, ConnId, Effects, Event, EventKind, Input, ReplyId, Time};
 pub use keys::Keys;
 pub use row::{Snapshot, Write, WriteBatch};

@@ -41,16 +41,36 @@ pub const TIMER_INTERVAL_MS: u64 = 1_000;
 pub const KEEP_EXPIRED_INVOICES_MS: u64 = 60_000;
 /// Most channels in the middle of their opening exchange.
 pub const MAX_PENDING_OPENINGS: usize = 1_000;
+/// A wall clock that moves by this much against the other between two ticks was set: a slewed one
+/// moves by less than a thousandth. In milliseconds.
+pub const MIN_CLOCK_JUMP_MS: u64 = 2_000;
+/// A wall clock that jumped ahead is believed for forgetting after this, in milliseconds: a day.
+pub const CLOCK_BELIEVED_AFTER_MS: u64 = 86_400_000;
+/// Most events of a jumping clock within [`CLOCK_EVENT_WINDOW_MS`]; each jump is logged.
+pub const MAX_CLOCK_EVENTS: u32 = 10;
+/// Events of a jumping clock are counted within windows of this length, in milliseconds.
+pub const CLOCK_EVENT_WINDOW_MS: u64 = 3_600_000;
+/// Ticks come each second: after this long without one, in milliseconds, the machine or the
+/// program was stopped, and the chain is asked at once.
+pub const MIN_SLEEP_MS: u64 = 5_000;
 /// Opening quotas count within windows of this length, in milliseconds.
 pub const QUOTA_WINDOW_MS: u64 = 3_600_000;
 /// Longest description of an invoice, in bytes (BOLT11 allows 639).
 pub const MAX_DESCRIPTION_BYTES: usize = 639;
+/// Largest amount that is paid, received or asked for, in millisatoshi: ten million bitcoin.
+/// Larger ones are nobody's honest wish, and no row can hold what they might add up to.
+pub const MAX_AMOUNT_MSAT: u64 = 1_000_000_000_000_000_000;
+// A paid invoice holds what came in: less than was asked for, and one more part.
+const _: () = assert!(2 * MAX_AMOUNT_MSAT < steward_wire::limits::MAX_MSAT);
+const _: () = assert!(MAX_AMOUNT_MSAT <= steward_invoice::limits::MAX_AMOUNT_MSAT);
 /// Longest life of an invoice, in seconds: a year.
 pub const MAX_INVOICE_EXPIRY_S: u32 = 31_536_000;
 /// Most channels of which an invoice gives hints.
 pub const MAX_INVOICE_HINTS: usize = 4;
 /// Most addresses kept of one peer.
 pub const MAX_ADDRESSES: usize = 8;
+/// Longest address kept of a peer, in bytes: a host name has at most 255.
+pub const MAX_ADDRESS_BYTES: usize = 300;
 /// Most callers that wait for the end of one payment; further ones are told how it stands.
 pub const MAX_WAITERS_PER_PAYMENT: usize = 64;
 /// Expired invoices and ended payments are swept out of memory this often, in milliseconds.

@@ -68,6 +68,8 @@ impl Plan {
 #[derive(Clone, Debug)]
 struct Payment {
     row: PaymentRow,
+    /// When it was begun or found at start, by `now_ms`.
+    begun_ms: u64,
     plan: Option<Plan>,
     /// HTLCs whose outcome is not known.
     parts: BTreeMap<u32, PartRow>,
@@ -95,8 +97,9 @@ impl Payment {
 #[derive(Debug, Default)]
 pub(crate) struct Payments {
     pending: BTreeMap<PaymentHash, Payment>,
-    ended: BTreeMap<PaymentHash, PaymentRow>,
-    /// When they ended, oldest first.
+    /// With the moment in `ended_order`.
+    ended: BTreeMap<PaymentHash, (u64, PaymentRow)>,
+    /// When they ended by `now_ms`, oldest first.
     ended_order: VecDeque<(u64, PaymentHash)>,
     /// Who is to be told when a payment ends.
     waiters: BTreeMap<PaymentHash, Vec<ReplyId>>,
@@ -108,7 +111,10 @@ impl Payments {
     }
 
     pub(crate) fn row(&self, hash: &PaymentHash) -> Option<&PaymentRow> {
-        self.pending.get(hash).map(|payment| &payment.row).or_else(|| self.ended.get(hash))
+        self.pending
+            .get(hash)
+            .map(|payment| &payment.row)
+            .or_else(|| self.ended.get(hash).map(|(_, row)| row))
     }
 
     /// The store knows them too; memory only bridges the moment until its readers see them.
@@ -120,22 +126,23 @@ impl Payments {
             }
             self.ended_order.pop_front();
             // Unless it was tried, and ended, again.
-            if self.ended.get(&hash).is_some_and(|row| row.ended_ms == Some(ended_ms)) {
+            if self.ended.get(&hash).is_some_and(|(at_ms, _)| *at_ms == ended_ms) {
                 self.ended.remove(&hash);
             }
         }
     }
 
-    fn remember_ended(&mut self, row: PaymentRow) {
-        self.ended_order.push_back((row.ended_ms.unwrap_or(0), row.payment_hash));
-        self.ended.insert(row.payment_hash, row);
+    fn remember_ended(&mut self, now_ms: u64, row: PaymentRow) {
+        self.ended_order.push_back((now_ms, row.payment_hash));
+        self.ended.insert(row.payment_hash, (now_ms, row));
     }
 
     /// As found at start: its HTLCs may be out, but nothing is retried.
-    pub(crate) fn resume(&mut self, row: PaymentRow, parts: Vec<PartRow>) {
+    pub(crate) fn resume(&mut self, begun_ms: u64, row: PaymentRow, parts: Vec<PartRow>) {
         let next_part = parts.iter().map(|part| part.part + 1).max().unwrap_or(0);
         let pending = parts.into_iter().filter(|part| part.status == PaymentStatus::Pending);
         let payment = Payment {
+            begun_ms,
             parts: pending.map(|part| (part.part, part)).collect(),
             next_part,
             attempt: 0,
@@ -204,6 +211,7 @@ impl Engine {
         self.batch.writes.put(RowKey::Payment(hash), Write::Payment(row.clone()));
         let payment = Payment {
             row: row.clone(),
+            begun_ms: self.now_ms,
             plan: Some(plan),
             parts: BTreeMap::new(),
             next_part: 0,
@@ -221,8 +229,7 @@ impl Engine {
     fn check_balance(&self, amount_msat: u64) -> Result<(), Error> {
         let first_hops = self.first_hops();
         if first_hops.is_empty() {
-            return Err(Error::unavailable("no_active_channel", "no channel is active")
-                .hint("`steward channel list` tells the state of each channel"));
+            return Err(self.no_channel());
         }
         let spendable_msat: u64 =
             first_hops.iter().fold(0, |sum, hop| sum.saturating_add(hop.spendable_msat));
@@ -232,6 +239,17 @@ impl Engine {
                 .hint("receive something first, or wait for payments under way to end"));
         }
         Ok(())
+    }
+
+    /// Why no channel can carry anything: waiting helps, or only a person does.
+    fn no_channel(&self) -> Error {
+        let comes_back = |phase| matches!(phase, Phase::Offline | Phase::Syncing);
+        if self.channels.iter().any(|(_, entry)| comes_back(entry.channel.phase())) {
+            return Error::unavailable("no_active_channel", "no channel is active at the moment")
+                .hint("wait until a peer is connected again; the list of channels tells more");
+        }
+        Error::refused("no_usable_channel", "there is no channel, or all of them wait for a person")
+            .hint("open a channel, or look at what the list of channels says about those there are")
     }
 
     fn ask_for_route(&mut self, hash: PaymentHash) {

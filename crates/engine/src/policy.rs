@@ -36,7 +36,7 @@ impl Engine {
             signature: Signature::ZERO,
             chain_hash: self.config.chain_hash,
             short_channel_id: channel.scid(),
-            timestamp: u32::try_from(self.now_ms / 1000).unwrap_or(u32::MAX),
+            timestamp: u32::try_from(self.wall_ms / 1000).unwrap_or(u32::MAX),
             message_flags: MESSAGE_FLAG_MUST_BE_ONE,
             channel_flags: if local > *peer { CHANNEL_FLAG_DIRECTION } else { 0 },
             cltv_expiry_delta: policy.cltv_expiry_delta_blocks,

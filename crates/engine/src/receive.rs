@@ -9,7 +9,7 @@ use steward_wire::{PaymentHash, Preimage};
 
 use crate::engine::Engine;
 use crate::io::EventKind;
-use crate::limits::{FINAL_EXPIRY_SAFETY_BLOCKS, MPP_TIMEOUT_MS};
+use crate::limits::{FINAL_EXPIRY_SAFETY_BLOCKS, MAX_AMOUNT_MSAT, MPP_TIMEOUT_MS};
 use crate::row::{HtlcKey, InvoiceRow, PaymentStatus, RowKey, Settlement, Write};
 
 /// The parts of one payment that are here so far.
@@ -18,7 +18,7 @@ pub(crate) struct IncomingSet {
     total_msat: u64,
     received_msat: u64,
     parts: BTreeMap<HtlcKey, Part>,
-    /// When the parts are failed if the rest has not come, unix milliseconds.
+    /// When the parts are failed if the rest has not come, by `now_ms`.
     give_up_ms: u64,
 }
 
@@ -44,6 +44,10 @@ impl Engine {
             let failure = Failure::incorrect_or_unknown_payment_details(htlc.amount_msat, height);
             received.blinding.reject(htlc.onion, received.shared_secret, failure)
         };
+        // What a payer may call an amount, no row need be able to hold.
+        if received.total_msat > MAX_AMOUNT_MSAT || htlc.amount_msat > MAX_AMOUNT_MSAT {
+            return Err(reject(&received));
+        }
         let earliest_expiry = self.height.saturating_add(FINAL_EXPIRY_SAFETY_BLOCKS);
         if htlc.cltv_expiry < earliest_expiry {
             return Err(reject(&received));
@@ -59,7 +63,7 @@ impl Engine {
         let fits = self
             .invoices
             .get(&htlc.payment_hash)
-            .is_some_and(|invoice| fits(invoice, &received, self.now_ms));
+            .is_some_and(|invoice| fits(invoice, &received, self.wall_ms));
         let same_total = self
             .receives
             .get(&htlc.payment_hash)
@@ -113,7 +117,7 @@ impl Engine {
         let Some(mut invoice) = self.invoices.remove(&hash) else { return };
         invoice.status = PaymentStatus::Complete;
         invoice.received_msat = set.received_msat;
-        invoice.paid_ms = Some(self.now_ms);
+        invoice.paid_ms = Some(self.wall_ms);
         let preimage = invoice.preimage;
         self.learn(preimage);
         self.batch.writes.put(RowKey::Invoice(hash), Write::Invoice(invoice));
@@ -136,8 +140,8 @@ impl Engine {
             amount_msat: Some(total_msat),
             description: String::new(),
             bolt11: String::new(),
-            created_ms: self.now_ms,
-            expires_ms: self.now_ms.saturating_add(MPP_TIMEOUT_MS),
+            created_ms: self.wall_ms,
+            expires_ms: self.wall_ms.saturating_add(MPP_TIMEOUT_MS),
             status: PaymentStatus::Pending,
             received_msat: 0,
             paid_ms: None,
@@ -149,7 +153,7 @@ impl Engine {
 
 /// The payer holds the invoice, it is not expired, and the sum is right: at least what was asked
 /// and at most twice as much (BOLT4).
-fn fits(invoice: &InvoiceRow, received: &Received, now_ms: u64) -> bool {
+fn fits(invoice: &InvoiceRow, received: &Received, wall_ms: u64) -> bool {
     let is_keysend = invoice.bolt11.is_empty();
     let secret_fits = match received.payment_secret {
         Some(secret) if !is_keysend => same(&secret, &invoice.payment_secret),
@@ -158,7 +162,7 @@ fn fits(invoice: &InvoiceRow, received: &Received, now_ms: u64) -> bool {
     let amount_fits = invoice.amount_msat.is_none_or(|asked| {
         received.total_msat >= asked && received.total_msat <= asked.saturating_mul(2)
     });
-    secret_fits && amount_fits && received.total_msat > 0 && now_ms < invoice.expires_ms
+    secret_fits && amount_fits && received.total_msat > 0 && wall_ms < invoice.expires_ms
 }
 
 /// Equal, in a time that does not tell where they differ.

@@ -9,11 +9,12 @@ use steward_wire::UpdateAddHtlc;
 
 use crate::batch::Batch;
 use crate::channels::Channels;
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::engine::{Engine, node_id_of};
 use crate::error::Error;
 use crate::incoming::Waiting;
-use crate::io::{Action, Level};
+use crate::io::{Action, Level, Time};
 use crate::keys::Keys;
 use crate::limits::RESUME_WAIT_MS;
 use crate::lost_data::Confirmation;
@@ -30,15 +31,19 @@ impl Engine {
         config: Config,
         keys: Box<dyn Keys>,
         mut snapshot: Snapshot,
-        now_ms: u64,
+        time: Time,
     ) -> Result<Self, Error> {
         let node_key = keys.node();
+        let Time { now_ms, wall_ms } = time;
         let mut engine = Self {
             node_id: node_id_of(&node_key),
             node_key,
             keys,
             config,
             now_ms,
+            wall_ms,
+            clock: Clock::new(time),
+            chain_asked_ms: None,
             height: snapshot.height,
             search: Search::resume(snapshot.searched_height, snapshot.height),
             tip_is_stale: true,
@@ -114,7 +119,7 @@ impl Engine {
         }
         for row in snapshot.payments {
             let parts = parts.remove(&row.payment_hash).unwrap_or_default();
-            self.payments.resume(row, parts);
+            self.payments.resume(self.now_ms, row, parts);
         }
         self.await_confirmation();
     }

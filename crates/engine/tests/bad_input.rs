@@ -389,7 +389,7 @@ fn an_invoice_above_what_can_be_received_is_refused() {
         preimage: Preimage([1; 32]),
         payment_secret: [1; 32],
     };
-    assert_eq!(refusal(net.command(1, create)), ("cannot_receive", Blame::Unavailable));
+    assert_eq!(refusal(net.command(1, create)), ("cannot_receive", Blame::Refused));
 }
 
 #[test]
@@ -403,7 +403,7 @@ fn a_payer_without_a_channel_is_told_so() {
         preimage: Preimage([1; 32]),
         answer: AnswerAt::Start,
     };
-    assert_eq!(refusal(net.command(0, keysend)), ("no_active_channel", Blame::Unavailable));
+    assert_eq!(refusal(net.command(0, keysend)), ("no_usable_channel", Blame::Refused));
 }
 
 #[test]

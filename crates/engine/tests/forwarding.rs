@@ -25,7 +25,7 @@ fn refusal(net: &mut Net, spoil: impl FnOnce(&mut Net)) -> String {
 fn a_stale_tip_stops_forwards() {
     let mut net = Net::host_and_clients(2);
     let code = refusal(&mut net, |net| {
-        net.input(0, Input::Chain { height: START_HEIGHT, stale: true });
+        net.input(0, Input::Chain { height: START_HEIGHT, stale: true, asked_ms: None });
     });
     assert_eq!(code, "temporary_node_failure");
 }

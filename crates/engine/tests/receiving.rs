@@ -114,6 +114,22 @@ fn a_part_without_the_rest_is_failed_after_a_minute() {
 }
 
 #[test]
+fn parts_are_held_for_a_minute_whatever_the_payees_wall_clock_says() {
+    let mut net = Net::host_and_clients(2);
+    let invoice = net.invoice(2, Some(30_000_000));
+    pay_by_hand(&mut net, &invoice, &[good(&invoice, 10_000_000)]);
+    net.nodes[2].wall_offset_ms = 50 * 60_000;
+    net.tick(59_000);
+    let payment = net.payment(1, invoice.payment_hash);
+    assert_eq!(payment.status, PaymentStatus::Pending, "ahead: the rest may still come");
+    net.nodes[2].wall_offset_ms = -60 * 60_000;
+    net.tick(3_000);
+    let payment = net.payment(1, invoice.payment_hash);
+    assert_eq!(payment.status, PaymentStatus::Failed, "back: given up in time all the same");
+    assert_eq!(net.agreed_balance_msat(1, 0), INITIAL_MSAT);
+}
+
+#[test]
 fn a_part_refused_at_once_is_tried_again_for_itself_and_not_for_the_whole() {
     let mut net = Net::host_and_clients(2);
     let invoice = net.invoice(2, Some(30_000_000));

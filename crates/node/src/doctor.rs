@@ -12,7 +12,7 @@ use steward_p2p::PeerAddress;
 use steward_store::sqlite::verify;
 use steward_store::{DirLock, StoreError};
 
-use crate::clock::now_ms;
+use crate::clock::wall_ms;
 use crate::config::{Config, EffectiveConfig, Sources};
 use crate::data_dir::{database, owner};
 use crate::limits::{
@@ -226,7 +226,7 @@ fn port(name: &'static str, address: SocketAddr, is_running: bool) -> Check {
 
 fn chain_and_clock(config: &Config) -> Vec<Check> {
     let network = config.node.network;
-    let now_unix = now_ms() / 1000;
+    let now_unix = wall_ms() / 1000;
     let opened = config.chain.open(network).and_then(|mut source| {
         source.check_network(network)?;
         Ok((source.describe(), source.tip()?))
@@ -236,7 +236,7 @@ fn chain_and_clock(config: &Config) -> Vec<Check> {
         Err(error) => {
             return vec![
                 fail("chain_source", error.to_string(), error.hint()),
-                clock(now_unix, None),
+                clock(now_unix, None, u64::MAX),
             ];
         }
     };
@@ -256,7 +256,9 @@ fn chain_and_clock(config: &Config) -> Vec<Check> {
         ),
         false => ok("chain_source", detail),
     };
-    vec![chain, clock(now_unix, Some(tip.time_unix))]
+    // The regtest clock's last block is always of this moment: nothing to compare with.
+    let block_unix = tip.hash.map(|_| tip.time_unix);
+    vec![chain, clock(now_unix, block_unix, stale_after_s)]
 }
 
 /// Tried on the last block: a pruned bitcoind has it, and a source that fails here would hold
@@ -285,19 +287,36 @@ fn block_search(config: &Config) -> Check {
     }
 }
 
-fn clock(now_unix: u64, tip_unix: Option<u64>) -> Check {
+/// The wall clock beside the time in the newest block's header. `late_s` is how long no block
+/// comes at most, if blocks come by themselves.
+fn clock(now_unix: u64, block_unix: Option<u64>, late_s: u64) -> Check {
     let name = "clock";
     let hint =
         "Set the clock, and keep it right with NTP: invoices and channel states carry dates.";
     if now_unix < EARLIEST_PLAUSIBLE_UNIX {
         return fail(name, "the clock is years behind".to_owned(), hint);
     }
-    match tip_unix.map(|tip| tip.saturating_sub(now_unix)) {
-        Some(behind_s) if behind_s > MAX_CLOCK_BEHIND_TIP_S => {
-            fail(name, format!("the last block is {behind_s} s in the future"), hint)
-        }
-        _ => ok(name, "plausible".to_owned()),
+    let Some(block_unix) = block_unix else {
+        return ok(name, "plausible; there is no block to compare it with".to_owned());
+    };
+    let (ahead_s, behind_s) =
+        (now_unix.saturating_sub(block_unix), block_unix.saturating_sub(now_unix));
+    if behind_s > MAX_CLOCK_BEHIND_TIP_S {
+        let text = format!("behind: the last block's time is {} min ahead of it", behind_s / 60);
+        return fail(name, text, hint);
     }
+    if ahead_s >= late_s {
+        let text = format!(
+            "{} h ahead of the last block's time: the clock is wrong, or the chain source behind",
+            ahead_s / 3600
+        );
+        return warn(name, text, hint);
+    }
+    let text = match behind_s {
+        0 => format!("{} min after the last block's time", ahead_s / 60),
+        _ => format!("{} min before the last block's time, as is usual", behind_s / 60),
+    };
+    ok(name, format!("plausible: {text}"))
 }
 
 fn reachability(config: &Config, is_running: bool) -> Check {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use steward_engine::{Action, Engine, Input};
 use steward_store::CommitThread;
 
-use crate::clock::now_ms;
+use crate::clock::{now_ms, time};
 use crate::limits::{MAX_TICK_INTERVAL, MIN_TICK_INTERVAL};
 use crate::metrics::Counters;
 use crate::queue::InputReceiver;
@@ -32,7 +32,7 @@ impl EngineThread {
         while let Ok(wait) = next {
             let ended = self.inputs.take(wait, &mut inputs).is_err();
             Counters::add(&self.counters.inputs, inputs.len());
-            self.engine.handle(Input::Tick { now_ms: now_ms() });
+            self.engine.handle(Input::Tick(time()));
             inputs.drain(..).for_each(|input| self.engine.handle(input));
             next = self.close_batch();
             if ended {

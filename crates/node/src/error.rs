@@ -41,7 +41,7 @@ impl From<SeedError> for Error {
 
 impl From<RandomError> for Error {
     fn from(error: RandomError) -> Self {
-        Self::ours("no_randomness", error.to_string())
+        Self::ours("no_randomness", error.to_string()).hint("Check the system's sandbox.")
     }
 }
 
@@ -51,11 +51,23 @@ pub(crate) fn store_error(error: &StoreError) -> Error {
         StoreError::Locked { .. } | StoreError::Busy => Blame::Unavailable,
         StoreError::WrongNetwork { .. }
         | StoreError::WrongNode { .. }
-        | StoreError::NotFound { .. }
-        | StoreError::AlreadyExists { .. } => Blame::BadRequest,
+        | StoreError::NotFound { .. } => Blame::BadRequest,
+        StoreError::AlreadyExists { .. } => Blame::Refused,
         _ => Blame::OurFault,
     };
     Error::new(blame, error.code(), error.to_string()).hint(error.hint())
+}
+
+/// A backup was not made: where it was to go is its caller's choice.
+pub(crate) fn backup_error(error: &StoreError) -> Error {
+    match error {
+        StoreError::Io { .. } => Error::refused("backup_not_possible", error.to_string())
+            .hint("Check the path and its permissions, on the node's machine."),
+        StoreError::AlreadyExists { .. } => {
+            Error::refused(error.code(), error.to_string()).hint("Choose another name.")
+        }
+        _ => store_error(error),
+    }
 }
 
 /// A commit failed: the node stops.
@@ -72,4 +84,5 @@ pub(crate) fn chain_error(error: &ChainError) -> Error {
 /// Asked of a node that has stopped or is about to.
 pub(crate) fn stopping() -> Error {
     Error::unavailable("node_stopped", "the node is stopping or has stopped")
+        .hint("Start it again.")
 }

@@ -17,7 +17,7 @@ use tokio::time::timeout;
 use zeroize::Zeroizing;
 
 use crate::data_dir::database;
-use crate::error::{commit_error, stopping, store_error};
+use crate::error::{backup_error, commit_error, stopping};
 use crate::limits::DISCONNECT_TIMEOUT;
 use crate::metrics::{Counters, NodeMetrics, P2pMetrics};
 use crate::node::{EngineJoin, Links, blocking};
@@ -46,6 +46,8 @@ pub struct NodeInfo {
     pub public_addresses: Vec<PeerAddress>,
     /// When the node started, unix time, milliseconds.
     pub started_ms: u64,
+    /// The same moment by [`crate::clock::now_ms`], to count from.
+    pub started_at_ms: u64,
 }
 
 pub(crate) struct Shared {
@@ -122,11 +124,11 @@ impl NodeHandle {
     /// Copies the database, as of one moment and while it is in use, to a new file.
     ///
     /// # Errors
-    /// `file_exists` if there is such a file, or whatever the disk says.
+    /// `file_exists` if there is such a file, `backup_not_possible` if none can be made there.
     pub async fn backup(&self, to: PathBuf) -> Result<(), Error> {
         let from = database(&self.0.info.data_dir);
         let copied = blocking(move || steward_store::sqlite::backup(&from, &to)).await?;
-        copied.map(drop).map_err(|error| store_error(&error))
+        copied.map(drop).map_err(|error| backup_error(&error))
     }
 
     /// The seed's words, to be written down.

@@ -9,21 +9,21 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use bitcoin::constants::ChainHash;
-use steward_chain::{BlockSource, ChainSource, ChainUpdate, Tip, WatchSettings, system_clock};
+use steward_chain::{BlockSource, ChainSource, ChainUpdate, Tip, WatchSettings};
 use steward_channel::Role;
 use steward_engine::row::Snapshot;
-use steward_engine::{Action, Engine, Error, Event, Keys};
+use steward_engine::{Action, Engine, Error, Event, Keys, Time};
 use steward_graph::Graph;
 use steward_p2p::{
     ProxyConfig, ProxyScope, Reconnector, SessionConfig, Transport, TransportConfig,
 };
 use steward_store::{CommitThread, History, Store};
 use tokio::runtime::Handle;
-use tokio::sync::{broadcast, mpsc, watch};
+use tokio::sync::{Notify, broadcast, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::clock::now_ms;
+use crate::clock::{clocks, time, wall_ms};
 use crate::config::{CONFIG_FILE, Config};
 use crate::data_dir;
 use crate::engine_thread::EngineThread;
@@ -110,22 +110,22 @@ struct Prepared {
     graph: Arc<Graph>,
     /// Best height ever stored.
     height: u32,
-    started_ms: u64,
+    started: Time,
 }
 
 impl Prepared {
     fn new(config: Config, seed: &Seed, mut store: Box<dyn Store>) -> Result<Self, Error> {
         let network = config.node.network;
-        let started_ms = now_ms();
-        let snapshot = store.load(started_ms).map_err(|error| store_error(&error))?;
+        let started = time();
+        let snapshot = store.load(started.wall_ms).map_err(|error| store_error(&error))?;
         refuse_clients_of_a_wallet(&config, &snapshot)?;
         let history = store.history().map_err(|error| store_error(&error))?;
         let height = snapshot.height;
         let engine_keys = Box::new(NodeKeys::new(seed, network));
-        let engine = Engine::new(config.engine_config()?, engine_keys, snapshot, started_ms)?;
+        let engine = Engine::new(config.engine_config()?, engine_keys, snapshot, started)?;
         let graph = Arc::new(Graph::load(&config.node.data_dir, network));
         let keys = NodeKeys::new(seed, network);
-        Ok(Self { config, keys, engine, store, history, graph, height, started_ms })
+        Ok(Self { config, keys, engine, store, history, graph, height, started })
     }
 
     async fn run(
@@ -159,6 +159,7 @@ impl Prepared {
             counters: Arc::default(),
             events: broadcast::channel(MAX_BUFFERED_EVENTS).0,
             stop: Stop::new(),
+            hurry_chain: Arc::default(),
         };
         let mut tasks = JoinSet::new();
         let updates = follow_chain(chain, self.watch_settings()?, &links, &mut tasks).await?;
@@ -191,12 +192,14 @@ impl Prepared {
             data_dir: self.config.node.data_dir.clone(),
             listen,
             public_addresses: self.config.listen.public_addresses.clone(),
-            started_ms: self.started_ms,
+            started_ms: self.started.wall_ms,
+            started_at_ms: self.started.now_ms,
         }
     }
 
     fn watch_settings(&self) -> Result<WatchSettings, Error> {
-        let believed = Tip { height: self.height, hash: None, time_unix: self.started_ms / 1000 };
+        let believed =
+            Tip { height: self.height, hash: None, time_unix: self.started.wall_ms / 1000 };
         let resume = Some(believed).filter(|tip| tip.height > 0);
         let config = &self.config;
         let settings = config.chain.watch_settings(config.node.network, resume);
@@ -223,6 +226,7 @@ impl Prepared {
                 Arc::clone(&counters),
             ),
             searches,
+            hurry_chain: Arc::clone(&links.hurry_chain),
             keys: self.keys,
         };
         let guard = StopOnPanic { stop: links.stop.clone(), thread: "store" };
@@ -275,6 +279,8 @@ pub(crate) struct Links {
     pub(crate) counters: Arc<Counters>,
     pub(crate) events: broadcast::Sender<Event>,
     pub(crate) stop: Stop,
+    /// Wakes the chain's watcher before its turn.
+    pub(crate) hurry_chain: Arc<Notify>,
 }
 
 /// After a failed commit nothing may leave: what was not durable is lost with the store's thread,
@@ -297,7 +303,13 @@ async fn follow_chain(
     tasks: &mut JoinSet<()>,
 ) -> Result<mpsc::Receiver<ChainUpdate>, Error> {
     let (sender, mut updates) = mpsc::channel(MAX_QUEUED_CHAIN_UPDATES);
-    tasks.spawn(watch_chain(source, settings, sender, links.stop.clone()));
+    tasks.spawn(watch_chain(
+        source,
+        settings,
+        Arc::clone(&links.hurry_chain),
+        sender,
+        links.stop.clone(),
+    ));
     match timeout(FIRST_TIP_TIMEOUT, updates.recv()).await {
         Ok(Some(update)) => {
             // The queue is empty and its receiver alive.
@@ -315,11 +327,12 @@ async fn follow_chain(
 async fn watch_chain(
     source: Box<dyn ChainSource>,
     settings: WatchSettings,
+    hurry: Arc<Notify>,
     updates: mpsc::Sender<ChainUpdate>,
     stop: Stop,
 ) {
     // The reason first: whoever sees the updates end looks for it.
-    let ended = steward_chain::watch(source, settings, system_clock(), updates.clone()).await;
+    let ended = steward_chain::watch(source, settings, clocks(), hurry, updates.clone()).await;
     if let Err(error) = ended {
         stop.fail(chain_error(&error));
     }
@@ -332,7 +345,7 @@ async fn keep_graph(graph: Arc<Graph>, dir: std::path::PathBuf) {
         tokio::time::sleep(GRAPH_MAINTENANCE_INTERVAL).await;
         let (graph, dir) = (Arc::clone(&graph), dir.clone());
         let work = move || {
-            graph.maintain(now_ms());
+            graph.maintain(wall_ms());
             graph.save(&dir)
         };
         if let Ok(Err(error)) = tokio::task::spawn_blocking(work).await {

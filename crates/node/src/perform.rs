@@ -12,9 +12,9 @@ use steward_p2p::{ConnectionId, CustomMessage, PeerAddress, PeerTransport, Recon
 use steward_wire::NodeId;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::{self, error::TrySendError};
-use tokio::sync::{Semaphore, broadcast};
+use tokio::sync::{Notify, Semaphore, broadcast};
 
-use crate::clock::now_ms;
+use crate::clock::wall_ms;
 use crate::keys::NodeKeys;
 use crate::limits::MAX_CONCURRENT_ROUTES;
 use crate::metrics::Counters;
@@ -32,6 +32,8 @@ pub(crate) struct Performer {
     pub(crate) events: broadcast::Sender<Event>,
     pub(crate) routes: Routes,
     pub(crate) searches: mpsc::Sender<SearchRequest>,
+    /// Wakes the chain's watcher before its turn.
+    pub(crate) hurry_chain: Arc<Notify>,
 }
 
 impl Performer {
@@ -55,6 +57,7 @@ impl Performer {
                 Action::SearchBlocks { from_height, to_height } => {
                     self.search(SearchRequest { from_height, to_height });
                 }
+                Action::AskChain => self.hurry_chain.notify_one(),
                 // Without subscribers nobody is told; the event is in the store.
                 Action::Notice(event) => drop(self.events.send(event)),
                 Action::Log { level, code, peer, text } => log(level, code, peer, &text),
@@ -161,7 +164,7 @@ impl Routes {
             return;
         }
         let graph = Arc::clone(&self.graph);
-        self.runtime.spawn_blocking(move || graph.record(&result, now_ms()));
+        self.runtime.spawn_blocking(move || graph.record(&result, wall_ms()));
     }
 }
 
@@ -226,6 +229,7 @@ mod tests {
                 Arc::default(),
             ),
             searches: search_requests().0,
+            hurry_chain: Arc::default(),
             keys,
         }
     }

@@ -28,9 +28,9 @@ pub(crate) async fn pump_chain(mut updates: Receiver<ChainUpdate>, inputs: Input
 }
 
 pub(crate) fn chain_input(update: &ChainUpdate) -> Input {
-    let ChainUpdate { height, stale, reorg, health, .. } = *update;
-    tracing::debug!(height, stale, reorg, ?health, "chain");
-    Input::Chain { height, stale }
+    let ChainUpdate { height, stale, reorg, health, asked_ms, .. } = *update;
+    tracing::trace!(height, stale, reorg, ?health, "chain");
+    Input::Chain { height, stale, asked_ms }
 }
 
 fn peer_input(event: Event) -> Option<Input> {

@@ -119,19 +119,23 @@ fn weight(input: &Input) -> u32 {
 mod tests {
     use super::*;
 
+    fn tick(now_ms: u64) -> Input {
+        Input::Tick(steward_engine::Time { now_ms, wall_ms: 0 })
+    }
+
     const NO_WAIT: Duration = Duration::ZERO;
 
     #[tokio::test]
     async fn all_that_waits_is_taken_at_once_and_in_order() {
         let (sender, receiver) = input_queue();
         for now_ms in 0..3 {
-            sender.send(Input::Tick { now_ms }).await.unwrap();
+            sender.send(tick(now_ms)).await.unwrap();
         }
         let mut inputs = Vec::new();
         receiver.take(NO_WAIT, &mut inputs).unwrap();
         let order: Vec<_> = inputs
             .iter()
-            .map(|input| if let Input::Tick { now_ms } = input { *now_ms } else { 99 })
+            .map(|input| if let Input::Tick(time) = input { time.now_ms } else { 99 })
             .collect();
         assert_eq!(order, [0, 1, 2]);
         assert_eq!(sender.weight(), 0);
@@ -141,9 +145,9 @@ mod tests {
     async fn a_full_queue_makes_its_senders_wait() {
         let (sender, receiver) = input_queue();
         for now_ms in 0..u64::from(MAX_QUEUED_WEIGHT) {
-            sender.send(Input::Tick { now_ms }).await.unwrap();
+            sender.send(tick(now_ms)).await.unwrap();
         }
-        let mut waiting = std::pin::pin!(sender.send(Input::Tick { now_ms: 0 }));
+        let mut waiting = std::pin::pin!(sender.send(tick(0)));
         assert!(futures_pending(&mut waiting).await);
         receiver.take(NO_WAIT, &mut Vec::new()).unwrap();
         waiting.await.unwrap();
@@ -160,7 +164,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_queued_before_the_end_is_still_taken() {
         let (sender, receiver) = input_queue();
-        sender.send(Input::Tick { now_ms: 1 }).await.unwrap();
+        sender.send(tick(1)).await.unwrap();
         sender.end();
         let mut inputs = Vec::new();
         assert_eq!(receiver.take(NO_WAIT, &mut inputs), Err(Closed));
@@ -171,7 +175,7 @@ mod tests {
     async fn senders_learn_that_the_engine_is_gone() {
         let (sender, receiver) = input_queue();
         drop(receiver);
-        assert_eq!(sender.send(Input::Tick { now_ms: 1 }).await, Err(Closed));
+        assert_eq!(sender.send(tick(1)).await, Err(Closed));
     }
 
     /// True if the future is not ready when polled once.

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use steward_wire::features::{ATTRIBUTION_DATA, HOSTED_CHANNELS, HOSTED_CHANNELS_LEGACY};
 
 /// BOLT9 bits every Lightning node may require of a peer before it talks at all:
-/// data_loss_protect, var_onion_optin, static_remotekey, payment_secret, basic_mpp, channel_type.
-const BASE_BITS: [u32; 6] = [1, 9, 13, 15, 17, 45];
+/// data_loss_protect, var_onion_optin, static_remotekey, payment_secret, basic_mpp, channel_type;
+/// and option_route_blinding, since we read the `path_key` of an add.
+const BASE_BITS: [u32; 7] = [1, 9, 13, 15, 17, 25, 45];
 
 /// The feature vector of an `init`: big-endian bytes as on the wire, without leading zeros.
 /// Clones share the bytes, of which bit 32973 alone makes 4 kB.

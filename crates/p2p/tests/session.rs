@@ -20,7 +20,7 @@ fn two_sessions_in_memory_learn_who_the_other_is_and_what_it_supports() {
         panic!("unexpected {events:?}");
     };
     assert_eq!(*peer, node_id(&key(2)));
-    assert_eq!(features.bits().collect::<Vec<_>>(), [1, 9, 13, 15, 17, 45, 257, 32_973]);
+    assert_eq!(features.bits().collect::<Vec<_>>(), [1, 9, 13, 15, 17, 25, 45, 257, 32_973]);
     assert_eq!(pair.host.their_node_id(), Some(node_id(&key(1))));
     assert!(pair.client.is_established() && pair.host.is_established());
 }
@@ -31,7 +31,7 @@ fn hosted_channel_and_attribution_bits_are_announced_only_when_asked_for() {
     let mut pair = Pair::new(&plain, &config());
     pair.drive().unwrap();
     let features = pair.host.their_features().unwrap();
-    assert_eq!(features.bits().collect::<Vec<_>>(), [1, 9, 13, 15, 17, 37, 45]);
+    assert_eq!(features.bits().collect::<Vec<_>>(), [1, 9, 13, 15, 17, 25, 37, 45]);
     assert!(features.has_bit(37) && !features.has_bit(36) && !features.has_bit(257));
 }
 

@@ -2,14 +2,15 @@
 
 use std::collections::VecDeque;
 
-use steward_engine::Engine;
 use steward_engine::config::{Config, HostConfig, Policy, default_offer};
 use steward_engine::io::{Action, Input};
 use steward_engine::row::WriteBatch;
+use steward_engine::{Engine, Time};
 use steward_wire::HostedChannelBranding;
 
 use crate::disk::Disk;
 use crate::keys::SimKeys;
+use crate::world::START_MS;
 
 /// The regtest genesis hash would do as well: it only has to be the same everywhere.
 const CHAIN_HASH: [u8; 32] = [0x6f; 32];
@@ -49,9 +50,11 @@ pub(crate) struct Node {
     pub released: VecDeque<Action>,
     /// Blocks that are to be searched, first and last.
     pub searches: VecDeque<(u32, u32)>,
-    /// When the engine wants to hear the time.
+    /// When the engine wants to hear the time, by the clock that nobody sets.
     pub wakeup_ms: Option<u64>,
-    /// How far its clock is off.
+    /// What the clock that nobody sets showed when the world began; another with each start.
+    pub boot_ms: u64,
+    /// How far its wall clock is off.
     pub clock_offset_ms: i64,
     /// While down: when it starts.
     pub starts_at_ms: u64,
@@ -80,6 +83,7 @@ impl Node {
             released: VecDeque::new(),
             searches: VecDeque::new(),
             wakeup_ms: None,
+            boot_ms: 0,
             clock_offset_ms: 0,
             starts_at_ms: 0,
             disk_free_at_ms: 0,
@@ -95,9 +99,17 @@ impl Node {
         self.engine.is_some()
     }
 
-    /// Its clock.
-    pub(crate) fn clock_ms(&self, now_ms: u64) -> u64 {
-        now_ms.saturating_add_signed(self.clock_offset_ms)
+    /// Its clocks.
+    pub(crate) fn time(&self, now_ms: u64) -> Time {
+        Time {
+            now_ms: self.boot_ms + (now_ms - START_MS),
+            wall_ms: now_ms.saturating_add_signed(self.clock_offset_ms),
+        }
+    }
+
+    /// When the engine wants to hear the time, by the world's clock.
+    pub(crate) fn wakeup_at_ms(&self) -> Option<u64> {
+        self.wakeup_ms.map(|ms| START_MS.saturating_add(ms.saturating_sub(self.boot_ms)))
     }
 
     /// True if it has nothing to do but wait.

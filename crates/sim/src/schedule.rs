@@ -92,7 +92,7 @@ impl World {
             }
             return;
         }
-        let is_due = node.wakeup_ms.is_some_and(|at_ms| at_ms <= node.clock_ms(self.now_ms));
+        let is_due = node.wakeup_at_ms().is_some_and(|at_ms| at_ms <= self.now_ms);
         if is_due || !node.inbox.is_empty() {
             steps.push(Step::Run(number));
         }
@@ -133,8 +133,11 @@ impl World {
             if !node.is_up() {
                 return [after(node.starts_at_ms), None, None];
             }
-            let wakeup = node.wakeup_ms.map(|ms| ms.saturating_add_signed(-node.clock_offset_ms));
-            [wakeup.and_then(after), after(node.disk_free_at_ms), after(node.stale_until_ms)]
+            [
+                node.wakeup_at_ms().and_then(after),
+                after(node.disk_free_at_ms),
+                after(node.stale_until_ms),
+            ]
         });
         let edges = self.edges.iter().map(|edge| after(edge.connects_at_ms));
         let ends = self.links.iter().map(|(_, end)| end.closes_at_ms.and_then(after));

@@ -83,7 +83,7 @@ impl Trace {
                 let name: String = text.chars().take_while(|c| c.is_alphanumeric()).collect();
                 format!("command {} {name}", reply.0)
             }
-            Input::Chain { height, stale } => format!("height {height} stale {stale}"),
+            Input::Chain { height, stale, .. } => format!("height {height} stale {stale}"),
             Input::Tick { .. } => "tick".to_owned(),
             Input::Route { result, .. } => match result {
                 Ok(parts) => format!("route in {} parts", parts.len()),

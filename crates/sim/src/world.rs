@@ -133,23 +133,26 @@ impl World {
     pub(crate) fn start(&mut self, node: usize) -> Result<(), Violation> {
         self.trace.line(self.now_ms, node, || "starts".to_owned());
         let n = &mut self.nodes[node];
-        let now_ms = n.clock_ms(self.now_ms);
+        // Never as much as a date: whoever mistakes one clock for the other is far off.
+        n.boot_ms = (n.life % 5) * 86_400_000;
+        let time = n.time(self.now_ms);
         if let Some(saboteur) = &self.saboteur {
             saboteur.spoil_disk(&mut n.disk, n.life);
         }
-        let mut snapshot = n.disk.load(now_ms).map_err(|e| Violation::new(Rule::Rest, node, e))?;
+        let mut snapshot =
+            n.disk.load(time.wall_ms).map_err(|e| Violation::new(Rule::Rest, node, e))?;
         let mut config = n.config.clone();
         if let Some(saboteur) = &mut self.saboteur {
             saboteur.spoil_start(&mut snapshot, &mut config);
             n.pending.extend(saboteur.rises(node));
         }
-        let engine = Engine::new(config, Box::new(n.keys), snapshot, now_ms);
+        let engine = Engine::new(config, Box::new(n.keys), snapshot, time);
         let engine = engine.map_err(|error| {
             Violation::new(Rule::Rest, node, format!("it does not start: {error}"))
         })?;
         n.engine = Some(engine);
         n.life += 1;
-        n.wakeup_ms = Some(now_ms);
+        n.wakeup_ms = Some(time.now_ms);
         self.oracles.node_started(node, n.life, &n.disk);
         Ok(())
     }
@@ -158,9 +161,9 @@ impl World {
     pub(crate) fn run(&mut self, node: usize, most: usize) -> Result<(), Violation> {
         let now_ms = self.now_ms;
         let n = &mut self.nodes[node];
-        let clock_ms = n.clock_ms(now_ms);
+        let time = n.time(now_ms);
         let Some(engine) = &mut n.engine else { return Ok(()) };
-        engine.handle(Input::Tick { now_ms: clock_ms });
+        engine.handle(Input::Tick(time));
         let tip_was_stale =
             n.stale_since_ms.is_some_and(|since| since + CERTAINLY_STALE_MS < now_ms);
         for _ in 0..most {
@@ -190,7 +193,7 @@ impl World {
         let (writes, actions) = (effects.writes, effects.actions);
         let mut batch = Batch { writes, actions, tip_was_stale, life };
         if let Some(saboteur) = &mut self.saboteur {
-            saboteur.spoil_wakeup(&mut n.wakeup_ms, clock_ms);
+            saboteur.spoil_wakeup(&mut n.wakeup_ms, time.now_ms);
             saboteur.spoil_batch(node, &mut batch, &n.disk, &self.topology);
             if saboteur.is(Mutation::Runtime(Runtime::SendBeforeCommit)) {
                 let actions = std::mem::take(&mut batch.actions);
@@ -264,6 +267,7 @@ impl World {
                     result: found,
                 });
             }
+            Action::AskChain => self.answer_chain(node),
             Action::SearchBlocks { from_height, to_height } => {
                 self.nodes[node].searches.push_back((from_height, to_height));
             }
@@ -340,8 +344,20 @@ impl World {
     pub(crate) fn tell_chain(&mut self, node: usize) {
         let target = self.chain_news(node);
         if let Some((height, stale)) = target {
-            self.nodes[node].inbox.push_back(Input::Chain { height, stale });
-            self.nodes[node].told = target;
+            let n = &mut self.nodes[node];
+            let asked_ms = (!stale).then(|| n.time(self.now_ms).now_ms);
+            n.inbox.push_back(Input::Chain { height, stale, asked_ms });
+            n.told = target;
+        }
+    }
+
+    /// The chain source is asked out of turn: it says again what it said, or nothing.
+    fn answer_chain(&mut self, node: usize) {
+        let n = &mut self.nodes[node];
+        let Some((height, false)) = n.told else { return };
+        if self.now_ms >= n.stale_until_ms && height == self.chain.height() {
+            let asked_ms = Some(n.time(self.now_ms).now_ms);
+            n.inbox.push_back(Input::Chain { height, stale: false, asked_ms });
         }
     }
 

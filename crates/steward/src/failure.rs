@@ -81,6 +81,25 @@ impl From<TokenError> for Failure {
 
 impl From<ErrorBody> for Failure {
     fn from(body: ErrorBody) -> Self {
-        Self::new(&body.code, body.message, body.hint)
+        let hint = match command_for(&body.code) {
+            Some(command) => format!("{}: `{command}`", body.hint),
+            None => body.hint,
+        };
+        Self::new(&body.code, body.message, hint)
+    }
+}
+
+/// The daemon speaks to every kind of caller; here is how this one does what its hint says.
+fn command_for(code: &str) -> Option<&'static str> {
+    match code {
+        "unknown_channel" | "no_active_channel" | "no_usable_channel" => {
+            Some("steward channel list")
+        }
+        "cannot_receive" => Some("steward channel invoke NODE_ID@HOST:PORT"),
+        "unknown_invoice" => Some("steward invoice list"),
+        "unknown_payment" | "bad_payment_hash" => Some("steward payments"),
+        "bad_node_id" => Some("steward status"),
+        "chain_unknown" => Some("steward doctor"),
+        _ => None,
     }
 }

@@ -165,6 +165,10 @@ pub fn encode_event(kind: &EventKind) -> Vec<u8> {
             out.extend(cltv_expiry.to_be_bytes());
             out.extend(preimage.iter().flat_map(|preimage| preimage.0));
         }
+        EventKind::ClockJumped { by_ms } => {
+            out.push(12);
+            out.extend(by_ms.to_be_bytes());
+        }
     }
     out
 }
@@ -218,6 +222,7 @@ pub fn decode_event(blob: &[u8]) -> Result<EventKind, DecodeError> {
             cltv_expiry: reader.u32()?,
             preimage: Some(reader.preimage()?),
         }),
+        12 => Ok(EventKind::ClockJumped { by_ms: reader.u64()?.cast_signed() }),
         _ => Err(DecodeError::BadValue),
     })
 }

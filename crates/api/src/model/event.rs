@@ -104,6 +104,11 @@ pub enum EventKind {
         /// Block height.
         cltv_expiry: u32,
     },
+    /// The machine's wall clock was set, or the machine was stopped without counting it.
+    ClockJumped {
+        /// By how much; negative: back.
+        by_ms: i64,
+    },
 }
 
 impl EventKind {
@@ -120,6 +125,7 @@ impl EventKind {
             Self::PaymentSent { .. } => "payment_sent",
             Self::PaymentFailed { .. } => "payment_failed",
             Self::PreimageAtRisk { .. } => "preimage_at_risk",
+            Self::ClockJumped { .. } => "clock_jumped",
         }
     }
 }
@@ -180,6 +186,7 @@ impl From<&io::EventKind> for EventKind {
                     cltv_expiry: *cltv_expiry,
                 }
             }
+            io::EventKind::ClockJumped { by_ms } => Self::ClockJumped { by_ms: *by_ms },
         }
     }
 }

@@ -26,6 +26,9 @@ pub struct Status {
     pub block_height: u32,
     /// True if there was no news of the chain for too long: no forwards are accepted.
     pub chain_is_stale: bool,
+    /// How long ago the chain source was asked for it; absent: it has not answered yet, or not
+    /// since the machine's clock jumped.
+    pub chain_age_ms: Option<u64>,
     /// Connected peers.
     pub connected_peers: u32,
     /// Channels by phase.
@@ -214,6 +217,13 @@ pub struct QueueMetrics {
 pub struct Backup {
     /// Where.
     pub path: String,
+}
+
+/// The node is stopping.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Stopping {
+    /// Always true.
+    pub stopping: bool,
 }
 
 impl From<[u32; 5]> for ChannelCounts {

@@ -2,7 +2,6 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
 use hex::FromHex;
 use steward_engine::command::ChannelInfo;
 use steward_engine::{Command, EventKind, Reply};
@@ -84,23 +83,13 @@ pub(super) fn channel(reply: Reply) -> Result<Box<ChannelInfo>, ApiError> {
 }
 
 fn opening_failed(reason: &str) -> ApiError {
-    ApiError::new(
-        StatusCode::CONFLICT,
-        "opening_failed",
-        format!("the channel was not opened: {reason}"),
-        "ask the host whether it opens channels, and whether it wants a secret",
-    )
+    ApiError::of("opening_failed", format!("the channel was not opened: {reason}"))
 }
 
 fn secret_bytes(text: &str) -> Result<Vec<u8>, ApiError> {
     let Some(digits) = text.strip_prefix("hex:") else {
         return Ok(text.as_bytes().to_vec());
     };
-    Vec::from_hex(digits).map_err(|_| {
-        ApiError::bad_request(
-            "bad_secret",
-            "the secret after `hex:` is not hexadecimal",
-            "without `hex:` it is taken as text",
-        )
-    })
+    Vec::from_hex(digits)
+        .map_err(|_| ApiError::of("bad_secret", "the secret after `hex:` is not hexadecimal"))
 }

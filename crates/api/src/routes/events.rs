@@ -16,7 +16,7 @@ use tokio::sync::broadcast::error::RecvError;
 use super::{Errors, read};
 use crate::error::ApiError;
 use crate::extract::Query;
-use crate::limits::{EVENT_PAGE_ROWS, KEEP_ALIVE_MS};
+use crate::limits::{EVENT_PAGE_ROWS, KEEP_ALIVE_MS, MAX_NUMBER};
 use crate::model::{Event, EventsQuery};
 use crate::server::Shared;
 
@@ -31,13 +31,9 @@ pub(crate) async fn stream(
     Query(query): Query<EventsQuery>,
 ) -> Result<Sse<impl Stream<Item = Result<sse::Event, Infallible>>>, ApiError> {
     let after = last_event_id(&headers)?.or(query.after);
-    let permit = Arc::clone(&shared.subscribers).try_acquire_owned().map_err(|_| {
-        ApiError::unavailable(
-            "too_many_subscribers",
-            "too many programs listen to events",
-            "close one of them",
-        )
-    })?;
+    let permit = Arc::clone(&shared.subscribers)
+        .try_acquire_owned()
+        .map_err(|_| ApiError::of("too_many_subscribers", "too many programs listen to events"))?;
     let subscription = Subscription {
         // Before the store is asked: what happens meanwhile is in both, never in neither.
         live: shared.backend.events(),
@@ -119,12 +115,8 @@ impl Subscription {
 fn last_event_id(headers: &HeaderMap) -> Result<Option<u64>, ApiError> {
     let Some(value) = headers.get("last-event-id") else { return Ok(None) };
     let number = value.to_str().ok().and_then(|text| text.trim().parse().ok());
-    number.map(Some).ok_or_else(|| {
-        ApiError::bad_request(
-            "bad_last_event_id",
-            "Last-Event-ID is not the number of an event",
-            "send the `id` of the last event as it came",
-        )
+    number.filter(|number| *number <= MAX_NUMBER).map(Some).ok_or_else(|| {
+        ApiError::of("bad_last_event_id", "Last-Event-ID is not the number of an event")
     })
 }
 

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use steward_engine::row::PaymentStatus;
-use steward_node::clock::now_ms;
+use steward_node::clock::wall_ms;
 
 use super::{Errors, read};
 use crate::backend::NewInvoice;
@@ -28,7 +28,7 @@ pub(crate) async fn create(
         expiry_s: request.expiry_s.unwrap_or(DEFAULT_INVOICE_EXPIRY_S),
     };
     let row = shared.backend.create_invoice(request).await?;
-    Ok(Json(Invoice::at(row, now_ms())))
+    Ok(Json(Invoice::at(row, wall_ms())))
 }
 
 /// Our invoices, newest first.
@@ -44,9 +44,9 @@ pub(crate) async fn list(
         false => PaymentStatus::Pending,
     });
     let page = read(&shared, move |history| history.invoices(status, page)).await?;
-    let now_ms = now_ms();
+    let wall_ms = wall_ms();
     Ok(Json(Invoices {
-        invoices: page.rows.into_iter().map(|row| Invoice::at(row, now_ms)).collect(),
+        invoices: page.rows.into_iter().map(|row| Invoice::at(row, wall_ms)).collect(),
         next: page.next.map(|cursor| cursor.0),
     }))
 }
@@ -61,13 +61,9 @@ pub(crate) async fn show(
 ) -> Result<Json<Invoice>, ApiError> {
     let row = read(&shared, move |history| history.invoice(&hash)).await?;
     let row = row.ok_or_else(|| {
-        ApiError::not_found(
-            "unknown_invoice",
-            "we made no invoice with this payment hash",
-            "`steward invoice list` shows all",
-        )
+        ApiError::of("unknown_invoice", "we made no invoice with this payment hash")
     })?;
-    Ok(Json(Invoice::at(row, now_ms())))
+    Ok(Json(Invoice::at(row, wall_ms())))
 }
 
 /// Takes an invoice apart, without paying it.
@@ -77,16 +73,10 @@ pub(crate) async fn decode(
     Query(query): Query<DecodeQuery>,
 ) -> Result<Json<DecodedInvoice>, ApiError> {
     let invoice = parse(&query.invoice)?;
-    Ok(Json(DecodedInvoice::at(&invoice, now_ms())))
+    Ok(Json(DecodedInvoice::at(&invoice, wall_ms())))
 }
 
 /// An invoice that somebody gave us.
 pub(super) fn parse(text: &str) -> Result<steward_invoice::Invoice, ApiError> {
-    steward_invoice::parse(text).map_err(|error| {
-        ApiError::bad_request(
-            "bad_invoice",
-            error.to_string(),
-            "copy the whole invoice, or ask the payee for another",
-        )
-    })
+    steward_invoice::parse(text).map_err(|error| ApiError::of("bad_invoice", error.to_string()))
 }

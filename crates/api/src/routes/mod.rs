@@ -15,8 +15,14 @@ use tokio::time::{Duration, Instant, timeout_at};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::error::{ApiError, ErrorBody};
+pub(crate) use crate::document::Errors;
+use crate::error::ApiError;
 use crate::server::Shared;
+
+/// All of them, to be described.
+pub(crate) fn all() -> OpenApiRouter<Shared> {
+    quick().merge(waiting()).merge(streams())
+}
 
 /// Answered at once.
 pub(crate) fn quick() -> OpenApiRouter<Shared> {
@@ -54,33 +60,6 @@ pub(crate) fn streams() -> OpenApiRouter<Shared> {
     OpenApiRouter::new().routes(routes!(events::stream))
 }
 
-/// The errors every route may answer with, for the document.
-struct Errors;
-
-impl utoipa::IntoResponses for Errors {
-    fn responses()
-    -> std::collections::BTreeMap<String, utoipa::openapi::RefOr<utoipa::openapi::Response>> {
-        use utoipa::PartialSchema;
-        use utoipa::openapi::{ContentBuilder, ResponseBuilder, ResponsesBuilder};
-
-        let response = |what: &str| {
-            let schema = ContentBuilder::new().schema(Some(ErrorBody::schema())).build();
-            ResponseBuilder::new().description(what).content("application/json", schema).build()
-        };
-        ResponsesBuilder::new()
-            .response("400", response("The request cannot be used."))
-            .response("401", response("The token is missing or wrong."))
-            .response("404", response("There is no such thing."))
-            .response("409", response("A limit or policy says no."))
-            .response("500", response("A bug or a disk."))
-            .response("503", response("Not now; try later."))
-            .build()
-            .responses
-            .into_iter()
-            .collect()
-    }
-}
-
 /// Asks the store on a thread that may block.
 async fn read<T, F>(shared: &Shared, question: F) -> Result<T, ApiError>
 where
@@ -96,8 +75,7 @@ where
 
 /// The engine gave an answer to another question, or a thread is gone.
 fn bug(message: &str) -> ApiError {
-    let status = axum::http::StatusCode::INTERNAL_SERVER_ERROR;
-    ApiError::new(status, "bug", message, "this is a bug: please report it with the log")
+    ApiError::of("bug", message)
 }
 
 /// Waits until an event of interest arrives, or time is over, or events were missed, or the node

@@ -12,7 +12,7 @@ use super::{Errors, bug, read};
 use crate::error::ApiError;
 use crate::extract::{Body, Query, page};
 use crate::model::{
-    Backup, BackupRequest, Forward, ForwardTotals, Forwards, Metrics, PageQuery, Status,
+    Backup, BackupRequest, Forward, ForwardTotals, Forwards, Metrics, PageQuery, Status, Stopping,
 };
 use crate::server::Shared;
 
@@ -32,6 +32,7 @@ pub(crate) async fn status(State(shared): State<Shared>) -> Result<Json<Status>,
         public_addresses: info.public_addresses.iter().map(ToString::to_string).collect(),
         block_height: status.height,
         chain_is_stale: status.tip_is_stale,
+        chain_age_ms: status.chain_age_ms,
         connected_peers: status.peers,
         channels: status.channels.into(),
         owed_to_clients_msat: status.owed_to_clients_msat,
@@ -46,8 +47,8 @@ pub(crate) async fn status(State(shared): State<Shared>) -> Result<Json<Status>,
 /// What the node did since it was started, in numbers.
 #[utoipa::path(get, path = "/v1/metrics", tag = "node", responses((status = 200, body = Metrics), Errors))]
 pub(crate) async fn metrics(State(shared): State<Shared>) -> Json<Metrics> {
-    let started_ms = shared.backend.info().started_ms;
-    Json(Metrics::at(shared.backend.metrics(), now_ms().saturating_sub(started_ms)))
+    let started_at_ms = shared.backend.info().started_at_ms;
+    Json(Metrics::at(shared.backend.metrics(), now_ms().saturating_sub(started_at_ms)))
 }
 
 /// What was forwarded between channels, newest first.
@@ -76,19 +77,15 @@ pub(crate) async fn backup(
 ) -> Result<Json<Backup>, ApiError> {
     let path = PathBuf::from(&request.path);
     if !path.is_absolute() {
-        return Err(ApiError::bad_request(
-            "relative_path",
-            "the path of a backup must be absolute",
-            "it is a path on the node's machine",
-        ));
+        return Err(ApiError::of("relative_path", "the path of a backup must be absolute"));
     }
     shared.backend.backup(path).await?;
     Ok(Json(Backup { path: request.path }))
 }
 
 /// Stops the node: what is under way is made durable, then the process ends.
-#[utoipa::path(post, path = "/v1/stop", tag = "node", responses((status = 202, description = "The node is stopping."), Errors))]
-pub(crate) async fn stop(State(shared): State<Shared>) -> (StatusCode, Json<serde_json::Value>) {
+#[utoipa::path(post, path = "/v1/stop", tag = "node", responses((status = 202, body = Stopping), Errors))]
+pub(crate) async fn stop(State(shared): State<Shared>) -> (StatusCode, Json<Stopping>) {
     shared.stop.notify_one();
-    (StatusCode::ACCEPTED, Json(serde_json::json!({ "stopping": true })))
+    (StatusCode::ACCEPTED, Json(Stopping { stopping: true }))
 }

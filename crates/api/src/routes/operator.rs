@@ -2,7 +2,6 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
 use steward_engine::command::ChannelInfo;
 use steward_engine::{Command, EventKind};
 use steward_wire::Preimage;
@@ -106,13 +105,10 @@ pub(crate) async fn submit_preimage(
     State(shared): State<Shared>,
     Body(request): Body<SubmitPreimage>,
 ) -> Result<Json<SubmittedPreimage>, ApiError> {
-    let preimage: Preimage = request.preimage.parse().map_err(|_| {
-        ApiError::bad_request(
-            "bad_preimage",
-            "a preimage has 64 hexadecimal digits",
-            "whoever was paid can show it",
-        )
-    })?;
+    let preimage: Preimage = request
+        .preimage
+        .parse()
+        .map_err(|_| ApiError::of("bad_preimage", "a preimage has 64 hexadecimal digits"))?;
     shared.backend.command(Command::SubmitPreimage { preimage }).await?;
     Ok(Json(SubmittedPreimage { payment_hash: preimage.hash().to_string() }))
 }
@@ -128,20 +124,12 @@ async fn ask(shared: &Shared, command: Command) -> Result<Box<ChannelInfo>, ApiE
 
 fn whole_sat(capacity_msat: u64) -> Result<u64, ApiError> {
     if !capacity_msat.is_multiple_of(1000) {
-        return Err(ApiError::bad_request(
-            "bad_capacity",
-            "a capacity is a whole number of satoshi",
-            "make it divisible by 1000",
-        ));
+        let text = "a capacity is a whole number of satoshi";
+        return Err(ApiError::new("bad_capacity", text, "make it divisible by 1000"));
     }
     Ok(capacity_msat / 1000)
 }
 
 fn resize_failed(reason: &str) -> ApiError {
-    ApiError::new(
-        StatusCode::CONFLICT,
-        "resize_failed",
-        format!("the channel was suspended instead: {reason}"),
-        "ask the host which capacity it agrees to, and for an override",
-    )
+    ApiError::of("resize_failed", format!("the channel was suspended instead: {reason}"))
 }

@@ -96,11 +96,5 @@ pub(crate) async fn show(
 
 async fn stored(shared: &Shared, hash: PaymentHash) -> Result<PaymentWithParts, ApiError> {
     let payment = read(shared, move |history| history.payment(&hash)).await?;
-    payment.ok_or_else(|| {
-        ApiError::not_found(
-            "unknown_payment",
-            "we made no payment with this hash",
-            "`steward payments` shows all",
-        )
-    })
+    payment.ok_or_else(|| ApiError::of("unknown_payment", "we made no payment with this hash"))
 }

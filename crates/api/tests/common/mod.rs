@@ -71,6 +71,7 @@ impl Backend for FakeNode {
             listen: Vec::new(),
             public_addresses: Vec::new(),
             started_ms: 0,
+            started_at_ms: 0,
         }
     }
 
@@ -85,7 +86,7 @@ impl Backend for FakeNode {
     }
 
     fn create_invoice(&self, _request: NewInvoice) -> BoxFuture<'_, Result<InvoiceRow, Error>> {
-        async { Err(Error::unavailable("cannot_receive", "no channel can receive this amount")) }
+        async { Err(Error::refused("cannot_receive", "no channel can receive this amount")) }
             .boxed()
     }
 
@@ -176,10 +177,15 @@ impl Server {
     }
 
     pub(crate) fn post(&self, path: &str, body: &str) -> (u16, Value) {
+        self.post_as(path, "application/json", body)
+    }
+
+    pub(crate) fn post_as(&self, path: &str, content_type: &str, body: &str) -> (u16, Value) {
         let mut response = self
             .agent
             .post(format!("http://{}{path}", self.address))
             .header("authorization", format!("Bearer {}", self.token))
+            .header("content-type", content_type)
             .send(body)
             .unwrap();
         (response.status().as_u16(), response.body_mut().read_json().unwrap())
@@ -215,6 +221,8 @@ pub(crate) fn code(body: &Value) -> &str {
     let fields: Vec<&String> = body.as_object().unwrap().keys().collect();
     assert_eq!(fields, ["code", "hint", "message"], "{body}");
     assert!(!body["message"].as_str().unwrap().is_empty());
+    let hint = body["hint"].as_str().unwrap();
+    assert!(!hint.is_empty() && !hint.contains("`steward "), "{body}");
     body["code"].as_str().unwrap()
 }
 

@@ -49,7 +49,7 @@ impl Engine {
         payment.row.preimage = Some(preimage);
         payment.row.failure = None;
         payment.row.fee_msat = fee_msat;
-        payment.row.ended_ms = Some(self.now_ms);
+        payment.row.ended_ms = Some(self.wall_ms);
         let row = payment.row.clone();
         if was_unknown {
             self.complete_lost_parts(hash);
@@ -154,7 +154,7 @@ impl Engine {
         }
         let Some(payment) = self.payments.pending.get_mut(&hash) else { return };
         if payment.row.status == PaymentStatus::Pending {
-            let in_time = now_ms < payment.row.created_ms.saturating_add(PAYMENT_RETRY_MS);
+            let in_time = now_ms < payment.begun_ms.saturating_add(PAYMENT_RETRY_MS);
             let may_retry = !payment.is_hopeless
                 && payment.plan.is_some()
                 && payment.attempt < MAX_PAYMENT_ATTEMPTS
@@ -180,12 +180,12 @@ impl Engine {
             });
             row.status = PaymentStatus::Failed;
             row.failure = Some((code.clone(), message.clone()));
-            row.ended_ms = Some(self.now_ms);
+            row.ended_ms = Some(self.wall_ms);
             self.batch.writes.put(RowKey::Payment(hash), Write::Payment(row.clone()));
             self.tell_waiters(&row);
             self.notice(EventKind::PaymentFailed { payment_hash: hash, code, message });
         }
-        self.payments.remember_ended(row);
+        self.payments.remember_ended(self.now_ms, row);
         self.payments.forget_ended(self.now_ms);
     }
 }

@@ -17,5 +17,5 @@ mod keys;
 mod net;
 
 pub use ask::is_complete;
-pub use keys::{CHAIN_HASH, INITIAL_MSAT, config, hosted_features, id_of};
+pub use keys::{CHAIN_HASH, INITIAL_MSAT, TestKeys, config, hosted_features, id_of};
 pub use net::{Net, START_HEIGHT};

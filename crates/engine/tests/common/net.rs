@@ -7,7 +7,7 @@ use bitcoin::hashes::{Hash, sha256};
 use steward_engine::config::Config;
 use steward_engine::io::{Action, ConnId, Event, Input, ReplyId, RouteRequest};
 use steward_engine::row::WriteBatch;
-use steward_engine::{Command, Engine, Error, Keys, Reply};
+use steward_engine::{Command, Engine, Error, Keys, Reply, Time};
 use steward_graph::Graph;
 use steward_store::{MemoryStore, Store};
 use steward_wire::{NodeId, Preimage};
@@ -15,6 +15,8 @@ use steward_wire::{NodeId, Preimage};
 use super::keys::{TestKeys, config, hosted_features, id_of};
 
 pub const START_MS: u64 = 1_790_000_000_000;
+/// What the clock that nobody sets shows then: far from any date.
+const START_UP_MS: u64 = 60_000;
 pub const START_HEIGHT: u32 = 800_000;
 
 /// One end of a connection.
@@ -37,6 +39,10 @@ pub struct Node {
     pub(super) links: BTreeMap<ConnId, Link>,
     pub(super) inbox: VecDeque<Input>,
     graph: Graph,
+    /// How far its wall clock is off.
+    pub wall_offset_ms: i64,
+    /// Its chain source answers nothing.
+    pub chain_is_silent: bool,
     /// The time it was told last.
     told_ms: u64,
     /// Frames for connections that a test holds itself.
@@ -57,6 +63,8 @@ pub struct Net {
     pub height: u32,
     /// Preimages published, by the height of their block.
     pub on_chain: Vec<(u32, Preimage)>,
+    /// What both ends of a new connection announce.
+    pub features: Vec<u8>,
     last_conn: u64,
     pub(super) last_reply: u64,
     pub(super) entropy: u64,
@@ -80,6 +88,8 @@ impl Net {
                 links: BTreeMap::new(),
                 inbox: VecDeque::new(),
                 graph: Graph::new(Chain::Regtest),
+                wall_offset_ms: 0,
+                chain_is_silent: false,
                 told_ms: START_MS,
                 taps: BTreeMap::new(),
                 routes_by_hand: false,
@@ -93,6 +103,7 @@ impl Net {
             now_ms: START_MS,
             height: START_HEIGHT,
             on_chain: Vec::new(),
+            features: hosted_features(),
             last_conn: 0,
             last_reply: 0,
             entropy: 0,
@@ -122,25 +133,25 @@ impl Net {
     }
 
     pub fn start(&mut self, node: usize) {
-        let now_ms = self.now_ms;
-        let height = self.height;
+        let time = self.time(node);
+        let news = self.chain_news(node);
         let n = &mut self.nodes[node];
-        let snapshot = n.store.load(now_ms).unwrap();
+        let snapshot = n.store.load(time.wall_ms).unwrap();
         let keys = Box::new(TestKeys(n.seed));
-        n.engine = Some(Engine::new(n.config.clone(), keys, snapshot, now_ms).unwrap());
-        n.inbox.push_back(Input::Chain { height, stale: false });
+        n.engine = Some(Engine::new(n.config.clone(), keys, snapshot, time).unwrap());
+        n.inbox.push_back(news);
         self.settle();
     }
 
     /// A new node whose chain source has not spoken yet.
     pub fn forget_the_chain(&mut self, node: usize) {
-        let now_ms = self.now_ms;
+        let time = self.time(node);
         let n = &mut self.nodes[node];
         n.store = MemoryStore::new();
         n.committed.clear();
         let keys = Box::new(TestKeys(n.seed));
-        let snapshot = n.store.load(now_ms).unwrap();
-        n.engine = Some(Engine::new(n.config.clone(), keys, snapshot, now_ms).unwrap());
+        let snapshot = n.store.load(time.wall_ms).unwrap();
+        n.engine = Some(Engine::new(n.config.clone(), keys, snapshot, time).unwrap());
     }
 
     /// Power fails: memory and everything on its wires is gone; the store stays.
@@ -160,7 +171,7 @@ impl Net {
         let (client_conn, host_conn) = (self.next_conn(), self.next_conn());
         let (client_id, host_id) = (self.client_id(client, host), self.id(host));
         self.link(client, client_conn, host, host_conn);
-        let features = hosted_features();
+        let features = self.features.clone();
         let connected = |conn, peer, local, inbound| Input::PeerConnected {
             conn,
             peer,
@@ -211,11 +222,23 @@ impl Net {
 
     pub fn mine(&mut self, blocks: u32) {
         self.height += blocks;
-        let height = self.height;
-        for node in &mut self.nodes {
-            node.inbox.push_back(Input::Chain { height, stale: false });
+        for node in 0..self.nodes.len() {
+            let news = self.chain_news(node);
+            self.nodes[node].inbox.push_back(news);
         }
         self.settle();
+    }
+
+    /// The clocks of a node.
+    pub fn time(&self, node: usize) -> Time {
+        let wall_ms = self.now_ms.saturating_add_signed(self.nodes[node].wall_offset_ms);
+        Time { now_ms: START_UP_MS + (self.now_ms - START_MS), wall_ms }
+    }
+
+    /// What a node's chain source says when it is asked now.
+    pub fn chain_news(&self, node: usize) -> Input {
+        let asked_ms = Some(self.time(node).now_ms);
+        Input::Chain { height: self.height, stale: false, asked_ms }
     }
 
     /// Runs every node until nothing is left to do.
@@ -242,11 +265,11 @@ impl Net {
 
     /// One batch of one node up to the commit; nothing has left yet.
     pub fn batch(&mut self, node: usize) -> Option<Vec<Action>> {
-        let now_ms = self.now_ms;
+        let time = self.time(node);
         let n = &mut self.nodes[node];
         let engine = n.engine.as_mut()?;
-        n.told_ms = now_ms;
-        engine.handle(Input::Tick { now_ms });
+        n.told_ms = self.now_ms;
+        engine.handle(Input::Tick(time));
         while let Some(input) = n.inbox.pop_front() {
             engine.handle(input);
         }
@@ -258,10 +281,10 @@ impl Net {
 
     /// A batch whose commit never happened: the node stops in it.
     pub fn uncommitted_batch(&mut self, node: usize) {
-        let now_ms = self.now_ms;
+        let time = self.time(node);
         let n = &mut self.nodes[node];
         let Some(engine) = n.engine.as_mut() else { return };
-        engine.handle(Input::Tick { now_ms });
+        engine.handle(Input::Tick(time));
         while let Some(input) = n.inbox.pop_front() {
             engine.handle(input);
         }
@@ -313,6 +336,11 @@ impl Net {
                 if !self.nodes[node].searches_by_hand {
                     self.answer_search(node);
                 }
+            }
+            Action::AskChain if self.nodes[node].chain_is_silent => {}
+            Action::AskChain => {
+                let news = self.chain_news(node);
+                self.nodes[node].inbox.push_back(news);
             }
             Action::KeepConnected { .. } => {}
         }

@@ -61,7 +61,7 @@ impl Runtime {
 
     pub(super) fn spoil_input(self, input: &mut Input, disk: &Disk, is_over: bool) {
         match input {
-            Input::Chain { height, stale } => match self {
+            Input::Chain { height, stale, .. } => match self {
                 Self::NeverStale => *stale = false,
                 Self::HeightGoesBack if *height % 2 == 1 => *height -= BACK_BLOCKS,
                 Self::HeightRunsAhead => *height = lie(disk, *height),

@@ -7,6 +7,7 @@
 //! - `restore`: words, backups
 //! - `proofs`: what exported states prove, and what they do not
 //! - `operator`: suspend, override, resize
+//! - `readme`: what README.md says to paste
 //! - `channels`: what these share
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers are tests too")]
 
@@ -16,6 +17,7 @@ mod command_line;
 mod disk;
 mod operator;
 mod proofs;
+mod readme;
 mod restore;
 #[path = "../support/mod.rs"]
 mod support;

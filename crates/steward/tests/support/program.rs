@@ -169,6 +169,12 @@ pub(crate) fn signal(process_id: u32, name: &str) {
     assert!(Command::new("kill").args(["-s", name, &process_id]).status().unwrap().success());
 }
 
+/// Sends a signal to all that are left of a process group, if there are any.
+pub(crate) fn signal_group(leader_id: u32, name: &str) {
+    let group = format!("-{leader_id}");
+    let _ = Command::new("kill").args(["-s", name, "--", &group]).status();
+}
+
 /// A program that runs `steward` with files limited to `blocks` of 512 bytes each, as on a disk
 /// that fills up: writes beyond fail with an error and not with a signal.
 pub(crate) fn with_limited_files(dir: &Path, blocks: u64) -> PathBuf {

@@ -232,6 +232,7 @@ pub(crate) fn every_event() -> Vec<EventKind> {
             message: "There is no route.".to_owned(),
         },
         EventKind::PreimageAtRisk { peer, preimage: None, cltv_expiry: 840_000 },
+        EventKind::ClockJumped { by_ms: -7_200_000 },
     ]
 }
 

@@ -1,0 +1,129 @@
+//! Payments over blinded paths that begin at a host.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+mod common;
+
+use bitcoin::secp256k1::{PublicKey, SECP256K1};
+use common::{Net, TestKeys};
+use lightning::blinded_path::payment::{
+    BlindedPaymentPath, Bolt12RefundContext, ForwardTlvs, PaymentConstraints, PaymentContext,
+    PaymentForwardNode, PaymentRelay, ReceiveTlvs,
+};
+use lightning::routing::router::BlindedTail;
+use lightning::sign::{EntropySource, ReceiveAuthKey};
+use lightning_types::features::BlindedHopFeatures;
+use lightning_types::payment::PaymentSecret;
+use steward_engine::Keys;
+use steward_engine::io::{Input, RoutedPart};
+use steward_engine::row::{InvoiceRow, PaymentStatus};
+use steward_onion::{OnionSeed, PathHop, Recipient, create_blinded, receive_auth_key};
+use steward_wire::{NodeId, ShortChannelId};
+
+const AMOUNT_MSAT: u64 = 5_000_000;
+
+struct Fixed;
+
+impl EntropySource for Fixed {
+    fn get_secure_random_bytes(&self) -> [u8; 32] {
+        [50; 32]
+    }
+}
+
+fn public(node_id: NodeId) -> PublicKey {
+    node_id.public_key().unwrap()
+}
+
+/// Host 0, then client 2, whose scid anybody can compute.
+fn path_over_host(net: &Net, invoice: &InvoiceRow) -> BlindedPaymentPath {
+    let constraints =
+        || PaymentConstraints { max_cltv_expiry: net.height + 1_000, htlc_minimum_msat: 1 };
+    let client = net.client_id(2, 0);
+    let host = PaymentForwardNode {
+        tlvs: ForwardTlvs {
+            short_channel_id: ShortChannelId::of_pair(&client, &net.id(0)).0,
+            payment_relay: PaymentRelay {
+                cltv_expiry_delta: 144,
+                fee_proportional_millionths: 1_000,
+                fee_base_msat: 1_000,
+            },
+            payment_constraints: constraints(),
+            features: BlindedHopFeatures::empty(),
+            next_blinding_override: None,
+        },
+        node_id: public(net.id(0)),
+        htlc_maximum_msat: 1_000_000_000,
+    };
+    let payee = ReceiveTlvs {
+        payment_secret: PaymentSecret(invoice.payment_secret),
+        payment_constraints: constraints(),
+        payment_context: PaymentContext::Bolt12Refund(Bolt12RefundContext {
+            payment_metadata: None,
+        }),
+    };
+    let auth_key = ReceiveAuthKey(receive_auth_key(&TestKeys(3).towards_host(&net.id(0))));
+    let client = public(client);
+    BlindedPaymentPath::new(&[host], client, auth_key, payee, u64::MAX, 146, Fixed, SECP256K1)
+        .unwrap()
+}
+
+/// What client 1 offers host 0 for it.
+fn routed(net: &Net, invoice: &InvoiceRow) -> RoutedPart {
+    let path = path_over_host(net, invoice);
+    let tail = BlindedTail {
+        trampoline_hops: Vec::new(),
+        hops: path.blinded_hops().to_vec(),
+        blinding_point: path.blinding_point(),
+        excess_final_cltv_expiry_delta: 0,
+        final_value_msat: AMOUNT_MSAT,
+    };
+    let fee_msat = u64::from(path.payinfo.fee_base_msat)
+        + AMOUNT_MSAT * u64::from(path.payinfo.fee_proportional_millionths) / 1_000_000;
+    let (host, payer) = (net.id(0), net.client_id(1, 0));
+    let to_host = PathHop {
+        node_id: host,
+        scid: ShortChannelId::of_pair(&host, &payer),
+        fee_msat,
+        cltv_expiry_delta: u32::from(path.payinfo.cltv_expiry_delta),
+    };
+    let recipient = Recipient { total_msat: AMOUNT_MSAT, ..Recipient::default() };
+    let seed = OnionSeed { session_key: [9; 32], prng_seed: [8; 32], height: net.height };
+    let onion = create_blinded(&[to_host], tail, &recipient, &invoice.payment_hash, &seed).unwrap();
+    RoutedPart {
+        path: vec![to_host],
+        amount_msat: onion.amount_msat,
+        fee_msat,
+        cltv_expiry: onion.cltv_expiry,
+        onion: onion.onion,
+        session_key: [9; 32],
+    }
+}
+
+/// 1 pays 2 over a blinded path that begins at 0.
+fn pay_over_blinded_path(net: &mut Net) -> InvoiceRow {
+    let invoice = net.invoice(2, Some(AMOUNT_MSAT));
+    let command = net.pay_command(&invoice.bolt11, None);
+    net.answer_routes_by_hand(1);
+    net.issue(1, command);
+    net.settle();
+    let parts = vec![routed(net, &invoice)];
+    let payment_hash = invoice.payment_hash;
+    net.input(1, Input::Route { payment_hash, attempt: 1, result: Ok(parts) });
+    net.settle();
+    invoice
+}
+
+#[test]
+fn a_client_that_reads_path_keys_is_paid_over_a_blinded_path() {
+    let mut net = Net::host_and_clients(2);
+    // option_route_blinding, bit 25, as our transport announces it.
+    let len = net.features.len();
+    net.features[len - 1 - 25 / 8] |= 1 << (25 % 8);
+    net.disconnect(2, 0);
+    net.settle();
+    net.connect(2, 0);
+    net.settle();
+    let invoice = pay_over_blinded_path(&mut net);
+    assert_eq!(net.payment(1, invoice.payment_hash).status, PaymentStatus::Complete);
+    assert!(net.was_received(2, invoice.payment_hash));
+}
