@@ -272,8 +272,10 @@ impl Channel {
         env: &Env<'_>,
         out: &mut Vec<Output>,
     ) {
+        // What the host says last counts, whatever its clock says: nobody else can bring us an
+        // older one over its connection, and one dated by a clock that was ahead must not stay.
         let is_new =
-            self.peer_policy.as_ref().is_none_or(|known| known.timestamp < policy.timestamp);
+            self.peer_policy.as_ref().is_none_or(|known| known.timestamp != policy.timestamp);
         let is_ours = self.role == Role::Client
             && self.signed.is_some()
             && policy.short_channel_id == self.scid

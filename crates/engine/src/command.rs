@@ -4,6 +4,7 @@ use steward_channel::{Summary, Suspension};
 use steward_invoice::Invoice;
 use steward_wire::{LastCrossSignedState, NodeId, PaymentHash, Preimage, ShortChannelId};
 
+use crate::config::Config;
 use crate::row::{InvoiceRow, PaymentRow};
 
 /// What the operator asks. Secrets and randomness come with it: the engine has none.
@@ -11,6 +12,12 @@ use crate::row::{InvoiceRow, PaymentRow};
 pub enum Command {
     /// Numbers about the node as a whole.
     Status,
+    /// Takes over what an operator may change while the node runs: what new channels get, the
+    /// policy, whether keysends are accepted. Clients are told the policy if it changed.
+    Reconfigure {
+        /// All of it; the chain must be the same.
+        config: Box<Config>,
+    },
     /// Opens a hosted channel with a host, as client, or resumes the opening.
     InvokeChannel {
         /// The host.

@@ -36,6 +36,7 @@ impl Engine {
     fn command(&mut self, command: Command) -> Result<Reply, Error> {
         match command {
             Command::Status => Ok(Reply::Status(self.status())),
+            Command::Reconfigure { config } => self.reconfigure(*config),
             Command::InvokeChannel { host, addresses, secret } => {
                 self.invoke_channel(host, addresses, secret)
             }

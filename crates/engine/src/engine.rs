@@ -1,6 +1,6 @@
 //! The engine itself: its state, the inputs it dispatches and the batch it closes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bitcoin::secp256k1::{PublicKey, SECP256K1, SecretKey};
 use steward_channel::{AddToken, CommandRefusal};
@@ -77,6 +77,11 @@ pub struct Engine {
     pub(crate) last_token: u64,
     pub(crate) last_event: u64,
     pub(crate) last_evidence: u64,
+    /// Clients that are still to be told a policy that changed.
+    pub(crate) policy_untold: BTreeSet<NodeId>,
+    /// The date of the last update told, and of the first with the present policy, unix seconds.
+    pub(crate) policy_told_s: u32,
+    pub(crate) policy_since_s: u32,
     /// When held parts must be looked at next, by `now_ms`.
     pub(crate) next_timer_ms: u64,
     /// When memory is swept next, by `now_ms`.
@@ -155,6 +160,7 @@ impl Engine {
         for peer in self.channels.due(self.now_ms) {
             self.drive(peer, steward_channel::Input::Tick);
         }
+        self.tell_policy();
         if self.now_ms >= self.next_timer_ms {
             self.time_out_incoming_sets();
             self.act_on_deferred();
@@ -171,7 +177,8 @@ impl Engine {
         let is_starting = self.now_ms < self.deferred_until_ms;
         let is_waiting = !self.receives.is_empty() || (is_starting && !self.deferred.is_empty());
         let timers = is_waiting.then_some(self.next_timer_ms);
-        [self.channels.next_deadline_ms(), timers].into_iter().flatten().min()
+        let policy = (!self.policy_untold.is_empty()).then_some(self.now_ms);
+        [self.channels.next_deadline_ms(), timers, policy].into_iter().flatten().min()
     }
 
     pub(crate) fn notice(&mut self, kind: EventKind) {

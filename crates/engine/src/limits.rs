@@ -41,6 +41,11 @@ pub const TIMER_INTERVAL_MS: u64 = 1_000;
 pub const KEEP_EXPIRED_INVOICES_MS: u64 = 60_000;
 /// Most channels in the middle of their opening exchange.
 pub const MAX_PENDING_OPENINGS: usize = 1_000;
+/// Clients told a policy that changed at each tick: each is a signature, 35 µs.
+pub const MAX_POLICIES_PER_TICK: usize = 64;
+/// An update of ours that is dated further ahead than this, in seconds, came of a wrong clock: a
+/// day.
+pub const MAX_POLICY_DATE_AHEAD_S: u32 = 86_400;
 /// A wall clock that moves by this much against the other between two ticks was set: a slewed one
 /// moves by less than a thousandth. In milliseconds.
 pub const MIN_CLOCK_JUMP_MS: u64 = 2_000;

@@ -1,20 +1,74 @@
-//! Our terms for forwarding, as `channel_update` (protocol.md section 4.2).
+//! Our terms for forwarding, as `channel_update` (protocol.md section 4.2), and what else an
+//! operator changes while the node runs.
 
 use steward_channel::{Input, Role};
 use steward_wire::bolt7::{CHANNEL_FLAG_DIRECTION, MESSAGE_FLAG_MUST_BE_ONE};
 use steward_wire::codec::Wire;
 use steward_wire::{ChannelUpdate, NodeId, Signature};
 
+use crate::command::Reply;
+use crate::config::Config;
 use crate::engine::Engine;
+use crate::error::Error;
+use crate::limits::{MAX_POLICIES_PER_TICK, MAX_POLICY_DATE_AHEAD_S};
 
 impl Engine {
+    /// Takes over what may change while the node runs. Signed states keep their terms.
+    pub(crate) fn reconfigure(&mut self, config: Config) -> Result<Reply, Error> {
+        if config.network != self.config.network || config.chain_hash != self.config.chain_hash {
+            let text = "a node belongs to one network for good";
+            return Err(Error::bad_request("wrong_network", text));
+        }
+        let is_new_policy = config.policy != self.config.policy;
+        let may_adopt = config.host.adopt_lost_state;
+        let may_adopt_changed = may_adopt != self.config.host.adopt_lost_state;
+        self.config = config;
+        if may_adopt_changed {
+            self.channels.allow_adoption(may_adopt);
+        }
+        if is_new_policy {
+            self.policy_since_s = self.next_policy_date();
+            let clients = self.channels.lively().filter(|(_, c)| c.channel.role() == Role::Host);
+            self.policy_untold = clients.map(|(peer, _)| *peer).collect();
+            self.tell_policy();
+        }
+        Ok(Reply::Done)
+    }
+
+    /// Tells some of the clients that are connected a policy that changed. Each is a signature:
+    /// the rest hears at the next ticks.
+    pub(crate) fn tell_policy(&mut self) {
+        for _ in 0..MAX_POLICIES_PER_TICK {
+            let Some(peer) = self.policy_untold.pop_first() else { return };
+            if self.is_active(&peer) {
+                self.announce_policy(peer);
+            }
+        }
+    }
+
     /// Tells a client what forwarding to it costs, each time its channel becomes active.
     pub(crate) fn announce_policy(&mut self, peer: NodeId) {
         let is_host =
             self.channels.get(&peer).is_some_and(|entry| entry.channel.role() == Role::Host);
         if is_host && let Some(update) = self.own_update(&peer) {
+            self.policy_told_s = update.timestamp;
             self.drive(peer, Input::OwnPolicy(update));
         }
+    }
+
+    /// Later than any update with the policy of before (BOLT7), unless that was dated by a clock
+    /// far ahead.
+    fn next_policy_date(&self) -> u32 {
+        let now_s = self.wall_s();
+        let ahead_s = self.policy_told_s.saturating_sub(now_s);
+        if ahead_s > MAX_POLICY_DATE_AHEAD_S {
+            return now_s;
+        }
+        now_s.max(self.policy_told_s).saturating_add(1)
+    }
+
+    fn wall_s(&self) -> u32 {
+        u32::try_from(self.wall_ms / 1000).unwrap_or(u32::MAX)
     }
 
     /// The update for failures that carry one, with its message type as BOLT4 wants; empty if the
@@ -36,7 +90,7 @@ impl Engine {
             signature: Signature::ZERO,
             chain_hash: self.config.chain_hash,
             short_channel_id: channel.scid(),
-            timestamp: u32::try_from(self.wall_ms / 1000).unwrap_or(u32::MAX),
+            timestamp: self.wall_s().max(self.policy_since_s),
             message_flags: MESSAGE_FLAG_MUST_BE_ONE,
             channel_flags: if local > *peer { CHANNEL_FLAG_DIRECTION } else { 0 },
             cltv_expiry_delta: policy.cltv_expiry_delta_blocks,

@@ -73,6 +73,9 @@ impl Engine {
             last_token: 0,
             last_event: snapshot.last_event,
             last_evidence: snapshot.last_evidence,
+            policy_untold: BTreeSet::new(),
+            policy_told_s: 0,
+            policy_since_s: 0,
             next_timer_ms: now_ms,
             next_sweep_ms: now_ms,
         };

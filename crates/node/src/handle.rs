@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
+use crate::config::Config;
 use crate::data_dir::database;
 use crate::error::{backup_error, commit_error, stopping};
 use crate::limits::DISCONNECT_TIMEOUT;
@@ -87,6 +88,18 @@ impl NodeHandle {
             answer = pending.answer() => answer.unwrap_or_else(|| Err(self.why_stopped())),
             _ = self.0.links.stop.stopped() => Err(self.why_stopped()),
         }
+    }
+
+    /// Takes over what may change while the node runs: `[host]` but for `enabled`, and
+    /// `[payments]`. Nothing is taken over from a configuration that cannot be used.
+    ///
+    /// # Errors
+    /// `config_invalid`, or as [`Self::command`].
+    pub async fn reconfigure(&self, config: Config) -> Result<(), Error> {
+        // It may read an image.
+        let config = blocking(move || config.engine_config()).await??;
+        let command = Command::Reconfigure { config: Box::new(config) };
+        self.command(command).await.map(drop)
     }
 
     /// Events from now on. A subscriber that is too slow is told how many it has missed and finds

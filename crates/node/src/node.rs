@@ -40,7 +40,7 @@ use crate::queue::{InputReceiver, InputSender, input_queue};
 use crate::replies::Replies;
 use crate::search::{SearchRequest, search_blocks, search_requests};
 use crate::seed::Seed;
-use crate::stop::{Stop, StopOnPanic};
+use crate::stop::{Stop, StopOnPanic, guarded};
 
 /// Starts nodes. A started one is a [`NodeHandle`].
 pub struct Node;
@@ -167,10 +167,13 @@ impl Prepared {
         let (searches, requests) = search_requests();
         let engine_thread = self.start_threads(engine_inputs, searches, &links)?;
         let (inputs, stop) = (links.inputs.clone(), links.stop.clone());
-        tasks.spawn(search_blocks(blocks, info.network, requests, inputs, stop));
-        tasks.spawn(pump_chain(updates, links.inputs.clone()));
-        tasks.spawn(pump_peers(peer_events, links.inputs.clone()));
-        tasks.spawn(keep_graph(Arc::clone(&graph), info.data_dir.clone()));
+        let guard = || links.stop.clone();
+        let search = search_blocks(blocks, info.network, requests, inputs, stop);
+        tasks.spawn(guarded(guard(), "block search", search));
+        tasks.spawn(guarded(guard(), "chain", pump_chain(updates, links.inputs.clone())));
+        tasks.spawn(guarded(guard(), "peers", pump_peers(peer_events, links.inputs.clone())));
+        let kept = keep_graph(Arc::clone(&graph), info.data_dir.clone());
+        tasks.spawn(guarded(guard(), "graph", kept));
         tasks.spawn(tear_down_on_failure(links.clone()));
         tracing::info!(node_id = %info.node_id, network = %info.network, listen = ?info.listen, "node started");
         Ok(NodeHandle::new(Shared {

@@ -53,7 +53,14 @@ impl Stop {
     }
 }
 
-/// Stops the node if the thread that holds it panics: half a node is worse than none.
+/// Runs a task that the node cannot do without: if it panics, the node stops.
+pub(crate) async fn guarded<T>(stop: Stop, name: &'static str, task: impl Future<Output = T>) -> T {
+    let _guard = StopOnPanic { stop, thread: name };
+    task.await
+}
+
+/// Stops the node if the thread or task that holds it panics: half a node is worse than none. The
+/// daemon ends its process even before that.
 pub(crate) struct StopOnPanic {
     pub(crate) stop: Stop,
     pub(crate) thread: &'static str,
@@ -82,6 +89,18 @@ mod tests {
         stop.fail(Error::ours("second", ""));
         stop.done();
         assert_eq!(stop.stopped().await.unwrap_err().code, "first");
+    }
+
+    #[tokio::test]
+    async fn a_panic_of_a_task_stops_the_node() {
+        let stop = Stop::new();
+        let task = async {
+            tokio::task::yield_now().await;
+            panic!("on purpose");
+        };
+        let task = tokio::spawn(guarded(stop.clone(), "test", task));
+        assert!(task.await.unwrap_err().is_panic());
+        assert_eq!(stop.stopped().await.unwrap_err().code, "bug");
     }
 
     #[tokio::test]

@@ -1,20 +1,22 @@
 //! `steward start`: the node and its API in the foreground, until someone stops them.
 
-use std::io::{self, IsTerminal, Read, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use steward_api::{Api, Token};
-use steward_node::{Config, Node, NodeHandle};
+use steward_node::{Config, EffectiveConfig, Node, NodeHandle, Sources};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
-use tracing_subscriber::EnvFilter;
 
 use crate::client::ADDRESS_FILE;
 use crate::failure::Failure;
+use crate::limits::MAX_SHUTDOWN;
+use crate::log::Log;
 use crate::output::Output;
+use crate::panics;
+use crate::signals::{Signals, Wanted};
 
 /// What a daemon says, on one line, once it can be used.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,20 +33,39 @@ pub struct Ready {
 ///
 /// # Errors
 /// What is in the way of starting, or what stopped the node.
-pub fn run(config: Config, until_stdin_closes: bool, output: Output) -> Result<(), Failure> {
-    start_log(&config.log.level)?;
+pub fn run(sources: &Sources, until_stdin_closes: bool, output: Output) -> Result<(), Failure> {
+    let config = EffectiveConfig::load(sources)?.config;
+    let log = Log::start(&config.log)?;
+    let last_words = log.queue();
+    panics::end_the_process_saying(move |words| {
+        last_words.say(words.as_bytes());
+        last_words.flush();
+    });
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::io("cannot start threads", &error))?;
-    let result = runtime.block_on(serve(config, until_stdin_closes, output));
+    let result =
+        runtime.block_on(serve(Daemon { config, sources, log: &log, output }, until_stdin_closes));
     // A thread that still reads standard input must not hold us up.
     runtime.shutdown_background();
     result
 }
 
-async fn serve(config: Config, until_stdin_closes: bool, output: Output) -> Result<(), Failure> {
-    let data_dir = config.node.data_dir.clone();
+/// What a daemon was started with.
+struct Daemon<'a> {
+    /// As in force now, but for what needs a restart.
+    config: Config,
+    /// Where it is read again.
+    sources: &'a Sources,
+    log: &'a Log,
+    output: Output,
+}
+
+async fn serve(daemon: Daemon<'_>, until_stdin_closes: bool) -> Result<(), Failure> {
+    // First of all: from here on no signal ends us in mid-sentence.
+    let signals = Signals::catch(until_stdin_closes)?;
+    let config = daemon.config.clone();
     // Before any port is tried: a daemon that runs here already says so itself, and not as "address
     // in use".
     let parts = Node::open(&config).await?;
@@ -56,92 +77,119 @@ async fn serve(config: Config, until_stdin_closes: bool, output: Output) -> Resu
             "is another daemon running? choose another address with --set api.address=...",
         )
     })?;
-    let interrupted = interrupts(until_stdin_closes)?;
     let node = Node::start_with(config, parts).await?;
-    let result = run_api(&node, listener, &data_dir, interrupted, output).await;
+    let result = daemon.run(&node, listener, signals).await;
     let stopped = node.shutdown().await.map_err(Failure::from);
+    tracing::info!("stopped");
     result.and(stopped)
 }
 
-async fn run_api(
-    node: &NodeHandle,
-    listener: TcpListener,
-    data_dir: &Path,
-    interrupted: impl Future<Output = &'static str>,
-    output: Output,
-) -> Result<(), Failure> {
-    let token = Token::load_or_create(data_dir)?;
-    let bound = listener.local_addr().map_err(|error| Failure::io("the API's address", &error))?;
-    let _address_file = AddressFile::write(data_dir, &bound.to_string())?;
-    let api = Api::new(Arc::new(node.clone()), token);
-    let stop_requested = api.stop_requested();
-    let (closing, mut closed) = watch::channel(false);
-    let close = async move {
-        // An error is the end as well.
-        let _ = closed.wait_for(|closed| *closed).await;
-    };
-    let serving = tokio::spawn(api.serve(listener, close));
-
-    let info = node.info();
-    say_ready(
-        output,
-        &Ready {
-            api_address: bound.to_string(),
-            node_id: info.node_id.to_string(),
-            listen_addresses: info.listen.iter().map(ToString::to_string).collect(),
-        },
-    )?;
-    let result = tokio::select! {
-        reason = interrupted => {
-            tracing::info!("stopping: {reason}");
-            Ok(())
+impl Daemon<'_> {
+    async fn run(
+        mut self,
+        node: &NodeHandle,
+        listener: TcpListener,
+        mut signals: Signals,
+    ) -> Result<(), Failure> {
+        let data_dir = self.config.node.data_dir.clone();
+        let token = Token::load_or_create(&data_dir)?;
+        let bound = listener.local_addr().map_err(|e| Failure::io("the API's address", &e))?;
+        let _address_file = AddressFile::write(&data_dir, &bound.to_string())?;
+        let api = Api::new(Arc::new(node.clone()), token);
+        let stop_requested = api.stop_requested();
+        let (closing, mut closed) = watch::channel(false);
+        let close = async move {
+            // An error is the end as well.
+            let _ = closed.wait_for(|closed| *closed).await;
+        };
+        let serving = tokio::spawn(api.serve(listener, close));
+        say_ready(self.output, &ready(node, bound.to_string()))?;
+        let result = self.until_stopped(node, stop_requested, &mut signals).await;
+        closing.send_replace(true);
+        // Requests that wait for a payment end with the node, so both at once.
+        let ending = async { tokio::join!(node.shutdown(), serving) };
+        let (shutdown, served) = tokio::select! {
+            ended = ending => ended,
+            why = signals.impatience(MAX_SHUTDOWN) => self.end_at_once(why),
+        };
+        if let Ok(Err(error)) = served {
+            tracing::warn!(%error, "the API ended badly");
         }
-        () = stop_requested => {
-            tracing::info!("stopping: asked to by the API");
-            Ok(())
-        }
-        stopped = node.stopped() => stopped.map_err(Failure::from),
-    };
-    closing.send_replace(true);
-    // Requests that wait for a payment end with the node, so both at once.
-    let (shutdown, served) = tokio::join!(node.shutdown(), serving);
-    if let Ok(Err(error)) = served {
-        tracing::warn!(%error, "the API ended badly");
+        result.and(shutdown.map_err(Failure::from))
     }
-    result.and(shutdown.map_err(Failure::from))
+
+    /// Runs until there is a reason to stop, which is logged.
+    async fn until_stopped(
+        &mut self,
+        node: &NodeHandle,
+        stop_requested: impl Future<Output = ()>,
+        signals: &mut Signals,
+    ) -> Result<(), Failure> {
+        tokio::pin!(stop_requested);
+        loop {
+            tokio::select! {
+                wanted = signals.next() => match wanted {
+                    Wanted::Reload => self.reload(node).await,
+                    Wanted::Stop(why) => {
+                        tracing::info!("stopping: {why}");
+                        return Ok(());
+                    }
+                },
+                () = &mut stop_requested => {
+                    tracing::info!("stopping: asked to by the API");
+                    return Ok(());
+                }
+                stopped = node.stopped() => return stopped.map_err(Failure::from),
+            }
+        }
+    }
+
+    /// Reads the configuration again. One that cannot be used changes nothing.
+    async fn reload(&mut self, node: &NodeHandle) {
+        match self.try_reload(node).await {
+            Ok(()) => tracing::info!("the configuration was read again"),
+            Err(error) => tracing::error!(
+                code = error.code,
+                hint = error.hint,
+                "SIGHUP: the configuration was not taken over, the old one stays: {}",
+                error.message
+            ),
+        }
+    }
+
+    async fn try_reload(&mut self, node: &NodeHandle) -> Result<(), Failure> {
+        let sources = self.sources.clone();
+        let read = tokio::task::spawn_blocking(move || EffectiveConfig::load(&sources));
+        let read = read.await.map_err(|error| Failure::new("bug", error.to_string(), ""))?;
+        let new = read?.config;
+        let warnings = new.check()?;
+        self.log.reconfigure(&new.log)?;
+        node.reconfigure(new.clone()).await?;
+        for warning in warnings {
+            tracing::warn!(key = warning.key, hint = warning.hint, "{}", warning.message);
+        }
+        for key in self.config.needs_restart(&new) {
+            tracing::warn!(key, "this key has changed: it is taken over at the next start");
+        }
+        self.config = new;
+        Ok(())
+    }
+
+    /// Killing the process loses nothing that was acknowledged.
+    fn end_at_once(&self, why: &str) -> ! {
+        tracing::error!("ending at once: {why}");
+        self.log.queue().flush();
+        std::process::exit(1)
+    }
 }
 
-/// Ends at the first signal to stop, or with the parent process.
-fn interrupts(until_stdin_closes: bool) -> Result<impl Future<Output = &'static str>, Failure> {
-    let signal = |kind| signal(kind).map_err(|error| Failure::io("signals", &error));
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let stdin_closed = async move {
-        match until_stdin_closes {
-            true => stdin_closed().await,
-            false => std::future::pending().await,
-        }
-    };
-    Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => "interrupted",
-            _ = terminate.recv() => "terminated",
-            () = stdin_closed => "standard input was closed",
-        }
-    })
-}
-
-/// Ends when standard input does.
-pub(crate) async fn stdin_closed() {
-    let (closed, is_closed) = tokio::sync::oneshot::channel();
-    // A thread of its own: a read that never ends must not keep the runtime from ending.
-    std::thread::spawn(move || {
-        let mut stdin = io::stdin().lock();
-        let mut ignored = [0; 256];
-        while matches!(stdin.read(&mut ignored), Ok(1..)) {}
-        let _ = closed.send(());
-    });
-    let _ = is_closed.await;
+fn ready(node: &NodeHandle, api_address: String) -> Ready {
+    let info = node.info();
+    Ready {
+        api_address,
+        node_id: info.node_id.to_string(),
+        listen_addresses: info.listen.iter().map(ToString::to_string).collect(),
+    }
 }
 
 fn say_ready(output: Output, ready: &Ready) -> Result<(), Failure> {
@@ -162,21 +210,6 @@ fn say_ready(output: Output, ready: &Ready) -> Result<(), Failure> {
         }
         _ => Ok(()),
     }
-}
-
-fn start_log(level: &str) -> Result<(), Failure> {
-    let filter = EnvFilter::try_new(level).map_err(|error| {
-        Failure::new(
-            "config_invalid",
-            format!("log.level: {error}"),
-            "for example info, or info,steward_p2p=debug",
-        )
-    })?;
-    let logging = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(io::stderr().is_terminal())
-        .with_writer(io::stderr);
-    logging.try_init().map_err(|error| Failure::new("bug", error.to_string(), ""))
 }
 
 /// Tells the command line where the API listens; gone when the daemon ends in order.

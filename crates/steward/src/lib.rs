@@ -8,7 +8,8 @@
 //! - [`output`]: stdout and stderr, for people or for programs
 //! - [`failure`]: errors, and the exit code
 //! - [`client`]: the daemon's API, asked
-//! - [`daemon`]: `steward start`
+//! - [`daemon`]: `steward start`; `log`, `signals`: what it says, and what it is told by the system
+//! - [`panics`]: how a process with a bug ends
 //! - [`cluster`]: nodes as child processes, for playground, demo and tests
 //! - `demo`, `playground`: what `make demo` and `make playground` run
 //! - [`limits`]: every bound
@@ -23,9 +24,12 @@ pub mod daemon;
 mod demo;
 pub mod failure;
 pub mod limits;
+mod log;
 pub mod output;
+pub mod panics;
 mod playground;
 pub mod render;
+mod signals;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -37,7 +41,7 @@ use crate::failure::Failure;
 use crate::output::Output;
 
 /// Runs one command line. The exit code is 0 if it did what it should, 1 if not, 2 if it makes no
-/// sense. `verify` ends with 0 if the debt is proved, 1 if not, 2 if there was nothing to read.
+/// sense, 70 after a panic (docs/operations.md). `verify` ends with 0 if the debt is proved, 1 if not, 2 if there was nothing to read.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let wants_json = arguments.iter().any(|argument| argument == "--json");

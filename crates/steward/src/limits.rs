@@ -16,6 +16,16 @@ pub const MAX_OPENING_WAIT: Duration = Duration::from_secs(60);
 pub const MAX_STOP_WAIT: Duration = Duration::from_secs(60);
 /// How often something is looked at that tells nothing by itself.
 pub const POLL_INTERVAL: Duration = Duration::from_millis(50);
+/// Lines of the log that wait to be written; further ones are lost, and counted.
+pub const MAX_WAITING_LOG_LINES: usize = 4096;
+/// Longest line of the log, in bytes.
+pub const MAX_LOG_LINE_BYTES: usize = 16 * 1024;
+/// How long the end of the process waits for the log to be written.
+pub const LOG_FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long the daemon may take to end in order; then it ends at once.
+pub const MAX_SHUTDOWN: Duration = Duration::from_secs(45);
+// `steward stop` still sees the end.
+const _: () = assert!(MAX_SHUTDOWN.as_secs() < MAX_STOP_WAIT.as_secs());
 /// Longest seed read from standard input, in bytes.
 pub const MAX_SEED_BYTES: u64 = 1024;
 /// Longest snapshot read, in bytes: a message in hexadecimal with white space, and two node ids.

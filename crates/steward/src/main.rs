@@ -2,5 +2,6 @@
 #![forbid(unsafe_code)]
 
 fn main() -> std::process::ExitCode {
+    steward::panics::end_the_process();
     steward::run(std::env::args_os())
 }

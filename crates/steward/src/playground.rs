@@ -1,13 +1,16 @@
 //! `steward playground`: a host and its clients on this machine, left running to be tried out.
 
+use std::io::{self, IsTerminal};
+
 use crate::amount::Amount;
 use crate::cluster::{Cluster, client_name, new_cluster_dir};
-use crate::daemon::stdin_closed;
 use crate::demo::INITIAL_BALANCE_SAT;
 use crate::failure::Failure;
 use crate::output::Output;
+use crate::signals::{Signals, Wanted};
 
-/// Runs until interrupted, or until standard input closes.
+/// Runs until interrupted or terminated. On a terminal also until that closes; without one, in the
+/// background, closed or empty standard input means nothing.
 pub(crate) fn run(clients: u8, output: Output) -> Result<(), Failure> {
     let binary = std::env::current_exe().map_err(|error| Failure::io("this program", &error))?;
     let dir = new_cluster_dir("playground");
@@ -17,12 +20,17 @@ pub(crate) fn run(clients: u8, output: Output) -> Result<(), Failure> {
         .build()
         .map_err(|error| Failure::io("cannot start threads", &error))?;
     // Before the first child: from here on an interrupt must end them, too.
-    let interrupted = runtime.block_on(async { interrupts() })?;
+    let is_on_terminal = io::stdin().is_terminal();
+    let mut signals = runtime.block_on(async { Signals::catch(is_on_terminal) })?;
     let said = |text: &str| output.progress(text);
     let cluster = Cluster::start(&binary, &dir, usize::from(clients), INITIAL_BALANCE_SAT, &said)?;
-    output
-        .answer(&describe(&cluster), |_| instructions(&cluster, &binary.display().to_string()))?;
-    runtime.block_on(interrupted);
+    output.answer(&describe(&cluster), |_| {
+        let mut text = instructions(&cluster, &binary.display().to_string());
+        text.push_str(&how_to_stop(is_on_terminal));
+        text
+    })?;
+    // There is no configuration to be read again.
+    runtime.block_on(async { while signals.next().await == Wanted::Reload {} });
     runtime.shutdown_background();
     output.progress("stopping all nodes ...");
     cluster.stop()?;
@@ -30,19 +38,12 @@ pub(crate) fn run(clients: u8, output: Output) -> Result<(), Failure> {
     Ok(())
 }
 
-fn interrupts() -> Result<impl Future<Output = ()>, Failure> {
-    use tokio::signal::unix::{SignalKind, signal};
-
-    let signal = |kind| signal(kind).map_err(|error| Failure::io("signals", &error));
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-            () = stdin_closed() => {}
-        }
-    })
+fn how_to_stop(is_on_terminal: bool) -> String {
+    let how = match is_on_terminal {
+        true => "Ctrl-C here".to_owned(),
+        false => format!("`kill {}`", std::process::id()),
+    };
+    format!("\n{how} stops all nodes and removes their data.")
 }
 
 fn describe(cluster: &Cluster) -> serde_json::Value {
@@ -80,7 +81,6 @@ fn instructions(cluster: &Cluster, binary: &str) -> String {
         format!("  $ALICE channel show {host_id} | tail -n 1 > proof"),
         "  $HOST verify proof".to_owned(),
         "\nThe nodes' seeds are for play: `$ALICE seed` shows one.".to_owned(),
-        "Ctrl-C here stops all nodes and removes their data.".to_owned(),
     ]);
     lines.join("\n")
 }

@@ -81,6 +81,16 @@ impl Config {
         Self::keys().find(|key| key.path() == path)
     }
 
+    /// The keys that a running node does not take over when they change, and whose values differ.
+    pub fn needs_restart(&self, new: &Self) -> Vec<String> {
+        let is_fixed = |key: &&KeyInfo| match key.section {
+            "host" => key.name == "enabled",
+            section => !["payments", "log"].contains(&section),
+        };
+        let fixed = Self::keys().filter(is_fixed);
+        fixed.filter(|key| self.get(key) != new.get(key)).map(KeyInfo::path).collect()
+    }
+
     fn set(&mut self, key: &KeyInfo, value: &toml::Value) -> Result<(), String> {
         match key.section {
             "" => self.node.set(key.name, value),

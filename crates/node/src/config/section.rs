@@ -204,6 +204,9 @@ section! {
         /// error, warn, info, debug or trace, also by module: `info,steward_p2p=debug`.
         /// Default info.
         level: String = "info".to_owned(),
+        /// A file to append to in place of standard error; opened anew on SIGHUP, for whoever
+        /// rotates logs. Default none.
+        file: Option<PathBuf> = None,
     }
 }
 

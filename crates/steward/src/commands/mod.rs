@@ -26,9 +26,7 @@ pub(crate) fn run(cli: Cli, output: Output) -> Result<(), Failure> {
     let context = Context { sources: sources(&cli.global), output };
     match cli.command {
         Command::Init(init) => files::init(&context, &init),
-        Command::Start(start) => {
-            daemon::run(context.config()?.config, start.until_stdin_closes, output)
-        }
+        Command::Start(start) => daemon::run(&context.sources, start.until_stdin_closes, output),
         Command::Doctor => files::doctor(&context),
         Command::Config => files::config(&context),
         Command::Seed { yes } => files::seed(&context, yes),

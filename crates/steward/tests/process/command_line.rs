@@ -1,5 +1,7 @@
 //! Answers as JSON, exit codes, and how a daemon ends.
 
+use std::path::Path;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -8,8 +10,8 @@ use tempfile::tempdir;
 
 use crate::shared;
 use crate::support::network::{ALICE, BOB, HOST};
-use crate::support::program::{Daemon, mode, refused_start, steward};
-use crate::support::{GIFT_SAT, PATIENCE, load};
+use crate::support::program::{Daemon, command, mode, refused_start, signal, steward};
+use crate::support::{GIFT_SAT, PATIENCE, binary, load};
 
 #[test]
 fn every_question_is_answered_in_json() {
@@ -110,6 +112,26 @@ fn signals_to_stop_end_the_daemon_in_order_and_it_starts_again_at_once() {
     let daemon = Daemon::start(dir.path(), &["network=regtest"]);
     assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
     daemon.status();
+}
+
+#[test]
+fn a_playground_without_a_terminal_runs_until_it_is_told_to_stop() {
+    let mut playground = command(binary());
+    playground.args(["--json", "playground", "--clients", "1"]).stdin(Stdio::null());
+    let mut child = playground.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let described: Value = serde_json::Deserializer::from_reader(child.stdout.take().unwrap())
+        .into_iter()
+        .next()
+        .unwrap()
+        .unwrap();
+    let host = Path::new(described["host_data_dir"].as_str().unwrap());
+    steward(host, &["status"]).success();
+    assert_eq!(child.try_wait().unwrap(), None);
+    signal(child.id(), "HUP");
+    steward(host, &["status"]).success();
+    signal(child.id(), "TERM");
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert!(!host.exists(), "nothing is left behind");
 }
 
 #[test]

@@ -8,6 +8,8 @@
 //! - `proofs`: what exported states prove, and what they do not
 //! - `operator`: suspend, override, resize
 //! - `readme`: what README.md says to paste
+//! - `log`: a log that nobody reads, or that does not fit
+//! - `reload`: SIGHUP
 //! - `channels`: what these share
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers are tests too")]
 
@@ -15,9 +17,11 @@ mod access;
 mod channels;
 mod command_line;
 mod disk;
+mod log;
 mod operator;
 mod proofs;
 mod readme;
+mod reload;
 mod restore;
 #[path = "../support/mod.rs"]
 mod support;

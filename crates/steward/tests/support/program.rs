@@ -110,13 +110,23 @@ impl Daemon {
 
     /// The same with another program, which must become `steward`.
     pub(crate) fn start_as(program: &Path, data_dir: &Path, settings: &[&str]) -> Self {
+        Self::start_logging_to(Stdio::null(), program, data_dir, settings)
+    }
+
+    /// The same with a log that somebody may read.
+    pub(crate) fn start_logging_to(
+        log: Stdio,
+        program: &Path,
+        data_dir: &Path,
+        settings: &[&str],
+    ) -> Self {
         let mut command = command(program);
         command.arg("--json").arg("--data-dir").arg(data_dir);
         for setting in ["api.address=127.0.0.1:0", "listen.addresses="].iter().chain(settings) {
             command.args(["--set", setting]);
         }
         command.args(["start", "--until-stdin-closes"]);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log);
         let mut child = command.spawn().unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
@@ -194,7 +204,7 @@ pub(crate) fn mode(path: &Path) -> u32 {
 }
 
 /// Without the settings of whoever runs the tests.
-fn command(program: &Path) -> Command {
+pub(crate) fn command(program: &Path) -> Command {
     let mut command = Command::new(program);
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("STEWARD_") {
