@@ -9,7 +9,8 @@ use futures_util::future::BoxFuture;
 use steward_engine::row::{InvoiceRow, PaymentRow};
 use steward_engine::{Command, Error, Event, Reply};
 use steward_invoice::Invoice;
-use steward_node::{NodeHandle, NodeInfo, NodeMetrics};
+use steward_node::{ConnectionFailure, NodeHandle, NodeInfo, NodeMetrics, Paid};
+use steward_p2p::PeerAddress;
 use steward_store::History;
 use steward_wire::NodeId;
 use tokio::sync::broadcast;
@@ -25,13 +26,26 @@ pub trait Backend: Send + Sync + 'static {
     /// Asks the engine; the answer comes once what it depends on is durable.
     fn command(&self, command: Command) -> BoxFuture<'_, Result<Reply, Error>>;
 
+    /// Reaches a peer at this address, with the identity of its client or with the node's own, and
+    /// then asks the engine. What cannot be reached leaves nothing behind.
+    fn reach_and_command(
+        &self,
+        peer: NodeId,
+        is_host: bool,
+        address: PeerAddress,
+        command: Command,
+    ) -> BoxFuture<'_, Result<Reply, Error>>;
+
+    /// Wanted peers that could not be reached the last time.
+    fn connection_failures(&self) -> Vec<ConnectionFailure>;
+
     /// Makes an invoice.
     fn create_invoice(&self, request: NewInvoice) -> BoxFuture<'_, Result<InvoiceRow, Error>>;
 
     /// Pays an invoice and waits for the end, `wait` at most; after that the payment is answered
     /// as it stands. A payment of this invoice that is under way, or ended lately and well, is
     /// answered with, not repeated.
-    fn pay(&self, request: PayInvoice, wait: Duration) -> BoxFuture<'_, Result<PaymentRow, Error>>;
+    fn pay(&self, request: PayInvoice, wait: Duration) -> BoxFuture<'_, Result<Paid, Error>>;
 
     /// Pays a node without an invoice, and waits likewise.
     fn keysend(&self, request: PayNode, wait: Duration)
@@ -95,12 +109,26 @@ impl Backend for NodeHandle {
         self.command(command).boxed()
     }
 
+    fn reach_and_command(
+        &self,
+        peer: NodeId,
+        is_host: bool,
+        address: PeerAddress,
+        command: Command,
+    ) -> BoxFuture<'_, Result<Reply, Error>> {
+        self.reach_and_command(peer, is_host, address, command).boxed()
+    }
+
+    fn connection_failures(&self) -> Vec<ConnectionFailure> {
+        self.connection_failures()
+    }
+
     fn create_invoice(&self, request: NewInvoice) -> BoxFuture<'_, Result<InvoiceRow, Error>> {
         let NewInvoice { amount_msat, description, expiry_s } = request;
         self.create_invoice(amount_msat, description, expiry_s).boxed()
     }
 
-    fn pay(&self, request: PayInvoice, wait: Duration) -> BoxFuture<'_, Result<PaymentRow, Error>> {
+    fn pay(&self, request: PayInvoice, wait: Duration) -> BoxFuture<'_, Result<Paid, Error>> {
         let PayInvoice { invoice, amount_msat, max_fee_msat } = request;
         self.pay_and_wait(invoice, amount_msat, max_fee_msat, wait).boxed()
     }

@@ -52,6 +52,8 @@ macro_rules! codes {
 }
 
 codes! {
+    "bad_amount" 400 "Both an amount and `all` were given."
+        "give one of them";
     "bad_body" 400 "The body cannot be read, or there is one where none is taken."
         "send what /openapi.json describes";
     "bad_content_type" 400 "The body does not say that it is JSON."
@@ -88,6 +90,8 @@ codes! {
         "the list of channels names all";
     "unknown_invoice" 404 "We made no invoice with this payment hash."
         "the list of invoices shows all";
+    "unknown_peer" 404 "We keep no connection to this node."
+        "the list of peers shows those that are wanted";
     "unknown_path" 404 "There is nothing at this path."
         "/openapi.json lists every path";
     "unknown_payment" 404 "We made no payment with this hash."
@@ -98,12 +102,16 @@ codes! {
 
     "already_our_client" 409 "The node is our client: it has a channel with us already."
         "one channel per pair of nodes is enough for both directions";
+    "amount_below_minimum" 409 "No channel of ours carries so little."
+        "ask for more";
     "backup_not_possible" 409 "The backup's file cannot be made where it was asked for."
         "check the path and its permissions, on the node's machine";
     "balance_too_high" 409 "The balance is more than the channel holds."
         "it is our part of the capacity; the client gets the rest";
     "cannot_receive" 409 "No channel can receive this amount."
         "open a channel with a host, or ask for less";
+    "channel_not_empty" 409 "The client has money in the channel."
+        "pay it out first: only the client can spend it";
     "channel_not_open" 409 "The channel has no signed state yet."
         "open it first: both sides must have signed a first state";
     "channel_not_resizable" 409 "The channel cannot be resized."
@@ -116,6 +124,8 @@ codes! {
         "open another channel";
     "file_exists" 409 "A backup never replaces a file."
         "choose another name";
+    "handshake_failed" 409 "What listens at the address is not the node it should be."
+        "compare the id with what the other node's status shows";
     "insufficient_balance" 409 "The amount is more than can be sent now."
         "receive something first, or wait for payments under way to end";
     "invoice_expired" 409 "The invoice has expired."
@@ -130,6 +140,14 @@ codes! {
         "ask the host whether it opens channels, and whether it wants a secret";
     "override_differs" 409 "The host proposes another balance by now."
         "accept what it proposes, or ask it for another proposal";
+    "override_proposed" 409 "The host proposes a balance for us in this channel."
+        "accept the override, or ask the host for another proposal";
+    "peer_is_host" 409 "The node is our host."
+        "forget the channel, once it is empty: the connection goes with it";
+    "peer_unreachable" 409 "Nothing answers at the address."
+        "is the address right, and does the other node run?";
+    "proxy_needed" 409 "An onion address needs a proxy."
+        "run Tor and set proxy.socks5";
     "resize_failed" 409 "The channel was suspended instead of resized."
         "ask the host which capacity it agrees to, and for an override";
     "resize_pending" 409 "The host has not signed the last request for a capacity yet."
@@ -138,6 +156,8 @@ codes! {
         "choose another host";
     "self_payment" 409 "The invoice is our own."
         "money of one's own need not be moved";
+    "too_many_forgotten" 409 "So many clients cannot be forgotten."
+        "an empty channel costs nothing but its place: leave it";
     "wrong_role" 409 "This is the other side's to do."
         "the host proposes an override; the client accepts it, and resizes";
 
@@ -146,6 +166,8 @@ codes! {
 
     "address_too_long" 422 "The address is longer than a host name can be."
         "write node_id@host:port";
+    "amount_fixed" 422 "The invoice names its amount: not everything can be sent to it."
+        "ask the payee for an invoice that leaves the amount open";
     "amount_needed" 422 "The invoice leaves the amount open."
         "say how much to pay";
     "amount_too_high" 422 "The amount is more than ten million bitcoin."

@@ -81,15 +81,23 @@ pub(crate) fn node_id(text: &str) -> Result<NodeId, ApiError> {
     Ok(id)
 }
 
-/// A node and where it listens, `node_id@host:port`.
-pub(crate) fn node_address(text: &str) -> Result<(NodeId, String), ApiError> {
+/// A node and where it listens, `node_id@host:port`; without a port it is 9735.
+pub(crate) fn node_address(text: &str) -> Result<(NodeId, steward_p2p::PeerAddress), ApiError> {
     let malformed = |message: String| ApiError::of("bad_node_address", message);
     let (id, address) = text
         .split_once('@')
         .ok_or_else(|| malformed("the address of the node is missing".to_owned()))?;
     let address: steward_p2p::PeerAddress =
         address.trim().parse().map_err(|error| malformed(format!("{address}: {error}")))?;
-    Ok((node_id(id.trim())?, address.to_string()))
+    Ok((node_id(id.trim())?, address))
+}
+
+/// Looks at `node_id@host:port` before anything is asked of a node.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check_node_address(text: &str) -> Result<(), crate::error::ErrorBody> {
+    node_address(text).map(drop).map_err(|error| error.body)
 }
 
 /// Which part of a list.

@@ -38,4 +38,5 @@ mod strict;
 pub use auth::{Token, TokenError};
 pub use backend::Backend;
 pub use error::{ApiError, ErrorBody};
+pub use extract::check_node_address;
 pub use server::{Api, openapi_json};

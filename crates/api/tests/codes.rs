@@ -10,7 +10,8 @@ use steward_api::codes::{CODES, find};
 /// Crates of which any error may become an answer.
 const CRATES: [&str; 2] = ["api", "engine"];
 /// Files of the node that running nodes answer from; the others are about starting one.
-const NODE_FILES: [&str; 5] = ["error.rs", "handle.rs", "pay.rs", "replies.rs", "stop.rs"];
+const NODE_FILES: [&str; 6] =
+    ["error.rs", "handle.rs", "pay.rs", "reach.rs", "replies.rs", "stop.rs"];
 /// Codes, or how they begin, that only starting a node meets.
 const NOT_IN_ANSWERS: [&str; 3] = ["channel_record_unreadable", "config_", "seed_"];
 

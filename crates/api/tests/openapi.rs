@@ -25,6 +25,8 @@ fn the_document_lists_every_route() {
     assert_eq!(
         routes,
         [
+            "delete /v1/channels/{peer_id}",
+            "delete /v1/peers/{peer_id}",
             "get /v1/channels",
             "get /v1/channels/{peer_id}",
             "get /v1/decode",
@@ -65,6 +67,7 @@ fn every_listed_route_is_served() {
         for method in methods.as_object().unwrap().keys() {
             let (status, body) = match method.as_str() {
                 "get" => server.get(&path),
+                "delete" => server.delete(&path),
                 _ => server.post(&path, "no json"),
             };
             assert!(status != 404 && status != 405, "{method} {path}: {status} {body}");

@@ -85,7 +85,7 @@ fn bad_input_is_named_and_never_reaches_the_node() {
     let meaningless = [
         ("/v1/payments", r#"{"invoice": "lnbc1"}"#.to_owned(), "bad_invoice"),
         ("/v1/peers", r#"{"peer": "nobody"}"#.to_owned(), "bad_node_address"),
-        ("/v1/peers", r#"{"peer": "02@host"}"#.to_owned(), "bad_node_address"),
+        ("/v1/peers", r#"{"peer": "02@host:x"}"#.to_owned(), "bad_node_address"),
         ("/v1/channels", r#"{"host": "x@127.0.0.1:0"}"#.to_owned(), "bad_node_address"),
         ("/v1/peers", format!(r#"{{"peer": "02{}@host:1"}}"#, "f".repeat(64)), "not_a_public_key"),
     ];

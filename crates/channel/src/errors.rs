@@ -57,10 +57,32 @@ pub(crate) fn peer_text(data: &[u8]) -> String {
     if let ([0, _], Some(code)) = (kept, peer_code(kept)) {
         return format!("{code:04}");
     }
-    String::from_utf8_lossy(kept)
+    let text: String = String::from_utf8_lossy(kept)
         .chars()
         .map(|c| if c.is_control() { ' ' } else { c })
-        .collect::<String>()
-        .trim()
-        .to_owned()
+        .collect();
+    let text = text.trim();
+    // The wire has the words right after the four digits (section 3.9).
+    match text.split_at_checked(4) {
+        Some((code, words)) if peer_code(code.as_bytes()).is_some() && !words.starts_with(' ') => {
+            format!("{code} {words}").trim_end().to_owned()
+        }
+        _ => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn code_and_words_of_a_peer_stand_apart() {
+        assert_eq!(peer_text(b"0007a valid secret is needed"), "0007 a valid secret is needed");
+        assert_eq!(peer_text(b"0007 a valid secret"), "0007 a valid secret");
+        assert_eq!(peer_text(b"0003"), "0003");
+        assert_eq!(peer_text(&[0, 3]), "0003");
+        assert_eq!(peer_text("12".as_bytes()), "12");
+        assert_eq!(peer_text("\u{20ac}007x".as_bytes()), "\u{20ac}007x");
+        assert_eq!(peer_text(b"no\x1b[2J"), "no [2J");
+    }
 }

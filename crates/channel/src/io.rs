@@ -1,6 +1,7 @@
 //! What goes into a channel and what comes out of it.
 
 use bitcoin::secp256k1::SecretKey;
+use steward_wire::amount::in_sat;
 use steward_wire::{
     ChannelUpdate, InitHostedChannel, Message, Onion, PaymentHash, Preimage, UpdateAddHtlc,
 };
@@ -294,19 +295,19 @@ pub enum AddRefusal {
     #[error("the channel is not active")]
     Unavailable,
     /// Below the channel's minimum.
-    #[error("the amount is below the channel's minimum of {minimum_msat} msat")]
+    #[error("the amount is below the channel's minimum of {}", in_sat(*.minimum_msat))]
     BelowMinimum {
         /// The minimum, in millisatoshi.
         minimum_msat: u64,
     },
     /// Not enough balance.
-    #[error("the channel's balance lacks {missing_msat} msat")]
+    #[error("the channel's balance lacks {}", in_sat(*.missing_msat))]
     InsufficientBalance {
         /// What is missing, in millisatoshi.
         missing_msat: u64,
     },
     /// The channel's in-flight limit.
-    #[error("the channel may have at most {maximum_msat} msat in flight")]
+    #[error("the channel may have at most {} in flight", in_sat(*.maximum_msat))]
     TooMuchInFlight {
         /// The limit, in millisatoshi.
         maximum_msat: u64,

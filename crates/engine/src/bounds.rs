@@ -14,6 +14,9 @@ impl Command {
             | Self::ListPeers
             | Self::ShowChannel { peer: _ }
             | Self::SuspendChannel { peer: _ }
+            | Self::ForgetChannel { peer: _ }
+            | Self::ForgetPeer { peer: _ }
+            | Self::MostPayable { invoice: _ }
             | Self::SubmitPreimage { preimage: _ }
             | Self::AwaitPayment { payment_hash: _ }
             | Self::GetPayment { payment_hash: _ }

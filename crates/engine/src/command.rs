@@ -62,6 +62,17 @@ pub enum Command {
         /// In satoshi.
         new_capacity_sat: u64,
     },
+    /// Forgets a channel in which nobody has anything: never signed, or the client's balance is 0
+    /// and nothing is in flight.
+    ForgetChannel {
+        /// The other side.
+        peer: NodeId,
+    },
+    /// No longer keeps a connection to a peer.
+    ForgetPeer {
+        /// The peer.
+        peer: NodeId,
+    },
     /// Hands in a preimage that was learned elsewhere. It claims what waits for it.
     SubmitPreimage {
         /// The preimage.
@@ -99,6 +110,11 @@ pub enum Command {
         max_fee_msat: Option<u64>,
         /// When to answer.
         answer: AnswerAt,
+    },
+    /// The most that can be sent to the payee of an invoice that leaves the amount open.
+    MostPayable {
+        /// The invoice.
+        invoice: Box<Invoice>,
     },
     /// Pays a node without an invoice.
     Keysend {
@@ -152,6 +168,10 @@ pub enum Reply {
     /// To [`Command::Pay`], [`Command::Keysend`] and [`Command::GetPayment`]: the payment as it
     /// stands. To [`Command::AwaitPayment`]: how it ended.
     Payment(PaymentRow),
+    /// To [`Command::Pay`], if an earlier request began the payment: as it stands, or how it ended.
+    EarlierPayment(PaymentRow),
+    /// To [`Command::MostPayable`], in millisatoshi.
+    Amount(u64),
     /// Done, nothing to tell.
     Done,
 }

@@ -10,7 +10,7 @@ use steward_wire::{NodeId, Preimage, ShortChannelId, Snapshot};
 use crate::bounds::capped_fee;
 use crate::command::{AnswerAt, ChannelInfo, Command, PeerInfo, Reply, Status};
 use crate::engine::{Engine, node_id_of};
-use crate::error::Error;
+use crate::error::{Error, sat};
 use crate::invoices::InvoiceRequest;
 use crate::io::{Action, ConnId, ReplyId};
 use crate::operator::Act;
@@ -28,7 +28,8 @@ impl Engine {
         );
         let result = command.check().and_then(|()| self.command(command));
         match result {
-            Ok(Reply::Payment(row)) if at_end && self.waits_for_end(reply, &row) => {}
+            Ok(Reply::Payment(row)) if at_end && self.waits_for_end(reply, &row, false) => {}
+            Ok(Reply::EarlierPayment(row)) if at_end && self.waits_for_end(reply, &row, true) => {}
             result => self.batch.act(Action::Reply { reply, result }),
         }
     }
@@ -55,6 +56,8 @@ impl Engine {
             Command::ResizeChannel { peer, new_capacity_sat } => {
                 self.operate(peer, Act::Resize { new_capacity_sat })
             }
+            Command::ForgetChannel { peer } => self.forget_channel(peer),
+            Command::ForgetPeer { peer } => self.forget_peer(peer),
             Command::SubmitPreimage { preimage } => self.submit_preimage(preimage),
             Command::Connect { peer, addresses } => self.connect(peer, addresses),
             Command::ListPeers => Ok(Reply::Peers(self.list_peers())),
@@ -70,8 +73,9 @@ impl Engine {
                 self.create_invoice(request).map(Reply::Invoice)
             }
             Command::Pay { invoice, amount_msat, max_fee_msat, .. } => {
-                self.pay(&invoice, amount_msat, max_fee_msat).map(Reply::Payment)
+                self.pay(&invoice, amount_msat, max_fee_msat)
             }
+            Command::MostPayable { invoice } => self.most_payable(&invoice).map(Reply::Amount),
             Command::Keysend { destination, via, amount_msat, max_fee_msat, preimage, .. } => self
                 .keysend(destination, via, amount_msat, max_fee_msat, preimage)
                 .map(Reply::Payment),
@@ -165,17 +169,18 @@ impl Engine {
         invoice: &Invoice,
         amount_msat: Option<u64>,
         max_fee_msat: Option<u64>,
-    ) -> Result<PaymentRow, Error> {
+    ) -> Result<Reply, Error> {
         invoice.check_network(self.config.network).map_err(|error| {
             Error::bad_request("wrong_network", error.to_string())
                 .hint("the invoice was made for another chain")
         })?;
-        let amount_msat = amount_to_pay(invoice, amount_msat)?;
         // Asking how an earlier attempt went must work whatever the clock says.
         let earlier = self.payments.row(&invoice.payment_hash);
         if let Some(earlier) = earlier.filter(|row| row.status != PaymentStatus::Failed) {
-            return Ok(earlier.clone());
+            earlier.check_repeated(invoice, amount_msat)?;
+            return Ok(Reply::EarlierPayment(earlier.clone()));
         }
+        let amount_msat = amount_to_pay(invoice, amount_msat)?;
         if invoice.is_expired(self.wall_ms / 1000) {
             return Err(Error::refused("invoice_expired", "the invoice has expired")
                 .hint("ask the payee for a new one"));
@@ -186,7 +191,7 @@ impl Engine {
         }
         let row = self.payment_row(invoice.payment_hash, invoice.payee, amount_msat, max_fee_msat);
         let row = PaymentRow { bolt11: invoice.text.clone(), ..row };
-        self.start_payment(row, Plan::for_invoice(invoice, amount_msat))
+        self.start_payment(row, Plan::for_invoice(invoice, amount_msat)).map(Reply::Payment)
     }
 
     fn keysend(
@@ -357,10 +362,38 @@ fn info(channel: &Channel) -> ChannelInfo {
     }
 }
 
+impl PaymentRow {
+    /// True to what was asked for the first time, or not asked at all: whoever names another amount
+    /// would take this payment for another one.
+    ///
+    /// # Errors
+    /// `wrong_amount`.
+    pub fn check_repeated(&self, invoice: &Invoice, amount_msat: Option<u64>) -> Result<(), Error> {
+        if invoice.amount_msat.is_some() {
+            return amount_to_pay(invoice, amount_msat).map(drop);
+        }
+        let Some(given_msat) = amount_msat.filter(|given_msat| *given_msat != self.amount_msat)
+        else {
+            return Ok(());
+        };
+        let paid = match self.status {
+            PaymentStatus::Complete => "was paid",
+            _ => "is being paid",
+        };
+        let text = format!(
+            "the invoice {paid} already, with {} and not with {}",
+            sat(self.amount_msat),
+            sat(given_msat)
+        );
+        Err(Error::bad_request("wrong_amount", text)
+            .hint("an invoice is paid once; ask the payee for another one"))
+    }
+}
+
 fn amount_to_pay(invoice: &Invoice, given_msat: Option<u64>) -> Result<u64, Error> {
     let amount_msat = match (invoice.amount_msat, given_msat) {
         (Some(asked), Some(given)) if given != asked => {
-            let text = format!("the invoice asks for {asked} msat, not {given} msat");
+            let text = format!("the invoice asks for {}, not for {}", sat(asked), sat(given));
             return Err(Error::bad_request("wrong_amount", text)
                 .hint("leave the amount out: the invoice names it"));
         }

@@ -49,6 +49,9 @@ pub struct Engine {
     /// Whom we keep a connection to.
     pub(crate) peers: BTreeMap<NodeId, PeerRow>,
     pub(crate) quotas: Quotas,
+    /// Clients whose used channels were forgotten. We signed states for them that would be worth
+    /// money again if they were let in.
+    pub(crate) forgotten_clients: BTreeSet<NodeId>,
     /// Where each HTLC that we offered comes from.
     pub(crate) origins: BTreeMap<HtlcKey, Origin>,
     /// HTLCs handed to a channel that has not given them an id yet.

@@ -66,6 +66,11 @@ impl Error {
     }
 }
 
+/// An amount for people: satoshi, digits in groups.
+pub fn sat(msat: u64) -> String {
+    steward_wire::amount::in_sat(msat)
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ({})", self.message, self.code)

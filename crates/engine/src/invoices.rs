@@ -6,7 +6,7 @@ use steward_invoice::{Description, HintHop, NewInvoice, build};
 use steward_wire::{PaymentHash, Preimage};
 
 use crate::engine::Engine;
-use crate::error::Error;
+use crate::error::{Error, sat};
 use crate::limits::{
     KEEP_EXPIRED_INVOICES_MS, MAX_DESCRIPTION_BYTES, MAX_INVOICE_EXPIRY_S, MAX_INVOICE_HINTS,
     MAX_OPEN_INVOICES, MIN_FINAL_CLTV_EXPIRY_DELTA_BLOCKS,
@@ -26,11 +26,10 @@ impl Engine {
     pub(crate) fn create_invoice(&mut self, request: InvoiceRequest) -> Result<InvoiceRow, Error> {
         self.check_invoice_request(&request)?;
         let payment_hash = request.preimage.hash();
-        let hints = self.invoice_hints(request.amount_msat);
-        if hints.is_empty() && !self.has_clients() {
-            return Err(Error::refused("cannot_receive", "no channel can receive this amount")
-                .hint("open a channel with a host, or ask for less"));
-        }
+        let ways = self.ways_in();
+        check_payable(&ways, request.amount_msat)?;
+        let hints: Vec<_> =
+            ways.into_iter().filter_map(|way| way.hint).map(|hint| vec![hint]).collect();
         let bolt11 = build(&NewInvoice {
             network: self.config.network,
             payee: self.invoice_key(&payment_hash, &hints),
@@ -101,9 +100,10 @@ impl Engine {
         Ok(())
     }
 
-    /// One hint per host, active channels first, those that can take the most first.
-    fn invoice_hints(&self, amount_msat: Option<u64>) -> Vec<Vec<HintHop>> {
-        let mut hints: Vec<(bool, u64, HintHop)> = self
+    /// How payments can reach us: over each host, active channels first, those that can take the
+    /// most first; without any, from each of our own clients.
+    fn ways_in(&self) -> Vec<WayIn> {
+        let mut hosts: Vec<(bool, WayIn)> = self
             .channels
             .iter()
             .filter(|(_, entry)| entry.channel.role() == Role::Client)
@@ -119,20 +119,31 @@ impl Engine {
                 };
                 let is_active = summary.phase == Phase::Active;
                 let usable = summary.phase != Phase::Suspended && summary.receivable_msat > 0;
-                usable.then_some((is_active, summary.receivable_msat, hint))
+                usable.then_some((
+                    is_active,
+                    WayIn {
+                        hint: Some(hint),
+                        most_msat: summary.receivable_msat,
+                        least_msat: summary.terms.htlc_minimum_msat,
+                    },
+                ))
             })
             .collect();
-        hints.sort_by_key(|(is_active, receivable_msat, _)| {
-            std::cmp::Reverse((*is_active, *receivable_msat))
-        });
-        hints.truncate(MAX_INVOICE_HINTS);
-        let receivable_msat = hints
-            .iter()
-            .fold(0u64, |sum, (_, receivable_msat, _)| sum.saturating_add(*receivable_msat));
-        if amount_msat.is_some_and(|amount| amount > receivable_msat) {
-            return Vec::new();
+        hosts.sort_by_key(|(is_active, way)| std::cmp::Reverse((*is_active, way.most_msat)));
+        hosts.truncate(MAX_INVOICE_HINTS);
+        if !hosts.is_empty() {
+            return hosts.into_iter().map(|(_, way)| way).collect();
         }
-        hints.into_iter().map(|(_, _, hint)| vec![hint]).collect()
+        // What a client has may grow until it pays, up to all its channel holds.
+        let clients = self.channels.iter().filter(|(_, entry)| entry.channel.role() == Role::Host);
+        let clients = clients.map(|(_, entry)| entry.channel.summary());
+        clients
+            .map(|summary| WayIn {
+                hint: None,
+                most_msat: summary.capacity_msat,
+                least_msat: summary.terms.htlc_minimum_msat,
+            })
+            .collect()
     }
 
     /// With hints, a key of its own: the invoice names none of our identities. Its hints still tie
@@ -142,8 +153,48 @@ impl Engine {
     fn invoice_key(&self, payment_hash: &PaymentHash, hints: &[Vec<HintHop>]) -> SecretKey {
         if hints.is_empty() { self.node_key } else { self.keys.invoice(payment_hash) }
     }
+}
 
-    fn has_clients(&self) -> bool {
-        self.channels.iter().any(|(_, entry)| entry.channel.role() == Role::Host)
+/// One way by which a payment can reach us.
+struct WayIn {
+    /// For the payer, if it leads over a host of ours.
+    hint: Option<HintHop>,
+    /// Most that can come this way.
+    most_msat: u64,
+    /// Least that one HTLC carries on it.
+    least_msat: u64,
+}
+
+/// An invoice that nobody can pay is not made.
+fn check_payable(ways: &[WayIn], amount_msat: Option<u64>) -> Result<(), Error> {
+    let Some(least_msat) = ways.iter().map(|way| way.least_msat).min() else {
+        return Err(Error::refused("cannot_receive", "no channel can receive anything")
+            .hint("open a channel with a host; one that is full cannot receive"));
+    };
+    let Some(amount_msat) = amount_msat else { return Ok(()) };
+    if amount_msat < least_msat {
+        let text = format!(
+            "nobody could pay {}: no channel of ours carries less than {}",
+            sat(amount_msat),
+            sat(least_msat)
+        );
+        return Err(Error::refused("amount_below_minimum", text).hint("ask for more"));
     }
+    // Parts may come over several hosts, and from one client alone.
+    let over_hosts = ways.iter().filter(|way| way.hint.is_some());
+    let over_hosts_msat = over_hosts.fold(0u64, |sum, way| sum.saturating_add(way.most_msat));
+    let most_msat = match over_hosts_msat {
+        0 => ways.iter().map(|way| way.most_msat).max().unwrap_or(0),
+        most_msat => most_msat,
+    };
+    if amount_msat > most_msat {
+        let text = format!(
+            "nobody could pay {}: at most {} can be received",
+            sat(amount_msat),
+            sat(most_msat)
+        );
+        return Err(Error::refused("cannot_receive", text)
+            .hint("ask for less, or open a channel with another host"));
+    }
+    Ok(())
 }

@@ -85,7 +85,7 @@ pub enum Input {
         /// As in the request; stale answers are dropped.
         attempt: u32,
         /// Ready-made HTLCs, or why there are none.
-        result: Result<Vec<RoutedPart>, String>,
+        result: Result<Vec<RoutedPart>, NoRoute>,
     },
     /// The answer to [`Action::SearchBlocks`]: every block from the first one asked for up to this
     /// height was searched. What is missing up to the last one asked for is requested anew.
@@ -133,6 +133,13 @@ pub enum Action {
         is_host: bool,
         /// `host:port`, best first.
         addresses: Vec<String>,
+    },
+    /// No longer keep a connection to this peer, and end the one there is.
+    ForgetPeer {
+        /// The peer.
+        peer: NodeId,
+        /// Our identity towards it.
+        local: NodeId,
     },
     /// Answer the operator.
     Reply {
@@ -261,6 +268,24 @@ pub struct RoutedPart {
     pub session_key: [u8; 32],
 }
 
+/// Why there is no route.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NoRoute {
+    /// Stable, snake_case: the payment fails with it.
+    pub code: &'static str,
+    /// A sentence.
+    pub text: String,
+}
+
+/// The code if nothing is known but that there is none.
+pub const NO_ROUTE: &str = "no_route";
+
+impl From<String> for NoRoute {
+    fn from(text: String) -> Self {
+        Self { code: NO_ROUTE, text }
+    }
+}
+
 /// What a path was worth.
 #[derive(Clone, Debug)]
 pub struct PathResult {
@@ -320,6 +345,13 @@ pub enum EventKind {
     ChannelOverridden {
         /// The other side.
         peer: NodeId,
+    },
+    /// An operator of ours forgot a channel in which nobody had anything.
+    ChannelForgotten {
+        /// The other side.
+        peer: NodeId,
+        /// Our side.
+        role: Role,
     },
     /// The capacity changed.
     ChannelResized {

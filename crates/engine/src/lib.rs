@@ -21,6 +21,8 @@
 //! - `search`: preimages published on chain, before an expired HTLC is given up
 //! - `lost_data`: what is not guessed when our data turns out to be an old copy
 //! - `bounds`: what a command may say
+//! - `send_all`: how much a payee can get at most
+//! - `forget`: channels and peers that nobody needs any more
 //! - `commands`, `operator`: the operator's commands, carried out; those that stop or change a
 //!   channel
 #![forbid(unsafe_code)]
@@ -34,6 +36,7 @@ mod commands;
 pub mod config;
 mod engine;
 pub mod error;
+mod forget;
 mod forward;
 mod incoming;
 mod invoices;
@@ -51,6 +54,7 @@ mod receive;
 mod recover;
 pub mod row;
 mod search;
+mod send_all;
 mod verdict;
 
 pub use command::{AnswerAt, Command, Reply};

@@ -85,6 +85,11 @@ impl Engine {
         self.confirmation.taken_over.contains(peer)
     }
 
+    /// True if payments found at start wait for this host to show its state.
+    pub(crate) fn awaits_word_of(&self, host: &NodeId) -> bool {
+        self.confirmation.awaited.contains(host)
+    }
+
     /// HTLCs found at start that seem never to have been offered to this peer.
     fn hold_forwards_to(&mut self, next: NodeId) {
         let waiting = self.deferred.iter().filter(|(_, to)| **to == Some(next));

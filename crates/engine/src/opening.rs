@@ -84,6 +84,9 @@ impl Engine {
         if peer == self.node_id || peer.public_key().is_none() {
             return Err("this peer cannot have a channel with us");
         }
+        if self.is_forgotten_client(&peer) {
+            return Err("this host has forgotten its channel with this id");
+        }
         if !self.height_is_known {
             return Err("this host does not know the chain yet, try later");
         }

@@ -6,7 +6,7 @@ use steward_wire::{NodeId, Preimage};
 
 use crate::command::Reply;
 use crate::engine::Engine;
-use crate::error::Error;
+use crate::error::{Error, sat};
 use crate::row::Origin;
 
 /// An operator's act on one channel.
@@ -64,8 +64,9 @@ impl Engine {
         match proposed_msat {
             Some(proposed_msat) if proposed_msat != expected_msat => {
                 let text = format!(
-                    "the host proposes a balance of {proposed_msat} msat for us, not \
-                     {expected_msat} msat"
+                    "the host proposes a balance of {} for us, not of {}",
+                    sat(proposed_msat),
+                    sat(expected_msat)
                 );
                 Err(Error::refused("override_differs", text)
                     .hint("accept what it proposes, or ask it for another proposal"))
@@ -76,7 +77,7 @@ impl Engine {
     }
 
     /// True if an incoming HTLC of this channel was offered on and is still out there.
-    fn carries_on_htlcs_of(&self, peer: &NodeId) -> bool {
+    pub(crate) fn carries_on_htlcs_of(&self, peer: &NodeId) -> bool {
         let is_of_peer =
             |origin: &Origin| matches!(origin, Origin::Forward(key) if key.peer == *peer);
         // Of HTLCs lost with our data nothing more will be heard: people decide.

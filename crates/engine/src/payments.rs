@@ -9,8 +9,8 @@ use steward_wire::{Onion, PaymentHash, Preimage, ShortChannelId};
 
 use crate::command::Reply;
 use crate::engine::Engine;
-use crate::error::Error;
-use crate::io::{Action, FirstHop, Recipient, ReplyId, RouteRequest, RoutedPart};
+use crate::error::{Error, sat};
+use crate::io::{Action, FirstHop, NoRoute, Recipient, ReplyId, RouteRequest, RoutedPart};
 use crate::limits::{
     KEEP_ENDED_PAYMENTS_MS, MAX_ENDED_PAYMENTS, MAX_PENDING_PAYMENTS, MAX_WAITERS_PER_PAYMENT,
     PAYMENT_WAIT_MS,
@@ -92,6 +92,13 @@ impl Payment {
     }
 }
 
+/// Who is to be told when a payment ends, and whether an earlier request began it.
+#[derive(Clone, Copy, Debug)]
+struct Waiter {
+    reply: ReplyId,
+    is_repeat: bool,
+}
+
 /// Payments that have not ended, and those that ended lately: asking again for one of them must
 /// not pay it again.
 #[derive(Debug, Default)]
@@ -102,7 +109,7 @@ pub(crate) struct Payments {
     /// When they ended by `now_ms`, oldest first.
     ended_order: VecDeque<(u64, PaymentHash)>,
     /// Who is to be told when a payment ends.
-    waiters: BTreeMap<PaymentHash, Vec<ReplyId>>,
+    waiters: BTreeMap<PaymentHash, Vec<Waiter>>,
 }
 
 impl Payments {
@@ -171,21 +178,30 @@ impl Payments {
 
 impl Engine {
     /// True if the payment has not ended, but will: then `reply` is answered when it has.
-    pub(crate) fn waits_for_end(&mut self, reply: ReplyId, row: &PaymentRow) -> bool {
+    pub(crate) fn waits_for_end(
+        &mut self,
+        reply: ReplyId,
+        row: &PaymentRow,
+        is_repeat: bool,
+    ) -> bool {
         if row.status != PaymentStatus::Pending || row.is_outcome_unknown() {
             return false;
         }
         let waiters = self.payments.waiters.entry(row.payment_hash).or_default();
         let has_room = waiters.len() < MAX_WAITERS_PER_PAYMENT;
         if has_room {
-            waiters.push(reply);
+            waiters.push(Waiter { reply, is_repeat });
         }
         has_room
     }
 
     fn tell_waiters(&mut self, row: &PaymentRow) {
-        for reply in self.payments.waiters.remove(&row.payment_hash).unwrap_or_default() {
-            let result = Ok(Reply::Payment(row.clone()));
+        let waiters = self.payments.waiters.remove(&row.payment_hash).unwrap_or_default();
+        for Waiter { reply, is_repeat } in waiters {
+            let result = Ok(match is_repeat {
+                true => Reply::EarlierPayment(row.clone()),
+                false => Reply::Payment(row.clone()),
+            });
             self.batch.act(Action::Reply { reply, result });
         }
     }
@@ -227,18 +243,24 @@ impl Engine {
     }
 
     fn check_balance(&self, amount_msat: u64) -> Result<(), Error> {
-        let first_hops = self.first_hops();
-        if first_hops.is_empty() {
-            return Err(self.no_channel());
-        }
+        let first_hops = self.usable_first_hops()?;
         let spendable_msat: u64 =
             first_hops.iter().fold(0, |sum, hop| sum.saturating_add(hop.spendable_msat));
         if spendable_msat < amount_msat {
-            let text = format!("{spendable_msat} msat can be sent now, {amount_msat} are needed");
+            let text =
+                format!("{} can be sent now, {} are needed", sat(spendable_msat), sat(amount_msat));
             return Err(Error::refused("insufficient_balance", text)
                 .hint("receive something first, or wait for payments under way to end"));
         }
         Ok(())
+    }
+
+    pub(crate) fn usable_first_hops(&self) -> Result<Vec<FirstHop>, Error> {
+        let first_hops = self.first_hops();
+        if first_hops.is_empty() {
+            return Err(self.no_channel());
+        }
+        Ok(first_hops)
     }
 
     /// Why no channel can carry anything: waiting helps, or only a person does.
@@ -303,7 +325,7 @@ impl Engine {
         &mut self,
         hash: PaymentHash,
         attempt: u32,
-        result: Result<Vec<RoutedPart>, String>,
+        result: Result<Vec<RoutedPart>, NoRoute>,
     ) {
         let Some(payment) = self.payments.pending.get_mut(&hash) else { return };
         if !payment.is_routing || payment.attempt != attempt {
@@ -312,16 +334,16 @@ impl Engine {
         payment.is_routing = false;
         match result {
             Ok(parts) if !parts.is_empty() => self.send_parts(hash, parts),
-            Ok(_) => self.no_route(hash, "no route was found".to_owned()),
+            Ok(_) => self.no_route(hash, "no route was found".to_owned().into()),
             Err(reason) => self.no_route(hash, reason),
         }
     }
 
-    fn no_route(&mut self, hash: PaymentHash, reason: String) {
+    fn no_route(&mut self, hash: PaymentHash, reason: NoRoute) {
         let Some(payment) = self.payments.pending.get_mut(&hash) else { return };
         payment.is_hopeless = true;
         // What a hop said is more telling than that nothing else is left.
-        payment.last_failure.get_or_insert(("no_route".to_owned(), reason));
+        payment.last_failure.get_or_insert((reason.code.to_owned(), reason.text));
         self.retry_or_end(hash);
     }
 
@@ -332,7 +354,7 @@ impl Engine {
         let first_hop =
             |part: &RoutedPart| self.channels.by_scid(part.path.first().map(|hop| hop.scid)?);
         let Some(first_hops) = parts.iter().map(first_hop).collect::<Option<Vec<_>>>() else {
-            return self.no_route(hash, "the route's first channel is gone".to_owned());
+            return self.no_route(hash, "the route's first channel is gone".to_owned().into());
         };
         let mut htlcs = Vec::new();
         for (routed, first_hop) in parts.into_iter().zip(first_hops) {

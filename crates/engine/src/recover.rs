@@ -52,6 +52,7 @@ impl Engine {
             connections: BTreeMap::new(),
             peers: snapshot.peers.iter().map(|row| (row.peer, row.clone())).collect(),
             quotas: Quotas::default(),
+            forgotten_clients: snapshot.forgotten_clients.iter().copied().collect(),
             origins: snapshot.origins.iter().copied().collect(),
             unsent: BTreeMap::new(),
             forwards: BTreeMap::new(),

@@ -328,6 +328,8 @@ pub struct Snapshot {
     pub height: u32,
     /// Setting `searched_height`: blocks up to it were searched for published preimages.
     pub searched_height: u32,
+    /// Setting `forgotten_clients`: clients whose used channels were forgotten.
+    pub forgotten_clients: Vec<NodeId>,
     /// Highest number used in `event`.
     pub last_event: u64,
     /// Highest number used in `evidence`.

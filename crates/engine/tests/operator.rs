@@ -51,7 +51,7 @@ fn a_proposal_that_slips_in_after_another_was_looked_at_is_not_accepted() {
     let command = Command::AcceptOverride { peer: host, our_balance_msat: 5_000 };
     let refused = net.command(1, command).unwrap_err();
     assert_eq!(refused.code, "override_differs");
-    assert!(refused.message.contains("4999 msat"), "{refused}");
+    assert!(refused.message.contains("4.999 sat"), "{refused}");
     assert_eq!(net.channel(1, 0).phase, Phase::Suspended);
     accept(&mut net, 1, 4_999).unwrap();
     assert_eq!(net.agreed_balance_msat(1, 0), 4_999);

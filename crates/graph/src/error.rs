@@ -1,6 +1,8 @@
 //! Why there is no route, and why gossip is not taken into the graph.
 
+use steward_engine::io::{NO_ROUTE, NoRoute};
 use steward_onion::CreateError;
+use steward_wire::amount::in_sat;
 use steward_wire::{NodeId, ShortChannelId};
 
 use crate::limits::{MAX_CHANNELS, MAX_MONEY_MSAT, MAX_TOTAL_CLTV_BLOCKS};
@@ -15,7 +17,7 @@ pub enum RouteError {
     #[error("{0} is not a public key")]
     InvalidNodeId(NodeId),
     /// Nothing is to be paid, or less than any of our channels carries.
-    #[error("the amount is too small: the least that can be sent is {minimum_msat} msat")]
+    #[error("the amount is too small: the least that can be sent is {}", in_sat(*.minimum_msat))]
     AmountTooSmall {
         /// The least that can be sent.
         minimum_msat: u64,
@@ -30,7 +32,11 @@ pub enum RouteError {
     #[error("no channel can send now")]
     NoChannel,
     /// Our channels cannot carry amount and fee.
-    #[error("{needed_msat} msat are needed, {spendable_msat} msat can be sent")]
+    #[error(
+        "{} can be sent now, {} are needed with the fee",
+        in_sat(*.spendable_msat),
+        in_sat(*.needed_msat)
+    )]
     InsufficientBalance {
         /// What our channels can send; those that lead to the payee, if the others have more.
         spendable_msat: u64,
@@ -38,7 +44,7 @@ pub enum RouteError {
         needed_msat: u64,
     },
     /// The cheapest route found costs too much.
-    #[error("the fee would be {needed_msat} msat, {max_fee_msat} msat are allowed")]
+    #[error("the fee would be {}, {} are allowed", in_sat(*.needed_msat), in_sat(*.max_fee_msat))]
     FeeTooHigh {
         /// What the route costs.
         needed_msat: u64,
@@ -51,6 +57,18 @@ pub enum RouteError {
     /// There is a route, but its onion cannot be made.
     #[error("the payment's onion cannot be made: {0}")]
     Onion(#[from] CreateError),
+}
+
+impl From<RouteError> for NoRoute {
+    fn from(error: RouteError) -> Self {
+        let code = match error {
+            RouteError::InsufficientBalance { .. } => "insufficient_balance",
+            RouteError::FeeTooHigh { .. } => "fee_too_high",
+            RouteError::AmountTooSmall { .. } => "amount_below_minimum",
+            _ => NO_ROUTE,
+        };
+        Self { code, text: error.to_string() }
+    }
 }
 
 /// Why an announcement or an update is not taken into the graph.

@@ -8,6 +8,7 @@
 //! - [`build`](mod@build): make and sign
 //! - [`parse`](mod@parse): read and check, by `groups` of five bits: the `prefix` with the amount,
 //!   the tagged `fields` with `features` and [`hint`]s, the `signature`
+//! - [`pasted`]: the invoice in what people paste, or what that is instead
 //! - [`error`]: why not
 //!
 //! ```
@@ -46,6 +47,7 @@ mod groups;
 pub mod hint;
 pub mod limits;
 pub mod parse;
+pub mod pasted;
 mod prefix;
 mod signature;
 

@@ -14,3 +14,7 @@ pub const MAX_EXPIRY_S: u64 = (1 << 32) - 1;
 /// Largest amount that we ask for, in millisatoshi: 18.4 million bitcoin, because the library
 /// counts in tenths of a millisatoshi. More is read.
 pub const MAX_AMOUNT_MSAT: u64 = u64::MAX / 10;
+
+/// Longest text in which an invoice is looked for, in characters: an invoice in a URI, with white
+/// space, and each byte of it escaped.
+pub const MAX_PASTED_CHARS: usize = 8 * MAX_INVOICE_CHARS;

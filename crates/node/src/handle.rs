@@ -23,6 +23,7 @@ use crate::limits::DISCONNECT_TIMEOUT;
 use crate::metrics::{Counters, NodeMetrics, P2pMetrics};
 use crate::node::{EngineJoin, Links, blocking};
 use crate::random::random_bytes;
+use crate::reach::Reach;
 use crate::seed::Seed;
 
 /// A running node. When the last clone is dropped without [`NodeHandle::shutdown`], it ends by
@@ -56,6 +57,7 @@ pub(crate) struct Shared {
     pub(crate) links: Links,
     pub(crate) history: Arc<dyn History>,
     pub(crate) graph: Arc<Graph>,
+    pub(crate) reach: Arc<Reach>,
     /// Taken by whoever shuts down.
     pub(crate) engine_thread: Mutex<Option<EngineJoin>>,
     pub(crate) tasks: Mutex<JoinSet<()>>,
@@ -106,6 +108,10 @@ impl NodeHandle {
     /// them in [`History::events`].
     pub fn subscribe(&self) -> broadcast::Receiver<Event> {
         self.0.links.events.subscribe()
+    }
+
+    pub(crate) fn reaching(&self) -> &Reach {
+        &self.0.reach
     }
 
     /// What is stored, for lists and searches. Blocks on the disk: call it where that is allowed.

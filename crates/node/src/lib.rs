@@ -45,6 +45,7 @@ pub mod limits;
 pub mod metrics;
 pub mod node;
 pub mod random;
+mod reach;
 pub mod seed;
 
 mod engine_thread;
@@ -63,5 +64,7 @@ pub use handle::{NodeHandle, NodeInfo, new_preimage};
 pub use keys::NodeKeys;
 pub use metrics::{NodeMetrics, P2pMetrics};
 pub use node::{Node, NodeParts};
+pub use pay::Paid;
 pub use random::random_bytes;
+pub use reach::ConnectionFailure;
 pub use seed::{Seed, SeedError};

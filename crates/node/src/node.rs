@@ -14,9 +14,7 @@ use steward_channel::Role;
 use steward_engine::row::Snapshot;
 use steward_engine::{Action, Engine, Error, Event, Keys, Time};
 use steward_graph::Graph;
-use steward_p2p::{
-    ProxyConfig, ProxyScope, Reconnector, SessionConfig, Transport, TransportConfig,
-};
+use steward_p2p::{ProxyConfig, ProxyScope, SessionConfig, Transport, TransportConfig};
 use steward_store::{CommitThread, History, Store};
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, broadcast, mpsc, watch};
@@ -37,6 +35,7 @@ use crate::metrics::Counters;
 use crate::perform::{Performer, Routes};
 use crate::pumps::{chain_input, pump_chain, pump_peers};
 use crate::queue::{InputReceiver, InputSender, input_queue};
+use crate::reach::Reach;
 use crate::replies::Replies;
 use crate::search::{SearchRequest, search_blocks, search_requests};
 use crate::seed::Seed;
@@ -165,7 +164,7 @@ impl Prepared {
         let updates = follow_chain(chain, self.watch_settings()?, &links, &mut tasks).await?;
         let (graph, history) = (Arc::clone(&self.graph), Arc::clone(&self.history));
         let (searches, requests) = search_requests();
-        let engine_thread = self.start_threads(engine_inputs, searches, &links)?;
+        let (engine_thread, reach) = self.start_threads(engine_inputs, searches, &links)?;
         let (inputs, stop) = (links.inputs.clone(), links.stop.clone());
         let guard = || links.stop.clone();
         let search = search_blocks(blocks, info.network, requests, inputs, stop);
@@ -181,6 +180,7 @@ impl Prepared {
             links,
             history,
             graph,
+            reach,
             engine_thread: Mutex::new(Some(engine_thread)),
             tasks: Mutex::new(tasks),
             torn_down: watch::Sender::new(false),
@@ -214,23 +214,24 @@ impl Prepared {
         inputs: InputReceiver,
         searches: mpsc::Sender<SearchRequest>,
         links: &Links,
-    ) -> Result<EngineJoin, Error> {
+    ) -> Result<(EngineJoin, Arc<Reach>), Error> {
         let counters = Arc::clone(&links.counters);
+        let payer = self.keys.node_id();
+        let reach = Arc::new(Reach::new(links.transport.clone(), self.keys));
         let performer = Performer {
             transport: Arc::new(links.transport.clone()),
-            reconnector: Reconnector::new(links.transport.clone()),
+            reach: Arc::clone(&reach),
             replies: links.replies.clone(),
             events: links.events.clone(),
             routes: Routes::new(
                 self.graph,
-                self.keys.node_id(),
+                payer,
                 Handle::current(),
                 links.inputs.clone(),
                 Arc::clone(&counters),
             ),
             searches,
             hurry_chain: Arc::clone(&links.hurry_chain),
-            keys: self.keys,
         };
         let guard = StopOnPanic { stop: links.stop.clone(), thread: "store" };
         let on_durable = move |batches| {
@@ -247,10 +248,9 @@ impl Prepared {
             let _guard = guard;
             engine.run()
         };
-        std::thread::Builder::new()
-            .name("engine".to_owned())
-            .spawn(run)
-            .map_err(|error| Error::ours("no_thread", error.to_string()))
+        let thread = std::thread::Builder::new().name("engine".to_owned()).spawn(run);
+        let thread = thread.map_err(|error| Error::ours("no_thread", error.to_string()))?;
+        Ok((thread, reach))
     }
 }
 

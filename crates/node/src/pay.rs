@@ -47,10 +47,18 @@ impl NodeHandle {
         amount_msat: Option<u64>,
         max_fee_msat: Option<u64>,
         wait: Duration,
-    ) -> Result<PaymentRow, Error> {
+    ) -> Result<Paid, Error> {
         let payment_hash = invoice.payment_hash;
-        if let Some(paid) = self.paid_long_ago(payment_hash).await? {
-            return Ok(paid);
+        match self.known_of(payment_hash).await? {
+            Known::Paid(payment) => {
+                payment.check_repeated(&invoice, amount_msat)?;
+                return Ok(Paid { payment: *payment, begun_earlier: true });
+            }
+            Known::Ours => {
+                return Err(Error::refused("self_payment", "the invoice is our own")
+                    .hint("give it to whoever shall pay it"));
+            }
+            Known::Nothing => {}
         }
         let invoice = Box::new(invoice);
         let answer = AnswerAt::End;
@@ -75,7 +83,7 @@ impl NodeHandle {
         let answer = AnswerAt::End;
         let command =
             Command::Keysend { destination, via, amount_msat, max_fee_msat, preimage, answer };
-        self.start_and_wait(command, preimage.hash(), wait).await
+        Ok(self.start_and_wait(command, preimage.hash(), wait).await?.payment)
     }
 
     /// The payment as it stands: from the engine, or from the store if it ended long ago.
@@ -94,22 +102,49 @@ impl NodeHandle {
         command: Command,
         payment_hash: PaymentHash,
         wait: Duration,
-    ) -> Result<PaymentRow, Error> {
+    ) -> Result<Paid, Error> {
         match timeout(wait, self.command(command)).await {
-            Ok(Ok(Reply::Payment(row))) => Ok(row),
+            Ok(Ok(Reply::Payment(payment))) => Ok(Paid { payment, begun_earlier: false }),
+            Ok(Ok(Reply::EarlierPayment(payment))) => Ok(Paid { payment, begun_earlier: true }),
             Ok(Ok(other)) => Err(unexpected(&other)),
             Ok(Err(error)) => Err(error),
-            Err(_elapsed) => self.payment(payment_hash).await,
+            Err(_elapsed) => {
+                let payment = self.payment(payment_hash).await?;
+                Ok(Paid { payment, begun_earlier: false })
+            }
         }
     }
 
-    /// The engine remembers for some minutes what it has paid, the store for ever.
-    async fn paid_long_ago(&self, payment_hash: PaymentHash) -> Result<Option<PaymentRow>, Error> {
+    /// The engine remembers for some minutes what it has paid, and until then what it is to be paid;
+    /// the store for ever.
+    async fn known_of(&self, payment_hash: PaymentHash) -> Result<Known, Error> {
         let history = self.history();
-        let found = tokio::task::spawn_blocking(move || history.paid(&payment_hash)).await;
+        let ask = move || match history.paid(&payment_hash)? {
+            Some(payment) => Ok(Known::Paid(Box::new(payment))),
+            None => Ok(history.invoice(&payment_hash)?.map_or(Known::Nothing, |_| Known::Ours)),
+        };
+        let found = tokio::task::spawn_blocking(ask).await;
         let found = found.map_err(|error| Error::ours("bug", error.to_string()))?;
         found.map_err(|error| store_error(&error))
     }
+}
+
+/// A payment, and who began it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Paid {
+    /// The payment as it stands, or how it ended.
+    pub payment: PaymentRow,
+    /// True if an earlier request began it: this one has paid nothing.
+    pub begun_earlier: bool,
+}
+
+/// What the store knows of a payment hash.
+enum Known {
+    Nothing,
+    /// We paid it.
+    Paid(Box<PaymentRow>),
+    /// We are, or were, to be paid.
+    Ours,
 }
 
 fn unexpected(reply: &Reply) -> Error {

@@ -5,29 +5,28 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use steward_engine::io::{Level, PathResult, RouteRequest};
-use steward_engine::{Action, ConnId, Event, Input, Keys};
+use steward_engine::io::{Level, NoRoute, PathResult, RouteRequest};
+use steward_engine::{Action, ConnId, Event, Input};
 use steward_graph::Graph;
-use steward_p2p::{ConnectionId, CustomMessage, PeerAddress, PeerTransport, Reconnector};
+use steward_p2p::{ConnectionId, CustomMessage, PeerAddress, PeerTransport};
 use steward_wire::NodeId;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio::sync::{Notify, Semaphore, broadcast};
 
 use crate::clock::wall_ms;
-use crate::keys::NodeKeys;
 use crate::limits::MAX_CONCURRENT_ROUTES;
 use crate::metrics::Counters;
 use crate::queue::InputSender;
 use crate::random::random_bytes;
+use crate::reach::Reach;
 use crate::replies::Replies;
 use crate::search::SearchRequest;
 
 /// Everything an action can touch.
 pub(crate) struct Performer {
     pub(crate) transport: Arc<dyn PeerTransport>,
-    pub(crate) reconnector: Reconnector,
-    pub(crate) keys: NodeKeys,
+    pub(crate) reach: Arc<Reach>,
     pub(crate) replies: Replies,
     pub(crate) events: broadcast::Sender<Event>,
     pub(crate) routes: Routes,
@@ -50,6 +49,10 @@ impl Performer {
                 }
                 Action::KeepConnected { peer, is_host, addresses } => {
                     self.keep_connected(peer, is_host, &addresses);
+                }
+                Action::ForgetPeer { peer, local } => {
+                    let removed = self.reach.reconnector.remove_peer(local, peer);
+                    self.routes.runtime.spawn(removed);
                 }
                 Action::Reply { reply, result } => self.replies.answer(reply, result),
                 Action::FindRoute(request) => self.routes.find(request),
@@ -92,9 +95,9 @@ impl Performer {
         if addresses.is_empty() {
             return;
         }
-        let identity = if is_host { self.keys.towards_host(&peer) } else { self.keys.node() };
+        let identity = self.reach.identity(&peer, is_host);
         let _runtime = self.routes.runtime.enter();
-        if let Err(error) = self.reconnector.add_peer(identity, peer, parsed) {
+        if let Err(error) = self.reach.reconnector.add_peer(identity, peer, parsed) {
             tracing::warn!(%peer, %error, "the peer is not kept connected");
         }
     }
@@ -147,12 +150,13 @@ impl Routes {
             let (payment_hash, attempt) = (request.payment_hash, request.attempt);
             let search = move || {
                 let entropy = random_bytes().map_err(|error| error.to_string())?;
-                graph.find_route(&request, entropy, payer).map_err(|error| error.to_string())
+                graph.find_route(&request, entropy, payer).map_err(NoRoute::from)
             };
             let _slot = room.acquire().await;
             let found = tokio::task::spawn_blocking(search).await;
             counters.pending_routes.fetch_sub(1, Ordering::Relaxed);
-            let result = found.unwrap_or_else(|error| Err(format!("path-finding failed: {error}")));
+            let result =
+                found.unwrap_or_else(|error| Err(format!("path-finding failed: {error}").into()));
             // If the engine is gone, so is the payment's need of a route.
             let _ = inputs.send(Input::Route { payment_hash, attempt, result }).await;
         });
@@ -188,6 +192,7 @@ mod tests {
     use steward_p2p::{SessionConfig, Transport, TransportConfig};
 
     use super::*;
+    use crate::keys::NodeKeys;
     use crate::queue::input_queue;
     use crate::search::search_requests;
     use crate::seed::Seed;
@@ -214,11 +219,12 @@ mod tests {
             attribution: true,
         };
         let (transport, _) = Transport::new(TransportConfig::new(session));
-        let keys = NodeKeys::new(&Seed::generate().unwrap(), Network::Regtest);
+        let seed = Seed::generate().unwrap();
+        let keys = NodeKeys::new(&seed, Network::Regtest);
         let transport_seen: Arc<dyn PeerTransport> = Arc::clone(recorder) as _;
         Performer {
             transport: transport_seen,
-            reconnector: Reconnector::new(transport),
+            reach: Arc::new(Reach::new(transport, NodeKeys::new(&seed, Network::Regtest))),
             replies: Replies::default(),
             events: broadcast::channel(1).0,
             routes: Routes::new(
@@ -230,7 +236,6 @@ mod tests {
             ),
             searches: search_requests().0,
             hurry_chain: Arc::default(),
-            keys,
         }
     }
 

@@ -44,6 +44,8 @@ async fn one_client_pays_another_through_their_host() {
         payee.handle.create_invoice(Some(1_000_000), "coffee".to_owned(), 3600).await.unwrap();
     let parsed = steward_invoice::parse(&invoice.bolt11).unwrap();
     let paid = payer.handle.pay_and_wait(parsed, None, None, PATIENCE).await.unwrap();
+    assert!(!paid.begun_earlier);
+    let paid = paid.payment;
     assert_eq!(paid.status, PaymentStatus::Complete, "{:?}", paid.failure);
     assert_eq!(paid.preimage, Some(invoice.preimage));
     assert!(paid.fee_msat > 0);
@@ -58,7 +60,7 @@ async fn an_invoice_paid_before_a_restart_is_not_paid_again() {
     let invoice = host.handle.create_invoice(Some(1000), "x".to_owned(), 60).await.unwrap();
     let invoice = steward_invoice::parse(&invoice.bolt11).unwrap();
     let first = client.handle.pay_and_wait(invoice.clone(), None, None, PATIENCE).await.unwrap();
-    assert_eq!(first.status, PaymentStatus::Complete);
+    assert_eq!(first.payment.status, PaymentStatus::Complete);
     client.handle.shutdown().await.unwrap();
 
     // The engine has forgotten; and there is no way to the host yet, so nothing could be paid.
@@ -66,7 +68,32 @@ async fn an_invoice_paid_before_a_restart_is_not_paid_again() {
     let handle = Node::start(config.clone()).await.unwrap();
     let client = TestNode { dir, config, handle };
     let again = client.handle.pay_and_wait(invoice, None, None, PATIENCE).await.unwrap();
-    assert_eq!(again, first);
+    assert_eq!(again.payment, first.payment);
+    assert!(again.begun_earlier && !first.begun_earlier);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_paid_long_ago_is_not_taken_for_another_amount_or_for_an_invoice_of_others() {
+    let host = TestNode::start(GENEROUS).await;
+    let client = TestNode::start(&[]).await;
+    client.open_channel(&host).await;
+    client.channels_active().await;
+    let any = host.handle.create_invoice(None, "x".to_owned(), 60).await.unwrap();
+    let any = steward_invoice::parse(&any.bolt11).unwrap();
+    let pay = |amount_msat| client.handle.pay_and_wait(any.clone(), amount_msat, None, PATIENCE);
+    assert_eq!(pay(Some(5_000)).await.unwrap().payment.status, PaymentStatus::Complete);
+    client.handle.shutdown().await.unwrap();
+
+    let TestNode { dir, config, .. } = client;
+    let handle = Node::start(config.clone()).await.unwrap();
+    let client = TestNode { dir, config, handle };
+    let pay = |amount_msat| client.handle.pay_and_wait(any.clone(), amount_msat, None, PATIENCE);
+    assert!(pay(Some(5_000)).await.unwrap().begun_earlier);
+    assert!(pay(None).await.unwrap().begun_earlier);
+    assert_eq!(pay(Some(6_000)).await.unwrap_err().code, "wrong_amount");
+    // The payee, who has forgotten it as well.
+    let own = host.handle.pay_and_wait(any.clone(), Some(5_000), None, PATIENCE).await;
+    assert_eq!(own.unwrap_err().code, "self_payment");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -17,6 +17,9 @@ pub enum Host {
     Onion(String),
 }
 
+/// The port of Lightning, meant where none is written (BOLT1).
+pub const DEFAULT_PORT: u16 = 9735;
+
 /// Where a peer can be reached. Written `host:port`, with an IPv6 address in brackets.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PeerAddress {
@@ -29,9 +32,6 @@ pub struct PeerAddress {
 /// Why a text is not an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ParseAddressError {
-    /// No `:port` at the end.
-    #[error("the port is missing")]
-    MissingPort,
     /// The port is not a number from 1 to 65535.
     #[error("the port is not a number from 1 to 65535")]
     InvalidPort,
@@ -44,7 +44,10 @@ impl FromStr for PeerAddress {
     type Err = ParseAddressError;
 
     fn from_str(text: &str) -> Result<Self, ParseAddressError> {
-        let (host, port) = text.rsplit_once(':').ok_or(ParseAddressError::MissingPort)?;
+        let (host, port) = match text.rsplit_once(':') {
+            Some((host, port)) if !text.ends_with(']') => (host, port),
+            _ => return Ok(Self { host: parse_host(text)?, port: DEFAULT_PORT }),
+        };
         let host = parse_host(host)?;
         // `u16::from_str` takes a leading plus sign; an address does not.
         let digits = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());

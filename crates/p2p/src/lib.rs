@@ -57,14 +57,14 @@ mod reconnect;
 mod registry;
 mod signer;
 
-pub use address::{Host, ParseAddressError, PeerAddress};
+pub use address::{DEFAULT_PORT, Host, ParseAddressError, PeerAddress};
 pub use backoff::Backoff;
 pub use dial::{ConnectError, ProxyConfig, ProxyScope};
 pub use event::{
     ConnectionId, CustomMessage, DisconnectReason, Event, PeerTextKind, PeerTransport,
 };
 pub use features::Features;
-pub use reconnect::{AddPeerError, Reconnector};
+pub use reconnect::{AddPeerError, FailedAttempt, Reconnector};
 pub use session::{SendError, Session, SessionConfig, SessionError, SessionEvent};
 pub use stats::Stats;
 pub use transport::{ConnectionHandle, Transport, TransportConfig};

@@ -1,7 +1,7 @@
 //! Keeps outbound connections to a set of peers up, for as long as each is wanted.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bitcoin::secp256k1::{Secp256k1, SecretKey};
 use steward_wire::NodeId;
@@ -31,25 +31,41 @@ pub enum AddPeerError {
     InvalidNodeId,
 }
 
+/// How the last attempt to reach a kept peer went wrong; gone once it is connected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FailedAttempt {
+    /// The address tried last.
+    pub address: PeerAddress,
+    /// Why there was no connection.
+    pub error: ConnectError,
+    /// When that was.
+    pub at: Instant,
+    /// When it is tried again.
+    pub next_at: Instant,
+}
+
 /// Keeps outbound connections up. Dropping it stops that, but ends no connection.
 pub struct Reconnector {
     transport: Transport,
-    kept: Mutex<HashMap<Pair, KeptPeer>>,
+    kept: Arc<Mutex<HashMap<Pair, KeptPeer>>>,
 }
 
 /// A peer's task, which ends with this.
-struct KeptPeer(JoinHandle<()>);
+struct KeptPeer {
+    task: JoinHandle<()>,
+    failed: Arc<Mutex<Option<FailedAttempt>>>,
+}
 
 impl Drop for KeptPeer {
     fn drop(&mut self) {
-        self.0.abort();
+        self.task.abort();
     }
 }
 
 impl Reconnector {
     /// A reconnector without peers.
     pub fn new(transport: Transport) -> Self {
-        Self { transport, kept: Mutex::default() }
+        Self { transport, kept: Arc::default() }
     }
 
     /// Keeps `identity` connected with `peer`; the first attempt is immediate. Each attempt tries
@@ -71,31 +87,54 @@ impl Reconnector {
         if peer.public_key().is_none() || peer == local {
             return Err(AddPeerError::InvalidNodeId);
         }
-        let mut kept = self.lock();
+        let mut kept = lock(&self.kept);
         if kept.len() >= MAX_KEPT_PEERS && !kept.contains_key(&(local, peer)) {
             return Err(AddPeerError::TooManyPeers);
         }
-        let task = Keeper { transport: self.transport.clone(), identity, local, peer, addresses };
-        kept.insert((local, peer), KeptPeer(tokio::spawn(task.run())));
+        let transport = self.transport.clone();
+        let failed = Arc::default();
+        let keeper =
+            Keeper { transport, identity, local, peer, addresses, failed: Arc::clone(&failed) };
+        let task = tokio::spawn(keeper.run());
+        kept.insert((local, peer), KeptPeer { task, failed });
         Ok(())
     }
 
-    /// No longer keeps our identity `local` connected with `peer`, and ends their connection.
-    pub async fn remove_peer(&self, local: NodeId, peer: NodeId) {
-        let kept = self.lock().remove(&(local, peer));
-        if let Some(mut kept) = kept {
-            kept.0.abort();
-            // Until the task has ended it may still connect.
-            let _ = (&mut kept.0).await;
-        }
-        if let Some(connection) = self.transport.connection(local, peer) {
-            self.transport.disconnect(connection.id(), "the peer was removed");
-        }
+    /// Our identity, peer and last failure of every kept peer that could not be reached.
+    pub fn failures(&self) -> Vec<(NodeId, NodeId, FailedAttempt)> {
+        let kept = lock(&self.kept);
+        let failures = kept
+            .iter()
+            .filter_map(|((local, peer), kept)| Some((*local, *peer, lock(&kept.failed).clone()?)));
+        failures.collect()
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Pair, KeptPeer>> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    /// No longer keeps our identity `local` connected with `peer`, and ends their connection, even
+    /// one that is being made. Returns at once; the future waits until that is done.
+    pub fn remove_peer(&self, local: NodeId, peer: NodeId) -> impl Future<Output = ()> + use<> {
+        let removed = lock(&self.kept).remove(&(local, peer));
+        let (transport, kept) = (self.transport.clone(), Arc::clone(&self.kept));
+        end_connection(&transport, local, peer);
+        async move {
+            let Some(mut removed) = removed else { return };
+            removed.task.abort();
+            // Until the task has ended it may still connect.
+            let _ = (&mut removed.task).await;
+            if !lock(&kept).contains_key(&(local, peer)) {
+                end_connection(&transport, local, peer);
+            }
+        }
     }
+}
+
+fn end_connection(transport: &Transport, local: NodeId, peer: NodeId) {
+    if let Some(connection) = transport.connection(local, peer) {
+        transport.disconnect(connection.id(), "the peer was removed");
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The task of one kept peer.
@@ -105,14 +144,17 @@ struct Keeper {
     local: NodeId,
     peer: NodeId,
     addresses: Vec<PeerAddress>,
+    failed: Arc<Mutex<Option<FailedAttempt>>>,
 }
 
 impl Keeper {
     async fn run(self) {
         let mut backoff = Backoff::default();
         loop {
-            match self.connection().await {
+            let mut failed = None;
+            match self.connection(&mut failed).await {
                 Ok(Some(connection)) => {
+                    lock(&self.failed).take();
                     let since = Instant::now();
                     if connection.ended().await == DisconnectReason::Shutdown {
                         return;
@@ -125,12 +167,20 @@ impl Keeper {
             // Without randomness the longest jitter is as good as any.
             let delay = backoff.next_delay(getrandom::u64().unwrap_or(u64::MAX));
             tracing::debug!(peer = %self.peer, ?delay, "reconnecting later");
+            if let Some((address, error)) = failed {
+                let at = Instant::now();
+                let attempt = FailedAttempt { address, error, at, next_at: at + delay };
+                lock(&self.failed).replace(attempt);
+            }
             sleep(delay).await;
         }
     }
 
     /// The connection somebody made meanwhile, or a new one to the first address that answers.
-    async fn connection(&self) -> Result<Option<ConnectionHandle>, ShuttingDown> {
+    async fn connection(
+        &self,
+        failed: &mut Option<(PeerAddress, ConnectError)>,
+    ) -> Result<Option<ConnectionHandle>, ShuttingDown> {
         if let Some(connection) = self.transport.connection(self.local, self.peer) {
             return Ok(Some(connection));
         }
@@ -138,7 +188,10 @@ impl Keeper {
             match self.transport.connect(self.identity, self.peer, address).await {
                 Ok(connection) => return Ok(Some(connection)),
                 Err(ConnectError::ShuttingDown) => return Err(ShuttingDown),
-                Err(error) => tracing::info!(peer = %self.peer, %address, %error, "not connected"),
+                Err(error) => {
+                    tracing::info!(peer = %self.peer, %address, %error, "not connected");
+                    *failed = Some((address.clone(), error));
+                }
             }
         }
         Ok(None)

@@ -17,6 +17,18 @@ fn each_kind_of_host_is_recognised() {
 }
 
 #[test]
+fn without_a_port_it_is_that_of_lightning() {
+    for (text, meant) in [
+        ("example.com", "example.com:9735"),
+        ("10.0.0.1", "10.0.0.1:9735"),
+        ("[::1]", "[::1]:9735"),
+        ("abc.onion", "abc.onion:9735"),
+    ] {
+        assert_eq!(text.parse::<PeerAddress>().unwrap().to_string(), meant);
+    }
+}
+
+#[test]
 fn an_address_is_written_as_it_is_read() {
     for text in ["10.0.0.1:9735", "[2001:db8::1]:1", "node.example.com:65535", "abc.onion:9735"] {
         assert_eq!(text.parse::<PeerAddress>().unwrap().to_string(), text);
@@ -26,11 +38,21 @@ fn an_address_is_written_as_it_is_read() {
 #[test]
 fn what_is_no_address_is_refused_with_its_fault() {
     let parse = |text: &str| text.parse::<PeerAddress>().unwrap_err();
-    assert_eq!(parse("example.com"), ParseAddressError::MissingPort);
     for text in ["example.com:", "example.com:0", "example.com:65536", "example.com:+1"] {
         assert_eq!(parse(text), ParseAddressError::InvalidPort, "{text}");
     }
-    for text in [":1", "::1:9735", "[::1:9735", "[10.0.0.1]:1", "a b:1", "a..b:1", "@host:1"] {
+    for text in [
+        ":1",
+        "::1:9735",
+        "2001:db8::1",
+        "[::1",
+        "",
+        "[::1:9735",
+        "[10.0.0.1]:1",
+        "a b:1",
+        "a..b:1",
+        "@host:1",
+    ] {
         assert_eq!(parse(text), ParseAddressError::InvalidHost, "{text}");
     }
     assert_eq!(parse(&format!("{}:1", "a.".repeat(200))), ParseAddressError::InvalidHost);

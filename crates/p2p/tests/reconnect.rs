@@ -78,6 +78,29 @@ async fn the_next_address_is_tried_at_once() {
 }
 
 #[tokio::test]
+async fn why_a_kept_peer_is_not_reached_is_known_until_it_is() {
+    let (mut client, host) = (Node::new(1), Node::new(2));
+    let at = free_port().await;
+    let reconnector = Reconnector::new(client.transport.clone());
+    reconnector.add_peer(client.key, host.id(), vec![at.into()]).unwrap();
+    let failed = loop {
+        tokio::task::yield_now().await;
+        if let Some(failed) = reconnector.failures().pop() {
+            break failed;
+        }
+    };
+    assert_eq!((failed.0, failed.1), (client.id(), host.id()));
+    let attempt = failed.2;
+    assert_eq!(attempt.address, at.into());
+    assert!(matches!(attempt.error, ConnectError::Unreachable(_)), "{}", attempt.error);
+    assert!(attempt.next_at >= attempt.at + BACKOFF_MIN);
+    host.transport.listen(at, host.key).await.unwrap();
+    tokio::time::pause();
+    client.connected().await;
+    assert_eq!(reconnector.failures(), []);
+}
+
+#[tokio::test]
 async fn a_removed_peer_is_disconnected_and_left_alone() {
     let (mut client, mut host) = (Node::new(1), Node::new(2));
     let at = host.listen().await;

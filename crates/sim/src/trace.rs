@@ -87,7 +87,7 @@ impl Trace {
             Input::Tick { .. } => "tick".to_owned(),
             Input::Route { result, .. } => match result {
                 Ok(parts) => format!("route in {} parts", parts.len()),
-                Err(why) => format!("no route: {why}"),
+                Err(why) => format!("no route: {}", why.text),
             },
             Input::Searched { to_height, preimages } => {
                 format!("searched to {to_height}: {} preimages", preimages.len())

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use steward_channel::IncomingSettlement;
-use steward_engine::io::{Action, EventKind, Input, ReplyId};
+use steward_engine::io::{Action, EventKind, Input, NoRoute, ReplyId};
 use steward_engine::row::{RowKey, Write};
 use steward_engine::{Command, ConnId, Engine};
 use steward_wire::{NodeId, Preimage};
@@ -264,7 +264,7 @@ impl World {
                 self.nodes[node].inbox.push_back(Input::Route {
                     payment_hash: request.payment_hash,
                     attempt: request.attempt,
-                    result: found,
+                    result: found.map_err(NoRoute::from),
                 });
             }
             Action::AskChain => self.answer_chain(node),
@@ -280,7 +280,7 @@ impl World {
             Action::Log { code, text, .. } => {
                 self.trace.line(self.now_ms, node, || format!("log {code}: {text}"));
             }
-            Action::KeepConnected { .. } | Action::PathResult(_) => {}
+            Action::KeepConnected { .. } | Action::ForgetPeer { .. } | Action::PathResult(_) => {}
         }
         Ok(())
     }

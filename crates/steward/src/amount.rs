@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use steward_wire::amount::in_sat;
+
 use crate::limits::MAX_AMOUNT_MSAT;
 
 /// An amount of bitcoin.
@@ -33,6 +35,20 @@ pub enum AmountError {
         /// As given.
         text: String,
     },
+    /// Less than nothing.
+    #[error("an amount is not negative; write for example 1000sat")]
+    Negative,
+    /// Separators that are not between groups of three.
+    #[error(
+        "in `{text}` the groups are not of three digits; write 1 000sat, and 0.5sat with a point"
+    )]
+    BadGroups {
+        /// As given.
+        text: String,
+    },
+    /// An invoice over nothing.
+    #[error("an invoice over nothing cannot be paid; `any` lets the payer choose")]
+    InvoiceOverNothing,
     /// Parts of a millisatoshi.
     #[error("nothing smaller than a millisatoshi can be sent")]
     TooFine,
@@ -53,15 +69,19 @@ impl FromStr for Amount {
 
     fn from_str(text: &str) -> Result<Self, AmountError> {
         let text = text.trim();
+        if text.starts_with(['-', '\u{2212}']) {
+            return Err(AmountError::Negative);
+        }
         let unit_at = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
         let (number, unit) = text.split_at(unit_at);
-        let number = number.trim();
+        let number = &ungrouped(number.trim())
+            .ok_or_else(|| AmountError::BadGroups { text: text.to_owned() })?;
         let decimals = match unit.to_ascii_lowercase().as_str() {
             "msat" | "msats" => 0,
             "sat" | "sats" => 3,
             "btc" => 11,
             "" if is_number(number) => {
-                return Err(AmountError::NoUnit { number: number.to_owned() });
+                return Err(AmountError::NoUnit { number: number.clone() });
             }
             "" => return Err(AmountError::NotANumber { text: text.to_owned() }),
             _ => return Err(AmountError::UnknownUnit { unit: unit.to_owned() }),
@@ -71,6 +91,30 @@ impl FromStr for Amount {
         }
         scale(&number.replace('_', ""), decimals).map(|msat| Self { msat })
     }
+}
+
+/// The number without what groups its digits: white space of any kind, commas or apostrophes, one
+/// of them and always three digits after it. `None` if they stand elsewhere.
+fn ungrouped(number: &str) -> Option<String> {
+    let is_separator = |c: char| c.is_whitespace() || matches!(c, ',' | '\'' | '\u{2019}');
+    let Some(separator) = number.chars().find(|c| is_separator(*c)) else {
+        return Some(number.to_owned());
+    };
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    let mut groups = whole.split(separator);
+    let is_digits = |group: &str| group.bytes().all(|c| c.is_ascii_digit());
+    let first = groups.next().filter(|first| (1..=3).contains(&first.len()) && is_digits(first))?;
+    let mut ungrouped = first.to_owned();
+    for group in groups {
+        if group.len() != 3 || !is_digits(group) {
+            return None;
+        }
+        ungrouped.push_str(group);
+    }
+    if fraction.contains(is_separator) {
+        return None;
+    }
+    Some(if fraction.is_empty() { ungrouped } else { format!("{ungrouped}.{fraction}") })
 }
 
 fn is_number(text: &str) -> bool {
@@ -97,26 +141,8 @@ fn scale(number: &str, decimals: usize) -> Result<u64, AmountError> {
 /// In satoshi, digits in groups: `250 000 sat`, `1.001 sat`.
 impl fmt::Display for Amount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (sat, msat) = (self.msat / 1000, self.msat % 1000);
-        f.write_str(&grouped(sat))?;
-        if msat != 0 {
-            f.write_str(format!(".{msat:03}").trim_end_matches('0'))?;
-        }
-        f.write_str(" sat")
+        f.write_str(&in_sat(self.msat))
     }
-}
-
-/// A number with its digits in groups of three.
-pub fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() * 4 / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(' ');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 /// An amount, or `any`: the payer chooses.
@@ -129,7 +155,10 @@ impl FromStr for InvoiceAmount {
     fn from_str(text: &str) -> Result<Self, AmountError> {
         match text {
             "any" => Ok(Self(None)),
-            _ => text.parse().map(|amount| Self(Some(amount))),
+            _ => match text.parse()? {
+                Amount { msat: 0 } => Err(AmountError::InvoiceOverNothing),
+                amount => Ok(Self(Some(amount))),
+            },
         }
     }
 }
@@ -152,6 +181,33 @@ mod tests {
         assert_eq!(msat("250000msat"), Ok(250_000));
         assert_eq!(msat("1.5sat"), Ok(1_500));
         assert_eq!(msat("0.00000000001btc"), Ok(1));
+    }
+
+    #[test]
+    fn amounts_are_read_as_they_are_printed() {
+        for amount_msat in [0, 1, 999_000, 1_000_000, 1_234_567_890, MAX_AMOUNT_MSAT] {
+            assert_eq!(msat(&Amount::from_msat(amount_msat).to_string()), Ok(amount_msat));
+        }
+        for text in ["1 000sat", "1,000sat", "1\u{a0}000 sat", "1\u{202f}000sat", "1'000sat"] {
+            assert_eq!(msat(text), Ok(1_000_000), "{text}");
+        }
+        assert_eq!(msat("1,234,567.89sat"), Ok(1_234_567_890));
+    }
+
+    #[test]
+    fn groups_that_are_none_are_refused_with_a_way_to_write_it() {
+        for text in ["1,5sat", "10 00sat", "1,000 000sat", "1234,567sat", ",100sat", "1.000,5sat"] {
+            let error = msat(text).unwrap_err();
+            assert!(matches!(error, AmountError::BadGroups { .. }), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn less_than_nothing_is_refused_as_such() {
+        assert_eq!(msat("-5sat"), Err(AmountError::Negative));
+        assert_eq!(msat("\u{2212}5sat"), Err(AmountError::Negative));
+        let nothing = "0sat".parse::<InvoiceAmount>().unwrap_err();
+        assert!(nothing.to_string().contains("`any`"), "{nothing}");
     }
 
     #[test]
@@ -181,15 +237,5 @@ mod tests {
         assert_eq!(msat("21000000btc"), Ok(MAX_AMOUNT_MSAT));
         assert_eq!(msat("21000000.00000000001btc"), Err(AmountError::TooMuch));
         assert_eq!(msat("99999999999999999999999sat"), Err(AmountError::TooMuch));
-    }
-
-    #[test]
-    fn amounts_are_shown_with_unit_and_groups() {
-        let shown = |msat| Amount::from_msat(msat).to_string();
-        assert_eq!(shown(0), "0 sat");
-        assert_eq!(shown(999_000), "999 sat");
-        assert_eq!(shown(250_000_000), "250 000 sat");
-        assert_eq!(shown(1_234_567_890), "1 234 567.89 sat");
-        assert_eq!(shown(1), "0.001 sat");
     }
 }

@@ -70,7 +70,7 @@ pub enum Command {
     Keysend(Keysend),
     /// Takes an invoice apart, without paying it
     Decode {
-        /// BOLT11
+        /// BOLT11, or a `lightning:` or `bitcoin:` URI with one
         invoice: String,
     },
     /// Payments out, newest first; with a hash, one payment with its parts
@@ -89,11 +89,14 @@ pub enum Command {
     },
     /// Keeps a connection to a peer
     Connect {
-        /// NODE_ID@HOST:PORT
+        /// NODE_ID@HOST:PORT; without a port it is 9735
         peer: String,
     },
     /// Connected and wanted peers
     Peers,
+    /// One peer
+    #[command(subcommand)]
+    Peer(PeerCommand),
     /// Counters and queue lengths
     Metrics,
     /// Copies the database, while the daemon runs, to a new file
@@ -146,7 +149,7 @@ pub struct Start {
 pub enum ChannelCommand {
     /// Opens a hosted channel with a host: what you receive over it is in its custody
     Invoke {
-        /// NODE_ID@HOST:PORT
+        /// NODE_ID@HOST:PORT; without a port it is 9735
         host: String,
         /// What the host gave you to open with: text, or bytes after `hex:`
         #[arg(long)]
@@ -156,6 +159,15 @@ pub enum ChannelCommand {
     List,
     /// One channel, with the state both sides signed
     Show {
+        /// The other side's node id
+        peer_id: String,
+    },
+    /// Forgets a channel in which nobody has anything
+    ///
+    /// One that was never signed, or of which the client's balance is 0 and nothing is in flight.
+    /// As client you may open it again. As host you never let the client in again, if the channel
+    /// was ever used: you have signed states in which it had money.
+    Forget {
         /// The other side's node id
         peer_id: String,
     },
@@ -176,7 +188,7 @@ pub enum ChannelCommand {
         /// The client's node id
         peer_id: String,
         /// What would be ours, for example 250000sat; the rest of the capacity is the client's
-        #[arg(long, value_name = "AMOUNT")]
+        #[arg(long, value_name = "AMOUNT", allow_hyphen_values = true)]
         our_balance: Amount,
     },
     /// As client: accepts the balance our host proposes for a suspended channel
@@ -187,7 +199,7 @@ pub enum ChannelCommand {
         /// The host's node id
         peer_id: String,
         /// What would be ours, as proposed: nothing else is accepted
-        #[arg(long, value_name = "AMOUNT")]
+        #[arg(long, value_name = "AMOUNT", allow_hyphen_values = true)]
         our_balance: Option<Amount>,
     },
     /// As client: asks our host for a larger channel
@@ -198,7 +210,18 @@ pub enum ChannelCommand {
         /// The host's node id
         peer_id: String,
         /// What the channel shall hold in all, for example 2000000sat
+        #[arg(allow_hyphen_values = true)]
         capacity: Amount,
+    },
+}
+
+/// `steward peer`
+#[derive(Debug, Subcommand)]
+pub enum PeerCommand {
+    /// No longer keeps a connection to a peer; a channel with it stays
+    Forget {
+        /// The peer's node id
+        peer_id: String,
     },
 }
 
@@ -239,6 +262,7 @@ pub enum InvoiceCommand {
 #[derive(Debug, Args)]
 pub struct CreateInvoice {
     /// For example 1000sat, 0.001btc, 250000msat; or `any`: the payer chooses
+    #[arg(allow_hyphen_values = true)]
     pub amount: InvoiceAmount,
     /// For the payer to read
     #[arg(long, short, default_value = "")]
@@ -251,13 +275,16 @@ pub struct CreateInvoice {
 /// `steward pay`
 #[derive(Debug, Args)]
 pub struct Pay {
-    /// BOLT11
+    /// BOLT11, or a `lightning:` or `bitcoin:` URI with one
     pub invoice: String,
     /// What to pay, if the invoice leaves it open
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     pub amount: Option<Amount>,
+    /// Pays everything that can be sent, if the invoice leaves the amount open
+    #[arg(long, conflicts_with = "amount")]
+    pub all: bool,
     /// Most fee [default: 1 % and at least 10 sat]
-    #[arg(long, value_name = "AMOUNT")]
+    #[arg(long, value_name = "AMOUNT", allow_hyphen_values = true)]
     pub max_fee: Option<Amount>,
 }
 
@@ -267,12 +294,13 @@ pub struct Keysend {
     /// Who is paid; a client by the id under which its host knows it, see its `channel list`
     pub node_id: String,
     /// For example 1000sat
+    #[arg(allow_hyphen_values = true)]
     pub amount: Amount,
     /// The host of yours through which it is reached, if it is not public: its node id
     #[arg(long, value_name = "NODE_ID")]
     pub via: Option<String>,
     /// Most fee [default: 1 % and at least 10 sat]
-    #[arg(long, value_name = "AMOUNT")]
+    #[arg(long, value_name = "AMOUNT", allow_hyphen_values = true)]
     pub max_fee: Option<Amount>,
 }
 
@@ -343,6 +371,20 @@ mod tests {
         let error = parse("steward keysend 02ab 1000").unwrap_err();
         assert_eq!(error.exit_code(), 2);
         assert!(error.to_string().contains("write 1000sat"), "{error}");
+    }
+
+    #[test]
+    fn less_than_nothing_is_an_amount_and_no_flag() {
+        for line in [
+            "steward keysend 02ab -5sat",
+            "steward invoice -5sat",
+            "steward pay lnbc1 --amount -5sat",
+            "steward channel resize 02ab -5sat",
+        ] {
+            let error = parse(line).unwrap_err();
+            assert!(error.to_string().contains("not negative"), "{line}: {error}");
+        }
+        assert!(parse("steward invoice 5sat --json").unwrap().global.json);
     }
 
     #[test]

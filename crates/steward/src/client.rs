@@ -68,6 +68,15 @@ impl Client {
         self.read(request.call())
     }
 
+    /// `DELETE path`.
+    ///
+    /// # Errors
+    /// The daemon's own, or `daemon_not_running`.
+    pub fn delete<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
+        let url = self.url(path);
+        self.read(self.agent.delete(url).header("authorization", self.authorization()).call())
+    }
+
     /// `POST path` with a JSON body.
     ///
     /// # Errors

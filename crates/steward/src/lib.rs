@@ -40,6 +40,13 @@ use crate::cli::Cli;
 use crate::failure::Failure;
 use crate::output::Output;
 
+/// What is wrong, in one line: the arguments that are missing stand in lines of their own.
+fn first_paragraph(text: &str) -> String {
+    let lines = text.lines().map(str::trim).take_while(|line| !line.is_empty());
+    let message = lines.collect::<Vec<_>>().join(" ");
+    message.strip_prefix("error: ").unwrap_or(&message).to_owned()
+}
+
 /// Runs one command line. The exit code is 0 if it did what it should, 1 if not, 2 if it makes no
 /// sense, 70 after a panic (docs/operations.md). `verify` ends with 0 if the debt is proved, 1 if not, 2 if there was nothing to read.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -62,9 +69,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS }
         }
         Err(error) => {
-            let text = error.render().to_string();
-            let message = text.lines().next().unwrap_or_default();
-            let message = message.strip_prefix("error: ").unwrap_or(message);
+            let message = first_paragraph(&error.render().to_string());
             Output::new(true).failure(&Failure::new("usage", message, "see `steward help`"));
             ExitCode::from(2)
         }

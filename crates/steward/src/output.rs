@@ -5,6 +5,7 @@ use std::io::{self, ErrorKind, Write};
 use serde::Serialize;
 
 use crate::failure::Failure;
+use crate::render::foreign::visible_lines;
 
 /// How to speak.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,7 +60,7 @@ impl Output {
         match self.json {
             true => serde_json::to_string_pretty(value)
                 .map_err(|error| Failure::new("bug", error.to_string(), "please report it")),
-            false => Ok(text(value)),
+            false => Ok(visible_lines(&text(value))),
         }
     }
 
@@ -67,7 +68,7 @@ impl Output {
     pub fn progress(self, text: &str) {
         if !self.json {
             // Nobody there to read it is no reason to stop.
-            let _ = write_all(&mut io::stderr().lock(), text);
+            let _ = write_all(&mut io::stderr().lock(), &visible_lines(text));
         }
     }
 
@@ -79,7 +80,7 @@ impl Output {
                 &mut io::stdout().lock(),
                 &serde_json::to_string_pretty(failure).unwrap_or_default(),
             ),
-            false => write_all(&mut io::stderr().lock(), &failure_text(failure)),
+            false => write_all(&mut io::stderr().lock(), &visible_lines(&failure_text(failure))),
         };
     }
 }

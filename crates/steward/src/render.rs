@@ -1,12 +1,21 @@
 //! Answers as people read them.
 
 use steward_api::model::{
-    Channel, ChannelDetails, Channels, DecodedInvoice, Forwards, Invoice, InvoiceState, Invoices,
-    Metrics, Payment, PaymentDetails, PaymentState, Payments, Peers, Phase, ProofWords, Role,
-    Status,
+    Channel, ChannelDetails, Channels, ConnectionFailure, DecodedInvoice, Forwards, Invoice,
+    InvoiceState, Invoices, Metrics, Payment, PaymentDetails, PaymentState, Payments, Peers, Phase,
+    ProofWords, Role, Status,
 };
 
-use crate::amount::{Amount, grouped};
+use steward_wire::amount::grouped;
+
+use self::foreign::visible;
+use self::table::Table;
+use self::when::{date, date_and_distance, distance_from_now};
+use crate::amount::Amount;
+
+pub mod foreign;
+pub mod table;
+pub mod when;
 
 /// `steward status`
 pub fn status(status: &Status) -> String {
@@ -95,8 +104,14 @@ pub fn channel(channel: &Channel) -> String {
     }
     if let Some(suspension) = &channel.suspension {
         let by = if suspension.by_us { "us" } else { "the other side" };
-        lines.push(format!("  suspended by {by}: {}", suspension.reason));
+        lines.push(format!("  suspended by {by}: {}", visible(&suspension.reason)));
+        if suspension.error_code == Some(WRONG_BLOCK_DAY) {
+            lines.push("  the two sides see other block heights: `steward doctor` looks at our clock and chain source".to_owned());
+        }
     }
+    lines.extend(
+        channel.connection_failure.as_ref().map(|failure| format!("  {}", unreached(failure))),
+    );
     if let Some(msat_proposed) = channel.override_balance_msat {
         lines.push(format!("  the host proposes a balance of {} for us", msat(msat_proposed)));
     }
@@ -116,6 +131,19 @@ pub fn channel(channel: &Channel) -> String {
         ));
     }
     lines.join("\n")
+}
+
+/// Code 0001: the signatures are of different days.
+const WRONG_BLOCK_DAY: u16 = 1;
+
+fn unreached(failure: &ConnectionFailure) -> String {
+    format!(
+        "not reached at {} {}: {}; next attempt {}",
+        visible(&failure.address),
+        distance_from_now(failure.failed_ms),
+        visible(&failure.reason),
+        distance_from_now(failure.next_attempt_ms)
+    )
 }
 
 /// `steward channel show`
@@ -163,7 +191,12 @@ pub fn peers(peers: &Peers) -> String {
             (false, _) => "not connected",
         };
         let hosted = if peer.supports_hosted_channels { ", hosted channels" } else { "" };
-        format!("{}\n  {state}{hosted}, {}", peer.node_id, or_none(&peer.addresses.join(", ")))
+        let addresses = peer.addresses.join(", ");
+        let text = format!("{}\n  {state}{hosted}, {}", peer.node_id, or_none(&addresses));
+        match &peer.connection_failure {
+            Some(failure) => format!("{text}\n  {}", unreached(failure)),
+            None => text,
+        }
     });
     lines.collect::<Vec<_>>().join("\n")
 }
@@ -178,16 +211,20 @@ pub fn forwards(forwards: &Forwards) -> String {
         msat(totals.amount_out_msat),
         msat(totals.fees_msat)
     )];
-    lines.extend(forwards.forwards.iter().map(|forward| {
-        let outcome = if forward.fulfilled { "paid  " } else { "failed" };
-        format!(
-            "{outcome}  {} -> {}  {}, fee {}",
-            short(&forward.incoming_peer_id),
-            short(&forward.outgoing_peer_id),
-            msat(forward.amount_out_msat),
-            msat(forward.fee_msat)
-        )
-    }));
+    let mut table = Table::new(["STATUS", "ENDED", "AMOUNT", "FEE", "FROM", "TO"]);
+    for forward in &forwards.forwards {
+        table.push([
+            (if forward.fulfilled { "paid" } else { "failed" }).to_owned(),
+            date(forward.ended_ms),
+            msat(forward.amount_out_msat).to_string(),
+            msat(forward.fee_msat).to_string(),
+            short(&forward.incoming_peer_id).to_owned(),
+            short(&forward.outgoing_peer_id).to_owned(),
+        ]);
+    }
+    if !forwards.forwards.is_empty() {
+        lines.extend(table.lines());
+    }
     lines.extend(next_page(forwards.next));
     lines.join("\n")
 }
@@ -197,19 +234,20 @@ pub fn invoices(invoices: &Invoices) -> String {
     if invoices.invoices.is_empty() {
         return "no invoices".to_owned();
     }
-    let mut lines: Vec<String> = invoices
-        .invoices
-        .iter()
-        .map(|invoice| {
-            format!(
-                "{:<8}  {}  {}  {}",
-                invoice_state(invoice.status),
-                invoice.payment_hash,
-                invoice_amount(invoice.amount_msat),
-                printable(&invoice.description)
-            )
-        })
-        .collect();
+    let headers = ["STATUS", "MADE", "AMOUNT", "RECEIVED", "PAYMENT HASH", "DESCRIPTION"];
+    let mut table = Table::new(headers);
+    for invoice in &invoices.invoices {
+        let is_paid = invoice.status == InvoiceState::Complete;
+        table.push([
+            invoice_state(invoice.status).to_owned(),
+            date(invoice.created_ms),
+            invoice_amount(invoice.amount_msat),
+            if is_paid { msat(invoice.received_msat).to_string() } else { String::new() },
+            invoice.payment_hash.clone(),
+            visible(&invoice.description),
+        ]);
+    }
+    let mut lines = table.lines();
     lines.extend(next_page(invoices.next));
     lines.join("\n")
 }
@@ -219,11 +257,18 @@ pub fn invoice(invoice: &Invoice) -> String {
     let mut lines = vec![
         format!("payment hash  {}", invoice.payment_hash),
         format!("amount        {}", invoice_amount(invoice.amount_msat)),
+        format!("description   {}", visible(&invoice.description)),
         format!("status        {}", invoice_state(invoice.status)),
+        format!("made          {}", date(invoice.created_ms)),
     ];
+    match invoice.paid_ms {
+        Some(paid_ms) => lines.push(format!("paid          {}", date_and_distance(paid_ms))),
+        None => lines.push(format!("expires       {}", date_and_distance(invoice.expires_ms))),
+    }
     if invoice.status == InvoiceState::Complete {
         lines.push(format!("received      {}", msat(invoice.received_msat)));
     }
+    lines.extend(invoice.preimage.iter().map(|preimage| format!("preimage      {preimage}")));
     lines.extend(invoice.bolt11.clone());
     lines.join("\n")
 }
@@ -231,25 +276,34 @@ pub fn invoice(invoice: &Invoice) -> String {
 /// `steward decode`
 pub fn decoded(invoice: &DecodedInvoice) -> String {
     let description = match (&invoice.description, &invoice.description_hash) {
-        (Some(text), _) => printable(text),
+        (Some(text), _) => visible(text),
         (None, Some(hash)) => format!("sha256 {hash}"),
         (None, None) => String::new(),
     };
-    let expired = if invoice.expired { " (expired)" } else { "" };
-    let features: Vec<String> = invoice.features.iter().map(ToString::to_string).collect();
+    let expires = if invoice.expired { "expired       " } else { "expires       " };
     let mut lines = vec![
         format!("network       {}", invoice.network),
         format!("payee         {}", invoice.payee),
         format!("amount        {}", invoice_amount(invoice.amount_msat)),
         format!("description   {description}"),
         format!("payment hash  {}", invoice.payment_hash),
-        format!("expires       {} s after 1970{expired}", invoice.expires_ms / 1000),
-        format!("route hints   {}", invoice.route_hints.len()),
-        format!("features      {}", features.join(", ")),
+        format!("made          {}", date_and_distance(invoice.created_ms)),
+        format!("{expires}{}", date_and_distance(invoice.expires_ms)),
+        format!("last expiry   {} blocks", invoice.min_final_cltv_expiry_delta_blocks),
+        format!("in parts      {}", if invoice.multi_part { "yes" } else { "no" }),
+        format!("features      {}", or_none(&features(&invoice.features))),
     ];
-    lines.extend(invoice.metadata.iter().map(|hex| format!("metadata      {hex}")));
-    let addresses = invoice.fallback_addresses.iter();
-    lines.extend(addresses.map(|address| format!("or on chain   {address}")));
+    for address in &invoice.fallback_addresses {
+        lines.push(format!("fallback      {address}, on chain: Steward does not pay there"));
+    }
+    lines.extend(invoice.metadata.iter().map(|metadata| format!("metadata      {metadata}")));
+    for hint in &invoice.route_hints {
+        let hops = hint.iter().map(|hop| {
+            let (base, ppm) = (msat(u64::from(hop.fee_base_msat)), hop.fee_ppm);
+            format!("{} by {} (fee {base} and {ppm} ppm)", hop.node_id, hop.short_channel_id)
+        });
+        lines.push(format!("route hint    {}", hops.collect::<Vec<_>>().join(" -> ")));
+    }
     lines.join("\n")
 }
 
@@ -258,35 +312,39 @@ pub fn payments(payments: &Payments) -> String {
     if payments.payments.is_empty() {
         return "no payments".to_owned();
     }
-    let mut lines: Vec<String> = payments
-        .payments
-        .iter()
-        .map(|payment| {
-            format!(
-                "{:<8}  {}  {}, fee {}",
-                payment_outcome(payment),
-                payment.payment_hash,
-                msat(payment.amount_msat),
-                msat(payment.fee_msat)
-            )
-        })
-        .collect();
+    let mut table = Table::new(["STATUS", "BEGUN", "AMOUNT", "FEE", "PAYMENT HASH"]);
+    for payment in &payments.payments {
+        table.push([
+            payment_outcome(payment).to_owned(),
+            date(payment.created_ms),
+            msat(payment.amount_msat).to_string(),
+            msat(payment.fee_msat).to_string(),
+            payment.payment_hash.clone(),
+        ]);
+    }
+    let mut lines = table.lines();
     lines.extend(next_page(payments.next));
     lines.join("\n")
 }
 
 /// One payment.
 pub fn payment(payment: &Payment) -> String {
+    let first = match payment.already_paid {
+        true => format!("already paid before, nothing was paid now: {}", msat(payment.amount_msat)),
+        false => format!("{}: {}", payment_outcome(payment), msat(payment.amount_msat)),
+    };
     let mut lines = vec![
-        format!("{}: {}", payment_outcome(payment), msat(payment.amount_msat)),
+        first,
         format!("fee           {}", msat(payment.fee_msat)),
         format!("payment hash  {}", payment.payment_hash),
     ];
+    lines.push(format!("begun         {}", date(payment.created_ms)));
+    lines.extend(payment.ended_ms.map(|ended_ms| format!("ended         {}", date(ended_ms))));
     if let Some(preimage) = &payment.preimage {
         lines.push(format!("proof         {preimage}"));
     }
     if let Some(failure) = &payment.failure {
-        lines.push(format!("failure       {} ({})", failure.message, failure.code));
+        lines.push(format!("failure       {} ({})", visible(&failure.message), failure.code));
     }
     match (payment.status, &payment.failure) {
         (PaymentState::Pending, None) => {
@@ -317,6 +375,23 @@ pub fn payment_details(details: &PaymentDetails) -> String {
         )
     }));
     lines.join("\n")
+}
+
+/// Feature bits by their names (BOLT9); an even bit is required.
+fn features(bits: &[u16]) -> String {
+    let names = bits.iter().map(|bit| {
+        let name = match bit & !1 {
+            8 => "variable onion",
+            14 => "payment secret",
+            16 => "parts",
+            24 => "route blinding",
+            48 => "metadata",
+            54 => "keysend",
+            _ => return format!("feature {bit}"),
+        };
+        if bit & 1 == 0 { format!("{name} (required)") } else { name.to_owned() }
+    });
+    names.collect::<Vec<_>>().join(", ")
 }
 
 fn msat(msat: u64) -> Amount {
@@ -377,11 +452,6 @@ fn next_page(next: Option<u64>) -> Option<String> {
     next.map(|cursor| format!("more: --before {cursor}"))
 }
 
-/// Others' words, without what could play tricks on a terminal.
-fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use steward_api::model::{ChannelBalances, Suspension, Terms};
@@ -414,6 +484,7 @@ mod tests {
             }),
             host_policy: None,
             override_balance_msat: None,
+            connection_failure: None,
         }
     }
 
@@ -439,10 +510,5 @@ mod tests {
             ..a_channel(Role::Client)
         };
         assert!(channel(&suspended).contains("suspended by the other side: wrong sig"));
-    }
-
-    #[test]
-    fn a_payees_words_cannot_control_the_terminal() {
-        assert_eq!(printable("tea\u{1b}[2J\n"), "tea\u{fffd}[2J\u{fffd}");
     }
 }

@@ -1,6 +1,7 @@
 //! Looks at a row before it is stored: its key and content must agree, its numbers must fit.
 
 use steward_engine::row::{HtlcKey, RowKey, Write};
+use steward_wire::NodeId;
 use steward_wire::limits::MAX_MSAT;
 
 use crate::error::StoreError;
@@ -14,6 +15,8 @@ pub(crate) const LIVE_ROWS: &str = "live_rows";
 pub(crate) const HEIGHT: &str = "height";
 /// Setting: blocks up to this height were searched for published preimages.
 pub(crate) const SEARCHED_HEIGHT: &str = "searched_height";
+/// Setting: ids of clients whose used channels were forgotten, one after the other.
+pub(crate) const FORGOTTEN_CLIENTS: &str = "forgotten_clients";
 
 /// Columns are signed: numbers that are compared or added, and the engine's own counters, must
 /// stay below this.
@@ -58,6 +61,12 @@ pub(crate) fn key_text(key: &RowKey) -> String {
         RowKey::Evidence(number) | RowKey::Event(number) => number.to_string(),
         RowKey::Setting(name) => (*name).to_owned(),
     }
+}
+
+/// The node ids in a setting; `None` if it is no row of node ids.
+pub(crate) fn node_ids(value: &[u8]) -> Option<Vec<NodeId>> {
+    let (ids, rest) = value.as_chunks::<33>();
+    rest.is_empty().then(|| ids.iter().map(|id| NodeId(*id)).collect())
 }
 
 fn problem(key: &RowKey, write: &Write) -> Option<&'static str> {
@@ -109,6 +118,11 @@ fn problem(key: &RowKey, write: &Write) -> Option<&'static str> {
         (RowKey::Peer(peer), Write::Peer(row)) => (row.peer == *peer, vec![]),
         (RowKey::Setting(HEIGHT | SEARCHED_HEIGHT), Write::Setting(value)) if value.len() != 4 => {
             return Some("the height takes four bytes");
+        }
+        (RowKey::Setting(FORGOTTEN_CLIENTS), Write::Setting(value))
+            if node_ids(value).is_none() =>
+        {
+            return Some("these are no node ids");
         }
         (RowKey::Setting(_), Write::Setting(_)) => (true, vec![]),
         _ => return Some("the write is of another table than its key"),

@@ -141,6 +141,10 @@ pub fn encode_event(kind: &EventKind) -> Vec<u8> {
             put_tag_and_peer(&mut out, 6, peer);
             out.extend(capacity_msat.to_be_bytes());
         }
+        EventKind::ChannelForgotten { peer, role } => {
+            put_tag_and_peer(&mut out, 13, peer);
+            out.push(role_code(*role));
+        }
         EventKind::InvoicePaid { payment_hash, received_msat } => {
             out.push(7);
             out.extend(payment_hash.0);
@@ -181,7 +185,7 @@ pub fn decode_event(blob: &[u8]) -> Result<EventKind, DecodeError> {
     decode(blob, |reader| match reader.u8()? {
         1 => Ok(EventKind::ChannelOpened {
             peer: reader.node_id()?,
-            role: role(i64::from(reader.u8()?)).ok_or(DecodeError::BadValue)?,
+            role: event_role(reader)?,
             capacity_msat: reader.u64()?,
         }),
         2 => Ok(EventKind::ChannelOpeningFailed { peer: reader.node_id()?, reason: text(reader)? }),
@@ -223,8 +227,15 @@ pub fn decode_event(blob: &[u8]) -> Result<EventKind, DecodeError> {
             preimage: Some(reader.preimage()?),
         }),
         12 => Ok(EventKind::ClockJumped { by_ms: reader.u64()?.cast_signed() }),
+        13 => {
+            Ok(EventKind::ChannelForgotten { peer: reader.node_id()?, role: event_role(reader)? })
+        }
         _ => Err(DecodeError::BadValue),
     })
+}
+
+fn event_role(reader: &mut Reader<'_>) -> Result<Role, DecodeError> {
+    role(i64::from(reader.u8()?)).ok_or(DecodeError::BadValue)
 }
 
 /// How a [`Role`] is stored.

@@ -10,7 +10,7 @@ use steward_engine::row::{
 };
 use steward_wire::{NodeId, PaymentHash};
 
-use crate::check::{HEIGHT, SEARCHED_HEIGHT, check, key_text, table};
+use crate::check::{FORGOTTEN_CLIENTS, HEIGHT, SEARCHED_HEIGHT, check, key_text, node_ids, table};
 use crate::error::StoreError;
 use crate::limits::{
     EXPIRED_INVOICE_LOAD_MS, MAX_EVENTS, MAX_LOADED_PREIMAGES, MAX_PAGE_ROWS, PREIMAGE_KEEP_MS,
@@ -244,6 +244,9 @@ impl Tables {
                 (RowKey::Setting(SEARCHED_HEIGHT), Write::Setting(value)) => {
                     snapshot.searched_height =
                         value.as_slice().try_into().map_or(0, u32::from_be_bytes);
+                }
+                (RowKey::Setting(FORGOTTEN_CLIENTS), Write::Setting(value)) => {
+                    snapshot.forgotten_clients = node_ids(value).unwrap_or_default();
                 }
                 _ => {}
             }

@@ -5,6 +5,7 @@
 //! may send without panicking or allocating more than the input's own size.
 //!
 //! Layout
+//! - [`amount`]: amounts as people read them
 //! - [`ids`]: node ids, channel ids, short channel ids, hashes and preimages
 //! - [`message`]: every message as a struct, and [`Message`], their sum
 //! - [`codec`]: the primitive readers and writers the messages share
@@ -41,6 +42,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+pub mod amount;
 pub mod bolt2;
 pub mod bolt7;
 pub mod codec;

@@ -34,6 +34,7 @@ pub(super) fn store() {
         EventKind::OverrideProposed { peer, our_balance_msat: 5 },
         EventKind::ChannelOverridden { peer },
         EventKind::ChannelResized { peer, capacity_msat: 6 },
+        EventKind::ChannelForgotten { peer, role: Role::Client },
         EventKind::InvoicePaid { payment_hash, received_msat: 7 },
         EventKind::PaymentSent {
             payment_hash,

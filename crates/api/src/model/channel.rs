@@ -8,7 +8,7 @@ use steward_wire::proof::words::words;
 use steward_wire::{ChannelUpdate, InitHostedChannel, Snapshot};
 use utoipa::ToSchema;
 
-use super::ProofWords;
+use super::{ConnectionFailure, ProofWords};
 
 /// All channels.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -41,6 +41,8 @@ pub struct Channel {
     pub host_policy: Option<Policy>,
     /// As client: our balance in the state the host proposes after a suspension.
     pub override_balance_msat: Option<u64>,
+    /// How the last attempt to reach the other side went wrong, if we try and it is not connected.
+    pub connection_failure: Option<ConnectionFailure>,
 }
 
 /// Amounts of a channel, and the limits both agreed on.
@@ -153,6 +155,7 @@ impl From<&ChannelInfo> for Channel {
             balances: info.summary.as_ref().map(ChannelBalances::from),
             host_policy: info.peer_policy.as_ref().map(Policy::from),
             override_balance_msat: info.override_balance_msat,
+            connection_failure: None,
         }
     }
 }
@@ -170,6 +173,15 @@ impl From<&ChannelInfo> for ChannelDetails {
             snapshot: snapshot.map(encode_snapshot),
             signatures_valid: info.signatures_valid,
         }
+    }
+}
+
+impl Channel {
+    /// With why the other side cannot be reached, if that is among `failures`.
+    #[must_use]
+    pub fn with_failure(self, failures: &[steward_node::ConnectionFailure]) -> Self {
+        let failure = failures.iter().find(|failure| failure.peer.to_string() == self.peer_id);
+        Self { connection_failure: failure.map(ConnectionFailure::from), ..self }
     }
 }
 

@@ -58,6 +58,13 @@ pub enum EventKind {
         /// The other side.
         peer_id: String,
     },
+    /// An operator of ours forgot a channel in which nobody had anything.
+    ChannelForgotten {
+        /// The other side.
+        peer_id: String,
+        /// Our side.
+        role: Role,
+    },
     /// The capacity changed.
     ChannelResized {
         /// The other side.
@@ -120,6 +127,7 @@ impl EventKind {
             Self::ChannelSuspended { .. } => "channel_suspended",
             Self::OverrideProposed { .. } => "override_proposed",
             Self::ChannelOverridden { .. } => "channel_overridden",
+            Self::ChannelForgotten { .. } => "channel_forgotten",
             Self::ChannelResized { .. } => "channel_resized",
             Self::InvoicePaid { .. } => "invoice_paid",
             Self::PaymentSent { .. } => "payment_sent",
@@ -156,6 +164,9 @@ impl From<&io::EventKind> for EventKind {
             },
             io::EventKind::ChannelOverridden { peer } => {
                 Self::ChannelOverridden { peer_id: peer.to_string() }
+            }
+            io::EventKind::ChannelForgotten { peer, role } => {
+                Self::ChannelForgotten { peer_id: peer.to_string(), role: (*role).into() }
             }
             io::EventKind::ChannelResized { peer, capacity_msat } => {
                 Self::ChannelResized { peer_id: peer.to_string(), capacity_msat: *capacity_msat }

@@ -14,8 +14,8 @@ pub use channel::{
 pub use event::{Event, EventKind};
 pub use invoice::{DecodedInvoice, Invoice, InvoiceState, Invoices, RouteHint};
 pub use node::{
-    Backup, ChannelCounts, EngineMetrics, Forward, ForwardTotals, Forwards, Metrics, Peer,
-    PeerMetrics, Peers, QueueMetrics, Status, Stopping, StoreMetrics,
+    Backup, ChannelCounts, ConnectionFailure, EngineMetrics, Forward, ForwardTotals, Forwards,
+    Metrics, Peer, PeerMetrics, Peers, QueueMetrics, Status, Stopping, StoreMetrics,
 };
 pub use payment::{
     Hop, Payment, PaymentDetails, PaymentFailure, PaymentPart, PaymentState, Payments,

@@ -86,6 +86,21 @@ pub struct Peer {
     pub framing: Option<String>,
     /// True if it says that it knows hosted channels.
     pub supports_hosted_channels: bool,
+    /// How the last attempt to reach it went wrong, if it is wanted and not connected.
+    pub connection_failure: Option<ConnectionFailure>,
+}
+
+/// How the last attempt to reach a wanted peer went wrong.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ConnectionFailure {
+    /// The address that was tried last, `host:port`.
+    pub address: String,
+    /// A sentence.
+    pub reason: String,
+    /// When it was tried.
+    pub failed_ms: u64,
+    /// When it is tried again.
+    pub next_attempt_ms: u64,
 }
 
 /// Part of the list of forwards, newest first.
@@ -242,6 +257,18 @@ impl From<&PeerInfo> for Peer {
             addresses: info.addresses.clone(),
             framing: info.framing.map(str::to_owned),
             supports_hosted_channels: info.supports_hosted_channels,
+            connection_failure: None,
+        }
+    }
+}
+
+impl From<&steward_node::ConnectionFailure> for ConnectionFailure {
+    fn from(failure: &steward_node::ConnectionFailure) -> Self {
+        Self {
+            address: failure.address.clone(),
+            reason: failure.reason.clone(),
+            failed_ms: failure.failed_ms,
+            next_attempt_ms: failure.next_attempt_ms,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use steward_engine::row::{PartRow, PaymentRow, PaymentStatus};
+use steward_node::Paid;
 use steward_store::PaymentWithParts;
 use utoipa::ToSchema;
 
@@ -40,6 +41,9 @@ pub struct Payment {
     pub created_ms: u64,
     /// When it ended.
     pub ended_ms: Option<u64>,
+    /// In answer to a request to pay: true if the invoice is paid and an earlier request began
+    /// that, so that this one has paid nothing. Otherwise false.
+    pub already_paid: bool,
 }
 
 /// How far a payment has come.
@@ -138,7 +142,15 @@ impl From<PaymentRow> for Payment {
             bolt11: Some(row.bolt11).filter(|bolt11| !bolt11.is_empty()),
             created_ms: row.created_ms,
             ended_ms: row.ended_ms,
+            already_paid: false,
         }
+    }
+}
+
+impl From<Paid> for Payment {
+    fn from(paid: Paid) -> Self {
+        let already_paid = paid.begun_earlier && paid.payment.status == PaymentStatus::Complete;
+        Self { already_paid, ..paid.payment.into() }
     }
 }
 

@@ -87,6 +87,9 @@ pub struct Pay {
     /// What to pay: needed if the invoice leaves it open, otherwise left out or equal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amount_msat: Option<u64>,
+    /// Pays everything that can be sent, in place of an amount, if the invoice leaves it open.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub all: bool,
     /// Most fee; default 1 % and at least 10 sat.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_fee_msat: Option<u64>,

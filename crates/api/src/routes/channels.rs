@@ -21,7 +21,9 @@ pub(crate) async fn list(State(shared): State<Shared>) -> Result<Json<Channels>,
     let Reply::Channels(channels) = shared.backend.command(Command::ListChannels).await? else {
         return Err(bug("the engine did not answer with its channels"));
     };
-    Ok(Json(Channels { channels: channels.iter().map(Channel::from).collect() }))
+    let failures = shared.backend.connection_failures();
+    let channels = channels.iter().map(|info| Channel::from(info).with_failure(&failures));
+    Ok(Json(Channels { channels: channels.collect() }))
 }
 
 /// One channel, with the state both sides signed.
@@ -33,11 +35,12 @@ pub(crate) async fn show(
     PathNodeId(peer): PathNodeId,
 ) -> Result<Json<ChannelDetails>, ApiError> {
     let info = show_channel(&shared, peer).await?;
-    Ok(Json(ChannelDetails::from(&*info)))
+    Ok(Json(details(&shared, &info)))
 }
 
 /// Opens a hosted channel with a host, as client, or resumes the opening: no coins, no chain, one
-/// exchange of signatures. What is received over it is in the host's custody.
+/// exchange of signatures. What is received over it is in the host's custody. A host that cannot be
+/// reached is an error at once, and leaves nothing behind.
 #[utoipa::path(post, path = "/v1/channels", tag = "channels", request_body = InvokeChannel,
     responses((status = 200, body = ChannelDetails, description = "The channel as it stands; `opening` if the host has not answered yet."), Errors))]
 pub(crate) async fn invoke(
@@ -48,8 +51,9 @@ pub(crate) async fn invoke(
     let (host, address) = node_address(&request.host)?;
     let secret = request.secret.as_deref().map(secret_bytes).transpose()?.unwrap_or_default();
     let mut events = shared.backend.events();
-    let command = Command::InvokeChannel { host, addresses: vec![address], secret };
-    let info = channel(shared.backend.command(command).await?)?;
+    let addresses = vec![address.to_string()];
+    let command = Command::InvokeChannel { host, addresses, secret };
+    let info = channel(shared.backend.reach_and_command(host, true, address, command).await?)?;
     if info.phase != steward_channel::Phase::Opening || wait == Duration::ZERO {
         return Ok(Json(ChannelDetails::from(&*info)));
     }
@@ -65,7 +69,27 @@ pub(crate) async fn invoke(
         return Err(error);
     }
     let info = show_channel(&shared, host).await?;
-    Ok(Json(ChannelDetails::from(&*info)))
+    Ok(Json(details(&shared, &info)))
+}
+
+/// Forgets a channel in which nobody has anything: one that was never signed, or of which the
+/// client's balance is 0 and nothing is in flight. A host lets a client it has forgotten never in
+/// again, if its channel was ever used.
+#[utoipa::path(delete, path = "/v1/channels/{peer_id}", tag = "channels",
+    params(("peer_id" = String, Path, description = "The other side's node id.")),
+    responses((status = 200, body = Channels, description = "The channels that are left."), Errors))]
+pub(crate) async fn forget(
+    State(shared): State<Shared>,
+    PathNodeId(peer): PathNodeId,
+) -> Result<Json<Channels>, ApiError> {
+    shared.backend.command(Command::ForgetChannel { peer }).await?;
+    list(State(shared)).await
+}
+
+fn details(shared: &Shared, info: &ChannelInfo) -> ChannelDetails {
+    let details = ChannelDetails::from(info);
+    let failures = shared.backend.connection_failures();
+    ChannelDetails { channel: details.channel.with_failure(&failures), ..details }
 }
 
 pub(super) async fn show_channel(
@@ -83,7 +107,16 @@ pub(super) fn channel(reply: Reply) -> Result<Box<ChannelInfo>, ApiError> {
 }
 
 fn opening_failed(reason: &str) -> ApiError {
-    ApiError::of("opening_failed", format!("the channel was not opened: {reason}"))
+    let hint = match reason.contains("block day") {
+        // Code 0001: the heights of the two sides are days apart.
+        true => {
+            "the two sides see other block heights: look with the doctor at our own clock and \
+             chain source; if they are right, the host's are not"
+        }
+        false => "",
+    };
+    let message = format!("the channel was not opened: {reason}");
+    ApiError::new("opening_failed", message, hint)
 }
 
 fn secret_bytes(text: &str) -> Result<Vec<u8>, ApiError> {

@@ -78,5 +78,6 @@ pub(crate) async fn decode(
 
 /// An invoice that somebody gave us.
 pub(super) fn parse(text: &str) -> Result<steward_invoice::Invoice, ApiError> {
-    steward_invoice::parse(text).map_err(|error| ApiError::of("bad_invoice", error.to_string()))
+    steward_invoice::pasted::read(text)
+        .map_err(|error| ApiError::of("bad_invoice", error.to_string()))
 }

@@ -2,13 +2,13 @@
 
 use axum::Json;
 use axum::extract::State;
-use steward_engine::EventKind;
 use steward_engine::row::PaymentStatus;
+use steward_engine::{Command, EventKind, Reply};
 use steward_store::PaymentWithParts;
 use steward_wire::PaymentHash;
 
 use super::invoices::parse;
-use super::{Errors, read, wait_for_event};
+use super::{Errors, bug, read, wait_for_event};
 use crate::backend::{PayInvoice, PayNode};
 use crate::error::ApiError;
 use crate::extract::{Body, PathPaymentHash, Query, node_id, page, wait};
@@ -25,12 +25,29 @@ pub(crate) async fn pay(
     Body(request): Body<Pay>,
 ) -> Result<Json<Payment>, ApiError> {
     let wait = wait(request.wait_ms, DEFAULT_WAIT_MS)?;
-    let request = PayInvoice {
-        invoice: parse(&request.invoice)?,
-        amount_msat: request.amount_msat,
-        max_fee_msat: request.max_fee_msat,
+    let invoice = parse(&request.invoice)?;
+    let amount_msat = match request.all {
+        true => Some(everything(&shared, &invoice, request.amount_msat).await?),
+        false => request.amount_msat,
     };
+    let request = PayInvoice { invoice, amount_msat, max_fee_msat: request.max_fee_msat };
     Ok(Json(shared.backend.pay(request, wait).await?.into()))
+}
+
+/// All that can be sent to this payee now.
+async fn everything(
+    shared: &Shared,
+    invoice: &steward_invoice::Invoice,
+    amount_msat: Option<u64>,
+) -> Result<u64, ApiError> {
+    if amount_msat.is_some() {
+        return Err(ApiError::of("bad_amount", "`all` and an amount were given"));
+    }
+    let command = Command::MostPayable { invoice: Box::new(invoice.clone()) };
+    match shared.backend.command(command).await? {
+        Reply::Amount(amount_msat) => Ok(amount_msat),
+        _ => Err(bug("the engine did not answer with an amount")),
+    }
 }
 
 /// Pays a node without an invoice. Each request is a payment of its own: after an error without

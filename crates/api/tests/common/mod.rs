@@ -4,6 +4,7 @@
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -16,7 +17,8 @@ use steward_channel::{Phase, Role};
 use steward_engine::command::ChannelInfo;
 use steward_engine::row::{InvoiceRow, PaymentRow, PaymentStatus, RowKey, Write, WriteBatch};
 use steward_engine::{Command, Error, Event, EventKind, Reply};
-use steward_node::{NodeInfo, NodeMetrics};
+use steward_node::{ConnectionFailure, NodeInfo, NodeMetrics, Paid};
+use steward_p2p::PeerAddress;
 use steward_store::{History, MemoryStore, Store};
 use steward_wire::{NodeId, PaymentHash, Preimage, ShortChannelId};
 use tokio::net::TcpListener;
@@ -35,6 +37,9 @@ pub(crate) struct FakeNode {
     pub(crate) answers: Mutex<VecDeque<Result<Reply, Error>>>,
     pub(crate) commands: Mutex<Vec<Command>>,
     pub(crate) paid: Mutex<Vec<(PayInvoice, Duration)>>,
+    /// Whether an earlier request began what is paid.
+    pub(crate) begun_earlier: AtomicBool,
+    pub(crate) failures: Mutex<Vec<ConnectionFailure>>,
     /// What paying is answered.
     pub(crate) payment: Mutex<Result<PaymentRow, Error>>,
 }
@@ -85,15 +90,30 @@ impl Backend for FakeNode {
         async move { answer.unwrap_or(Ok(Reply::Done)) }.boxed()
     }
 
+    fn reach_and_command(
+        &self,
+        _peer: NodeId,
+        _is_host: bool,
+        _address: PeerAddress,
+        command: Command,
+    ) -> BoxFuture<'_, Result<Reply, Error>> {
+        self.command(command)
+    }
+
+    fn connection_failures(&self) -> Vec<ConnectionFailure> {
+        self.failures.lock().unwrap().clone()
+    }
+
     fn create_invoice(&self, _request: NewInvoice) -> BoxFuture<'_, Result<InvoiceRow, Error>> {
         async { Err(Error::refused("cannot_receive", "no channel can receive this amount")) }
             .boxed()
     }
 
-    fn pay(&self, request: PayInvoice, wait: Duration) -> BoxFuture<'_, Result<PaymentRow, Error>> {
+    fn pay(&self, request: PayInvoice, wait: Duration) -> BoxFuture<'_, Result<Paid, Error>> {
         self.paid.lock().unwrap().push((request, wait));
         let payment = self.payment.lock().unwrap().clone();
-        async move { payment }.boxed()
+        let begun_earlier = self.begun_earlier.load(Ordering::Relaxed);
+        async move { payment.map(|payment| Paid { payment, begun_earlier }) }.boxed()
     }
 
     fn keysend(
@@ -139,6 +159,8 @@ pub(crate) fn server() -> Server {
         answers: Mutex::default(),
         commands: Mutex::default(),
         paid: Mutex::default(),
+        begun_earlier: AtomicBool::new(false),
+        failures: Mutex::default(),
         payment: Mutex::new(Ok(payment(PaymentStatus::Pending))),
     });
     let dir = tempfile::tempdir().unwrap();

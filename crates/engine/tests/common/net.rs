@@ -325,7 +325,7 @@ impl Net {
                 self.nodes[node].inbox.push_back(Input::Route {
                     payment_hash: request.payment_hash,
                     attempt: request.attempt,
-                    result: found.map_err(|error| error.to_string()),
+                    result: found.map_err(Into::into),
                 });
             }
             Action::PathResult(result) => self.nodes[node].graph.record(&result, self.now_ms),
@@ -342,7 +342,7 @@ impl Net {
                 let news = self.chain_news(node);
                 self.nodes[node].inbox.push_back(news);
             }
-            Action::KeepConnected { .. } => {}
+            Action::KeepConnected { .. } | Action::ForgetPeer { .. } => {}
         }
     }
 

@@ -129,10 +129,12 @@ fn settlement_of(channel: &Channel, id: u64) -> Option<Option<IncomingSettlement
 pub(super) fn reply_is_backed(node: usize, reply: &Reply, disk: &Disk) -> Result<(), Violation> {
     let broken = |text: &str| Err(Violation::new(Rule::DurableBeforeVisible, node, text));
     match reply {
-        Reply::Payment(row) => match disk.row(&RowKey::Payment(row.payment_hash)) {
-            Some(Write::Payment(_)) => Ok(()),
-            _ => broken("a payment is confirmed and not stored"),
-        },
+        Reply::Payment(row) | Reply::EarlierPayment(row) => {
+            match disk.row(&RowKey::Payment(row.payment_hash)) {
+                Some(Write::Payment(_)) => Ok(()),
+                _ => broken("a payment is confirmed and not stored"),
+            }
+        }
         Reply::Invoice(row) => match disk.row(&RowKey::Invoice(row.payment_hash)) {
             Some(Write::Invoice(_)) => Ok(()),
             _ => broken("an invoice is handed out and not stored"),

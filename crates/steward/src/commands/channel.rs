@@ -1,5 +1,6 @@
 //! `steward channel`.
 
+use steward_api::check_node_address;
 use steward_api::model::{ChannelDetails, Channels, InvokeChannel, Phase};
 
 use super::{Context, operator};
@@ -19,6 +20,10 @@ pub(super) fn run(context: &Context, command: ChannelCommand) -> Result<(), Fail
             let channel: ChannelDetails = context.client()?.get(&channel_path(&peer_id)?, &[])?;
             context.output.answer(&channel, render::channel_details)
         }
+        ChannelCommand::Forget { peer_id } => {
+            let channels: Channels = context.client()?.delete(&channel_path(&peer_id)?)?;
+            context.output.answer(&channels, render::channels)
+        }
         ChannelCommand::Suspend { peer_id } => operator::suspend(context, &peer_id),
         ChannelCommand::Override { peer_id, our_balance } => {
             operator::propose_override(context, &peer_id, our_balance)
@@ -33,17 +38,23 @@ pub(super) fn run(context: &Context, command: ChannelCommand) -> Result<(), Fail
 }
 
 fn invoke(context: &Context, host: String, secret: Option<String>) -> Result<(), Failure> {
+    check_node_address(&host)?;
+    let client = context.client()?;
     context.output.progress("connecting, and asking the host for a channel...");
     let wait_ms = u64::try_from(MAX_OPENING_WAIT.as_millis()).ok();
     let request = InvokeChannel { host, secret, wait_ms };
-    let channel: ChannelDetails =
-        context.client()?.post_for("/v1/channels", &request, MAX_OPENING_WAIT)?;
-    if channel.channel.phase == Phase::Opening {
-        context.output.progress(
-            "The host has not answered yet; the daemon keeps trying. Is its address right?",
-        );
+    let channel: ChannelDetails = client.post_for("/v1/channels", &request, MAX_OPENING_WAIT)?;
+    context.output.answer(&channel, render::channel_details)?;
+    if channel.channel.phase != Phase::Opening {
+        return Ok(());
     }
-    context.output.answer(&channel, render::channel_details)
+    let peer_id = &channel.channel.peer_id;
+    let failure = Failure::new(
+        "not_open_yet",
+        "the host has not answered yet; the daemon keeps asking",
+        format!("is it a host? `steward channel forget {peer_id}` gives up"),
+    );
+    Err(failure.in_answer())
 }
 
 /// Where the API has the channel with this peer.

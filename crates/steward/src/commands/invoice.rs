@@ -1,11 +1,13 @@
 //! `steward invoice` and `steward decode`.
 
 use steward_api::model::{CreateInvoice, DecodedInvoice, Invoice, Invoices};
+use steward_node::clock::now_ms;
 
 use super::channel::path_segment;
 use super::{Context, page_query};
 use crate::cli::{self, InvoiceArguments, InvoiceCommand};
 use crate::failure::Failure;
+use crate::output::Output;
 use crate::render;
 
 pub(super) fn run(context: &Context, arguments: InvoiceArguments) -> Result<(), Failure> {
@@ -43,7 +45,11 @@ fn create(context: &Context, create: cli::CreateInvoice) -> Result<(), Failure> 
     context.output.answer(&invoice, render::invoice)
 }
 
-pub(super) fn decode(context: &Context, invoice: String) -> Result<(), Failure> {
-    let decoded: DecodedInvoice = context.client()?.get("/v1/decode", &[("invoice", invoice)])?;
-    context.output.answer(&decoded, render::decoded)
+/// Needs no daemon: everything is in the invoice.
+pub(super) fn decode(output: Output, text: &str) -> Result<(), Failure> {
+    let invoice = steward_invoice::pasted::read(text).map_err(|error| {
+        let hint = "copy the whole invoice, or ask the payee for a BOLT11 invoice";
+        Failure::new("bad_invoice", error.to_string(), hint)
+    })?;
+    output.answer(&DecodedInvoice::at(&invoice, now_ms()), render::decoded)
 }

@@ -10,7 +10,7 @@ mod verify;
 
 use steward_node::{EffectiveConfig, Sources};
 
-use crate::cli::{Cli, Command, Global};
+use crate::cli::{Cli, Command, Global, PeerCommand};
 use crate::client::Client;
 use crate::failure::Failure;
 use crate::output::Output;
@@ -39,11 +39,12 @@ pub(crate) fn run(cli: Cli, output: Output) -> Result<(), Failure> {
         Command::Forwards { page } => node::forwards(&context, page),
         Command::Connect { peer } => node::connect(&context, peer),
         Command::Peers => node::peers(&context),
+        Command::Peer(PeerCommand::Forget { peer_id }) => node::forget_peer(&context, &peer_id),
         Command::Backup { file } => node::backup(&context, &file),
         Command::Channel(command) => channel::run(&context, command),
         Command::Preimage { preimage } => operator::preimage(&context, preimage),
         Command::Invoice(arguments) => invoice::run(&context, arguments),
-        Command::Decode { invoice } => invoice::decode(&context, invoice),
+        Command::Decode { invoice } => invoice::decode(output, &invoice),
         Command::Pay(pay) => payment::pay(&context, pay),
         Command::Keysend(keysend) => payment::keysend(&context, keysend),
         Command::Payments { payment_hash: None, page } => payment::list(&context, page),

@@ -4,12 +4,14 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Instant;
 
+use steward_api::check_node_address;
 use steward_api::model::{Backup, BackupRequest, Connect, Forwards, Metrics, Peers, Status};
 
+use super::channel::path_segment;
 use super::{Context, page_query};
 use crate::cli::Page;
 use crate::failure::Failure;
-use crate::limits::{MAX_STOP_WAIT, POLL_INTERVAL};
+use crate::limits::{MAX_OPENING_WAIT, MAX_STOP_WAIT, POLL_INTERVAL};
 use crate::render;
 
 pub(super) fn status(context: &Context) -> Result<(), Failure> {
@@ -33,7 +35,16 @@ pub(super) fn peers(context: &Context) -> Result<(), Failure> {
 }
 
 pub(super) fn connect(context: &Context, peer: String) -> Result<(), Failure> {
-    let peers: Peers = context.client()?.post("/v1/peers", &Connect { peer })?;
+    check_node_address(&peer)?;
+    let client = context.client()?;
+    context.output.progress("connecting...");
+    let peers: Peers = client.post_for("/v1/peers", &Connect { peer }, MAX_OPENING_WAIT)?;
+    context.output.answer(&peers, render::peers)
+}
+
+pub(super) fn forget_peer(context: &Context, peer_id: &str) -> Result<(), Failure> {
+    let path = format!("/v1/peers/{}", path_segment(peer_id)?);
+    let peers: Peers = context.client()?.delete(&path)?;
     context.output.answer(&peers, render::peers)
 }
 

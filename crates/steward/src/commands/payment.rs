@@ -18,6 +18,7 @@ pub(super) fn pay(context: &Context, pay: cli::Pay) -> Result<(), Failure> {
     let request = Pay {
         invoice: pay.invoice,
         amount_msat: pay.amount.map(|amount| amount.msat),
+        all: pay.all,
         max_fee_msat: pay.max_fee.map(|amount| amount.msat),
         wait_ms: Some(wait_ms()),
     };

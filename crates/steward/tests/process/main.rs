@@ -10,6 +10,9 @@
 //! - `readme`: what README.md says to paste
 //! - `log`: a log that nobody reads, or that does not fit
 //! - `reload`: SIGHUP
+//! - `paying`: twice, oneself, everything, and what is no invoice
+//! - `texts`: dates, tables, and what could play tricks on a terminal
+//! - `reaching`: hosts out of reach, channels and peers forgotten
 //! - `channels`: what these share
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers are tests too")]
 
@@ -19,12 +22,15 @@ mod command_line;
 mod disk;
 mod log;
 mod operator;
+mod paying;
 mod proofs;
+mod reaching;
 mod readme;
 mod reload;
 mod restore;
 #[path = "../support/mod.rs"]
 mod support;
+mod texts;
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 

@@ -2,10 +2,11 @@
 
 use rusqlite::{Connection, Params, Row};
 use steward_engine::row::Snapshot;
+use steward_wire::NodeId;
 
 use super::columns::{self, Columns};
 use super::live::LiveRows;
-use crate::check::{HEIGHT, SEARCHED_HEIGHT};
+use crate::check::{FORGOTTEN_CLIENTS, HEIGHT, SEARCHED_HEIGHT, node_ids};
 use crate::error::StoreError;
 use crate::limits::{EXPIRED_INVOICE_LOAD_MS, MAX_LOADED_PREIMAGES};
 
@@ -49,6 +50,7 @@ fn read(db: &Connection, now_ms: u64) -> Result<Snapshot, StoreError> {
         peers: rows(db, &peers, [], columns::peer)?,
         height: height(db, HEIGHT)?,
         searched_height: height(db, SEARCHED_HEIGHT)?,
+        forgotten_clients: forgotten_clients(db)?,
         last_event: last_number(db, "event")?,
         last_evidence: last_number(db, "evidence")?,
     })
@@ -105,6 +107,15 @@ fn height(db: &Connection, setting: &str) -> Result<u32, StoreError> {
             .map_err(|_| Columns::new(row, "setting").error("the height takes four bytes"))
     })?;
     Ok(heights.first().copied().unwrap_or(0))
+}
+
+fn forgotten_clients(db: &Connection) -> Result<Vec<NodeId>, StoreError> {
+    let sql = format!("{} WHERE name = ?1", columns::SETTING);
+    let found = rows(db, &sql, [FORGOTTEN_CLIENTS], |row| {
+        let (_, value) = columns::setting(row)?;
+        node_ids(&value).ok_or_else(|| Columns::new(row, "setting").error("these are no node ids"))
+    })?;
+    Ok(found.into_iter().next().unwrap_or_default())
 }
 
 fn last_number(db: &Connection, table: &'static str) -> Result<u64, StoreError> {

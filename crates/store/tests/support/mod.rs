@@ -219,6 +219,8 @@ pub(crate) fn every_event() -> Vec<EventKind> {
         EventKind::OverrideProposed { peer, our_balance_msat: 5 },
         EventKind::ChannelOverridden { peer },
         EventKind::ChannelResized { peer, capacity_msat: 6 },
+        EventKind::ChannelForgotten { peer, role: Role::Host },
+        EventKind::ChannelForgotten { peer, role: Role::Client },
         EventKind::InvoicePaid { payment_hash: hash(1), received_msat: 7 },
         EventKind::PaymentSent {
             payment_hash: hash(1),

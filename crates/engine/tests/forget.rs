@@ -1,0 +1,133 @@
+//! Channels and peers that are forgotten: only where nobody has anything.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+mod common;
+
+use common::{INITIAL_MSAT, Net};
+use steward_channel::Role;
+use steward_engine::io::EventKind;
+use steward_engine::{Command, Reply};
+use steward_store::Store;
+use steward_wire::NodeId;
+
+fn forget(net: &mut Net, node: usize, peer: NodeId) -> Result<Reply, String> {
+    net.command(node, Command::ForgetChannel { peer }).map_err(|error| error.code.to_owned())
+}
+
+/// Leaves the client with exactly nothing.
+fn empty(net: &mut Net, client: usize) {
+    let peer = net.client_id(client, 0);
+    let host = net.id(0);
+    net.command(0, Command::SuspendChannel { peer }).unwrap();
+    let capacity_msat = net.channel(0, client).summary.unwrap().capacity_msat;
+    let propose = Command::ProposeOverride { peer, local_balance_msat: capacity_msat };
+    net.command(0, propose).unwrap();
+    net.command(client, Command::AcceptOverride { peer: host, our_balance_msat: 0 }).unwrap();
+    assert_eq!(net.agreed_balance_msat(client, 0), 0);
+}
+
+#[test]
+fn an_opening_that_was_never_signed_is_forgotten_with_its_peer() {
+    let mut net = Net::host_and_clients(1);
+    // A host that is not there.
+    let host = net.id(1);
+    let invoke = Command::InvokeChannel {
+        host,
+        addresses: vec!["127.0.0.1:1".to_owned()],
+        secret: Vec::new(),
+    };
+    net.command(0, invoke).unwrap();
+    forget(&mut net, 0, host).unwrap();
+    let stored = net.nodes[0].store.load(0).unwrap();
+    assert!(stored.peers.is_empty());
+    assert!(stored.channels.iter().all(|row| row.peer != host));
+    assert!(net.nodes[0].events.iter().any(|event| {
+        event.kind == EventKind::ChannelForgotten { peer: host, role: Role::Client }
+    }));
+    assert_eq!(forget(&mut net, 0, host).unwrap_err(), "unknown_channel");
+}
+
+#[test]
+fn what_a_client_owns_is_not_forgotten_by_either_side() {
+    let mut net = Net::host_and_clients(1);
+    let (host, client) = (net.id(0), net.client_id(1, 0));
+    assert_eq!(forget(&mut net, 1, host).unwrap_err(), "channel_not_empty");
+    assert_eq!(forget(&mut net, 0, client).unwrap_err(), "channel_not_empty");
+    assert_eq!(net.agreed_balance_msat(1, 0), INITIAL_MSAT);
+}
+
+#[test]
+fn a_channel_with_a_payment_under_way_is_not_forgotten() {
+    let (mut net, _invoice) = Net::with_stuck_payment();
+    for client in [1, 2] {
+        let peer = net.client_id(client, 0);
+        assert!(forget(&mut net, 0, peer).is_err());
+    }
+}
+
+#[test]
+fn an_empty_channel_is_forgotten_by_its_client_who_may_come_back() {
+    let mut net = Net::host_and_clients(1);
+    empty(&mut net, 1);
+    let host = net.id(0);
+    forget(&mut net, 1, host).unwrap();
+    assert!(net.nodes[1].store.load(0).unwrap().channels.is_empty());
+    net.open(1, 0);
+    assert_eq!(net.agreed_balance_msat(1, 0), 0, "as the host remembers it");
+}
+
+/// The host signed states in which this client had money. In a new channel they would be newer
+/// than anything.
+#[test]
+fn a_client_whose_used_channel_was_forgotten_is_never_let_in_again() {
+    let mut net = Net::host_and_clients(1);
+    empty(&mut net, 1);
+    let (host, client) = (net.id(0), net.client_id(1, 0));
+    forget(&mut net, 0, client).unwrap();
+    forget(&mut net, 1, host).unwrap();
+    let stored = net.nodes[0].store.load(0).unwrap();
+    assert!(stored.channels.is_empty());
+    assert_eq!(stored.forgotten_clients, [client]);
+    for restarts in [false, true] {
+        if restarts {
+            net.crash(0);
+            net.start(0);
+            net.settle();
+        }
+        let invoke = Command::InvokeChannel { host, addresses: Vec::new(), secret: Vec::new() };
+        net.command(1, invoke).unwrap();
+        net.connect(1, 0);
+        net.settle();
+        let show = net.command(0, Command::ShowChannel { peer: client });
+        assert_eq!(show.unwrap_err().code, "unknown_channel", "{restarts}");
+        let failed = net.nodes[1].events.iter().rev().find_map(|event| match &event.kind {
+            EventKind::ChannelOpeningFailed { reason, .. } => Some(reason.clone()),
+            _ => None,
+        });
+        assert!(failed.unwrap().contains("forgotten"), "{restarts}");
+    }
+}
+
+#[test]
+fn a_host_does_not_forget_a_suspended_channel() {
+    let mut net = Net::host_and_clients(1);
+    empty(&mut net, 1);
+    let client = net.client_id(1, 0);
+    net.command(0, Command::SuspendChannel { peer: client }).unwrap();
+    assert_eq!(forget(&mut net, 0, client).unwrap_err(), "channel_suspended");
+}
+
+#[test]
+fn a_wanted_peer_is_forgotten_unless_it_is_our_host() {
+    let mut net = Net::host_and_clients(1);
+    let (host, stranger) = (net.id(0), net.client_id(1, 0));
+    let refused = net.command(0, Command::ForgetPeer { peer: stranger }).unwrap_err();
+    assert_eq!(refused.code, "unknown_peer");
+    let connect = Command::Connect { peer: stranger, addresses: vec!["127.0.0.1:1".to_owned()] };
+    net.command(0, connect).unwrap();
+    net.command(0, Command::ForgetPeer { peer: stranger }).unwrap();
+    assert!(net.nodes[0].store.load(0).unwrap().peers.is_empty());
+    let refused = net.command(1, Command::ForgetPeer { peer: host }).unwrap_err();
+    assert_eq!(refused.code, "peer_is_host");
+}
