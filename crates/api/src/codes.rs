@@ -54,6 +54,8 @@ macro_rules! codes {
 codes! {
     "bad_amount" 400 "Both an amount and `all` were given."
         "give one of them";
+    "bad_balance" 400 "None or several of the ways to name a balance were given."
+        "give one of `our_balance_msat`, `client_balance_msat` and `as_proved`";
     "bad_body" 400 "The body cannot be read, or there is one where none is taken."
         "send what /openapi.json describes";
     "bad_content_type" 400 "The body does not say that it is JSON."
@@ -70,6 +72,8 @@ codes! {
         "ask for the next page with `before`";
     "bad_node_id" 400 "A node id has 66 hexadecimal digits and begins with 02 or 03."
         "the status of the other node shows it";
+    "bad_number" 400 "A row's number has decimal digits only."
+        "the lists show the numbers";
     "bad_path" 400 "The path of the request is not UTF-8."
         "/openapi.json lists every path";
     "bad_payment_hash" 400 "A payment hash has 64 hexadecimal digits."
@@ -88,6 +92,8 @@ codes! {
 
     "unknown_channel" 404 "We have no channel with this node."
         "the list of channels names all";
+    "unknown_evidence" 404 "There is no evidence of this number."
+        "the list of evidence shows all";
     "unknown_invoice" 404 "We made no invoice with this payment hash."
         "the list of invoices shows all";
     "unknown_peer" 404 "We keep no connection to this node."
@@ -122,6 +128,8 @@ codes! {
         "an override makes it active again";
     "counters_exhausted" 409 "The channel has had as many updates as it can have."
         "open another channel";
+    "evidence_unusable" 409 "The evidence proves no balance to go on with."
+        "agree on a balance with the client, and propose that";
     "file_exists" 409 "A backup never replaces a file."
         "choose another name";
     "handshake_failed" 409 "What listens at the address is not the node it should be."

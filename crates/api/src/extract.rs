@@ -22,6 +22,9 @@ pub(crate) struct Query<T>(pub(crate) T);
 /// A node id in the path.
 pub(crate) struct PathNodeId(pub(crate) NodeId);
 
+/// A number in the path.
+pub(crate) struct PathNumber(pub(crate) u64);
+
 /// A payment hash in the path.
 pub(crate) struct PathPaymentHash(pub(crate) PaymentHash);
 
@@ -62,6 +65,16 @@ impl<S: Send + Sync> FromRequestParts<S> for PathPaymentHash {
         text.parse().map(Self).map_err(|_| {
             ApiError::of("bad_payment_hash", "a payment hash has 64 hexadecimal digits")
         })
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for PathNumber {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let text = path_segment(parts, state).await?;
+        let number = text.parse().ok().filter(|_| text.bytes().all(|c| c.is_ascii_digit()));
+        number.map(Self).ok_or_else(|| ApiError::of("bad_number", "this is no number of a row"))
     }
 }
 

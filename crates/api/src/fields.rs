@@ -20,8 +20,8 @@ const BYTES: &str = "^([0-9a-fA-F]{2})*$";
 const NODE_ID: &str = "^0[23][0-9a-fA-F]{64}$";
 const HASH: &str = "^[0-9a-fA-F]{64}$";
 const CHANNEL: &str = "^[0-9]+x[0-9]+x[0-9]+$";
-/// A node id, then host and port; the host is looked at more closely when it is read.
-const NODE_ADDRESS: &str = "^0[23][0-9a-fA-F]{64}@.+:[0-9]{1,5}$";
+/// A node id, then a host and perhaps a port, which are looked at more closely when they are read.
+const NODE_ADDRESS: &str = "^0[23][0-9a-fA-F]{64}@.+$";
 const CODE: &str = "^[a-z][a-z0-9_]*$";
 
 /// Texts, by the name of their field.
@@ -41,6 +41,7 @@ const PATTERNS: &[(&str, &str)] = &[
     ("preimage", HASH),
     ("short_channel_id", CHANNEL),
     ("snapshot", BYTES),
+    ("body", BYTES),
     ("script_pubkey", BYTES),
     ("code", CODE),
     // No file has a zero byte in its name.

@@ -31,6 +31,8 @@ fn the_document_lists_every_route() {
             "get /v1/channels/{peer_id}",
             "get /v1/decode",
             "get /v1/events",
+            "get /v1/evidence",
+            "get /v1/evidence/{number}",
             "get /v1/forwards",
             "get /v1/invoices",
             "get /v1/invoices/{payment_hash}",
@@ -63,7 +65,8 @@ fn every_listed_route_is_served() {
         if path == "/v1/events" {
             continue; // answers for ever: see events.rs
         }
-        let path = path.replace("{peer_id}", "x").replace("{payment_hash}", "x");
+        let path =
+            path.replace("{peer_id}", "x").replace("{payment_hash}", "x").replace("{number}", "x");
         for method in methods.as_object().unwrap().keys() {
             let (status, body) = match method.as_str() {
                 "get" => server.get(&path),

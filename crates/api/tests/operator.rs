@@ -128,7 +128,8 @@ fn a_preimage_is_handed_in() {
 fn what_cannot_be_meant_never_reaches_the_engine() {
     let server = server();
     let cases = [
-        ("override", json!({}), "bad_field"),
+        ("override", json!({}), "bad_balance"),
+        ("override", json!({ "our_balance_msat": 1, "client_balance_msat": 1 }), "bad_balance"),
         ("override", json!({ "our_balance_msat": -1 }), "bad_field"),
         ("override", json!({ "our_balance_msat": 1, "force": true }), "bad_field"),
         ("accept-override", json!({}), "bad_field"),

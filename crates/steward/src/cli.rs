@@ -54,6 +54,9 @@ pub enum Command {
     /// Hosted channels
     #[command(subcommand)]
     Channel(ChannelCommand),
+    /// What was kept of peers that broke the protocol, or that hold other states than we do
+    #[command(subcommand)]
+    Evidence(EvidenceCommand),
     /// Hands in a preimage learned elsewhere: claims what waits for it
     ///
     /// Whoever offered us the HTLC is asked to pay. The channel we offered it in is suspended,
@@ -187,9 +190,12 @@ pub enum ChannelCommand {
     Override {
         /// The client's node id
         peer_id: String,
-        /// What would be ours, for example 250000sat; the rest of the capacity is the client's
-        #[arg(long, value_name = "AMOUNT", allow_hyphen_values = true)]
-        our_balance: Amount,
+        /// With which balance.
+        #[command(flatten)]
+        balance: ProposedBalance,
+        /// Proposes what evidence proves without asking
+        #[arg(long)]
+        yes: bool,
     },
     /// As client: accepts the balance our host proposes for a suspended channel
     ///
@@ -212,6 +218,39 @@ pub enum ChannelCommand {
         /// What the channel shall hold in all, for example 2000000sat
         #[arg(allow_hyphen_values = true)]
         capacity: Amount,
+    },
+}
+
+/// With which balance a channel shall go on.
+#[derive(Clone, Copy, Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct ProposedBalance {
+    /// What would be ours, for example 250000sat; the rest of the capacity is the client's
+    #[arg(long, value_name = "AMOUNT", allow_hyphen_values = true)]
+    pub our_balance: Option<Amount>,
+    /// What would be the client's; the rest of the capacity is ours
+    #[arg(long, value_name = "AMOUNT", allow_hyphen_values = true)]
+    pub client_balance: Option<Amount>,
+    /// What this evidence proves: a state both signed, newer than ours, see `steward evidence`
+    #[arg(long, value_name = "NUMBER")]
+    pub as_proved: Option<u64>,
+}
+
+/// `steward evidence`
+#[derive(Debug, Subcommand)]
+pub enum EvidenceCommand {
+    /// What was kept, newest first
+    List {
+        /// Only what is about this peer
+        peer_id: Option<String>,
+        /// Which part of the list.
+        #[command(flatten)]
+        page: Page,
+    },
+    /// One message that was kept: what it holds, whose signatures hold, and the form for `verify`
+    Show {
+        /// Its number
+        number: u64,
     },
 }
 
@@ -400,10 +439,12 @@ mod tests {
     fn an_override_names_the_balance_it_proposes() {
         assert!(parse("steward channel override 02ab").is_err());
         let cli = parse("steward channel override 02ab --our-balance 0sat").unwrap();
-        let Command::Channel(ChannelCommand::Override { our_balance, .. }) = cli.command else {
+        let Command::Channel(ChannelCommand::Override { balance, .. }) = cli.command else {
             panic!("{cli:?}")
         };
-        assert_eq!(our_balance, Amount::from_msat(0));
+        assert_eq!(balance.our_balance, Some(Amount::from_msat(0)));
+        let two = "steward channel override 02ab --client-balance 0sat --as-proved 1";
+        assert!(parse(two).is_err());
     }
 
     #[test]

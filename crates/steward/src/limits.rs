@@ -44,3 +44,5 @@ pub const SHOWN_LOG_LINES: usize = 10;
 pub const MAX_PLAYGROUND_CLIENTS: u8 = 20;
 /// How often the demo tries to kill the host in the middle of a payment.
 pub const MAX_KILL_ATTEMPTS: u32 = 20;
+/// Longest answer to a question, in bytes: `yes`.
+pub const MAX_ANSWER_TO_QUESTION_BYTES: u64 = 64;

@@ -8,11 +8,13 @@ use steward_api::model::{
 
 use steward_wire::amount::grouped;
 
+pub use self::evidence::{evidence, evidence_list, proved_override};
 use self::foreign::visible;
 use self::table::Table;
 use self::when::{date, date_and_distance, distance_from_now};
 use crate::amount::Amount;
 
+mod evidence;
 pub mod foreign;
 pub mod table;
 pub mod when;

@@ -51,5 +51,6 @@ pub use lock::DirLock;
 pub use memory::MemoryStore;
 pub use sqlite::{OpenMode, Owner, SqliteStore};
 pub use store::{
-    Cursor, ForwardTotals, History, Page, PageRequest, PaymentWithParts, Store, StoreStats,
+    Cursor, ForwardTotals, History, NumberedEvidence, Page, PageRequest, PaymentWithParts, Store,
+    StoreStats,
 };

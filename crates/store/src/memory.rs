@@ -5,8 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use steward_engine::io::Event;
 use steward_engine::row::{
-    EvidenceRow, ForwardRow, InvoiceRow, PartRow, PaymentRow, PaymentStatus, RowKey, Snapshot,
-    Write, WriteBatch,
+    ForwardRow, InvoiceRow, PartRow, PaymentRow, PaymentStatus, RowKey, Snapshot, Write, WriteBatch,
 };
 use steward_wire::{NodeId, PaymentHash};
 
@@ -16,7 +15,8 @@ use crate::limits::{
     EXPIRED_INVOICE_LOAD_MS, MAX_EVENTS, MAX_LOADED_PREIMAGES, MAX_PAGE_ROWS, PREIMAGE_KEEP_MS,
 };
 use crate::store::{
-    Cursor, ForwardTotals, History, Page, PageRequest, PaymentWithParts, Store, StoreStats,
+    Cursor, ForwardTotals, History, NumberedEvidence, Page, PageRequest, PaymentWithParts, Store,
+    StoreStats,
 };
 
 /// A [`Store`] in memory. Each commit counts as one fsync, so that a simulated disk can charge
@@ -363,11 +363,23 @@ impl History for MemoryHistory {
         &self,
         peer: Option<&NodeId>,
         page: PageRequest,
-    ) -> Result<Page<EvidenceRow>, StoreError> {
-        Ok(lock(&self.tables).page(page, |_, write| match write {
-            Write::Evidence(row) if peer.is_none_or(|peer| *peer == row.peer) => Some(row.clone()),
+    ) -> Result<Page<NumberedEvidence>, StoreError> {
+        Ok(lock(&self.tables).page(page, |key, write| match (key, write) {
+            (RowKey::Evidence(number), Write::Evidence(row))
+                if peer.is_none_or(|peer| *peer == row.peer) =>
+            {
+                Some(NumberedEvidence { number: *number, row: row.clone() })
+            }
             _ => None,
         }))
+    }
+
+    fn evidence_row(&self, number: u64) -> Result<Option<NumberedEvidence>, StoreError> {
+        let tables = lock(&self.tables);
+        Ok(match tables.rows.get(&RowKey::Evidence(number)) {
+            Some((_, Write::Evidence(row))) => Some(NumberedEvidence { number, row: row.clone() }),
+            _ => None,
+        })
     }
 }
 

@@ -133,6 +133,12 @@ pub trait History: Send + Sync {
     /// If the store cannot be read.
     fn events(&self, after: u64, limit: usize) -> Result<Vec<Event>, StoreError>;
 
+    /// One piece of evidence.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    fn evidence_row(&self, number: u64) -> Result<Option<NumberedEvidence>, StoreError>;
+
     /// Evidence, optionally about one peer.
     ///
     /// # Errors
@@ -141,7 +147,7 @@ pub trait History: Send + Sync {
         &self,
         peer: Option<&NodeId>,
         page: PageRequest,
-    ) -> Result<Page<EvidenceRow>, StoreError>;
+    ) -> Result<Page<NumberedEvidence>, StoreError>;
 }
 
 /// A place in a list, from [`Page::next`]; stays valid while rows are added.
@@ -171,6 +177,15 @@ pub struct Page<T> {
     pub rows: Vec<T>,
     /// Where the next page starts; `None` at the end of the list.
     pub next: Option<Cursor>,
+}
+
+/// A row of `evidence`, with its key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NumberedEvidence {
+    /// Given by the engine.
+    pub number: u64,
+    /// The row.
+    pub row: EvidenceRow,
 }
 
 /// A payment out with all its parts, by part number.

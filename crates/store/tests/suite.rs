@@ -14,7 +14,7 @@ mod support;
 use steward_engine::WriteBatch;
 use steward_engine::row::{HtlcKey, Origin, PaymentStatus, RowKey, Settlement, Write};
 use steward_store::limits::{MAX_EVENTS, MAX_LOADED_PREIMAGES, MAX_PAGE_ROWS, PREIMAGE_KEEP_MS};
-use steward_store::{Cursor, MemoryStore, PageRequest, Store, StoreError};
+use steward_store::{Cursor, MemoryStore, NumberedEvidence, PageRequest, Store, StoreError};
 use steward_wire::NodeId;
 use support::*;
 
@@ -70,7 +70,12 @@ fn every_row_comes_back_as_it_was_written() {
         let kinds: Vec<_> = events.into_iter().map(|event| event.kind).collect();
         assert_eq!(kinds, every_event());
         let page = PageRequest::newest(100);
-        assert_eq!(history.evidence(None, page).unwrap().rows, [evidence(1, 1)]);
+        let kept = history.evidence(None, page).unwrap().rows;
+        assert_eq!(kept, [NumberedEvidence { number: 1, row: evidence(1, 1) }]);
+        assert_eq!(history.evidence_row(1).unwrap().as_ref(), kept.first());
+        for number in [0, 2, u64::MAX] {
+            assert_eq!(history.evidence_row(number).unwrap(), None);
+        }
         assert_eq!(history.forwards(page).unwrap().rows.len(), 2);
         for (n, status) in [(2, PaymentStatus::Complete), (3, PaymentStatus::Failed)] {
             let found = history.payment(&hash(n)).unwrap().unwrap();
@@ -274,7 +279,9 @@ fn evidence_is_found_by_peer() {
         commit(&mut store, (1..=6).map(|n| put_evidence(n, n % 2)));
         let history = store.history().unwrap();
         let about = |peer: Option<NodeId>, limit| {
-            history.evidence(peer.as_ref(), PageRequest::newest(limit)).unwrap().rows
+            let page = PageRequest::newest(limit);
+            let kept = history.evidence(peer.as_ref(), page).unwrap().rows;
+            kept.into_iter().map(|kept| kept.row).collect::<Vec<_>>()
         };
         assert_eq!(about(Some(node(1)), 2), [evidence(5, 1), evidence(3, 1)]);
         assert_eq!(about(Some(node(7)), 2), []);

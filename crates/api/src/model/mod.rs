@@ -2,6 +2,7 @@
 
 mod channel;
 mod event;
+mod evidence;
 mod invoice;
 mod node;
 mod payment;
@@ -12,6 +13,7 @@ pub use channel::{
     Channel, ChannelBalances, ChannelDetails, Channels, Phase, Policy, Role, Suspension, Terms,
 };
 pub use event::{Event, EventKind};
+pub use evidence::{Evidence, EvidenceDetails, EvidenceList, EvidenceState};
 pub use invoice::{DecodedInvoice, Invoice, InvoiceState, Invoices, RouteHint};
 pub use node::{
     Backup, ChannelCounts, ConnectionFailure, EngineMetrics, Forward, ForwardTotals, Forwards,
@@ -24,6 +26,6 @@ pub use payment::{
 pub use proof::ProofWords;
 pub use request::{
     AcceptOverride, BackupRequest, Connect, CreateInvoice, DecodeQuery, EventsQuery,
-    InvoicePageQuery, InvokeChannel, Keysend, PageQuery, Pay, ProposeOverride, ResizeChannel,
-    StatusPageQuery, SubmitPreimage, WaitQuery,
+    EvidencePageQuery, InvoicePageQuery, InvokeChannel, Keysend, PageQuery, Pay, ProposeOverride,
+    ResizeChannel, StatusPageQuery, SubmitPreimage, WaitQuery,
 };

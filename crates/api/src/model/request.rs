@@ -19,12 +19,20 @@ pub struct InvokeChannel {
     pub wait_ms: Option<u64>,
 }
 
-/// As host: proposes balances for a suspended channel.
+/// As host: proposes balances for a suspended channel. Exactly one of the fields.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ProposeOverride {
     /// What would be ours; the rest of the capacity would be the client's.
-    pub our_balance_msat: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub our_balance_msat: Option<u64>,
+    /// What would be the client's; the rest of the capacity would be ours.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_balance_msat: Option<u64>,
+    /// The number of evidence that proves the balances: a state that both sides signed, newer than
+    /// ours, without HTLCs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub as_proved: Option<u64>,
 }
 
 /// As client: accepts the balances the host proposes.
@@ -148,6 +156,19 @@ pub struct StatusPageQuery {
     /// Only rows of this status.
     #[param(inline)]
     pub status: Option<PaymentState>,
+}
+
+/// Which part of the list of evidence.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct EvidencePageQuery {
+    /// Most rows, 1 to 1000; default 100.
+    pub limit: Option<usize>,
+    /// Only rows older than this: `next` of the page before.
+    pub before: Option<u64>,
+    /// Only what is about this peer.
+    pub peer_id: Option<String>,
 }
 
 /// Which part of the list of invoices.

@@ -2,6 +2,7 @@
 
 mod channels;
 mod events;
+mod evidence;
 mod invoices;
 mod node;
 mod operator;
@@ -34,6 +35,8 @@ pub(crate) fn quick() -> OpenApiRouter<Shared> {
         .routes(routes!(channels::list))
         .routes(routes!(channels::show, channels::forget))
         .routes(routes!(operator::suspend))
+        .routes(routes!(evidence::list))
+        .routes(routes!(evidence::show))
         .routes(routes!(operator::propose_override))
         .routes(routes!(operator::accept_override))
         .routes(routes!(operator::submit_preimage))

@@ -4,10 +4,11 @@ use axum::Json;
 use axum::extract::State;
 use steward_engine::command::ChannelInfo;
 use steward_engine::{Command, EventKind};
-use steward_wire::Preimage;
+use steward_wire::{NodeId, Preimage};
 use tokio::time::Duration;
 
 use super::channels::{channel, show_channel};
+use super::evidence::proved_balance_msat;
 use super::{Errors, wait_for_event};
 use crate::error::ApiError;
 use crate::extract::{Body, PathNodeId, wait};
@@ -42,7 +43,7 @@ pub(crate) async fn propose_override(
     PathNodeId(peer): PathNodeId,
     Body(request): Body<ProposeOverride>,
 ) -> Result<Json<ChannelDetails>, ApiError> {
-    let local_balance_msat = request.our_balance_msat;
+    let local_balance_msat = proposed_balance_msat(&shared, peer, &request).await?;
     act(&shared, Command::ProposeOverride { peer, local_balance_msat }).await
 }
 
@@ -111,6 +112,29 @@ pub(crate) async fn submit_preimage(
         .map_err(|_| ApiError::of("bad_preimage", "a preimage has 64 hexadecimal digits"))?;
     shared.backend.command(Command::SubmitPreimage { preimage }).await?;
     Ok(Json(SubmittedPreimage { payment_hash: preimage.hash().to_string() }))
+}
+
+/// Whichever way it was said, what would be ours.
+async fn proposed_balance_msat(
+    shared: &Shared,
+    peer: NodeId,
+    request: &ProposeOverride,
+) -> Result<u64, ApiError> {
+    match (request.our_balance_msat, request.client_balance_msat, request.as_proved) {
+        (Some(our_balance_msat), None, None) => Ok(our_balance_msat),
+        (None, Some(client_balance_msat), None) => {
+            let channel = show_channel(shared, peer).await?;
+            let capacity_msat = channel.summary.as_ref().map(|summary| summary.capacity_msat);
+            let capacity_msat = capacity_msat.ok_or_else(|| {
+                ApiError::of("channel_not_open", "the channel has no signed state yet")
+            })?;
+            capacity_msat.checked_sub(client_balance_msat).ok_or_else(|| {
+                ApiError::of("balance_too_high", "the balance is more than the channel holds")
+            })
+        }
+        (None, None, Some(number)) => proved_balance_msat(shared, peer, number).await,
+        _ => Err(ApiError::of("bad_balance", "exactly one balance, or one proof of it, is needed")),
+    }
 }
 
 async fn act(shared: &Shared, command: Command) -> Result<Json<ChannelDetails>, ApiError> {

@@ -25,8 +25,8 @@ pub(super) fn run(context: &Context, command: ChannelCommand) -> Result<(), Fail
             context.output.answer(&channels, render::channels)
         }
         ChannelCommand::Suspend { peer_id } => operator::suspend(context, &peer_id),
-        ChannelCommand::Override { peer_id, our_balance } => {
-            operator::propose_override(context, &peer_id, our_balance)
+        ChannelCommand::Override { peer_id, balance, yes } => {
+            operator::propose_override(context, &peer_id, balance, yes)
         }
         ChannelCommand::AcceptOverride { peer_id, our_balance } => {
             operator::accept_override(context, &peer_id, our_balance)

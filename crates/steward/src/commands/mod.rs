@@ -1,6 +1,7 @@
 //! What the commands do. Here: which function carries out which command.
 
 mod channel;
+mod evidence;
 mod files;
 mod invoice;
 mod node;
@@ -42,6 +43,7 @@ pub(crate) fn run(cli: Cli, output: Output) -> Result<(), Failure> {
         Command::Peer(PeerCommand::Forget { peer_id }) => node::forget_peer(&context, &peer_id),
         Command::Backup { file } => node::backup(&context, &file),
         Command::Channel(command) => channel::run(&context, command),
+        Command::Evidence(command) => evidence::run(&context, command),
         Command::Preimage { preimage } => operator::preimage(&context, preimage),
         Command::Invoice(arguments) => invoice::run(&context, arguments),
         Command::Decode { invoice } => invoice::decode(output, &invoice),

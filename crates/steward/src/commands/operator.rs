@@ -1,17 +1,20 @@
 //! What an operator decides: `steward channel suspend`, `override`, `accept-override`, `resize`,
 //! and `steward preimage`.
 
+use std::io::{self, BufRead, IsTerminal, Read};
+
 use serde::Serialize;
 use steward_api::model::{
-    AcceptOverride, Channel, ChannelDetails, ProposeOverride, ResizeChannel, SubmitPreimage,
-    SubmittedPreimage,
+    AcceptOverride, Channel, ChannelDetails, EvidenceDetails, ProposeOverride, ResizeChannel,
+    SubmitPreimage, SubmittedPreimage,
 };
 
 use super::Context;
 use super::channel::channel_path;
 use crate::amount::Amount;
+use crate::cli::ProposedBalance;
 use crate::failure::Failure;
-use crate::limits::MAX_OPENING_WAIT;
+use crate::limits::{MAX_ANSWER_TO_QUESTION_BYTES, MAX_OPENING_WAIT};
 use crate::render;
 
 pub(super) fn suspend(context: &Context, peer_id: &str) -> Result<(), Failure> {
@@ -21,12 +24,43 @@ pub(super) fn suspend(context: &Context, peer_id: &str) -> Result<(), Failure> {
 pub(super) fn propose_override(
     context: &Context,
     peer_id: &str,
-    our_balance: Amount,
+    balance: ProposedBalance,
+    yes: bool,
 ) -> Result<(), Failure> {
-    let request = ProposeOverride { our_balance_msat: our_balance.msat };
+    if let Some(number) = balance.as_proved.filter(|_| !yes) {
+        confirm_proved(context, peer_id, number)?;
+    }
+    let request = ProposeOverride {
+        our_balance_msat: balance.our_balance.map(|amount| amount.msat),
+        client_balance_msat: balance.client_balance.map(|amount| amount.msat),
+        as_proved: balance.as_proved,
+    };
     post(context, peer_id, "override", &request)?;
     context.output.progress("The channel goes on when the client accepts this balance.");
     Ok(())
+}
+
+/// Says what would be proposed, and asks whoever sits at the terminal.
+fn confirm_proved(context: &Context, peer_id: &str, number: u64) -> Result<(), Failure> {
+    let client = context.client()?;
+    let kept: EvidenceDetails = client.get(&format!("/v1/evidence/{number}"), &[])?;
+    let ours: ChannelDetails = client.get(&channel_path(peer_id)?, &[])?;
+    // What cannot be used is refused by the daemon, with its reason.
+    let Some(state) = &kept.state else { return Ok(()) };
+    let plan = render::proved_override(number, state, &ours.channel);
+    let is_asked = !context.output.is_json() && io::stdin().is_terminal();
+    if is_asked {
+        context.output.progress(&format!("{plan}\nType yes to propose that:"));
+        let mut answer = String::new();
+        let read = io::stdin().lock().take(MAX_ANSWER_TO_QUESTION_BYTES).read_line(&mut answer);
+        read.map_err(|error| Failure::io("standard input", &error))?;
+        if answer.trim() == "yes" {
+            return Ok(());
+        }
+    }
+    let hint =
+        format!("to propose it: steward channel override {peer_id} --as-proved {number} --yes");
+    Err(Failure::new("not_confirmed", plan, hint))
 }
 
 /// The number is the confirmation: what is not named is shown, and not accepted.

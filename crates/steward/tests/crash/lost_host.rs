@@ -243,7 +243,7 @@ pub(crate) fn assert_evidence(network: &Network, who: Who) {
     let rows = history.evidence(Some(&peer), PageRequest::newest(10)).unwrap().rows;
     let shown = by_client(network, who);
     let state = steward_wire::codec::Wire::encode(&snapshot(&shown).state);
-    assert!(rows.iter().any(|row| row.body == state), "{rows:?}");
+    assert!(rows.iter().any(|kept| kept.row.body == state), "{rows:?}");
 }
 
 /// The payment is refused or fails, and the payer's balance stays.

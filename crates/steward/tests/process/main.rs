@@ -10,6 +10,7 @@
 //! - `readme`: what README.md says to paste
 //! - `log`: a log that nobody reads, or that does not fit
 //! - `reload`: SIGHUP
+//! - `evidence`: what is kept of a peer, shown and gone on with
 //! - `paying`: twice, oneself, everything, and what is no invoice
 //! - `texts`: dates, tables, and what could play tricks on a terminal
 //! - `reaching`: hosts out of reach, channels and peers forgotten
@@ -20,6 +21,7 @@ mod access;
 mod channels;
 mod command_line;
 mod disk;
+mod evidence;
 mod log;
 mod operator;
 mod paying;

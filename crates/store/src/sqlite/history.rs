@@ -6,7 +6,7 @@ use std::sync::{Condvar, Mutex, PoisonError};
 
 use rusqlite::{Connection, Row, params};
 use steward_engine::io::Event;
-use steward_engine::row::{EvidenceRow, ForwardRow, InvoiceRow, PaymentRow, PaymentStatus};
+use steward_engine::row::{ForwardRow, InvoiceRow, PaymentRow, PaymentStatus};
 use steward_wire::{NodeId, PaymentHash};
 
 use super::columns::{self, Columns};
@@ -14,7 +14,9 @@ use super::load::rows;
 use super::open;
 use crate::error::StoreError;
 use crate::limits::{MAX_PAGE_ROWS, MAX_READER_CONNECTIONS};
-use crate::store::{Cursor, ForwardTotals, History, Page, PageRequest, PaymentWithParts};
+use crate::store::{
+    Cursor, ForwardTotals, History, NumberedEvidence, Page, PageRequest, PaymentWithParts,
+};
 
 /// The readers' side of a [`SqliteStore`](super::SqliteStore): a few connections, each used by
 /// one question at a time.
@@ -173,8 +175,20 @@ impl History for SqliteHistory {
         &self,
         peer: Option<&NodeId>,
         page: PageRequest,
-    ) -> Result<Page<EvidenceRow>, StoreError> {
+    ) -> Result<Page<NumberedEvidence>, StoreError> {
         let filter = peer.map(|peer| ("peer", &peer.0 as &dyn rusqlite::ToSql));
-        self.page((columns::EVIDENCE, 6), filter, page, columns::evidence)
+        self.page((columns::EVIDENCE, 6), filter, page, numbered_evidence)
     }
+
+    fn evidence_row(&self, number: u64) -> Result<Option<NumberedEvidence>, StoreError> {
+        let Ok(number) = i64::try_from(number) else { return Ok(None) };
+        let sql = format!("{} WHERE number = ?1", columns::EVIDENCE);
+        let found = self.ask(|db| rows(db, &sql, [number], numbered_evidence))?;
+        Ok(found.into_iter().next())
+    }
+}
+
+fn numbered_evidence(row: &Row<'_>) -> Result<NumberedEvidence, StoreError> {
+    let number = Columns::new(row, "evidence").number()?;
+    Ok(NumberedEvidence { number, row: columns::evidence(row)? })
 }
