@@ -2,6 +2,7 @@
 //! is only said, and what no such file can show.
 
 use super::{Findings, Htlc, Party, Signed};
+use crate::amount::in_sat;
 
 /// What a block day is, in blocks.
 const BLOCKS_PER_DAY: u64 = 144;
@@ -34,7 +35,7 @@ fn proved(findings: &Findings) -> Vec<String> {
         lines.push(debt(findings, signed));
         lines.extend(findings.htlcs.iter().map(in_flight));
         if !findings.htlcs.is_empty() {
-            lines.push(format!("In all it owes {} at most.", sat(findings.owed_at_most_msat())));
+            lines.push(format!("In all it owes {} at most.", in_sat(findings.owed_at_most_msat())));
         }
     }
     if let Some(signed) = findings.client_signature {
@@ -46,8 +47,8 @@ fn proved(findings: &Findings) -> Vec<String> {
 /// What the host's signature shows.
 fn debt(findings: &Findings, signed: Signed) -> String {
     let Findings { host, client, .. } = findings;
-    let owed = sat(findings.client_balance_msat);
-    let capacity = sat(findings.capacity_msat);
+    let owed = in_sat(findings.client_balance_msat);
+    let capacity = in_sat(findings.capacity_msat);
     let script = hex(&findings.refund_script);
     let creditor = match signed.names_other {
         true => format!("client {client}, refund script {script}"),
@@ -62,7 +63,7 @@ fn debt(findings: &Findings, signed: Signed) -> String {
 /// What the client's signature shows: never more than that the client accepted.
 fn acceptance(findings: &Findings, signed: Signed) -> String {
     let Findings { host, client, .. } = findings;
-    let owed = sat(findings.client_balance_msat);
+    let owed = in_sat(findings.client_balance_msat);
     let with = match signed.names_other {
         true => format!("host {host}"),
         false => "a host that its signature does not name".to_owned(),
@@ -81,7 +82,7 @@ fn acceptance(findings: &Findings, signed: Signed) -> String {
 
 fn in_flight(htlc: &Htlc) -> String {
     let Htlc { id, payment_hash, cltv_expiry, .. } = htlc;
-    let amount = sat(htlc.amount_msat);
+    let amount = in_sat(htlc.amount_msat);
     match htlc.offered_by {
         Some(Party::Host) => format!(
             "HTLC {id}: {amount} more are on their way to the client; the host owes them, too, if \
@@ -145,22 +146,6 @@ fn not_known(findings: &Findings) -> Vec<String> {
         );
     }
     lines
-}
-
-/// An amount in satoshi, in groups of three digits.
-fn sat(msat: u64) -> String {
-    let digits = (msat / 1000).to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(' ');
-        }
-        text.push(digit);
-    }
-    match msat % 1000 {
-        0 => format!("{text} sat"),
-        part => format!("{text}.{} sat", format!("{part:03}").trim_end_matches('0')),
-    }
 }
 
 fn hex(bytes: &[u8]) -> String {
