@@ -69,8 +69,39 @@ kinds! {
         Resize => "resize",
         /// An invoice is paid again, or the command given twice.
         PaidTwice => "same payment twice",
+        /// Somebody who knows a paid invoice's preimage sends it as a keysend.
+        PaidKeysend => "keysend with a paid preimage",
+        /// The channel in which a payee holds a part of a payment is suspended and overridden.
+        HeldPartLost => "override over a held part",
+        /// A payer makes a blinded path to a host's client.
+        BlindedPayment => "payment over a blinded path",
+        /// A connection with a peer that behaves as eclair.
+        EclairPeer => "connection of a peer like eclair",
+        /// A connection with a peer that behaves as immortan.
+        ImmortanPeer => "connection of a peer like immortan",
+        /// A host like eclair does not listen yet when the client invokes.
+        LostInvoke => "like eclair: first invoke lost",
+        /// A peer like eclair gets a packet in which nothing is legacy.
+        FrozenReading => "like eclair: reading stopped",
+        /// One of the two gets an add with an even TLV it does not know.
+        EvenTlv => "like both: even TLV refused",
+        /// A client like one of the two is suspended and looks at no state.
+        UnheardState => "like both: state unheard after an error",
+        /// An override reaches a client that knows of no error.
+        EarlyOverride => "like both: override before its error",
+        /// A client like one of the two checks an override's numbers.
+        CheckedOverride => "like both: override checked",
+        /// A client like immortan gets an error before the first state.
+        ForgottenError => "like immortan: error forgotten",
     }
 }
 
 /// How often each kind happened.
 pub type FaultCounts = BTreeMap<FaultKind, u64>;
+
+impl FaultKind {
+    /// Those that happen because chance wants them; the others because of these.
+    pub fn is_injected(self) -> bool {
+        self <= Self::BlindedPayment
+    }
+}

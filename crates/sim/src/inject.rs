@@ -1,8 +1,13 @@
 //! Faults, carried out. Each says whether it found what it needs.
 
+use steward_engine::row::{PaymentStatus, RowKey, Write};
 use steward_engine::{Command, ConnId};
+use steward_wire::{NodeId, Preimage};
 
 use crate::fault::FaultKind;
+use crate::mends::{
+    CLAIMS_ARE_LOOKED_AT_AGAIN, KEYSENDS_OVERWRITE_NOTHING, PATH_KEYS_ARE_ASKED_FOR,
+};
 use crate::node::CAPACITY_SAT;
 use crate::oracle::Violation;
 use crate::world::World;
@@ -12,13 +17,17 @@ use crate::world::World;
 pub(crate) const MAX_BLOCKS_BEHIND: u32 = 40;
 /// Longest silence of a peer, in blocks: longer than any HTLC lives.
 const MAX_SILENCE_BLOCKS: u64 = 500;
+/// How long operators look at once at whatever is suspended, in milliseconds.
+const HURRY_MS: u64 = 20_000;
 /// Most a clock jumps, in milliseconds.
 const MAX_CLOCK_JUMP_MS: u64 = 600_000;
 
 impl World {
     /// One fault of a kind that chance picks.
     pub(crate) fn inject_any(&mut self) -> Result<(), Violation> {
-        let kind = self.rng.pick(FaultKind::ALL).unwrap_or(FaultKind::Crash);
+        let injected = FaultKind::ALL.iter().copied().filter(|kind| kind.is_injected());
+        let kinds: Vec<FaultKind> = injected.collect();
+        let kind = self.rng.pick(&kinds).unwrap_or(FaultKind::Crash);
         self.inject(kind)
     }
 
@@ -52,6 +61,16 @@ impl World {
                 return Ok(());
             }
             FaultKind::PaidTwice => self.pay_again(),
+            FaultKind::PaidKeysend => KEYSENDS_OVERWRITE_NOTHING && self.keysend_paid(),
+            FaultKind::HeldPartLost => CLAIMS_ARE_LOOKED_AT_AGAIN && self.lose_held_part(),
+            FaultKind::BlindedPayment => {
+                if PATH_KEYS_ARE_ASKED_FOR {
+                    self.pay_blinded();
+                }
+                return Ok(());
+            }
+            // Peers bring these with them.
+            _ => return Ok(()),
         };
         if happened && kind != FaultKind::PreimageOnChain {
             self.trace.world(self.now_ms, || format!("fault: {}", kind.name()));
@@ -238,6 +257,69 @@ impl World {
         }
         self.issue(node, Command::SuspendChannel { peer: plan.peer_of(node) });
         true
+    }
+
+    /// Somebody sends a paid invoice's preimage to its payee, who knows it already.
+    fn keysend_paid(&mut self) -> bool {
+        let Some((payee, destination, via, preimage)) = self.paid_somebody() else {
+            return false;
+        };
+        let payer = self.rng.index(self.nodes.len());
+        let knows = self.nodes[payer].disk.row(&RowKey::Payment(preimage.hash())).is_some();
+        if payer == payee || knows || !self.nodes[payer].is_up() {
+            return false;
+        }
+        let amount_msat = self.rng.between(1_000, 1_000_000);
+        self.keysend_to(payer, destination, via, amount_msat, preimage);
+        true
+    }
+
+    /// A paid invoice: who its payee is, how it is reached, what it gave for it.
+    fn paid_somebody(&mut self) -> Option<(usize, NodeId, Option<NodeId>, Preimage)> {
+        let edge = self.some_edge()?;
+        let plan = self.topology.edges[edge];
+        let is_client = self.rng.chance(700);
+        let (payee, destination, via) = match is_client {
+            true => (plan.client, plan.client_id, Some(plan.host_id)),
+            false => (plan.host, plan.host_id, None),
+        };
+        let paid: Vec<Preimage> = self.nodes[payee]
+            .disk
+            .rows()
+            .filter_map(|(_, write)| match write {
+                Write::Invoice(row) if row.status == PaymentStatus::Complete => Some(row.preimage),
+                _ => None,
+            })
+            .collect();
+        Some((payee, destination, via, self.rng.pick(&paid)?))
+    }
+
+    /// A payee that waits for the rest of a payment loses what it holds.
+    fn lose_held_part(&mut self) -> bool {
+        let holding: Vec<usize> = (0..self.edges.len())
+            .filter(|edge| {
+                let client = self.topology.edges[*edge].client;
+                self.nodes[client].is_up() && self.holds_part(*edge, client)
+            })
+            .collect();
+        let Some(edge) = self.rng.pick(&holding) else { return false };
+        let plan = self.topology.edges[edge];
+        self.issue(plan.client, Command::SuspendChannel { peer: plan.host_id });
+        self.operators_hurry_ms = self.now_ms + HURRY_MS;
+        true
+    }
+
+    /// An HTLC of an unpaid invoice of this client's is in the channel, neither claimed nor failed.
+    fn holds_part(&self, edge: usize, client: usize) -> bool {
+        let Some(channel) = self.durable(edge, client).filter(|c| c.suspension().is_none()) else {
+            return false;
+        };
+        channel.incoming_htlcs().any(|htlc| {
+            let row = self.nodes[client].disk.row(&RowKey::Invoice(htlc.htlc.payment_hash));
+            let is_open =
+                matches!(row, Some(Write::Invoice(row)) if row.status == PaymentStatus::Pending);
+            is_open && htlc.settlement.is_none()
+        })
     }
 
     fn resize(&mut self) -> bool {

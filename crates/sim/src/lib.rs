@@ -13,6 +13,7 @@
 //! | `topology`, `route`, `traffic`, `operators` | who pays whom, and what people do |
 //! | `fault`, `inject` | what goes wrong |
 //! | `byzantine` | what hostile nodes say |
+//! | `deployed`, `blinded` | peers like eclair and immortan, and what they cannot read |
 //! | `oracle` | what must never be seen |
 //! | `mutation` | rules broken on purpose, to prove the oracles |
 //! | `serving` | the last payments among honest nodes |
@@ -24,13 +25,16 @@
     reason = "all indices are of the simulator's own making: a wrong one is a bug to stop at"
 )]
 
+mod blinded;
 mod byzantine;
 mod chain;
+mod deployed;
 mod disk;
 mod fault;
 mod inject;
 mod keys;
 mod link;
+mod mends;
 pub mod mutation;
 mod node;
 mod operators;

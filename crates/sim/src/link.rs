@@ -88,6 +88,17 @@ impl Links {
         }
     }
 
+    /// Both ends will notice at this time that the connection is dead; until then nothing passes.
+    pub(crate) fn close_at(&mut self, conn: ConnId, at_ms: u64) {
+        let Some(far) = self.ends.get(&conn).map(|end| end.far) else { return };
+        for conn in [conn, far] {
+            if let Some(end) = self.ends.get_mut(&conn) {
+                end.queue.clear();
+                end.closes_at_ms.get_or_insert(at_ms);
+            }
+        }
+    }
+
     /// This end is gone without a word, as in a crash.
     pub(crate) fn drop_end(&mut self, conn: ConnId) -> Option<End> {
         self.ends.remove(&conn)

@@ -8,6 +8,7 @@ use steward_engine::row::WriteBatch;
 use steward_engine::{Engine, Time};
 use steward_wire::HostedChannelBranding;
 
+use crate::deployed::Manner;
 use crate::disk::Disk;
 use crate::keys::SimKeys;
 use crate::world::START_MS;
@@ -36,6 +37,8 @@ pub(crate) struct Batch {
 pub(crate) struct Node {
     /// Who it is.
     pub keys: SimKeys,
+    /// What program it behaves as.
+    pub manner: Manner,
     /// How it is configured.
     pub config: Config,
     /// `None` while it is down.
@@ -75,6 +78,7 @@ impl Node {
     pub(crate) fn new(number: usize, policy: Policy) -> Self {
         Self {
             keys: SimKeys(number as u8 + 1),
+            manner: Manner::Steward,
             config: config(number, policy),
             engine: None,
             disk: Disk::default(),
@@ -152,11 +156,17 @@ fn config(number: usize, policy: Policy) -> Config {
     }
 }
 
-/// Bits 32973 and, for a modern node, 257.
-pub(crate) fn features(is_modern: bool) -> Vec<u8> {
+/// Hosted channels the old way; a modern node has them the new way as well, and reads blinded
+/// paths.
+pub(crate) fn features(is_modern: bool, manner: Manner) -> Vec<u8> {
     let mut features = vec![0u8; 32_973 / 8 + 1];
     let last = features.len() - 1;
-    let bits = if is_modern { [257usize, 32_973] } else { [32_973, 32_973] };
+    let bits: &[usize] = match (manner, is_modern) {
+        (Manner::Steward, true) => &[25, 257, 32_973],
+        (Manner::Steward, false) => &[25, 32_973],
+        (Manner::Eclair, _) => &[32_973],
+        (Manner::Immortan, _) => &[257, 32_973],
+    };
     for bit in bits {
         features[last - bit / 8] |= 1 << (bit % 8);
     }

@@ -4,6 +4,7 @@
 use steward_channel::Channel;
 use steward_engine::Command;
 
+use crate::deployed::Manner;
 use crate::fault::FaultKind;
 use crate::mutation::{Mutation, Runtime};
 use crate::world::World;
@@ -71,12 +72,32 @@ impl World {
             });
             return false;
         }
+        let is_deployed = self.nodes[plan.client].manner != Manner::Steward;
+        if is_deployed && !is_acceptable_to_deployed(channel) {
+            return false;
+        }
         let peer = plan.host_id;
         let our_balance_msat = offered_msat.unwrap_or(our_balance_msat);
+        if is_deployed {
+            self.count(FaultKind::CheckedOverride);
+        }
         self.issue(plan.client, Command::AcceptOverride { peer, our_balance_msat });
         self.count(FaultKind::Override);
         true
     }
+}
+
+/// Both deployed programs check an override against their own state in this way: numbers no lower,
+/// no earlier day, a balance within the capacity.
+fn is_acceptable_to_deployed(channel: &Channel) -> bool {
+    let (Some(proposal), Some(state)) = (channel.pending_override(), channel.state()) else {
+        return false;
+    };
+    let capacity_msat = next_capacity_msat(channel).unwrap_or(0);
+    proposal.local_updates >= state.remote_updates
+        && proposal.remote_updates >= state.local_updates
+        && proposal.block_day >= state.block_day
+        && proposal.local_balance_msat <= capacity_msat
 }
 
 /// Of a suspended channel: its capacity after an override, in millisatoshi.

@@ -27,6 +27,7 @@ impl World {
         let Some(step) = self.rng.pick(&steps) else { return Ok(false) };
         self.steps += 1;
         self.now_ms += self.rng.below(3);
+        self.oracles.now_ms = self.now_ms;
         match step {
             Step::Run(node) => {
                 let most = if self.rng.chance(500) { usize::MAX } else { 1 };

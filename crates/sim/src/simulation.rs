@@ -66,6 +66,7 @@ pub fn simulate(seed: u64, size: Size, mutation: Option<Mutation>, trace: Trace)
     let mut world = World::new(seed, mutation, trace);
     if mutation.is_none() {
         world.corrupt(None);
+        world.imitate();
     }
     world.outcome(size)
 }
@@ -152,7 +153,8 @@ impl World {
             if self.rng.chance(2) {
                 self.mine(1);
             }
-            if self.rng.chance(4) {
+            let is_hurry = self.now_ms < self.operators_hurry_ms;
+            if self.rng.chance(if is_hurry { 100 } else { 4 }) {
                 self.operators_look();
             }
             if self.rng.chance(5) {

@@ -7,8 +7,9 @@ use steward_engine::io::ReplyId;
 use steward_engine::row::{PaymentStatus, RowKey, Write};
 use steward_engine::{AnswerAt, Command, Error, Reply};
 use steward_invoice::{Invoice, parse};
-use steward_wire::{PaymentHash, Preimage};
+use steward_wire::{NodeId, PaymentHash, Preimage};
 
+use crate::blinded::BlindedWay;
 use crate::fault::FaultKind;
 use crate::oracle::Violation;
 use crate::world::World;
@@ -30,6 +31,8 @@ enum Asked {
 pub(crate) struct Traffic {
     asked: BTreeMap<ReplyId, Asked>,
     invoices: Vec<(usize, Invoice)>,
+    /// Payments over blinded paths.
+    pub blinded: BTreeMap<PaymentHash, BlindedWay>,
     /// Invoices made and payments without one.
     pub started: u64,
 }
@@ -79,10 +82,23 @@ impl World {
         let Some(destination) = host.map(|edge| edge.host_id) else { return false };
         let amount_msat = self.rng.between(1_000, 5_000_000);
         let preimage = Preimage(self.rng.bytes32());
+        self.keysend_to(payer, destination, None, amount_msat, preimage);
+        true
+    }
+
+    /// A payment without an invoice to a node, over one of its hosts if it is a client.
+    pub(crate) fn keysend_to(
+        &mut self,
+        payer: usize,
+        destination: NodeId,
+        via: Option<NodeId>,
+        amount_msat: u64,
+        preimage: Preimage,
+    ) {
         let max_fee_msat = max_fee_msat(&preimage.hash(), amount_msat);
         let command = Command::Keysend {
             destination,
-            via: None,
+            via,
             amount_msat,
             max_fee_msat: Some(max_fee_msat),
             preimage,
@@ -90,7 +106,6 @@ impl World {
         };
         self.oracles.asked_to_pay(payer, preimage.hash(), amount_msat, max_fee_msat);
         self.issue(payer, command);
-        true
     }
 
     /// An invoice is paid again, perhaps by somebody else.

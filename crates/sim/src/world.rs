@@ -11,6 +11,7 @@ use steward_wire::{NodeId, Preimage};
 
 use crate::byzantine::{Liar, LieCounts};
 use crate::chain::Chain;
+use crate::deployed::{Ears, Manner};
 use crate::fault::{FaultCounts, FaultKind};
 use crate::link::{Frame, Links};
 use crate::mutation::{Mutation, Runtime, Saboteur};
@@ -66,6 +67,8 @@ pub(crate) struct World {
     pub(crate) liars: BTreeMap<usize, Liar>,
     /// What they told so far.
     pub(crate) lies: LieCounts,
+    /// What nodes like the deployed programs know of their connections.
+    pub(crate) ears: Ears,
     /// What went wrong so far.
     pub faults: FaultCounts,
     /// Steps so far.
@@ -78,6 +81,8 @@ pub(crate) struct World {
     pub is_calm: bool,
     /// Nodes speak the modern framing.
     pub is_modern: bool,
+    /// Until then operators put right at once what is suspended.
+    pub operators_hurry_ms: u64,
     /// Faults are over: operators put things right.
     pub is_healing: bool,
     last_reply: u64,
@@ -105,12 +110,14 @@ impl World {
             traffic: Traffic::default(),
             liars: BTreeMap::new(),
             lies: LieCounts::new(),
+            ears: Ears::new(),
             faults: FaultCounts::new(),
             steps: 0,
             trace,
             saboteur: mutation.map(Saboteur::new),
             is_calm,
             is_modern,
+            operators_hurry_ms: 0,
             is_healing: false,
             last_reply: 0,
         }
@@ -260,6 +267,9 @@ impl World {
                 let terms = self.saboteur.as_ref().map(|s| s.advertised(&self.topology));
                 let terms = terms.as_ref().unwrap_or(&self.topology);
                 let mut found = route::find(terms, node, &request, &mut self.rng);
+                if let Some(blinded) = self.blinded_route(&request) {
+                    found = blinded;
+                }
                 found.iter_mut().for_each(|parts| self.cheat(node, parts));
                 self.nodes[node].inbox.push_back(Input::Route {
                     payment_hash: request.payment_hash,
@@ -301,7 +311,10 @@ impl World {
         let frames: Vec<Frame> = end.queue.drain(..count).collect();
         let node = end.node;
         self.overhear(node, conn, &frames);
-        self.nodes[node].inbox.push_back(Input::Frames { conn, frames });
+        let frames = self.as_heard(node, conn, frames);
+        if !frames.is_empty() {
+            self.nodes[node].inbox.push_back(Input::Frames { conn, frames });
+        }
     }
 
     /// An end notices that its connection is broken.
@@ -329,11 +342,17 @@ impl World {
         let (client, host) = self.links.connect(edge, plan.client, plan.host);
         self.oracles.connected(edge, client, host);
         for (conn, node, inbound) in [(client, plan.client, false), (host, plan.host, true)] {
+            self.deployed_connects(node, conn, inbound);
+            // Who knows no other framing has no use for what the peer says of its own.
+            let shown_by = match self.nodes[node].manner {
+                Manner::Steward => self.nodes[plan.other(node)].manner,
+                _ => Manner::Eclair,
+            };
             self.nodes[node].inbox.push_back(Input::PeerConnected {
                 conn,
                 peer: plan.peer_of(node),
                 local: plan.id_of(node),
-                features: features(self.is_modern),
+                features: features(self.is_modern, shown_by),
                 inbound,
                 address: "127.0.0.1:9735".to_owned(),
             });

@@ -27,8 +27,11 @@ impl Oracles {
 
         let mut expected_msat = i128::from(was.local_balance_msat) + growth(now.role(), was, after);
         expected_msat -= sum(&new_out);
+        let mut is_by_chain = false;
         for add in gone_out {
             let is_paid = self.was_paid(node, peer, before, add);
+            is_by_chain |=
+                is_paid && !self.books[node].shown.contains_key(&HtlcKey { peer, id: add.id });
             self.books[node].ended_out.insert(HtlcKey { peer, id: add.id }, is_paid);
             expected_msat += if is_paid { 0 } else { i128::from(add.amount_msat) };
         }
@@ -42,8 +45,8 @@ impl Oracles {
         let balance_msat = i128::from(after.local_balance_msat);
         // A liar may fail what it was shown to have claimed: its own loss. And who sees a preimage
         // on chain takes it for the claim of its HTLC, though it may have been another's of the
-        // same hash: an override that gives such an HTLC back costs nobody what was theirs.
-        let may_be_given = is_peer_hostile || before.suspension().is_some();
+        // same hash: who gives such an HTLC back gives what was theirs.
+        let may_be_given = is_peer_hostile || before.suspension().is_some() || is_by_chain;
         let is_gift = may_be_given && balance_msat > expected_msat;
         if balance_msat != expected_msat && !is_gift {
             let text = format!(

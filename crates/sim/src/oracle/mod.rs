@@ -11,6 +11,7 @@ use steward_engine::row::{HtlcKey, Origin};
 use steward_wire::{Framing, LastCrossSignedState, Message, NodeId, Preimage, framing};
 
 use crate::chain::Chain;
+use crate::deployed::has_even_tlv;
 use crate::disk::Disk;
 use crate::link::Frame;
 use crate::node::Batch;
@@ -18,6 +19,7 @@ use crate::topology::Topology;
 
 mod accounts;
 mod contents;
+mod costs;
 mod durable;
 mod forwards;
 mod hostile;
@@ -159,6 +161,8 @@ impl Books {
 struct Line {
     edge: usize,
     far: ConnId,
+    /// What this end sent and received.
+    bytes: costs::Bytes,
     /// How this end frames what it sends.
     framing: Option<Framing>,
 }
@@ -171,6 +175,10 @@ pub(crate) struct Oracles {
     lines: BTreeMap<ConnId, Line>,
     /// Nodes whose misdeeds are their own: only others are watched.
     pub(crate) hostile: BTreeSet<usize>,
+    /// Unix time, milliseconds.
+    pub(crate) now_ms: u64,
+    /// Nodes that read no even TLV in an add.
+    deployed: BTreeSet<usize>,
     /// HTLCs added, settled, signed and removed.
     pub htlc_steps: u64,
 }
@@ -181,6 +189,8 @@ impl Oracles {
             books: (0..topology.nodes).map(|_| Books::default()).collect(),
             lines: BTreeMap::new(),
             hostile: BTreeSet::new(),
+            now_ms: 0,
+            deployed: BTreeSet::new(),
             htlc_steps: 0,
         }
     }
@@ -188,6 +198,11 @@ impl Oracles {
     /// From now on this node may do what it likes.
     pub(crate) fn distrust(&mut self, node: usize) {
         self.hostile.insert(node);
+    }
+
+    /// This node behaves as a deployed program.
+    pub(crate) fn is_deployed(&mut self, node: usize) {
+        self.deployed.insert(node);
     }
 
     pub(crate) fn is_hostile(&self, node: usize) -> bool {
@@ -200,8 +215,9 @@ impl Oracles {
     }
 
     pub(crate) fn connected(&mut self, edge: usize, conn: ConnId, far: ConnId) {
-        self.lines.insert(conn, Line { edge, far, framing: None });
-        self.lines.insert(far, Line { edge, far: conn, framing: None });
+        let bytes = costs::Bytes::since(self.now_ms);
+        self.lines.insert(conn, Line { edge, far, bytes, framing: None });
+        self.lines.insert(far, Line { edge, far: conn, bytes, framing: None });
     }
 
     pub(crate) fn node_started(&mut self, node: usize, life: u64, disk: &Disk) {
@@ -220,6 +236,7 @@ impl Oracles {
         disk: &Disk,
         topology: &Topology,
     ) {
+        self.bytes_received(conn, frames);
         let Some(line) = self.lines.get(&conn) else { return };
         let peer = topology.edges[line.edge].peer_of(node);
         let mut shown_by_peer = self.lines.get(&line.far).and_then(|far| far.framing);
@@ -298,8 +315,10 @@ impl Oracles {
         }
         match action {
             Action::Send { conn, frames } => {
+                self.bytes_sent(node, *conn, frames)?;
                 let Some(line) = self.lines.get_mut(conn) else { return Ok(()) };
-                let peer = topology.edges[line.edge].peer_of(node);
+                let plan = &topology.edges[line.edge];
+                let (peer, other) = (plan.peer_of(node), plan.other(node));
                 for (message_type, payload) in frames {
                     let decoded = framing::decode(&mut line.framing, *message_type, payload);
                     let Ok(Some(message)) = decoded else {
@@ -307,6 +326,9 @@ impl Oracles {
                         return Err(Violation::new(Rule::Rest, node, text));
                     };
                     durable::message_is_backed(node, &peer, &message, disk)?;
+                    if self.deployed.contains(&other) {
+                        can_be_read(node, &message)?;
+                    }
                 }
                 Ok(())
             }
@@ -322,6 +344,17 @@ impl Oracles {
         }
         let text = "a node that was started anew still writes its old batches";
         Err(Violation::new(Rule::OneWriter, node, text))
+    }
+}
+
+/// No add holds an even TLV that its reader never asked for: the next signature would not fit.
+fn can_be_read(node: usize, message: &Message) -> Result<(), Violation> {
+    match message {
+        Message::UpdateAddHtlc(add) if has_even_tlv(&add.tlvs) => {
+            let text = "an even TLV goes to a peer that does not read it";
+            Err(Violation::new(Rule::SidesAgree, node, text))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -8,11 +8,8 @@ use steward_wire::PaymentHash;
 
 use super::{Oracles, Rule, Violation};
 use crate::disk::Disk;
+use crate::mends::CLAIMS_ARE_LOOKED_AT_AGAIN;
 use crate::node::Batch;
-
-/// False until the engine looks at each part again when it claims a set (H4 in
-/// docs/conformance.md).
-const CLAIMS_ARE_LOOKED_AT_AGAIN: bool = false;
 
 /// What one node was asked to pay, and was paid.
 #[derive(Debug, Default)]
