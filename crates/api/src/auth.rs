@@ -13,6 +13,7 @@ use axum::response::{IntoResponse, Response};
 use hex::DisplayHex;
 use thiserror::Error;
 
+use crate::connections::Known;
 use crate::error::ApiError;
 use crate::limits::TOKEN_BYTES;
 
@@ -154,6 +155,9 @@ pub(crate) async fn require_token(
         .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
         .map(|(_, token)| token.trim());
     if given.is_some_and(|given| token.matches(given)) {
+        if let Some(known) = request.extensions().get::<Known>() {
+            known.set();
+        }
         return next.run(request).await;
     }
     let message = match given {

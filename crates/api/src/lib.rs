@@ -16,27 +16,31 @@
 //! - `routes`: one module per resource
 //! - `extract`: bodies, queries and ids as handlers want them
 //! - `guard`: time-outs and counts of requests
-//! - `listener`: a bounded number of connections
+//! - [`listener`]: TCP, TLS or a unix socket
+//! - `serving`, `connections`: a bounded number of connections, and how long they may take
 //! - [`limits`]: every number this crate will not exceed
 #![forbid(unsafe_code)]
 
 pub mod auth;
 pub mod backend;
 pub mod codes;
+mod connections;
 mod document;
 pub mod error;
 mod extract;
 mod fields;
 mod guard;
 pub mod limits;
-mod listener;
+pub mod listener;
 pub mod model;
 mod routes;
 pub mod server;
+mod serving;
 mod strict;
 
 pub use auth::{Token, TokenError};
 pub use backend::Backend;
 pub use error::{ApiError, ErrorBody};
 pub use extract::check_node_address;
+pub use listener::{ListenError, Listener};
 pub use server::{Api, openapi_json};

@@ -2,8 +2,24 @@
 
 /// Largest request body, in bytes: an invoice and some numbers.
 pub const MAX_BODY_BYTES: usize = 64 * 1024;
-/// Most connections at the same time; more wait to be accepted.
+/// Most connections at the same time. For one more the oldest goes on which nobody has shown the
+/// token.
 pub const MAX_CONNECTIONS: usize = 512;
+/// Most connections of one address, or of the unix socket, on which nobody has shown the token.
+pub const MAX_STRANGERS_PER_ADDRESS: usize = 128;
+// However many strangers one machine sends, others find a place without anybody having to go.
+const _: () = assert!(2 * MAX_STRANGERS_PER_ADDRESS <= MAX_CONNECTIONS);
+/// A TLS handshake, the head of a request, or the wait for one on an idle connection takes no
+/// longer than this, in milliseconds.
+pub const HEAD_TIMEOUT_MS: u64 = 10_000;
+/// Largest head of a request, in bytes.
+pub const MAX_HEAD_BYTES: usize = 16 * 1024;
+/// The body of a request takes no longer than this to arrive, in milliseconds.
+pub const BODY_TIMEOUT_MS: u64 = 10_000;
+// A request that waits for its body does not use up the time for its answer.
+const _: () = assert!(BODY_TIMEOUT_MS < REQUEST_TIMEOUT_MS);
+/// The system had no room for another connection: tried again after this, in milliseconds.
+pub const ACCEPT_RETRY_MS: u64 = 200;
 /// Most requests that are answered at once, at the same time.
 pub const MAX_QUICK_REQUESTS: usize = 64;
 /// Most requests that wait for a payment or an opening, at the same time.

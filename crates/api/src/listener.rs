@@ -1,89 +1,188 @@
-//! A TCP listener with a bounded number of connections: idle ones must not use up the process's
-//! file descriptors, which the peers and the database need.
+//! Where the API listens: a TCP port, in the clear or by TLS, or a unix socket.
 
+use std::fs;
 use std::io;
-use std::net::SocketAddr;
-use std::pin::Pin;
+use std::net::IpAddr;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
-use axum::serve::Listener;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use rustls::pki_types::pem::{self, PemObject};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use thiserror::Error;
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio_rustls::TlsAcceptor;
 
-/// Accepts no more connections while as many as allowed are open.
-pub(crate) struct BoundedListener {
-    listener: TcpListener,
-    room: Arc<Semaphore>,
+/// Where the API listens.
+pub struct Listener(Kind);
+
+enum Kind {
+    Tcp(TcpListener),
+    Tls(TcpListener, TlsAcceptor),
+    Unix { listener: UnixListener, _file: SocketFile },
 }
 
-/// A connection that counts.
-pub(crate) struct BoundedStream {
-    stream: TcpStream,
-    _permit: Option<OwnedSemaphorePermit>,
+/// Removed with the listener.
+struct SocketFile(PathBuf);
+
+/// A connection that was accepted, before anything is said on it.
+pub(crate) enum Accepted {
+    Tcp(TcpStream),
+    Tls(TcpStream, TlsAcceptor),
+    Unix(UnixStream),
 }
 
-impl BoundedListener {
-    pub(crate) fn new(listener: TcpListener, connections: usize) -> Self {
-        Self { listener, room: Arc::new(Semaphore::new(connections)) }
+/// Why the API cannot listen.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ListenError {
+    /// The system refuses.
+    #[error("{place}: {source}")]
+    Io {
+        /// Address or path.
+        place: String,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// Somebody answers at the socket.
+    #[error("{}: another program listens there", path.display())]
+    InUse {
+        /// The socket.
+        path: PathBuf,
+    },
+    /// There is something else.
+    #[error("{}: this is no socket", path.display())]
+    NoSocket {
+        /// The path.
+        path: PathBuf,
+    },
+    /// The certificate or its key cannot be read.
+    #[error("{}: {problem}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
+    /// Everybody can read the key.
+    #[error("{} can be read by all users of this machine (mode {mode:o})", path.display())]
+    Exposed {
+        /// The file.
+        path: PathBuf,
+        /// Its permissions.
+        mode: u32,
+    },
+    /// They do not fit, or are of a kind that is not known.
+    #[error("certificate and key cannot be used: {0}")]
+    Tls(rustls::Error),
+}
+
+impl Listener {
+    /// Speaks TLS on `listener`, with the certificates (the own one first) and the key of these
+    /// PEM files.
+    ///
+    /// # Errors
+    /// If the files cannot be used together, or the key can be read by everybody.
+    pub fn tls(listener: TcpListener, certificate: &Path, key: &Path) -> Result<Self, ListenError> {
+        let chain = certificates(certificate)?;
+        let unreadable = |error| unreadable(key, &error);
+        let mode = fs::metadata(key).map_err(|source| io_error(key, source))?.permissions().mode();
+        if mode & 0o007 != 0 {
+            return Err(ListenError::Exposed { path: key.to_owned(), mode: mode & 0o777 });
+        }
+        let key = PrivateKeyDer::from_pem_file(key).map_err(unreadable)?;
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(ListenError::Tls)?
+            .with_no_client_auth()
+            .with_single_cert(chain, key)
+            .map_err(ListenError::Tls)?;
+        Ok(Self(Kind::Tls(listener, TlsAcceptor::from(Arc::new(config)))))
+    }
+
+    /// Listens on a unix socket that only this user can open. One that a process which died left
+    /// behind is replaced.
+    ///
+    /// # Errors
+    /// If somebody listens there, or something else is there, or the system refuses.
+    pub fn unix(path: &Path) -> Result<Self, ListenError> {
+        match fs::symlink_metadata(path) {
+            Ok(found) if !found.file_type().is_socket() => {
+                return Err(ListenError::NoSocket { path: path.to_owned() });
+            }
+            Ok(_) if std::os::unix::net::UnixStream::connect(path).is_ok() => {
+                return Err(ListenError::InUse { path: path.to_owned() });
+            }
+            Ok(_) => fs::remove_file(path).map_err(|source| io_error(path, source))?,
+            Err(_) => {}
+        }
+        let listener = UnixListener::bind(path).map_err(|source| io_error(path, source))?;
+        let _file = SocketFile(path.to_owned());
+        // Whoever connects before this is asked for the token like everybody else.
+        fs::set_permissions(path, fs::Permissions::from_mode(0o600))
+            .map_err(|source| io_error(path, source))?;
+        Ok(Self(Kind::Unix { listener, _file }))
+    }
+
+    /// The next connection, and the address it comes from, if it has one.
+    pub(crate) async fn accept(&self) -> io::Result<(Accepted, Option<IpAddr>)> {
+        let accepted = match &self.0 {
+            Kind::Tcp(listener) => {
+                let (stream, from) = listener.accept().await?;
+                (Accepted::Tcp(quick(stream)), Some(from.ip()))
+            }
+            Kind::Tls(listener, acceptor) => {
+                let (stream, from) = listener.accept().await?;
+                (Accepted::Tls(quick(stream), acceptor.clone()), Some(from.ip()))
+            }
+            Kind::Unix { listener, .. } => (Accepted::Unix(listener.accept().await?.0), None),
+        };
+        Ok(accepted)
     }
 }
 
-impl Listener for BoundedListener {
-    type Io = BoundedStream;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (BoundedStream, SocketAddr) {
-        // The semaphore is never closed.
-        let permit = Arc::clone(&self.room).acquire_owned().await.ok();
-        // Axum's own accept waits and tries again when the system has no descriptors left.
-        let (stream, address) = Listener::accept(&mut self.listener).await;
-        let _ = stream.set_nodelay(true);
-        (BoundedStream { stream, _permit: permit }, address)
-    }
-
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.listener.local_addr()
+impl From<TcpListener> for Listener {
+    /// Plain HTTP.
+    fn from(listener: TcpListener) -> Self {
+        Self(Kind::Tcp(listener))
     }
 }
 
-impl AsyncRead for BoundedStream {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
     }
 }
 
-impl AsyncWrite for BoundedStream {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
+/// The certificates of a PEM file, the node's own first.
+///
+/// # Errors
+/// If there is none.
+pub fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, ListenError> {
+    let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    match read {
+        Ok(chain) if !chain.is_empty() => Ok(chain),
+        Ok(_) => Err(unreadable(path, &pem::Error::NoItemsFound)),
+        Err(error) => Err(unreadable(path, &error)),
     }
+}
 
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
-    }
+/// Answers are small and must not wait for the acknowledgement of earlier ones.
+fn quick(stream: TcpStream) -> TcpStream {
+    let _ = stream.set_nodelay(true);
+    stream
+}
 
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
-    }
+fn unreadable(path: &Path, error: &pem::Error) -> ListenError {
+    let problem = match error {
+        pem::Error::NoItemsFound => "it holds no PEM of the kind that is needed".to_owned(),
+        pem::Error::Io(error) => error.to_string(),
+        other => format!("{other:?}"),
+    };
+    ListenError::Unreadable { path: path.to_owned(), problem }
+}
 
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffers: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(context, buffers)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
+fn io_error(path: &Path, source: io::Error) -> ListenError {
+    ListenError::Io { place: path.display().to_string(), source }
 }

@@ -1,6 +1,5 @@
 //! The routes, what every request passes through, and serving them.
 
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +9,6 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use serde_json::Value;
-use tokio::net::TcpListener;
 use tokio::sync::{Notify, Semaphore, watch};
 use utoipa_axum::router::OpenApiRouter;
 
@@ -20,11 +18,12 @@ use crate::document::document;
 use crate::error::ApiError;
 use crate::guard::{Guard, guard};
 use crate::limits::{
-    MAX_BODY_BYTES, MAX_CONNECTIONS, MAX_QUICK_REQUESTS, MAX_SUBSCRIBERS, MAX_WAIT_MS,
-    MAX_WAITING_REQUESTS, REQUEST_TIMEOUT_MS, SHUTDOWN_GRACE_MS,
+    MAX_BODY_BYTES, MAX_QUICK_REQUESTS, MAX_SUBSCRIBERS, MAX_WAIT_MS, MAX_WAITING_REQUESTS,
+    REQUEST_TIMEOUT_MS, SHUTDOWN_GRACE_MS,
 };
-use crate::listener::BoundedListener;
+use crate::listener::Listener;
 use crate::routes;
+use crate::serving::serve;
 use crate::strict::{Rules, strict};
 
 /// What handlers share.
@@ -50,7 +49,8 @@ pub(crate) struct Shared {
 /// let token = Token::load_or_create(data_dir).map_err(std::io::Error::other)?;
 /// let listener = tokio::net::TcpListener::bind("127.0.0.1:9737").await?;
 /// let stop = async { let _ = tokio::signal::ctrl_c().await; };
-/// Api::new(Arc::new(node), token).serve(listener, stop).await
+/// Api::new(Arc::new(node), token).serve(listener, stop).await;
+/// # Ok(())
 /// # }
 /// ```
 pub struct Api {
@@ -88,33 +88,22 @@ impl Api {
 
     /// Serves until `stop` ends. Event streams are then closed, other requests get
     /// [`SHUTDOWN_GRACE_MS`] to end.
-    ///
-    /// # Errors
-    /// If the listener fails.
     pub async fn serve(
         self,
-        listener: TcpListener,
+        listener: impl Into<Listener>,
         stop: impl Future<Output = ()> + Send + 'static,
-    ) -> io::Result<()> {
-        let listener = BoundedListener::new(listener, MAX_CONNECTIONS);
+    ) {
+        let (stopped, is_stopped) = watch::channel(false);
         let closing = self.closing;
-        let (stopped, mut is_stopped) = watch::channel(false);
-        let stop = async move {
+        let give_up = async move {
             stop.await;
             drop(closing);
             stopped.send_replace(true);
-        };
-        let serving = axum::serve(listener, self.router).with_graceful_shutdown(stop).into_future();
-        let give_up = async move {
-            // If the sender is gone, serving has ended by itself.
-            if is_stopped.wait_for(|stopped| *stopped).await.is_err() {
-                return std::future::pending().await;
-            }
             tokio::time::sleep(Duration::from_millis(SHUTDOWN_GRACE_MS)).await;
         };
         tokio::select! {
-            result = serving => result,
-            () = give_up => Ok(()),
+            () = serve(listener.into(), self.router, is_stopped) => {}
+            () = give_up => {}
         }
     }
 }

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::{BytesRejection, FailedToBufferBody};
@@ -20,7 +21,9 @@ use serde_json::{Map, Value};
 
 use crate::error::ApiError;
 use crate::fields::is_of_type;
-use crate::limits::MAX_BODY_BYTES;
+use crate::limits::{BODY_TIMEOUT_MS, MAX_BODY_BYTES};
+
+const BODY_TIMEOUT: Duration = Duration::from_millis(BODY_TIMEOUT_MS);
 
 /// What the document says about every operation, by method and path.
 pub(crate) struct Rules(BTreeMap<(String, String), Rule>);
@@ -111,7 +114,9 @@ async fn checked(rules: &Rules, request: Request) -> Result<Request, ApiError> {
     check_query(&rule.query, request.uri())?;
     let (parts, body) = request.into_parts();
     let body = Request::from_parts(parts.clone(), body);
-    let body = Bytes::from_request(body, &()).await.map_err(unreadable)?;
+    let body = tokio::time::timeout(BODY_TIMEOUT, Bytes::from_request(body, &())).await;
+    let late = |_| ApiError::of("bad_body", "the body did not arrive in time");
+    let body = body.map_err(late)?.map_err(unreadable)?;
     let body = match &rule.body {
         Some(fields) => checked_body(fields, &parts.headers, &body)?,
         None if matches!(body.trim_ascii(), b"" | b"{}") => Vec::new(),

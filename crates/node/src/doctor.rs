@@ -63,7 +63,9 @@ pub fn examine(sources: &Sources) -> Vec<Check> {
     checks.push(disk_space(dir));
     let listening = config.listen_addresses();
     checks.extend(listening.iter().map(|address| port("listen_port", *address, is_running)));
-    checks.push(port("api_port", config.api.address, is_running));
+    if config.api.socket.is_none() {
+        checks.push(port("api_port", config.api.address, is_running));
+    }
     checks.extend(chain_and_clock(&config));
     checks.push(block_search(&config));
     checks.push(reachability(&config, is_running));

@@ -337,3 +337,25 @@ fn branding_is_read_from_its_files() {
     let branding = config.engine_config().unwrap().host.branding.unwrap();
     assert_eq!((branding.rgb, branding.contact_info.as_str()), ([10, 11, 12], "c"));
 }
+
+#[test]
+fn an_api_beyond_loopback_needs_tls_a_socket_or_a_key_that_says_insecure() {
+    let with = |settings: &[&str]| {
+        let settings = settings.iter().map(|setting| (*setting).to_owned());
+        let mut setup = setup();
+        setup.sources.overrides.extend(settings);
+        setup.load().unwrap().config.check()
+    };
+    let refused = with(&["api.address=0.0.0.0:9737"]).unwrap_err();
+    assert!(refused.to_string().contains("without encryption"), "{refused}");
+    assert!(refused.hint().contains("api.insecure"), "{}", refused.hint());
+    assert!(with(&["api.address=[::]:9737"]).is_err());
+    let allowed = with(&["api.address=0.0.0.0:9737", "api.insecure=true"]).unwrap();
+    assert!(allowed.iter().any(|warning| warning.key == "api.address"), "{allowed:?}");
+    let tls = ["api.address=0.0.0.0:9737", "api.tls_certificate=/c", "api.tls_key=/k"];
+    assert!(with(&tls).unwrap().iter().all(|warning| warning.key != "api.address"));
+    with(&["api.address=0.0.0.0:9737", "api.socket=/s"]).unwrap();
+    with(&["api.tls_certificate=/c"]).unwrap_err();
+    with(&["api.tls_key=/k"]).unwrap_err();
+    with(&["api.socket=/s", "api.tls_certificate=/c", "api.tls_key=/k"]).unwrap_err();
+}

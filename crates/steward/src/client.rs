@@ -1,18 +1,24 @@
 //! The daemon's API, asked by HTTP with the token of the data directory.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rustls::pki_types::CertificateDer;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use steward_api::listener::certificates;
 use steward_api::{ErrorBody, Token};
 use steward_node::Config;
 use ureq::http::Response;
+use ureq::unversioned::resolver::DefaultResolver;
 use ureq::{Agent, Body};
 
 use crate::failure::Failure;
 use crate::limits::{MAX_ANSWER_BYTES, REQUEST_TIMEOUT, WAIT_SLICE};
+use crate::place::Place;
+use crate::transport::{PinnedConnector, UnixConnector};
 
 /// The file in which a running daemon says where its API listens.
 pub const ADDRESS_FILE: &str = "api-address";
@@ -21,7 +27,8 @@ pub const ADDRESS_FILE: &str = "api-address";
 #[derive(Clone)]
 pub struct Client {
     agent: Agent,
-    address: String,
+    /// What every URL begins with.
+    base: String,
     token: String,
     data_dir: PathBuf,
 }
@@ -35,23 +42,16 @@ impl Client {
         let data_dir = config.node.data_dir.clone();
         let token = Token::load(&data_dir).map_err(|error| match error {
             steward_api::TokenError::Io { ref source, .. }
-                if source.kind() == std::io::ErrorKind::NotFound =>
+                if source.kind() == ErrorKind::NotFound =>
             {
                 not_running(&data_dir)
             }
             other => other.into(),
         })?;
-        let address = fs::read_to_string(data_dir.join(ADDRESS_FILE))
-            .map_or_else(|_| config.api.address.to_string(), |text| text.trim().to_owned());
-        let agent = Agent::config_builder()
-            .http_status_as_error(false)
-            // The daemon is on this machine, whatever proxy the environment names.
-            .proxy(None)
-            .max_redirects(0)
-            .timeout_global(Some(REQUEST_TIMEOUT + WAIT_SLICE))
-            .build()
-            .new_agent();
-        Ok(Self { agent, address, token: token.as_str().to_owned(), data_dir })
+        let place = fs::read_to_string(data_dir.join(ADDRESS_FILE))
+            .map_or_else(|_| Place::configured(&config.api), |text| Place::parse(&text));
+        let (agent, base) = agent(&place, config)?;
+        Ok(Self { agent, base, token: token.as_str().to_owned(), data_dir })
     }
 
     /// `GET path`.
@@ -110,7 +110,7 @@ impl Client {
     }
 
     fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.address)
+        format!("{}{path}", self.base)
     }
 
     fn authorization(&self) -> String {
@@ -138,7 +138,10 @@ impl Client {
                 "the daemon did not answer in time",
                 "what was asked may still be carried out: look before you ask again",
             ),
-            ureq::Error::Io(error) if error.kind() != std::io::ErrorKind::ConnectionRefused => {
+            // A socket of a daemon that has ended refuses, or is not there.
+            ureq::Error::Io(error)
+                if !matches!(error.kind(), ErrorKind::ConnectionRefused | ErrorKind::NotFound) =>
+            {
                 Failure::new(
                     "connection_lost",
                     format!("the connection to the daemon was lost: {error}"),
@@ -148,6 +151,45 @@ impl Client {
             _ => not_running(&self.data_dir),
         }
     }
+}
+
+/// Who asks at this place, and what its URLs begin with.
+fn agent(place: &Place, config: &Config) -> Result<(Agent, String), Failure> {
+    let settings = Agent::config_builder()
+        .http_status_as_error(false)
+        // The daemon is on this machine, whatever proxy the environment names.
+        .proxy(None)
+        .max_redirects(0)
+        .timeout_global(Some(REQUEST_TIMEOUT + WAIT_SLICE))
+        .build();
+    let resolver = DefaultResolver::default();
+    Ok(match place {
+        Place::Plain(address) => (settings.new_agent(), format!("http://{address}")),
+        // Its URL is of no importance, but for the address a resolver wants.
+        Place::Unix(path) => {
+            let connector = UnixConnector(path.clone());
+            (Agent::with_parts(settings, connector, resolver), "http://127.0.0.1".to_owned())
+        }
+        Place::Tls(address) => {
+            let connector = PinnedConnector::new(certificate(config)?)
+                .map_err(|error| Failure::new("bug", error.to_string(), "please report it"))?;
+            // The connector speaks TLS itself.
+            (Agent::with_parts(settings, connector, resolver), format!("http://{address}"))
+        }
+    })
+}
+
+/// The daemon's own.
+fn certificate(config: &Config) -> Result<CertificateDer<'static>, Failure> {
+    let unusable = |text: String| {
+        let hint = "set api.tls_certificate to the file the daemon was started with";
+        Failure::new("certificate_unusable", text, hint)
+    };
+    let path = config.api.tls_certificate.as_deref().ok_or_else(|| {
+        unusable("the daemon speaks TLS, and its certificate is not configured here".to_owned())
+    })?;
+    let chain = certificates(path).map_err(|error| unusable(error.to_string()))?;
+    chain.into_iter().next().ok_or_else(|| unusable("it holds no certificate".to_owned()))
 }
 
 fn not_running(data_dir: &Path) -> Failure {

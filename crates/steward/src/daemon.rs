@@ -5,9 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use steward_api::{Api, Token};
+use steward_api::{Api, Listener, Token};
 use steward_node::{Config, EffectiveConfig, Node, NodeHandle, Sources};
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::client::ADDRESS_FILE;
@@ -16,12 +15,13 @@ use crate::limits::MAX_SHUTDOWN;
 use crate::log::Log;
 use crate::output::Output;
 use crate::panics;
+use crate::place::{self, Place};
 use crate::signals::{Signals, Wanted};
 
 /// What a daemon says, on one line, once it can be used.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ready {
-    /// Where the API listens, `ip:port`.
+    /// Where the API listens: `ip:port`, `https://ip:port` or `unix:/path`.
     pub api_address: String,
     /// The identity as host.
     pub node_id: String,
@@ -69,16 +69,9 @@ async fn serve(daemon: Daemon<'_>, until_stdin_closes: bool) -> Result<(), Failu
     // Before any port is tried: a daemon that runs here already says so itself, and not as "address
     // in use".
     let parts = Node::open(&config).await?;
-    let address = config.api.address;
-    let listener = TcpListener::bind(address).await.map_err(|error| {
-        Failure::new(
-            "api_listen_failed",
-            format!("the API cannot listen on {address}: {error}"),
-            "is another daemon running? choose another address with --set api.address=...",
-        )
-    })?;
+    let api = place::listen(&config.api).await?;
     let node = Node::start_with(config, parts).await?;
-    let result = daemon.run(&node, listener, signals).await;
+    let result = daemon.run(&node, api, signals).await;
     let stopped = node.shutdown().await.map_err(Failure::from);
     tracing::info!("stopped");
     result.and(stopped)
@@ -88,13 +81,12 @@ impl Daemon<'_> {
     async fn run(
         mut self,
         node: &NodeHandle,
-        listener: TcpListener,
+        (listener, place): (Listener, Place),
         mut signals: Signals,
     ) -> Result<(), Failure> {
         let data_dir = self.config.node.data_dir.clone();
         let token = Token::load_or_create(&data_dir)?;
-        let bound = listener.local_addr().map_err(|e| Failure::io("the API's address", &e))?;
-        let _address_file = AddressFile::write(&data_dir, &bound.to_string())?;
+        let _address_file = AddressFile::write(&data_dir, &place.to_string())?;
         let api = Api::new(Arc::new(node.clone()), token);
         let stop_requested = api.stop_requested();
         let (closing, mut closed) = watch::channel(false);
@@ -103,18 +95,15 @@ impl Daemon<'_> {
             let _ = closed.wait_for(|closed| *closed).await;
         };
         let serving = tokio::spawn(api.serve(listener, close));
-        say_ready(self.output, &ready(node, bound.to_string()))?;
+        say_ready(self.output, &ready(node, place.to_string()))?;
         let result = self.until_stopped(node, stop_requested, &mut signals).await;
         closing.send_replace(true);
         // Requests that wait for a payment end with the node, so both at once.
         let ending = async { tokio::join!(node.shutdown(), serving) };
-        let (shutdown, served) = tokio::select! {
+        let (shutdown, _) = tokio::select! {
             ended = ending => ended,
             why = signals.impatience(MAX_SHUTDOWN) => self.end_at_once(why),
         };
-        if let Ok(Err(error)) = served {
-            tracing::warn!(%error, "the API ended badly");
-        }
         result.and(shutdown.map_err(Failure::from))
     }
 
@@ -193,14 +182,15 @@ fn ready(node: &NodeHandle, api_address: String) -> Ready {
 }
 
 fn say_ready(output: Output, ready: &Ready) -> Result<(), Failure> {
+    let url = Place::url(&ready.api_address);
     let text = match output.is_json() {
         // One line, so that a parent process can read just that.
         true => serde_json::to_string(ready).unwrap_or_default(),
         false => match ready.listen_addresses.first() {
             Some(address) => {
-                format!("ready: API http://{}, node {}@{address}", ready.api_address, ready.node_id)
+                format!("ready: API {url}, node {}@{address}", ready.node_id)
             }
-            None => format!("ready: API http://{}, node {}", ready.api_address, ready.node_id),
+            None => format!("ready: API {url}, node {}", ready.node_id),
         },
     };
     let mut stdout = io::stdout().lock();

@@ -7,7 +7,7 @@
 //! - [`render`]: answers as people read them
 //! - [`output`]: stdout and stderr, for people or for programs
 //! - [`failure`]: errors, and the exit code
-//! - [`client`]: the daemon's API, asked
+//! - [`client`]: the daemon's API, asked; `place`, `transport`: where it is and how it is reached
 //! - [`daemon`]: `steward start`; `log`, `signals`: what it says, and what it is told by the system
 //! - [`panics`]: how a process with a bug ends
 //! - [`cluster`]: nodes as child processes, for playground, demo and tests
@@ -27,9 +27,11 @@ pub mod limits;
 mod log;
 pub mod output;
 pub mod panics;
+mod place;
 mod playground;
 pub mod render;
 mod signals;
+mod transport;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -12,7 +12,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use serde_json::Value;
 use steward_api::backend::{NewInvoice, PayInvoice, PayNode};
-use steward_api::{Api, Backend, Token};
+use steward_api::{Api, Backend, Listener, Token};
 use steward_channel::{Phase, Role};
 use steward_engine::command::ChannelInfo;
 use steward_engine::row::{InvoiceRow, PaymentRow, PaymentStatus, RowKey, Write, WriteBatch};
@@ -150,6 +150,22 @@ pub(crate) struct Server {
 }
 
 pub(crate) fn server() -> Server {
+    serve_on(|runtime| {
+        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        (listener.into(), address)
+    })
+}
+
+/// On a unix socket: only its path, node and token are of use.
+pub(crate) fn server_on(socket: &std::path::Path) -> Server {
+    serve_on(|runtime| {
+        let _runtime = runtime.enter();
+        (Listener::unix(socket).unwrap(), String::new())
+    })
+}
+
+fn serve_on(listen: impl FnOnce(&Runtime) -> (Listener, String)) -> Server {
     let store = MemoryStore::new();
     let history = store.history().unwrap();
     let node = Arc::new(FakeNode {
@@ -166,8 +182,7 @@ pub(crate) fn server() -> Server {
     let dir = tempfile::tempdir().unwrap();
     let token = Token::load_or_create(dir.path()).unwrap();
     let runtime = Runtime::new().unwrap();
-    let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
-    let address = listener.local_addr().unwrap().to_string();
+    let (listener, address) = listen(&runtime);
     let (stop, stopped) = oneshot::channel();
     let api = Api::new(Arc::clone(&node) as Arc<dyn Backend>, token.clone());
     runtime.spawn(api.serve(listener, async {
@@ -185,6 +200,11 @@ pub(crate) fn server() -> Server {
 }
 
 impl Server {
+    /// Ends all its tasks, and waits for that.
+    pub(crate) fn end(mut self) {
+        self.runtime.take().unwrap().shutdown_timeout(Duration::from_secs(30));
+    }
+
     pub(crate) fn get(&self, path: &str) -> (u16, Value) {
         self.get_as(path, Some(&format!("Bearer {}", self.token)))
     }

@@ -9,7 +9,7 @@ use steward_engine::limits::MIN_CLTV_EXPIRY_DELTA_BLOCKS;
 use steward_wire::features::{INIT_HOSTED_CHANNELS, INIT_RESIZABLE};
 use steward_wire::{HostedChannelBranding, InitHostedChannel};
 
-use super::{Config, ConfigError, HostConfig, Secret};
+use super::{ApiConfig, Config, ConfigError, HostConfig, Secret};
 use crate::limits::{
     MAX_BRANDING_PNG_BYTES, MAX_CAPACITY_SAT, MAX_HTLCS_PER_DIRECTION, MAX_MIN_HTLC_SAT_IMMORTAN,
     MIN_IN_FLIGHT_SAT_IMMORTAN,
@@ -40,12 +40,14 @@ impl Config {
                 "Add the line `enabled = true` below `[host]` to be a host, or take listen.addresses out.",
             ));
         }
+        self.api.check()?;
         let mut warnings = self.host.warnings();
-        if !self.api.address.ip().is_loopback() {
+        if self.api.is_readable_in_between() {
             warnings.push(Warning {
                 key: "api.address",
                 message: format!("the API listens on {}, without encryption", self.api.address),
-                hint: "Keep it on 127.0.0.1 and put a TLS proxy or SSH in front.".to_owned(),
+                hint: "Whoever is in between reads the token: set api.tls_certificate and api.tls_key."
+                    .to_owned(),
             });
         }
         Ok(warnings)
@@ -68,6 +70,39 @@ impl Config {
             },
             accept_keysend: self.payments.accept_keysend,
         })
+    }
+}
+
+impl ApiConfig {
+    fn check(&self) -> Result<(), ConfigError> {
+        let has_tls = self.tls_certificate.is_some();
+        if has_tls != self.tls_key.is_some() {
+            return Err(unusable(
+                "api.tls_certificate and api.tls_key are of use only together",
+                "Set both to PEM files, or none.",
+            ));
+        }
+        if self.socket.is_some() && has_tls {
+            return Err(unusable(
+                "api.socket and api.tls_certificate are both set",
+                "A unix socket needs no TLS: take one of them out.",
+            ));
+        }
+        if self.is_readable_in_between() && !self.insecure {
+            return Err(unusable(
+                format!(
+                    "api.address is {}, and the API would speak without encryption",
+                    self.address
+                ),
+                "Set api.tls_certificate and api.tls_key, or api.socket, or keep it on 127.0.0.1; api.insecure = true allows it all the same.",
+            ));
+        }
+        Ok(())
+    }
+
+    fn is_readable_in_between(&self) -> bool {
+        let is_plain = self.socket.is_none() && self.tls_certificate.is_none();
+        is_plain && !self.address.ip().is_loopback()
     }
 }
 

@@ -121,8 +121,18 @@ section! {
 section! {
     /// `[api]`: the HTTP interface for programs and the command line.
     pub struct ApiConfig["api"] {
-        /// Where it listens. It speaks plain HTTP: keep it on loopback. Default 127.0.0.1:9737.
+        /// Where it listens. Beyond loopback it needs a certificate. Default 127.0.0.1:9737.
         address: SocketAddr = SocketAddr::from(([127, 0, 0, 1], 9737)),
+        /// A unix socket in place of `address`, which only the node's user can open. Default none.
+        socket: Option<PathBuf> = None,
+        /// PEM file with the certificate, and those between it and its authority: the API then
+        /// speaks TLS. The command line trusts just this certificate. Default none.
+        tls_certificate: Option<PathBuf> = None,
+        /// PEM file with the certificate's key. Default none.
+        tls_key: Option<PathBuf> = None,
+        /// Whether plain HTTP may be spoken beyond loopback, where whoever is in between reads the
+        /// token and everything else. Default false.
+        insecure: bool = false,
     }
 }
 

@@ -3,14 +3,16 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use serde_json::Value;
 use steward_api::model::{Metrics, PaymentState, Status};
+use tempfile::tempdir;
 
 use crate::shared;
 use crate::support::network::{ALICE, BOB, HOST, Network};
-use crate::support::program::{refused_start, steward};
+use crate::support::program::{Daemon, mode, refused_start, steward};
 use crate::support::{PATIENCE, load};
 
 #[test]
@@ -81,6 +83,73 @@ fn garbage_and_half_open_connections_do_not_disturb_payments() {
     let status: Status = network.node(HOST).client().get("/v1/status", &[]).unwrap();
     assert_eq!((status.channels.active, status.channels.suspended), (2, 0));
     drop(strangers);
+}
+
+#[test]
+fn strangers_who_open_connections_without_end_do_not_lock_the_operator_out() {
+    let network = shared();
+    let node = network.node(ALICE);
+    let address = std::fs::read_to_string(node.data_dir().join(steward::client::ADDRESS_FILE));
+    let address = address.unwrap();
+    let strangers: Vec<TcpStream> = (0..600)
+        .map(|_| {
+            let mut stranger = TcpStream::connect(address.trim()).unwrap();
+            // The oldest are hung up on.
+            let _ = stranger.write_all(b"GET /v1/status HTTP/1.1\r\nHost: x\r\n");
+            stranger
+        })
+        .collect();
+    steward(node.data_dir(), &["status"]).success();
+    drop(strangers);
+}
+
+#[test]
+fn the_command_line_finds_a_unix_socket() {
+    let dir = tempdir().unwrap();
+    let socket = dir.path().join("api.sock");
+    let setting = format!("api.socket={}", socket.display());
+    let daemon = Daemon::start(dir.path(), &["network=regtest", &setting]);
+    assert_eq!(daemon.ready.api_address, format!("unix:{}", socket.display()));
+    assert_eq!(mode(&socket), 0o600);
+    assert_eq!(daemon.status().node_id, daemon.ready.node_id);
+    assert_eq!(steward(dir.path(), &["stop"]).success()["stopped"], true);
+    assert_eq!(daemon.wait().code, Some(0));
+    assert!(!socket.exists());
+    steward(dir.path(), &["--set", &setting, "status"]).failure("daemon_not_running");
+}
+
+#[test]
+fn the_command_line_speaks_tls_with_the_daemons_own_certificate_and_no_other() {
+    let dir = tempdir().unwrap();
+    let file = |name: &str| dir.path().join(name).display().to_string();
+    std::fs::write(file("one.pem"), include_str!("../support/tls/one.pem")).unwrap();
+    std::fs::write(file("two.pem"), include_str!("../support/tls/two.pem")).unwrap();
+    std::fs::write(file("key"), include_str!("../support/tls/one.key")).unwrap();
+    std::fs::write(
+        dir.path().join("steward.toml"),
+        "network = \"regtest\"\n[api]\ntls_certificate = \"one.pem\"\ntls_key = \"key\"\n",
+    )
+    .unwrap();
+    let exposed = |mode| {
+        std::fs::set_permissions(file("key"), std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    steward(dir.path(), &["init"]).success();
+    exposed(0o644);
+    refused_start(dir.path(), &[]).failure("api_listen_failed");
+    exposed(0o600);
+    let daemon = Daemon::start(dir.path(), &[]);
+    assert!(daemon.ready.api_address.starts_with("https://127.0.0.1:"), "{:?}", daemon.ready);
+    assert_eq!(daemon.status().node_id, daemon.ready.node_id);
+    let other = format!("api.tls_certificate={}", file("two.pem"));
+    let refused = steward(dir.path(), &["--set", &other, "status"]);
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    // What listens there does not speak plain HTTP.
+    let address = daemon.ready.api_address.trim_start_matches("https://");
+    let mut plain = TcpStream::connect(address).unwrap();
+    plain.write_all(b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    let mut answer = Vec::new();
+    let _ = plain.read_to_end(&mut answer);
+    assert!(!answer.starts_with(b"HTTP"), "{answer:?}");
 }
 
 #[track_caller]

@@ -1,0 +1,162 @@
+//! Connections that say nothing, or half of something, and those who want in meanwhile.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+mod common;
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use common::server;
+use steward_api::limits::{HEAD_TIMEOUT_MS, MAX_CONNECTIONS};
+use steward_api::{ListenError, Listener};
+
+/// Nobody waits for longer than this but a test that hangs.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+fn connect(address: &str) -> TcpStream {
+    let stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream
+}
+
+/// All that is said until the other side hangs up.
+fn read_to_end(stream: &mut impl Read) -> String {
+    let mut said = Vec::new();
+    match stream.read_to_end(&mut said) {
+        Err(error) if error.kind() != ErrorKind::ConnectionReset => panic!("{error}"),
+        _ => String::from_utf8(said).unwrap(),
+    }
+}
+
+#[test]
+fn whoever_opens_connections_without_end_locks_nobody_out() {
+    let server = server();
+    let half = format!("GET /v1/status HTTP/1.1\r\nHost: {}\r\n", server.address);
+    let strangers: Vec<TcpStream> = (0..MAX_CONNECTIONS + 100)
+        .map(|_| {
+            let mut stranger = connect(&server.address);
+            // The oldest are hung up on.
+            let _ = stranger.write_all(half.as_bytes());
+            stranger
+        })
+        .collect();
+    let begun = Instant::now();
+    for _ in 0..10 {
+        assert_eq!(server.get("/v1/metrics").0, 200);
+    }
+    assert!(begun.elapsed() < Duration::from_millis(HEAD_TIMEOUT_MS), "{:?}", begun.elapsed());
+    drop(strangers);
+}
+
+#[test]
+fn a_connection_on_which_the_token_was_shown_does_not_make_room_for_strangers() {
+    let server = server();
+    let mut events = connect(&server.address);
+    let request = format!(
+        "GET /v1/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\n\r\n",
+        server.token
+    );
+    events.write_all(request.as_bytes()).unwrap();
+    let mut head = [0; 15];
+    events.read_exact(&mut head).unwrap();
+    assert_eq!(&head, b"HTTP/1.1 200 OK");
+    let strangers: Vec<TcpStream> =
+        (0..MAX_CONNECTIONS).map(|_| connect(&server.address)).collect();
+    assert_eq!(server.get("/v1/metrics").0, 200);
+    server.node.happens(1);
+    let mut told = Vec::new();
+    while !String::from_utf8_lossy(&told).contains("channel_overridden") {
+        let mut bytes = [0; 512];
+        let len = events.read(&mut bytes).unwrap();
+        assert!(len > 0, "the stream was closed: {}", String::from_utf8_lossy(&told));
+        told.extend_from_slice(&bytes[..len]);
+    }
+    drop(strangers);
+}
+
+#[test]
+fn whoever_does_not_finish_is_hung_up_on() {
+    let server = server();
+    let bearer = format!("Authorization: Bearer {}\r\n", server.token);
+    let json = "Content-Type: application/json\r\nContent-Length: 10\r\n";
+    let cases = [
+        ("silence", String::new(), ""),
+        ("half a head", "GET /v1/status HTTP/1.1\r\nHost: x\r\n".to_owned(), ""),
+        (
+            "idle after an answer",
+            format!("GET /v1/metrics HTTP/1.1\r\nHost: x\r\n{bearer}\r\n"),
+            "HTTP/1.1 200",
+        ),
+        (
+            "half a body",
+            format!("POST /v1/connect HTTP/1.1\r\nHost: x\r\n{bearer}{json}\r\n{{\"ad"),
+            "HTTP/1.1 4",
+        ),
+        (
+            "a body without the token",
+            format!("POST /v1/connect HTTP/1.1\r\nHost: x\r\n{json}\r\n{{\"ad"),
+            "HTTP/1.1 401",
+        ),
+    ];
+    thread::scope(|scope| {
+        for (what, words, answer) in &cases {
+            let mut stream = connect(&server.address);
+            scope.spawn(move || {
+                let begun = Instant::now();
+                stream.write_all(words.as_bytes()).unwrap();
+                let said = read_to_end(&mut stream);
+                assert!(said.starts_with(answer), "{what}: {said}");
+                assert!(begun.elapsed() < PATIENCE, "{what}");
+            });
+        }
+    });
+}
+
+#[test]
+fn a_head_that_does_not_end_is_refused() {
+    let server = server();
+    let mut stream = connect(&server.address);
+    let _ = stream.write_all(b"GET / HTTP/1.1\r\nX: ");
+    // It may hang up in mid-sentence.
+    let _ = stream.write_all(&vec![b'x'; 1_000_000]);
+    let said = read_to_end(&mut stream);
+    assert!(said.is_empty() || said.starts_with("HTTP/1.1 431"), "{said}");
+}
+
+#[test]
+fn a_unix_socket_is_private_and_answers() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("api");
+    // One that died left it behind.
+    drop(UnixListener::bind(&path).unwrap());
+    let server = common::server_on(&path);
+    assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    let mut stream = UnixStream::connect(&path).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let bearer = format!("Authorization: Bearer {}\r\nConnection: close\r\n", server.token);
+    write!(stream, "GET /v1/metrics HTTP/1.1\r\nHost: x\r\n{bearer}\r\n").unwrap();
+    let said = read_to_end(&mut stream);
+    assert!(said.starts_with("HTTP/1.1 200"), "{said}");
+    server.end();
+    assert!(!path.exists(), "it goes with its listener");
+}
+
+#[test]
+fn a_socket_in_use_and_what_is_no_socket_are_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let _runtime = runtime.enter();
+    let path = dir.path().join("api");
+    let _first = Listener::unix(&path).unwrap();
+    assert!(matches!(Listener::unix(&path), Err(ListenError::InUse { .. })));
+    let file = dir.path().join("file");
+    std::fs::write(&file, "precious").unwrap();
+    assert!(matches!(Listener::unix(&file), Err(ListenError::NoSocket { .. })));
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "precious");
+    let far = dir.path().join("x".repeat(200));
+    assert!(matches!(Listener::unix(&far), Err(ListenError::Io { .. })));
+}
