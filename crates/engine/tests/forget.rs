@@ -66,6 +66,25 @@ fn a_channel_with_a_payment_under_way_is_not_forgotten() {
     }
 }
 
+/// Its balance is on its way: signed, the client has nothing.
+#[test]
+fn a_channel_whose_whole_balance_is_in_flight_is_not_empty() {
+    let mut net = Net::host_and_clients(2);
+    let invoice = net.invoice(2, None);
+    let parsed = Box::new(steward_invoice::parse(&invoice.bolt11).unwrap());
+    let most = net.command(1, Command::MostPayable { invoice: parsed });
+    let Ok(Reply::Amount(most_msat)) = most else { panic!("{most:?}") };
+    let pay = net.pay_command(&invoice.bolt11, Some(most_msat));
+    net.issue(1, pay);
+    net.run_until_offered(1, 0);
+    net.crash(2);
+    net.settle();
+    assert_eq!(net.channel(1, 0).state.unwrap().local_balance_msat, 0);
+    let (host, client) = (net.id(0), net.client_id(1, 0));
+    assert_eq!(forget(&mut net, 1, host).unwrap_err(), "htlcs_in_flight");
+    assert_eq!(forget(&mut net, 0, client).unwrap_err(), "htlcs_in_flight");
+}
+
 #[test]
 fn an_empty_channel_is_forgotten_by_its_client_who_may_come_back() {
     let mut net = Net::host_and_clients(1);
