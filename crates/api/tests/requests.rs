@@ -199,6 +199,7 @@ fn the_preimage_of_an_unpaid_invoice_is_not_told() {
         status,
         received_msat: if status == PaymentStatus::Complete { 1000 } else { 0 },
         paid_ms: (status == PaymentStatus::Complete).then_some(1),
+        failure: None,
     };
     let path = format!("/v1/invoices/{}", Preimage([1; 32]).hash());
     let cases = [

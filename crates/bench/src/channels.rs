@@ -102,6 +102,7 @@ fn run(channel: &mut Channel, key: &SecretKey, input: Input) -> Vec<Input> {
         height: HEIGHT,
         searched_height: HEIGHT,
         now_ms: 0,
+        is_readable: &|_| false,
         max_capacity_sat: u64::MAX / 1000,
     };
     let mut out = Vec::new();

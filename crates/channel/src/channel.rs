@@ -10,7 +10,6 @@ use steward_wire::{
 };
 
 use crate::commit::SentUpdate;
-use crate::direction::Doubts;
 use crate::errors::{Code, Fault};
 use crate::io::{AddRefusal, CommandRefusal, Env, Failure, Input, NewHtlc, Output, Phase, Role};
 use crate::next_state::Update;
@@ -26,7 +25,7 @@ use crate::opening::{Opening, Stage};
 /// let host_key = SecretKey::from_slice(&[2; 32]).unwrap();
 /// let node_id = |key| NodeId::from(PublicKey::from_secret_key(SECP256K1, key));
 /// let env = Env { key: &key, chain_hash: &[0; 32], height: 800_000,
-///     searched_height: 800_000, now_ms: 0, max_capacity_sat: 0 };
+///     searched_height: 800_000, now_ms: 0, max_capacity_sat: 0, is_readable: &|_| false };
 ///
 /// let mut channel = Channel::client(node_id(&key), node_id(&host_key), vec![0; 22], vec![]);
 /// let mut outputs = Vec::new();
@@ -67,8 +66,9 @@ pub struct Channel {
     pub(crate) resize_proposal: Option<ResizeChannel>,
     /// The peer's terms for forwarding to us.
     pub(crate) peer_policy: Option<ChannelUpdate>,
-    /// HTLCs of `signed` that nobody acts on: who offered them is not proved.
-    pub(crate) doubts: Doubts,
+    /// Incoming HTLCs of `signed` that nobody acts on, by id: that the peer offered them is not
+    /// proved.
+    pub(crate) held: BTreeSet<u64>,
 
     // Gone after a restart.
     pub(crate) link: Link,
@@ -76,6 +76,10 @@ pub struct Channel {
     pub(crate) allow_adoption: bool,
     /// The peer must have answered by then (by `Env::now_ms`).
     pub(crate) answer_due_ms: Option<u64>,
+    /// As client: an invoke that nothing answered is sent again then (unix, milliseconds).
+    pub(crate) repeat_invoke_ms: Option<u64>,
+    /// As client: how often in a row the host has said that it does not know the channel.
+    pub(crate) times_forgotten: u8,
     /// The last `state_update` of this connection.
     pub(crate) last_sent: Option<SentUpdate>,
     /// The next flush owes the peer a signature.
@@ -169,7 +173,7 @@ impl Channel {
         let role = if state.is_host { Role::Host } else { Role::Client };
         let nothing = Opening::Client { refund_scriptpubkey: Vec::new(), secret: Vec::new() };
         let mut channel = Self::new(role, local, remote, nothing);
-        channel.doubts = channel.adoptable(&state.reverse())?;
+        channel.held = channel.adoptable(&state.reverse(), &|_| false)?;
         channel.opening = None;
         channel.signed = Some(state);
         Some(channel)
@@ -194,11 +198,13 @@ impl Channel {
             override_proposal: None,
             resize_proposal: None,
             peer_policy: None,
-            doubts: Doubts::default(),
+            held: BTreeSet::new(),
             link: Link::Down,
             stage: Stage::Idle,
             allow_adoption: false,
             answer_due_ms: None,
+            repeat_invoke_ms: None,
+            times_forgotten: 0,
             last_sent: None,
             sign_owed: false,
             bad_signatures: 0,
@@ -269,18 +275,10 @@ impl Channel {
         if self.role == Role::Host {
             return; // The client speaks first: its framing is not known yet.
         }
-        match (&self.signed, self.is_suspended()) {
-            (_, true) => self.greet_suspended_host(out),
-            (Some(signed), false) => {
-                let refund_scriptpubkey = signed.last_refund_scriptpubkey.clone();
-                self.invoke(refund_scriptpubkey, Vec::new(), env, out);
-            }
-            (None, false) => {
-                if let Some(Opening::Client { refund_scriptpubkey, secret }) = self.opening.clone()
-                {
-                    self.invoke(refund_scriptpubkey, secret, env, out);
-                }
-            }
+        if self.is_suspended() {
+            self.greet_suspended_host(out);
+        } else {
+            self.invoke(env, out);
         }
     }
 
@@ -314,6 +312,7 @@ impl Channel {
             self.link = Link::Syncing;
         }
         self.answer_due_ms = None;
+        self.repeat_invoke_ms = None;
         self.last_sent = None;
         self.sign_owed = false;
         self.adds_blocked = false;
@@ -334,6 +333,7 @@ impl Channel {
             return;
         }
         self.peer_spoke = true;
+        self.repeat_invoke_ms = None;
         let outlives_the_exchange =
             matches!(message, Message::UpdateFulfillHtlc(_) | Message::Error(_));
         if self.link == Link::Stale && !outlives_the_exchange {
@@ -350,7 +350,7 @@ impl Channel {
             Message::UpdateFulfillHtlc(fulfil) => self.on_fulfil(fulfil, out),
             Message::UpdateFailHtlc(fail) => self.on_fail(fail, out),
             Message::UpdateFailMalformedHtlc(fail) => self.on_malformed(fail, out),
-            Message::Error(error) => self.on_error(error, out),
+            Message::Error(error) => self.on_error(error, env, out),
             Message::UpdateGossip(policy) | Message::UpdateSync(policy) => {
                 self.on_peer_policy(policy, env, out);
             }

@@ -235,7 +235,7 @@ impl Channel {
     pub(crate) fn forget_settled(&mut self) {
         let Some(signed) = &self.signed else { return };
         let own = &self.own;
-        self.doubts.retain_in(signed);
+        self.held.retain(|id| signed.incoming_htlcs.iter().any(|add| add.id == *id));
         self.outcomes.retain(|id, _| {
             signed.outgoing_htlcs.iter().any(|add| add.id == *id)
                 || own.iter().filter_map(Update::as_add).any(|add| add.id == *id)

@@ -8,29 +8,6 @@ use std::collections::BTreeSet;
 
 use steward_wire::{LastCrossSignedState, UpdateAddHtlc};
 
-/// HTLCs of the signed state whose offerer nothing proves. They are held: nobody acts on them
-/// until people have looked.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Doubts {
-    /// Shown as offered by the peer, by id.
-    pub(crate) incoming: BTreeSet<u64>,
-    /// Shown as offered by us, by id.
-    pub(crate) outgoing: BTreeSet<u64>,
-}
-
-impl Doubts {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.incoming.is_empty() && self.outgoing.is_empty()
-    }
-
-    /// Forgets HTLCs that `state` does not have any more.
-    pub(crate) fn retain_in(&mut self, state: &LastCrossSignedState) {
-        let has = |htlcs: &[UpdateAddHtlc], id: u64| htlcs.iter().any(|add| add.id == id);
-        self.incoming.retain(|id| has(&state.incoming_htlcs, *id));
-        self.outgoing.retain(|id| has(&state.outgoing_htlcs, *id));
-    }
-}
-
 /// What we remember of the channel from before the shown state.
 #[derive(Default)]
 pub(crate) struct Memory<'a> {
@@ -42,9 +19,17 @@ pub(crate) struct Memory<'a> {
     pub(crate) outgoing: Vec<&'a UpdateAddHtlc>,
 }
 
-/// Which HTLCs of `shown`, our copy of a state that both signed, may in truth stand in the other
-/// list. `None` if one of them cannot be where it is shown.
-pub(crate) fn doubts(shown: &LastCrossSignedState, memory: &Memory<'_>) -> Option<Doubts> {
+/// Ids of HTLCs that `shown`, our copy of a state that both signed, has as the peer's although they
+/// may be ours. `None` if one of its HTLCs cannot be where it is shown.
+///
+/// Where ids and counters allow both, the onion decides: one that we can read was made for us, so
+/// the peer offered it. One that we cannot read is ours if it is shown as ours: what a host could
+/// gain by having offered us an unreadable one, it could as well gain by showing an older state.
+pub(crate) fn doubts(
+    shown: &LastCrossSignedState,
+    memory: &Memory<'_>,
+    is_readable: &dyn Fn(&UpdateAddHtlc) -> bool,
+) -> Option<BTreeSet<u64>> {
     // In the order in which our signature, the only one that binds us, covers them.
     let sequence: Vec<&UpdateAddHtlc> =
         shown.outgoing_htlcs.iter().chain(&shown.incoming_htlcs).collect();
@@ -60,11 +45,15 @@ pub(crate) fn doubts(shown: &LastCrossSignedState, memory: &Memory<'_>) -> Optio
     if !is_possible(shown_split) {
         return None;
     }
-    let mut doubts = Doubts::default();
+    let mut doubts = BTreeSet::new();
     for split in (0..=sequence.len()).filter(|split| is_possible(*split)) {
         let moved = split.min(shown_split)..split.max(shown_split);
-        let ids = sequence.get(moved).unwrap_or_default().iter().map(|add| add.id);
-        if split < shown_split { &mut doubts.outgoing } else { &mut doubts.incoming }.extend(ids);
+        let moved = sequence.get(moved).unwrap_or_default();
+        if split > shown_split {
+            doubts.extend(moved.iter().filter(|add| !is_readable(add)).map(|add| add.id));
+        } else if moved.iter().any(|add| is_readable(add)) {
+            return None;
+        }
     }
     Some(doubts)
 }
@@ -123,40 +112,47 @@ mod tests {
         }
     }
 
-    fn ids(doubts: &BTreeSet<u64>) -> Vec<u64> {
-        doubts.iter().copied().collect()
+    fn unreadable(shown: &LastCrossSignedState) -> Option<Vec<u64>> {
+        let found = doubts(shown, &Memory::default(), &|_| false)?;
+        Some(found.into_iter().collect())
+    }
+
+    fn readable(shown: &LastCrossSignedState) -> Option<Vec<u64>> {
+        let found = doubts(shown, &Memory::default(), &|_| true)?;
+        Some(found.into_iter().collect())
     }
 
     #[test]
     fn an_id_above_the_other_sides_counter_proves_who_offered_it() {
-        let nothing = Memory::default();
-        assert!(doubts(&state(&[], &[7], (3, 9)), &nothing).unwrap().is_empty());
-        assert!(doubts(&state(&[7], &[], (9, 3)), &nothing).unwrap().is_empty());
-        assert_eq!(doubts(&state(&[7], &[], (3, 9)), &nothing), None, "it was turned around");
-        assert_eq!(doubts(&state(&[], &[10], (9, 9)), &nothing), None, "no side got that far");
+        assert_eq!(unreadable(&state(&[], &[7], (3, 9))), Some(vec![]));
+        assert_eq!(unreadable(&state(&[7], &[], (9, 3))), Some(vec![]));
+        assert_eq!(unreadable(&state(&[7], &[], (3, 9))), None, "it was turned around");
+        assert_eq!(unreadable(&state(&[], &[10], (9, 9))), None, "no side got that far");
     }
 
     #[test]
-    fn an_id_that_both_counters_allow_proves_nothing() {
-        let nothing = Memory::default();
-        assert_eq!(ids(&doubts(&state(&[], &[7], (8, 9)), &nothing).unwrap().incoming), [7]);
-        assert_eq!(ids(&doubts(&state(&[7], &[], (9, 8)), &nothing).unwrap().outgoing), [7]);
+    fn an_id_that_both_counters_allow_leaves_it_to_the_onion() {
+        assert_eq!(unreadable(&state(&[], &[7], (8, 9))), Some(vec![7]));
+        assert_eq!(readable(&state(&[], &[7], (8, 9))), Some(vec![]));
+        assert_eq!(unreadable(&state(&[7], &[], (9, 8))), Some(vec![]));
+        assert_eq!(readable(&state(&[7], &[], (9, 8))), None, "it was turned around");
     }
 
     #[test]
     fn two_lists_that_cannot_be_cut_elsewhere_prove_both() {
-        let nothing = Memory::default();
-        assert!(doubts(&state(&[5, 9], &[2, 7], (9, 9)), &nothing).unwrap().is_empty());
-        let open = doubts(&state(&[5], &[7, 9], (9, 9)), &nothing).unwrap();
-        assert_eq!((ids(&open.outgoing), ids(&open.incoming)), (vec![5], vec![7, 9]));
+        assert_eq!(unreadable(&state(&[5, 9], &[2, 7], (9, 9))), Some(vec![]));
+        assert_eq!(unreadable(&state(&[5], &[7, 9], (9, 9))), Some(vec![7, 9]));
     }
 
     #[test]
     fn what_we_remember_stays_in_its_list() {
         let known = add(7);
-        let memory = Memory { counters: (8, 8), incoming: vec![&known], outgoing: Vec::new() };
-        assert!(doubts(&state(&[], &[7], (9, 9)), &memory).unwrap().is_empty());
-        assert_eq!(doubts(&state(&[7], &[], (9, 9)), &memory), None);
-        assert_eq!(doubts(&state(&[], &[6], (9, 9)), &memory), None, "it had ended before");
+        let memory = || Memory { counters: (8, 8), incoming: vec![&known], outgoing: Vec::new() };
+        let found = |outgoing: &[u64], incoming: &[u64]| {
+            doubts(&state(outgoing, incoming, (9, 9)), &memory(), &|_| false)
+        };
+        assert_eq!(found(&[], &[7]), Some(BTreeSet::new()));
+        assert_eq!(found(&[7], &[]), None);
+        assert_eq!(found(&[], &[6]), None, "it had ended before");
     }
 }

@@ -31,7 +31,7 @@ pub enum Phase {
 }
 
 /// The world as the channel sees it at one input. Time, height and keys come from outside.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Env<'a> {
     /// Our key in this channel; its public key is our node id here.
     pub key: &'a SecretKey,
@@ -46,6 +46,8 @@ pub struct Env<'a> {
     pub now_ms: u64,
     /// As host: the largest capacity a client's resize may ask for, in satoshi.
     pub max_capacity_sat: u64,
+    /// Whether we can read an HTLC's onion: then it was made for us, and the peer offered it.
+    pub is_readable: &'a dyn Fn(&UpdateAddHtlc) -> bool,
 }
 
 /// A caller's handle on an HTLC it asked to add, until the HTLC has an id.
@@ -196,8 +198,9 @@ pub enum Output {
     /// ours, replaced it. What follows of this call, up to [`Output::Active`], is about HTLCs that
     /// may have ended, or have been acted upon, in a time we know nothing of.
     DataLost,
-    /// Nothing proves who offered these HTLCs of the state that replaced ours: they are in no
-    /// list of the channel's, and nobody acts on them. People decide, by an override.
+    /// Nothing proves that the peer offered these HTLCs of the state that replaced ours: they are
+    /// not among [`Channel::incoming_htlcs`](crate::Channel::incoming_htlcs), and nobody acts on
+    /// them. People decide, by an override.
     HtlcsHeld {
         /// Their ids.
         ids: Vec<u64>,
@@ -238,6 +241,11 @@ pub enum Output {
     },
     /// The override is in force.
     Overridden,
+    /// The override left out incoming HTLCs that we had claimed and the peer had not signed.
+    ClaimsDropped {
+        /// Of these payments.
+        payment_hashes: Vec<PaymentHash>,
+    },
     /// An operator's input could not be carried out; nothing changed.
     CommandRefused(CommandRefusal),
     /// Something that proves, or hints at, the peer's misbehaviour: keep it for people.

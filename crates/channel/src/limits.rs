@@ -38,6 +38,16 @@ const _: () = assert!(PUBLISHED_GRACE_BLOCKS < PREIMAGE_AT_RISK_BLOCKS);
 /// `invoke`, `last_cross_signed_state` and `state_update` must be answered within this time,
 /// in milliseconds (protocol.md section 9.1, 9).
 pub const ANSWER_TIMEOUT_MS: u64 = 30_000;
+/// As client: an invoke that nothing answered is sent again after this, in milliseconds, in the
+/// same framing: sooner than any limit on silence ends the connection.
+pub const REPEAT_INVOKE_MS: u64 = 4_000;
+const _: () = assert!(REPEAT_INVOKE_MS < ANSWER_TIMEOUT_MS);
+/// As client: a host that says it does not know the channel is asked again after this, in
+/// milliseconds, twice as late each time.
+pub const FORGOTTEN_RETRY_MS: u64 = 15_000;
+/// As client: such a host is asked at least this often, in milliseconds.
+pub const MAX_FORGOTTEN_RETRY_MS: u64 = 600_000;
+const _: () = assert!(FORGOTTEN_RETRY_MS < MAX_FORGOTTEN_RETRY_MS);
 /// As host: an opening not finished within this time is forgotten, in milliseconds.
 pub const OPENING_TIMEOUT_MS: u64 = 60_000;
 /// Wrong signatures on `state_update` in a row that end in a reconnection; the next one suspends

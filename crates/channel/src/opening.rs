@@ -1,6 +1,8 @@
 //! From `invoke_hosted_channel` to the first signed state (protocol.md section 3.2), and taking
 //! over a state that only the peer still has (section 3.11).
 
+use std::collections::BTreeSet;
+
 use bitcoin::{Script, WitnessVersion};
 use steward_wire::{
     ChannelUpdate, InitHostedChannel, InvokeHostedChannel, LastCrossSignedState, Message,
@@ -9,12 +11,13 @@ use steward_wire::{
 
 use crate::channel::{Channel, Link};
 use crate::commit::{block_day, is_day_acceptable, state_update};
-use crate::direction::{Doubts, Memory, doubts};
+use crate::direction::{Memory, doubts};
 use crate::errors::{Code, Fault};
 use crate::io::{Env, Output, Phase, Role};
 use crate::limits::{
     ANSWER_TIMEOUT_MS, MAX_INIT_FEATURES, MAX_OFFERED_HTLC_MINIMUM_MSAT, MAX_POLICY_EXCESS_BYTES,
     MAX_REFUND_SCRIPT_BYTES, MAX_STATE_BYTES, MIN_OFFERED_IN_FLIGHT_MSAT, OPENING_TIMEOUT_MS,
+    REPEAT_INVOKE_MS,
 };
 
 /// What a channel opens with.
@@ -41,15 +44,30 @@ pub(crate) enum Stage {
 }
 
 impl Channel {
-    pub(crate) fn invoke(
-        &mut self,
-        refund_scriptpubkey: Vec<u8>,
-        secret: Vec<u8>,
-        env: &Env<'_>,
-        out: &mut Vec<Output>,
-    ) {
+    /// As client: asks the host for the channel, or to go on with it.
+    pub(crate) fn invoke(&mut self, env: &Env<'_>, out: &mut Vec<Output>) {
         self.stage = Stage::Invoked;
         self.expect_answer(env);
+        self.send_invoke(env, out);
+    }
+
+    /// A host may lose what comes in its first moments: eclair listens before its plugin does.
+    pub(crate) fn repeat_invoke(&mut self, env: &Env<'_>, out: &mut Vec<Output>) {
+        if self.repeat_invoke_ms.is_some_and(|due_ms| env.now_ms >= due_ms) {
+            self.send_invoke(env, out);
+        }
+    }
+
+    fn send_invoke(&mut self, env: &Env<'_>, out: &mut Vec<Output>) {
+        let (refund_scriptpubkey, secret) = match (&self.signed, &self.opening) {
+            (Some(signed), _) => (signed.last_refund_scriptpubkey.clone(), Vec::new()),
+            (None, Some(Opening::Client { refund_scriptpubkey, secret })) => {
+                (refund_scriptpubkey.clone(), secret.clone())
+            }
+            // Only a client invokes.
+            (None, _) => return,
+        };
+        self.repeat_invoke_ms = Some(env.now_ms.saturating_add(REPEAT_INVOKE_MS));
         let chain_hash = *env.chain_hash;
         let invoke = InvokeHostedChannel { chain_hash, refund_scriptpubkey, secret };
         out.push(Output::Send(Message::InvokeHostedChannel(invoke)));
@@ -186,10 +204,10 @@ impl Channel {
             }
             _ => return,
         };
-        let doubts = self.adoptable(&received).filter(|_| allowed);
+        let doubts = self.adoptable(&received, env.is_readable).filter(|_| allowed);
         let Some(doubts) = doubts else { return self.refuse_adoption(received, out) };
         let state = received.reverse();
-        let is_held = |add: &UpdateAddHtlc| doubts.incoming.contains(&add.id);
+        let is_held = |add: &UpdateAddHtlc| doubts.contains(&add.id);
         let incoming: Vec<UpdateAddHtlc> =
             state.incoming_htlcs.iter().filter(|add| !is_held(add)).cloned().collect();
         let has_htlcs = !incoming.is_empty() || !state.outgoing_htlcs.is_empty();
@@ -209,11 +227,19 @@ impl Channel {
 
     /// A state of a channel that we have no record of, not to be taken over.
     fn refuse_adoption(&mut self, received: LastCrossSignedState, out: &mut Vec<Output>) {
+        let is_signed_by_us = self.is_signed_by_us(&received.reverse());
         self.keep(
             "the peer shows a state of a channel we have no record of",
             &Message::LastCrossSignedState(received),
             out,
         );
+        if self.role == Role::Host && is_signed_by_us {
+            // We lost data. An error would be kept by the client for good: some never show their
+            // state again after one, and then nobody could ever take the channel up.
+            let why = "we signed the state it shows, and have no record of the channel";
+            self.reconnect(why, out);
+            return self.fail_opening(why.to_owned(), out);
+        }
         let fault = Fault::coded(Code::MissingChannel, "no such channel");
         self.refuse_opening(fault, out);
     }
@@ -221,14 +247,18 @@ impl Channel {
     /// If the content of the peer's copy of a state may become ours, the HTLCs in it whose
     /// offerer is not proved. It must be ours to hold, with both signatures good, balanced, and
     /// in the form every later state will have.
-    pub(crate) fn adoptable(&self, received: &LastCrossSignedState) -> Option<Doubts> {
+    pub(crate) fn adoptable(
+        &self,
+        received: &LastCrossSignedState,
+        is_readable: &dyn Fn(&UpdateAddHtlc) -> bool,
+    ) -> Option<BTreeSet<u64>> {
         let ours = received.reverse();
         let is_good = ours.is_host == (self.role == Role::Host)
             && ours.is_balanced()
             && ours.encoded_len() <= MAX_STATE_BYTES
             && self.is_signed_by_peer(&ours)
             && self.is_signed_by_us(&ours);
-        doubts(&ours, &Memory::default()).filter(|_| is_good)
+        doubts(&ours, &Memory::default(), is_readable).filter(|_| is_good)
     }
 
     fn open_with(&mut self, state: LastCrossSignedState, out: &mut Vec<Output>) {
@@ -243,6 +273,7 @@ impl Channel {
     /// HTLCs can flow.
     pub(crate) fn become_active(&mut self, out: &mut Vec<Output>) {
         self.link = Link::Active;
+        self.times_forgotten = 0;
         self.greeted = true;
         out.push(Output::Active);
     }

@@ -2,14 +2,14 @@
 //! operator and accepted by the client's (protocol.md section 3.10).
 
 use steward_wire::{
-    LastCrossSignedState, Message, Signature, StateOverride, StateUpdate, WireError,
+    LastCrossSignedState, Message, PaymentHash, Signature, StateOverride, StateUpdate, WireError,
 };
 
 use crate::channel::{Channel, Link, refuse_command};
 use crate::commit::{block_day, state_update};
-use crate::direction::Doubts;
 use crate::io::{CommandRefusal, DropCause, Env, Output, Phase, Role};
 use crate::next_state::{counter_after, same_content};
+use crate::view::IncomingSettlement;
 
 impl Channel {
     /// The host's proposal that is not accepted yet: ours as host, received as client.
@@ -242,6 +242,14 @@ impl Channel {
             .filter(|id| !self.outcomes.contains_key(id))
             .map(|id| Output::HtlcDropped { id, cause });
         out.extend(dropped);
+        let payment_hashes: Vec<PaymentHash> = self
+            .incoming_htlcs()
+            .filter(|htlc| matches!(htlc.settlement, Some(IncomingSettlement::Fulfil(_))))
+            .map(|htlc| htlc.htlc.payment_hash)
+            .collect();
+        if !payment_hashes.is_empty() {
+            out.push(Output::ClaimsDropped { payment_hashes });
+        }
         let pointless = std::mem::take(&mut self.waiting_settlements);
         out.extend(pointless.into_keys().map(|id| Output::SettlementRecorded { id }));
 
@@ -254,7 +262,7 @@ impl Channel {
         self.own.clear();
         self.peer.clear();
         self.outcomes.clear();
-        self.doubts = Doubts::default();
+        self.held.clear();
         self.own_error = None;
         self.peer_error = None;
         self.highest = (0, 0);

@@ -4,7 +4,7 @@
 //! `version u8 | role u8 | local 33 | remote 33`, then sections in a fixed order, each a u32
 //! length and that many bytes; an empty section is an absent value.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use steward_wire::codec::{Reader, Wire, put_var_u16};
 use steward_wire::{
@@ -13,13 +13,12 @@ use steward_wire::{
 };
 
 use crate::channel::{Channel, Outcome};
-use crate::direction::Doubts;
 use crate::errors::Fault;
 use crate::io::Role;
 use crate::next_state::Update;
 use crate::opening::Opening;
 
-/// Raised whenever the layout changes. Version 1 has no section of doubts.
+/// Raised whenever the layout changes. Version 1 has no section of held HTLCs.
 const VERSION: u8 = 2;
 const OLDEST_VERSION: u8 = 1;
 
@@ -28,8 +27,6 @@ const ROLE_CLIENT: u8 = 2;
 const OUTCOME_FULFILLED: u8 = 1;
 const OUTCOME_EXPIRED: u8 = 2;
 const OUTCOME_PUBLISHED: u8 = 3;
-const DOUBT_INCOMING: u8 = 1;
-const DOUBT_OUTGOING: u8 = 2;
 
 /// Why bytes are not a channel's record. The file is damaged, or newer than this program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -70,7 +67,7 @@ impl Channel {
         put_section(&mut out, |out| write_option(out, self.override_proposal.as_ref()));
         put_section(&mut out, |out| write_option(out, self.resize_proposal.as_ref()));
         put_section(&mut out, |out| write_option(out, self.peer_policy.as_ref()));
-        put_section(&mut out, |out| write_doubts(out, &self.doubts));
+        put_section(&mut out, |out| write_ids(out, &self.held));
         out
     }
 
@@ -111,7 +108,7 @@ impl Channel {
         channel.resize_proposal = read_option::<ResizeChannel>(section(&mut reader)?)?;
         channel.peer_policy = read_option::<ChannelUpdate>(section(&mut reader)?)?;
         if version > 1 {
-            channel.doubts = read_doubts(section(&mut reader)?)?;
+            channel.held = read_ids(section(&mut reader)?)?;
         }
         reader.end()?;
         Ok(channel)
@@ -189,28 +186,17 @@ fn read_updates(bytes: &[u8]) -> Result<Vec<Update>, DecodeError> {
     Ok(updates)
 }
 
-/// Each doubt: kind u8, id u64.
-fn write_doubts(out: &mut Vec<u8>, doubts: &Doubts) {
-    for (kind, ids) in [(DOUBT_INCOMING, &doubts.incoming), (DOUBT_OUTGOING, &doubts.outgoing)] {
-        for id in ids {
-            out.push(kind);
-            out.extend_from_slice(&id.to_be_bytes());
-        }
-    }
+fn write_ids(out: &mut Vec<u8>, ids: &BTreeSet<u64>) {
+    ids.iter().for_each(|id| out.extend_from_slice(&id.to_be_bytes()));
 }
 
-fn read_doubts(bytes: &[u8]) -> Result<Doubts, DecodeError> {
-    let mut doubts = Doubts::default();
+fn read_ids(bytes: &[u8]) -> Result<BTreeSet<u64>, DecodeError> {
+    let mut ids = BTreeSet::new();
     let mut left = Reader::new(bytes);
     while left.end().is_err() {
-        let ids = match left.u8()? {
-            DOUBT_INCOMING => &mut doubts.incoming,
-            DOUBT_OUTGOING => &mut doubts.outgoing,
-            _ => return Err(DecodeError::BadValue),
-        };
         ids.insert(left.u64()?);
     }
-    Ok(doubts)
+    Ok(ids)
 }
 
 /// Each outcome: id u64, kind u8, the preimage if there is one.

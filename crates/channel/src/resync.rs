@@ -1,10 +1,12 @@
 //! Comparing both sides' states after a connection (protocol.md section 3.3, with the mends of
 //! section 9.1: equal counters must mean equal content, mixed counters are a divergence).
 
+use std::collections::BTreeSet;
+
 use steward_wire::{LastCrossSignedState, Message, Signature, UpdateAddHtlc};
 
 use crate::channel::Channel;
-use crate::direction::{Doubts, Memory, doubts};
+use crate::direction::{Memory, doubts};
 use crate::errors::{Code, Fault};
 use crate::io::{DropCause, Env, Output, Phase, Role};
 use crate::next_state::{
@@ -137,7 +139,7 @@ impl Channel {
             return self.resume(env, out);
         }
         let is_takeable = self.role == Role::Client && theirs.is_balanced();
-        match doubts(&theirs, &self.memory()).filter(|_| is_takeable) {
+        match doubts(&theirs, &self.memory(), env.is_readable).filter(|_| is_takeable) {
             Some(doubts) => {
                 self.adopt_newer_state(theirs, doubts, out);
                 self.resume(env, out);
@@ -187,7 +189,7 @@ impl Channel {
     fn adopt_newer_state(
         &mut self,
         theirs: LastCrossSignedState,
-        doubts: Doubts,
+        doubts: BTreeSet<u64>,
         out: &mut Vec<Output>,
     ) {
         let Some(before) = self.signed.replace(theirs.clone()) else { return };
@@ -209,7 +211,7 @@ impl Channel {
 
         self.hold_doubtful(doubts, out);
         let is_known = |add: &UpdateAddHtlc| before.incoming_htlcs.contains(add);
-        let is_held = |add: &UpdateAddHtlc| self.doubts.incoming.contains(&add.id);
+        let is_held = |add: &UpdateAddHtlc| self.held.contains(&add.id);
         let new = theirs.incoming_htlcs.iter().filter(|add| !is_known(add) && !is_held(add));
         out.extend(new.cloned().map(Output::HtlcIncoming));
 
@@ -223,11 +225,11 @@ impl Channel {
     }
 
     /// Nobody acts on an HTLC whose offerer is not proved; people are told.
-    pub(crate) fn hold_doubtful(&mut self, doubts: Doubts, out: &mut Vec<Output>) {
-        self.changed |= self.doubts != doubts;
-        self.doubts = doubts;
-        if !self.doubts.is_empty() {
-            let ids = self.doubts.incoming.union(&self.doubts.outgoing).copied().collect();
+    pub(crate) fn hold_doubtful(&mut self, doubts: BTreeSet<u64>, out: &mut Vec<Output>) {
+        self.changed |= self.held != doubts;
+        self.held = doubts;
+        if !self.held.is_empty() {
+            let ids = self.held.iter().copied().collect();
             out.push(Output::HtlcsHeld { ids });
         }
     }

@@ -6,7 +6,9 @@ use steward_wire::{LastCrossSignedState, Message, Preimage, WireError};
 use crate::channel::{Channel, Link, Outcome, refuse_command};
 use crate::errors::{Code, Fault, peer_code, peer_text};
 use crate::io::{CommandRefusal, Env, Evidence, Output, Phase, Role, Suspension};
-use crate::limits::{MAX_ERROR_BYTES, MAX_EVIDENCE_PER_CONNECTION};
+use crate::limits::{
+    FORGOTTEN_RETRY_MS, MAX_ERROR_BYTES, MAX_EVIDENCE_PER_CONNECTION, MAX_FORGOTTEN_RETRY_MS,
+};
 use crate::next_state::{Update, counter_after, with_signatures_of};
 
 impl Channel {
@@ -46,7 +48,7 @@ impl Channel {
     }
 
     /// The peer found an error.
-    pub(crate) fn on_error(&mut self, error: WireError, out: &mut Vec<Output>) {
+    pub(crate) fn on_error(&mut self, error: WireError, env: &Env<'_>, out: &mut Vec<Output>) {
         if self.signed.is_none() {
             let text = peer_text(&error.data);
             out.push(Output::PeerError(text.clone()));
@@ -57,6 +59,10 @@ impl Channel {
             // record back, or takes ours, the next connection goes on.
             self.leave_active(out);
             self.link = Link::Stale;
+            let delay_ms = FORGOTTEN_RETRY_MS << self.times_forgotten.min(16);
+            let delay_ms = delay_ms.min(MAX_FORGOTTEN_RETRY_MS);
+            self.answer_due_ms = Some(env.now_ms.saturating_add(delay_ms));
+            self.times_forgotten = self.times_forgotten.saturating_add(1);
             return out.push(Output::PeerError(peer_text(&error.data)));
         }
         let is_first = !self.is_suspended();

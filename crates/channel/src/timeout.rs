@@ -20,6 +20,7 @@ impl Channel {
     pub(crate) fn on_tick(&mut self, env: &Env<'_>, out: &mut Vec<Output>) {
         self.renew_day(env);
         self.give_up_waiting(env, out);
+        self.repeat_invoke(env, out);
         if self.answer_due_ms.is_none_or(|due_ms| env.now_ms < due_ms) {
             return;
         }
@@ -27,14 +28,18 @@ impl Channel {
         if self.signed.is_none() && self.role == Role::Host {
             return self.fail_opening("the client did not finish the opening".to_owned(), out);
         }
-        self.reconnect("the peer did not answer in time", out);
+        let why = match self.times_forgotten {
+            0 => "the peer did not answer in time",
+            _ => "the host does not know the channel: it is asked again",
+        };
+        self.reconnect(why, out);
     }
 
     /// The earliest `Env::now_ms` at which [`Input::Tick`](crate::Input::Tick) has
     /// an effect.
     pub fn deadline_ms(&self) -> Option<u64> {
         let give_up_ms = self.waiting_adds.iter().map(|htlc| htlc.give_up_ms);
-        give_up_ms.chain(self.answer_due_ms).min()
+        give_up_ms.chain(self.answer_due_ms).chain(self.repeat_invoke_ms).min()
     }
 
     /// An own HTLC past its expiry, whose preimage is in no block up to there either, is lost to

@@ -112,10 +112,6 @@ impl Channel {
                 out.push(Output::HtlcFulfilled { id, preimage });
             }
         }
-        if self.doubts.outgoing.contains(&id) {
-            let why = "fulfill of an HTLC that nothing proves to be ours";
-            return self.refuse_settlement(why, fulfil, out);
-        }
         let is_settled = matches!(self.locate(fulfil.id), OwnHtlc::Settled);
         match self.phase() {
             Phase::Active if is_settled => {

@@ -91,15 +91,14 @@ impl Channel {
         self.signed
             .iter()
             .flat_map(|signed| &signed.incoming_htlcs)
-            .filter(|htlc| !self.doubts.incoming.contains(&htlc.id))
+            .filter(|htlc| !self.held.contains(&htlc.id))
             .map(|htlc| IncomingHtlc { htlc, settlement: self.settlement_of(htlc.id) })
     }
 
     /// Every own HTLC that was ever sent and has not failed, expired or been removed by a signed
-    /// state. Without those that are held because nothing proves that we offered them.
+    /// state.
     pub fn outgoing_htlcs(&self) -> impl Iterator<Item = OutgoingHtlc<'_>> {
-        let is_held = |htlc: &UpdateAddHtlc| self.doubts.outgoing.contains(&htlc.id);
-        self.own_htlcs().filter(move |htlc| !is_held(htlc)).filter_map(|htlc| {
+        self.own_htlcs().filter_map(|htlc| {
             let outcome = self.outcomes.get(&htlc.id).copied();
             let preimage = outcome.and_then(Outcome::preimage);
             (outcome != Some(Outcome::Expired)).then_some(OutgoingHtlc { htlc, preimage })

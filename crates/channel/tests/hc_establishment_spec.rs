@@ -6,9 +6,12 @@
 mod common;
 
 use common::*;
-use steward_channel::limits::{ANSWER_TIMEOUT_MS, OPENING_TIMEOUT_MS};
+use steward_channel::limits::{
+    ANSWER_TIMEOUT_MS, FORGOTTEN_RETRY_MS, MAX_FORGOTTEN_RETRY_MS, OPENING_TIMEOUT_MS,
+    REPEAT_INVOKE_MS,
+};
 use steward_channel::{Channel, Input, Output, Phase};
-use steward_wire::{ChannelUpdate, InitHostedChannel, Message, Signature};
+use steward_wire::{ChannelUpdate, InitHostedChannel, Message, Signature, WireError};
 
 fn opening_failed(events: &[Output]) -> bool {
     events.iter().any(|event| matches!(event, Output::OpeningFailed(_)))
@@ -239,12 +242,16 @@ fn a_host_that_adopts_a_state_without_htlcs_goes_on() {
     assert_eq!(pair.balances(Bob).0, 500_000);
 }
 
-/// The client's copy proves the debt; it goes on when the host has its record back.
+/// An error would be kept by eclair's clients for good: they never show their state again.
 #[test]
-fn a_client_waits_for_a_host_that_has_lost_the_channel() {
+fn a_host_answers_no_error_to_a_state_that_it_signed_and_has_lost() {
     let mut pair = host_without_data(false, |_| {});
-    assert_eq!(pair.phases().1, Phase::Syncing);
-    assert!(pair.events(Bob).iter().any(|event| matches!(event, Output::PeerError(_))));
+    assert!(pair.errors_sent(Alice).is_empty());
+    let events = pair.events(Alice);
+    assert!(opening_failed(&events));
+    assert!(events.iter().any(|event| matches!(event, Output::Reconnect(_))));
+    assert!(events.iter().any(|event| matches!(event, Output::Evidence(_))));
+    assert_ne!(pair.phases().1, Phase::Suspended);
     pair.disconnect();
     pair.alice.channel =
         Channel::host(pair.channel(Alice).local(), pair.channel(Bob).local(), offer());
@@ -253,6 +260,56 @@ fn a_client_waits_for_a_host_that_has_lost_the_channel() {
     pair.run();
     pair.assert_in_agreement();
     assert_eq!(pair.balances(Bob).0, 400_000);
+}
+
+/// A host of another kind answers with code 0010. Its operator may take the channel back while
+/// the connection lasts, and only a new one shows it.
+#[test]
+fn a_client_asks_a_host_that_has_forgotten_it_again_and_again() {
+    let mut pair = Pair::funded(500_000);
+    pair.reconnect();
+    pair.clear();
+    pair.deliver_named(Bob, "InvokeHostedChannel");
+    let mut delay_ms = FORGOTTEN_RETRY_MS;
+    for _ in 0..8 {
+        let error = WireError {
+            channel_id: pair.channel(Bob).channel_id(),
+            data: b"0010 no such channel".to_vec(),
+            tlvs: Vec::new(),
+        };
+        pair.give(Bob, Input::Message(Message::Error(error)));
+        assert_eq!(pair.phases().1, Phase::Syncing);
+        pair.clear();
+        pair.now_ms += delay_ms - 1;
+        pair.give(Bob, Input::Tick);
+        assert_eq!(pair.events(Bob), []);
+        pair.now_ms += 1;
+        let outputs = pair.give(Bob, Input::Tick);
+        assert!(outputs.iter().any(|output| matches!(output, Output::Reconnect(_))));
+        delay_ms = (2 * delay_ms).min(MAX_FORGOTTEN_RETRY_MS);
+        pair.disconnect();
+        pair.connect();
+    }
+    pair.run();
+    pair.assert_in_agreement();
+}
+
+/// What comes in the first moments of a connection may be lost: eclair listens before its plugin.
+#[test]
+fn an_invoke_that_nothing_answers_is_sent_again_before_the_connection_is_given_up() {
+    let mut pair = Pair::funded(500_000);
+    pair.reconnect();
+    pair.lose(Bob);
+    pair.clear();
+    pair.advance_ms(REPEAT_INVOKE_MS - 1);
+    assert_eq!(pair.sent_by(Bob), [""; 0]);
+    pair.advance_ms(1);
+    assert_eq!(pair.sent_by(Bob), ["InvokeHostedChannel"]);
+    pair.run();
+    pair.assert_in_agreement();
+    pair.clear();
+    pair.advance_ms(10 * REPEAT_INVOKE_MS);
+    assert_eq!(pair.sent_by(Bob), [""; 0], "it was answered");
 }
 
 #[test]

@@ -14,16 +14,6 @@ fn external_fulfil(pair: &mut Pair, side: Side, id: u64, seed: u64) -> Vec<Outpu
     pair.give(side, Input::ExternalFulfil { id, preimage: preimage(seed) })
 }
 
-fn errors_sent(pair: &Pair, side: Side) -> Vec<String> {
-    let errors = pair.sent.iter().filter(|(by, _)| *by == side).filter_map(|(_, m)| match m {
-        Message::Error(error) => {
-            Some(String::from_utf8_lossy(&error.data).chars().take(4).collect())
-        }
-        _ => None,
-    });
-    errors.collect()
-}
-
 #[test]
 fn line_20_a_revealed_preimage_at_risk_is_reported_once() {
     let mut pair = Pair::open();
@@ -63,7 +53,7 @@ fn line_42_a_preimage_seen_on_chain_settles_once_and_suspends_before_the_expiry(
     pair.assert_suspended(Alice, true, Some(6));
     external_fulfil(&mut pair, Alice, second, 2);
     assert_eq!(fulfilled(&pair.events(Alice)), [second]);
-    assert_eq!(errors_sent(&pair, Alice), ["0006"]);
+    assert_eq!(pair.errors_sent(Alice), ["0006"]);
     assert_eq!(pair.unresolved(Alice), 0);
 }
 
@@ -325,5 +315,5 @@ fn line_438_after_a_manual_suspend_fulfils_work_both_ways_and_fails_do_not() {
     assert_eq!(fulfilled(&pair.events(Bob)), [of_bob[0]]);
     pair.set_height_of(Bob, HEIGHT + CLTV_DELTA + 1);
     assert_eq!(dropped(&pair.events(Bob)), [of_bob[1]]);
-    assert_eq!(errors_sent(&pair, Bob), ["0005"]);
+    assert_eq!(pair.errors_sent(Bob), ["0005"]);
 }

@@ -150,7 +150,7 @@ fn a_client_with_an_old_backup_does_not_take_a_state_with_an_htlc_of_its_own_tur
 }
 
 /// Nothing of ours has the HTLC, and its id fits both counters.
-fn client_with_a_doubtful_htlc(is_outgoing: bool) -> (Pair, u64, Vec<Output>) {
+fn client_with_a_doubtful_htlc(is_outgoing: bool, is_readable: bool) -> (Pair, u64, Vec<Output>) {
     let mut pair = Pair::funded(5_000_000);
     for seed in 10..14 {
         pair.pay(Bob, 1_000, seed);
@@ -163,6 +163,7 @@ fn client_with_a_doubtful_htlc(is_outgoing: bool) -> (Pair, u64, Vec<Output>) {
     newer.local_updates = before.local_updates + 20;
     newer.remote_updates = before.remote_updates + 20;
     let newer = signed_by_both(&mut pair, Bob, &newer);
+    pair.onions_are_readable = is_readable;
     pair.bob_loses_everything_but_is_shown(&newer);
     let outputs = pair.events(Bob);
     (pair, id, outputs)
@@ -170,7 +171,7 @@ fn client_with_a_doubtful_htlc(is_outgoing: bool) -> (Pair, u64, Vec<Output>) {
 
 #[test]
 fn an_incoming_htlc_that_nothing_proves_is_held_and_told() {
-    let (mut pair, id, outputs) = client_with_a_doubtful_htlc(false);
+    let (mut pair, id, outputs) = client_with_a_doubtful_htlc(false, false);
     assert!(outputs.contains(&Output::HtlcsHeld { ids: vec![id] }));
     assert!(incoming(&outputs).is_empty());
     assert_eq!(pair.channel(Bob).incoming_htlcs().count(), 0);
@@ -180,15 +181,25 @@ fn an_incoming_htlc_that_nothing_proves_is_held_and_told() {
 }
 
 #[test]
-fn a_preimage_of_an_outgoing_htlc_that_nothing_proves_is_learned_and_the_rest_left_to_people() {
-    let (mut pair, id, outputs) = client_with_a_doubtful_htlc(true);
-    assert!(outputs.contains(&Output::HtlcsHeld { ids: vec![id] }));
+fn an_onion_made_for_us_proves_that_the_peer_offered_its_htlc() {
+    let (pair, id, outputs) = client_with_a_doubtful_htlc(false, true);
+    assert_eq!(incoming(&outputs), [id]);
+    assert_eq!(pair.channel(Bob).incoming_htlcs().count(), 1);
+    let (pair, _, outputs) = client_with_a_doubtful_htlc(true, true);
+    assert!(pair.channel(Bob).state().is_none(), "it was turned around: not taken");
+    assert!(outputs.iter().any(|output| matches!(output, Output::Evidence(_))));
+}
+
+#[test]
+fn an_htlc_of_ours_whose_offer_we_forgot_is_settled_as_ever() {
+    let (mut pair, id, outputs) = client_with_a_doubtful_htlc(true, false);
+    assert!(!outputs.iter().any(|output| matches!(output, Output::HtlcsHeld { .. })));
     let channel_id = pair.channel(Bob).channel_id();
     let preimage = preimage(1);
     let fulfill = UpdateFulfillHtlc { channel_id, id, preimage, tlvs: Vec::new() };
     let outputs = pair.give(Bob, Input::Message(Message::UpdateFulfillHtlc(fulfill)));
     assert!(outputs.contains(&Output::HtlcFulfilled { id, preimage }));
-    assert_eq!(pair.channel(Bob).phase(), Phase::Suspended);
+    assert_eq!(pair.channel(Bob).phase(), Phase::Active);
 }
 
 #[test]

@@ -2,11 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use bitcoin::hashes::{Hash, sha256};
 use bitcoin::secp256k1::SecretKey;
 use steward_channel::{Channel, Env, Input, Output, Phase, Role};
-use steward_wire::{NodeId, ShortChannelId};
+use steward_onion::{PeelError, peel};
+use steward_wire::{NodeId, ShortChannelId, UpdateAddHtlc};
 
 use crate::engine::Engine;
+use crate::forward::incoming_htlc;
 use crate::io::{Action, ConnId, EventKind, Level};
 use crate::row::{ChannelRow, EvidenceRow, HtlcKey, RowKey, Write};
 
@@ -19,8 +22,16 @@ pub(crate) struct Entry {
     pub(crate) conn: Option<ConnId>,
     /// As registered in [`Channels::deadlines`].
     deadline_ms: Option<u64>,
-    /// The peer did not answer in one framing: try the other one next.
+    /// A peer that has never shown a framing did not answer in one: try the other one next.
     pub(crate) try_other_framing: bool,
+}
+
+impl Entry {
+    /// Of a client's open channel: stands for the refund script, which never changes.
+    fn script(&self) -> Option<ScriptMark> {
+        let state = self.channel.state().filter(|state| state.is_host);
+        state.map(|state| script_mark(&state.last_refund_scriptpubkey))
+    }
 }
 
 /// All channels, by the other side, with the indices that keep rare events cheap.
@@ -33,8 +44,21 @@ pub(crate) struct Channels {
     deadlines: BTreeSet<(u64, NodeId)>,
     /// Channels with HTLCs, or connected: those that care about blocks.
     lively: BTreeSet<NodeId>,
-    /// Channels of clients that have not finished opening.
-    opening: BTreeSet<NodeId>,
+    /// Channels of clients that have not finished opening, and the refund script each would have.
+    opening: BTreeMap<NodeId, Option<ScriptMark>>,
+    /// The refund scripts of our clients' channels.
+    scripts: BTreeSet<ScriptMark>,
+}
+
+/// Stands for a refund script: half of its SHA-256. Who finds two scripts with one mark has found
+/// two of its own that cannot both be used.
+type ScriptMark = [u8; 16];
+
+fn script_mark(script: &[u8]) -> ScriptMark {
+    let [mark, _] = *sha256::Hash::hash(script).to_byte_array().as_chunks().0 else {
+        return ScriptMark::default();
+    };
+    mark
 }
 
 impl Channels {
@@ -48,6 +72,7 @@ impl Channels {
             deadline_ms: None,
             try_other_framing: false,
         };
+        self.scripts.extend(entry.script());
         self.entries.insert(peer, Box::new(entry));
         self.reindex(peer);
     }
@@ -57,9 +82,30 @@ impl Channels {
         self.by_scid.remove(&entry.channel.scid());
         self.lively.remove(peer);
         self.opening.remove(peer);
+        if let Some(mark) = entry.script() {
+            self.scripts.remove(&mark);
+        }
         if let Some(deadline_ms) = entry.deadline_ms {
             self.deadlines.remove(&(deadline_ms, *peer));
         }
+    }
+
+    /// True if no other client's channel, open or opening, has this refund script.
+    pub(crate) fn is_script_free(&self, peer: &NodeId, script: &[u8]) -> bool {
+        let mark = script_mark(script);
+        let is_wanted = |(other, wanted): (&NodeId, &Option<ScriptMark>)| {
+            other != peer && *wanted == Some(mark)
+        };
+        !self.scripts.contains(&mark) && !self.opening.iter().any(is_wanted)
+    }
+
+    /// The refund script of a channel that is being opened; false if another one has it.
+    pub(crate) fn reserve_script(&mut self, peer: NodeId, script: &[u8]) -> bool {
+        let is_free = self.is_script_free(&peer, script);
+        if is_free {
+            self.opening.insert(peer, Some(script_mark(script)));
+        }
+        is_free
     }
 
     pub(crate) fn get(&self, peer: &NodeId) -> Option<&Entry> {
@@ -120,9 +166,9 @@ impl Channels {
             self.lively.remove(&peer);
         }
         if entry.channel.role() == Role::Host && entry.channel.state().is_none() {
-            self.opening.insert(peer);
-        } else {
-            self.opening.remove(&peer);
+            self.opening.entry(peer).or_default();
+        } else if self.opening.remove(&peer).is_some() {
+            self.scripts.extend(entry.script());
         }
         let deadline_ms = entry.channel.deadline_ms();
         if deadline_ms == entry.deadline_ms {
@@ -156,8 +202,16 @@ impl Engine {
         act: impl FnOnce(&mut Channel, &Env<'_>, &mut Vec<Output>),
     ) {
         let Some(entry) = self.channels.entries.get_mut(&peer) else { return };
+        let key = entry.key.as_deref().unwrap_or(&self.node_key);
+        let keys = &self.keys;
+        let reads = |key: &SecretKey, add: &UpdateAddHtlc| {
+            !matches!(peel(key, &incoming_htlc(add)), Err(PeelError::Malformed { .. }))
+        };
+        let is_readable =
+            |add: &UpdateAddHtlc| reads(key, add) || reads(&keys.invoice(&add.payment_hash), add);
         let env = Env {
-            key: entry.key.as_deref().unwrap_or(&self.node_key),
+            key,
+            is_readable: &is_readable,
             chain_hash: &self.config.chain_hash,
             height: self.height,
             searched_height: self.search.height(),
@@ -209,6 +263,7 @@ impl Engine {
                 self.batch.log(Level::Info, "channel_inactive", peer, "the channel is inactive");
             }
             Output::Suspended(suspension) => {
+                self.claims_unsigned(peer);
                 self.suspended_at_start(peer, suspension.code);
                 let text = suspension.text.clone();
                 self.batch.log(Level::Error, "channel_suspended", peer, text);
@@ -245,6 +300,11 @@ impl Engine {
                 );
                 self.batch.log(Level::Error, "htlcs_held", peer, text);
             }
+            Output::ClaimsDropped { payment_hashes } => {
+                let text = "the channel was overridden before the claim was signed: the agreed \
+                            balance says whether it was paid";
+                self.note_claims(payment_hashes, "claim_overridden", text);
+            }
             Output::PreimageAtRisk { preimage, cltv_expiry, .. } => {
                 let text = "an HTLC we claimed expires soon and the peer has not signed: publish \
                             its preimage (event preimage_at_risk)";
@@ -268,10 +328,8 @@ impl Engine {
 
     fn reconnect(&mut self, peer: NodeId, reason: String) {
         self.batch.log(Level::Warn, "out_of_step", peer, reason.clone());
-        let Some(entry) = self.channels.get_mut(&peer) else { return };
+        let Some(entry) = self.channels.get(&peer) else { return };
         let Some(conn) = entry.conn else { return };
-        let unanswered = self.connections.get(&conn).is_some_and(|c| c.framing.is_none());
-        entry.try_other_framing ^= unanswered;
         self.batch.act(Action::Disconnect { conn, reason });
     }
 

@@ -153,7 +153,8 @@ impl Engine {
     fn keep_peer(&mut self, peer: NodeId, is_host: bool, addresses: Vec<String>) {
         let known = self.peers.get(&peer).map(|row| row.addresses.clone()).unwrap_or_default();
         let addresses = if addresses.is_empty() { known } else { addresses };
-        let row = PeerRow { peer, is_host, addresses: addresses.clone() };
+        let framing = self.peers.get(&peer).and_then(|row| row.framing);
+        let row = PeerRow { peer, is_host, addresses: addresses.clone(), framing };
         self.batch.writes.put(RowKey::Peer(peer), Write::Peer(row.clone()));
         self.peers.insert(peer, row);
         self.batch.act(Action::KeepConnected { peer, is_host, addresses });

@@ -1,8 +1,10 @@
 //! The host's offer, policies and limits that an operator sets.
 
+use std::collections::BTreeSet;
+
 use bitcoin::Network;
-use steward_wire::InitHostedChannel;
 use steward_wire::features::{INIT_HOSTED_CHANNELS, INIT_RESIZABLE};
+use steward_wire::{InitHostedChannel, NodeId};
 
 /// What we ask for forwarding a payment to a hosted channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,9 +44,10 @@ pub struct HostConfig {
     pub secrets: Vec<Vec<u8>>,
     /// True: only who shows one of the secrets may open a channel.
     pub require_secret: bool,
-    /// True: a client that shows a valid state newer than anything we have is believed, within
-    /// the offer's limits, if our own record is missing (design.md section 4, rule 8).
-    pub adopt_lost_state: bool,
+    /// Clients that are believed, within the offer's limits, if they show a valid state and our
+    /// own record is missing. Each by name: a signature of ours says nothing of whom it was given
+    /// to, so anybody who has seen a state could claim what it owes.
+    pub adopt_lost_state: BTreeSet<NodeId>,
     /// Most channels opened within an hour, over all peers.
     pub max_opens_per_hour: u32,
     /// Most channels opened within an hour from one network prefix.
@@ -63,7 +66,7 @@ impl Default for HostConfig {
             max_capacity_sat: 10_000_000,
             secrets: Vec::new(),
             require_secret: false,
-            adopt_lost_state: false,
+            adopt_lost_state: BTreeSet::new(),
             max_opens_per_hour: 1800,
             max_opens_per_prefix_per_hour: 60,
             max_channels: 1_000_000,

@@ -148,6 +148,7 @@ impl Engine {
             self.drive_blocks();
         }
         self.act_on_deferred();
+        self.claim_held();
     }
 
     /// The height, or the height searched up to, changed.

@@ -7,7 +7,7 @@ use steward_channel::{
 use steward_onion::{
     Blinding, Failure, Forward as Layer, Hop, IncomingHtlc, NextHop, PeelError, peel, wrap_failure,
 };
-use steward_wire::{NodeId, Onion, Preimage, UpdateAddHtlc};
+use steward_wire::{NodeId, Onion, Preimage, UpdateAddHtlc, features};
 
 use crate::engine::Engine;
 use crate::io::Level;
@@ -87,9 +87,6 @@ impl Engine {
         }
         let next = self.outgoing_peer(layer).ok_or_else(Failure::unknown_next_peer)?;
         let entry = self.channels.get(&next).ok_or_else(Failure::unknown_next_peer)?;
-        if entry.channel.phase() != Phase::Active {
-            return Err(Failure::temporary_channel_failure(&[]));
-        }
         let minimum_msat = entry.channel.summary().terms.htlc_minimum_msat;
         if layer.amt_to_forward_msat < minimum_msat {
             let update = self.own_update_for_failure(&next);
@@ -112,6 +109,15 @@ impl Engine {
         }
         if add.cltv_expiry > self.height.saturating_add(MAX_EXPIRY_BLOCKS) {
             return Err(Failure::expiry_too_far());
+        }
+        // Last, so that what the payer did wrong is answered alike whoever is online.
+        if entry.channel.phase() != Phase::Active {
+            return Err(Failure::temporary_channel_failure(&[]));
+        }
+        // Peers without route blinding do not know the TLV that carries the path key, and refuse
+        // what is even and unknown, the state signed with it included.
+        if layer.next_path_key.is_some() && !self.offers_feature(&next, features::ROUTE_BLINDING) {
+            return Err(Failure::temporary_channel_failure(&[]));
         }
         Ok(next)
     }

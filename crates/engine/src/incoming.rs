@@ -36,7 +36,8 @@ impl Engine {
     ) -> Result<(), PeelError> {
         // Invoices with hints name a payee key of their own, also when they are paid already.
         let may_be_paid = self.preimages.get(&add.payment_hash).is_some();
-        if may_be_paid || self.invoices.contains_key(&add.payment_hash) {
+        let may_be_ours = may_be_paid || self.invoices.contains_key(&add.payment_hash);
+        if may_be_ours {
             let invoice_key = self.keys.invoice(&add.payment_hash);
             match self.receive(key, &invoice_key, htlc) {
                 Err(PeelError::Malformed { .. }) => {} // Not made for that key.
@@ -44,7 +45,15 @@ impl Engine {
             }
         }
         let identity = self.key_in_channel(&key.peer);
-        let peeled = peel(&identity, htlc)?;
+        let peeled = match peel(&identity, htlc) {
+            // An invoice we have forgotten: its payer gets the answer of any payee, or it could
+            // tell invoices of one age from those of another.
+            Err(PeelError::Malformed { .. }) if !may_be_ours => {
+                let invoice_key = self.keys.invoice(&add.payment_hash);
+                return self.receive(key, &invoice_key, htlc);
+            }
+            peeled => peeled?,
+        };
         match peeled.hop {
             Hop::Forward(forward) => self.forward(key, add, forward, peeled.shared_secret),
             Hop::Final => self.receive(key, &identity, htlc),

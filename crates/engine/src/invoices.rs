@@ -59,6 +59,7 @@ impl Engine {
             status: PaymentStatus::Pending,
             received_msat: 0,
             paid_ms: None,
+            failure: None,
         };
         self.batch.writes.put(RowKey::Invoice(payment_hash), Write::Invoice(row.clone()));
         self.invoices.insert(payment_hash, row.clone());

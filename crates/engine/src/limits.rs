@@ -28,6 +28,17 @@ pub const MIN_FINAL_CLTV_EXPIRY_DELTA_BLOCKS: u16 = 144;
 /// Incoming payments that expire sooner than this are failed, in blocks: time to publish a
 /// preimage if the host does not answer.
 pub const FINAL_EXPIRY_SAFETY_BLOCKS: u32 = 108;
+/// The same for payments without an invoice, whose senders choose the expiry: eclair asks for 18
+/// blocks, of which some may pass on the way.
+pub const KEYSEND_EXPIRY_SAFETY_BLOCKS: u32 = 12;
+const _: () = assert!(KEYSEND_EXPIRY_SAFETY_BLOCKS < FINAL_EXPIRY_SAFETY_BLOCKS);
+const _: () =
+    assert!(KEYSEND_EXPIRY_SAFETY_BLOCKS >= steward_onion::limits::MIN_FINAL_EXPIRY_BLOCKS);
+const _: () = assert!(FINAL_EXPIRY_SAFETY_BLOCKS < MIN_FINAL_CLTV_EXPIRY_DELTA_BLOCKS as u32);
+/// No preimage of a new payment is given by a height that the chain source was asked for longer
+/// ago than this, the machine's sleep included, in milliseconds: it is asked first.
+pub const CHAIN_FRESH_MS: u64 = 20_000;
+const _: () = assert!(CHAIN_FRESH_MS < MPP_TIMEOUT_MS);
 /// Preimages kept in memory beyond those of HTLCs in flight.
 pub const MAX_RECENT_PREIMAGES: usize = 10_000;
 /// Ended payments are kept in memory this long, so that asking again cannot pay again while the

@@ -12,6 +12,8 @@ use crate::io::{ConnId, EventKind, Level};
 use crate::limits::{MAX_PENDING_OPENINGS, QUOTA_WINDOW_MS};
 use crate::row::RowKey;
 
+const SCRIPT_TAKEN: &str = "the refund script belongs to another channel of this host";
+
 /// Openings within the present hour, over all and by network prefix.
 #[derive(Debug, Default)]
 pub(crate) struct Quotas {
@@ -40,7 +42,12 @@ impl Engine {
     pub(crate) fn invoked(&mut self, conn: ConnId, peer: NodeId, invoke: InvokeHostedChannel) {
         let message = Message::InvokeHostedChannel(invoke.clone());
         if let Some(entry) = self.channels.get(&peer) {
+            let is_open = entry.channel.state().is_some();
             if entry.conn == Some(conn) && entry.channel.role() == Role::Host {
+                let script = &invoke.refund_scriptpubkey;
+                if !is_open && !self.channels.reserve_script(peer, script) {
+                    return self.refuse_opening(conn, peer, SCRIPT_TAKEN);
+                }
                 self.drive(peer, Input::Message(message));
             } else {
                 let text = "invoke_hosted_channel from our own host, or on another identity";
@@ -49,24 +56,28 @@ impl Engine {
             return;
         }
         if let Err(reason) = self.admit(conn, peer, &invoke) {
-            self.batch.log(Level::Info, "opening_refused", peer, reason);
-            let refusal = WireError {
-                channel_id: ChannelId::of_pair(&self.node_id, &peer),
-                data: ErrorCode::ChannelDenied.to_data(reason),
-                tlvs: Vec::new(),
-            };
-            self.send_on(conn, false, &Message::Error(refusal));
-            return;
+            return self.refuse_opening(conn, peer, reason);
         }
         let offer = self.config.host.offer.clone();
         let mut channel = Channel::host(self.node_id, peer, offer);
-        channel.allow_adoption(self.config.host.adopt_lost_state);
+        channel.allow_adoption(self.config.host.adopt_lost_state.contains(&peer));
         self.channels.insert(channel, None);
+        self.channels.reserve_script(peer, &invoke.refund_scriptpubkey);
         if let Some(entry) = self.channels.get_mut(&peer) {
             entry.conn = Some(conn);
         }
         self.drive(peer, Input::Connected);
         self.drive(peer, Input::Message(message));
+    }
+
+    fn refuse_opening(&mut self, conn: ConnId, peer: NodeId, reason: &'static str) {
+        self.batch.log(Level::Info, "opening_refused", peer, reason);
+        let refusal = WireError {
+            channel_id: ChannelId::of_pair(&self.node_id, &peer),
+            data: ErrorCode::ChannelDenied.to_data(reason),
+            tlvs: Vec::new(),
+        };
+        self.send_on(conn, &Message::Error(refusal));
     }
 
     /// Policy and quotas, cheapest first; nothing is stored for who is refused.
@@ -102,6 +113,11 @@ impl Engine {
         let scid = steward_wire::ShortChannelId::of_pair(&self.node_id, &peer);
         if self.channels.by_scid(scid).is_some() {
             return Err("another channel has the same short channel id");
+        }
+        // A state names no client, only this script: two channels with one script would make two
+        // debts of each state.
+        if !self.channels.is_script_free(&peer, &invoke.refund_scriptpubkey) {
+            return Err(SCRIPT_TAKEN);
         }
         if self.channels.pending_openings() >= MAX_PENDING_OPENINGS {
             return Err("too many channels are being opened, try later");

@@ -50,7 +50,9 @@ impl Engine {
     pub(crate) fn announce_policy(&mut self, peer: NodeId) {
         let is_host =
             self.channels.get(&peer).is_some_and(|entry| entry.channel.role() == Role::Host);
-        if is_host && let Some(update) = self.own_update(&peer) {
+        let Some(entry) = self.channels.get(&peer).filter(|_| is_host) else { return };
+        let capacity_msat = entry.channel.summary().capacity_msat;
+        if let Some(update) = self.own_update(&peer, capacity_msat) {
             self.policy_told_s = update.timestamp;
             self.drive(peer, Input::OwnPolicy(update));
         }
@@ -75,13 +77,15 @@ impl Engine {
     /// channel is gone.
     pub(crate) fn own_update_for_failure(&self, peer: &NodeId) -> Vec<u8> {
         const CHANNEL_UPDATE_TYPE: u16 = 258;
-        let Some(update) = self.own_update(peer) else { return Vec::new() };
+        // The same for all clients: a failure must not tell what a channel can hold.
+        let maximum_msat = self.config.host.max_capacity_sat.saturating_mul(1000);
+        let Some(update) = self.own_update(peer, maximum_msat) else { return Vec::new() };
         let mut bytes = CHANNEL_UPDATE_TYPE.to_be_bytes().to_vec();
         update.write(&mut bytes);
         bytes
     }
 
-    fn own_update(&self, peer: &NodeId) -> Option<ChannelUpdate> {
+    fn own_update(&self, peer: &NodeId, htlc_maximum_msat: u64) -> Option<ChannelUpdate> {
         let channel = &self.channels.get(peer)?.channel;
         let local = channel.local();
         let summary = channel.summary();
@@ -97,7 +101,7 @@ impl Engine {
             htlc_minimum_msat: summary.terms.htlc_minimum_msat,
             fee_base_msat: policy.fee_base_msat,
             fee_proportional_millionths: policy.fee_ppm,
-            htlc_maximum_msat: Some(summary.capacity_msat),
+            htlc_maximum_msat: Some(htlc_maximum_msat),
             excess: Vec::new(),
         };
         update.sign(&self.key_in_channel(peer));

@@ -4,26 +4,38 @@
 use std::collections::BTreeMap;
 
 use bitcoin::secp256k1::SecretKey;
+use steward_channel::{IncomingHtlc as ChannelHtlc, IncomingSettlement};
 use steward_onion::{Failure, IncomingHtlc, PeelError, Received, receive};
-use steward_wire::{PaymentHash, Preimage};
+use steward_wire::{NodeId, PaymentHash, Preimage};
 
 use crate::engine::Engine;
-use crate::io::EventKind;
-use crate::limits::{FINAL_EXPIRY_SAFETY_BLOCKS, MAX_AMOUNT_MSAT, MPP_TIMEOUT_MS};
+use crate::io::{Action, EventKind};
+use crate::limits::{
+    CHAIN_FRESH_MS, FINAL_EXPIRY_SAFETY_BLOCKS, KEYSEND_EXPIRY_SAFETY_BLOCKS, MAX_AMOUNT_MSAT,
+    MPP_TIMEOUT_MS,
+};
 use crate::row::{HtlcKey, InvoiceRow, PaymentStatus, RowKey, Settlement, Write};
 
 /// The parts of one payment that are here so far.
 #[derive(Clone, Debug)]
 pub(crate) struct IncomingSet {
     total_msat: u64,
-    received_msat: u64,
     parts: BTreeMap<HtlcKey, Part>,
     /// When the parts are failed if the rest has not come, by `now_ms`.
     give_up_ms: u64,
 }
 
+impl IncomingSet {
+    fn received_msat(&self) -> u64 {
+        self.parts.values().fold(0, |sum, part| sum.saturating_add(part.amount_msat))
+    }
+}
+
 #[derive(Clone, Debug)]
 struct Part {
+    amount_msat: u64,
+    /// Later than at this height its preimage is not given: the host may take the HTLC back.
+    latest_claim: u32,
     received: Received,
     onion: Box<[u8; 1366]>,
 }
@@ -48,14 +60,22 @@ impl Engine {
         if received.total_msat > MAX_AMOUNT_MSAT || htlc.amount_msat > MAX_AMOUNT_MSAT {
             return Err(reject(&received));
         }
-        let earliest_expiry = self.height.saturating_add(FINAL_EXPIRY_SAFETY_BLOCKS);
-        if htlc.cltv_expiry < earliest_expiry {
+        let is_known = self.invoices.contains_key(&htlc.payment_hash);
+        let keysend = received.keysend_preimage.filter(|_| !is_known);
+        // A keysender has no invoice that could ask it for more.
+        let safety_blocks = if keysend.is_some() {
+            KEYSEND_EXPIRY_SAFETY_BLOCKS
+        } else {
+            FINAL_EXPIRY_SAFETY_BLOCKS
+        };
+        if htlc.cltv_expiry < self.height.saturating_add(safety_blocks) {
             return Err(reject(&received));
         }
-        if let Some(preimage) = received.keysend_preimage
-            && !self.invoices.contains_key(&htlc.payment_hash)
-        {
-            if !self.config.accept_keysend || preimage.hash() != htlc.payment_hash {
+        if let Some(preimage) = keysend {
+            // Whoever paid us knows that preimage: what was paid with it stays as it is.
+            let is_used = self.preimages.get(&htlc.payment_hash).is_some();
+            let is_wanted = self.config.accept_keysend && !is_used;
+            if !is_wanted || preimage.hash() != htlc.payment_hash {
                 return Err(reject(&received));
             }
             self.expect_keysend(preimage, received.total_msat);
@@ -71,7 +91,7 @@ impl Engine {
         if !fits || !same_total {
             return Err(reject(&received));
         }
-        self.hold(key, htlc, received);
+        self.hold(key, htlc, received, safety_blocks);
         self.claim_if_complete(htlc.payment_hash);
         Ok(())
     }
@@ -95,28 +115,92 @@ impl Engine {
         }
     }
 
-    fn hold(&mut self, key: HtlcKey, htlc: &IncomingHtlc<'_>, received: Received) {
+    /// True if the height is one of a moment ago, the machine's sleep included.
+    fn is_chain_fresh(&self) -> bool {
+        !self.tip_is_stale && self.chain_age_ms().is_some_and(|age_ms| age_ms <= CHAIN_FRESH_MS)
+    }
+
+    /// The payee slept, or its chain stood still, while the HTLCs came close to their expiry.
+    fn refuse_late(&mut self, hash: PaymentHash, set: IncomingSet) {
+        let message = "a payment came when its host might already have taken it back: it was \
+                       refused, and the payer has its money";
+        self.note_claims(vec![hash], "payment_too_late", message);
+        for (key, part) in set.parts {
+            let Received { blinding, shared_secret, .. } = part.received;
+            let failure =
+                Failure::incorrect_or_unknown_payment_details(part.amount_msat, self.height);
+            let refusal = blinding.reject(&part.onion, shared_secret, failure);
+            self.refuse(key, refusal);
+        }
+    }
+
+    /// The chain source answered: what is complete is claimed, or is too late.
+    pub(crate) fn claim_held(&mut self) {
+        if self.receives.is_empty() || !self.is_chain_fresh() {
+            return;
+        }
+        let hashes: Vec<PaymentHash> = self.receives.keys().copied().collect();
+        hashes.into_iter().for_each(|hash| self.claim_if_complete(hash));
+    }
+
+    fn hold(
+        &mut self,
+        key: HtlcKey,
+        htlc: &IncomingHtlc<'_>,
+        received: Received,
+        safety_blocks: u32,
+    ) {
         let set = self.receives.entry(htlc.payment_hash).or_insert_with(|| IncomingSet {
             total_msat: received.total_msat,
-            received_msat: 0,
             parts: BTreeMap::new(),
             give_up_ms: self.now_ms.saturating_add(MPP_TIMEOUT_MS),
         });
-        let part = Part { received, onion: Box::new(*htlc.onion) };
-        if set.parts.insert(key, part).is_none() {
-            set.received_msat = set.received_msat.saturating_add(htlc.amount_msat);
+        let amount_msat = htlc.amount_msat;
+        let latest_claim = htlc.cltv_expiry.saturating_sub(safety_blocks);
+        let onion = Box::new(*htlc.onion);
+        set.parts.insert(key, Part { amount_msat, latest_claim, received, onion });
+    }
+
+    /// Parts that an override, or anything else, took away no longer count, nor do those of a
+    /// channel that is suspended: nobody would sign the claim.
+    fn drop_lost_parts(&mut self, hash: &PaymentHash) {
+        let Some(mut set) = self.receives.remove(hash) else { return };
+        set.parts.retain(|key, part| self.can_claim(key, hash, part.amount_msat));
+        if !set.parts.is_empty() {
+            self.receives.insert(*hash, set);
         }
+    }
+
+    fn can_claim(&self, key: &HtlcKey, hash: &PaymentHash, amount_msat: u64) -> bool {
+        let Some(entry) = self.channels.get(&key.peer) else { return false };
+        let is_this = |found: ChannelHtlc<'_>| {
+            let htlc = found.htlc;
+            htlc.id == key.id
+                && htlc.payment_hash == *hash
+                && htlc.amount_msat == amount_msat
+                && found.settlement.is_none()
+        };
+        !self.is_suspended(&key.peer) && entry.channel.incoming_htlcs().any(is_this)
     }
 
     /// All parts are here: the preimage, the paid invoice and every settlement in one commit.
     fn claim_if_complete(&mut self, hash: PaymentHash) {
-        if self.receives.get(&hash).is_none_or(|set| set.received_msat < set.total_msat) {
+        self.drop_lost_parts(&hash);
+        if self.receives.get(&hash).is_none_or(|set| set.received_msat() < set.total_msat) {
             return;
         }
+        if !self.is_chain_fresh() {
+            // By the height we know, the HTLCs may be long expired. The answer acts on them.
+            return self.batch.act(Action::AskChain);
+        }
         let Some(set) = self.receives.remove(&hash) else { return };
+        if set.parts.values().any(|part| part.latest_claim < self.height) {
+            return self.refuse_late(hash, set);
+        }
         let Some(mut invoice) = self.invoices.remove(&hash) else { return };
+        let received_msat = set.received_msat();
         invoice.status = PaymentStatus::Complete;
-        invoice.received_msat = set.received_msat;
+        invoice.received_msat = received_msat;
         invoice.paid_ms = Some(self.wall_ms);
         let preimage = invoice.preimage;
         self.learn(preimage);
@@ -124,10 +208,28 @@ impl Engine {
         for key in set.parts.into_keys() {
             self.settle(key, Settlement::Fulfil(preimage));
         }
-        self.notice(EventKind::InvoicePaid {
-            payment_hash: hash,
-            received_msat: set.received_msat,
-        });
+        self.notice(EventKind::InvoicePaid { payment_hash: hash, received_msat });
+    }
+
+    /// The channel is suspended while claims of ours in it are not signed.
+    pub(crate) fn claims_unsigned(&mut self, peer: NodeId) {
+        let Some(entry) = self.channels.get(&peer) else { return };
+        let claims = entry
+            .channel
+            .incoming_htlcs()
+            .filter(|htlc| matches!(htlc.settlement, Some(IncomingSettlement::Fulfil(_))));
+        let hashes = claims.map(|htlc| htlc.htlc.payment_hash).collect();
+        let text = "the channel was suspended before the claim was signed: an override settles it";
+        self.note_claims(hashes, "claim_unsigned", text);
+    }
+
+    /// Of claims that no state shows: the invoice, if it was one's, says so.
+    pub(crate) fn note_claims(&mut self, hashes: Vec<PaymentHash>, code: &str, message: &str) {
+        for hash in hashes {
+            let (code, message) = (code.to_owned(), message.to_owned());
+            let failure = Write::InvoiceFailure { code, message };
+            self.batch.writes.put(RowKey::InvoiceFailure(hash), failure);
+        }
     }
 
     /// A keysend brings its own preimage: from here on it is like an invoice of the same amount.
@@ -145,6 +247,7 @@ impl Engine {
             status: PaymentStatus::Pending,
             received_msat: 0,
             paid_ms: None,
+            failure: None,
         };
         self.batch.writes.put(RowKey::Invoice(payment_hash), Write::Invoice(row.clone()));
         self.invoices.insert(payment_hash, row);

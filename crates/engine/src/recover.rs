@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use steward_channel::{Channel, Role};
+use steward_channel::Channel;
 use steward_wire::UpdateAddHtlc;
 
 use crate::batch::Batch;
@@ -94,7 +94,7 @@ impl Engine {
     }
 
     fn restore_channel(&mut self, row: &ChannelRow) -> Result<(), Error> {
-        let mut channel = Channel::from_record(&row.record).map_err(|error| {
+        let channel = Channel::from_record(&row.record).map_err(|error| {
             let text =
                 format!("the record of the channel with {} is unreadable: {error}", row.peer);
             Error::ours("channel_record_unreadable", text)
@@ -107,9 +107,6 @@ impl Engine {
             let text = format!("the seed does not fit the channel with {}", row.peer);
             return Err(Error::bad_request("seed_mismatch", text)
                 .hint("the data directory belongs to another seed"));
-        }
-        if channel.role() == Role::Host {
-            channel.allow_adoption(self.config.host.adopt_lost_state);
         }
         self.channels.insert(channel, key);
         Ok(())

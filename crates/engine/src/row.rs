@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use steward_channel::{Failure, Phase, Role};
-use steward_wire::{NodeId, PaymentHash, Preimage, ShortChannelId};
+use steward_wire::{Framing, NodeId, PaymentHash, Preimage, ShortChannelId};
 
 /// One HTLC, for good: the channel by its other side, and the offerer's id. Never by hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -152,6 +152,9 @@ pub struct InvoiceRow {
     pub received_msat: u64,
     /// Unix time, milliseconds.
     pub paid_ms: Option<u64>,
+    /// Code and sentence, if a claim of it was not signed by its channel: whether the money is
+    /// ours is for people to settle.
+    pub failure: Option<(String, String)>,
 }
 
 /// Table `forward`: one HTLC carried from one channel to another, for the books.
@@ -195,6 +198,8 @@ pub struct PeerRow {
     pub is_host: bool,
     /// `host:port`, best first.
     pub addresses: Vec<String>,
+    /// How it frames its messages, once it has shown.
+    pub framing: Option<Framing>,
 }
 
 /// Which row a write is about. Within a batch the last write to a row wins.
@@ -214,6 +219,8 @@ pub enum RowKey {
     Part(PaymentHash, u32),
     /// `invoice`
     Invoice(PaymentHash),
+    /// `invoice`: what became of its claim, if there is such a row
+    InvoiceFailure(PaymentHash),
     /// `forward`
     Forward(HtlcKey),
     /// `evidence`: numbered by the engine, never overwritten
@@ -246,8 +253,15 @@ pub enum Write {
     Payment(PaymentRow),
     /// `payment_part`
     Part(PartRow),
-    /// `invoice`
+    /// `invoice`: a row that is paid stays as it is, and no keysend replaces an invoice
     Invoice(InvoiceRow),
+    /// `invoice`: of a row that may be paid
+    InvoiceFailure {
+        /// Stable.
+        code: String,
+        /// A sentence.
+        message: String,
+    },
     /// `forward`
     Forward(ForwardRow),
     /// `evidence`

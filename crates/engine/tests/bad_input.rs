@@ -66,7 +66,7 @@ impl Stranger {
     fn invoke(&self, net: &mut Net, chain_hash: [u8; 32], secret: &[u8]) -> Vec<Message> {
         let invoke = InvokeHostedChannel {
             chain_hash,
-            refund_scriptpubkey: [[0u8, 20].as_slice(), &[7; 20]].concat(),
+            refund_scriptpubkey: [[0u8, 20].as_slice(), &self.id().0[..20]].concat(),
             secret: secret.to_vec(),
         };
         self.send(net, &Message::InvokeHostedChannel(invoke));

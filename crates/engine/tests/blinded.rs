@@ -1,4 +1,5 @@
-//! Payments over blinded paths that begin at a host.
+//! Payments over blinded paths that begin at a host: only peers that say so can read what they are
+//! offered on.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
@@ -14,11 +15,13 @@ use lightning::routing::router::BlindedTail;
 use lightning::sign::{EntropySource, ReceiveAuthKey};
 use lightning_types::features::BlindedHopFeatures;
 use lightning_types::payment::PaymentSecret;
+use steward_channel::Phase;
 use steward_engine::Keys;
 use steward_engine::io::{Input, RoutedPart};
 use steward_engine::row::{InvoiceRow, PaymentStatus};
 use steward_onion::{OnionSeed, PathHop, Recipient, create_blinded, receive_auth_key};
-use steward_wire::{NodeId, ShortChannelId};
+use steward_wire::codec::TlvStream;
+use steward_wire::{Message, NodeId, ShortChannelId, framing};
 
 const AMOUNT_MSAT: u64 = 5_000_000;
 
@@ -111,6 +114,24 @@ fn pay_over_blinded_path(net: &mut Net) -> InvoiceRow {
     net.input(1, Input::Route { payment_hash, attempt: 1, result: Ok(parts) });
     net.settle();
     invoice
+}
+
+#[test]
+fn a_stranger_cannot_suspend_a_legacy_client_over_a_blinded_path() {
+    let mut net = Net::host_and_clients(2);
+    let conn = net.conn(0, 2);
+    net.wiretap(0, conn);
+    let invoice = pay_over_blinded_path(&mut net);
+    for (message_type, payload) in net.tapped(conn) {
+        let message = framing::decode(&mut None, message_type, &payload).unwrap();
+        let Some(Message::UpdateAddHtlc(add)) = message else { continue };
+        let mut types = TlvStream::new(&add.tlvs).map(|record| record.unwrap().0);
+        assert!(types.all(|tlv_type| tlv_type % 2 == 1), "the client could not read the add");
+    }
+    assert_eq!(net.channel(0, 2).phase, Phase::Active);
+    assert_eq!(net.channel(0, 2).state.unwrap().outgoing_htlcs, []);
+    assert_eq!(net.channel(1, 0).state.unwrap().outgoing_htlcs, [], "failed back at once");
+    assert!(!net.was_received(2, invoice.payment_hash));
 }
 
 #[test]

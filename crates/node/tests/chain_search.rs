@@ -21,6 +21,7 @@ use steward_chain::{
     BlockHash, BlockSource, ChainError, ChainSource, ClockSource, HeightHandle, Network, Tip,
     system_clock,
 };
+use steward_channel::limits::PUBLISHED_GRACE_BLOCKS;
 use steward_engine::row::{PaymentRow, PaymentStatus};
 use steward_engine::{AnswerAt, Command, Error, EventKind, Reply};
 use steward_node::limits::MAX_BLOCKS_PER_SEARCH;
@@ -113,20 +114,23 @@ async fn unanswered_payment() -> Scene {
 }
 
 impl Scene {
-    async fn ended(self) -> PaymentRow {
-        let answer = tokio::time::timeout(PATIENCE, self.paying).await.unwrap();
+    async fn ended(&mut self) -> PaymentRow {
+        let answer = tokio::time::timeout(PATIENCE, &mut self.paying).await.unwrap();
         let Reply::Payment(row) = answer.unwrap().unwrap() else { panic!("not a payment") };
         row
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_payee_that_claims_on_chain_is_paid_and_the_channel_suspended() {
-    let scene = unanswered_payment().await;
+async fn a_payee_that_claims_on_chain_is_paid_and_a_silent_host_suspended_in_the_end() {
+    let mut scene = unanswered_payment().await;
     let mut events = scene.host.subscribe();
     let published = Published::from([(HEIGHT + 2, vec![Preimage([1; 32]), PREIMAGE])]);
     *scene.blocks.published.lock().unwrap() = Some(published);
     scene.heights.set(HEIGHT + 2);
+    let row = scene.ended().await;
+    assert_eq!((row.status, row.preimage), (PaymentStatus::Complete, Some(PREIMAGE)));
+    scene.heights.set(scene.cltv_expiry - PUBLISHED_GRACE_BLOCKS);
     wait_for(&mut events, |kind| match kind {
         EventKind::ChannelSuspended { peer, suspension } => {
             peer.0 == scene.peer.id() && suspension.by_us && suspension.code == Some(6)
@@ -134,13 +138,11 @@ async fn a_payee_that_claims_on_chain_is_paid_and_the_channel_suspended() {
         _ => false,
     })
     .await;
-    let row = scene.ended().await;
-    assert_eq!((row.status, row.preimage), (PaymentStatus::Complete, Some(PREIMAGE)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_expired_htlc_is_held_until_the_blocks_can_be_searched() {
-    let scene = unanswered_payment().await;
+    let mut scene = unanswered_payment().await;
     assert!(scene.cltv_expiry - HEIGHT > MAX_BLOCKS_PER_SEARCH, "one answer is not enough");
     let mut asked = scene.blocks.asked.subscribe();
     scene.heights.set(scene.cltv_expiry + 1);

@@ -131,6 +131,9 @@ fn every_key_can_be_set_by_environment() {
             ("network", _) => "signet",
             ("listen.addresses" | "api.address" | "proxy.socks5", _) => "127.0.0.1:1",
             ("listen.public_addresses", _) => "example.com:9735",
+            ("host.adopt_lost_state", _) => {
+                "0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798"
+            }
             (_, steward_node::config::Kind::Integer) => "1",
             (_, steward_node::config::Kind::Boolean) => "true",
             _ => "/x",

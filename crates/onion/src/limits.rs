@@ -16,10 +16,14 @@ pub const FAILURE_PADDED_BYTES: usize = 256;
 pub const MIN_FAILURE_BYTES: usize = 36;
 /// Largest `channel_update` we put into a failure, in bytes, so that it fits the padding.
 pub const MAX_CHANNEL_UPDATE_BYTES: usize = 244;
-/// Blocks that must be left of an HTLC's life for us to accept it as its final recipient.
-/// LDK's constant (`HTLC_FAIL_BACK_BUFFER + 2`), which `receive` applies; an invoice must
-/// therefore ask for at least this `min_final_cltv_expiry_delta`.
-pub const MIN_FINAL_EXPIRY_BLOCKS: u32 = 41;
+/// Blocks that must be left of an HTLC's life for us to accept it as its final recipient, whatever
+/// its kind: the caller asks for more by its own rules. An invoice must ask for at least this
+/// `min_final_cltv_expiry_delta`.
+pub const MIN_FINAL_EXPIRY_BLOCKS: u32 = 10;
+/// What LDK asks for by itself (`HTLC_FAIL_BACK_BUFFER + 2`), made for channels whose HTLCs are
+/// claimed on chain: more than many senders of spontaneous payments give.
+pub(crate) const LDK_FINAL_EXPIRY_BLOCKS: u32 = 41;
+const _: () = assert!(MIN_FINAL_EXPIRY_BLOCKS < LDK_FINAL_EXPIRY_BLOCKS);
 /// Amounts of this size or more do not exist, in millisatoshi: 21 million bitcoin.
 pub const MAX_MONEY_MSAT: u64 = 21_000_000 * 100_000_000 * 1_000;
 /// `nLockTime` reads larger values as times, so no expiry reaches this height.

@@ -10,7 +10,9 @@ use lightning::ln::types::ChannelId;
 use steward_wire::Preimage;
 
 use crate::failure::Failure;
-use crate::limits::{HOP_PAYLOADS_BYTES, MAX_HEIGHT};
+use crate::limits::{
+    HOP_PAYLOADS_BYTES, LDK_FINAL_EXPIRY_BLOCKS, MAX_HEIGHT, MIN_FINAL_EXPIRY_BLOCKS,
+};
 use crate::peel::{Blinding, IncomingHtlc, Opened, PeelError};
 use crate::signer::{NoLog, OnionSigner};
 
@@ -52,7 +54,8 @@ pub fn receive(
     opened.payload()?;
     let height = height.min(MAX_HEIGHT);
     let signer = OnionSigner(key);
-    let info = peel_payment_onion(&to_ldk(htlc), &signer, NoLog, SECP256K1, height, false)
+    let ldk_height = height.saturating_sub(LDK_FINAL_EXPIRY_BLOCKS - MIN_FINAL_EXPIRY_BLOCKS);
+    let info = peel_payment_onion(&to_ldk(htlc), &signer, NoLog, SECP256K1, ldk_height, false)
         .map_err(|error| refusal(&opened, blinding, htlc, height, &error))?;
     let layer = FinalLayer::of(info.routing)
         .ok_or_else(|| opened.reject(blinding, Failure::invalid_onion_payload(0, 0)))?;

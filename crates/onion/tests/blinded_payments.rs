@@ -206,7 +206,7 @@ fn dummy_hops_hide_that_the_introduction_node_is_the_recipient() {
     let onion = onion_with_dummy_hop(&receive_tlvs().encode());
     let expected = Failure::invalid_onion_blinding(sha256(&[&onion]));
     // Too late, and too little.
-    for (amount_msat, height) in [(50_100, HEIGHT + 40), (50_099, HEIGHT)] {
+    for (amount_msat, height) in [(50_100, HEIGHT + 55), (50_099, HEIGHT)] {
         let incoming = htlc(&onion, amount_msat, HEIGHT + 60);
         match receive(&key(CLIENT), &incoming, height).unwrap_err() {
             PeelError::Failure { failure, .. } => assert_eq!(failure, expected),

@@ -150,7 +150,7 @@ impl World {
             n.disk.load(time.wall_ms).map_err(|e| Violation::new(Rule::Rest, node, e))?;
         let mut config = n.config.clone();
         if let Some(saboteur) = &mut self.saboteur {
-            saboteur.spoil_start(&mut snapshot, &mut config);
+            saboteur.spoil_start(&mut snapshot, &mut config, &n.keys.node_id());
             n.pending.extend(saboteur.rises(node));
         }
         let engine = Engine::new(config, Box::new(n.keys), snapshot, time);

@@ -40,7 +40,7 @@ pub(crate) fn table(key: &RowKey) -> &'static str {
         RowKey::Preimage(_) => "preimage",
         RowKey::Payment(_) => "payment",
         RowKey::Part(..) => "payment_part",
-        RowKey::Invoice(_) => "invoice",
+        RowKey::Invoice(_) | RowKey::InvoiceFailure(_) => "invoice",
         RowKey::Forward(_) => "forward",
         RowKey::Evidence(_) => "evidence",
         RowKey::Event(_) => "event",
@@ -56,7 +56,10 @@ pub(crate) fn key_text(key: &RowKey) -> String {
         RowKey::Origin(HtlcKey { peer, id })
         | RowKey::Outbox(HtlcKey { peer, id })
         | RowKey::Forward(HtlcKey { peer, id }) => format!("{peer}, {id}"),
-        RowKey::Preimage(hash) | RowKey::Payment(hash) | RowKey::Invoice(hash) => hash.to_string(),
+        RowKey::Preimage(hash)
+        | RowKey::Payment(hash)
+        | RowKey::Invoice(hash)
+        | RowKey::InvoiceFailure(hash) => hash.to_string(),
         RowKey::Part(hash, part) => format!("{hash}, {part}"),
         RowKey::Evidence(number) | RowKey::Event(number) => number.to_string(),
         RowKey::Setting(name) => (*name).to_owned(),
@@ -108,6 +111,7 @@ fn problem(key: &RowKey, write: &Write) -> Option<&'static str> {
                 row.paid_ms.unwrap_or(0),
             ],
         ),
+        (RowKey::InvoiceFailure(_), Write::InvoiceFailure { .. }) => (true, vec![]),
         (RowKey::Forward(incoming), Write::Forward(row)) => {
             (row.incoming == *incoming, vec![row.amount_in_msat, row.amount_out_msat, row.ended_ms])
         }

@@ -7,7 +7,7 @@ use steward_channel::{Failure, Role, Suspension};
 use steward_engine::io::EventKind;
 use steward_engine::row::{HtlcKey, Origin, PaymentStatus, Settlement};
 use steward_wire::codec::{Reader, put_list, put_var_bigsize};
-use steward_wire::{DecodeError, NodeId, ShortChannelId};
+use steward_wire::{DecodeError, Framing, NodeId, ShortChannelId};
 
 /// The first byte of every blob.
 pub const VERSION: u8 = 1;
@@ -295,6 +295,22 @@ pub(crate) fn status(code: i64) -> Option<PaymentStatus> {
         1 => Some(PaymentStatus::Pending),
         2 => Some(PaymentStatus::Complete),
         3 => Some(PaymentStatus::Failed),
+        _ => None,
+    }
+}
+
+pub(crate) fn framing_code(framing: Framing) -> u8 {
+    match framing {
+        Framing::Modern => 1,
+        Framing::Legacy => 2,
+    }
+}
+
+/// Reads [`framing_code`].
+pub(crate) fn framing(code: i64) -> Option<Framing> {
+    match code {
+        1 => Some(Framing::Modern),
+        2 => Some(Framing::Legacy),
         _ => None,
     }
 }

@@ -106,6 +106,11 @@ impl Tables {
     }
 
     fn put(&mut self, key: &RowKey, write: &Write) {
+        match (key, write) {
+            (RowKey::InvoiceFailure(hash), write) => return self.fail_invoice(hash, write),
+            (_, Write::Invoice(row)) if !self.may_write_invoice(row) => return,
+            _ => {}
+        }
         let old = self.rows.remove(key);
         if let Some((place, Write::Preimage { .. })) = &old {
             self.preimages.remove(place);
@@ -128,6 +133,27 @@ impl Tables {
             self.preimages.insert(place, *hash);
         }
         self.rows.insert(key.clone(), (place, write.clone()));
+    }
+
+    /// A row that is paid never changes, and no keysend replaces an invoice.
+    fn may_write_invoice(&self, row: &InvoiceRow) -> bool {
+        match self.rows.get(&RowKey::Invoice(row.payment_hash)) {
+            Some((_, Write::Invoice(old))) => {
+                old.status == PaymentStatus::Pending
+                    && (!row.bolt11.is_empty() || old.bolt11.is_empty())
+            }
+            _ => true,
+        }
+    }
+
+    /// Not every hash is an invoice's: then no row changes.
+    fn fail_invoice(&mut self, hash: &PaymentHash, write: &Write) {
+        if let Some((_, Write::Invoice(row))) = self.rows.get_mut(&RowKey::Invoice(*hash)) {
+            row.failure = match write {
+                Write::InvoiceFailure { code, message } => Some((code.clone(), message.clone())),
+                _ => None,
+            };
+        }
     }
 
     fn count_forward(&mut self, old: Option<&Write>, new: &ForwardRow) {

@@ -32,6 +32,17 @@ fn restore(version: u32) -> tempfile::TempDir {
     dir
 }
 
+/// Rows of a fixture, with those that today's version keeps of its own.
+fn rows_of(version: u32) -> u64 {
+    let sql = fs::read_to_string(fixture(version)).unwrap();
+    // The totals are no row of anybody's.
+    let is_row = |line: &&str| {
+        line.starts_with("INSERT INTO ") && !line.starts_with("INSERT INTO forward_total")
+    };
+    let rows = sql.lines().filter(is_row).count() as u64;
+    rows + u64::from(!sql.contains("'live_rows'"))
+}
+
 #[test]
 fn a_database_of_every_released_version_opens_with_all_it_held() {
     for version in 1..=SCHEMA_VERSION {
@@ -44,7 +55,7 @@ fn a_database_of_every_released_version_opens_with_all_it_held() {
         assert_eq!(loaded.height, 840_000);
         let verified = verify(store.path()).unwrap();
         assert_eq!(verified.schema_version, SCHEMA_VERSION);
-        assert_eq!(verified.rows, every_table().len() as u64 + STORES_OWN_SETTINGS);
+        assert_eq!(verified.rows, rows_of(version));
         store.commit(&batch([put_channel(3, 1), put_forward(9, true)])).unwrap();
     }
 }

@@ -12,7 +12,7 @@
 mod support;
 
 use steward_engine::WriteBatch;
-use steward_engine::row::{HtlcKey, Origin, PaymentStatus, RowKey, Settlement, Write};
+use steward_engine::row::{HtlcKey, InvoiceRow, Origin, PaymentStatus, RowKey, Settlement, Write};
 use steward_store::limits::{MAX_EVENTS, MAX_LOADED_PREIMAGES, MAX_PAGE_ROWS, PREIMAGE_KEEP_MS};
 use steward_store::{Cursor, MemoryStore, NumberedEvidence, PageRequest, Store, StoreError};
 use steward_wire::NodeId;
@@ -83,6 +83,46 @@ fn every_row_comes_back_as_it_was_written() {
         }
         let paid = invoice(2, PaymentStatus::Complete, NOW_MS + DAY_MS);
         assert_eq!(history.invoice(&hash(2)).unwrap(), Some(paid));
+    });
+}
+
+/// Whoever paid an invoice knows its preimage.
+#[test]
+fn a_paid_invoice_never_changes_and_no_keysend_replaces_an_invoice() {
+    each_store(|mut store| {
+        let (pending, complete) = (PaymentStatus::Pending, PaymentStatus::Complete);
+        let open = invoice(1, pending, NOW_MS + DAY_MS);
+        let paid = invoice(2, complete, NOW_MS + DAY_MS);
+        commit(&mut store, [put_invoice(1, pending, NOW_MS + DAY_MS)]);
+        commit(&mut store, [put_invoice(2, pending, NOW_MS + DAY_MS)]);
+        commit(&mut store, [put_invoice(2, complete, NOW_MS + DAY_MS)]);
+        for status in [pending, complete] {
+            for n in [1, 2] {
+                let mut keysend = invoice(n, status, NOW_MS);
+                keysend.bolt11 = String::new();
+                keysend.received_msat = 1;
+                commit(&mut store, [(RowKey::Invoice(hash(n)), Write::Invoice(keysend))]);
+            }
+            commit(&mut store, [put_invoice(2, status, NOW_MS)]);
+        }
+        let history = store.history().unwrap();
+        assert_eq!(history.invoice(&hash(1)).unwrap(), Some(open));
+        assert_eq!(history.invoice(&hash(2)).unwrap(), Some(paid));
+    });
+}
+
+#[test]
+fn what_became_of_a_claim_is_added_to_a_paid_invoice_and_to_nothing_else() {
+    each_store(|mut store| {
+        let complete = PaymentStatus::Complete;
+        // In the batch that stores the payment, too.
+        let paid = put_invoice(2, complete, NOW_MS);
+        commit(&mut store, [paid, put_invoice_failure(2), put_invoice_failure(3)]);
+        let history = store.history().unwrap();
+        let failure = Some(("claim_unsigned".to_owned(), "The claim was not signed.".to_owned()));
+        let expected = InvoiceRow { failure, ..invoice(2, complete, NOW_MS) };
+        assert_eq!(history.invoice(&hash(2)).unwrap(), Some(expected));
+        assert_eq!(history.invoice(&hash(3)).unwrap(), None);
     });
 }
 

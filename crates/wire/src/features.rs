@@ -8,6 +8,8 @@ pub const HOSTED_CHANNELS_LEGACY: u32 = 32_973;
 pub const INIT_HOSTED_CHANNELS: u16 = 32_972;
 /// `init_hosted_channel.features`: the client may ask for a larger capacity.
 pub const INIT_RESIZABLE: u16 = 32_974;
+/// Blinded paths (BOLT9 `option_route_blinding`), odd: who offers it reads `path_key` in an add.
+pub const ROUTE_BLINDING: u32 = 25;
 /// Attribution data in failures and fulfils (BOLT9 `option_attribution_data`), odd.
 pub const ATTRIBUTION_DATA: u32 = 37;
 

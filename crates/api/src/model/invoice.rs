@@ -38,6 +38,18 @@ pub struct Invoice {
     pub expires_ms: u64,
     /// When it was paid.
     pub paid_ms: Option<u64>,
+    /// Why the payment is in doubt although we gave the preimage: the channel did not sign the
+    /// claim in time. Absent otherwise.
+    pub failure: Option<InvoiceFailure>,
+}
+
+/// Why a payment is in doubt.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct InvoiceFailure {
+    /// Stable.
+    pub code: String,
+    /// A sentence.
+    pub message: String,
 }
 
 /// Whether an invoice was paid.
@@ -124,6 +136,7 @@ impl Invoice {
             created_ms: row.created_ms,
             expires_ms: row.expires_ms,
             paid_ms: row.paid_ms,
+            failure: row.failure.map(|(code, message)| InvoiceFailure { code, message }),
         }
     }
 }

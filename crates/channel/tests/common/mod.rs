@@ -63,6 +63,8 @@ pub struct Pair {
     pub bob: Node,
     pub now_ms: u64,
     pub connected: bool,
+    /// Whether a side that lost its data finds that it can read an onion.
+    pub onions_are_readable: bool,
     /// Flush after every input, as E does.
     pub eager: bool,
     /// Every message sent, by whom.
@@ -113,6 +115,7 @@ impl Pair {
             bob: Node::new(Channel::client(bob, alice, refund_script(), vec![]), bob_key),
             now_ms: 1_000_000,
             connected: false,
+            onions_are_readable: false,
             eager: true,
             sent: Vec::new(),
         }
@@ -197,7 +200,7 @@ impl Pair {
         side: Side,
         act: impl FnOnce(&mut Channel, &Env<'_>, &mut Vec<Output>),
     ) -> Vec<Output> {
-        let now_ms = self.now_ms;
+        let (now_ms, readable) = (self.now_ms, self.onions_are_readable);
         let node = self.node(side);
         let key = node.key;
         let env = Env {
@@ -207,6 +210,7 @@ impl Pair {
             searched_height: node.height,
             now_ms,
             max_capacity_sat: MAX_CAPACITY_SAT,
+            is_readable: &|_| readable,
         };
         let mut outputs = Vec::new();
         act(&mut node.channel, &env, &mut outputs);
@@ -315,6 +319,17 @@ impl Pair {
     /// Names of the messages `side` sent since the last [`Pair::clear`].
     pub fn sent_by(&self, side: Side) -> Vec<&'static str> {
         self.sent.iter().filter(|(by, _)| *by == side).map(|(_, message)| message.name()).collect()
+    }
+
+    /// The first four characters of each error that `side` sent: its code, if it has one.
+    pub fn errors_sent(&self, side: Side) -> Vec<String> {
+        let errors = self.sent.iter().filter(|(by, _)| *by == side).filter_map(|(_, m)| match m {
+            Message::Error(error) => {
+                Some(String::from_utf8_lossy(&error.data).chars().take(4).collect())
+            }
+            _ => None,
+        });
+        errors.collect()
     }
 
     /// Names of the messages `side` sent that are not delivered.

@@ -289,6 +289,7 @@ impl World {
             | Output::PeerError(_)
             | Output::OverrideProposed { .. }
             | Output::PreimageAtRisk { .. }
+            | Output::ClaimsDropped { .. }
                 if rough => {}
             // A fulfil may cross the time-out, or an override.
             Output::Evidence(evidence) if rough => {

@@ -15,7 +15,9 @@ mod copies;
 mod far_end;
 mod keys;
 mod net;
+mod parts;
 
 pub use ask::is_complete;
 pub use keys::{CHAIN_HASH, INITIAL_MSAT, TestKeys, config, hosted_features, id_of};
 pub use net::{Net, START_HEIGHT};
+pub use parts::{PartOf, invoice_recipient, keysend_recipient};

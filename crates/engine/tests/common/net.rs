@@ -215,6 +215,13 @@ impl Net {
         assert_eq!(self.channel(client, host).phase, steward_channel::Phase::Active);
     }
 
+    /// `client` asks a host that it has never met for a channel.
+    pub fn invoke_by_address(&mut self, client: usize, host: NodeId, address: String) {
+        let addresses = vec![address];
+        let invoke = Command::InvokeChannel { host, addresses, secret: Vec::new() };
+        self.command(client, invoke).unwrap();
+    }
+
     pub fn tick(&mut self, ms: u64) {
         self.now_ms += ms;
         self.settle();

@@ -202,10 +202,13 @@ impl HostConfig {
                 "Set host.require_secret, or strangers will open channels to take it.",
             );
         }
-        if self.adopt_lost_state {
+        if !self.adopt_lost_state.is_empty() {
             warn(
                 "host.adopt_lost_state",
-                "clients' states are believed where our own record is missing".to_owned(),
+                format!(
+                    "{} clients' states are believed where our own record is missing",
+                    self.adopt_lost_state.len()
+                ),
                 "Unset it as soon as the recovery is over.",
             );
         }
@@ -233,7 +236,7 @@ impl HostConfig {
             max_capacity_sat: self.max_capacity_sat,
             secrets,
             require_secret: self.require_secret,
-            adopt_lost_state: self.adopt_lost_state,
+            adopt_lost_state: self.adopt_lost_state.iter().copied().collect(),
             max_opens_per_hour: self.max_opens_per_hour,
             max_opens_per_prefix_per_hour: self.max_opens_per_prefix_per_hour,
             max_channels: self.max_channels,

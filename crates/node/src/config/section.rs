@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use bitcoin::Network;
 use steward_chain::ChainConfig;
 use steward_p2p::PeerAddress;
+use steward_wire::NodeId;
 use toml::Value;
 
 use super::value::{Kind, Secret, Setting};
@@ -171,9 +172,9 @@ section! {
         secrets: Vec<Secret> = Vec::new(),
         /// Whether one of the secrets is needed. Default false.
         require_secret: bool = false,
-        /// Whether a client that shows a valid state of a channel we have no record of is believed.
-        /// For the recovery of a lost database only. Default false.
-        adopt_lost_state: bool = false,
+        /// Node ids of clients that are believed if they show a valid state of a channel we have no
+        /// record of. For the recovery of a lost database only. Default none.
+        adopt_lost_state: Vec<NodeId> = Vec::new(),
         /// Most channels opened within an hour, over all peers. Default 1800.
         max_opens_per_hour: u32 = 1800,
         /// Most channels opened within an hour from one network prefix. Default 60.

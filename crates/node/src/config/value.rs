@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use bitcoin::Network;
 use steward_chain::{network_name, parse_network};
 use steward_p2p::PeerAddress;
+use steward_wire::NodeId;
 use toml::Value;
 
 /// What a key holds, for reading it from the environment and for help texts.
@@ -126,6 +127,8 @@ text_setting! {
     SocketAddr, Kind::Text, "an address such as 127.0.0.1:9735 or [::1]:9735",
         |text| text.parse().ok(), |value| value.to_string();
     PeerAddress, Kind::Text, "host:port",
+        |text| text.parse().ok(), |value| value.to_string();
+    NodeId, Kind::Text, "a node id, 66 hex digits",
         |text| text.parse().ok(), |value| value.to_string();
     Network, Kind::Text, "mainnet, testnet, testnet4, signet or regtest",
         |text| parse_network(text).ok(), |value| network_name(*value).to_owned();

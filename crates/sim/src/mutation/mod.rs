@@ -78,9 +78,9 @@ impl Saboteur {
     }
 
     /// What a starting engine is given.
-    pub(crate) fn spoil_start(&self, snapshot: &mut Snapshot, config: &mut Config) {
+    pub(crate) fn spoil_start(&self, snapshot: &mut Snapshot, config: &mut Config, host: &NodeId) {
         match self.mutation {
-            Mutation::Restart(restart) => restart.spoil_start(snapshot, config),
+            Mutation::Restart(restart) => restart.spoil_start(snapshot, config, host),
             Mutation::Runtime(runtime) => runtime.spoil_config(config),
             _ => {}
         }

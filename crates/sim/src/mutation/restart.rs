@@ -3,9 +3,14 @@
 use steward_channel::{Failure, Role};
 use steward_engine::config::Config;
 use steward_engine::row::{Origin, Settlement, Snapshot};
+use steward_wire::NodeId;
 
 use super::record::Record;
 use crate::disk::Disk;
+use crate::keys::SimKeys;
+
+/// More nodes than any network has.
+const MAX_NODES: u8 = 32;
 
 /// What is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +43,7 @@ impl Restart {
         }
     }
 
-    pub(super) fn spoil_start(self, snapshot: &mut Snapshot, config: &mut Config) {
+    pub(super) fn spoil_start(self, snapshot: &mut Snapshot, config: &mut Config, host: &NodeId) {
         match self {
             Self::NoForwards => {
                 snapshot.origins.retain(|(_, origin)| matches!(origin, Origin::Payment { .. }));
@@ -73,7 +78,10 @@ impl Restart {
                 }
             }
             Self::OldEventNumber => snapshot.last_event = snapshot.last_event.saturating_sub(1),
-            Self::BelievesClients => config.host.adopt_lost_state = true,
+            Self::BelievesClients => {
+                let clients = (0..MAX_NODES).map(|number| SimKeys(number).client_id(host));
+                config.host.adopt_lost_state = clients.collect();
+            }
         }
     }
 }

@@ -47,6 +47,7 @@ fn a_host_that_took_its_clients_states_does_not_pay_twice_for_an_htlc_in_them() 
     let _turn = turn();
     let mut network = Network::start(2);
     let invoice = network.node(BOB).create_invoice(PAYMENT_MSAT).unwrap();
+    let believing = network.believing_all();
     network.signal(BOB, "STOP");
     pay_and_await_htlc(&network, &invoice);
     network.kill(&[ALICE]);
@@ -57,7 +58,7 @@ fn a_host_that_took_its_clients_states_does_not_pay_twice_for_an_htlc_in_them() 
     let paid_once_msat = balance_of_bob_msat(&network);
 
     lose_the_hosts_database(&mut network);
-    restart_host_with_adoption(&mut network);
+    restart_host_with_adoption(&mut network, &believing);
     network.restart(&[ALICE]);
     let host_id = network.cluster.host.node_id();
     await_phase(network.node(BOB), host_id, Phase::Active);

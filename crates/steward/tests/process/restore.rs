@@ -126,12 +126,8 @@ fn a_host_that_lost_its_database_believes_its_clients_only_if_told_to() {
     let init = ["--set", "network=regtest", "init", "--restore"];
     steward_with_input(&dir, &init, &words).success();
 
-    replace(
-        &mut network,
-        HOST,
-        &dir,
-        &["host.enabled=true", &listen, "host.adopt_lost_state=true"],
-    );
+    let believing = network.believing_all();
+    replace(&mut network, HOST, &dir, &["host.enabled=true", &listen, &believing]);
     network.reconnect();
     let after = settled(&network, ALICE);
     assert_eq!(snapshot(&after), snapshot(&before));

@@ -94,6 +94,14 @@ impl Network {
         }
     }
 
+    /// The setting by which the host believes what every client shows.
+    pub(crate) fn believing_all(&self) -> String {
+        let host_id = self.cluster.host.node_id();
+        let local_id = |client: &NodeProcess| client.channel(host_id).unwrap().channel.local_id;
+        let clients: Vec<String> = self.cluster.clients.iter().map(local_id).collect();
+        format!("host.adopt_lost_state={}", clients.join(","))
+    }
+
     pub(crate) fn node_mut(&mut self, who: Who) -> &mut NodeProcess {
         match who {
             Who::Host => &mut self.cluster.host,

@@ -24,14 +24,15 @@ pub(crate) const PAYMENT: &str = "SELECT payment_hash, destination, amount_msat,
 pub(crate) const PART: &str = "SELECT payment_hash, part, peer, amount_msat, fee_msat, \
     session_key, path, status FROM payment_part";
 pub(crate) const INVOICE: &str = "SELECT payment_hash, preimage, payment_secret, amount_msat, \
-    description, bolt11, created_ms, expires_ms, status, received_msat, paid_ms, number \
+    description, bolt11, created_ms, expires_ms, status, received_msat, paid_ms, failure_code, \
+    failure_message, number \
     FROM invoice";
 pub(crate) const FORWARD: &str = "SELECT incoming_peer, incoming_id, outgoing_peer, \
     amount_in_msat, amount_out_msat, fulfilled, ended_ms, number FROM forward";
 pub(crate) const EVIDENCE: &str =
     "SELECT number, peer, time_ms, what, message_type, body, number FROM evidence";
 pub(crate) const EVENT: &str = "SELECT number, time_ms, kind FROM event";
-pub(crate) const PEER: &str = "SELECT peer, is_host, addresses FROM peer";
+pub(crate) const PEER: &str = "SELECT peer, is_host, addresses, framing FROM peer";
 pub(crate) const SETTING: &str = "SELECT name, value FROM setting";
 
 /// The columns of one row, read one after the other.
@@ -80,6 +81,23 @@ impl<'r> Columns<'r> {
     fn code<T>(&mut self, read: impl FnOnce(i64) -> Option<T>) -> Result<T, StoreError> {
         let code = self.value()?;
         read(code).ok_or_else(|| self.error("a code is unknown"))
+    }
+
+    fn optional_code<T>(
+        &mut self,
+        read: impl FnOnce(i64) -> Option<T>,
+    ) -> Result<Option<T>, StoreError> {
+        let code: Option<i64> = self.value()?;
+        code.map(|code| read(code).ok_or_else(|| self.error("a code is unknown"))).transpose()
+    }
+
+    /// A code and a sentence, or neither.
+    fn failure(&mut self) -> Result<Option<(String, String)>, StoreError> {
+        match (self.value()?, self.value()?) {
+            (Some(code), Some(message)) => Ok(Some((code, message))),
+            (None, None) => Ok(None),
+            _ => Err(self.error("half a failure")),
+        }
     }
 
     fn small<T: TryFrom<i64>>(&mut self) -> Result<T, StoreError> {
@@ -166,11 +184,7 @@ pub(crate) fn payment(row: &Row<'_>) -> Result<PaymentRow, StoreError> {
         max_fee_msat: c.number()?,
         status: c.code(codec::status)?,
         preimage: c.value::<Option<[u8; 32]>>()?.map(Preimage),
-        failure: match (c.value()?, c.value()?) {
-            (Some(code), Some(message)) => Some((code, message)),
-            (None, None) => None,
-            _ => return Err(c.error("half a failure")),
-        },
+        failure: c.failure()?,
         bolt11: c.value()?,
         created_ms: c.number()?,
         ended_ms: c.optional_number()?,
@@ -205,6 +219,7 @@ pub(crate) fn invoice(row: &Row<'_>) -> Result<InvoiceRow, StoreError> {
         status: c.code(codec::status)?,
         received_msat: c.number()?,
         paid_ms: c.optional_number()?,
+        failure: c.failure()?,
     })
 }
 
@@ -239,7 +254,12 @@ pub(crate) fn event(row: &Row<'_>) -> Result<Event, StoreError> {
 
 pub(crate) fn peer(row: &Row<'_>) -> Result<PeerRow, StoreError> {
     let mut c = Columns::new(row, "peer");
-    Ok(PeerRow { peer: c.node()?, is_host: c.flag()?, addresses: c.blob(codec::decode_addresses)? })
+    Ok(PeerRow {
+        peer: c.node()?,
+        is_host: c.flag()?,
+        addresses: c.blob(codec::decode_addresses)?,
+        framing: c.optional_code(codec::framing)?,
+    })
 }
 
 pub(crate) fn setting(row: &Row<'_>) -> Result<(String, Vec<u8>), StoreError> {

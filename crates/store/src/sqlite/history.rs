@@ -136,7 +136,7 @@ impl History for SqliteHistory {
     ) -> Result<Page<InvoiceRow>, StoreError> {
         let status = status.map(columns::status_column);
         let filter = status.as_ref().map(|status| ("status", status as &dyn rusqlite::ToSql));
-        self.page((columns::INVOICE, 11), filter, page, columns::invoice)
+        self.page((columns::INVOICE, 13), filter, page, columns::invoice)
     }
 
     fn invoice(&self, hash: &PaymentHash) -> Result<Option<InvoiceRow>, StoreError> {

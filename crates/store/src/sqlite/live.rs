@@ -206,5 +206,6 @@ fn peer(row: &PeerRow) -> Mark {
     by_node(Table::Peer, &row.peer)
         .fixed(&[u8::from(row.is_host)])
         .fixed(&codec::encode_addresses(&row.addresses))
+        .fixed(&[row.framing.map_or(0, codec::framing_code)])
         .live()
 }

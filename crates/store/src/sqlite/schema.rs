@@ -11,8 +11,12 @@ pub(crate) const APPLICATION_ID: i32 = i32::from_be_bytes(*b"Stwd");
 type Migration = (u32, &'static str);
 
 /// Forward only; an entry never changes once released.
-const MIGRATIONS: &[Migration] =
-    &[(1, include_str!("v1.sql")), (2, include_str!("v2.sql")), (3, include_str!("v3.sql"))];
+const MIGRATIONS: &[Migration] = &[
+    (1, include_str!("v1.sql")),
+    (2, include_str!("v2.sql")),
+    (3, include_str!("v3.sql")),
+    (4, include_str!("v4.sql")),
+];
 
 /// The version this program writes, in `PRAGMA user_version`.
 pub const SCHEMA_VERSION: u32 = MIGRATIONS.len() as u32;

@@ -2,7 +2,8 @@
 
 use rusqlite::{Connection, ErrorCode, Params, params};
 use steward_engine::row::{
-    ChannelRow, EvidenceRow, ForwardRow, InvoiceRow, PartRow, PaymentRow, PeerRow, RowKey, Write,
+    ChannelRow, EvidenceRow, ForwardRow, InvoiceRow, PartRow, PaymentRow, PaymentStatus, PeerRow,
+    RowKey, Write,
 };
 
 use crate::check::{key_text, table};
@@ -36,6 +37,12 @@ pub(crate) fn put(db: &Connection, key: &RowKey, write: &Write) -> Result<(), St
         (_, Write::Payment(row)) => payment(db, row),
         (_, Write::Part(row)) => part(db, row),
         (_, Write::Invoice(row)) => invoice(db, row),
+        // Not every hash is an invoice's: then no row changes.
+        (RowKey::InvoiceFailure(hash), Write::InvoiceFailure { code, message }) => run(
+            db,
+            "UPDATE invoice SET failure_code = ?2, failure_message = ?3 WHERE payment_hash = ?1",
+            params![hash.0, code, message],
+        ),
         (_, Write::Forward(row)) => forward(db, row),
         (RowKey::Evidence(number), Write::Evidence(row)) => {
             numbered(evidence(db, *number, row), key)
@@ -83,6 +90,12 @@ fn delete(db: &Connection, key: &RowKey) -> Result<(), StoreError> {
             params![hash.0, part],
         ),
         RowKey::Invoice(hash) => run(db, "DELETE FROM invoice WHERE payment_hash = ?1", [hash.0]),
+        RowKey::InvoiceFailure(hash) => run(
+            db,
+            "UPDATE invoice SET failure_code = NULL, failure_message = NULL
+             WHERE payment_hash = ?1",
+            [hash.0],
+        ),
         RowKey::Forward(htlc) => run(
             db,
             "DELETE FROM forward WHERE incoming_peer = ?1 AND incoming_id = ?2",
@@ -173,18 +186,24 @@ fn part(db: &Connection, row: &PartRow) -> Result<(), StoreError> {
     )
 }
 
+/// A row that is paid never changes, and no keysend replaces an invoice: whoever paid one knows
+/// its preimage and may send a keysend with it.
 fn invoice(db: &Connection, row: &InvoiceRow) -> Result<(), StoreError> {
+    let (code, message) = row.failure.as_ref().map(|(code, message)| (code, message)).unzip();
     run(
         db,
         "INSERT INTO invoice (payment_hash, preimage, payment_secret, amount_msat, description,
-             bolt11, created_ms, expires_ms, status, received_msat, paid_ms)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+             bolt11, created_ms, expires_ms, status, received_msat, paid_ms, failure_code,
+             failure_message)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
          ON CONFLICT (payment_hash) DO UPDATE SET preimage = excluded.preimage,
              payment_secret = excluded.payment_secret, amount_msat = excluded.amount_msat,
              description = excluded.description, bolt11 = excluded.bolt11,
              created_ms = excluded.created_ms, expires_ms = excluded.expires_ms,
              status = excluded.status, received_msat = excluded.received_msat,
-             paid_ms = excluded.paid_ms",
+             paid_ms = excluded.paid_ms, failure_code = excluded.failure_code,
+             failure_message = excluded.failure_message
+         WHERE invoice.status = ?14 AND (excluded.bolt11 <> '' OR invoice.bolt11 = '')",
         params![
             row.payment_hash.0,
             row.preimage.0,
@@ -197,6 +216,9 @@ fn invoice(db: &Connection, row: &InvoiceRow) -> Result<(), StoreError> {
             codec::status_code(row.status),
             row.received_msat.cast_signed(),
             row.paid_ms.map(u64::cast_signed),
+            code,
+            message,
+            codec::status_code(PaymentStatus::Pending),
         ],
     )
 }
@@ -242,10 +264,15 @@ fn evidence(db: &Connection, number: u64, row: &EvidenceRow) -> rusqlite::Result
 fn peer(db: &Connection, row: &PeerRow) -> Result<(), StoreError> {
     run(
         db,
-        "INSERT INTO peer (peer, is_host, addresses) VALUES (?1, ?2, ?3)
+        "INSERT INTO peer (peer, is_host, addresses, framing) VALUES (?1, ?2, ?3, ?4)
          ON CONFLICT (peer) DO UPDATE SET is_host = excluded.is_host,
-             addresses = excluded.addresses",
-        params![row.peer.0, row.is_host, codec::encode_addresses(&row.addresses)],
+             addresses = excluded.addresses, framing = excluded.framing",
+        params![
+            row.peer.0,
+            row.is_host,
+            codec::encode_addresses(&row.addresses),
+            row.framing.map(codec::framing_code),
+        ],
     )
 }
 

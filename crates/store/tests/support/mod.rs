@@ -11,7 +11,7 @@ use steward_engine::row::{
     PaymentStatus, PeerRow, RowKey, Settlement, Write,
 };
 use steward_store::{DirLock, OpenMode, Owner, SqliteStore, StoreError};
-use steward_wire::{NodeId, PaymentHash, Preimage, ShortChannelId};
+use steward_wire::{Framing, NodeId, PaymentHash, Preimage, ShortChannelId};
 
 /// A day, in milliseconds.
 pub(crate) const DAY_MS: u64 = 24 * 3600 * 1000;
@@ -152,11 +152,17 @@ pub(crate) fn invoice(n: u64, status: PaymentStatus, expires_ms: u64) -> Invoice
         status,
         received_msat: if paid { 1_000 * n } else { 0 },
         paid_ms: paid.then_some(NOW_MS),
+        failure: None,
     }
 }
 
 pub(crate) fn put_invoice(n: u64, status: PaymentStatus, expires_ms: u64) -> (RowKey, Write) {
     (RowKey::Invoice(hash(n)), Write::Invoice(invoice(n, status, expires_ms)))
+}
+
+pub(crate) fn put_invoice_failure(n: u64) -> (RowKey, Write) {
+    let (code, message) = ("claim_unsigned".to_owned(), "The claim was not signed.".to_owned());
+    (RowKey::InvoiceFailure(hash(n)), Write::InvoiceFailure { code, message })
 }
 
 pub(crate) fn forward(n: u64, fulfilled: bool) -> ForwardRow {
@@ -199,7 +205,8 @@ pub(crate) fn put_event(number: u64) -> (RowKey, Write) {
 
 pub(crate) fn put_peer(n: u64) -> (RowKey, Write) {
     let addresses = vec!["10.0.0.1:9735".to_owned(), "x.onion:9735".to_owned()];
-    let row = PeerRow { peer: node(n), is_host: !n.is_multiple_of(2), addresses };
+    let framing = if n.is_multiple_of(2) { None } else { Some(Framing::Legacy) };
+    let row = PeerRow { peer: node(n), is_host: !n.is_multiple_of(2), addresses, framing };
     (RowKey::Peer(node(n)), Write::Peer(row))
 }
 

@@ -1,0 +1,279 @@
+//! What strangers try on a host and on a payee: each test is an attack that once worked.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+mod common;
+
+use bitcoin::secp256k1::SecretKey;
+use common::{
+    CHAIN_HASH, INITIAL_MSAT, Net, PartOf, hosted_features, id_of, invoice_recipient,
+    keysend_recipient,
+};
+use steward_channel::Phase;
+use steward_engine::io::{ConnId, Input};
+use steward_engine::row::{InvoiceRow, PaymentStatus};
+use steward_engine::{Command, Reply};
+use steward_store::Store;
+use steward_wire::{Framing, InvokeHostedChannel, Message, NodeId, PaymentHash, Preimage, framing};
+
+const CAPACITY_MSAT: u64 = 1_000_000_000;
+
+fn stored(net: &Net, node: usize, hash: PaymentHash) -> InvoiceRow {
+    net.nodes[node].store.history().unwrap().invoice(&hash).unwrap().unwrap()
+}
+
+/// Client 3 sends client 2 a keysend with this preimage.
+fn keysend(net: &mut Net, preimage: Preimage, amount_msat: u64, total_msat: u64, delta: u32) {
+    let mut recipient = keysend_recipient(preimage, total_msat);
+    // Parts of one payment need a secret.
+    recipient.payment_secret = (total_msat != amount_msat).then_some([9; 32]);
+    let part = net.part(PartOf {
+        payer: 3,
+        payee: net.client_id(2, 0),
+        payment_hash: preimage.hash(),
+        recipient,
+        amount_msat,
+        fee_msat: 10_000,
+        final_delta_blocks: delta,
+    });
+    net.send_by_hand(3, preimage, vec![part]);
+}
+
+/// Whoever paid an invoice, and each hop, knows its preimage.
+#[test]
+fn a_keysend_with_the_preimage_of_a_paid_invoice_changes_nothing() {
+    for (amount_msat, total_msat) in [(1_000, 2_000), (1_000, 1_000), (60_000_000, 60_000_000)] {
+        let mut net = Net::host_and_clients(3);
+        let invoice = net.invoice(2, Some(50_000_000));
+        net.pay(1, &invoice.bolt11).unwrap();
+        let before = stored(&net, 2, invoice.payment_hash);
+        assert_eq!(before.status, PaymentStatus::Complete);
+        keysend(&mut net, invoice.preimage, amount_msat, total_msat, 146);
+        assert_eq!(stored(&net, 2, invoice.payment_hash), before);
+    }
+}
+
+/// After so many other payments that the node has forgotten the preimage, and after a restart.
+#[test]
+fn a_paid_invoice_is_safe_from_keysends_at_any_age() {
+    let mut net = Net::host_and_clients(3);
+    let invoice = net.invoice(2, Some(50_000_000));
+    net.pay(1, &invoice.bolt11).unwrap();
+    let before = stored(&net, 2, invoice.payment_hash);
+    net.forget_preimages(2);
+    net.crash(2);
+    net.start(2);
+    net.connect(2, 0);
+    net.settle();
+    keysend(&mut net, invoice.preimage, 1_000, 1_000, 146);
+    assert_eq!(stored(&net, 2, invoice.payment_hash), before);
+}
+
+#[test]
+fn a_keysend_with_the_expiry_that_eclair_gives_arrives() {
+    let mut net = Net::host_and_clients(3);
+    let preimage = Preimage([42; 32]);
+    keysend(&mut net, preimage, 10_000, 10_000, 18);
+    assert_eq!(net.received(2, preimage.hash()), Some(10_000));
+}
+
+#[test]
+fn a_part_lost_in_an_override_does_not_count() {
+    let mut net = Net::host_and_clients(2);
+    let invoice = net.invoice(0, Some(100_000_000));
+    let recipient = invoice_recipient(invoice.payment_secret, 100_000_000);
+    let first = net.part_to_host(1, invoice.payment_hash, &recipient, 99_999_000);
+    net.pay_by_hand(1, &invoice.bolt11, vec![first]);
+    assert_eq!(net.channel(0, 1).state.unwrap().incoming_htlcs.len(), 1);
+    // Both operators agree on the balance of before: the HTLC never happened.
+    let (host, peer) = (net.id(0), net.client_id(1, 0));
+    net.command(1, Command::SuspendChannel { peer: host }).unwrap();
+    let local_balance_msat = CAPACITY_MSAT - INITIAL_MSAT;
+    net.command(0, Command::ProposeOverride { peer, local_balance_msat }).unwrap();
+    let accept = Command::AcceptOverride { peer: host, our_balance_msat: INITIAL_MSAT };
+    net.command(1, accept).unwrap();
+    assert_eq!(net.channel(0, 1).phase, Phase::Active);
+    let second = net.part_to_host(2, invoice.payment_hash, &recipient, 1_000);
+    net.pay_by_hand(2, &invoice.bolt11, vec![second]);
+    assert_eq!(stored(&net, 0, invoice.payment_hash).status, PaymentStatus::Pending);
+}
+
+#[test]
+fn a_part_of_a_suspended_channel_does_not_count() {
+    let mut net = Net::host_and_clients(2);
+    let invoice = net.invoice(0, Some(100_000_000));
+    let recipient = invoice_recipient(invoice.payment_secret, 100_000_000);
+    let first = net.part_to_host(1, invoice.payment_hash, &recipient, 60_000_000);
+    net.pay_by_hand(1, &invoice.bolt11, vec![first]);
+    let host = net.id(0);
+    net.command(1, Command::SuspendChannel { peer: host }).unwrap();
+    let second = net.part_to_host(2, invoice.payment_hash, &recipient, 40_000_000);
+    net.pay_by_hand(2, &invoice.bolt11, vec![second]);
+    assert_eq!(stored(&net, 0, invoice.payment_hash).status, PaymentStatus::Pending);
+}
+
+#[test]
+fn a_preimage_that_a_stranger_publishes_suspends_no_honest_client() {
+    let mut net = Net::host_and_clients(3);
+    let preimage = Preimage([42; 32]);
+    // The first part of two: the payee waits a minute for the other.
+    keysend(&mut net, preimage, 10_000, 20_000, 146);
+    assert_eq!(net.channel(0, 2).state.unwrap().outgoing_htlcs.len(), 1, "held");
+    net.on_chain.push((net.height + 1, preimage));
+    net.mine(1);
+    assert_eq!(net.channel(0, 3).state.unwrap().incoming_htlcs.len(), 0, "claimed upstream");
+    net.tick(61_000);
+    assert_eq!(net.channel(0, 2).phase, Phase::Active);
+    assert_eq!(net.channel(0, 2).state.unwrap().outgoing_htlcs.len(), 0);
+}
+
+/// Only whether the payer did something wrong is told, not who is online or has room.
+#[test]
+fn a_prober_cannot_tell_offline_from_online_or_full() {
+    let answer = |case: &str| {
+        let mut net = Net::host_and_clients(3);
+        if case == "full" {
+            for payer in [1, 3] {
+                let invoice = net.invoice(2, Some((CAPACITY_MSAT - INITIAL_MSAT) / 2));
+                net.pay(payer, &invoice.bolt11).unwrap();
+            }
+        }
+        if case == "offline" {
+            net.crash(2);
+            net.settle();
+        }
+        let preimage = Preimage([42; 32]);
+        let part = net.part(PartOf {
+            payer: 3,
+            payee: net.client_id(2, 0),
+            payment_hash: preimage.hash(),
+            recipient: keysend_recipient(preimage, 10_000),
+            amount_msat: 10_000,
+            fee_msat: 1,
+            final_delta_blocks: 146,
+        });
+        net.send_by_hand(3, preimage, vec![part]);
+        net.give_up(3, preimage.hash())
+    };
+    let online = answer("online");
+    assert_eq!(answer("offline"), online);
+    assert_eq!(answer("full"), online);
+}
+
+#[test]
+fn a_payee_answers_alike_to_a_wrong_secret_and_to_an_invoice_long_expired() {
+    let answer = |case: &str| {
+        let mut net = Net::host_and_clients(3);
+        let invoice = net.invoice(2, Some(10_000));
+        let payee = steward_invoice::parse(&invoice.bolt11).unwrap().payee;
+        let mut secret = invoice.payment_secret;
+        match case {
+            "wrong secret" => secret = [1; 32],
+            "expired" => net.tick(3_601_000),
+            _ => [3_601_000, 130_000, 61_000].into_iter().for_each(|ms| net.tick(ms)),
+        }
+        let part = net.part(PartOf {
+            payer: 3,
+            payee,
+            payment_hash: invoice.payment_hash,
+            recipient: invoice_recipient(secret, 10_000),
+            amount_msat: 10_000,
+            fee_msat: 10_000,
+            final_delta_blocks: 146,
+        });
+        net.send_by_hand(3, invoice.preimage, vec![part]);
+        net.give_up(3, invoice.payment_hash)
+    };
+    let wrong = answer("wrong secret");
+    assert_eq!(wrong.as_deref(), Some("incorrect_or_unknown_payment_details"));
+    assert_eq!(answer("expired"), wrong);
+    assert_eq!(answer("long expired"), wrong);
+}
+
+/// A state names no client, only a refund script: who has seen one could claim it once more.
+#[test]
+fn one_signed_state_is_adopted_only_for_the_client_that_the_operator_named() {
+    let mut net = Net::host_and_clients(2);
+    let invoice = net.invoice(1, Some(100_000_000));
+    net.pay(2, &invoice.bolt11).unwrap();
+    let honest = net.channel(1, 0).state.unwrap();
+    let client = net.client_id(1, 0);
+    net.crash(0);
+    net.settle();
+    net.forget_the_chain(0);
+    let strangers: Vec<SecretKey> =
+        [81u8, 82, 83].iter().map(|byte| SecretKey::from_slice(&[*byte; 32]).unwrap()).collect();
+    // Even one of the strangers was named, by mistake or by fraud.
+    net.nodes[0].config.host.adopt_lost_state = [client, id_of(&strangers[2])].into();
+    net.start(0);
+    for (number, key) in strangers.iter().enumerate() {
+        if number == 2 {
+            net.connect(1, 0);
+            net.settle();
+        }
+        let conn = ConnId(2_000_000 + number as u64);
+        net.wiretap(0, conn);
+        connect(&mut net, conn, id_of(key), hosted_features());
+        let mut shown = honest.clone();
+        shown.local_sig_of_remote = shown.sign_remote(key);
+        let invoke = Message::InvokeHostedChannel(InvokeHostedChannel {
+            chain_hash: CHAIN_HASH,
+            refund_scriptpubkey: honest.last_refund_scriptpubkey.clone(),
+            secret: Vec::new(),
+        });
+        give(&mut net, conn, &[invoke, Message::LastCrossSignedState(shown)]);
+        let found = net.command(0, Command::ShowChannel { peer: id_of(key) });
+        let owed = matches!(&found, Ok(Reply::Channel(info)) if info.state.is_some());
+        assert!(!owed, "stranger {number} was given a balance");
+    }
+    assert_eq!(net.channel(0, 1).state.unwrap().remote_balance_msat, INITIAL_MSAT + 100_000_000);
+}
+
+#[test]
+fn a_host_has_one_channel_for_one_refund_script() {
+    let mut net = Net::host_and_clients(1);
+    let script = net.channel(1, 0).state.unwrap().last_refund_scriptpubkey;
+    let open = |net: &mut Net, number: u8, scripts: &[&[u8]]| {
+        let key = SecretKey::from_slice(&[number; 32]).unwrap();
+        let conn = ConnId(2_000_000 + u64::from(number));
+        net.wiretap(0, conn);
+        connect(net, conn, id_of(&key), hosted_features());
+        let invokes: Vec<Message> = scripts
+            .iter()
+            .map(|script| {
+                Message::InvokeHostedChannel(InvokeHostedChannel {
+                    chain_hash: CHAIN_HASH,
+                    refund_scriptpubkey: script.to_vec(),
+                    secret: Vec::new(),
+                })
+            })
+            .collect();
+        let answers = give(net, conn, &invokes);
+        answers.iter().filter(|m| matches!(m, Message::InitHostedChannel(_))).count()
+    };
+    let other = [[0u8, 20].as_slice(), &[7; 20]].concat();
+    assert_eq!(open(&mut net, 81, &[&script]), 0, "of an open channel");
+    assert_eq!(open(&mut net, 82, &[&other, &script]), 1, "changed in mid-opening");
+    assert_eq!(open(&mut net, 83, &[&other]), 0, "of an opening under way");
+}
+
+fn connect(net: &mut Net, conn: ConnId, peer: NodeId, features: Vec<u8>) {
+    let local = net.id(0);
+    let address = "127.0.0.1:1".to_owned();
+    net.input(0, Input::PeerConnected { conn, peer, local, features, inbound: true, address });
+    net.settle();
+}
+
+fn give(net: &mut Net, conn: ConnId, messages: &[Message]) -> Vec<Message> {
+    let frames =
+        messages.iter().map(|message| framing::encode(Framing::Modern, message).unwrap()).collect();
+    net.input(0, Input::Frames { conn, frames });
+    net.settle();
+    tapped(net, conn)
+}
+
+fn tapped(net: &mut Net, conn: ConnId) -> Vec<Message> {
+    let decode = |(message_type, payload): (u16, Vec<u8>)| {
+        framing::decode(&mut Some(Framing::Modern), message_type, &payload).unwrap().unwrap()
+    };
+    net.tapped(conn).into_iter().map(decode).collect()
+}
