@@ -129,13 +129,6 @@ impl Channels {
         self.lively.iter().filter_map(|peer| Some((peer, self.entries.get(peer)?.as_ref())))
     }
 
-    /// Whether clients are believed states of which we have no record.
-    pub(crate) fn allow_adoption(&mut self, allow: bool) {
-        for entry in self.entries.values_mut().filter(|e| e.channel.role() == Role::Host) {
-            entry.channel.allow_adoption(allow);
-        }
-    }
-
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }

@@ -20,12 +20,7 @@ impl Engine {
             return Err(Error::bad_request("wrong_network", text));
         }
         let is_new_policy = config.policy != self.config.policy;
-        let may_adopt = config.host.adopt_lost_state;
-        let may_adopt_changed = may_adopt != self.config.host.adopt_lost_state;
         self.config = config;
-        if may_adopt_changed {
-            self.channels.allow_adoption(may_adopt);
-        }
         if is_new_policy {
             self.policy_since_s = self.next_policy_date();
             let clients = self.channels.lively().filter(|(_, c)| c.channel.role() == Role::Host);

@@ -361,7 +361,7 @@ fn assert_outcome_unknown(net: &mut Net, payer: usize, hash: PaymentHash) {
 #[track_caller]
 fn answered(net: &mut Net, node: usize, reply: ReplyId) -> PaymentRow {
     match net.reply(node, reply) {
-        Ok(Reply::Payment(row)) => row,
+        Ok(Reply::Payment(row) | Reply::EarlierPayment(row)) => row,
         other => unreachable!("{other:?}"),
     }
 }

@@ -6,11 +6,13 @@ mod common;
 
 use common::{INITIAL_MSAT, Net, config};
 use steward_engine::AnswerAt;
-use steward_engine::io::{Input, RoutedPart};
+use steward_engine::io::{Action, Input, RoutedPart};
+use steward_engine::limits::{CHAIN_FRESH_MS, MPP_TIMEOUT_MS};
 use steward_engine::row::{InvoiceRow, PaymentStatus};
 use steward_engine::{Command, Reply};
 use steward_invoice::parse;
 use steward_onion::{OnionSeed, PathHop, Recipient, create};
+use steward_store::Store;
 use steward_wire::{NodeId, ShortChannelId};
 
 /// A hand-made HTLC of client 1 to client 2 over host 0.
@@ -311,4 +313,88 @@ fn invoices_name_no_identity_but_the_channel_of_their_hint_ties_them_together() 
         assert_eq!(hops.len(), 1);
         assert_eq!((hops[0].node_id, hops[0].scid), (net.id(0), scid));
     }
+}
+
+/// The payee's machine slept, or its chain source is silent: the height it knows is an old one.
+fn paid_while_the_payees_height_is_old() -> (Net, InvoiceRow) {
+    let mut net = Net::host_and_clients(2);
+    let invoice = net.invoice(2, Some(10_000_000));
+    net.nodes[2].chain_is_silent = true;
+    net.tick(CHAIN_FRESH_MS + 1);
+    let command = net.pay_command(&invoice.bolt11, None);
+    net.issue(1, command);
+    net.settle();
+    assert_eq!(net.payment(1, invoice.payment_hash).status, PaymentStatus::Pending, "held");
+    net.nodes[2].chain_is_silent = false;
+    (net, invoice)
+}
+
+#[test]
+fn a_payee_that_slept_asks_the_chain_before_it_claims() {
+    let (mut net, invoice) = paid_while_the_payees_height_is_old();
+    net.act(2, Action::AskChain);
+    net.settle();
+    assert_eq!(net.payment(1, invoice.payment_hash).status, PaymentStatus::Complete);
+    assert_eq!(net.received(2, invoice.payment_hash), Some(10_000_000));
+}
+
+/// Its host may have taken the HTLC back while it slept: then the payer would have its money, and
+/// the preimage too.
+#[test]
+fn a_payment_that_a_sleeping_payee_finds_too_late_is_refused_and_the_invoice_says_so() {
+    let (mut net, invoice) = paid_while_the_payees_height_is_old();
+    let height = net.height + 100;
+    let asked_ms = Some(net.time(2).now_ms);
+    net.input(2, Input::Chain { height, stale: false, asked_ms });
+    net.settle();
+    let payment = net.payment(1, invoice.payment_hash);
+    assert_eq!(payment.failure.unwrap().0, "incorrect_or_unknown_payment_details");
+    let history = net.nodes[2].store.history().unwrap();
+    let row = history.invoice(&invoice.payment_hash).unwrap().unwrap();
+    assert_eq!(row.status, PaymentStatus::Pending);
+    assert_eq!(row.failure.unwrap().0, "payment_too_late");
+}
+
+#[test]
+fn a_payee_on_a_stale_tip_gives_no_preimage() {
+    let mut net = Net::host_and_clients(2);
+    let invoice = net.invoice(2, Some(10_000_000));
+    net.nodes[2].chain_is_silent = true;
+    let (height, asked_ms) = (net.height, Some(net.time(2).now_ms));
+    net.input(2, Input::Chain { height, stale: true, asked_ms });
+    net.settle();
+    let command = net.pay_command(&invoice.bolt11, None);
+    net.issue(1, command);
+    net.settle();
+    net.tick(MPP_TIMEOUT_MS);
+    let payment = net.payment(1, invoice.payment_hash);
+    assert_eq!(payment.status, PaymentStatus::Failed);
+    assert_eq!(net.received(2, invoice.payment_hash), None);
+}
+
+/// What becomes of a claim that the host never signs, is written on the invoice.
+#[test]
+fn an_invoice_whose_claim_ends_in_a_suspension_or_an_override_says_so() {
+    let (mut net, invoice) = paid_while_the_payees_height_is_old();
+    let failure = |net: &Net| {
+        let history = net.nodes[2].store.history().unwrap();
+        history.invoice(&invoice.payment_hash).unwrap().unwrap().failure.map(|(code, _)| code)
+    };
+    // The host hears nothing of the claim.
+    net.disconnect(2, 0);
+    net.act(2, Action::AskChain);
+    net.settle();
+    assert_eq!(net.received(2, invoice.payment_hash), Some(10_000_000));
+    assert_eq!(failure(&net), None);
+    let (host, client) = (net.id(0), net.client_id(2, 0));
+    net.command(2, Command::SuspendChannel { peer: host }).unwrap();
+    assert_eq!(failure(&net).as_deref(), Some("claim_unsigned"));
+
+    net.connect(2, 0);
+    net.settle();
+    let local_balance_msat = 1_000_000_000 - INITIAL_MSAT;
+    net.command(0, Command::ProposeOverride { peer: client, local_balance_msat }).unwrap();
+    let accept = Command::AcceptOverride { peer: host, our_balance_msat: INITIAL_MSAT };
+    net.command(2, accept).unwrap();
+    assert_eq!(failure(&net).as_deref(), Some("claim_overridden"));
 }

@@ -111,7 +111,7 @@ impl Net {
     /// Finds no further route for the payment; the code it ends with.
     pub fn give_up(&mut self, payer: usize, payment_hash: PaymentHash) -> Option<String> {
         for attempt in 2..14 {
-            let result = Err("no other".to_owned());
+            let result = Err("no other".to_owned().into());
             self.input(payer, Input::Route { payment_hash, attempt, result });
             self.settle();
         }
