@@ -2,7 +2,7 @@
 //! (design.md section 3, "A forward is two halves joined by durable records").
 
 use steward_channel::{
-    AddRefusal, AddToken, DropCause, Failure as ChannelFailure, Input, NewHtlc, Phase,
+    AddRefusal, AddToken, Channel, DropCause, Failure as ChannelFailure, Input, NewHtlc, Phase,
 };
 use steward_onion::{
     Blinding, Failure, Forward as Layer, Hop, IncomingHtlc, NextHop, PeelError, peel, wrap_failure,
@@ -114,12 +114,39 @@ impl Engine {
         if entry.channel.phase() != Phase::Active {
             return Err(Failure::temporary_channel_failure(&[]));
         }
+        if !self.has_in_flight_room(&key.peer, 0, |channel| {
+            sum(channel.incoming_htlcs().map(|h| h.htlc))
+        }) || !self.has_in_flight_room(&next, layer.amt_to_forward_msat, |channel| {
+            sum(channel.outgoing_htlcs().map(|h| h.htlc))
+        }) {
+            return Err(Failure::temporary_channel_failure(&[]));
+        }
         // Peers without route blinding do not know the TLV that carries the path key, and refuse
         // what is even and unknown, the state signed with it included.
         if layer.next_path_key.is_some() && !self.offers_feature(&next, features::ROUTE_BLINDING) {
             return Err(Failure::temporary_channel_failure(&[]));
         }
         Ok(next)
+    }
+
+    /// As host: true if the value in flight in one direction of a client's channel stays within our
+    /// own limit. A resize lifts the limit of the channel to its whole capacity, whoever asks for
+    /// it; what we carry grows only in proportion.
+    fn has_in_flight_room(
+        &self,
+        peer: &NodeId,
+        added_msat: u64,
+        in_flight_msat: impl Fn(&Channel) -> u64,
+    ) -> bool {
+        let Some(entry) = self.channels.get(peer) else { return false };
+        let channel = &entry.channel;
+        let Some(state) = channel.state().filter(|state| state.is_host) else { return true };
+        let offer = &self.config.host.offer;
+        let grown = state.init_hosted_channel.channel_capacity_msat;
+        let limit_msat = u128::from(offer.max_htlc_value_in_flight_msat)
+            * u128::from(grown.max(offer.channel_capacity_msat))
+            / u128::from(offer.channel_capacity_msat.max(1));
+        u128::from(in_flight_msat(channel)) + u128::from(added_msat) <= limit_msat
     }
 
     /// An own HTLC is on its way: remember where it came from, in the same commit.
@@ -301,6 +328,10 @@ pub(crate) fn incoming_htlc(add: &UpdateAddHtlc) -> IncomingHtlc<'_> {
         cltv_expiry: add.cltv_expiry,
         path_key: add.path_key(),
     }
+}
+
+fn sum<'a>(htlcs: impl Iterator<Item = &'a UpdateAddHtlc>) -> u64 {
+    htlcs.fold(0, |sum, htlc| sum.saturating_add(htlc.amount_msat))
 }
 
 fn forward_of(

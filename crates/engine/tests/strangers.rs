@@ -5,11 +5,12 @@ mod common;
 
 use bitcoin::secp256k1::SecretKey;
 use common::{
-    CHAIN_HASH, INITIAL_MSAT, Net, PartOf, hosted_features, id_of, invoice_recipient,
+    CHAIN_HASH, INITIAL_MSAT, Net, PartOf, config, hosted_features, id_of, invoice_recipient,
     keysend_recipient,
 };
 use steward_channel::Phase;
 use steward_engine::io::{ConnId, Input};
+use steward_engine::limits::CHAIN_FRESH_MS;
 use steward_engine::row::{InvoiceRow, PaymentStatus};
 use steward_engine::{Command, Reply};
 use steward_store::Store;
@@ -276,4 +277,39 @@ fn tapped(net: &mut Net, conn: ConnId) -> Vec<Message> {
         framing::decode(&mut Some(Framing::Modern), message_type, &payload).unwrap().unwrap()
     };
     net.tapped(conn).into_iter().map(decode).collect()
+}
+
+/// On the wire a resize lifts the limit to the whole capacity; the host carries no more for it.
+#[test]
+fn a_resize_by_one_satoshi_does_not_lift_the_in_flight_limit() {
+    let mut configs = vec![config(); 4];
+    configs[0].host.offer.max_htlc_value_in_flight_msat = 300_000_000;
+    let mut net = Net::new(configs);
+    [1, 2, 3].into_iter().for_each(|client| net.open(client, 0));
+    let host = net.id(0);
+    for peer in [1, 2] {
+        let resize = Command::ResizeChannel { peer: host, new_capacity_sat: 1_000_001 };
+        net.command(peer, resize).unwrap();
+    }
+    net.settle();
+    assert_eq!(
+        net.channel(0, 1).state.unwrap().init_hosted_channel.channel_capacity_msat,
+        1_000_001_000
+    );
+    // The first payment is held by its payee.
+    net.nodes[2].chain_is_silent = true;
+    net.tick(CHAIN_FRESH_MS + 1);
+    let invoice = net.invoice(2, Some(250_000_000));
+    let command = net.pay_command(&invoice.bolt11, None);
+    net.issue(1, command);
+    net.settle();
+    assert_eq!(net.channel(0, 2).state.unwrap().outgoing_htlcs.len(), 1, "held");
+    // Out of the payer's channel, and into the payee's.
+    for (payer, payee) in [(1, 3), (3, 2)] {
+        let invoice = net.invoice(payee, Some(100_000_000));
+        let payment = net.pay(payer, &invoice.bolt11).unwrap();
+        assert_eq!(payment.status, PaymentStatus::Failed, "{payer} pays {payee}");
+    }
+    let invoice = net.invoice(3, Some(40_000_000));
+    assert_eq!(net.pay(1, &invoice.bolt11).unwrap().status, PaymentStatus::Complete);
 }
