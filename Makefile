@@ -3,7 +3,7 @@ CARGO ?= cargo
 SIM := $(or $(CARGO_TARGET_DIR),target)/sim/steward-sim
 export CARGO_TERM_COLOR ?= auto
 
-.PHONY: help build install demo playground test check bench sim mutants fuzz vectors doc clean
+.PHONY: help build install demo playground test check bench sim mutants fuzz peers vectors doc clean
 
 help:
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -34,6 +34,9 @@ bench: tools ## measures the performance budget with real processes; writes targ
 
 fuzz: tools ## fuzzes every harness, TIME seconds in all (default 60), JOBS at a time
 	TIME="$(or $(TIME),60)" JOBS="$(JOBS)" ./scripts/fuzz
+
+peers: tools ## asks others about the API: a validator, generated clients in Python and TypeScript, schemathesis
+	./scripts/peers
 
 sim: tools ## simulates networks under faults: SEEDS=n runs that many, SEED=x replays one with a trace
 	$(CARGO) build --profile sim --locked -p steward-sim

@@ -56,6 +56,7 @@ fn bad_input_is_named_and_never_reaches_the_node() {
         ("/v1/invoices", r#"{"amount_sat": 1}"#, "bad_field"),
         ("/v1/peers", r#"{"peer": "02@host:1"}"#, "bad_node_id"),
         ("/v1/backup", r#"{"path": "here.db"}"#, "relative_path"),
+        ("/v1/backup", r#"{"path": "/here\u0000.db"}"#, "relative_path"),
     ];
     for (path, body, expected) in posts {
         let (status, answer) = server.post(path, body);

@@ -1,5 +1,6 @@
 //! Paying and being paid in one call: randomness added, the end of a payment awaited.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use steward_engine::row::{InvoiceRow, PaymentRow};
@@ -103,15 +104,24 @@ impl NodeHandle {
         payment_hash: PaymentHash,
         wait: Duration,
     ) -> Result<Paid, Error> {
-        match timeout(wait, self.command(command)).await {
-            Ok(Ok(Reply::Payment(payment))) => Ok(Paid { payment, begun_earlier: false }),
-            Ok(Ok(Reply::EarlierPayment(payment))) => Ok(Paid { payment, begun_earlier: true }),
-            Ok(Ok(other)) => Err(unexpected(&other)),
-            Ok(Err(error)) => Err(error),
+        let mut asked = pin!(self.command(command));
+        let answer = match timeout(wait, &mut asked).await {
+            Ok(answer) => answer,
             Err(_elapsed) => {
-                let payment = self.payment(payment_hash).await?;
-                Ok(Paid { payment, begun_earlier: false })
+                // Handled after what was asked: if that was refused, the refusal is there by now.
+                let stands = self.payment(payment_hash).await;
+                match timeout(Duration::ZERO, &mut asked).await {
+                    Ok(answer) => answer,
+                    Err(_elapsed) => {
+                        return Ok(Paid { payment: stands?, begun_earlier: false });
+                    }
+                }
             }
+        };
+        match answer? {
+            Reply::Payment(payment) => Ok(Paid { payment, begun_earlier: false }),
+            Reply::EarlierPayment(payment) => Ok(Paid { payment, begun_earlier: true }),
+            other => Err(unexpected(&other)),
         }
     }
 

@@ -3,6 +3,7 @@
 mod common;
 
 use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
 
 use common::{PATIENCE, TestNode, config, invoke, make_node, write_something};
 use steward_channel::Phase;
@@ -203,6 +204,25 @@ async fn a_payment_nobody_can_deliver_ends_with_its_reason() {
     let paid = paid.unwrap();
     assert_eq!(paid.status, PaymentStatus::Failed);
     assert!(paid.failure.is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_payment_that_is_refused_says_why_to_those_who_do_not_wait_too() {
+    let host = TestNode::start(GENEROUS).await;
+    let (payer, stranger) = (TestNode::start(&[]).await, TestNode::start(&[]).await);
+    payer.open_channel(&host).await;
+    payer.channels_active().await;
+    let payee = stranger.handle.info().node_id;
+    let too_much_msat = 1_000_000_000_000;
+    for _ in 0..40 {
+        // Answers wait for the disk while something is written.
+        let busy = payer.handle.create_invoice(None, String::new(), 60);
+        let keysend =
+            payer.handle.keysend_and_wait(payee, None, too_much_msat, None, Duration::ZERO);
+        let (made, paid) = tokio::join!(busy, keysend);
+        made.unwrap();
+        assert_eq!(paid.unwrap_err().code, "insufficient_balance");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -76,8 +76,11 @@ pub(crate) async fn backup(
     Body(request): Body<BackupRequest>,
 ) -> Result<Json<Backup>, ApiError> {
     let path = PathBuf::from(&request.path);
-    if !path.is_absolute() {
-        return Err(ApiError::of("relative_path", "the path of a backup must be absolute"));
+    if !path.is_absolute() || request.path.contains('\0') {
+        return Err(ApiError::of(
+            "relative_path",
+            "the path of a backup must be absolute, and a path",
+        ));
     }
     shared.backend.backup(path).await?;
     Ok(Json(Backup { path: request.path }))
