@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use steward_wire::NodeId;
+use steward_wire::{Message, NodeId};
 
 use crate::io::{Action, ConnId, Effects, Event, EventKind, Level};
 use crate::row::{RowKey, Write, WriteBatch};
@@ -13,15 +13,52 @@ pub(crate) struct Batch {
     pub(crate) writes: WriteBatch,
     sends: BTreeMap<ConnId, Vec<(u16, Vec<u8>)>>,
     actions: Vec<Action>,
+    /// What each connection asked for.
+    asked: BTreeMap<ConnId, Asked>,
     /// Channels that got an input and must be flushed.
     pub(crate) touched: BTreeSet<NodeId>,
     /// Channels whose record must be written.
     pub(crate) changed: BTreeSet<NodeId>,
 }
 
+/// Requests that one batch answers once, however often they come.
+#[derive(Debug, Default)]
+struct Asked {
+    invoke: bool,
+    branding: bool,
+    /// The last state shown, as it came.
+    state: Vec<u8>,
+}
+
 impl Batch {
+    /// Notes a request. True if this batch has its answer already.
+    pub(crate) fn is_repeat(&mut self, conn: ConnId, message: &Message, payload: &[u8]) -> bool {
+        match message {
+            Message::InvokeHostedChannel(_) => {
+                std::mem::replace(&mut self.asked.entry(conn).or_default().invoke, true)
+            }
+            Message::AskBrandingInfo(_) => {
+                std::mem::replace(&mut self.asked.entry(conn).or_default().branding, true)
+            }
+            Message::LastCrossSignedState(_) => {
+                let asked = self.asked.entry(conn).or_default();
+                let is_repeat = asked.state == payload;
+                if !is_repeat {
+                    asked.state = payload.to_vec();
+                }
+                is_repeat
+            }
+            _ => false,
+        }
+    }
+
     pub(crate) fn send(&mut self, conn: ConnId, frame: (u16, Vec<u8>)) {
         self.sends.entry(conn).or_default().push(frame);
+    }
+
+    /// Takes back what this batch would have sent on a connection.
+    pub(crate) fn discard(&mut self, conn: ConnId) {
+        self.sends.remove(&conn);
     }
 
     pub(crate) fn act(&mut self, action: Action) {
@@ -47,6 +84,7 @@ impl Batch {
 
     /// Sends first: a disconnect must not overtake the error that explains it.
     pub(crate) fn take(&mut self) -> Effects {
+        self.asked.clear();
         let sends = std::mem::take(&mut self.sends);
         let mut actions: Vec<Action> =
             sends.into_iter().map(|(conn, frames)| Action::Send { conn, frames }).collect();

@@ -10,8 +10,8 @@ use steward_wire::{NodeId, ShortChannelId, UpdateAddHtlc};
 
 use crate::engine::Engine;
 use crate::forward::incoming_htlc;
-use crate::io::{Action, ConnId, EventKind, Level};
-use crate::row::{ChannelRow, EvidenceRow, HtlcKey, RowKey, Write};
+use crate::io::{ConnId, EventKind, Level};
+use crate::row::{ChannelRow, HtlcKey, RowKey, Write};
 
 /// One channel and what the engine knows about its peer.
 pub(crate) struct Entry {
@@ -133,10 +133,6 @@ impl Channels {
         self.entries.len()
     }
 
-    pub(crate) fn pending_openings(&self) -> usize {
-        self.opening.len()
-    }
-
     pub(crate) fn wanting_blocks(&self) -> Vec<NodeId> {
         self.lively.iter().copied().collect()
     }
@@ -223,6 +219,7 @@ impl Engine {
         match output {
             Output::Send(message) => self.send(peer, &message),
             Output::Changed => {
+                self.changes += 1;
                 self.batch.changed.insert(peer);
             }
             Output::HtlcIncoming(add) => self.incoming(peer, &add),
@@ -273,19 +270,7 @@ impl Engine {
                 self.forget_held_forwards(&peer);
                 self.notice(EventKind::ChannelOverridden { peer });
             }
-            Output::Evidence(evidence) => {
-                self.batch.log(Level::Error, "evidence_kept", peer, evidence.what.clone());
-                self.last_evidence += 1;
-                let row = EvidenceRow {
-                    peer,
-                    time_ms: self.wall_ms,
-                    what: evidence.what,
-                    message_type: evidence.message_type,
-                    body: evidence.body,
-                };
-                let key = RowKey::Evidence(self.last_evidence);
-                self.batch.writes.put(key, Write::Evidence(row));
-            }
+            Output::Evidence(evidence) => self.keep_evidence(peer, evidence),
             Output::HtlcsHeld { ids } => {
                 let text = format!(
                     "nothing proves who offered the HTLCs {ids:?} of the state that was taken \
@@ -316,6 +301,7 @@ impl Engine {
         let Some(entry) = self.channels.get(&peer) else { return };
         let role = entry.channel.role();
         let capacity_msat = entry.channel.summary().capacity_msat;
+        self.quotas.end(&peer, true);
         self.notice(EventKind::ChannelOpened { peer, role, capacity_msat });
     }
 
@@ -323,7 +309,7 @@ impl Engine {
         self.batch.log(Level::Warn, "out_of_step", peer, reason.clone());
         let Some(entry) = self.channels.get(&peer) else { return };
         let Some(conn) = entry.conn else { return };
-        self.batch.act(Action::Disconnect { conn, reason });
+        self.hang_up(conn, reason, false);
     }
 
     /// One row for each channel that changed in this batch, whatever it went through.

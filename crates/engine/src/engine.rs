@@ -10,6 +10,7 @@ use crate::batch::Batch;
 use crate::channels::Channels;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::evidence::EvidenceIndex;
 use crate::forward::Forward;
 use crate::incoming::Waiting;
 use crate::io::{ConnId, Effects, EventKind, Input, Time};
@@ -60,6 +61,8 @@ pub struct Engine {
     pub(crate) forwards: BTreeMap<HtlcKey, Forward>,
     /// Settlements the incoming channel has not recorded yet.
     pub(crate) outbox: BTreeMap<HtlcKey, Waiting>,
+    /// Counts changes of channels' records.
+    pub(crate) changes: u64,
     /// Counts batches from 1.
     pub(crate) batch_number: u64,
     /// Incoming HTLCs of the first moments after a start, to be acted upon once the height is
@@ -85,6 +88,7 @@ pub struct Engine {
     /// The date of the last update told, and of the first with the present policy, unix seconds.
     pub(crate) policy_told_s: u32,
     pub(crate) policy_since_s: u32,
+    pub(crate) evidence: EvidenceIndex,
     /// When held parts must be looked at next, by `now_ms`.
     pub(crate) next_timer_ms: u64,
     /// When memory is swept next, by `now_ms`.
@@ -96,7 +100,8 @@ impl Engine {
     pub fn handle(&mut self, input: Input) {
         match input {
             Input::PeerConnected { conn, peer, local, features, inbound, address } => {
-                let connection = Connection::new(peer, local, features, inbound, address);
+                let connection =
+                    Connection::new(peer, local, features, inbound, address, self.now_ms);
                 self.peer_connected(conn, connection);
             }
             Input::PeerDisconnected { conn } => self.peer_disconnected(conn),

@@ -25,6 +25,7 @@ impl Engine {
         let is_stored = role == Role::Client || channel.state().is_some();
         let was_used = was_used(channel);
 
+        self.quotas.end(&peer, false);
         self.channels.remove(&peer);
         self.batch.changed.remove(&peer);
         self.batch.touched.remove(&peer);
@@ -39,7 +40,7 @@ impl Engine {
         self.drop_peer(peer, local);
         if let Some(conn) = conn {
             let reason = "the channel was forgotten".to_owned();
-            self.batch.act(Action::Disconnect { conn, reason });
+            self.hang_up(conn, reason, false);
         }
         self.batch.log(Level::Info, "channel_forgotten", peer, "the channel was forgotten");
         self.notice(EventKind::ChannelForgotten { peer, role });

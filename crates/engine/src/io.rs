@@ -124,6 +124,8 @@ pub enum Action {
         conn: ConnId,
         /// For the log.
         reason: String,
+        /// True: the peer floods us; its address is not to be let in again at once.
+        back_off: bool,
     },
     /// Keep a connection to this peer from now on.
     KeepConnected {

@@ -18,6 +18,7 @@
 //! - `channels`: the channels, and how their outputs become effects
 //! - `incoming`, `forward`, `receive`: an incoming HTLC from its add to its settlement
 //! - `payments`, `verdict`, `invoices`: what we pay, why it failed, what we are to be paid
+//! - `allowance`, `evidence`: what one peer may cost in bytes, patience and rows
 //! - `search`: preimages published on chain, before an expired HTLC is given up
 //! - `lost_data`: what is not guessed when our data turns out to be an old copy
 //! - `bounds`: what a command may say
@@ -27,6 +28,7 @@
 //!   channel
 #![forbid(unsafe_code)]
 
+mod allowance;
 mod batch;
 mod bounds;
 mod channels;
@@ -36,6 +38,7 @@ mod commands;
 pub mod config;
 mod engine;
 pub mod error;
+mod evidence;
 mod forget;
 mod forward;
 mod incoming;

@@ -96,3 +96,59 @@ pub const SWEEP_INTERVAL_MS: u64 = 60_000;
 /// After a start, forwards found in progress wait this long for their next peer to come back, in
 /// milliseconds.
 pub const RESUME_WAIT_MS: u64 = 30_000;
+
+// What one connection may cost (`allowance`).
+
+/// What a message takes on the wire beyond its payload, in bytes.
+pub const MESSAGE_OVERHEAD_BYTES: u64 = 36;
+/// A connection is sent at most this many bytes for each one it sends, beyond
+/// [`FREE_BYTES_OUT`] and [`REFILL_BYTES_OUT_PER_S`]. A payer's full round is 21 HTLCs out for
+/// 21 fulfils and a signature in: 13 bytes for one.
+pub const MAX_BYTES_OUT_PER_BYTE_IN: u64 = 32;
+/// A new connection may be sent this much before it is worth it, in bytes: a full state and 21
+/// HTLCs offered again, twice over.
+pub const FREE_BYTES_OUT: u64 = 256 * 1024;
+/// A connection may be sent this much more each second, in bytes.
+pub const REFILL_BYTES_OUT_PER_S: u64 = 4 * 1024;
+/// No connection saves up more than this, in bytes. With what it earns in a batch, the most that
+/// the batch can hold for it.
+pub const MAX_SAVED_BYTES_OUT: u64 = 512 * 1024;
+const _: () = assert!(FREE_BYTES_OUT <= MAX_SAVED_BYTES_OUT);
+/// Messages of no use that a connection may send before it is hung up on, in units of one that
+/// is ignored.
+pub const MAX_PATIENCE: u32 = 512;
+/// Patience that comes back each second.
+pub const PATIENCE_PER_S: u32 = 8;
+/// What a message costs that is ignored, or changed nothing.
+pub const COST_OF_IDLE_MESSAGE: u32 = 1;
+/// What a request costs that was answered in the same batch already.
+pub const COST_OF_REPEAT: u32 = 4;
+/// What an opening costs that is refused or comes to nothing: 32 of them end the connection.
+pub const COST_OF_REFUSAL: u32 = 16;
+/// What a message costs that is kept as evidence.
+pub const COST_OF_EVIDENCE: u32 = 16;
+/// Most openings of one network prefix that are not finished.
+pub const MAX_PENDING_OPENINGS_PER_PREFIX: usize = 64;
+const _: () = assert!(MAX_PENDING_OPENINGS_PER_PREFIX * 8 <= MAX_PENDING_OPENINGS);
+
+// Evidence (`evidence`): proofs are states under both signatures, hints all else.
+
+/// A hint's message is cut to this, in bytes.
+pub const MAX_HINT_BYTES: usize = 1024;
+/// Hints kept about one peer: the first, and the newest.
+pub const MAX_HINTS_PER_PEER: usize = 16;
+/// Proofs kept about one peer: the first, and the newest.
+pub const MAX_PROOFS_PER_PEER: usize = 8;
+/// Hints kept in all; the oldest goes first.
+pub const MAX_HINTS: usize = 16_384;
+/// Size of all hints, in bytes.
+pub const MAX_HINTS_BYTES: u64 = 32 * 1024 * 1024;
+/// Proofs kept in all. Beyond that the peer with the most of them loses one.
+pub const MAX_PROOFS: usize = 16_384;
+/// Size of all proofs, in bytes.
+pub const MAX_PROOFS_BYTES: u64 = 256 * 1024 * 1024;
+/// Proofs kept of peers without a channel, one each; further ones are not kept.
+pub const MAX_STRANGERS_PROOFS: usize = 1_024;
+/// Size of all of these, in bytes.
+pub const MAX_STRANGERS_PROOFS_BYTES: u64 = 16 * 1024 * 1024;
+const _: () = assert!(MAX_HINTS_PER_PEER < MAX_HINTS && MAX_PROOFS_PER_PEER < MAX_PROOFS);

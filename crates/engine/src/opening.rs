@@ -7,34 +7,72 @@ use steward_channel::{Channel, Input, Role};
 use steward_wire::error_code::ErrorCode;
 use steward_wire::{ChannelId, InvokeHostedChannel, Message, NodeId, WireError};
 
+use crate::config::HostConfig;
 use crate::engine::Engine;
 use crate::io::{ConnId, EventKind, Level};
-use crate::limits::{MAX_PENDING_OPENINGS, QUOTA_WINDOW_MS};
+use crate::limits::{
+    COST_OF_REFUSAL, MAX_PENDING_OPENINGS, MAX_PENDING_OPENINGS_PER_PREFIX, QUOTA_WINDOW_MS,
+};
 use crate::row::RowKey;
 
 const SCRIPT_TAKEN: &str = "the refund script belongs to another channel of this host";
 
-/// Openings within the present hour, over all and by network prefix.
+/// Openings within the present hour, over all and by network prefix, and those not finished yet.
+/// An opening is charged only once a channel came of it: what is never finished uses up nothing.
 #[derive(Debug, Default)]
 pub(crate) struct Quotas {
     window_start_ms: u64,
-    all: u32,
-    by_prefix: BTreeMap<String, u32>,
+    opened: u32,
+    opened_by_prefix: BTreeMap<String, u32>,
+    /// The prefix of each opening that is not finished.
+    pending: BTreeMap<NodeId, String>,
+    pending_by_prefix: BTreeMap<String, usize>,
 }
 
 impl Quotas {
-    /// Counts one more opening; false if it would be one too many.
-    fn admit(&mut self, now_ms: u64, prefix: &str, most: u32, most_per_prefix: u32) -> bool {
+    /// Says what stands against one more opening from `prefix`.
+    fn check(&mut self, now_ms: u64, prefix: &str, host: &HostConfig) -> Result<(), &'static str> {
         if now_ms.saturating_sub(self.window_start_ms) >= QUOTA_WINDOW_MS {
-            *self = Self { window_start_ms: now_ms, ..Self::default() };
+            self.window_start_ms = now_ms;
+            self.opened = 0;
+            self.opened_by_prefix.clear();
         }
-        let from_prefix = self.by_prefix.get(prefix).copied().unwrap_or(0);
-        if self.all >= most || from_prefix >= most_per_prefix {
-            return false;
+        let pending = self.pending_by_prefix.get(prefix).copied().unwrap_or(0);
+        let opened = self.opened_by_prefix.get(prefix).copied().unwrap_or(0);
+        if self.pending.len() >= MAX_PENDING_OPENINGS || pending >= MAX_PENDING_OPENINGS_PER_PREFIX
+        {
+            return Err("too many channels are being opened, try later");
         }
-        self.all += 1;
-        self.by_prefix.insert(prefix.to_owned(), from_prefix + 1);
-        true
+        // Those of this prefix that are under way count as if they were opened; those of others
+        // do not, or a few prefixes could keep all others out with openings they never finish.
+        let of_prefix = opened as usize + pending;
+        if self.opened >= host.max_opens_per_hour
+            || of_prefix >= host.max_opens_per_prefix_per_hour as usize
+        {
+            return Err("too many channels were opened within the hour, try later");
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, peer: NodeId, prefix: String) {
+        *self.pending_by_prefix.entry(prefix.clone()).or_default() += 1;
+        self.pending.insert(peer, prefix);
+    }
+
+    /// An opening ended, with a channel or without.
+    pub(crate) fn end(&mut self, peer: &NodeId, opened: bool) {
+        let Some(prefix) = self.pending.remove(peer) else { return };
+        if let Some(pending) = self.pending_by_prefix.get_mut(&prefix) {
+            *pending -= 1;
+            if *pending == 0 {
+                self.pending_by_prefix.remove(&prefix);
+            }
+        }
+        if opened {
+            self.opened = self.opened.saturating_add(1);
+            let of_prefix = self.opened_by_prefix.entry(prefix).or_default();
+            *of_prefix = of_prefix.saturating_add(1);
+        }
     }
 }
 
@@ -55,12 +93,15 @@ impl Engine {
             }
             return;
         }
-        if let Err(reason) = self.admit(conn, peer, &invoke) {
-            return self.refuse_opening(conn, peer, reason);
-        }
+        let admitted = self.admit(conn, peer, &invoke);
+        let prefix = match admitted {
+            Ok(prefix) => prefix,
+            Err(reason) => return self.refuse_opening(conn, peer, reason),
+        };
         let offer = self.config.host.offer.clone();
         let mut channel = Channel::host(self.node_id, peer, offer);
         channel.allow_adoption(self.config.host.adopt_lost_state.contains(&peer));
+        self.quotas.begin(peer, prefix);
         self.channels.insert(channel, None);
         self.channels.reserve_script(peer, &invoke.refund_scriptpubkey);
         if let Some(entry) = self.channels.get_mut(&peer) {
@@ -78,15 +119,17 @@ impl Engine {
             tlvs: Vec::new(),
         };
         self.send_on(conn, &Message::Error(refusal));
+        self.bear(conn, COST_OF_REFUSAL);
     }
 
-    /// Policy and quotas, cheapest first; nothing is stored for who is refused.
+    /// Policy and quotas, cheapest first; nothing is stored for who is refused. The network prefix
+    /// of who is not.
     fn admit(
         &mut self,
         conn: ConnId,
         peer: NodeId,
         invoke: &InvokeHostedChannel,
-    ) -> Result<(), &'static str> {
+    ) -> Result<String, &'static str> {
         let host = &self.config.host;
         let connection = self.connections.get(&conn).ok_or("no connection")?;
         if connection.local != self.node_id {
@@ -119,16 +162,9 @@ impl Engine {
         if !self.channels.is_script_free(&peer, &invoke.refund_scriptpubkey) {
             return Err(SCRIPT_TAKEN);
         }
-        if self.channels.pending_openings() >= MAX_PENDING_OPENINGS {
-            return Err("too many channels are being opened, try later");
-        }
         let prefix = network_prefix(&connection.address);
-        let most = host.max_opens_per_hour;
-        let most_per_prefix = host.max_opens_per_prefix_per_hour;
-        if !self.quotas.admit(self.now_ms, &prefix, most, most_per_prefix) {
-            return Err("too many channels were opened within the hour, try later");
-        }
-        Ok(())
+        self.quotas.check(self.now_ms, &prefix, host)?;
+        Ok(prefix)
     }
 
     /// As host we keep nothing of an opening that ended with its connection.
@@ -137,6 +173,7 @@ impl Engine {
             entry.channel.state().is_none() && entry.channel.role() == Role::Host
         });
         if unfinished {
+            self.quotas.end(&peer, false);
             self.channels.remove(&peer);
         }
     }
@@ -147,7 +184,10 @@ impl Engine {
         if entry.channel.role() == Role::Client {
             self.notice(EventKind::ChannelOpeningFailed { peer, reason });
             self.batch.writes.delete(RowKey::Channel(peer));
+        } else {
+            self.bear_peer(peer, COST_OF_REFUSAL);
         }
+        self.quotas.end(&peer, false);
         self.channels.remove(&peer);
         self.batch.changed.remove(&peer);
     }
@@ -165,7 +205,7 @@ fn is_one_of(shown: &[u8], secrets: &[Vec<u8>]) -> bool {
 
 /// What one operator of many addresses has in common: a /24 of IPv4, a /48 of IPv6.
 fn network_prefix(address: &str) -> String {
-    let ip = address.parse::<std::net::SocketAddr>().map(|socket| socket.ip());
+    let ip = address.parse::<std::net::SocketAddr>().map(|socket| socket.ip().to_canonical());
     match ip {
         Ok(std::net::IpAddr::V4(ip)) => {
             let [a, b, c, _] = ip.octets();

@@ -4,9 +4,14 @@ use steward_channel::Input;
 use steward_wire::features::{HOSTED_CHANNELS, has_pair};
 use steward_wire::{Framing, Message, NodeId, framing};
 
+use crate::allowance::Allowance;
 use crate::engine::Engine;
 use crate::io::{Action, ConnId, Level};
+use crate::limits::{COST_OF_IDLE_MESSAGE, COST_OF_REPEAT};
 use crate::row::{RowKey, Write};
+
+/// Type of `update_fulfill_htlc`.
+const FULFIL_TYPE: u16 = 63_503;
 
 /// One connection.
 pub(crate) struct Connection {
@@ -18,6 +23,13 @@ pub(crate) struct Connection {
     pub(crate) address: String,
     /// How the peer frames its messages, once it has shown.
     pub(crate) framing: Option<Framing>,
+    pub(crate) allowance: Allowance,
+    /// It is being hung up on.
+    is_closing: bool,
+    /// It floods us: of what it sent only preimages count any more.
+    is_flooding: bool,
+    /// Something was not sent to it: nothing else may be, there is a gap.
+    is_mute: bool,
 }
 
 impl Connection {
@@ -27,8 +39,20 @@ impl Connection {
         features: Vec<u8>,
         inbound: bool,
         address: String,
+        now_ms: u64,
     ) -> Self {
-        Self { peer, local, features, inbound, address, framing: None }
+        Self {
+            peer,
+            local,
+            features,
+            inbound,
+            address,
+            framing: None,
+            allowance: Allowance::new(now_ms),
+            is_closing: false,
+            is_flooding: false,
+            is_mute: false,
+        }
     }
 
     /// A guess, for a peer that has never shown a framing: those who advertise only the old bits
@@ -112,24 +136,88 @@ impl Engine {
     /// One custom message. Whatever it holds, it can only hurt the channel of its sender.
     pub(crate) fn frame(&mut self, conn: ConnId, message_type: u16, payload: &[u8]) {
         let Some(connection) = self.connections.get_mut(&conn) else { return };
+        if connection.is_flooding && message_type != FULFIL_TYPE {
+            return;
+        }
+        connection.allowance.receive(payload, self.now_ms);
         let peer = connection.peer;
         let decoded = framing::decode(&mut connection.framing, message_type, payload);
         if let Some(shown) = connection.framing {
             self.framing_shown(peer, shown);
         }
         match decoded {
-            Ok(Some(message)) => self.message(conn, peer, message),
+            Ok(Some(message)) => {
+                if self.batch.is_repeat(conn, &message, payload) {
+                    let text = format!("{} came again within one batch", message.name());
+                    self.batch.log(Level::Debug, "repeated_request", peer, text);
+                    return self.bear(conn, COST_OF_REPEAT);
+                }
+                let changes = self.changes;
+                let may_be_idle = self.may_be_idle(peer, &message);
+                self.message(conn, peer, message);
+                if may_be_idle && self.changes == changes {
+                    self.bear(conn, COST_OF_IDLE_MESSAGE);
+                }
+            }
             Ok(None) => {
                 let text = format!("ignored a message of the unknown type {message_type}");
                 self.batch.log(Level::Debug, "unknown_message", peer, text);
+                self.bear(conn, COST_OF_IDLE_MESSAGE);
             }
             Err(error) => {
                 let text = format!("message of type {message_type}: {error}");
                 self.batch.log(Level::Warn, "undecodable_message", peer, text.clone());
                 // The peer believes we have it. Only a fresh comparison of states can tell.
-                self.batch.act(Action::Disconnect { conn, reason: text });
+                self.hang_up(conn, text, false);
             }
         }
+    }
+
+    /// True if a message that changes no record is of no use. Updates of an active channel change
+    /// it only once they are signed, and the channel bounds how many are not.
+    fn may_be_idle(&self, peer: NodeId, message: &Message) -> bool {
+        let is_update = matches!(
+            message,
+            Message::UpdateAddHtlc(_)
+                | Message::UpdateFulfillHtlc(_)
+                | Message::UpdateFailHtlc(_)
+                | Message::UpdateFailMalformedHtlc(_)
+        );
+        !(is_update && self.is_active(&peer))
+    }
+
+    /// Puts up with something of no use, or hangs up.
+    pub(crate) fn bear(&mut self, conn: ConnId, cost: u32) {
+        let Some(connection) = self.connections.get_mut(&conn) else { return };
+        if !connection.allowance.bear(cost) && !connection.is_closing {
+            let text = "the peer sends too much of no use".to_owned();
+            self.batch.log(Level::Warn, "peer_floods", connection.peer, text.clone());
+            self.hang_up(conn, text, true);
+        }
+    }
+
+    /// As [`Engine::bear`], on whatever connection the peer of a channel has.
+    pub(crate) fn bear_peer(&mut self, peer: NodeId, cost: u32) {
+        if let Some(conn) = self.channels.get(&peer).and_then(|entry| entry.conn) {
+            self.bear(conn, cost);
+        }
+    }
+
+    /// Ends a connection. `back_off`: it floods us, so what it sent and nobody has looked at yet is
+    /// dropped, and its address is not let in again at once. A preimage that has come this far
+    /// still counts: the next connection compares states, but its peer need not show it again.
+    pub(crate) fn hang_up(&mut self, conn: ConnId, reason: String, back_off: bool) {
+        let Some(connection) = self.connections.get_mut(&conn) else { return };
+        connection.is_flooding |= back_off;
+        if std::mem::replace(&mut connection.is_closing, true) {
+            return;
+        }
+        self.batch.act(Action::Disconnect { conn, reason, back_off });
+    }
+
+    /// True if a signed channel joins us with this peer: it may be served before strangers.
+    pub fn has_channel(&self, peer: &NodeId) -> bool {
+        self.channels.get(peer).is_some_and(|entry| entry.channel.state().is_some())
     }
 
     fn message(&mut self, conn: ConnId, peer: NodeId, message: Message) {
@@ -177,16 +265,28 @@ impl Engine {
 
     pub(crate) fn send_on(&mut self, conn: ConnId, message: &Message) {
         let Some(connection) = self.connections.get(&conn) else { return };
+        if connection.is_mute {
+            return;
+        }
         let peer = connection.peer;
         let try_other = self.channels.get(&peer).is_some_and(|entry| entry.try_other_framing);
         let known = connection.framing.or_else(|| self.known_framing(&peer));
         let framing = known.unwrap_or_else(|| connection.guess(try_other));
+        let Some(connection) = self.connections.get_mut(&conn) else { return };
         match framing::encode(framing, message) {
-            Ok(frame) => self.batch.send(conn, frame),
+            Ok(frame) if connection.allowance.send(&frame.1) => self.batch.send(conn, frame),
+            Ok(_) => {
+                connection.is_mute = true;
+                let text = "the peer asks for far more than it gives".to_owned();
+                self.batch.log(Level::Warn, "peer_floods", peer, text.clone());
+                self.batch.discard(conn);
+                self.hang_up(conn, text, true);
+            }
             Err(error) => {
+                connection.is_mute = true;
                 let text = format!("{}: {error}", message.name());
                 self.batch.log(Level::Error, "message_too_large", peer, text.clone());
-                self.batch.act(Action::Disconnect { conn, reason: text });
+                self.hang_up(conn, text, false);
             }
         }
     }

@@ -13,6 +13,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::engine::{Engine, node_id_of};
 use crate::error::Error;
+use crate::evidence::EvidenceIndex;
 use crate::incoming::Waiting;
 use crate::io::{Action, Level, Time};
 use crate::keys::Keys;
@@ -61,6 +62,7 @@ impl Engine {
                 .drain(..)
                 .map(|(key, settlement)| (key, Waiting { settlement, batch: 0 }))
                 .collect(),
+            changes: 0,
             batch_number: 1,
             deferred: BTreeMap::new(),
             deferred_until_ms: now_ms.saturating_add(RESUME_WAIT_MS),
@@ -77,6 +79,7 @@ impl Engine {
             policy_untold: BTreeSet::new(),
             policy_told_s: 0,
             policy_since_s: 0,
+            evidence: EvidenceIndex::default(),
             next_timer_ms: now_ms,
             next_sweep_ms: now_ms,
         };
@@ -87,6 +90,7 @@ impl Engine {
         for row in std::mem::take(&mut snapshot.channels) {
             engine.restore_channel(&row)?;
         }
+        engine.restore_evidence(std::mem::take(&mut snapshot.evidence));
         engine.restore_payments(snapshot);
         engine.resume_htlcs();
         engine.keep_connections();

@@ -348,4 +348,34 @@ pub struct Snapshot {
     pub last_event: u64,
     /// Highest number used in `evidence`.
     pub last_evidence: u64,
+    /// What is kept in `evidence`, oldest first.
+    pub evidence: Vec<EvidenceSummary>,
+}
+
+/// A row of `evidence` without its message, to count with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EvidenceSummary {
+    /// The row's number.
+    pub number: u64,
+    /// Who sent it.
+    pub peer: NodeId,
+    /// What it shows.
+    pub what: String,
+    /// Its type.
+    pub message_type: u16,
+    /// Size of its body, in bytes.
+    pub body_bytes: u64,
+}
+
+impl EvidenceSummary {
+    /// Of a whole row.
+    pub fn of(number: u64, row: &EvidenceRow) -> Self {
+        Self {
+            number,
+            peer: row.peer,
+            what: row.what.clone(),
+            message_type: row.message_type,
+            body_bytes: row.body.len() as u64,
+        }
+    }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use steward_engine::{Action, Engine, Input};
 use steward_store::CommitThread;
+use steward_wire::NodeId;
 
 use crate::clock::{now_ms, time};
 use crate::limits::{MAX_TICK_INTERVAL, MIN_TICK_INTERVAL};
@@ -30,7 +31,8 @@ impl EngineThread {
         // What the engine decided when it was made: whom to keep connected.
         let mut next = self.close_batch();
         while let Ok(wait) = next {
-            let ended = self.inputs.take(wait, &mut inputs).is_err();
+            let is_known = |peer: &NodeId| self.engine.has_channel(peer);
+            let ended = self.inputs.take(wait, &mut inputs, is_known).is_err();
             Counters::add(&self.counters.inputs, inputs.len());
             self.engine.handle(Input::Tick(time()));
             inputs.drain(..).for_each(|input| self.engine.handle(input));
@@ -45,6 +47,12 @@ impl EngineThread {
     /// Ends the batch; how long the engine can wait for the next input.
     fn close_batch(&mut self) -> Result<Duration, StoreStopped> {
         let effects = self.engine.finish();
+        // At once: what a peer that floods us has sent is not worth any work.
+        for action in &effects.actions {
+            if let Action::Disconnect { conn, back_off: true, .. } = action {
+                self.inputs.discard(*conn);
+            }
+        }
         // Before the hand-over: whoever gets an answer to this batch sees all earlier commits.
         self.counters.set_store(self.commits.stats());
         if !effects.writes.is_empty() || !effects.actions.is_empty() {

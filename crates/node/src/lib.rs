@@ -42,6 +42,7 @@ pub mod doctor;
 pub mod handle;
 pub mod keys;
 pub mod limits;
+mod log_thread;
 pub mod metrics;
 pub mod node;
 pub mod random;

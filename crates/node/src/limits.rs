@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use steward_engine::limits::SEARCH_REORG_BLOCKS;
+use steward_engine::limits::{MAX_BYTES_OUT_PER_BYTE_IN, MAX_SAVED_BYTES_OUT, SEARCH_REORG_BLOCKS};
 
 /// Largest seed file read: 24 words of at most 8 letters, and white space.
 pub const MAX_SEED_FILE_BYTES: usize = 1024;
@@ -28,8 +28,9 @@ pub const MAX_MIN_HTLC_SAT_IMMORTAN: u64 = 546;
 /// Smallest limit in flight that wallets on immortan accept, in satoshi (P§3.2).
 pub const MIN_IN_FLIGHT_SAT_IMMORTAN: u64 = 100_000;
 
-/// Room of the engine's input queue, in [`INPUT_WEIGHT_BYTES`]: 16 MiB. When it is full, peers are
-/// not read and commands wait.
+/// Room of the engine's input queue for what is not of peers: commands, the chain, routes, found
+/// preimages. When it is full they wait. Peers have room of their own
+/// ([`steward_p2p::limits::MAX_UNREAD_BYTES`]).
 pub const MAX_QUEUED_WEIGHT: u32 = 4096;
 
 /// An input takes one unit of room, and one more for each of these bytes that it carries.
@@ -38,8 +39,47 @@ pub const INPUT_WEIGHT_BYTES: usize = 4096;
 /// Most units of room one input takes, whatever it carries.
 pub const MAX_INPUT_WEIGHT: u32 = 256;
 
-/// Inputs that share one batch, and with it one commit: bounds how long the first of them waits.
+/// Inputs not of peers that share one batch.
 pub const MAX_INPUTS_PER_BATCH: usize = 1024;
+
+/// Connections of peers we share a channel with that have a turn in one batch. With the three
+/// below it bounds how long anybody's message waits, and what one batch can hold.
+pub const MAX_TURNS_PER_BATCH: usize = 128;
+
+/// Messages of one connection in one batch: 21 HTLCs, 21 answers, signatures.
+pub const MAX_MESSAGES_PER_TURN: usize = 64;
+
+/// A turn ends once it has taken this much, in bytes.
+pub const MAX_BYTES_PER_TURN: usize = 32 * 1024;
+
+/// Connections of strangers that have a turn in one batch: however many there are, clients wait
+/// for no more of them.
+pub const MAX_STRANGERS_PER_BATCH: usize = 16;
+
+/// Messages of a stranger in one batch.
+pub const MAX_MESSAGES_PER_STRANGERS_TURN: usize = 4;
+const _: () = assert!(MAX_MESSAGES_PER_STRANGERS_TURN < MAX_MESSAGES_PER_TURN);
+
+// What one batch sends on a connection fits the transport, which hangs up on what does not.
+const _: () = {
+    let turn = MAX_BYTES_PER_TURN
+        + steward_p2p::limits::MAX_PAYLOAD_BYTES
+        + MAX_MESSAGES_PER_TURN * steward_p2p::limits::MESSAGE_OVERHEAD_BYTES;
+    let most = MAX_SAVED_BYTES_OUT + MAX_BYTES_OUT_PER_BYTE_IN * turn as u64;
+    assert!(most <= steward_p2p::limits::MAX_QUEUED_BYTES as u64);
+};
+
+/// Log lines that may wait for the log's thread; more are counted and dropped.
+pub const MAX_QUEUED_LINES: usize = 4096;
+
+/// Lines of one code that are written within [`LOG_WINDOW`]; more are counted.
+pub const MAX_LINES_PER_CODE: u64 = 50;
+
+/// See [`MAX_LINES_PER_CODE`].
+pub const LOG_WINDOW: Duration = Duration::from_secs(10);
+
+/// The text of a line is cut here.
+pub const MAX_LOG_TEXT_BYTES: usize = 1024;
 
 /// Commands whose answer is awaited; more are refused with `node_busy`.
 pub const MAX_OUTSTANDING_COMMANDS: usize = 1024;

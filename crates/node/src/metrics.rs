@@ -58,7 +58,8 @@ impl P2pMetrics {
             accepted: load(&stats.accepted),
             refused: load(&stats.refused_total_cap)
                 + load(&stats.refused_ip_cap)
-                + load(&stats.refused_handshake_cap),
+                + load(&stats.refused_handshake_cap)
+                + load(&stats.refused_back_off),
             failed_handshakes: load(&stats.failed_handshakes),
             established: load(&stats.established),
             messages_received: load(&stats.messages_received),

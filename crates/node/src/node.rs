@@ -31,6 +31,7 @@ use crate::keys::NodeKeys;
 use crate::limits::{
     FIRST_TIP_TIMEOUT, GRAPH_MAINTENANCE_INTERVAL, MAX_BUFFERED_EVENTS, MAX_QUEUED_CHAIN_UPDATES,
 };
+use crate::log_thread::{LogSender, LogThread};
 use crate::metrics::Counters;
 use crate::perform::{Performer, Routes};
 use crate::pumps::{chain_input, pump_chain, pump_peers};
@@ -164,13 +165,17 @@ impl Prepared {
         let updates = follow_chain(chain, self.watch_settings()?, &links, &mut tasks).await?;
         let (graph, history) = (Arc::clone(&self.graph), Arc::clone(&self.history));
         let (searches, requests) = search_requests();
-        let (engine_thread, reach) = self.start_threads(engine_inputs, searches, &links)?;
+        let (log, log_thread) =
+            LogThread::start().map_err(|error| Error::ours("no_thread", error.to_string()))?;
+        let peers = pump_peers(peer_events, links.inputs.clone(), log.clone());
+        let (engine_thread, reach) =
+            self.start_threads(engine_inputs, searches, (log, log_thread), &links)?;
         let (inputs, stop) = (links.inputs.clone(), links.stop.clone());
         let guard = || links.stop.clone();
         let search = search_blocks(blocks, info.network, requests, inputs, stop);
         tasks.spawn(guarded(guard(), "block search", search));
         tasks.spawn(guarded(guard(), "chain", pump_chain(updates, links.inputs.clone())));
-        tasks.spawn(guarded(guard(), "peers", pump_peers(peer_events, links.inputs.clone())));
+        tasks.spawn(guarded(guard(), "peers", peers));
         let kept = keep_graph(Arc::clone(&graph), info.data_dir.clone());
         tasks.spawn(guarded(guard(), "graph", kept));
         tasks.spawn(tear_down_on_failure(links.clone()));
@@ -213,6 +218,7 @@ impl Prepared {
         self,
         inputs: InputReceiver,
         searches: mpsc::Sender<SearchRequest>,
+        (log, log_thread): (LogSender, LogThread),
         links: &Links,
     ) -> Result<(EngineJoin, Arc<Reach>), Error> {
         let counters = Arc::clone(&links.counters);
@@ -232,6 +238,8 @@ impl Prepared {
             ),
             searches,
             hurry_chain: Arc::clone(&links.hurry_chain),
+            log,
+            _log_thread: log_thread,
         };
         let guard = StopOnPanic { stop: links.stop.clone(), thread: "store" };
         let on_durable = move |batches| {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use steward_engine::io::{Level, NoRoute, PathResult, RouteRequest};
+use steward_engine::io::{NoRoute, PathResult, RouteRequest};
 use steward_engine::{Action, ConnId, Event, Input};
 use steward_graph::Graph;
 use steward_p2p::{ConnectionId, CustomMessage, PeerAddress, PeerTransport};
@@ -16,6 +16,7 @@ use tokio::sync::{Notify, Semaphore, broadcast};
 
 use crate::clock::wall_ms;
 use crate::limits::MAX_CONCURRENT_ROUTES;
+use crate::log_thread::{Line, LogSender, LogThread};
 use crate::metrics::Counters;
 use crate::queue::InputSender;
 use crate::random::random_bytes;
@@ -33,6 +34,9 @@ pub(crate) struct Performer {
     pub(crate) searches: mpsc::Sender<SearchRequest>,
     /// Wakes the chain's watcher before its turn.
     pub(crate) hurry_chain: Arc<Notify>,
+    pub(crate) log: LogSender,
+    /// Ends, with what it has to write, after `log`.
+    pub(crate) _log_thread: LogThread,
 }
 
 impl Performer {
@@ -43,9 +47,14 @@ impl Performer {
             Counters::add(&self.routes.counters.actions, 1);
             match action {
                 Action::Send { conn, frames } => sends.add(conn, frames),
-                Action::Disconnect { conn, reason } => {
+                Action::Disconnect { conn, reason, back_off } => {
                     sends.flush(&*self.transport);
-                    self.transport.disconnect(ConnectionId(conn.0), &reason);
+                    let conn = ConnectionId(conn.0);
+                    if back_off {
+                        self.transport.refuse(conn, &reason);
+                    } else {
+                        self.transport.disconnect(conn, &reason);
+                    }
                 }
                 Action::KeepConnected { peer, is_host, addresses } => {
                     self.keep_connected(peer, is_host, &addresses);
@@ -63,7 +72,9 @@ impl Performer {
                 Action::AskChain => self.hurry_chain.notify_one(),
                 // Without subscribers nobody is told; the event is in the store.
                 Action::Notice(event) => drop(self.events.send(event)),
-                Action::Log { level, code, peer, text } => log(level, code, peer, &text),
+                Action::Log { level, code, peer, text } => {
+                    self.log.write(Line { level, code, peer, text });
+                }
             }
         }
         sends.flush(&*self.transport);
@@ -172,16 +183,6 @@ impl Routes {
     }
 }
 
-fn log(level: Level, code: &'static str, peer: Option<NodeId>, text: &str) {
-    let peer = peer.map(tracing::field::display);
-    match level {
-        Level::Error => tracing::error!(code, peer, "{text}"),
-        Level::Warn => tracing::warn!(code, peer, "{text}"),
-        Level::Info => tracing::info!(code, peer, "{text}"),
-        Level::Debug => tracing::debug!(code, peer, "{text}"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Mutex;
@@ -210,6 +211,10 @@ mod tests {
         fn disconnect(&self, conn: ConnectionId, reason: &str) {
             self.0.lock().unwrap().push(format!("disconnect {conn} {reason}"));
         }
+
+        fn refuse(&self, conn: ConnectionId, reason: &str) {
+            self.0.lock().unwrap().push(format!("refuse {conn} {reason}"));
+        }
     }
 
     fn performer(recorder: &Arc<Recorder>) -> Performer {
@@ -222,6 +227,7 @@ mod tests {
         let seed = Seed::generate().unwrap();
         let keys = NodeKeys::new(&seed, Network::Regtest);
         let transport_seen: Arc<dyn PeerTransport> = Arc::clone(recorder) as _;
+        let (log, log_thread) = LogThread::start().unwrap();
         Performer {
             transport: transport_seen,
             reach: Arc::new(Reach::new(transport, NodeKeys::new(&seed, Network::Regtest))),
@@ -236,6 +242,8 @@ mod tests {
             ),
             searches: search_requests().0,
             hurry_chain: Arc::default(),
+            log,
+            _log_thread: log_thread,
         }
     }
 
@@ -253,9 +261,13 @@ mod tests {
     #[tokio::test]
     async fn what_was_to_be_sent_before_a_disconnect_is_sent_first() {
         let recorder = Arc::new(Recorder::default());
-        let disconnect = Action::Disconnect { conn: ConnId(1), reason: "bye".to_owned() };
-        performer(&recorder).perform(vec![vec![send(1, 10), disconnect, send(2, 20)]]);
-        let expected = ["send 1 [10]", "disconnect 1 bye", "send 2 [20]"];
+        let disconnect = |conn, back_off| {
+            let reason = "bye".to_owned();
+            Action::Disconnect { conn: ConnId(conn), reason, back_off }
+        };
+        let actions = vec![send(1, 10), disconnect(1, false), send(2, 20), disconnect(2, true)];
+        performer(&recorder).perform(vec![actions]);
+        let expected = ["send 1 [10]", "disconnect 1 bye", "send 2 [20]", "refuse 2 bye"];
         assert_eq!(*recorder.0.lock().unwrap(), expected);
     }
 

@@ -1,18 +1,20 @@
-//! Tasks that turn what happens outside into inputs. Each waits while the engine's queue is full,
-//! and with it its source: peers are then not read.
+//! Tasks that turn what happens outside into inputs.
 
 use steward_chain::ChainUpdate;
+use steward_engine::io::Level;
 use steward_engine::{ConnId, Input};
 use steward_p2p::Event;
 use tokio::sync::mpsc::Receiver;
 
-use crate::queue::InputSender;
+use crate::log_thread::{Line, LogSender};
+use crate::queue::{InputSender, PeerInput};
 
-/// From connections to the engine, until either ends.
-pub(crate) async fn pump_peers(mut events: Receiver<Event>, inputs: InputSender) {
+/// From connections to the engine, until either ends. Never waits: what peers may have waiting is
+/// bounded where it is read.
+pub(crate) async fn pump_peers(mut events: Receiver<Event>, inputs: InputSender, log: LogSender) {
     while let Some(event) = events.recv().await {
-        let Some(input) = peer_input(event) else { continue };
-        if inputs.send(input).await.is_err() {
+        let Some(input) = peer_input(event, &log) else { continue };
+        if inputs.send_of_peer(input).is_err() {
             return;
         }
     }
@@ -33,28 +35,32 @@ pub(crate) fn chain_input(update: &ChainUpdate) -> Input {
     Input::Chain { height, stale, asked_ms }
 }
 
-fn peer_input(event: Event) -> Option<Input> {
+fn peer_input(event: Event, log: &LogSender) -> Option<PeerInput> {
     match event {
         Event::Connected { conn, local, peer, features, inbound, address } => {
-            Some(Input::PeerConnected {
-                conn: ConnId(conn.0),
+            let conn = ConnId(conn.0);
+            let input = Input::PeerConnected {
+                conn,
                 peer,
                 local,
                 features: features.as_be_bytes().to_vec(),
                 inbound,
                 address: address.to_string(),
-            })
+            };
+            Some(PeerInput::Connected { conn, peer, input })
         }
-        Event::Messages { conn, messages } => {
-            Some(Input::Frames { conn: ConnId(conn.0), frames: messages })
+        Event::Messages { conn, messages, held } => {
+            Some(PeerInput::Messages { conn: ConnId(conn.0), messages, held })
         }
         Event::Disconnected { conn, reason } => {
             tracing::debug!(%conn, %reason, "disconnected");
-            Some(Input::PeerDisconnected { conn: ConnId(conn.0) })
+            let drop_unread = reason.is_ours();
+            Some(PeerInput::Disconnected { conn: ConnId(conn.0), drop_unread })
         }
         // For people only: nothing is done because a peer says so.
         Event::PeerText { conn, kind, text, .. } => {
-            tracing::info!(%conn, ?kind, text, "the peer says");
+            let text = format!("{kind:?} on connection {conn}: {text}");
+            log.write(Line { level: Level::Info, code: "peer_says", peer: None, text });
             None
         }
         _ => None,

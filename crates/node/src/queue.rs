@@ -1,113 +1,324 @@
 //! The engine's input queue: bounded, filled from async tasks, emptied by one thread.
 //!
-//! A thread that waits with a deadline needs a channel of the standard library, tasks need one
-//! that does not block them: so a semaphore counts the room of an otherwise unbounded channel.
+//! Commands, the chain and answers never wait behind peers. Peers take turns: each connection has
+//! a line of its own, of which a batch takes a few messages; those we share a channel with go
+//! first, and all strangers together get a small share of every batch. How much may wait in a
+//! line is bounded where it is read ([`steward_p2p::event::Held`]), so a line never makes another
+//! wait. What one connection sent stays in order.
 
-use std::sync::Arc;
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use steward_engine::Input;
+use steward_engine::{ConnId, Input};
+use steward_p2p::CustomMessage;
+use steward_p2p::event::Held;
+use steward_wire::NodeId;
 use tokio::sync::Semaphore;
 
 use crate::limits::{
-    INPUT_WEIGHT_BYTES, MAX_INPUT_WEIGHT, MAX_INPUTS_PER_BATCH, MAX_QUEUED_WEIGHT,
+    INPUT_WEIGHT_BYTES, MAX_BYTES_PER_TURN, MAX_INPUT_WEIGHT, MAX_INPUTS_PER_BATCH,
+    MAX_MESSAGES_PER_STRANGERS_TURN, MAX_MESSAGES_PER_TURN, MAX_QUEUED_WEIGHT,
+    MAX_STRANGERS_PER_BATCH, MAX_TURNS_PER_BATCH,
 };
 
 /// Nobody empties the queue any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Closed;
 
-enum Item {
-    Input(Input, u32),
-    /// The last one that is looked at.
-    End,
+/// What happened on a connection.
+pub(crate) enum PeerInput {
+    /// It is there; an [`Input::PeerConnected`].
+    Connected { conn: ConnId, peer: NodeId, input: Input },
+    /// It sent these.
+    Messages { conn: ConnId, messages: Vec<CustomMessage>, held: Held },
+    /// It is gone. `drop_unread`: we ended it, and what it sent meanwhile is of no use.
+    Disconnected { conn: ConnId, drop_unread: bool },
 }
 
 /// The filling side.
 #[derive(Clone)]
-pub(crate) struct InputSender {
-    items: Sender<Item>,
-    room: Arc<Semaphore>,
-}
+pub(crate) struct InputSender(Arc<Shared>);
 
 /// The emptying side. Dropping it refuses what waits for room.
-pub(crate) struct InputReceiver {
-    items: Receiver<Item>,
-    room: Arc<Semaphore>,
+pub(crate) struct InputReceiver(Arc<Shared>);
+
+struct Shared {
+    state: Mutex<State>,
+    filled: Condvar,
+    /// For what is not of peers.
+    room: Semaphore,
+}
+
+#[derive(Default)]
+struct State {
+    /// What is not of peers, and its weight.
+    urgent: VecDeque<(Input, u32)>,
+    lines: HashMap<ConnId, Line>,
+    /// Lines with something in them, in turn: of peers we share a channel with, and of others.
+    known: VecDeque<ConnId>,
+    strangers: VecDeque<ConnId>,
+    /// Lines that nobody has looked at yet, in turn.
+    new: VecDeque<ConnId>,
+    is_ended: bool,
+    is_closed: bool,
+}
+
+/// What waits of one connection.
+struct Line {
+    peer: NodeId,
+    connected: Option<Input>,
+    messages: VecDeque<(Vec<CustomMessage>, Held)>,
+    is_disconnected: bool,
+    /// We hang up on it: nothing more of it is wanted.
+    is_discarded: bool,
+    /// In one of the turns.
+    is_waiting: bool,
 }
 
 pub(crate) fn input_queue() -> (InputSender, InputReceiver) {
-    let (sender, receiver) = mpsc::channel();
-    let room = Arc::new(Semaphore::new(MAX_QUEUED_WEIGHT as usize));
-    (
-        InputSender { items: sender, room: Arc::clone(&room) },
-        InputReceiver { items: receiver, room },
-    )
+    let shared = Arc::new(Shared {
+        state: Mutex::default(),
+        filled: Condvar::new(),
+        room: Semaphore::new(MAX_QUEUED_WEIGHT as usize),
+    });
+    (InputSender(Arc::clone(&shared)), InputReceiver(shared))
 }
 
 impl InputSender {
-    /// Waits for room. First come, first served.
+    /// Queues what is not of peers. Waits for room, first come, first served.
     pub(crate) async fn send(&self, input: Input) -> Result<(), Closed> {
         let weight = weight(&input);
         // The receiver gives the room back.
-        self.room.acquire_many(weight).await.map_err(|_| Closed)?.forget();
-        self.items.send(Item::Input(input, weight)).map_err(|_| Closed)
+        self.0.room.acquire_many(weight).await.map_err(|_| Closed)?.forget();
+        let mut state = self.0.lock();
+        if state.is_ended || state.is_closed {
+            return Err(Closed);
+        }
+        state.urgent.push_back((input, weight));
+        drop(state);
+        self.0.filled.notify_one();
+        Ok(())
+    }
+
+    /// Queues what is of a peer, in the line of its connection.
+    pub(crate) fn send_of_peer(&self, input: PeerInput) -> Result<(), Closed> {
+        let mut state = self.0.lock();
+        if state.is_ended || state.is_closed {
+            return Err(Closed);
+        }
+        state.push(input);
+        drop(state);
+        self.0.filled.notify_one();
+        Ok(())
     }
 
     /// What is queued by now is still looked at, then the engine ends.
     pub(crate) fn end(&self) {
-        // If nobody listens, it has ended already.
-        let _ = self.items.send(Item::End);
+        self.0.lock().is_ended = true;
+        self.0.filled.notify_one();
     }
 
-    /// Units of room in use, of [`MAX_QUEUED_WEIGHT`].
+    /// Units of room in use, of [`MAX_QUEUED_WEIGHT`]; peers take none of it.
     pub(crate) fn weight(&self) -> usize {
-        (MAX_QUEUED_WEIGHT as usize).saturating_sub(self.room.available_permits())
+        (MAX_QUEUED_WEIGHT as usize).saturating_sub(self.0.room.available_permits())
     }
 }
 
 impl InputReceiver {
-    /// Waits for an input, `wait` at most, then takes all that are there, up to
-    /// [`MAX_INPUTS_PER_BATCH`]. `Err` when the end is reached; `inputs` may hold the last ones.
-    pub(crate) fn take(&self, wait: Duration, inputs: &mut Vec<Input>) -> Result<(), Closed> {
-        let mut next = match self.items.recv_timeout(wait) {
-            Ok(item) => Some(item),
-            Err(RecvTimeoutError::Timeout) => None,
-            Err(RecvTimeoutError::Disconnected) => return Err(Closed),
-        };
-        let mut taken = 0;
-        let mut result = Ok(());
-        while let Some(item) = next {
-            match item {
-                Item::Input(input, weight) => {
-                    inputs.push(input);
-                    taken += weight as usize;
-                }
-                Item::End => {
-                    result = Err(Closed);
-                    break;
-                }
-            }
-            if inputs.len() >= MAX_INPUTS_PER_BATCH {
-                break;
-            }
-            next = self.items.try_recv().ok();
+    /// Waits for an input, `wait` at most, then takes what is there: all that is not of peers, and
+    /// the turns of one batch. `is_known` tells with whom we share a channel. `Err` when the end
+    /// is reached; `inputs` may hold the last ones.
+    pub(crate) fn take(
+        &self,
+        wait: Duration,
+        inputs: &mut Vec<Input>,
+        is_known: impl Fn(&NodeId) -> bool,
+    ) -> Result<(), Closed> {
+        let state = self.0.lock();
+        let is_idle = |state: &mut State| state.is_empty() && !state.is_ended;
+        let waited = self.0.filled.wait_timeout_while(state, wait, is_idle);
+        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        let mut freed = 0;
+        while inputs.len() < MAX_INPUTS_PER_BATCH
+            && let Some((input, weight)) = state.urgent.pop_front()
+        {
+            inputs.push(input);
+            freed += weight as usize;
         }
-        self.room.add_permits(taken);
-        result
+        let unread = state.take_turns(inputs, is_known);
+        let is_over = state.is_ended && state.is_empty();
+        drop(state);
+        self.0.room.add_permits(freed);
+        // Readers are woken without the lock.
+        drop(unread);
+        if is_over { Err(Closed) } else { Ok(()) }
+    }
+
+    /// The engine hangs up on a connection: what waits of it, and what still comes, is dropped.
+    pub(crate) fn discard(&self, conn: ConnId) {
+        let mut state = self.0.lock();
+        let Some(line) = state.lines.get_mut(&conn) else { return };
+        line.is_discarded = true;
+        let unread = std::mem::take(&mut line.messages);
+        drop(state);
+        drop(unread);
     }
 }
 
 impl Drop for InputReceiver {
     fn drop(&mut self) {
-        self.room.close();
+        self.0.room.close();
+        let mut state = self.0.lock();
+        state.is_closed = true;
+        let left = std::mem::take(&mut *state);
+        state.is_closed = true;
+        drop(state);
+        drop(left);
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How much one turn may take.
+#[derive(Clone, Copy)]
+struct Turn {
+    messages: usize,
+    bytes: usize,
+}
+
+const TURN: Turn = Turn { messages: MAX_MESSAGES_PER_TURN, bytes: MAX_BYTES_PER_TURN };
+const STRANGERS_TURN: Turn =
+    Turn { messages: MAX_MESSAGES_PER_STRANGERS_TURN, bytes: MAX_BYTES_PER_TURN };
+
+impl State {
+    fn is_empty(&self) -> bool {
+        self.urgent.is_empty()
+            && self.new.is_empty()
+            && self.known.is_empty()
+            && self.strangers.is_empty()
+    }
+
+    fn push(&mut self, input: PeerInput) {
+        let conn = match input {
+            PeerInput::Connected { conn, peer, input } => {
+                let line = Line {
+                    peer,
+                    connected: Some(input),
+                    messages: VecDeque::new(),
+                    is_disconnected: false,
+                    is_discarded: false,
+                    is_waiting: false,
+                };
+                self.lines.insert(conn, line);
+                conn
+            }
+            PeerInput::Messages { conn, messages, held } => {
+                match self.lines.get_mut(&conn) {
+                    Some(line) if !line.is_discarded => line.messages.push_back((messages, held)),
+                    _ => return,
+                }
+                conn
+            }
+            PeerInput::Disconnected { conn, drop_unread } => {
+                let Some(line) = self.lines.get_mut(&conn) else { return };
+                line.is_disconnected = true;
+                if drop_unread {
+                    line.messages.clear();
+                }
+                conn
+            }
+        };
+        if let Some(line) = self.lines.get_mut(&conn)
+            && !std::mem::replace(&mut line.is_waiting, true)
+        {
+            self.new.push_back(conn);
+        }
+    }
+
+    /// The turns of one batch. What was taken is given back for the caller to drop.
+    fn take_turns(
+        &mut self,
+        inputs: &mut Vec<Input>,
+        is_known: impl Fn(&NodeId) -> bool,
+    ) -> Vec<Held> {
+        let mut unread = Vec::new();
+        for conn in std::mem::take(&mut self.new) {
+            let known = self.lines.get(&conn).is_some_and(|line| is_known(&line.peer));
+            if known { &mut self.known } else { &mut self.strangers }.push_back(conn);
+        }
+        // Each line at most once in a batch.
+        for _ in 0..self.known.len().min(MAX_TURNS_PER_BATCH) {
+            let Some(conn) = self.known.pop_front() else { break };
+            self.take_turn(conn, TURN, inputs, &mut unread);
+        }
+        for _ in 0..self.strangers.len().min(MAX_STRANGERS_PER_BATCH) {
+            let Some(conn) = self.strangers.pop_front() else { break };
+            self.take_turn(conn, STRANGERS_TURN, inputs, &mut unread);
+        }
+        unread
+    }
+
+    /// One line's turn. Where it waits for the next one is decided then.
+    fn take_turn(
+        &mut self,
+        conn: ConnId,
+        turn: Turn,
+        inputs: &mut Vec<Input>,
+        unread: &mut Vec<Held>,
+    ) {
+        let Some(line) = self.lines.get_mut(&conn) else { return };
+        inputs.extend(line.connected.take());
+        let frames = line.take_messages(turn, unread);
+        if !frames.is_empty() {
+            inputs.push(Input::Frames { conn, frames });
+        }
+        if !line.messages.is_empty() {
+            self.new.push_back(conn);
+        } else if line.is_disconnected {
+            inputs.push(Input::PeerDisconnected { conn });
+            self.lines.remove(&conn);
+        } else {
+            line.is_waiting = false;
+        }
+    }
+}
+
+impl Line {
+    fn take_messages(&mut self, turn: Turn, unread: &mut Vec<Held>) -> Vec<CustomMessage> {
+        let (mut taken, mut bytes) = (Vec::new(), 0);
+        while taken.len() < turn.messages && bytes < turn.bytes {
+            let Some((messages, held)) = self.messages.front_mut() else { break };
+            let fits = messages
+                .iter()
+                .scan(bytes, |so_far, (_, payload)| {
+                    let before = *so_far;
+                    *so_far += payload.len();
+                    Some(before)
+                })
+                .take(turn.messages - taken.len())
+                .take_while(|before| *before < turn.bytes)
+                .count();
+            let rest = messages.split_off(fits);
+            let part = std::mem::replace(messages, rest);
+            let part_bytes: usize = part.iter().map(|(_, payload)| payload.len()).sum();
+            bytes += part_bytes;
+            unread.push(held.split(part_bytes));
+            taken.extend(part);
+            if messages.is_empty() {
+                unread.extend(self.messages.pop_front().map(|(_, held)| held));
+            }
+        }
+        taken
     }
 }
 
 fn weight(input: &Input) -> u32 {
     let bytes = match input {
-        Input::Frames { frames, .. } => frames.iter().map(|(_, payload)| payload.len()).sum(),
         Input::Searched { preimages, .. } => size_of_val(preimages.as_slice()),
         _ => 0,
     };
@@ -125,19 +336,59 @@ mod tests {
 
     const NO_WAIT: Duration = Duration::ZERO;
 
+    fn peer(byte: u8) -> NodeId {
+        NodeId([byte; 33])
+    }
+
+    fn connect(sender: &InputSender, conn: u64, byte: u8) {
+        let input = Input::PeerConnected {
+            conn: ConnId(conn),
+            peer: peer(byte),
+            local: peer(0),
+            features: Vec::new(),
+            inbound: true,
+            address: "127.0.0.1:1".to_owned(),
+        };
+        let connected = PeerInput::Connected { conn: ConnId(conn), peer: peer(byte), input };
+        sender.send_of_peer(connected).unwrap();
+    }
+
+    /// Messages whose types count up from `first`.
+    fn send(sender: &InputSender, conn: u64, first: u16, count: u16, bytes: usize) {
+        let messages = (first..first + count).map(|number| (number, vec![0; bytes])).collect();
+        let held = Held::none();
+        sender.send_of_peer(PeerInput::Messages { conn: ConnId(conn), messages, held }).unwrap();
+    }
+
+    fn disconnect(sender: &InputSender, conn: u64, drop_unread: bool) {
+        let gone = PeerInput::Disconnected { conn: ConnId(conn), drop_unread };
+        sender.send_of_peer(gone).unwrap();
+    }
+
+    /// One batch, in short; clients have ids below 100.
+    fn take(receiver: &InputReceiver) -> Vec<String> {
+        let mut inputs = Vec::new();
+        receiver.take(NO_WAIT, &mut inputs, |peer| peer.0[0] < 100).unwrap();
+        let name = |input: Input| match input {
+            Input::Tick(time) => format!("tick {}", time.now_ms),
+            Input::PeerConnected { conn, .. } => format!("{} comes", conn.0),
+            Input::PeerDisconnected { conn } => format!("{} goes", conn.0),
+            Input::Frames { conn, frames } => {
+                let (first, last) = (frames.first().unwrap().0, frames.last().unwrap().0);
+                format!("{}: {first}-{last}", conn.0)
+            }
+            other => format!("{other:?}"),
+        };
+        inputs.into_iter().map(name).collect()
+    }
+
     #[tokio::test]
-    async fn all_that_waits_is_taken_at_once_and_in_order() {
+    async fn all_that_is_not_of_peers_is_taken_at_once_and_in_order() {
         let (sender, receiver) = input_queue();
         for now_ms in 0..3 {
             sender.send(tick(now_ms)).await.unwrap();
         }
-        let mut inputs = Vec::new();
-        receiver.take(NO_WAIT, &mut inputs).unwrap();
-        let order: Vec<_> = inputs
-            .iter()
-            .map(|input| if let Input::Tick(time) = input { time.now_ms } else { 99 })
-            .collect();
-        assert_eq!(order, [0, 1, 2]);
+        assert_eq!(take(&receiver), ["tick 0", "tick 1", "tick 2"]);
         assert_eq!(sender.weight(), 0);
     }
 
@@ -149,26 +400,102 @@ mod tests {
         }
         let mut waiting = std::pin::pin!(sender.send(tick(0)));
         assert!(futures_pending(&mut waiting).await);
-        receiver.take(NO_WAIT, &mut Vec::new()).unwrap();
+        take(&receiver);
         waiting.await.unwrap();
     }
 
     #[tokio::test]
-    async fn large_messages_take_more_room() {
-        let (sender, _receiver) = input_queue();
-        let frames = vec![(1, vec![0; 10 * INPUT_WEIGHT_BYTES])];
-        sender.send(Input::Frames { conn: steward_engine::ConnId(1), frames }).await.unwrap();
-        assert_eq!(sender.weight(), 11);
+    async fn what_is_not_of_peers_goes_before_all_that_is() {
+        let (sender, receiver) = input_queue();
+        connect(&sender, 1, 1);
+        send(&sender, 1, 0, 10_000, 1);
+        take(&receiver);
+        sender.send(tick(7)).await.unwrap();
+        assert_eq!(take(&receiver)[0], "tick 7");
+    }
+
+    #[test]
+    fn connections_take_turns_and_each_stays_in_order() {
+        let (sender, receiver) = input_queue();
+        connect(&sender, 1, 1);
+        connect(&sender, 2, 2);
+        let most = u16::try_from(MAX_MESSAGES_PER_TURN).unwrap();
+        send(&sender, 1, 0, 2 * most + 5, 1);
+        send(&sender, 2, 0, 3, 1);
+        let first = format!("1: 0-{}", most - 1);
+        assert_eq!(take(&receiver), ["1 comes", &first, "2 comes", "2: 0-2"]);
+        send(&sender, 2, 3, 1, 1);
+        disconnect(&sender, 1, false);
+        assert_eq!(take(&receiver), [&format!("1: {most}-{}", 2 * most - 1), "2: 3-3"]);
+        // The end of a connection comes after all it sent.
+        assert_eq!(take(&receiver), [&format!("1: {}-{}", 2 * most, 2 * most + 4), "1 goes"]);
+        assert!(take(&receiver).is_empty());
+    }
+
+    #[test]
+    fn large_messages_make_a_short_turn() {
+        let (sender, receiver) = input_queue();
+        connect(&sender, 1, 1);
+        send(&sender, 1, 0, 5, MAX_BYTES_PER_TURN / 2);
+        assert_eq!(take(&receiver), ["1 comes", "1: 0-1"]);
+        assert_eq!(take(&receiver), ["1: 2-3"]);
+        assert_eq!(take(&receiver), ["1: 4-4"]);
+    }
+
+    #[test]
+    fn a_crowd_of_strangers_does_not_hold_up_a_client() {
+        let (sender, receiver) = input_queue();
+        for conn in 0..1000 {
+            connect(&sender, conn, 200);
+            send(&sender, conn, 0, 100, 1);
+        }
+        connect(&sender, 5000, 1);
+        send(&sender, 5000, 0, 2, 1);
+        let taken = take(&receiver);
+        assert_eq!(taken[..2], ["5000 comes", "5000: 0-1"]);
+        assert_eq!(taken.len(), 2 + 2 * MAX_STRANGERS_PER_BATCH);
+        // All of them have their turn before the first has its second.
+        let first_turn = format!(": 0-{}", MAX_MESSAGES_PER_STRANGERS_TURN - 1);
+        let mut served = taken.iter().filter(|line| line.ends_with(&first_turn)).count();
+        while served < 1000 {
+            let taken = take(&receiver);
+            let first = taken.iter().take_while(|line| !line.ends_with("-7"));
+            let first = first.filter(|line| line.ends_with(&first_turn)).count();
+            served += first;
+            assert!(first == MAX_STRANGERS_PER_BATCH || served == 1000, "{taken:?}");
+        }
+    }
+
+    #[test]
+    fn what_waits_of_a_connection_we_end_is_dropped() {
+        let (sender, receiver) = input_queue();
+        connect(&sender, 1, 1);
+        connect(&sender, 2, 2);
+        send(&sender, 1, 0, 1000, 1);
+        send(&sender, 2, 0, 1000, 1);
+        take(&receiver);
+        receiver.discard(ConnId(1));
+        send(&sender, 1, 1000, 1000, 1);
+        disconnect(&sender, 1, false);
+        disconnect(&sender, 2, true);
+        let mut last = take(&receiver);
+        last.sort();
+        assert_eq!(last, ["1 goes", "2 goes"]);
+        assert!(take(&receiver).is_empty());
     }
 
     #[tokio::test]
     async fn what_is_queued_before_the_end_is_still_taken() {
         let (sender, receiver) = input_queue();
         sender.send(tick(1)).await.unwrap();
+        connect(&sender, 1, 1);
+        send(&sender, 1, 0, 2 * u16::try_from(MAX_MESSAGES_PER_TURN).unwrap(), 1);
         sender.end();
         let mut inputs = Vec::new();
-        assert_eq!(receiver.take(NO_WAIT, &mut inputs), Err(Closed));
-        assert_eq!(inputs.len(), 1);
+        assert_eq!(receiver.take(NO_WAIT, &mut inputs, |_| true), Ok(()));
+        assert_eq!(inputs.len(), 3);
+        assert_eq!(receiver.take(NO_WAIT, &mut inputs, |_| true), Err(Closed));
+        assert_eq!(inputs.len(), 4);
     }
 
     #[tokio::test]
@@ -176,6 +503,8 @@ mod tests {
         let (sender, receiver) = input_queue();
         drop(receiver);
         assert_eq!(sender.send(tick(1)).await, Err(Closed));
+        let gone = PeerInput::Disconnected { conn: ConnId(1), drop_unread: false };
+        assert_eq!(sender.send_of_peer(gone), Err(Closed));
     }
 
     /// True if the future is not ready when polled once.

@@ -230,7 +230,7 @@ mod tests {
             drop(self.requests);
             self.task.await.unwrap();
             let mut inputs = Vec::new();
-            let _ = self.answers.take(Duration::ZERO, &mut inputs);
+            let _ = self.answers.take(Duration::ZERO, &mut inputs, |_| true);
             inputs
                 .into_iter()
                 .map(|input| match input {

@@ -1,40 +1,43 @@
-//! Caps on inbound connections: in total, per address, and in the handshake.
+//! Caps on inbound connections: in total, per address, and in the handshake; and who is kept out
+//! for a while because it flooded us.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
+use crate::keep_out::KeepOut;
+use crate::limits::{MAX_HANDSHAKES_OF_LOOPBACK, MAX_HANDSHAKES_PER_IP, MAX_INBOUND_OF_LOOPBACK};
 use crate::transport::TransportConfig;
 
 /// Why a socket was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
+    /// Its address flooded us.
+    BackOff,
     Total,
     PerIp,
-    Handshakes,
 }
 
 /// Counts inbound connections. Clones count together.
 #[derive(Clone)]
 pub(crate) struct Caps {
     total: Arc<Semaphore>,
-    handshakes: Arc<Semaphore>,
     per_ip: Arc<Mutex<HashMap<IpAddr, usize>>>,
+    handshakes: Arc<Mutex<Handshakes>>,
+    keep_out: Arc<Mutex<KeepOut>>,
     max_per_ip: usize,
+    max_handshakes: usize,
     limit_loopback: bool,
 }
 
 /// The place of one inbound connection; it is free again when this is dropped.
 pub(crate) struct Admission {
     _total: OwnedSemaphorePermit,
-    _ip: Option<IpSlot>,
-}
-
-/// The place of one inbound handshake.
-pub(crate) struct HandshakeSlot {
-    _permit: OwnedSemaphorePermit,
+    slot: IpSlot,
+    is_shared: bool,
+    keep_out: Arc<Mutex<KeepOut>>,
 }
 
 struct IpSlot {
@@ -42,33 +45,54 @@ struct IpSlot {
     per_ip: Arc<Mutex<HashMap<IpAddr, usize>>>,
 }
 
+/// The place of one inbound handshake. It is lost when a newer one needs it.
+pub(crate) struct HandshakeSlot {
+    number: u64,
+    lost: Arc<Notify>,
+    handshakes: Arc<Mutex<Handshakes>>,
+}
+
+/// Unfinished handshakes, in the order they began.
+#[derive(Default)]
+struct Handshakes {
+    last: u64,
+    all: BTreeMap<u64, (IpAddr, Arc<Notify>)>,
+    by_group: HashMap<IpAddr, BTreeSet<u64>>,
+}
+
 impl Caps {
     pub(crate) fn new(config: &TransportConfig) -> Self {
         Self {
             total: Arc::new(Semaphore::new(config.max_inbound)),
-            handshakes: Arc::new(Semaphore::new(config.max_inbound_handshakes)),
             per_ip: Arc::default(),
+            handshakes: Arc::default(),
+            keep_out: Arc::default(),
             max_per_ip: config.max_inbound_per_ip,
+            max_handshakes: config.max_inbound_handshakes,
             limit_loopback: config.limit_loopback,
         }
     }
 
-    /// Makes room for a connection from `ip`, or says which cap is reached.
+    /// Makes room for a connection from `ip`, or says what stands against it.
     pub(crate) fn admit(&self, ip: IpAddr) -> Result<(Admission, HandshakeSlot), Refusal> {
-        let total = self.total.clone().try_acquire_owned().map_err(|_| Refusal::Total)?;
         let ip = ip.to_canonical();
-        let limited = self.limit_loopback || !ip.is_loopback();
-        let ip = if limited { Some(self.take_ip_slot(ip)?) } else { None };
-        let handshake =
-            self.handshakes.clone().try_acquire_owned().map_err(|_| Refusal::Handshakes)?;
-        Ok((Admission { _total: total, _ip: ip }, HandshakeSlot { _permit: handshake }))
+        let is_shared = ip.is_loopback() && !self.limit_loopback;
+        let group = ip_group(ip);
+        if !lock(&self.keep_out).lets_in(group, is_shared) {
+            return Err(Refusal::BackOff);
+        }
+        let total = self.total.clone().try_acquire_owned().map_err(|_| Refusal::Total)?;
+        let slot = self.take_ip_slot(group, is_shared)?;
+        let handshake = self.take_handshake_slot(group, is_shared);
+        let keep_out = self.keep_out.clone();
+        Ok((Admission { _total: total, slot, is_shared, keep_out }, handshake))
     }
 
-    fn take_ip_slot(&self, ip: IpAddr) -> Result<IpSlot, Refusal> {
-        let group = ip_group(ip);
+    fn take_ip_slot(&self, group: IpAddr, is_shared: bool) -> Result<IpSlot, Refusal> {
+        let most = if is_shared { MAX_INBOUND_OF_LOOPBACK } else { self.max_per_ip };
         let mut per_ip = lock(&self.per_ip);
         let count = per_ip.entry(group).or_default();
-        if *count >= self.max_per_ip {
+        if *count >= most {
             // The entry stays only if somebody holds it.
             if *count == 0 {
                 per_ip.remove(&group);
@@ -77,6 +101,66 @@ impl Caps {
         }
         *count += 1;
         Ok(IpSlot { group, per_ip: self.per_ip.clone() })
+    }
+
+    /// A new handshake is always let in: the oldest one of the same address, or of all, makes
+    /// room for it. An honest one takes three messages, so who holds places loses them first.
+    fn take_handshake_slot(&self, group: IpAddr, is_shared: bool) -> HandshakeSlot {
+        let of_group = if is_shared { MAX_HANDSHAKES_OF_LOOPBACK } else { MAX_HANDSHAKES_PER_IP };
+        let mut handshakes = lock(&self.handshakes);
+        let of_group = of_group.min(self.max_handshakes);
+        if handshakes.by_group.get(&group).is_some_and(|of| of.len() >= of_group) {
+            let oldest = handshakes.by_group.get(&group).and_then(|of| of.first().copied());
+            handshakes.end(oldest);
+        } else if handshakes.all.len() >= self.max_handshakes {
+            let oldest = handshakes.all.keys().next().copied();
+            handshakes.end(oldest);
+        }
+        handshakes.last += 1;
+        let (number, lost) = (handshakes.last, Arc::new(Notify::new()));
+        handshakes.all.insert(number, (group, lost.clone()));
+        handshakes.by_group.entry(group).or_default().insert(number);
+        HandshakeSlot { number, lost, handshakes: self.handshakes.clone() }
+    }
+}
+
+impl Admission {
+    /// The peer flooded us: its address is not let in again at once.
+    pub(crate) fn back_off(&self) {
+        lock(&self.keep_out).flooded(self.slot.group, self.is_shared);
+    }
+}
+
+impl Handshakes {
+    /// Takes a place away from its holder.
+    fn end(&mut self, number: Option<u64>) {
+        if let Some(lost) = number.and_then(|number| self.remove(number)) {
+            lost.notify_one();
+        }
+    }
+
+    fn remove(&mut self, number: u64) -> Option<Arc<Notify>> {
+        let (group, lost) = self.all.remove(&number)?;
+        if let Some(of_group) = self.by_group.get_mut(&group) {
+            of_group.remove(&number);
+            if of_group.is_empty() {
+                self.by_group.remove(&group);
+            }
+        }
+        Some(lost)
+    }
+}
+
+impl HandshakeSlot {
+    /// Resolves when a newer handshake has taken the place.
+    pub(crate) async fn lost(&self) {
+        self.lost.notified().await;
+    }
+}
+
+impl Drop for HandshakeSlot {
+    fn drop(&mut self) {
+        lock(&self.handshakes).remove(self.number);
     }
 }
 
@@ -101,4 +185,66 @@ fn ip_group(ip: IpAddr) -> IpAddr {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use bitcoin::constants::ChainHash;
+
+    use super::*;
+    use crate::limits::MAX_INBOUND_HANDSHAKES;
+    use crate::session::SessionConfig;
+
+    fn caps() -> Caps {
+        let session = SessionConfig {
+            chain: ChainHash::REGTEST,
+            hosted_channel_bits: true,
+            attribution: true,
+        };
+        Caps::new(&TransportConfig { max_inbound_per_ip: 1000, ..TransportConfig::new(session) })
+    }
+
+    fn ip(last: u8) -> IpAddr {
+        IpAddr::from([192, 0, 2, last])
+    }
+
+    fn is_lost(slot: &HandshakeSlot) -> bool {
+        !lock(&slot.handshakes).all.contains_key(&slot.number)
+    }
+
+    #[tokio::test]
+    async fn one_address_takes_only_its_own_places_in_the_handshake() {
+        let caps = caps();
+        let honest = caps.admit(ip(1)).unwrap();
+        let held: Vec<_> = (0..100).map(|_| caps.admit(ip(2)).unwrap()).collect();
+        assert!(!is_lost(&honest.1));
+        let lost = held.iter().filter(|(_, slot)| is_lost(slot)).count();
+        assert_eq!(lost, 100 - MAX_HANDSHAKES_PER_IP);
+        // Those who began first.
+        assert!(held[..lost].iter().all(|(_, slot)| is_lost(slot)));
+        held[0].1.lost().await;
+    }
+
+    #[tokio::test]
+    async fn one_visitor_over_tor_leaves_places_for_all_other_addresses() {
+        let caps = caps();
+        let loopback = IpAddr::from([127, 0, 0, 1]);
+        let held: Vec<_> = (0..2000).map(|_| caps.admit(loopback).unwrap()).collect();
+        let honest = caps.admit(ip(1)).unwrap();
+        assert!(!is_lost(&honest.1));
+        let lost = held.iter().filter(|(_, slot)| is_lost(slot)).count();
+        assert_eq!(lost, 2000 - MAX_HANDSHAKES_OF_LOOPBACK);
+        assert!(lock(&caps.handshakes).all.len() <= MAX_INBOUND_HANDSHAKES);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_address_that_flooded_is_kept_out_for_a_while() {
+        let caps = caps();
+        let (admission, _slot) = caps.admit(ip(1)).unwrap();
+        admission.back_off();
+        assert_eq!(caps.admit(ip(1)).err(), Some(Refusal::BackOff));
+        assert!(caps.admit(ip(2)).is_ok());
+        tokio::time::advance(crate::limits::MIN_BACK_OFF).await;
+        assert!(caps.admit(ip(1)).is_ok());
+    }
 }

@@ -4,6 +4,7 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io;
+use std::time::Duration;
 
 use tokio::io::{AsyncWriteExt as _, Interest};
 use tokio::net::TcpStream;
@@ -12,12 +13,12 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, timeout};
 
 use crate::event::{ConnectionId, CustomMessage, DisconnectReason, Event};
 use crate::limits::{
-    CLOSE_TIMEOUT, HANDSHAKE_TIMEOUT, READ_BUFFER_BYTES, READ_PAUSE_QUEUED_BYTES, TICK_INTERVAL,
-    WRITE_BATCH_BYTES,
+    CLOSE_TIMEOUT, READ_BUFFER_BYTES, READ_PAUSE_QUEUED_BYTES, TICK_INTERVAL, WRITE_BATCH_BYTES,
 };
 use crate::outbox::Outbox;
 use crate::session::{SendError, Session, SessionError, SessionEvent};
 use crate::stats::{Stats, add};
+use crate::unread::Unread;
 
 thread_local! {
     /// One per thread, not per connection: it is in use only between two awaits.
@@ -34,7 +35,7 @@ pub(crate) struct Link<'a> {
 impl Link<'_> {
     /// Runs the handshake until both `init` are exchanged. What the peer sent after its `init`
     /// stays in the session.
-    pub(crate) async fn handshake(&mut self) -> Result<(), DisconnectReason> {
+    pub(crate) async fn handshake(&mut self, time: Duration) -> Result<(), DisconnectReason> {
         let handshake = async {
             while !self.session.is_established() {
                 self.write()?;
@@ -48,7 +49,7 @@ impl Link<'_> {
             Ok(())
         };
         let timed_out = Err(DisconnectReason::HandshakeTimeout);
-        timeout(HANDSHAKE_TIMEOUT, handshake).await.unwrap_or(timed_out)
+        timeout(time, handshake).await.unwrap_or(timed_out)
     }
 
     /// Reads once. True if there may be more.
@@ -100,6 +101,8 @@ pub(crate) struct Driver<'a> {
     events: &'a mpsc::Sender<Event>,
     /// What the consumer has no room for yet. Reading pauses while there is any.
     waiting: VecDeque<Event>,
+    /// What the consumer has not worked off yet. Reading pauses while it is too much.
+    unread: Unread,
     /// Whether the peer took any bytes since the last tick.
     wrote_since_tick: bool,
 }
@@ -110,9 +113,10 @@ impl<'a> Driver<'a> {
         conn: ConnectionId,
         outbox: &'a Outbox,
         events: &'a mpsc::Sender<Event>,
+        unread: Unread,
     ) -> Self {
         let waiting = VecDeque::new();
-        Self { link, conn, outbox, events, waiting, wrote_since_tick: false }
+        Self { link, conn, outbox, events, waiting, unread, wrote_since_tick: false }
     }
 
     /// Runs the connection to its end. Delivers all its events but the first and the last.
@@ -126,7 +130,7 @@ impl<'a> Driver<'a> {
                 break reason;
             }
         };
-        self.finish().await;
+        self.finish(&reason).await;
         reason
     }
 
@@ -151,6 +155,8 @@ impl<'a> Driver<'a> {
                     return self.read().await;
                 }
             }
+            // Only to wake up.
+            () = self.unread.less(), if !self.unread.has_room() => {}
             // Only to wake up: `deliver` takes the room itself.
             _ = self.events.reserve(), if !self.waiting.is_empty() => {}
             _ = ticks.tick() => return self.tick(),
@@ -190,14 +196,16 @@ impl<'a> Driver<'a> {
     /// while we do not read, or while it is busy taking what we queued before the ping.
     fn tick(&mut self) -> Result<(), DisconnectReason> {
         let draining = std::mem::take(&mut self.wrote_since_tick) && self.link.has_outgoing();
-        if draining || !self.waiting.is_empty() {
+        if draining || !self.waiting.is_empty() || !self.unread.has_room() {
             return Ok(());
         }
         self.link.session.tick().map_err(session_error)
     }
 
     fn may_read(&self) -> bool {
-        self.waiting.is_empty() && self.link.session.queued_bytes() <= READ_PAUSE_QUEUED_BYTES
+        self.waiting.is_empty()
+            && self.unread.has_room()
+            && self.link.session.queued_bytes() <= READ_PAUSE_QUEUED_BYTES
     }
 
     fn interest(&self) -> Option<Interest> {
@@ -234,7 +242,8 @@ impl<'a> Driver<'a> {
             return;
         }
         add(&self.link.stats.messages_received, messages.len());
-        self.waiting.push_back(Event::Messages { conn: self.conn, messages });
+        let held = self.unread.hold(&messages);
+        self.waiting.push_back(Event::Messages { conn: self.conn, messages, held });
     }
 
     /// Hands over waiting events, as far as the consumer has room.
@@ -255,11 +264,16 @@ impl<'a> Driver<'a> {
         Ok(())
     }
 
-    /// Last words, both ways: a requested end may follow a message that explains it.
-    async fn finish(mut self) {
+    /// Last words, both ways: a requested end may follow a message that explains it. What the peer
+    /// sent is dropped if we ended the connection.
+    async fn finish(mut self, reason: &DisconnectReason) {
         // The connection is over, whether they still fit or not.
         let _ = self.pump();
-        self.collect_events();
+        if reason.is_ours() {
+            self.waiting.clear();
+        } else {
+            self.collect_events();
+        }
         for event in std::mem::take(&mut self.waiting) {
             if self.events.send(event).await.is_err() {
                 break;

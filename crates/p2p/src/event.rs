@@ -7,6 +7,7 @@ use steward_wire::NodeId;
 
 use crate::address::PeerAddress;
 use crate::features::Features;
+pub use crate::unread::Held;
 
 /// One connection, never used again. A later connection has a larger number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -49,6 +50,9 @@ pub enum Event {
         conn: ConnectionId,
         /// The messages, at least one.
         messages: Vec<CustomMessage>,
+        /// To be dropped once they are worked off: the connection is not read any further while
+        /// too much of it is held.
+        held: Held,
     },
     /// A BOLT1 `error` or `warning`, for information.
     PeerText {
@@ -110,6 +114,9 @@ pub enum DisconnectReason {
     /// The consumer asked for it.
     #[error("disconnected: {0}")]
     Requested(String),
+    /// The consumer asked for it, and for the peer's address to be kept out for a while.
+    #[error("disconnected: {0}")]
+    Flooding(String),
     /// The transport is shutting down.
     #[error("shutting down")]
     Shutdown,
@@ -123,4 +130,24 @@ pub trait PeerTransport: Send + Sync {
 
     /// Ends a connection. The `Disconnected` event follows.
     fn disconnect(&self, conn: ConnectionId, reason: &str);
+
+    /// Ends a connection as [`disconnect`](Self::disconnect), because the peer floods us: its
+    /// address is not let in again at once.
+    fn refuse(&self, conn: ConnectionId, reason: &str) {
+        self.disconnect(conn, reason);
+    }
+}
+
+impl DisconnectReason {
+    /// True if we ended the connection: what the peer sent meanwhile is of no use.
+    pub fn is_ours(&self) -> bool {
+        matches!(
+            self,
+            Self::PingTimeout
+                | Self::Protocol(_)
+                | Self::SendQueueFull
+                | Self::Requested(_)
+                | Self::Flooding(_)
+        )
+    }
 }

@@ -52,10 +52,12 @@ mod dial;
 mod driver;
 mod features;
 mod handlers;
+mod keep_out;
 mod outbox;
 mod reconnect;
 mod registry;
 mod signer;
+mod unread;
 
 pub use address::{DEFAULT_PORT, Host, ParseAddressError, PeerAddress};
 pub use backoff::Backoff;

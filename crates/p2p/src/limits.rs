@@ -24,6 +24,16 @@ pub const WRITE_BATCH_BYTES: usize = 256 * 1024;
 /// Bytes taken from a socket in one read.
 pub const READ_BUFFER_BYTES: usize = 64 * 1024;
 
+/// A connection is not read while this much of it waits to be worked off.
+pub const MAX_UNREAD_BYTES: usize = 32 * 1024;
+
+/// While all connections together hold more than this, each is read only up to
+/// [`MIN_UNREAD_BYTES`].
+pub const MAX_UNREAD_BYTES_IN_ALL: usize = 16 * 1024 * 1024;
+
+/// What every connection may have waiting, however much others have.
+pub const MIN_UNREAD_BYTES: usize = 1024;
+
 /// Bytes handed to LDK at a time. A 40 byte ping may ask for a 64 KiB pong, so what one slice can
 /// make us queue must stay small between two checks of the queue.
 pub const READ_SLICE_BYTES: usize = 4 * 1024;
@@ -46,11 +56,45 @@ pub const MAX_INBOUND_CONNECTIONS: usize = 10_000;
 /// Inbound connections of one IPv4 address or one IPv6 /64.
 pub const MAX_INBOUND_PER_IP: usize = 64;
 
-/// Inbound connections which have not finished their handshake.
+/// Inbound connections of the loopback address, from which all visitors of an onion service come:
+/// half, so that other addresses always find room.
+pub const MAX_INBOUND_OF_LOOPBACK: usize = MAX_INBOUND_CONNECTIONS / 2;
+
+/// Inbound connections which have not finished their handshake. The oldest makes room.
 pub const MAX_INBOUND_HANDSHAKES: usize = 1024;
 
-/// Time for the BOLT8 handshake and `init`, both ways.
-pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(15);
+/// Of these, of one IPv4 address or one IPv6 /64. The oldest of them makes room.
+pub const MAX_HANDSHAKES_PER_IP: usize = 16;
+
+/// Of these, of the loopback address, from which all visitors of an onion service come.
+pub const MAX_HANDSHAKES_OF_LOOPBACK: usize = 512;
+const _: () = assert!(MAX_HANDSHAKES_PER_IP < MAX_HANDSHAKES_OF_LOOPBACK);
+const _: () = assert!(MAX_HANDSHAKES_OF_LOOPBACK < MAX_INBOUND_HANDSHAKES);
+
+/// Time for the BOLT8 handshake and `init`, both ways, of a peer that connects to us.
+pub const INBOUND_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Time for the same with a peer that we connect to: the way may lead through Tor.
+pub const OUTBOUND_HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// An address that flooded us is not let in for this long; twice as long each further time.
+pub const MIN_BACK_OFF: Duration = Duration::from_secs(2);
+
+/// The longest time an address is not let in.
+pub const MAX_BACK_OFF: Duration = Duration::from_secs(5 * 60);
+
+/// How long an address is remembered after its last back-off ended.
+pub const BACK_OFF_MEMORY: Duration = Duration::from_secs(10 * 60);
+
+/// Addresses in back-off. Beyond that the one whose back-off ended, or ends, first is forgotten.
+pub const MAX_BACK_OFFS: usize = 4096;
+
+/// The loopback address is never kept out, honest visitors of an onion service come from it as
+/// well: after a flood it is let in this many times per second only, for [`LOOPBACK_BACK_OFF`].
+pub const LOOPBACK_ADMISSIONS_PER_S: u32 = 32;
+
+/// How long after a flood from the loopback address its admissions are counted.
+pub const LOOPBACK_BACK_OFF: Duration = Duration::from_secs(5);
 
 /// Time for a TCP connection, name resolution included.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);

@@ -11,7 +11,9 @@ pub struct Stats {
     pub refused_total_cap: AtomicU64,
     /// Sockets closed at once because of the cap per address.
     pub refused_ip_cap: AtomicU64,
-    /// Sockets closed at once because of the cap on handshakes.
+    /// Sockets closed at once because their address flooded us before.
+    pub refused_back_off: AtomicU64,
+    /// Handshakes ended to make room for newer ones.
     pub refused_handshake_cap: AtomicU64,
     /// Inbound handshakes that failed or timed out.
     pub failed_handshakes: AtomicU64,

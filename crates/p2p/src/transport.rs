@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bitcoin::secp256k1::SecretKey;
 use steward_wire::NodeId;
@@ -15,12 +16,13 @@ use crate::driver::{Driver, Link, session_error};
 use crate::event::{ConnectionId, CustomMessage, DisconnectReason, Event, PeerTransport};
 use crate::features::Features;
 use crate::limits::{
-    ACCEPT_RETRY_DELAY, MAX_INBOUND_CONNECTIONS, MAX_INBOUND_HANDSHAKES, MAX_INBOUND_PER_IP,
-    MAX_WAITING_EVENTS,
+    ACCEPT_RETRY_DELAY, INBOUND_HANDSHAKE_TIMEOUT, MAX_INBOUND_CONNECTIONS, MAX_INBOUND_HANDSHAKES,
+    MAX_INBOUND_PER_IP, MAX_WAITING_EVENTS, OUTBOUND_HANDSHAKE_TIMEOUT,
 };
 use crate::registry::{Ended, Pair, Registration, Registry};
 use crate::session::{SendError, Session, SessionConfig};
 use crate::stats::{Stats, add, count};
+use crate::unread::AllUnread;
 
 /// How a [`Transport`] behaves.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,8 +35,8 @@ pub struct TransportConfig {
     pub max_inbound_per_ip: usize,
     /// Inbound connections that have not finished their handshake.
     pub max_inbound_handshakes: usize,
-    /// Whether `max_inbound_per_ip` holds for the loopback address too, from which all visitors
-    /// of an onion service come.
+    /// Whether `max_inbound_per_ip` and the back-off after a flood hold for the loopback address
+    /// too, from which all visitors of an onion service come.
     pub limit_loopback: bool,
     /// Proxy for outbound connections.
     pub proxy: Option<ProxyConfig>,
@@ -64,6 +66,7 @@ struct Inner {
     caps: Caps,
     events: mpsc::Sender<Event>,
     stats: Arc<Stats>,
+    unread: AllUnread,
     /// True when all tasks shall end. They hold a receiver each, so that its sender knows when
     /// the last has gone.
     shutdown: watch::Sender<bool>,
@@ -99,6 +102,7 @@ impl Transport {
             registry: Arc::default(),
             events,
             stats: Arc::default(),
+            unread: AllUnread::default(),
             shutdown: watch::Sender::new(false),
         };
         (Self(Arc::new(inner)), receiver)
@@ -141,7 +145,8 @@ impl Transport {
             return Err(ConnectError::InvalidNodeId);
         }
         let stream = dial(address, self.0.config.proxy.as_ref()).await?;
-        let (session, stream) = handshake(&self.0.stats, session, stream, shutdown.clone())
+        let time = OUTBOUND_HANDSHAKE_TIMEOUT;
+        let (session, stream) = handshake(&self.0.stats, session, stream, time, shutdown.clone())
             .await
             .map_err(ConnectError::Handshake)?;
         let connection =
@@ -211,6 +216,12 @@ impl PeerTransport for Transport {
             outbox.end(DisconnectReason::Requested(reason.to_owned()));
         }
     }
+
+    fn refuse(&self, conn: ConnectionId, reason: &str) {
+        if let Some(outbox) = self.0.registry.outbox(conn) {
+            outbox.end(DisconnectReason::Flooding(reason.to_owned()));
+        }
+    }
 }
 
 /// A connection past its handshake.
@@ -247,9 +258,9 @@ async fn accept_loop(inner: Arc<Inner>, listener: TcpListener, identity: SecretK
             Err(refusal) => {
                 tracing::debug!(%address, ?refusal, "connection refused");
                 count(match refusal {
+                    Refusal::BackOff => &inner.stats.refused_back_off,
                     Refusal::Total => &inner.stats.refused_total_cap,
                     Refusal::PerIp => &inner.stats.refused_ip_cap,
-                    Refusal::Handshakes => &inner.stats.refused_handshake_cap,
                 });
             }
         }
@@ -274,7 +285,16 @@ async fn accept(
     };
     let session = Session::inbound(identity, entropy, &inner.config.session);
     let established = match session.map_err(session_error) {
-        Ok(session) => handshake(&inner.stats, session, stream, shutdown.clone()).await,
+        Ok(session) => {
+            let time = INBOUND_HANDSHAKE_TIMEOUT;
+            tokio::select! {
+                done = handshake(&inner.stats, session, stream, time, shutdown.clone()) => done,
+                () = slot.lost() => {
+                    count(&inner.stats.refused_handshake_cap);
+                    return;
+                }
+            }
+        }
         Err(reason) => Err(reason),
     };
     drop(slot);
@@ -297,13 +317,14 @@ async fn handshake(
     stats: &Stats,
     session: Session,
     stream: TcpStream,
+    time: Duration,
     mut shutdown: watch::Receiver<bool>,
 ) -> Result<(Session, TcpStream), DisconnectReason> {
     // Small messages must not wait for the acknowledgement of earlier ones.
     stream.set_nodelay(true).map_err(|error| DisconnectReason::Io(error.to_string()))?;
     let mut link = Link { stream, session, stats };
     tokio::select! {
-        done = link.handshake() => done?,
+        done = link.handshake(time) => done?,
         _ = shutdown.wait_for(|shutdown| *shutdown) => return Err(DisconnectReason::Shutdown),
     }
     Ok((link.session, link.stream))
@@ -350,7 +371,11 @@ async fn run(
     tracing::debug!(%conn, %peer, inbound, "connected");
     let link = Link { stream, session, stats: &inner.stats };
     let outbox = registration.outbox.clone();
-    let reason = Driver::new(link, conn, &outbox, &inner.events).run(&mut shutdown).await;
+    let unread = inner.unread.connection();
+    let reason = Driver::new(link, conn, &outbox, &inner.events, unread).run(&mut shutdown).await;
+    if let (DisconnectReason::Flooding(_), Some(admission)) = (&reason, &admission) {
+        admission.back_off();
+    }
     if reason == DisconnectReason::SendQueueFull {
         count(&inner.stats.send_queue_full);
     }

@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 
 use bitcoin::Network;
 use bitcoin::constants::ChainHash;
-use steward_p2p::limits::{HANDSHAKE_TIMEOUT, MAX_PAYLOAD_BYTES, TICK_INTERVAL};
+use steward_p2p::limits::{
+    INBOUND_HANDSHAKE_TIMEOUT, MAX_PAYLOAD_BYTES, MAX_UNREAD_BYTES, TICK_INTERVAL,
+};
 use steward_p2p::{
     ConnectError, ConnectionId, DisconnectReason, Event, PeerTextKind, PeerTransport, SendError,
     Session, SessionConfig, TransportConfig,
@@ -217,7 +219,9 @@ async fn a_peer_that_never_starts_the_handshake_is_dropped() {
     let started = tokio::time::Instant::now();
     let mut silent = TcpStream::connect(at).await.unwrap();
     assert_eq!(silent.read(&mut [0; 1]).await.unwrap(), 0);
-    assert!((HANDSHAKE_TIMEOUT..HANDSHAKE_TIMEOUT * 2).contains(&started.elapsed()));
+    assert!(
+        (INBOUND_HANDSHAKE_TIMEOUT..INBOUND_HANDSHAKE_TIMEOUT * 2).contains(&started.elapsed())
+    );
     assert_eq!(host.transport.stats().failed_handshakes.load(Ordering::Relaxed), 1);
 }
 
@@ -320,7 +324,69 @@ async fn a_consumer_that_lags_stops_the_reading_and_loses_nothing() {
             other => panic!("unexpected {other:?}"),
         }
     }
-    assert!(expected > 1000 && expected < next, "{expected} of {next}");
+    assert!(expected > 0 && expected < next, "{expected} of {next}");
+}
+
+#[tokio::test]
+async fn messages_that_are_held_stop_the_reading_of_their_own_connection_only() {
+    let mut host = Node::new(2);
+    let at = host.listen().await;
+    let (mut flooder, mut honest) = (Node::new(1), Node::new(3));
+    let (at_flooder, _) = flooder.connect(&mut host, at).await;
+    let (at_honest, of_honest) = honest.connect(&mut host, at).await;
+    // As much as the sockets and the flooder's own queue take.
+    let flood = || vec![(TYPE, vec![0; 60_000]); 10];
+    while flooder.transport.try_send(at_flooder, flood()).is_ok() {
+        for _ in 0..30 {
+            tokio::task::yield_now().await;
+        }
+    }
+    honest.transport.try_send(at_honest, vec![(TYPE, vec![7])]).unwrap();
+    let (mut held_back, mut bytes) = (Vec::new(), 0);
+    loop {
+        match host.event().await {
+            Event::Messages { conn, messages, .. } if conn == of_honest => {
+                break assert_eq!(messages, [(TYPE, vec![7])]);
+            }
+            // A slow consumer: it holds what it has taken.
+            Event::Messages { messages, held, .. } => {
+                bytes += messages.iter().map(|(_, payload)| payload.len()).sum::<usize>();
+                held_back.push(held);
+            }
+            other => panic!("unexpected {other:?}"),
+        }
+    }
+    let most = MAX_UNREAD_BYTES + 2 * MAX_PAYLOAD_BYTES;
+    assert!(bytes > 0 && bytes <= most, "{bytes} of the flooder");
+    // Once they are worked off, the rest is read.
+    drop(held_back);
+    assert!(matches!(host.event().await, Event::Messages { .. }));
+}
+
+#[tokio::test]
+async fn what_a_peer_sent_before_we_end_its_connection_is_dropped() {
+    let mut host = Node::new(2);
+    let at = host.listen().await;
+    let mut flooder = Node::new(1);
+    let (at_flooder, at_host) = flooder.connect(&mut host, at).await;
+    for _ in 0..100 {
+        flooder.transport.try_send(at_flooder, vec![(TYPE, vec![0; 1000]); 20]).unwrap();
+    }
+    let first = host.event().await;
+    assert!(matches!(first, Event::Messages { .. }));
+    host.transport.refuse(at_host, "enough");
+    let mut later = 0;
+    let reason = loop {
+        match host.event().await {
+            Event::Messages { messages, .. } => later += messages.len(),
+            Event::Disconnected { reason, .. } => break reason,
+            other => panic!("unexpected {other:?}"),
+        }
+    };
+    assert_eq!(reason, DisconnectReason::Flooding("enough".to_owned()));
+    // What was on its way to us already, no more: `first` still holds its share.
+    assert!(later * 1000 <= MAX_UNREAD_BYTES + 64 * 1024, "{later}");
+    drop(first);
 }
 
 fn large_numbered(number: usize) -> (u16, Vec<u8>) {

@@ -56,7 +56,7 @@ fn a_higher_state_without_our_signature_changes_nothing() {
 
 #[test]
 fn two_states_with_equal_counters_are_not_both_believed() {
-    survives(Lie::EqualCounters, 15);
+    survives(Lie::EqualCounters, 10);
 }
 
 #[test]

@@ -31,6 +31,9 @@ pub const MAX_PAGE_ROWS: usize = 1000;
 
 /// The newest events that are kept.
 pub const MAX_EVENTS: u64 = 100_000;
+/// Failed forwards are kept while this many newer ones, failed or paid, are not; the sums over all
+/// forwards keep counting them. To fail one costs a peer nothing.
+pub const KEEP_FAILED_FORWARDS: u64 = 10_000;
 /// Preimages younger than this are kept, in milliseconds: 90 days. An HTLC lives two weeks at
 /// most, and a channel's own record holds the preimages it still needs.
 pub const PREIMAGE_KEEP_MS: u64 = 90 * 24 * 3600 * 1000;

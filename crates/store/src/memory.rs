@@ -5,14 +5,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use steward_engine::io::Event;
 use steward_engine::row::{
-    ForwardRow, InvoiceRow, PartRow, PaymentRow, PaymentStatus, RowKey, Snapshot, Write, WriteBatch,
+    EvidenceSummary, ForwardRow, InvoiceRow, PartRow, PaymentRow, PaymentStatus, RowKey, Snapshot,
+    Write, WriteBatch,
 };
 use steward_wire::{NodeId, PaymentHash};
 
 use crate::check::{FORGOTTEN_CLIENTS, HEIGHT, SEARCHED_HEIGHT, check, key_text, node_ids, table};
 use crate::error::StoreError;
 use crate::limits::{
-    EXPIRED_INVOICE_LOAD_MS, MAX_EVENTS, MAX_LOADED_PREIMAGES, MAX_PAGE_ROWS, PREIMAGE_KEEP_MS,
+    EXPIRED_INVOICE_LOAD_MS, KEEP_FAILED_FORWARDS, MAX_EVENTS, MAX_LOADED_PREIMAGES, MAX_PAGE_ROWS,
+    PREIMAGE_KEEP_MS,
 };
 use crate::store::{
     Cursor, ForwardTotals, History, NumberedEvidence, Page, PageRequest, PaymentWithParts, Store,
@@ -181,11 +183,28 @@ impl Tables {
         if let Some(newest_ms) = newest_ms.max() {
             self.prune_preimages(newest_ms.saturating_sub(PREIMAGE_KEEP_MS));
         }
+        if batch.iter().any(|(_, write)| matches!(write, Write::Forward(_))) {
+            self.prune_failed_forwards();
+        }
         let kept = RowKey::Event(self.last_number(RowKey::Event).saturating_sub(MAX_EVENTS) + 1);
         let events = self.range(RowKey::Event).map(|(key, _)| key);
         let old: Vec<RowKey> = events.take_while(|key| **key < kept).cloned().collect();
         for key in old {
             self.rows.remove(&key);
+        }
+    }
+
+    fn prune_failed_forwards(&mut self) {
+        if self.totals.fulfilled.saturating_add(self.totals.failed) <= KEEP_FAILED_FORWARDS {
+            return;
+        }
+        let forwards = self.in_order(|key, write| match write {
+            Write::Forward(row) => Some((key.clone(), row.fulfilled)),
+            _ => None,
+        });
+        let old = forwards.len().saturating_sub(KEEP_FAILED_FORWARDS as usize);
+        for (_, (key, _)) in forwards.iter().take(old).filter(|(_, (_, fulfilled))| !fulfilled) {
+            self.rows.remove(key);
         }
     }
 
@@ -264,6 +283,9 @@ impl Tables {
                     snapshot.outbox.push((*key, settlement.clone()));
                 }
                 (_, Write::Peer(row)) => snapshot.peers.push(row.clone()),
+                (RowKey::Evidence(number), Write::Evidence(row)) => {
+                    snapshot.evidence.push(EvidenceSummary::of(*number, row));
+                }
                 (RowKey::Setting(HEIGHT), Write::Setting(value)) => {
                     snapshot.height = value.as_slice().try_into().map_or(0, u32::from_be_bytes);
                 }

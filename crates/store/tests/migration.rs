@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 use steward_store::sqlite::{SCHEMA_VERSION, verify};
-use steward_store::{OpenMode, Store};
+use steward_store::{OpenMode, Store, StoreError};
 use support::*;
 
 fn fixture(version: u32) -> PathBuf {
@@ -58,6 +58,30 @@ fn a_database_of_every_released_version_opens_with_all_it_held() {
         assert_eq!(verified.rows, rows_of(version));
         store.commit(&batch([put_channel(3, 1), put_forward(9, true)])).unwrap();
     }
+}
+
+/// The sum of version 3 had no key; the next commit gives it one.
+#[test]
+fn a_sum_without_a_key_is_checked_and_gets_one() {
+    let sum = |dir: &Path| -> Vec<u8> {
+        let connection = Connection::open(dir.join("steward.db")).unwrap();
+        let sql = "SELECT value FROM setting WHERE name = 'live_rows'";
+        connection.query_row(sql, [], |row| row.get(0)).unwrap()
+    };
+    let torn = restore(3);
+    with_sql(torn.path(), "DELETE FROM peer");
+    let mut store = try_open(torn.path(), OpenMode::Existing).unwrap();
+    assert_eq!(store.load(NOW_MS).err(), Some(StoreError::Torn));
+
+    let dir = restore(3);
+    assert_eq!(sum(dir.path()).len(), 16);
+    let mut store = try_open(dir.path(), OpenMode::Existing).unwrap();
+    store.load(NOW_MS).unwrap();
+    store.commit(&batch([put_event(1_000)])).unwrap();
+    store.close().unwrap();
+    drop(store);
+    assert_eq!(sum(dir.path()).len(), 32);
+    try_open(dir.path(), OpenMode::Existing).unwrap().load(NOW_MS).unwrap();
 }
 
 /// A schema that changes without a new version shows here.

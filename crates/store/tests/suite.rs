@@ -13,7 +13,9 @@ mod support;
 
 use steward_engine::WriteBatch;
 use steward_engine::row::{HtlcKey, InvoiceRow, Origin, PaymentStatus, RowKey, Settlement, Write};
-use steward_store::limits::{MAX_EVENTS, MAX_LOADED_PREIMAGES, MAX_PAGE_ROWS, PREIMAGE_KEEP_MS};
+use steward_store::limits::{
+    KEEP_FAILED_FORWARDS, MAX_EVENTS, MAX_LOADED_PREIMAGES, MAX_PAGE_ROWS, PREIMAGE_KEEP_MS,
+};
 use steward_store::{Cursor, MemoryStore, NumberedEvidence, PageRequest, Store, StoreError};
 use steward_wire::NodeId;
 use support::*;
@@ -371,6 +373,37 @@ fn only_the_newest_events_are_kept() {
         let oldest = store.history().unwrap().events(0, 1).unwrap();
         assert_eq!(oldest, [event(last - MAX_EVENTS + 1)]);
         assert_eq!(store.load(NOW_MS).unwrap().last_event, last);
+    });
+}
+
+#[test]
+fn of_the_failed_forwards_only_the_newest_are_kept_and_all_are_counted() {
+    each_store(|mut store| {
+        // One in ten is paid.
+        let last = KEEP_FAILED_FORWARDS + 3_000;
+        let numbers: Vec<u64> = (1..=last).collect();
+        let put = |n: &u64| put_forward(*n, n.is_multiple_of(10));
+        // In one commit as many as in ten, and one by one.
+        let (some, others) = numbers.split_at(numbers.len() - 100);
+        for chunk in some.chunks(1_000) {
+            commit(&mut store, chunk.iter().map(put));
+        }
+        others.iter().for_each(|n| commit(&mut store, [put(n)]));
+        let history = store.history().unwrap();
+        let (mut rows, mut before) = (Vec::new(), None);
+        loop {
+            let page = history.forwards(PageRequest { before, limit: MAX_PAGE_ROWS }).unwrap();
+            rows.extend(page.rows);
+            before = page.next;
+            if before.is_none() {
+                break;
+            }
+        }
+        let paid = rows.iter().filter(|row| row.fulfilled).count() as u64;
+        assert_eq!(paid, last / 10);
+        assert_eq!(rows.len() as u64 - paid, KEEP_FAILED_FORWARDS / 10 * 9);
+        let totals = history.forward_totals().unwrap();
+        assert_eq!((totals.fulfilled, totals.failed), (last / 10, last - last / 10));
     });
 }
 

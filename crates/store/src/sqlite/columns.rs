@@ -5,8 +5,8 @@ use rusqlite::Row;
 use rusqlite::types::FromSql;
 use steward_engine::io::Event;
 use steward_engine::row::{
-    ChannelRow, EvidenceRow, ForwardRow, HtlcKey, InvoiceRow, Origin, PartRow, PaymentRow,
-    PaymentStatus, PeerRow, Settlement,
+    ChannelRow, EvidenceRow, EvidenceSummary, ForwardRow, HtlcKey, InvoiceRow, Origin, PartRow,
+    PaymentRow, PaymentStatus, PeerRow, Settlement,
 };
 use steward_wire::{DecodeError, NodeId, PaymentHash, Preimage, ShortChannelId};
 
@@ -31,6 +31,9 @@ pub(crate) const FORWARD: &str = "SELECT incoming_peer, incoming_id, outgoing_pe
     amount_in_msat, amount_out_msat, fulfilled, ended_ms, number FROM forward";
 pub(crate) const EVIDENCE: &str =
     "SELECT number, peer, time_ms, what, message_type, body, number FROM evidence";
+/// SQLite knows the length without reading the body.
+pub(crate) const EVIDENCE_SUMMARY: &str =
+    "SELECT number, peer, what, message_type, length(body) FROM evidence ORDER BY number";
 pub(crate) const EVENT: &str = "SELECT number, time_ms, kind FROM event";
 pub(crate) const PEER: &str = "SELECT peer, is_host, addresses, framing FROM peer";
 pub(crate) const SETTING: &str = "SELECT name, value FROM setting";
@@ -244,6 +247,17 @@ pub(crate) fn evidence(row: &Row<'_>) -> Result<EvidenceRow, StoreError> {
         what: c.value()?,
         message_type: c.small()?,
         body: c.value()?,
+    })
+}
+
+pub(crate) fn evidence_summary(row: &Row<'_>) -> Result<EvidenceSummary, StoreError> {
+    let mut c = Columns::new(row, "evidence");
+    Ok(EvidenceSummary {
+        number: c.number()?,
+        peer: c.node()?,
+        what: c.value()?,
+        message_type: c.small()?,
+        body_bytes: c.number()?,
     })
 }
 

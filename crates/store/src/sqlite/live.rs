@@ -1,8 +1,12 @@
 //! One sum over all rows that something hangs on: kept up in each commit, taken anew at each
 //! start. Files copied while a checkpoint runs may fit together page by page and still hold rows
 //! of two moments; these do not add up (docs/state-format.md, "The sum of the live rows").
+//!
+//! Peers choose much of what is in these rows, their ids above all. So a row is found by its whole
+//! key, never by a digest of it, and the marks that are added up have a key that no peer knows.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
 
 use bitcoin::hashes::siphash24;
 use rusqlite::Connection;
@@ -19,7 +23,7 @@ use crate::codec;
 use crate::error::StoreError;
 
 /// Which table a mark is of.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Table {
     Channel = 1,
     Origin = 2,
@@ -30,29 +34,73 @@ enum Table {
 }
 
 /// What is live: channels, origins, outbox, peers, and payments and parts that are pending.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct LiveRows {
-    /// For the mark of each row's key, the mark of the whole row.
-    marks: HashMap<u64, u64>,
+    key: MarkKey,
+    /// The mark of each row. The map's own hash has a key made anew by each process.
+    marks: HashMap<RowId, u64>,
     sum: u64,
     is_stored: bool,
+}
+
+/// A row by its whole key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct RowId {
+    table: Table,
+    /// A node id or a payment hash, zeros behind it.
+    id: [u8; 33],
+    /// Of an HTLC or a part.
+    number: u64,
+}
+
+/// What the marks of one database are made with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct MarkKey([u8; 16]);
+
+impl MarkKey {
+    /// Of databases of versions that knew no other.
+    const NONE: Self = Self([0; 16]);
+
+    fn random() -> Self {
+        // What keys the standard library's maps is random and never leaves the process.
+        let half = || RandomState::new().hash_one(0u8).to_be_bytes();
+        let mut key = [0; 16];
+        let (front, back) = key.split_at_mut(8);
+        front.copy_from_slice(&half());
+        back.copy_from_slice(&half());
+        Self(key)
+    }
+
+    fn mark(&self, row: &Bytes) -> u64 {
+        let [k0, k1] = [0, 8].map(|at| {
+            let half = self.0.get(at..at + 8).and_then(|half| half.try_into().ok());
+            u64::from_be_bytes(half.unwrap_or_default())
+        });
+        siphash24::Hash::hash_with_keys(k0, k1, &row.bytes).as_u64()
+    }
 }
 
 impl LiveRows {
     /// Those of a snapshot, whose rows must be those of the last commit.
     pub(crate) fn of(snapshot: &Snapshot, db: &Connection) -> Result<Self, StoreError> {
-        let mut live = Self::sum_up(snapshot);
         let stored = open::setting(db, LIVE_ROWS)?;
-        // Empty: the last commit was of a version that kept no sum.
-        live.is_stored = !stored.is_empty();
-        if live.is_stored && stored != live.setting() {
-            return Err(StoreError::Torn);
+        if let Some((key, _)) = stored.split_first_chunk::<16>()
+            && stored.len() == SETTING_BYTES
+        {
+            let live = Self { is_stored: true, ..Self::sum_up(snapshot, MarkKey(*key)) };
+            return if stored == live.setting() { Ok(live) } else { Err(StoreError::Torn) };
         }
-        Ok(live)
+        // Empty: the last commit was of a version that kept no sum. Otherwise it was of one whose
+        // marks had no key; it gets one with the next commit.
+        let keyless = || Self::sum_up(snapshot, MarkKey::NONE).count_and_sum();
+        if stored.is_empty() || stored == keyless() {
+            return Ok(Self::sum_up(snapshot, MarkKey::random()));
+        }
+        Err(StoreError::Torn)
     }
 
-    fn sum_up(snapshot: &Snapshot) -> Self {
-        let mut live = Self::default();
+    fn sum_up(snapshot: &Snapshot, key: MarkKey) -> Self {
+        let mut live = Self { key, marks: HashMap::new(), sum: 0, is_stored: false };
         snapshot.channels.iter().for_each(|row| live.set(channel(row)));
         snapshot.origins.iter().for_each(|(key, row)| live.set(origin(key, row)));
         snapshot.outbox.iter().for_each(|(key, row)| live.set(outbox(key, row)));
@@ -64,45 +112,60 @@ impl LiveRows {
 
     /// Follows a batch. True if the sum must be stored with it.
     pub(crate) fn follow(&mut self, batch: &WriteBatch) -> bool {
-        let before = self.setting();
-        let marks = batch.iter().filter_map(|(key, write)| mark(key, write));
-        marks.for_each(|mark| self.set(mark));
+        let before = self.count_and_sum();
+        let changes = batch.iter().filter_map(|(key, write)| change(key, write));
+        changes.for_each(|change| self.set(change));
         let was_stored = std::mem::replace(&mut self.is_stored, true);
-        !was_stored || self.setting() != before
+        !was_stored || self.count_and_sum() != before
     }
 
-    /// What the setting holds: how many rows, and their sum.
-    pub(crate) fn setting(&self) -> [u8; 16] {
+    /// What the setting holds: the key, how many rows, and the sum of their marks.
+    pub(crate) fn setting(&self) -> [u8; SETTING_BYTES] {
+        let mut setting = [0; SETTING_BYTES];
+        let (key, rest) = setting.split_at_mut(self.key.0.len());
+        key.copy_from_slice(&self.key.0);
+        rest.copy_from_slice(&self.count_and_sum());
+        setting
+    }
+
+    fn count_and_sum(&self) -> [u8; 16] {
         (u128::from(self.marks.len() as u64) << 64 | u128::from(self.sum)).to_be_bytes()
     }
 
-    fn set(&mut self, Mark { key, row }: Mark) {
-        let before = match row {
-            Some(row) => self.marks.insert(key, row),
-            None => self.marks.remove(&key),
+    fn set(&mut self, Change { row, content }: Change) {
+        let mark = content.map(|bytes| self.key.mark(&bytes));
+        let before = match mark {
+            Some(mark) => self.marks.insert(row, mark),
+            None => self.marks.remove(&row),
         };
-        self.sum = self.sum.wrapping_sub(before.unwrap_or(0)).wrapping_add(row.unwrap_or(0));
+        self.sum = self.sum.wrapping_sub(before.unwrap_or(0)).wrapping_add(mark.unwrap_or(0));
     }
 }
 
-/// One row, or that it is not live.
-#[derive(Clone, Copy)]
-struct Mark {
-    key: u64,
-    row: Option<u64>,
+/// Size of the setting, in bytes.
+const SETTING_BYTES: usize = 32;
+
+/// One row as it is now; without content it is not live.
+struct Change {
+    row: RowId,
+    content: Option<Bytes>,
 }
 
 /// A table, a key and, behind them, the rest of the row.
 struct Bytes {
+    row: RowId,
     bytes: Vec<u8>,
-    key_len: usize,
 }
 
 impl Bytes {
-    fn new(table: Table, keys: &[&[u8]]) -> Self {
-        let mut bytes = vec![table as u8];
-        keys.iter().for_each(|key| bytes.extend_from_slice(key));
-        Self { key_len: bytes.len(), bytes }
+    fn new(table: Table, id: &[u8], number: Option<&[u8]>) -> Self {
+        let mut row = RowId { table, id: [0; 33], number: 0 };
+        row.id.iter_mut().zip(id).for_each(|(to, from)| *to = *from);
+        for byte in number.unwrap_or_default() {
+            row.number = row.number << 8 | u64::from(*byte);
+        }
+        let bytes = [&[table as u8], id, number.unwrap_or_default()].concat();
+        Self { row, bytes }
     }
 
     fn fixed(mut self, bytes: &[u8]) -> Self {
@@ -119,25 +182,20 @@ impl Bytes {
         numbers.iter().fold(self, |bytes, number| bytes.fixed(&number.to_be_bytes()))
     }
 
-    fn live(&self) -> Mark {
-        Mark { row: Some(mark_of(&self.bytes)), ..self.gone() }
+    fn live(self) -> Change {
+        Change { row: self.row, content: Some(self) }
     }
 
-    fn gone(&self) -> Mark {
-        Mark { key: mark_of(self.bytes.get(..self.key_len).unwrap_or_default()), row: None }
+    fn gone(self) -> Change {
+        Change { row: self.row, content: None }
     }
 
-    fn live_if(&self, is_live: bool) -> Mark {
+    fn live_if(self, is_live: bool) -> Change {
         if is_live { self.live() } else { self.gone() }
     }
 }
 
-/// It need not withstand anybody: whoever can write the file can write the sum.
-fn mark_of(bytes: &[u8]) -> u64 {
-    siphash24::Hash::hash_with_keys(0, 0, bytes).as_u64()
-}
-
-fn mark(key: &RowKey, write: &Write) -> Option<Mark> {
+fn change(key: &RowKey, write: &Write) -> Option<Change> {
     Some(match (key, write) {
         (_, Write::Channel(row)) => channel(row),
         (RowKey::Origin(key), Write::Origin(row)) => origin(key, row),
@@ -148,7 +206,7 @@ fn mark(key: &RowKey, write: &Write) -> Option<Mark> {
         (RowKey::Channel(peer), _) => by_node(Table::Channel, peer).gone(),
         (RowKey::Origin(key), _) => by_htlc(Table::Origin, key).gone(),
         (RowKey::Outbox(key), _) => by_htlc(Table::Outbox, key).gone(),
-        (RowKey::Payment(hash), _) => Bytes::new(Table::Payment, &[&hash.0]).gone(),
+        (RowKey::Payment(hash), _) => by_hash(hash).gone(),
         (RowKey::Part(hash, part), _) => by_part(hash, *part).gone(),
         (RowKey::Peer(peer), _) => by_node(Table::Peer, peer).gone(),
         _ => return None,
@@ -156,18 +214,22 @@ fn mark(key: &RowKey, write: &Write) -> Option<Mark> {
 }
 
 fn by_node(table: Table, node: &NodeId) -> Bytes {
-    Bytes::new(table, &[&node.0])
+    Bytes::new(table, &node.0, None)
 }
 
 fn by_htlc(table: Table, key: &HtlcKey) -> Bytes {
-    Bytes::new(table, &[&key.peer.0, &key.id.to_be_bytes()])
+    Bytes::new(table, &key.peer.0, Some(&key.id.to_be_bytes()))
+}
+
+fn by_hash(hash: &PaymentHash) -> Bytes {
+    Bytes::new(Table::Payment, &hash.0, None)
 }
 
 fn by_part(hash: &PaymentHash, part: u32) -> Bytes {
-    Bytes::new(Table::Part, &[&hash.0, &part.to_be_bytes()])
+    Bytes::new(Table::Part, &hash.0, Some(&part.to_be_bytes()))
 }
 
-fn channel(row: &ChannelRow) -> Mark {
+fn channel(row: &ChannelRow) -> Change {
     by_node(Table::Channel, &row.peer)
         .fixed(&[codec::role_code(row.role), codec::phase_code(row.phase)])
         .numbers(&[row.short_channel_id.0, row.local_balance_msat, row.remote_balance_msat])
@@ -175,17 +237,17 @@ fn channel(row: &ChannelRow) -> Mark {
         .live()
 }
 
-fn origin(key: &HtlcKey, origin: &Origin) -> Mark {
+fn origin(key: &HtlcKey, origin: &Origin) -> Change {
     by_htlc(Table::Origin, key).fixed(&codec::encode_origin(origin)).live()
 }
 
-fn outbox(key: &HtlcKey, settlement: &Settlement) -> Mark {
+fn outbox(key: &HtlcKey, settlement: &Settlement) -> Change {
     by_htlc(Table::Outbox, key).fixed(&codec::encode_settlement(settlement)).live()
 }
 
 /// Pending: it has no preimage and no end yet.
-fn payment(row: &PaymentRow) -> Mark {
-    Bytes::new(Table::Payment, &[&row.payment_hash.0])
+fn payment(row: &PaymentRow) -> Change {
+    by_hash(&row.payment_hash)
         .fixed(&row.destination.0)
         .numbers(&[row.amount_msat, row.fee_msat, row.max_fee_msat, row.created_ms])
         .var(row.bolt11.as_bytes())
@@ -193,7 +255,7 @@ fn payment(row: &PaymentRow) -> Mark {
         .live_if(row.status == PaymentStatus::Pending)
 }
 
-fn part(row: &PartRow) -> Mark {
+fn part(row: &PartRow) -> Change {
     by_part(&row.payment_hash, row.part)
         .fixed(&row.peer.0)
         .numbers(&[row.amount_msat, row.fee_msat])
@@ -202,10 +264,64 @@ fn part(row: &PartRow) -> Mark {
         .live_if(row.status == PaymentStatus::Pending)
 }
 
-fn peer(row: &PeerRow) -> Mark {
+fn peer(row: &PeerRow) -> Change {
     by_node(Table::Peer, &row.peer)
         .fixed(&[u8::from(row.is_host)])
         .fixed(&codec::encode_addresses(&row.addresses))
         .fixed(&[row.framing.map_or(0, codec::framing_code)])
         .live()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn peer_row(byte: u8, port: u16) -> Change {
+        let addresses = vec![format!("127.0.0.1:{port}")];
+        peer(&PeerRow { peer: NodeId([byte; 33]), is_host: false, addresses, framing: None })
+    }
+
+    fn none(key: MarkKey) -> LiveRows {
+        LiveRows::sum_up(&Snapshot::default(), key)
+    }
+
+    /// Two rows take part in the sum by their keys: whatever digests of theirs may be equal, one
+    /// is never taken for the other. (Marks of keys were once all that was kept.)
+    #[test]
+    fn the_sum_is_right_whatever_order_any_two_rows_are_written_in() {
+        for (first, second) in [(1, 2), (2, 1)] {
+            let mut live = none(MarkKey::NONE);
+            live.set(peer_row(first, 1));
+            live.set(peer_row(second, 1));
+            live.set(peer_row(1, 2));
+            let mut anew = none(MarkKey::NONE);
+            anew.set(peer_row(1, 2));
+            anew.set(peer_row(2, 1));
+            assert_eq!(live.count_and_sum(), anew.count_and_sum());
+        }
+    }
+
+    #[test]
+    fn rows_that_differ_in_one_part_of_their_key_are_two() {
+        let htlc = |byte, id| HtlcKey { peer: NodeId([byte; 33]), id };
+        let settlement = Settlement::Fulfil(steward_wire::Preimage([1; 32]));
+        let mut live = none(MarkKey::NONE);
+        live.set(outbox(&htlc(1, 1), &settlement));
+        live.set(outbox(&htlc(1, 2), &settlement));
+        live.set(outbox(&htlc(2, 1), &settlement));
+        live.set(origin(&htlc(1, 1), &Origin::Forward(htlc(3, 3))));
+        live.set(peer_row(1, 1));
+        assert_eq!(live.marks.len(), 5);
+    }
+
+    /// Who knows what a row says, a peer for one, does not know its mark.
+    #[test]
+    fn two_databases_mark_the_same_row_differently() {
+        let marks = [MarkKey::random(), MarkKey::random()].map(|key| {
+            let mut live = none(key);
+            live.set(peer_row(1, 1));
+            live.sum
+        });
+        assert_ne!(marks[0], marks[1]);
+    }
 }

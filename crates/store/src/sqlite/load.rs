@@ -53,6 +53,7 @@ fn read(db: &Connection, now_ms: u64) -> Result<Snapshot, StoreError> {
         forgotten_clients: forgotten_clients(db)?,
         last_event: last_number(db, "event")?,
         last_evidence: last_number(db, "evidence")?,
+        evidence: rows(db, columns::EVIDENCE_SUMMARY, [], columns::evidence_summary)?,
     })
 }
 

@@ -4,12 +4,15 @@ use rusqlite::Connection;
 use steward_engine::row::{Write, WriteBatch};
 
 use crate::error::StoreError;
-use crate::limits::{MAX_EVENTS, MAX_LOADED_PREIMAGES, PREIMAGE_KEEP_MS, PRUNE_ROWS_PER_COMMIT};
+use crate::limits::{
+    KEEP_FAILED_FORWARDS, MAX_EVENTS, MAX_LOADED_PREIMAGES, PREIMAGE_KEEP_MS, PRUNE_ROWS_PER_COMMIT,
+};
 
 /// Prunes what the batch makes due. Time is the batch's own, so that it is the same on replay.
 pub(crate) fn prune(db: &Connection, batch: &WriteBatch) -> Result<(), StoreError> {
     let (mut events, mut last_event) = (0, 0);
     let (mut preimages, mut newest_ms) = (0, 0);
+    let mut forwards = 0;
     for (_, write) in batch.iter() {
         match write {
             Write::Event(event) => {
@@ -20,8 +23,12 @@ pub(crate) fn prune(db: &Connection, batch: &WriteBatch) -> Result<(), StoreErro
                 preimages += 1;
                 newest_ms = newest_ms.max(*learned_ms);
             }
+            Write::Forward(_) => forwards += 1,
             _ => {}
         }
+    }
+    if forwards > 0 {
+        prune_failed_forwards(db, forwards)?;
     }
     if last_event > MAX_EVENTS {
         db.prepare_cached(
@@ -43,6 +50,19 @@ pub(crate) fn prune(db: &Connection, batch: &WriteBatch) -> Result<(), StoreErro
             rows(preimages),
         ])?;
     }
+    Ok(())
+}
+
+/// Rows that fall behind the newest are looked at once, as they do: those that were paid stay, and
+/// no commit looks at them again.
+fn prune_failed_forwards(db: &Connection, added: u64) -> Result<(), StoreError> {
+    db.prepare_cached(
+        "DELETE FROM forward WHERE fulfilled = 0 AND number IN (
+             SELECT number FROM forward
+             WHERE number <= (SELECT max(number) FROM forward) - ?1
+             ORDER BY number DESC LIMIT ?2)",
+    )?
+    .execute([KEEP_FAILED_FORWARDS.cast_signed(), rows(added)])?;
     Ok(())
 }
 
