@@ -13,6 +13,7 @@ use crate::engine::{Engine, node_id_of};
 use crate::error::{Error, sat};
 use crate::invoices::InvoiceRequest;
 use crate::io::{Action, ConnId, ReplyId};
+use crate::limits::{MAX_ADDRESSES, MAX_ADDRESSES_TRIED};
 use crate::operator::Act;
 use crate::payments::Plan;
 use crate::row::{PaymentRow, PaymentStatus, PeerRow, RowKey, Write};
@@ -151,13 +152,44 @@ impl Engine {
     }
 
     fn keep_peer(&mut self, peer: NodeId, is_host: bool, addresses: Vec<String>) {
-        let known = self.peers.get(&peer).map(|row| row.addresses.clone()).unwrap_or_default();
-        let addresses = if addresses.is_empty() { known } else { addresses };
-        let framing = self.peers.get(&peer).and_then(|row| row.framing);
-        let row = PeerRow { peer, is_host, addresses: addresses.clone(), framing };
+        let known = self.peers.get(&peer);
+        let reached = known.map(|row| row.addresses.clone()).unwrap_or_default();
+        let framing = known.and_then(|row| row.framing);
+        if !addresses.is_empty() {
+            self.given_addresses.insert(peer, addresses);
+        }
+        let row = PeerRow { peer, is_host, addresses: reached, framing };
         self.batch.writes.put(RowKey::Peer(peer), Write::Peer(row.clone()));
         self.peers.insert(peer, row);
+        let addresses = self.addresses_to_try(&peer);
         self.batch.act(Action::KeepConnected { peer, is_host, addresses });
+    }
+
+    /// Those given last, which may be wrong, then those where the peer was found.
+    fn addresses_to_try(&self, peer: &NodeId) -> Vec<String> {
+        let mut addresses = self.given_addresses.get(peer).cloned().unwrap_or_default();
+        for reached in self.peers.get(peer).into_iter().flat_map(|row| &row.addresses) {
+            if !addresses.contains(reached) {
+                addresses.push(reached.clone());
+            }
+        }
+        addresses.truncate(MAX_ADDRESSES_TRIED);
+        addresses
+    }
+
+    /// Somebody with the peer's key answered at this address: it is worth keeping. One that was
+    /// only given is not: it must not take the place of a good one.
+    pub(crate) fn address_reached(&mut self, peer: NodeId, address: String) {
+        let Some(row) = self.peers.get_mut(&peer) else { return };
+        if let Some(given) = self.given_addresses.get_mut(&peer) {
+            given.retain(|given| *given != address);
+        }
+        if row.addresses.contains(&address) {
+            return;
+        }
+        row.addresses.insert(0, address);
+        row.addresses.truncate(MAX_ADDRESSES);
+        self.batch.writes.put(RowKey::Peer(peer), Write::Peer(row.clone()));
     }
 
     fn connection_of(&self, peer: NodeId, local: NodeId) -> Option<ConnId> {
@@ -297,7 +329,7 @@ impl Engine {
             },
             connected: false,
             inbound: false,
-            addresses: row.addresses.clone(),
+            addresses: self.addresses_to_try(&row.peer),
             framing: None,
             supports_hosted_channels: false,
         });

@@ -49,6 +49,8 @@ pub struct Engine {
     pub(crate) connections: BTreeMap<ConnId, Connection>,
     /// Whom we keep a connection to.
     pub(crate) peers: BTreeMap<NodeId, PeerRow>,
+    /// Addresses given since the start at which nobody with the peer's key has answered yet.
+    pub(crate) given_addresses: BTreeMap<NodeId, Vec<String>>,
     pub(crate) quotas: Quotas,
     /// Clients whose used channels were forgotten. We signed states for them that would be worth
     /// money again if they were let in.

@@ -70,6 +70,7 @@ impl Engine {
     }
 
     fn drop_peer(&mut self, peer: NodeId, local: NodeId) {
+        self.given_addresses.remove(&peer);
         if self.peers.remove(&peer).is_some() {
             self.batch.writes.delete(RowKey::Peer(peer));
             self.batch.act(Action::ForgetPeer { peer, local });

@@ -89,6 +89,8 @@ pub const MAX_INVOICE_HINTS: usize = 4;
 pub const MAX_ADDRESSES: usize = 8;
 /// Longest address kept of a peer, in bytes: a host name has at most 255.
 pub const MAX_ADDRESS_BYTES: usize = 300;
+/// Most addresses tried of one peer: those given last and those kept.
+pub const MAX_ADDRESSES_TRIED: usize = 2 * MAX_ADDRESSES;
 /// Most callers that wait for the end of one payment; further ones are told how it stands.
 pub const MAX_WAITERS_PER_PAYMENT: usize = 64;
 /// Expired invoices and ended payments are swept out of memory this often, in milliseconds.

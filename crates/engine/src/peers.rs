@@ -67,6 +67,9 @@ impl Engine {
     pub(crate) fn peer_connected(&mut self, conn: ConnId, connection: Connection) {
         let peer = connection.peer;
         let local = connection.local;
+        if !connection.inbound {
+            self.address_reached(peer, connection.address.clone());
+        }
         self.connections.insert(conn, connection);
         let Some(entry) = self.channels.get(&peer) else { return };
         if entry.channel.local() != local {
@@ -167,7 +170,10 @@ impl Engine {
             Err(error) => {
                 let text = format!("message of type {message_type}: {error}");
                 self.batch.log(Level::Warn, "undecodable_message", peer, text.clone());
-                // The peer believes we have it. Only a fresh comparison of states can tell.
+                // The peer believes we have it. Only a fresh comparison of states can tell. Whoever
+                // wrote its program will want to know why.
+                let said = format!("this cannot be read, so we reconnect: {text}");
+                self.batch.send(conn, steward_wire::bolt1::warning(&said));
                 self.hang_up(conn, text, false);
             }
         }

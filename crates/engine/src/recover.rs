@@ -52,6 +52,7 @@ impl Engine {
             channels: Channels::default(),
             connections: BTreeMap::new(),
             peers: snapshot.peers.iter().map(|row| (row.peer, row.clone())).collect(),
+            given_addresses: BTreeMap::new(),
             quotas: Quotas::default(),
             forgotten_clients: snapshot.forgotten_clients.iter().copied().collect(),
             origins: snapshot.origins.iter().copied().collect(),

@@ -9,9 +9,10 @@ use bitcoin::secp256k1::SecretKey;
 use common::{CHAIN_HASH, INITIAL_MSAT, Net, config, hosted_features, id_of};
 use steward_channel::Phase;
 use steward_engine::AnswerAt;
-use steward_engine::io::{ConnId, Input};
+use steward_engine::io::{Action, ConnId, Input};
 use steward_engine::{Blame, Command, Error};
 use steward_invoice::{Description, NewInvoice, build, parse};
+use steward_wire::bolt1::WARNING_TYPE;
 use steward_wire::{
     ChannelId, Framing, InvokeHostedChannel, Message, NodeId, Onion, PaymentHash, Preimage,
     Signature, StateUpdate, UpdateAddHtlc, framing,
@@ -168,6 +169,21 @@ fn a_truncated_message_ends_the_connection_and_the_channel_recovers() {
     net.settle();
     assert_eq!(net.channel(0, 1).phase, Phase::Active);
     assert_eq!(net.agreed_balance_msat(1, 0), INITIAL_MSAT);
+}
+
+#[test]
+fn who_sends_what_cannot_be_read_is_told_so_once_before_it_is_hung_up_on() {
+    let mut net = Net::host_and_clients(1);
+    let conn = net.conn(0, 1);
+    let bad = (63_505, vec![0; 100]);
+    net.input(0, Input::Frames { conn, frames: vec![bad] });
+    let actions = net.batch(0).unwrap();
+    let [Action::Send { frames, .. }, .., Action::Disconnect { reason, .. }] = &actions[..] else {
+        panic!("{actions:?}");
+    };
+    let [(WARNING_TYPE, payload)] = frames.as_slice() else { panic!("{frames:?}") };
+    let text = std::str::from_utf8(&payload[34..]).unwrap();
+    assert!(text.contains(reason) && text.contains("63505"), "{text}");
 }
 
 #[test]

@@ -4,6 +4,11 @@ use std::time::Duration;
 
 use steward_engine::limits::{MAX_BYTES_OUT_PER_BYTE_IN, MAX_SAVED_BYTES_OUT, SEARCH_REORG_BLOCKS};
 
+// Whatever the engine wants tried is tried.
+const _: () = assert!(
+    steward_engine::limits::MAX_ADDRESSES_TRIED <= steward_p2p::limits::MAX_ADDRESSES_PER_PEER
+);
+
 /// Largest seed file read: 24 words of at most 8 letters, and white space.
 pub const MAX_SEED_FILE_BYTES: usize = 1024;
 

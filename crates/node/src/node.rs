@@ -4,7 +4,7 @@
 //! p2p, chain, commands ─▶ input queue ─▶ engine thread ─▶ commit thread ─▶ Performer ─▶ p2p, replies
 //! ```
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, SocketAddrV6};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
@@ -383,7 +383,12 @@ async fn listen(
 ) -> Result<Vec<SocketAddr>, Error> {
     let mut bound = Vec::with_capacity(addresses.len());
     for address in addresses {
-        let listening = transport.listen(*address, keys.node()).await;
+        let listening = match address {
+            SocketAddr::V6(v6) if also_ipv4(v6, addresses) => {
+                transport.listen_ipv6_only(*v6, keys.node())
+            }
+            _ => transport.listen(*address, keys.node()).await,
+        };
         bound.push(listening.map_err(|error| {
             Error::bad_request("listen_failed", format!("cannot listen on {address}: {error}"))
                 .hint("Another program may use the port: see `steward doctor`, or set listen.addresses.")
@@ -392,10 +397,38 @@ async fn listen(
     Ok(bound)
 }
 
+/// Whether all of IPv6 and all of IPv4 are listened on at one port. For Linux the first includes
+/// the second, unless told otherwise.
+fn also_ipv4(v6: &SocketAddrV6, addresses: &[SocketAddr]) -> bool {
+    let is_all_of_ipv4 = |other: &SocketAddr| {
+        other.is_ipv4() && other.ip().is_unspecified() && other.port() == v6.port()
+    };
+    v6.ip().is_unspecified() && addresses.iter().any(is_all_of_ipv4)
+}
+
 /// Runs what may wait for the disk where that is allowed.
 pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Error> {
     let done = tokio::task::spawn_blocking(work).await;
     done.map_err(|error| Error::ours("bug", format!("a task failed: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ipv6_is_listened_on_alone_only_beside_ipv4_at_the_same_port() {
+        let of = |addresses: &[&str]| {
+            let addresses: Vec<SocketAddr> = addresses.iter().map(|a| a.parse().unwrap()).collect();
+            let Some(SocketAddr::V6(first)) = addresses.first() else { unreachable!() };
+            also_ipv4(first, &addresses)
+        };
+        assert!(of(&["[::]:1", "0.0.0.0:1"]));
+        assert!(!of(&["[::]:1"]), "both, as the system does by itself");
+        assert!(!of(&["[::]:1", "0.0.0.0:2"]));
+        assert!(!of(&["[::]:1", "127.0.0.1:1"]));
+        assert!(!of(&["[::1]:1", "0.0.0.0:1"]));
+    }
 }

@@ -16,6 +16,8 @@ use lightning::types::features::{InitFeatures, NodeFeatures};
 use lightning::util::logger::{Level, Logger, Record};
 use lightning::util::ser::{LengthLimitedRead, Writeable, Writer};
 
+use steward_wire::bolt1;
+
 use crate::event::PeerTextKind;
 use crate::features::Features;
 use crate::limits::{MAX_TEXT_BYTES, MIN_CUSTOM_TYPE};
@@ -60,6 +62,8 @@ pub(crate) struct Shared {
     pub(crate) disconnected: bool,
     /// The last thing LDK said: the only account it gives of why it refuses a peer.
     pub(crate) last_log: String,
+    /// Why we hang up once the warning about it is sent.
+    pub(crate) hang_up: Option<String>,
     /// The peer's error for the whole connection (channel id zero), after which LDK hangs up.
     pub(crate) fatal_error: Option<String>,
 }
@@ -85,6 +89,20 @@ impl Handlers {
 impl Handlers {
     pub(crate) fn chain(&self) -> ChainHash {
         self.chain
+    }
+
+    /// A message that must be understood (BOLT1: it's ok to be odd), and is not. LDK would hang up
+    /// without a word.
+    fn refuse_even(&self, message_type: u16) {
+        let mut shared = self.lock();
+        if shared.hang_up.is_some() {
+            return;
+        }
+        let text = format!("unknown even message of type {message_type}");
+        let (message_type, payload) =
+            bolt1::warning(&format!("{text}: BOLT1 has us end the connection"));
+        shared.outbox.push(RawMessage { message_type, payload });
+        shared.hang_up = Some(text);
     }
 
     /// Notes an `error` of the peer. One for channel zero concerns the whole connection.
@@ -127,8 +145,9 @@ impl CustomMessageReader for Handlers {
         message_type: u16,
         buffer: &mut R,
     ) -> Result<Option<RawMessage>, DecodeError> {
-        let known = message_type >= MIN_CUSTOM_TYPE && message_type % 2 == 1;
-        if !known {
+        let is_even = message_type.is_multiple_of(2);
+        let known = message_type >= MIN_CUSTOM_TYPE && !is_even;
+        if !known && !is_even {
             return Ok(None);
         }
         let len = usize::try_from(buffer.remaining_bytes()).map_err(|_| DecodeError::ShortRead)?;
@@ -145,7 +164,15 @@ impl CustomMessageHandler for Handlers {
         _: PublicKey,
     ) -> Result<(), LightningError> {
         let RawMessage { message_type, payload } = message;
-        self.lock().events.push(SessionEvent::Message { message_type, payload });
+        if message_type.is_multiple_of(2) {
+            self.refuse_even(message_type);
+            return Ok(());
+        }
+        let mut shared = self.lock();
+        if shared.hang_up.is_some() {
+            return Ok(());
+        }
+        shared.events.push(SessionEvent::Message { message_type, payload });
         Ok(())
     }
 

@@ -128,3 +128,6 @@ pub const MAX_ADDRESSES_PER_PEER: usize = 16;
 
 /// Longest host name (RFC 1035).
 pub const MAX_HOST_NAME_BYTES: usize = 253;
+
+/// Connections that wait in the system to be accepted.
+pub const LISTEN_BACKLOG: u32 = 1024;

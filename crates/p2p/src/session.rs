@@ -200,6 +200,10 @@ impl Session {
                 return Err(self.end(self.end_reason()));
             }
             self.encrypt()?;
+            let hang_up = self.handlers.lock().hang_up.clone();
+            if let Some(text) = hang_up {
+                return Err(self.end(SessionError::Protocol(text)));
+            }
             if self.queued_bytes() > MAX_QUEUED_BYTES {
                 return Err(self.end(SessionError::SendQueueFull));
             }

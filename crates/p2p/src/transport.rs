@@ -1,12 +1,13 @@
 //! All connections of a node: listeners, outbound connections, and one stream of events.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, SocketAddrV6};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bitcoin::secp256k1::SecretKey;
+use rustix::net::sockopt::set_ipv6_v6only;
 use steward_wire::NodeId;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{mpsc, watch};
 
 use crate::address::PeerAddress;
@@ -16,8 +17,8 @@ use crate::driver::{Driver, Link, session_error};
 use crate::event::{ConnectionId, CustomMessage, DisconnectReason, Event, PeerTransport};
 use crate::features::Features;
 use crate::limits::{
-    ACCEPT_RETRY_DELAY, INBOUND_HANDSHAKE_TIMEOUT, MAX_INBOUND_CONNECTIONS, MAX_INBOUND_HANDSHAKES,
-    MAX_INBOUND_PER_IP, MAX_WAITING_EVENTS, OUTBOUND_HANDSHAKE_TIMEOUT,
+    ACCEPT_RETRY_DELAY, INBOUND_HANDSHAKE_TIMEOUT, LISTEN_BACKLOG, MAX_INBOUND_CONNECTIONS,
+    MAX_INBOUND_HANDSHAKES, MAX_INBOUND_PER_IP, MAX_WAITING_EVENTS, OUTBOUND_HANDSHAKE_TIMEOUT,
 };
 use crate::registry::{Ended, Pair, Registration, Registry};
 use crate::session::{SendError, Session, SessionConfig};
@@ -118,7 +119,27 @@ impl Transport {
         address: SocketAddr,
         identity: SecretKey,
     ) -> std::io::Result<SocketAddr> {
-        let listener = TcpListener::bind(address).await?;
+        self.accept_on(TcpListener::bind(address).await?, identity)
+    }
+
+    /// The same for IPv6 alone, where the system would let IPv4 in as well: so that the same port
+    /// can be listened on for IPv4 apart.
+    ///
+    /// # Errors
+    /// If the address cannot be bound.
+    pub fn listen_ipv6_only(
+        &self,
+        address: SocketAddrV6,
+        identity: SecretKey,
+    ) -> std::io::Result<SocketAddr> {
+        let socket = TcpSocket::new_v6()?;
+        socket.set_reuseaddr(true)?;
+        set_ipv6_v6only(&socket, true)?;
+        socket.bind(address.into())?;
+        self.accept_on(socket.listen(LISTEN_BACKLOG)?, identity)
+    }
+
+    fn accept_on(&self, listener: TcpListener, identity: SecretKey) -> std::io::Result<SocketAddr> {
         let bound = listener.local_addr()?;
         tokio::spawn(accept_loop(self.0.clone(), listener, identity));
         Ok(bound)

@@ -268,3 +268,27 @@ proptest! {
         prop_assert_eq!(messages(pair.host.take_events()), [(TYPE, payload)]);
     }
 }
+
+#[test]
+fn an_even_message_nobody_knows_ends_the_connection_with_a_warning() {
+    for message_type in [20_000, 40_000] {
+        let mut pair = Pair::established();
+        pair.client.send(TYPE, vec![1]).unwrap();
+        pair.client.send(message_type, vec![2; 60_000]).unwrap();
+        pair.client.send(TYPE, vec![3]).unwrap();
+        let bytes = pair.client.take_outgoing();
+        let reason = pair.host.receive(&bytes).unwrap_err();
+        let text = format!("unknown even message of type {message_type}");
+        assert_eq!(reason, SessionError::Protocol(text.clone()));
+        // What came before it counts, what came after it does not.
+        assert_eq!(messages(pair.host.take_events()), [(TYPE, vec![1])]);
+        let last_words = pair.host.take_outgoing();
+        pair.client.receive(&last_words).unwrap();
+        let events = pair.client.take_events();
+        let [SessionEvent::PeerText { text: warning, .. }] = events.as_slice() else {
+            panic!("unexpected {events:?}");
+        };
+        assert!(warning.contains(&text), "{warning}");
+        assert!(pair.host.receive(&bytes).is_err(), "it has ended");
+    }
+}

@@ -3,6 +3,7 @@
 
 mod support;
 
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -407,4 +408,18 @@ async fn established_socket(host: &Node, at: std::net::SocketAddr) -> TcpStream 
     }
     socket.write_all(&session.take_outgoing()).await.unwrap();
     socket
+}
+
+/// By its nature not on loopback: all addresses of both kinds, on one port.
+#[tokio::test]
+async fn all_of_ipv6_and_all_of_ipv4_are_listened_on_at_one_port() {
+    let node = Node::new(1);
+    let all = SocketAddrV6::new(Ipv6Addr::UNSPECIFIED, 0, 0, 0);
+    let bound = match node.transport.listen_ipv6_only(all, key(1)) {
+        Ok(bound) => bound,
+        // A machine without IPv6.
+        Err(_) => return,
+    };
+    let ipv4 = SocketAddr::from((Ipv4Addr::UNSPECIFIED, bound.port()));
+    assert_eq!(node.transport.listen(ipv4, key(1)).await.unwrap(), ipv4);
 }

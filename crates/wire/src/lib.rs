@@ -9,6 +9,7 @@
 //! - [`ids`]: node ids, channel ids, short channel ids, hashes and preimages
 //! - [`message`]: every message as a struct, and [`Message`], their sum
 //! - [`codec`]: the primitive readers and writers the messages share
+//! - [`bolt1`]: the `warning` message
 //! - [`bolt2`]: `update_*` and `error` messages, the BOLT2 bodies hosted channels reuse
 //! - [`bolt7`]: `channel_announcement` and `channel_update`
 //! - [`framing`]: legacy and modern framing of a custom message
@@ -43,6 +44,7 @@
 #![forbid(unsafe_code)]
 
 pub mod amount;
+pub mod bolt1;
 pub mod bolt2;
 pub mod bolt7;
 pub mod codec;

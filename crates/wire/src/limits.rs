@@ -19,3 +19,5 @@ pub const MAX_ERROR_TEXT_BYTES: usize = 512;
 pub const MAX_BRANDING_PNG_BYTES: usize = 60_000;
 /// Largest value of an amount, exclusive, in millisatoshi: eclair's codec refuses more.
 pub const MAX_MSAT: u64 = 1 << 63;
+/// Longest text of a `warning` that we send, in bytes.
+pub const MAX_WARNING_TEXT_BYTES: usize = 400;

@@ -362,7 +362,7 @@ impl Net {
         self.nodes[node].inbox.push_back(Input::Searched { to_height, preimages });
     }
 
-    pub(super) fn next_conn(&mut self) -> ConnId {
+    pub fn next_conn(&mut self) -> ConnId {
         self.last_conn += 1;
         ConnId(self.last_conn)
     }

@@ -8,6 +8,7 @@ use steward_channel::Channel;
 use steward_engine::ConnId;
 use steward_engine::io::Action;
 use steward_engine::row::{HtlcKey, Origin};
+use steward_wire::bolt1::WARNING_TYPE;
 use steward_wire::{Framing, LastCrossSignedState, Message, NodeId, Preimage, framing};
 
 use crate::chain::Chain;
@@ -320,6 +321,10 @@ impl Oracles {
                 let plan = &topology.edges[line.edge];
                 let (peer, other) = (plan.peer_of(node), plan.other(node));
                 for (message_type, payload) in frames {
+                    // Words for people, before it hangs up.
+                    if *message_type == WARNING_TYPE {
+                        continue;
+                    }
                     let decoded = framing::decode(&mut line.framing, *message_type, payload);
                     let Ok(Some(message)) = decoded else {
                         let text = "it sends what nobody can read";
