@@ -9,6 +9,7 @@ use bitcoin::secp256k1::SecretKey;
 use steward_channel::{Channel, Phase};
 use steward_engine::config::default_offer;
 use steward_engine::io::{ConnId, Input};
+use steward_engine::limits::MAX_AMOUNT_MSAT;
 use steward_engine::{AnswerAt, Command};
 use steward_onion::{OnionSeed, PathHop, Recipient, create};
 use steward_store::Store;
@@ -214,9 +215,17 @@ impl Attack {
             hop(host_id, ShortChannelId(1), fee_msat, 144 + u32::from(input.u8() & 1)),
             hop(payee, towards, amount_msat, 144),
         ];
-        let preimage = preimage(u64::from(input.u8()) % PREIMAGES);
+        let choice = input.u8();
+        let preimage = preimage(u64::from(choice) % PREIMAGES);
+        // What a payer may call the sum of all parts: no row may have to hold it.
+        let (total_msat, payment_secret) = match choice {
+            0..=247 => (amount_msat, None),
+            248..=251 => (MAX_AMOUNT_MSAT + u64::from(choice - 247), Some([3; 32])),
+            _ => (MAX_AMOUNT_MSAT * 2, Some([3; 32])),
+        };
         let recipient = Recipient {
-            total_msat: amount_msat,
+            payment_secret,
+            total_msat,
             keysend_preimage: Some(preimage),
             ..Recipient::default()
         };

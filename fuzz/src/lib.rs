@@ -6,6 +6,7 @@
 //! - `bytes`: how structured harnesses read their choices out of the input
 //! - `kits`: worlds borrowed from the tests of other crates
 //! - `wire`, `onion`, `invoice`, `store`, `settings`, `api`, `p2p`, `chain`: decoders
+//! - `api_store`: what callers say, to a real engine and its store
 //! - `rogue`: a peer with a key and no scruples
 //! - `channel`, `engine`: sequences of inputs to state machines
 #![forbid(unsafe_code)]
@@ -18,6 +19,7 @@
 )]
 
 mod api;
+mod api_store;
 mod bytes;
 mod chain;
 mod channel;
@@ -56,6 +58,7 @@ harnesses! {
     "api_body", 4096, api::body, "JSON bodies: what is read is written back and read the same";
     "api_query", 1024, api::query, "query strings: what is read is written back and read the same";
     "api_request", 2048, api::request, "HTTP requests: answered, and errors by code, message and hint";
+    "api_store", 2048, api_store::requests, "HTTP requests to a real engine: no row that the store refuses";
     "chain_replies", 4096, chain::replies, "answers of bitcoind, esplora and electrum servers";
     "channel_hostile", 2048, channel::hostile, "one channel against a peer that has its key and no scruples";
     "channel_honest", 1024, channel::honest, "two channels over a lossy link end in agreement";

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 mod services;
 
-use services::{api, chain, scripts, settings, store};
+use services::{api, api_store, chain, scripts, settings, store};
 
 fn main() {
     let vectors = read_vectors();
@@ -22,6 +22,7 @@ fn main() {
     store();
     settings();
     api();
+    api_store();
     chain();
     scripts();
 }

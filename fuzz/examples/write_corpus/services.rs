@@ -108,6 +108,39 @@ pub(super) fn settings() {
     }
 }
 
+/// Requests to a real engine: route, who is asked, which fields.
+pub(super) fn api_store() {
+    // A field that is there, with a number at an edge: 2^64 - 1, 2^63, 2^63 - 3.
+    let most = [100, 254, 0];
+    let odd = [100, 251, 0];
+    let below = [100, 251, 3];
+    let invoice = [100, 1, 0, 5];
+    let small = [100, 1, 0, 5];
+    for (name, fee) in [("most", most), ("odd", odd), ("below", below)] {
+        let pay = [&[0, 1, 1][..], &invoice, &[0], &fee].concat();
+        let keysend = [&[1, 1, 1, 100, 0][..], &small, &fee, &[100]].concat();
+        seed("api_store", &format!("pay-fee-{name}"), [pay.clone(), keysend.clone()].concat());
+        seed("api_store", &format!("keysend-fee-{name}"), [keysend, pay].concat());
+    }
+    for (name, amount) in [("most", [254, 0]), ("odd", [251, 0]), ("below", [251, 3])] {
+        let number = [&[100, 0][..], &amount].concat();
+        let open_invoice = [100, 0];
+        let pay = [&[0, 1, 1][..], &open_invoice, &number, &[0]].concat();
+        let keysend = [&[1, 1, 1, 100, 0][..], &number, &[0, 100]].concat();
+        let invoice = [&[2, 1, 1][..], &number, &[100, 0, 5, 100, 60]].concat();
+        let by_host = [&[2, 0, 1][..], &number, &[0, 0]].concat();
+        let act = |route: u8, who: u8| [&[route, who, 1, 100][..], &amount].concat();
+        let operator = [act(9, 1), vec![0], vec![6, 0, 1], act(7, 0), act(8, 1)];
+        let all = [vec![pay, keysend, invoice, by_host], operator.to_vec()].concat();
+        seed("api_store", &format!("amount-{name}"), all.concat());
+    }
+    let address = [&[3, 1, 1, 100, 2, 1, 40, 100, 40][..], &[4, 1, 1, 100, 2, 1, 100]].concat();
+    seed("api_store", "addresses", address);
+    let raw = br#"{"amount_msat":9223372036854775808}"#;
+    let len = u8::try_from(raw.len()).unwrap();
+    seed("api_store", "raw", [&[2, 0, 0, 0, len][..], raw].concat());
+}
+
 pub(super) fn api() {
     let hash = "00".repeat(32);
     let bodies = [

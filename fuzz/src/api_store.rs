@@ -1,0 +1,314 @@
+//! Bodies and queries over HTTP to a real engine on a real store: whatever a caller says, the node
+//! goes on. A row that the store refuses stops a node; here it is a panic of the network, and the
+//! caller gets a 500.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use serde_json::{Map, Value, json};
+use steward_api::backend::{NewInvoice, PayInvoice, PayNode};
+use steward_api::{Api, Backend, Token};
+use steward_engine::row::{InvoiceRow, PaymentRow};
+use steward_engine::{AnswerAt, Command, Error, Event, Reply};
+use steward_node::{ConnectionFailure, NodeInfo, NodeMetrics, Paid};
+use steward_p2p::PeerAddress;
+use steward_store::{History, Store};
+use steward_wire::{NodeId, Preimage};
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+use tokio::sync::broadcast;
+
+use crate::bytes::Bytes;
+use crate::kits::engine::Net;
+
+const HOST: usize = 0;
+const CLIENT: usize = 1;
+const PAYEE: usize = 2;
+/// Longest history, in requests.
+const MAX_REQUESTS: usize = 12;
+/// Longest an answer may take, in milliseconds: they all come at once.
+const PATIENCE_MS: u64 = 20_000;
+
+/// Routes that write, and the fields their bodies may have.
+const ROUTES: &[(&str, &[&str])] = &[
+    ("/v1/payments", &["invoice", "amount_msat", "max_fee_msat"]),
+    ("/v1/keysend", &["destination", "amount_msat", "max_fee_msat", "via"]),
+    ("/v1/invoices", &["amount_msat", "description", "expiry_s"]),
+    ("/v1/channels", &["host", "secret", "wait_ms"]),
+    ("/v1/peers", &["peer"]),
+    ("/v1/preimages", &["preimage"]),
+    ("/v1/channels/{}/suspend", &[]),
+    ("/v1/channels/{}/override", &["our_balance_msat"]),
+    ("/v1/channels/{}/accept-override", &["our_balance_msat"]),
+    ("/v1/channels/{}/resize", &["capacity_msat", "wait_ms"]),
+];
+
+/// A host and two clients; the API is that of whichever is being asked.
+struct World {
+    net: Net,
+    asked: usize,
+    preimages: u8,
+}
+
+struct RealNode {
+    world: Mutex<World>,
+    events: broadcast::Sender<Event>,
+}
+
+impl RealNode {
+    fn with<T>(&self, act: impl FnOnce(&mut World) -> T) -> T {
+        act(&mut self.world.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
+    }
+
+    /// What a node does when a commit fails is to stop; here it answers that it has.
+    fn ask(&self, command: impl FnOnce(&mut World) -> Command) -> Result<Reply, Error> {
+        let asked = || {
+            self.with(|world| {
+                let command = command(world);
+                world.net.command(world.asked, command)
+            })
+        };
+        let refused = |_| Err(Error::ours("store_failed", "a row was refused").hint("a bug"));
+        catch_unwind(AssertUnwindSafe(asked)).unwrap_or_else(refused)
+    }
+}
+
+impl World {
+    fn new() -> Self {
+        Self { net: Net::host_and_clients(2), asked: CLIENT, preimages: 0 }
+    }
+
+    fn preimage(&mut self) -> Preimage {
+        self.preimages += 1;
+        Preimage([self.preimages; 32])
+    }
+
+    /// The other side of a channel of the node that is asked.
+    fn peer(&self) -> NodeId {
+        match self.asked {
+            HOST => self.net.client_id(CLIENT, HOST),
+            _ => self.net.id(HOST),
+        }
+    }
+}
+
+impl Backend for RealNode {
+    fn info(&self) -> NodeInfo {
+        NodeInfo {
+            network: steward_chain::Network::Regtest,
+            node_id: self.with(|world| world.net.id(world.asked)),
+            version: "fuzz",
+            data_dir: PathBuf::from("/data"),
+            listen: Vec::new(),
+            public_addresses: Vec::new(),
+            started_ms: 0,
+            started_at_ms: 0,
+        }
+    }
+
+    fn metrics(&self) -> NodeMetrics {
+        NodeMetrics::default()
+    }
+
+    fn command(&self, command: Command) -> BoxFuture<'_, Result<Reply, Error>> {
+        let reply = self.ask(|_| command);
+        async move { reply }.boxed()
+    }
+
+    fn reach_and_command(
+        &self,
+        _peer: NodeId,
+        _is_host: bool,
+        _address: PeerAddress,
+        command: Command,
+    ) -> BoxFuture<'_, Result<Reply, Error>> {
+        self.command(command)
+    }
+
+    fn connection_failures(&self) -> Vec<ConnectionFailure> {
+        Vec::new()
+    }
+
+    fn create_invoice(&self, request: NewInvoice) -> BoxFuture<'_, Result<InvoiceRow, Error>> {
+        let NewInvoice { amount_msat, description, expiry_s } = request;
+        let reply = self.ask(|world| Command::CreateInvoice {
+            amount_msat,
+            description,
+            expiry_s,
+            preimage: world.preimage(),
+            payment_secret: [7; 32],
+        });
+        let row = reply.map(|reply| match reply {
+            Reply::Invoice(row) => row,
+            other => panic!("{other:?}"),
+        });
+        async move { row }.boxed()
+    }
+
+    fn pay(&self, request: PayInvoice, _wait: Duration) -> BoxFuture<'_, Result<Paid, Error>> {
+        let PayInvoice { invoice, amount_msat, max_fee_msat } = request;
+        let invoice = Box::new(invoice);
+        let answer = AnswerAt::Start;
+        let reply = self.ask(|_| Command::Pay { invoice, amount_msat, max_fee_msat, answer });
+        let paid = reply.map(|reply| Paid { payment: payment(reply), begun_earlier: false });
+        async move { paid }.boxed()
+    }
+
+    fn keysend(
+        &self,
+        request: PayNode,
+        _wait: Duration,
+    ) -> BoxFuture<'_, Result<PaymentRow, Error>> {
+        let PayNode { destination, via, amount_msat, max_fee_msat } = request;
+        let reply = self.ask(|world| Command::Keysend {
+            destination,
+            via,
+            amount_msat,
+            max_fee_msat,
+            preimage: world.preimage(),
+            answer: AnswerAt::Start,
+        });
+        let row = reply.map(payment);
+        async move { row }.boxed()
+    }
+
+    fn events(&self) -> broadcast::Receiver<Event> {
+        self.events.subscribe()
+    }
+
+    fn history(&self) -> Arc<dyn History> {
+        self.with(|world| world.net.nodes[world.asked].store.history().unwrap())
+    }
+
+    fn backup(&self, _path: PathBuf) -> BoxFuture<'_, Result<(), Error>> {
+        async { Ok(()) }.boxed()
+    }
+}
+
+fn payment(reply: Reply) -> PaymentRow {
+    match reply {
+        Reply::Payment(row) | Reply::EarlierPayment(row) => row,
+        other => panic!("{other:?}"),
+    }
+}
+
+struct Server {
+    node: Arc<RealNode>,
+    address: String,
+    token: String,
+    _runtime: Runtime,
+}
+
+thread_local! {
+    static SERVER: Server = serve();
+}
+
+fn serve() -> Server {
+    let dir = tempfile::tempdir().unwrap();
+    let token = Token::load_or_create(dir.path()).unwrap();
+    let world = Mutex::new(World::new());
+    let node = Arc::new(RealNode { world, events: broadcast::channel(8).0 });
+    let runtime = Runtime::new().unwrap();
+    let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let api = Api::new(Arc::clone(&node) as Arc<dyn Backend>, token.clone());
+    runtime.spawn(api.serve(listener, std::future::pending()));
+    Server { node, address, token: token.as_str().to_owned(), _runtime: runtime }
+}
+
+/// Who is asked, which route, which fields with which values; or any body.
+pub(crate) fn requests(data: &[u8]) {
+    let mut input = Bytes::new(data);
+    SERVER.with(|server| {
+        server.node.with(|world| *world = World::new());
+        for _ in 0..MAX_REQUESTS {
+            if input.is_empty() {
+                break;
+            }
+            let (path, fields) = ROUTES[input.below(ROUTES.len())];
+            let asked = if input.below(4) == 0 { HOST } else { CLIENT };
+            let peer = server.node.with(|world| {
+                world.asked = asked;
+                world.peer()
+            });
+            let path = path.replace("{}", &peer.to_string());
+            let body = match input.below(8) {
+                // Not where a minute is waited unless the body says less.
+                0 if !fields.contains(&"wait_ms") => input.long().to_vec(),
+                _ => body(server, fields, &mut input).to_string().into_bytes(),
+            };
+            let status = server.post(&path, &body);
+            assert!(status < 500 || status == 503, "{status} for {path}");
+        }
+        // What was begun goes on and ends; every commit of it is checked as well.
+        server.node.with(|world| world.net.tick(120_000));
+    });
+}
+
+/// Some of the fields, with what they might hold or with what they may not.
+fn body(server: &Server, fields: &[&str], input: &mut Bytes<'_>) -> Value {
+    let mut body = Map::new();
+    for field in fields {
+        let value = match input.u8() {
+            _ if *field == "wait_ms" => json!(0),
+            0..=39 => continue,
+            40..=49 => Value::Null,
+            50..=59 => json!(String::from_utf8_lossy(input.short())),
+            _ => fitting(server, field, input),
+        };
+        body.insert((*field).to_owned(), value);
+    }
+    if body.len() == fields.len() && input.below(16) == 1 {
+        body.insert("more".to_owned(), json!(1));
+    }
+    Value::Object(body)
+}
+
+fn fitting(server: &Server, field: &str, input: &mut Bytes<'_>) -> Value {
+    server.node.with(|world| match field {
+        "invoice" => {
+            let amount_msat = input.flag().then(|| 1_000 + u64::from(input.u16()) * 1_000);
+            json!(world.net.invoice(PAYEE, amount_msat).bolt11)
+        }
+        "destination" if input.below(8) != 1 => {
+            json!(world.net.client_id(PAYEE, HOST).to_string())
+        }
+        "via" | "destination" => json!(world.net.id(HOST).to_string()),
+        "host" | "peer" => {
+            let id = world.net.id(input.below(3));
+            json!(format!("{id}@{}:9735", "a".repeat(usize::from(input.u16()) % 400)))
+        }
+        "description" => json!("d".repeat(usize::from(input.u16()) % 700)),
+        "secret" => json!("s".repeat(usize::from(input.u8()))),
+        "preimage" => json!(Preimage([input.u8(); 32]).to_string()),
+        "amount_msat" if input.flag() => json!(1_000 + u64::from(input.u16()) * 1_000),
+        _ => json!(input.number()),
+    })
+}
+
+impl Server {
+    /// The status of the answer.
+    fn post(&self, path: &str, body: &[u8]) -> u16 {
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
+             Content-Type: application/json\r\nAuthorization: Bearer {}\r\n\
+             Content-Length: {}\r\n\r\n",
+            self.token,
+            body.len()
+        );
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        stream.set_nodelay(true).unwrap();
+        stream.set_read_timeout(Some(Duration::from_millis(PATIENCE_MS))).unwrap();
+        stream.write_all(&[head.as_bytes(), body].concat()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok());
+        status.expect("an answer has a status")
+    }
+}
