@@ -47,6 +47,8 @@ const ROUTES: &[(&str, &[&str])] = &[
     ("/v1/channels/{}/override", &["our_balance_msat"]),
     ("/v1/channels/{}/accept-override", &["our_balance_msat"]),
     ("/v1/channels/{}/resize", &["capacity_msat", "wait_ms"]),
+    ("/v1/channels/{}/override", &["client_balance_msat"]),
+    ("/v1/channels/{}/override", &["as_proved"]),
 ];
 
 /// A host and two clients; the API is that of whichever is being asked.

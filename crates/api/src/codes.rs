@@ -52,10 +52,6 @@ macro_rules! codes {
 }
 
 codes! {
-    "bad_amount" 400 "Both an amount and `all` were given."
-        "give one of them";
-    "bad_balance" 400 "None or several of the ways to name a balance were given."
-        "give one of `our_balance_msat`, `client_balance_msat` and `as_proved`";
     "bad_body" 400 "The body cannot be read, or there is one where none is taken."
         "send what /openapi.json describes";
     "bad_content_type" 400 "The body does not say that it is JSON."
@@ -180,6 +176,10 @@ codes! {
         "say how much to pay";
     "amount_too_high" 422 "The amount is more than ten million bitcoin."
         "amounts are in millisatoshi: 1000 of them are a satoshi";
+    "bad_amount" 422 "Both an amount and `all` were given."
+        "give one of them";
+    "bad_balance" 422 "None or several of the ways to name a balance were given."
+        "give one of `our_balance_msat`, `client_balance_msat` and `as_proved`";
     "bad_capacity" 422 "A capacity is a whole number of satoshi, and more than before."
         "a channel can only grow; the balances stay as they are";
     "bad_invoice" 422 "The text is no invoice that can be paid."

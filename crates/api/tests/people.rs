@@ -105,5 +105,5 @@ fn everything_is_what_the_engine_says_can_be_sent() {
     assert_eq!(server.node.paid.lock().unwrap()[0].0.amount_msat, Some(4_321));
     let body = json!({ "invoice": invoice(), "all": true, "amount_msat": 5 }).to_string();
     let (status, body) = server.post("/v1/payments", &body);
-    assert_eq!((status, code(&body)), (400, "bad_amount"));
+    assert_eq!((status, code(&body)), (422, "bad_amount"));
 }
