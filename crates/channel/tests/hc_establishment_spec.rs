@@ -217,8 +217,16 @@ fn a_host_that_lost_its_data_adopts_only_by_policy() {
 /// It may have carried them on before, so it must neither do that again nor fail them.
 #[test]
 fn a_host_acts_on_no_htlc_of_a_state_that_it_adopted() {
-    let pair = host_without_data(true, |_| {});
+    let mut pair = host_without_data(true, |_| {});
     assert_eq!(pair.phases(), (Phase::Suspended, Phase::Suspended));
+    let htlcs: Vec<_> = pair.channel(Alice).incoming_htlcs().collect();
+    assert_eq!(htlcs.len(), 1);
+    assert_eq!(htlcs[0].settlement, None);
+    let events = pair.events(Alice);
+    assert_eq!(incoming(&events), [], "nobody is told to carry it on");
+    assert_eq!((failed(&events), fulfilled(&events)), (vec![], vec![]));
+    let settles = |name: &&str| name.starts_with("UpdateF");
+    assert!(!pair.sent_by(Alice).iter().any(settles), "{:?}", pair.sent_by(Alice));
 }
 
 #[test]

@@ -6,7 +6,7 @@ mod common;
 
 use common::*;
 use steward_channel::{CommandRefusal, DropCause, Input, Output, Phase};
-use steward_wire::{Message, Signature};
+use steward_wire::{Message, Signature, StateUpdate};
 
 const NEW_HOST_BALANCE_MSAT: u64 = 9_999_899_999;
 
@@ -60,6 +60,23 @@ fn line_33_a_proposal_without_a_signature_is_ignored_a_good_one_accepted() {
     assert_eq!(pair.sent_by(Bob), ["StateUpdate"]);
     pair.pay(Alice, 5_000, 1);
     pair.assert_in_agreement();
+}
+
+#[test]
+fn an_acceptance_of_another_day_is_refused_and_the_right_one_counts() {
+    let mut pair = Pair::open();
+    suspend(&mut pair);
+    propose(&mut pair);
+    pair.run();
+    pair.give(Bob, Input::AcceptOverride);
+    let Message::StateUpdate(right) = pair.lose(Bob) else { panic!() };
+    let other = StateUpdate { block_day: right.block_day + 1, ..right };
+    pair.give(Alice, Input::Message(Message::StateUpdate(other)));
+    let Message::Error(error) = pair.lose(Alice) else { panic!() };
+    assert_eq!(error.data, b"Override blockday is not acceptable");
+    assert_eq!(pair.channel(Alice).phase(), Phase::Suspended);
+    pair.give(Alice, Input::Message(Message::StateUpdate(right)));
+    assert_overridden(&pair);
 }
 
 #[test]

@@ -6,7 +6,7 @@ mod common;
 
 use common::*;
 use steward_channel::{CommandRefusal, Input, Output, Phase};
-use steward_wire::{Message, ResizeChannel};
+use steward_wire::{Message, Onion, ResizeChannel, UpdateAddHtlc};
 
 const NEW_CAPACITY_SAT: u64 = 50_000_000;
 const NEW_CAPACITY_MSAT: u64 = NEW_CAPACITY_SAT * 1000;
@@ -124,6 +124,25 @@ fn line_197_like_149_with_an_htlc_in_flight_and_a_fulfil() {
     assert_resized(&pair);
     assert_eq!(pair.balances(Bob).0, 2_000_000);
     assert_eq!(pair.state(Bob).incoming_htlcs.len(), 1);
+}
+
+#[test]
+fn a_client_cannot_spend_what_a_resize_gives_its_host() {
+    let mut pair = Pair::funded(1_000_000);
+    resize(&mut pair);
+    pair.deliver_named(Bob, "ResizeChannel");
+    let add = UpdateAddHtlc {
+        channel_id: pair.channel(Alice).channel_id(),
+        id: u64::from(pair.state(Alice).remote_updates) + 1,
+        amount_msat: 1_000_001,
+        payment_hash: preimage(1).hash(),
+        cltv_expiry: HEIGHT + CLTV_DELTA,
+        onion: Onion(Box::new([3; 1366])),
+        tlvs: vec![],
+    };
+    pair.give(Alice, Input::Message(Message::UpdateAddHtlc(add)));
+    let suspension = pair.assert_suspended(Alice, true, None);
+    assert_eq!(suspension.text, "insufficient balance for the HTLC");
 }
 
 #[test]

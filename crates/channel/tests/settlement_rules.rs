@@ -7,7 +7,9 @@ mod common;
 use common::*;
 use steward_channel::limits::{MAX_FAIL_REASON_BYTES, MAX_FAIL_TLV_BYTES};
 use steward_channel::{Failure, Input, Output};
-use steward_wire::{Message, UpdateFailHtlc, UpdateFailMalformedHtlc, UpdateFulfillHtlc};
+use steward_wire::{
+    Message, Signature, UpdateFailHtlc, UpdateFailMalformedHtlc, UpdateFulfillHtlc,
+};
 
 /// Alice has offered one HTLC that both signed; its id.
 fn offered() -> (Pair, u64) {
@@ -140,6 +142,20 @@ fn a_suspended_host_stays_silent_until_the_client_speaks() {
 
 #[test]
 fn a_fulfil_is_repeated_even_if_comparing_states_suspends() {
+    let (mut pair, id) = offered();
+    pair.fulfil(Bob, id, 1);
+    pair.reconnect();
+    pair.deliver_named(Bob, "InvokeHostedChannel");
+    let Message::LastCrossSignedState(mut shown) = pair.lose(Alice) else { panic!() };
+    shown.local_sig_of_remote = Signature([7; 64]);
+    pair.clear();
+    pair.give(Bob, Input::Message(Message::LastCrossSignedState(shown)));
+    pair.assert_suspended(Bob, true, Some(3));
+    assert_eq!(pair.sent_by(Bob), ["Error", "UpdateFulfillHtlc"]);
+}
+
+#[test]
+fn a_fulfil_is_repeated_even_if_an_operator_suspends_before_states_are_compared() {
     let (mut pair, id) = offered();
     pair.fulfil(Bob, id, 1);
     pair.reconnect();

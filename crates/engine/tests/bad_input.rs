@@ -188,14 +188,25 @@ fn who_sends_what_cannot_be_read_is_told_so_once_before_it_is_hung_up_on() {
 
 #[test]
 fn an_oversized_message_ends_the_connection_and_the_channel_recovers() {
-    let mut net = Net::host_and_clients(1);
-    let conn = net.conn(0, 1);
-    net.input(0, Input::Frames { conn, frames: vec![(63_505, vec![0; 65_533])] });
-    net.settle();
-    assert!(net.has_logged(0, "undecodable_message"));
-    net.connect(1, 0);
-    net.settle();
-    assert_eq!(net.agreed_balance_msat(1, 0), INITIAL_MSAT);
+    // One record of an unknown odd type, right in all but its length.
+    let record = |bytes: u16| {
+        let length = (bytes - 4).to_be_bytes();
+        [&[1, 0xfd, length[0], length[1]], vec![0; usize::from(bytes) - 4].as_slice()].concat()
+    };
+    let largest = 512;
+    for (bytes, is_read) in [(largest, true), (largest + 1, false)] {
+        let mut net = Net::host_and_clients(1);
+        let conn = net.conn(0, 1);
+        let add = UpdateAddHtlc { tlvs: record(bytes), ..net.raw_add(1, 0, 5_000_000) };
+        let frame = framing::encode(Framing::Modern, &Message::UpdateAddHtlc(add)).unwrap();
+        net.input(0, Input::Frames { conn, frames: vec![frame] });
+        net.settle();
+        assert_eq!(net.has_logged(0, "undecodable_message"), !is_read, "{bytes} bytes");
+        net.disconnect(1, 0);
+        net.connect(1, 0);
+        net.settle();
+        assert_eq!(net.agreed_balance_msat(1, 0), INITIAL_MSAT);
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{INITIAL_MSAT, Net};
+use common::{INITIAL_MSAT, Net, config};
 use steward_channel::Phase;
 use steward_engine::row::PaymentStatus;
 use steward_engine::{Command, Reply};
@@ -129,6 +129,31 @@ fn no_override_while_htlcs_of_the_channel_are_on_their_way_to_others() {
     propose(&mut net, 1, CAPACITY_MSAT - INITIAL_MSAT + paid_msat).unwrap();
     accept(&mut net, 1, INITIAL_MSAT - paid_msat).unwrap();
     assert_eq!(net.agreed_balance_msat(1, 0), INITIAL_MSAT - paid_msat);
+}
+
+#[test]
+fn no_override_while_an_htlc_of_the_channel_waits_for_its_turn_at_another() {
+    let mut config = config();
+    config.host.offer.max_accepted_htlcs = 1;
+    let mut net = Net::new(vec![config; 4]);
+    (1..=3).for_each(|client| net.open(client, 0));
+    // The payee is slow: the first HTLC takes the only place, the second waits for it.
+    for payer in [1, 3] {
+        let invoice = net.invoice(2, Some(10_000_000));
+        let command = net.pay_command(&invoice.bolt11, None);
+        net.issue(payer, command);
+        for _ in 0..10 {
+            net.step(payer);
+            net.step(0);
+        }
+    }
+    let peer = net.client_id(3, 0);
+    net.issue(0, Command::SuspendChannel { peer });
+    net.step(0);
+    let local_balance_msat = CAPACITY_MSAT - INITIAL_MSAT;
+    let reply = net.issue(0, Command::ProposeOverride { peer, local_balance_msat });
+    net.step(0);
+    assert_eq!(net.reply(0, reply).unwrap_err().code, "htlcs_in_flight");
 }
 
 #[test]

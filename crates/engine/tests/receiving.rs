@@ -21,6 +21,8 @@ struct Part {
     total_msat: u64,
     payment_secret: [u8; 32],
     final_delta: u32,
+    /// Blocks between the two expiries at the host.
+    host_delta: u32,
 }
 
 fn routed(net: &Net, payee: NodeId, invoice: &InvoiceRow, part: &Part, seed: u8) -> RoutedPart {
@@ -31,7 +33,7 @@ fn routed(net: &Net, payee: NodeId, invoice: &InvoiceRow, part: &Part, seed: u8)
             node_id: host,
             scid: ShortChannelId::of_pair(&host, &client),
             fee_msat,
-            cltv_expiry_delta: 144,
+            cltv_expiry_delta: part.host_delta,
         },
         PathHop {
             node_id: payee,
@@ -87,6 +89,7 @@ fn good(invoice: &InvoiceRow, amount_msat: u64) -> Part {
         total_msat: invoice.amount_msat.unwrap(),
         payment_secret: invoice.payment_secret,
         final_delta: 146,
+        host_delta: 144,
     }
 }
 
@@ -140,6 +143,83 @@ fn a_part_refused_at_once_is_tried_again_for_itself_and_not_for_the_whole() {
     let asked: Vec<u64> =
         net.nodes[1].route_requests.iter().map(|request| request.amount_msat).collect();
     assert_eq!(asked, [30_000_000, 10_000_000], "20 000 000 msat are on their way");
+    let fees: Vec<u64> =
+        net.nodes[1].route_requests.iter().map(|request| request.max_fee_msat).collect();
+    assert_eq!(fees, [300_000, 279_000], "and 21 000 msat of fees with them");
+}
+
+#[test]
+fn a_set_that_lacks_a_single_millisatoshi_is_not_claimed() {
+    let mut net = Net::host_and_clients(2);
+    let invoice = net.invoice(2, Some(30_000_000));
+    pay_by_hand(&mut net, &invoice, &[good(&invoice, 10_000_000), good(&invoice, 19_999_999)]);
+    assert_eq!(net.received(2, invoice.payment_hash), None);
+    net.tick(62_000);
+    assert_eq!(net.agreed_balance_msat(2, 0), INITIAL_MSAT);
+}
+
+#[test]
+fn all_that_came_in_is_in_the_books_also_what_nobody_asked_for() {
+    let mut net = Net::host_and_clients(2);
+    let invoice = net.invoice(2, Some(30_000_000));
+    pay_by_hand(&mut net, &invoice, &[good(&invoice, 10_000_000), good(&invoice, 25_000_000)]);
+    assert_eq!(net.received(2, invoice.payment_hash), Some(35_000_000));
+    assert_eq!(net.agreed_balance_msat(2, 0), INITIAL_MSAT + 35_000_000);
+}
+
+#[test]
+fn parts_that_name_different_totals_do_not_add_up() {
+    let mut net = Net::host_and_clients(2);
+    let invoice = net.invoice(2, Some(20_000_000));
+    let first = Part { total_msat: 30_000_000, ..good(&invoice, 10_000_000) };
+    let second = good(&invoice, 20_000_000);
+    pay_by_hand(&mut net, &invoice, &[first, second]);
+    assert_eq!(net.received(2, invoice.payment_hash), None);
+    net.tick(62_000);
+    assert_eq!(net.payment(1, invoice.payment_hash).status, PaymentStatus::Failed);
+    assert_eq!(net.agreed_balance_msat(2, 0), INITIAL_MSAT);
+}
+
+#[test]
+fn a_total_of_more_than_twice_what_was_asked_is_refused() {
+    for (total_msat, is_taken) in [(20_000_000, true), (20_000_001, false)] {
+        let mut net = Net::host_and_clients(2);
+        let invoice = net.invoice(2, Some(10_000_000));
+        pay_by_hand(&mut net, &invoice, &[Part { total_msat, ..good(&invoice, total_msat) }]);
+        assert_eq!(net.received(2, invoice.payment_hash).is_some(), is_taken, "{total_msat}");
+    }
+}
+
+#[test]
+fn what_comes_after_an_invoice_expired_is_refused() {
+    let mut net = Net::host_and_clients(2);
+    let invoice = net.invoice(2, Some(10_000_000));
+    let Command::Pay { invoice: parsed, .. } = net.pay_command(&invoice.bolt11, None) else {
+        panic!()
+    };
+    net.answer_routes_by_hand(1);
+    let command = net.pay_command(&invoice.bolt11, None);
+    net.issue(1, command);
+    net.settle();
+    net.tick(3_600_001);
+    net.mine(1);
+    let part = routed(&net, parsed.payee, &invoice, &good(&invoice, 10_000_000), 40);
+    let payment_hash = invoice.payment_hash;
+    net.input(1, Input::Route { payment_hash, attempt: 1, result: Ok(vec![part]) });
+    net.settle();
+    let payment = net.payment(1, payment_hash);
+    assert_eq!(payment.status, PaymentStatus::Failed);
+    assert_eq!(net.received(2, payment_hash), None);
+}
+
+#[test]
+fn a_forward_needs_every_block_of_the_distance_that_the_policy_asks_for() {
+    for (host_delta, is_carried) in [(144, true), (143, false)] {
+        let mut net = Net::host_and_clients(2);
+        let invoice = net.invoice(2, Some(10_000_000));
+        pay_by_hand(&mut net, &invoice, &[Part { host_delta, ..good(&invoice, 10_000_000) }]);
+        assert_eq!(net.received(2, invoice.payment_hash).is_some(), is_carried, "{host_delta}");
+    }
 }
 
 #[test]

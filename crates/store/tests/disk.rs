@@ -32,6 +32,15 @@ fn a_full_disk_stops_the_store_and_loses_nothing() {
     assert_eq!(store.load(NOW_MS).unwrap().channels.len() as u64, n - 1);
 }
 
+/// No test can pull the plug: SQLite says what it would do for a commit.
+#[test]
+fn a_commit_reaches_the_disk_before_it_is_done() {
+    const FULL: i64 = 2;
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    assert_eq!(store.commits_as().unwrap(), ("wal".to_owned(), FULL));
+}
+
 #[test]
 fn a_commit_that_fails_halfway_leaves_nothing() {
     let dir = tempfile::tempdir().unwrap();

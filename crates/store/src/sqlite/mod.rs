@@ -93,6 +93,15 @@ impl SqliteStore {
         &self.path
     }
 
+    /// How SQLite commits: its journal mode, and its `synchronous` by number. Asked of SQLite, not
+    /// remembered.
+    ///
+    /// # Errors
+    /// If the database refuses.
+    pub fn commits_as(&self) -> Result<(String, i64), StoreError> {
+        open::commits_as(&self.connection)
+    }
+
     /// Limits the database's size, in bytes. What does not fit fails as a full disk does.
     ///
     /// # Errors

@@ -72,13 +72,19 @@ pub(crate) fn writer(path: &Path, mode: OpenMode, owner: &Owner) -> Result<Conne
 /// it made of our settings.
 fn check_durable(connection: &Connection) -> Result<(), StoreError> {
     const FULL: i64 = 2;
-    let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
-    let synchronous: i64 = connection.pragma_query_value(None, "synchronous", |row| row.get(0))?;
+    let (mode, synchronous) = commits_as(connection)?;
     if mode == "wal" && synchronous == FULL {
         return Ok(());
     }
     let detail = format!("no durable commits: journal_mode {mode}, synchronous {synchronous}");
     Err(StoreError::Database { detail })
+}
+
+/// The journal mode, and `synchronous` by number.
+pub(crate) fn commits_as(connection: &Connection) -> Result<(String, i64), StoreError> {
+    let mode = connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
+    let synchronous = connection.pragma_query_value(None, "synchronous", |row| row.get(0))?;
+    Ok((mode, synchronous))
 }
 
 /// A connection that only reads. It changes nothing, not even the log when it is closed last.
