@@ -171,6 +171,9 @@ pub(crate) fn resized(
     new_capacity_msat: u64,
 ) -> Option<LastCrossSignedState> {
     let grown = new_capacity_msat.checked_sub(state.init_hosted_channel.channel_capacity_msat)?;
+    if grown == 0 {
+        return Some(state); // No resize: its limits stay as well.
+    }
     state.init_hosted_channel.channel_capacity_msat = new_capacity_msat;
     state.init_hosted_channel.max_htlc_value_in_flight_msat = new_capacity_msat;
     let host_balance_msat =

@@ -8,7 +8,7 @@ mod common;
 use common::*;
 use steward_channel::limits::{ANSWER_TIMEOUT_MS, MAX_BAD_SIGNATURES};
 use steward_channel::{DropCause, Input, Output, Phase};
-use steward_wire::{LastCrossSignedState, Message, Signature, StateUpdate};
+use steward_wire::{InitHostedChannel, LastCrossSignedState, Message, Signature, StateUpdate};
 
 fn has_evidence(events: &[Output]) -> bool {
     events.iter().any(|event| matches!(event, Output::Evidence(_)))
@@ -34,6 +34,22 @@ fn show(pair: &mut Pair, from: Side, state: LastCrossSignedState) -> Vec<Output>
     pair.connect();
     pair.deliver_named(Bob, "InvokeHostedChannel");
     pair.give(from.other(), Input::Message(Message::LastCrossSignedState(state)))
+}
+
+#[test]
+fn catching_up_changes_no_terms() {
+    let terms = InitHostedChannel { max_htlc_value_in_flight_msat: 1_000_000_000, ..offer() };
+    let mut pair = Pair::open_with(terms.clone());
+    pair.add(Alice, 1_000_000, 1);
+    pair.deliver_named(Alice, "UpdateAddHtlc");
+    pair.deliver_named(Alice, "StateUpdate");
+    pair.lose(Bob);
+    pair.reconnect();
+    pair.run();
+    pair.assert_in_agreement();
+    for side in [Alice, Bob] {
+        assert_eq!(pair.state(side).init_hosted_channel, terms, "{side:?}");
+    }
 }
 
 #[test]
