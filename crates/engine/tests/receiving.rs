@@ -213,6 +213,24 @@ fn what_comes_after_an_invoice_expired_is_refused() {
 }
 
 #[test]
+fn an_htlc_that_expires_too_far_away_is_not_carried_on() {
+    let mut net = Net::host_and_clients(2);
+    let invoice = net.invoice(2, Some(10_000_000));
+    pay_by_hand(&mut net, &invoice, &[Part { final_delta: 2_100, ..good(&invoice, 10_000_000) }]);
+    assert_eq!(net.received(2, invoice.payment_hash), None);
+    assert_eq!(net.agreed_balance_msat(1, 0), INITIAL_MSAT);
+}
+
+#[test]
+fn an_htlc_that_expires_at_once_is_not_carried_on() {
+    let mut net = Net::host_and_clients(2);
+    let invoice = net.invoice(2, Some(10_000_000));
+    pay_by_hand(&mut net, &invoice, &[Part { final_delta: 2, ..good(&invoice, 10_000_000) }]);
+    let asked = net.nodes[1].route_requests.len();
+    assert_eq!(asked, 2, "the host refuses, so another way is asked for; a payee's word is final");
+}
+
+#[test]
 fn a_forward_needs_every_block_of_the_distance_that_the_policy_asks_for() {
     for (host_delta, is_carried) in [(144, true), (143, false)] {
         let mut net = Net::host_and_clients(2);

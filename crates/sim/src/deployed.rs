@@ -14,13 +14,12 @@ use steward_wire::{Framing, Message, framing};
 
 use crate::fault::FaultKind;
 use crate::link::Frame;
-use crate::mends::FRAMING_IS_KEPT;
 use crate::world::World;
 
 /// Share of simulations with such peers, per mille.
-const DEPLOYED_PER_MILLE: u64 = 500;
+const DEPLOYED_PER_MILLE: u64 = 700;
 /// Share of the nodes in those, per mille.
-const NODE_PER_MILLE: u64 = 400;
+const NODE_PER_MILLE: u64 = 500;
 /// How often an eclair host does not listen yet, per mille of the connections.
 const DEAF_PER_MILLE: u64 = 100;
 /// For how long, in milliseconds.
@@ -77,7 +76,7 @@ impl World {
         };
         self.count(kind);
         let mut ear = Ear::default();
-        if FRAMING_IS_KEPT && is_host && !self.is_healing && self.rng.chance(DEAF_PER_MILLE) {
+        if is_host && !self.is_healing && self.rng.chance(DEAF_PER_MILLE) {
             ear.deaf_until_ms = self.now_ms + DEAF_MS;
         }
         self.ears.insert(conn, ear);

@@ -5,9 +5,6 @@ use steward_engine::{Command, ConnId};
 use steward_wire::{NodeId, Preimage};
 
 use crate::fault::FaultKind;
-use crate::mends::{
-    CLAIMS_ARE_LOOKED_AT_AGAIN, KEYSENDS_OVERWRITE_NOTHING, PATH_KEYS_ARE_ASKED_FOR,
-};
 use crate::node::CAPACITY_SAT;
 use crate::oracle::Violation;
 use crate::world::World;
@@ -61,12 +58,11 @@ impl World {
                 return Ok(());
             }
             FaultKind::PaidTwice => self.pay_again(),
-            FaultKind::PaidKeysend => KEYSENDS_OVERWRITE_NOTHING && self.keysend_paid(),
-            FaultKind::HeldPartLost => CLAIMS_ARE_LOOKED_AT_AGAIN && self.lose_held_part(),
+            FaultKind::PaidKeysend => self.keysend_paid(),
+            FaultKind::HeldPartLost => self.lose_held_part(),
             FaultKind::BlindedPayment => {
-                if PATH_KEYS_ARE_ASKED_FOR {
-                    self.pay_blinded();
-                }
+                // Counted where it happens.
+                self.pay_blinded();
                 return Ok(());
             }
             // Peers bring these with them.

@@ -16,6 +16,7 @@
 //! | `deployed`, `blinded` | peers like eclair and immortan, and what they cannot read |
 //! | `oracle` | what must never be seen |
 //! | `mutation` | rules broken on purpose, to prove the oracles |
+//! | `mutant` | the code under test broken on purpose, as text |
 //! | `serving` | the last payments among honest nodes |
 //! | `summary`, `trace` | what people get to read |
 #![forbid(unsafe_code)]
@@ -34,7 +35,7 @@ mod fault;
 mod inject;
 mod keys;
 mod link;
-mod mends;
+pub mod mutant;
 pub mod mutation;
 mod node;
 mod operators;

@@ -17,6 +17,10 @@ use crate::world::START_MS;
 const CHAIN_HASH: [u8; 32] = [0x6f; 32];
 /// What a client has to begin with, so that payments flow both ways at once.
 pub(crate) const INITIAL_MSAT: u64 = 400_000_000;
+/// What some hosts allow in flight: a little more than any client insists on, in millisatoshi.
+const SMALL_IN_FLIGHT_MSAT: u64 = 150_000_000;
+/// And how many HTLCs.
+const FEW_HTLCS: u16 = 6;
 /// Capacity of a new channel, in satoshi.
 pub(crate) const CAPACITY_SAT: u64 = 1_000_000;
 
@@ -141,6 +145,11 @@ impl Node {
 fn config(number: usize, policy: Policy) -> Config {
     let mut offer = default_offer(CAPACITY_SAT);
     offer.initial_client_balance_msat = INITIAL_MSAT;
+    // Every third host allows little at a time.
+    if number % 3 == 1 {
+        offer.max_htlc_value_in_flight_msat = SMALL_IN_FLIGHT_MSAT;
+        offer.max_accepted_htlcs = FEW_HTLCS;
+    }
     Config {
         network: bitcoin::Network::Regtest,
         chain_hash: CHAIN_HASH,

@@ -139,6 +139,18 @@ fn a_later_write_replaces_the_row() {
     });
 }
 
+/// An id that the peer never saw may come again, for another HTLC.
+#[test]
+fn the_later_origin_of_an_id_is_its_origin() {
+    each_store(|mut store| {
+        let of_part = |part| Origin::Payment { payment_hash: hash(1), part };
+        let put = |part| (RowKey::Origin(htlc(1, 5)), Write::Origin(of_part(part)));
+        commit(&mut store, [put(1)]);
+        commit(&mut store, [put(2)]);
+        assert_eq!(store.load(NOW_MS).unwrap().origins, [(htlc(1, 5), of_part(2))]);
+    });
+}
+
 #[test]
 fn deleted_rows_are_gone() {
     each_store(|mut store| {

@@ -4,7 +4,6 @@ use steward_engine::ConnId;
 
 use super::{Line, Oracles, Rule, Violation};
 use crate::link::Frame;
-use crate::mends::SENDS_ARE_BOUNDED;
 
 /// Bytes sent on a connection for each one received on it.
 const MAX_BYTES_OUT_PER_BYTE_IN: u64 = 32;
@@ -49,7 +48,7 @@ impl Oracles {
         let age_s = now_ms.saturating_sub(bytes.since_ms) / 1000;
         let most =
             FREE_BYTES_OUT + bytes.received * MAX_BYTES_OUT_PER_BYTE_IN + age_s * BYTES_OUT_PER_S;
-        if bytes.sent <= most || !SENDS_ARE_BOUNDED {
+        if bytes.sent <= most {
             return Ok(());
         }
         let text = format!("it sends {} bytes for {} it was sent", bytes.sent, bytes.received);

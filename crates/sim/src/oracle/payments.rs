@@ -8,7 +8,6 @@ use steward_wire::PaymentHash;
 
 use super::{Oracles, Rule, Violation};
 use crate::disk::Disk;
-use crate::mends::CLAIMS_ARE_LOOKED_AT_AGAIN;
 use crate::node::Batch;
 
 /// What one node was asked to pay, and was paid.
@@ -113,8 +112,7 @@ fn claimed_set_is_paid(
 ) -> Result<(), Violation> {
     let received_msat = u128::from(row.received_msat);
     let asked_msat = u128::from(asked_msat.unwrap_or(1));
-    let is_sold_cheap = claimed_msat < received_msat && CLAIMS_ARE_LOOKED_AT_AGAIN;
-    if !is_sold_cheap && received_msat >= asked_msat && claimed_msat <= received_msat {
+    if claimed_msat == received_msat && claimed_msat >= asked_msat {
         return Ok(());
     }
     let text = format!(
