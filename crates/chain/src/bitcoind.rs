@@ -13,7 +13,7 @@ use steward_wire::Preimage;
 
 use crate::block::preimages_in_block;
 use crate::error::ChainError;
-use crate::file::read_small_file;
+use crate::file::{read_small_file, refusal};
 use crate::http::{Answer, AnswerLimit, BaseUrl, HttpClient};
 use crate::limits::{BLOCK_TIMEOUT_MS, MAX_ANSWER_BYTES, MAX_BLOCK_BYTES, MAX_COOKIE_BYTES};
 use crate::source::{BlockSource, ChainSource, Tip, believable_height};
@@ -31,6 +31,8 @@ pub(crate) enum RpcAuth {
     CookieFile(PathBuf),
     /// `rpcauth` or `rpcuser` of bitcoin.conf.
     UserPassword { user: String, password: String },
+    /// The same, with the password in a file.
+    PasswordFile { user: String, path: PathBuf },
 }
 
 /// A bitcoind.
@@ -62,8 +64,8 @@ impl BitcoindSource {
             json!({"jsonrpc": "1.0", "id": "steward", "method": method, "params": params})
                 .to_string();
         let mut answer = self.post(&request, limit)?;
-        if answer.status == 401 && matches!(self.auth, RpcAuth::CookieFile(_)) {
-            // bitcoind has restarted and written a new cookie.
+        if answer.status == 401 && !matches!(self.auth, RpcAuth::UserPassword { .. }) {
+            // bitcoind has restarted and written a new cookie, or somebody a new password.
             self.authorization = None;
             answer = self.post(&request, limit)?;
         }
@@ -106,6 +108,13 @@ impl BitcoindSource {
         let credentials = match &self.auth {
             RpcAuth::CookieFile(path) => read_small_file(path, MAX_COOKIE_BYTES)?.trim().to_owned(),
             RpcAuth::UserPassword { user, password } => format!("{user}:{password}"),
+            RpcAuth::PasswordFile { user, path } => {
+                let password = read_small_file(path, MAX_COOKIE_BYTES)?.trim().to_owned();
+                if password.is_empty() {
+                    return Err(refusal(path, "it is empty".to_owned()));
+                }
+                format!("{user}:{password}")
+            }
         };
         let header = format!("Basic {}", BASE64.encode(credentials));
         self.authorization = Some(header.clone());

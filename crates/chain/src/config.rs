@@ -87,6 +87,9 @@ pub struct ChainConfig {
     /// bitcoind, in place of the cookie: the RPC password.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub password: Option<Password>,
+    /// bitcoind, in place of `password`: a file with it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub password_file: Option<PathBuf>,
     /// clock: seconds between two heights, default 600.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seconds_per_block: Option<u64>,
@@ -224,6 +227,7 @@ impl ChainConfig {
             ("cookie_file", self.cookie_file.is_some(), kind == Bitcoind),
             ("user", self.user.is_some(), kind == Bitcoind),
             ("password", self.password.is_some(), kind == Bitcoind),
+            ("password_file", self.password_file.is_some(), kind == Bitcoind),
             ("seconds_per_block", self.seconds_per_block.is_some(), kind == Clock),
             ("start_height", self.start_height.is_some(), kind == Clock),
             ("start_unix", self.start_unix.is_some(), kind == Clock),
@@ -269,14 +273,25 @@ impl ChainConfig {
     }
 
     fn rpc_auth(&self) -> Result<RpcAuth, ChainError> {
-        match (&self.cookie_file, &self.user, &self.password) {
-            (Some(path), None, None) => Ok(RpcAuth::CookieFile(path.clone())),
-            (None, Some(user), Some(Password(password))) => {
+        match (&self.cookie_file, &self.user, &self.password, &self.password_file) {
+            (Some(path), None, None, None) => Ok(RpcAuth::CookieFile(path.clone())),
+            (None, Some(_), Some(Password(password)), None)
+                if password.is_empty() || password.trim() != password =>
+            {
+                Err(ChainError::config(
+                    "`chain.password` is empty, or begins or ends with white space",
+                    "Fill it in as in bitcoind's configuration, which has no white space there.",
+                ))
+            }
+            (None, Some(user), Some(Password(password)), None) => {
                 Ok(RpcAuth::UserPassword { user: user.clone(), password: password.clone() })
+            }
+            (None, Some(user), None, Some(path)) => {
+                Ok(RpcAuth::PasswordFile { user: user.clone(), path: path.clone() })
             }
             _ => Err(ChainError::config(
                 "bitcoind needs either a cookie file or user and password",
-                "Set `chain.cookie_file` to the `.cookie` in bitcoind's data directory, or both `chain.user` and `chain.password`.",
+                "Set `chain.cookie_file` to the `.cookie` in bitcoind's data directory, or both `chain.user` and one of `chain.password` and `chain.password_file`.",
             )),
         }
     }

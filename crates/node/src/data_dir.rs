@@ -7,12 +7,18 @@ use std::path::{Path, PathBuf};
 use steward_chain::network_name;
 use steward_engine::Error;
 use steward_store::sqlite::FILE_NAME;
-use steward_store::{DirLock, OpenMode, Owner, SqliteStore, Store};
+use steward_store::{DirLock, InUse, OpenMode, Owner, SqliteStore, Store};
 
 use crate::config::Config;
 use crate::error::store_error;
 use crate::keys::NodeKeys;
 use crate::seed::{SEED_FILE, Seed, SeedError};
+
+/// The file in which a running daemon says where its API listens.
+pub const API_ADDRESS_FILE: &str = "api-address";
+
+/// The file in which a running daemon says where it listens for peers, an address a line.
+pub const LISTEN_ADDRESSES_FILE: &str = "listen-addresses";
 
 /// Makes a new data directory: seed and empty database. `words` restores a seed, otherwise a new
 /// one is made, and the node does not start before [`Seed::words_were_shown`] is told. A seed that
@@ -111,6 +117,22 @@ fn no_node(dir: &Path) -> Error {
     Error::bad_request("no_node", format!("there is no node in {dir}")).hint(format!(
         "If there should be one, check the path and that its disk is mounted. To make a new one: `steward init --data-dir {dir}`."
     ))
+}
+
+/// A backup holds no seed.
+pub(crate) fn no_seed_to_restore_for(dir: &Path) -> Error {
+    let dir = dir.display();
+    Error::bad_request("no_node", format!("there is no seed in {dir} to restore a backup for"))
+        .hint(format!("First the seed, from its words: `steward init --restore --data-dir {dir}`."))
+}
+
+/// Whether a node runs in this directory. Changes nothing.
+///
+/// # Errors
+/// If the directory cannot be read.
+pub fn is_in_use(dir: &Path) -> Result<bool, Error> {
+    let in_use = DirLock::in_use(dir).map_err(|error| store_error(&error))?;
+    Ok(in_use != InUse::No)
 }
 
 fn node_exists(database: &Path) -> Error {

@@ -8,13 +8,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use steward_chain::network_name;
+use steward_engine::Error;
 use steward_p2p::PeerAddress;
-use steward_store::sqlite::verify;
-use steward_store::{DirLock, StoreError};
+use steward_store::sqlite::{check_writable, verify};
+use steward_store::{DirLock, InUse};
 
 use crate::clock::wall_ms;
 use crate::config::{Config, EffectiveConfig, Sources};
-use crate::data_dir::{database, owner};
+use crate::data_dir::{API_ADDRESS_FILE, LISTEN_ADDRESSES_FILE, database, owner};
 use crate::limits::{
     DOCTOR_CONNECT_TIMEOUT, EARLIEST_PLAUSIBLE_UNIX, MAX_CLOCK_BEHIND_TIP_S, MIN_FREE_DISK_BYTES,
     WARN_FREE_DISK_BYTES,
@@ -49,11 +50,15 @@ pub enum Status {
 /// Looks at everything. Blocks for up to a minute if the chain source does not answer; not to be
 /// called from an async task.
 pub fn examine(sources: &Sources) -> Vec<Check> {
-    let config = match EffectiveConfig::load(sources) {
-        Ok(effective) => effective.config,
+    let effective = match EffectiveConfig::load(sources) {
+        Ok(effective) => effective,
         Err(error) => return vec![fail("configuration", error.to_string(), error.hint())],
     };
-    let mut checks = configuration(&config);
+    let mut checks = configuration(&effective.config);
+    if let Err(error) = effective.check_private() {
+        checks.push(fail("secrets", error.to_string(), error.hint()));
+    }
+    let config = effective.config;
     let dir = &config.node.data_dir;
     checks.push(data_directory(dir));
     checks.push(seed(dir));
@@ -61,11 +66,8 @@ pub fn examine(sources: &Sources) -> Vec<Check> {
     checks.push(lock);
     checks.push(database_check(&config));
     checks.push(disk_space(dir));
-    let listening = config.listen_addresses();
-    checks.extend(listening.iter().map(|address| port("listen_port", *address, is_running)));
-    if config.api.socket.is_none() {
-        checks.push(port("api_port", config.api.address, is_running));
-    }
+    checks.extend(listen_ports(&config, is_running));
+    checks.extend(api_port(&config, is_running));
     checks.extend(chain_and_clock(&config));
     checks.push(block_search(&config));
     checks.push(reachability(&config, is_running));
@@ -122,13 +124,12 @@ fn seed(dir: &Path) -> Check {
         ),
         Err(SeedError::Missing { .. }) => ok(name, "none yet: `steward init` makes one".to_owned()),
         Err(error) => fail(name, error.to_string(), "Restore the seed from its words."),
-        Ok(_) => match fs::metadata(&path) {
-            Ok(metadata) if others_may(&metadata, 0o077) => fail(
-                name,
-                format!("other users may read {}", path.display()),
-                format!("Run chmod 600 {}.", path.display()),
-            ),
-            _ => ok(name, "present, readable by its owner only".to_owned()),
+        Ok(_) => match Seed::check_private(dir).and_then(|()| Seed::check_shown(dir)) {
+            Ok(()) => ok(name, "present, readable by its owner only".to_owned()),
+            Err(error) => {
+                let error = Error::from(error);
+                fail(name, error.message, error.hint)
+            }
         },
     }
 }
@@ -139,12 +140,10 @@ fn lock(dir: &Path) -> (Check, bool) {
     if !dir.is_dir() {
         return (ok(name, "nobody uses the data directory".to_owned()), false);
     }
-    match DirLock::acquire(dir) {
-        Ok(_released_at_once) => (ok(name, "nobody uses the data directory".to_owned()), false),
-        Err(StoreError::Locked { pid: Some(pid), .. }) => {
-            (ok(name, format!("a node runs here, process {pid}")), true)
-        }
-        Err(StoreError::Locked { .. }) => (ok(name, "a node runs here".to_owned()), true),
+    match DirLock::in_use(dir) {
+        Ok(InUse::No) => (ok(name, "nobody uses the data directory".to_owned()), false),
+        Ok(InUse::By(Some(pid))) => (ok(name, format!("a node runs here, process {pid}")), true),
+        Ok(InUse::By(None)) => (ok(name, "a node runs here".to_owned()), true),
         Err(error) => (fail(name, error.to_string(), error.hint()), false),
     }
 }
@@ -160,10 +159,13 @@ fn database_check(config: &Config) -> Check {
             Some(_) => fail(
                 name,
                 format!("there is a seed, but no database at {}", path.display()),
-                "Is the right disk mounted? A host that lost its database must restore a backup; \
-                 `steward init` makes an empty one.",
+                "Is the right disk mounted? If the database is lost, restore a backup: `steward \
+                 restore FILE`. Without one see docs/recovery.md before anything else.",
             ),
         };
+    }
+    if let Err(error) = check_writable(&path) {
+        return fail(name, error.to_string(), error.hint());
     }
     match verify(&path) {
         Err(error) => fail(name, error.to_string(), error.hint()),
@@ -205,6 +207,83 @@ fn free_bytes(dir: &Path) -> Option<u64> {
     let text = String::from_utf8(output.stdout).ok()?;
     let kilobytes: u64 = text.lines().nth(1)?.split_whitespace().nth(3)?.parse().ok()?;
     kilobytes.checked_mul(1024)
+}
+
+/// Where a node that runs says it listens, which may be elsewhere than the configuration has it:
+/// settings hold from one start to the next.
+fn api_port(config: &Config, is_running: bool) -> Vec<Check> {
+    let name = "api_port";
+    let configured = match &config.api.socket {
+        Some(path) => format!("unix:{}", path.display()),
+        None => config.api.address.to_string(),
+    };
+    let said = fs::read_to_string(config.node.data_dir.join(API_ADDRESS_FILE));
+    match said.ok().filter(|_| is_running) {
+        None if config.api.socket.is_some() => Vec::new(),
+        None => vec![port(name, config.api.address, is_running)],
+        Some(said) => {
+            let said = said.trim();
+            let address = said.strip_prefix("https://").unwrap_or(said);
+            let is_there = match &config.api.socket {
+                Some(_) => said == configured,
+                None => address.parse().is_ok_and(|said| serves(config.api.address, said)),
+            };
+            vec![as_started(name, "its API listens on", said, &configured, is_there)]
+        }
+    }
+}
+
+/// The same for peers.
+fn listen_ports(config: &Config, is_running: bool) -> Vec<Check> {
+    let name = "listen_port";
+    let configured = config.listen_addresses();
+    let Some(said) = running_listeners(&config.node.data_dir).filter(|_| is_running) else {
+        return configured.iter().map(|address| port(name, *address, is_running)).collect();
+    };
+    if said.is_empty() && configured.is_empty() {
+        return Vec::new();
+    }
+    let is_there = said.len() == configured.len()
+        && configured.iter().zip(&said).all(|(configured, said)| serves(*configured, *said));
+    vec![as_started(name, "it listens on", &list(&said), &list(&configured), is_there)]
+}
+
+fn list(addresses: &[SocketAddr]) -> String {
+    match addresses {
+        [] => "nothing".to_owned(),
+        _ => addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+    }
+}
+
+/// Whether a listener configured like this may be found at `said`: port 0 is any, and so is an
+/// address that stands for all.
+fn serves(configured: SocketAddr, said: SocketAddr) -> bool {
+    let same_port = configured.port() == said.port() || configured.port() == 0;
+    same_port && (configured.ip() == said.ip() || configured.ip().is_unspecified())
+}
+
+fn as_started(
+    name: &'static str,
+    does: &str,
+    said: &str,
+    configured: &str,
+    as_told: bool,
+) -> Check {
+    let detail = format!("a node runs, and {does} {said}");
+    match as_told {
+        true => ok(name, detail),
+        false => warn(
+            name,
+            format!("{detail}, not on what the configuration says ({configured})"),
+            "It was started with other settings, by flags or its environment, or before the file was changed.",
+        ),
+    }
+}
+
+/// Where a running node listens for peers; `None` if nobody says.
+fn running_listeners(dir: &Path) -> Option<Vec<SocketAddr>> {
+    let text = fs::read_to_string(dir.join(LISTEN_ADDRESSES_FILE)).ok()?;
+    text.lines().map(|line| line.trim().parse().ok()).collect()
 }
 
 fn port(name: &'static str, address: SocketAddr, is_running: bool) -> Check {
@@ -324,7 +403,8 @@ fn clock(now_unix: u64, block_unix: Option<u64>, late_s: u64) -> Check {
 fn reachability(config: &Config, is_running: bool) -> Check {
     let name = "reachability";
     let is_local = |address: &SocketAddr| address.ip().is_loopback();
-    let listening = config.listen_addresses();
+    let running = running_listeners(&config.node.data_dir).filter(|_| is_running);
+    let listening = running.unwrap_or_else(|| config.listen_addresses());
     if listening.is_empty() {
         return ok(name, "listens nowhere: outgoing connections only".to_owned());
     }

@@ -18,9 +18,17 @@ impl From<SeedError> for Error {
     fn from(error: SeedError) -> Self {
         let text = error.to_string();
         match error {
-            SeedError::WordCount { .. } | SeedError::UnknownWord { .. } | SeedError::Checksum => {
-                Self::bad_request("seed_invalid", text).hint("Compare it with what you wrote down.")
-            }
+            SeedError::WordCount { .. } => Self::bad_request("seed_invalid", text).hint(
+                "Compare it with what you wrote down. Shares of 20 or 33 words (SLIP39) are of another kind, which steward cannot use.",
+            ),
+            SeedError::UnknownWord { .. } => Self::bad_request("seed_invalid", text).hint(
+                "Compare it with what you wrote down. Only English BIP39 words can be used: one in another language, or of Electrum, is another kind of seed.",
+            ),
+            SeedError::Checksum => Self::bad_request("seed_invalid", text).hint(
+                "Compare it with what you wrote down. If it is right it may be another kind of seed, with the same words: LND's (aezeed) and Electrum's cannot be used here.",
+            ),
+            SeedError::Numbering => Self::bad_request("seed_invalid", text)
+                .hint("Write each word once, with its number before it or with none."),
             SeedError::Exists { .. } => Self::refused("seed_exists", text)
                 .hint("Choose another data directory for another seed."),
             SeedError::Missing { .. } => Self::bad_request("seed_missing", text)
@@ -49,6 +57,7 @@ impl From<RandomError> for Error {
 pub(crate) fn store_error(error: &StoreError) -> Error {
     let blame = match error {
         StoreError::Locked { .. } | StoreError::Busy => Blame::Unavailable,
+        StoreError::InTheWay { .. } => Blame::Refused,
         StoreError::WrongNetwork { .. }
         | StoreError::WrongNode { .. }
         | StoreError::NotFound { .. } => Blame::BadRequest,

@@ -23,8 +23,9 @@
 //!
 //! Layout
 //! - [`config`]: one TOML file, overridden by environment and flags
-//! - [`seed`], [`keys`], [`random`]: what is secret
-//! - [`data_dir`]: seed and database of one node
+//! - [`seed`], [`keys`], [`random`]: what is secret; `seed_words`: as people write it
+//! - [`data_dir`]: seed and database of one node; [`restore`]: a backup in their place
+//! - [`text`]: files that are not UTF-8
 //! - [`node`]: [`Node::start`], which puts everything together
 //! - [`handle`]: [`NodeHandle`], what a running node can be asked; `pay` adds whole payments
 //! - [`metrics`]: what it counts
@@ -47,7 +48,9 @@ pub mod metrics;
 pub mod node;
 pub mod random;
 mod reach;
+pub mod restore;
 pub mod seed;
+pub mod text;
 
 mod engine_thread;
 mod error;
@@ -57,6 +60,7 @@ mod pumps;
 mod queue;
 mod replies;
 mod search;
+mod seed_words;
 mod stop;
 
 pub use config::{Config, ConfigError, EffectiveConfig, Sources};
@@ -68,4 +72,5 @@ pub use node::{Node, NodeParts};
 pub use pay::Paid;
 pub use random::random_bytes;
 pub use reach::ConnectionFailure;
+pub use restore::{RestoredBackup, restore_backup};
 pub use seed::{Seed, SeedError};

@@ -2,15 +2,18 @@
 
 use std::time::Duration;
 
-use steward_engine::limits::{MAX_BYTES_OUT_PER_BYTE_IN, MAX_SAVED_BYTES_OUT, SEARCH_REORG_BLOCKS};
+use steward_engine::limits::{
+    MAX_BYTES_OUT_PER_BYTE_IN, MAX_SAVED_BYTES_OUT, MIN_CLTV_EXPIRY_DELTA_BLOCKS,
+    SEARCH_REORG_BLOCKS,
+};
 
 // Whatever the engine wants tried is tried.
 const _: () = assert!(
     steward_engine::limits::MAX_ADDRESSES_TRIED <= steward_p2p::limits::MAX_ADDRESSES_PER_PEER
 );
 
-/// Largest seed file read: 24 words of at most 8 letters, and white space.
-pub const MAX_SEED_FILE_BYTES: usize = 1024;
+/// Largest seed file read: 24 words of at most 8 letters, and what people put beside them.
+pub const MAX_SEED_FILE_BYTES: usize = 4096;
 
 /// Identities towards hosts kept derived; more are derived again each time.
 pub const MAX_CACHED_HOST_KEYS: usize = 1024;
@@ -26,6 +29,16 @@ pub const MAX_HTLCS_PER_DIRECTION: u16 = 21;
 
 /// Largest capacity, in satoshi: more than all bitcoin is a slip of the hand.
 pub const MAX_CAPACITY_SAT: u64 = 21_000_000 * 100_000_000;
+
+/// Largest proportional fee, in millionths: 10 %. More is a slip of the hand.
+pub const MAX_FEE_PPM: u32 = 100_000;
+
+/// Largest fixed fee, in millisatoshi: 10 000 sat. More is a slip of the hand.
+pub const MAX_FEE_BASE_MSAT: u32 = 10_000_000;
+
+/// Most blocks between two expiries: with more, LDK and others find no route through us.
+pub const MAX_CLTV_DELTA_BLOCKS: u16 = 1008;
+const _: () = assert!(MAX_CLTV_DELTA_BLOCKS > MIN_CLTV_EXPIRY_DELTA_BLOCKS);
 
 /// Largest minimum HTLC that wallets on immortan accept, in satoshi (P§3.2).
 pub const MAX_MIN_HTLC_SAT_IMMORTAN: u64 = 546;

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use bitcoin::constants::ChainHash;
-use steward_chain::{BlockSource, ChainSource, ChainUpdate, Tip, WatchSettings};
+use steward_chain::{BlockSource, ChainSource, ChainUpdate, Tip, WatchSettings, network_name};
 use steward_channel::Role;
 use steward_engine::row::Snapshot;
 use steward_engine::{Action, Engine, Error, Event, Keys, Time};
@@ -179,7 +179,7 @@ impl Prepared {
         let kept = keep_graph(Arc::clone(&graph), info.data_dir.clone());
         tasks.spawn(guarded(guard(), "graph", kept));
         tasks.spawn(tear_down_on_failure(links.clone()));
-        tracing::info!(node_id = %info.node_id, network = %info.network, listen = ?info.listen, "node started");
+        tracing::info!(node_id = %info.node_id, network = network_name(info.network), listen = ?info.listen, "node started");
         Ok(NodeHandle::new(Shared {
             info,
             links,

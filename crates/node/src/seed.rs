@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::limits::MAX_SEED_FILE_BYTES;
 use crate::random::{RandomError, random_bytes};
+use crate::seed_words::tidy;
 
 /// Name of the seed's file in the data directory.
 pub const SEED_FILE: &str = "seed";
@@ -45,6 +46,9 @@ pub enum SeedError {
     /// All words are known, but not together.
     #[error("the words do not fit together: one is wrong, or their order is")]
     Checksum,
+    /// Some words have numbers, which do not put them in order.
+    #[error("the numbers beside the words do not run from 1 on, each once and before its word")]
+    Numbering,
     /// There is one already, which is never overwritten.
     #[error("{path} exists and is never overwritten")]
     Exists {
@@ -94,19 +98,14 @@ impl Seed {
         Ok(Self::from_mnemonic(&mnemonic))
     }
 
-    /// A seed from words written down: English BIP39, any case, any white space.
+    /// A seed from words written down: English BIP39, in any case, with any white space, with
+    /// numbers, commas or quotes beside the words.
     ///
     /// # Errors
-    /// [`SeedError::WordCount`], [`SeedError::UnknownWord`] or [`SeedError::Checksum`].
+    /// [`SeedError::WordCount`], [`SeedError::UnknownWord`], [`SeedError::Checksum`] or
+    /// [`SeedError::Numbering`].
     pub fn from_words(words: &str) -> Result<Self, SeedError> {
-        let lower = Zeroizing::new(words.to_lowercase());
-        let mut text = Zeroizing::new(String::with_capacity(lower.len()));
-        for word in lower.split_whitespace() {
-            if !text.is_empty() {
-                text.push(' ');
-            }
-            text.push_str(word);
-        }
+        let text = tidy(words)?;
         let mnemonic = Mnemonic::parse_in_normalized(Language::English, &text).map_err(
             |error| match error {
                 bip39::Error::BadWordCount(found) => SeedError::WordCount { found },

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers are tests too")]
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use steward_node::config::{Config, Origin, sample_toml};
@@ -98,7 +99,7 @@ fn the_origin_of_every_value_is_known() {
 
 #[test]
 fn every_key_is_listed_with_value_and_meaning() {
-    let effective = setup().flag("host.secrets=a, b").load().unwrap();
+    let effective = setup().flag(r#"host.secrets=["a", "b"]"#).load().unwrap();
     let entries: Vec<_> = effective.entries().collect();
     assert_eq!(entries.len(), Config::keys().count());
     assert!(entries.iter().all(|entry| !entry.key.doc.trim().is_empty()));
@@ -199,8 +200,14 @@ fn a_relative_path_in_a_flag_is_relative_to_where_the_program_starts() {
 fn lists_come_from_flags_with_commas() {
     let effective = setup().flag("listen.addresses=127.0.0.1:1, [::1]:2").load().unwrap();
     assert_eq!(effective.config.listen_addresses().len(), 2);
-    let none = setup().flag("listen.addresses=").load().unwrap().config;
-    assert_eq!(none.listen.addresses, Some(Vec::new()));
+    for none in ["listen.addresses=", "listen.addresses=[]", "listen.addresses= [ ]"] {
+        let none = setup().flag(none).load().unwrap().config;
+        assert_eq!(none.listen.addresses, Some(Vec::new()));
+    }
+    let written = setup().flag(r#"listen.addresses=["127.0.0.1:1", "[::1]:2"]"#).load().unwrap();
+    assert_eq!(written.config.listen.addresses, effective.config.listen.addresses);
+    let first_is_ipv6 = setup().flag("listen.addresses=[::1]:2,127.0.0.1:1").load().unwrap();
+    assert_eq!(first_is_ipv6.config.listen_addresses().len(), 2);
 }
 
 #[test]
@@ -272,6 +279,10 @@ fn terms_that_endanger_money_are_refused() {
         "host.require_secret=true",
         "host.brand_color=red",
         "host.secrets=hex:xyz",
+        "host.fee_ppm=100001",
+        "host.fee_ppm=1000000000",
+        "host.fee_base_msat=10000001",
+        "host.cltv_delta_blocks=1009",
     ] {
         let problem = setup().flag(flag).unusable();
         assert!(problem.contains("host."), "{flag}: {problem}");
@@ -326,6 +337,199 @@ fn terms_that_immortan_wallets_refuse_are_warned_of() {
         .config;
     let keys: Vec<_> = config.check().unwrap().into_iter().map(|warning| warning.key).collect();
     assert_eq!(keys, ["host.min_htlc_sat", "host.max_in_flight_sat"]);
+}
+
+/// What the engine takes as secrets.
+fn secrets(setup: &Setup) -> Result<Vec<Vec<u8>>, ConfigError> {
+    Ok(setup.load()?.config.engine_config()?.host.secrets)
+}
+
+#[test]
+fn a_secret_that_is_empty_or_that_nobody_can_type_is_refused() {
+    let long = "x".repeat(129);
+    for secret in ["", "hex:", " s", "s ", "\ts", "s\n", "\u{a0}s", &long, "hex:0"] {
+        let text = format!("[host]\nsecrets = [\"good\", {secret:?}]\n");
+        let problem = setup().file(&text.replace("\\u{a0}", "\u{a0}")).unusable();
+        assert!(problem.contains("a secret in host.secrets"), "{secret:?}: {problem}");
+        assert!(!problem.contains(&long));
+        if !secret.is_empty() {
+            let by_flag = setup().flag(&format!("host.secrets={secret}"));
+            assert!(by_flag.load().is_err() || by_flag.load().unwrap().config.check().is_err());
+        }
+    }
+    let longest = format!("host.secrets={}", "x".repeat(128));
+    assert_eq!(secrets(&setup().flag(&longest)).unwrap().len(), 1);
+}
+
+#[test]
+fn an_empty_list_of_secrets_is_only_meant_if_it_is_written() {
+    let error = setup().env("STEWARD_HOST__SECRETS", "").error();
+    assert!(error.contains("STEWARD_HOST__SECRETS: `host.secrets`: it is empty"), "{error}");
+    assert!(setup().flag("host.secrets=").error().contains("it is empty"));
+    assert!(secrets(&setup().env("STEWARD_HOST__SECRETS", "[]")).unwrap().is_empty());
+    let nobody = setup().flag("host.require_secret=true").flag("host.secrets=[]");
+    assert!(nobody.unusable().contains("host.require_secret"));
+}
+
+#[test]
+fn a_secret_with_a_comma_is_taken_whole_or_refused() {
+    for (given, meant) in [
+        ("correct horse", vec!["correct horse"]),
+        (r#"["correct,horse"]"#, vec!["correct,horse"]),
+        (r#"["correct", "horse"]"#, vec!["correct", "horse"]),
+        ("['correct,horse']", vec!["correct,horse"]),
+    ] {
+        let meant: Vec<Vec<u8>> = meant.iter().map(|text| text.as_bytes().to_vec()).collect();
+        assert_eq!(secrets(&setup().env("STEWARD_HOST__SECRETS", given)).unwrap(), meant);
+        assert_eq!(secrets(&setup().flag(&format!("host.secrets={given}"))).unwrap(), meant);
+    }
+    for unclear in ["correct,horse", "correct,", "[correct]", "[\"correct\"", "[\"a\"],b"] {
+        let error = setup().env("STEWARD_HOST__SECRETS", unclear).error();
+        assert!(error.contains("one secret or several"), "{unclear}: {error}");
+        assert!(!error.contains("correct"), "{error}");
+    }
+}
+
+#[test]
+fn secrets_come_from_a_file_as_well() {
+    let file = |text: &str| {
+        let setup = setup().flag("host.require_secret=true");
+        let path = setup.dir.path().join("secrets");
+        fs::write(&path, text).unwrap();
+        setup.flag(&format!("host.secrets_file={}", path.display()))
+    };
+    let two = secrets(&file("correct,horse\r\n\nhex:00ff\n")).unwrap();
+    assert_eq!(two, [b"correct,horse".to_vec(), vec![0, 0xff]]);
+    let joined = secrets(&file("a").flag("host.secrets=b")).unwrap();
+    assert_eq!(joined, [b"b".to_vec(), b"a".to_vec()]);
+    for (text, problem) in [
+        ("", "holds no secret"),
+        ("\n \n", "holds no secret"),
+        ("a\n b\n", "white space"),
+        ("hex:\n", "is empty"),
+    ] {
+        assert!(file(text).unusable().contains(problem), "{text:?}");
+    }
+    let missing = setup().flag("host.secrets_file=/nonexistent/secrets");
+    assert!(missing.unusable().contains("/nonexistent/secrets"));
+}
+
+#[test]
+fn files_with_secrets_must_be_private() {
+    let mode = |path: &std::path::Path, mode| {
+        fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
+    };
+    let with_secret = setup().file("[host]\nsecrets = [\"s\"]\n");
+    let in_the_group = with_secret.path();
+    for (bits, is_private) in [(0o600, true), (0o400, true), (0o640, false), (0o604, false)] {
+        mode(&in_the_group, bits);
+        let checked = with_secret.load().unwrap().check_private();
+        assert_eq!(checked.is_ok(), is_private, "{bits:o}");
+        let Err(error) = checked else { continue };
+        assert!(error.to_string().contains("my.toml"), "{error}");
+        assert!(error.hint().contains("chmod 600"), "{}", error.hint());
+    }
+    let without = setup().file("[host]\nfee_ppm = 1\n");
+    mode(&without.path(), 0o644);
+    assert!(without.load().unwrap().check_private().is_ok());
+    for key in ["host.secrets_file", "chain.password_file"] {
+        let setup = setup();
+        let path = setup.dir.path().join("secret");
+        fs::write(&path, "s\n").unwrap();
+        let setup = setup.flag(&format!("{key}={}", path.display()));
+        mode(&path, 0o644);
+        assert!(setup.load().unwrap().check_private().is_err(), "{key}");
+        mode(&path, 0o600);
+        assert!(setup.load().unwrap().check_private().is_ok(), "{key}");
+    }
+}
+
+#[test]
+fn a_variable_with_a_wrong_underscore_or_letter_is_refused() {
+    for (given, meant) in [
+        ("STEWARD_HOST_REQUIRE_SECRET", "STEWARD_HOST__REQUIRE_SECRET"),
+        ("STEWARD_HOSTREQUIRE_SECRET", "STEWARD_HOST__REQUIRE_SECRET"),
+        ("STEWARD_REQUIRE_SECRET", "STEWARD_HOST__REQUIRE_SECRET"),
+        ("STEWARD_HOST_SECRETS", "STEWARD_HOST__SECRETS"),
+        ("STEWARD_SECRETS", "STEWARD_HOST__SECRETS"),
+        ("STEWARD_HOST_REQIRE_SECRET", "STEWARD_HOST__REQUIRE_SECRET"),
+        ("STEWARD_LISTEN_ADDRESSES", "STEWARD_LISTEN__ADDRESSES"),
+        ("STEWARD_DATADIR", "STEWARD_DATA_DIR"),
+        ("STEWARD_NETWROK", "STEWARD_NETWORK"),
+        ("STEWARD_CHAIN_PASSWORD", "STEWARD_CHAIN__PASSWORD"),
+    ] {
+        let error = setup().env(given, "true").error();
+        let said = format!("environment, {given}: it sets nothing; did you mean {meant}?");
+        assert_eq!(error, said);
+    }
+    // Those of a container's neighbours, and of whoever wrote its start script.
+    for foreign in [
+        "STEWARD_PORT",
+        "STEWARD_PORT_9735_TCP_ADDR",
+        "STEWARD_SERVICE_HOST",
+        "STEWARD_SERVICE_PORT_API",
+        "STEWARD_HOST_PORT",
+        "STEWARD_API_SERVICE_PORT",
+        "STEWARD_USER",
+        "STEWARD_VERSION",
+        "STEWARD_CONFIG",
+    ] {
+        assert!(setup().env(foreign, "tcp://10.0.0.1:9735").load().is_ok(), "{foreign}");
+    }
+}
+
+#[test]
+fn a_variable_that_is_not_utf8_is_refused() {
+    let error = setup().env("STEWARD_HOST__SECRETS", "caf\u{fffd}").error();
+    assert_eq!(error, "environment, STEWARD_HOST__SECRETS: `host.secrets`: it is not UTF-8");
+}
+
+#[test]
+fn a_log_level_that_does_not_parse_is_refused() {
+    for level in ["info", "WARN", "info,steward_p2p=debug", "warn, steward_node::node=trace", "off"]
+    {
+        let set = setup().flag(&format!("log.level={level}"));
+        assert!(set.load().unwrap().config.check().is_ok(), "{level}");
+    }
+    for level in ["banana", "", "info,banana", "steward_p2p=loud", "=info", "info,,warn", "5"] {
+        let problem = setup().flag(&format!("log.level={level}")).unusable();
+        assert!(problem.contains("log.level"), "{level}: {problem}");
+    }
+    let silent = setup().flag("log.level=steward_p2p=debug").unusable();
+    assert!(silent.contains("nothing else would be logged"), "{silent}");
+}
+
+#[test]
+fn a_home_directory_written_as_a_tilde_is_expanded() {
+    let home = std::env::home_dir().unwrap();
+    let flag = setup().flag("host.brand_png=~/logo.png").load().unwrap().config;
+    assert_eq!(flag.host.brand_png, Some(home.join("logo.png")));
+    let file = setup().file("[host]\nbrand_png = \"~/logo.png\"\n").load().unwrap().config;
+    assert_eq!(file.host.brand_png, Some(home.join("logo.png")));
+    let error = setup().flag("data_dir=~somebody/x").error();
+    assert!(error.contains("~somebody/x begins with `~`"), "{error}");
+}
+
+#[test]
+fn a_file_that_is_not_utf8_is_named_as_what_it_is() {
+    let write = |bytes: &[u8]| {
+        let setup = setup().file("");
+        fs::write(setup.path(), bytes).unwrap();
+        setup
+    };
+    let utf16 = |text: &str, mark: &[u8]| -> Vec<u8> {
+        mark.iter().copied().chain(text.encode_utf16().flat_map(u16::to_le_bytes)).collect()
+    };
+    let text = "network = \"regtest\"\n";
+    assert!(write(&utf16(text, b"\xff\xfe")).error().contains("it is UTF-16"));
+    assert!(write(&utf16(text, b"")).error().contains("it is UTF-16"));
+    let latin1 = write(b"[host]\n# f\xfcr Freunde\ncontact = \"\xe9\"\n");
+    assert_eq!(
+        latin1.error(),
+        "configuration file FILE: it is not UTF-8 but perhaps Latin-1 (line 2)"
+    );
+    assert!(latin1.load().unwrap_err().hint().contains("UTF-8"));
+    assert!(write(b"\xef\xbb\xbfnetwork = \"signet\"\n").load().is_ok());
 }
 
 #[test]

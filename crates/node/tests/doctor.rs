@@ -134,6 +134,62 @@ async fn a_damaged_database_fails() {
     assert_eq!(check(node.dir.path(), &[], "database").status, Status::Fail);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_running_node_is_looked_at_where_it_listens() {
+    let node = TestNode::start(&[]).await;
+    std::fs::write(node.dir.path().join("api-address"), "127.0.0.1:7\n").unwrap();
+    let listens = format!("{}\n", node.address());
+    std::fs::write(node.dir.path().join("listen-addresses"), listens).unwrap();
+    let elsewhere = ["listen.addresses=127.0.0.1:9", "api.address=127.0.0.1:9"];
+    for (port, real) in [("listen_port", node.address()), ("api_port", "127.0.0.1:7".into())] {
+        let found = check(node.dir.path(), &elsewhere, port);
+        assert_eq!(found.status, Status::Warn, "{found:?}");
+        assert!(found.detail.contains(&real), "{found:?}");
+        assert!(found.detail.contains("127.0.0.1:9"), "{found:?}");
+    }
+    let listen = format!("listen.addresses={}", node.address());
+    for port in ["listen_port", "api_port"] {
+        let found = check(node.dir.path(), &[&listen, "api.address=127.0.0.1:7"], port);
+        assert_eq!(found.status, Status::Ok, "{found:?}");
+    }
+    // What a node left behind that does not run any more is not believed.
+    node.handle.shutdown().await.unwrap();
+    let stopped = check(node.dir.path(), &["listen.addresses=127.0.0.1:0"], "listen_port");
+    assert!(stopped.detail.contains("is free"), "{stopped:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_looks_does_not_become_the_holder_of_the_lock() {
+    let node = TestNode::start(&[]).await;
+    node.handle.shutdown().await.unwrap();
+    std::fs::remove_file(node.dir.path().join("lock")).unwrap();
+    check(node.dir.path(), &[], "lock");
+    assert!(!node.dir.path().join("lock").exists());
+}
+
+#[test]
+fn a_configuration_with_secrets_that_others_can_read_fails() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("steward.toml");
+    std::fs::write(&file, "[host]\nsecrets = [\"s\"]\n").unwrap();
+    let sources = Sources {
+        overrides: vec![format!("data_dir={}", dir.path().display())],
+        ..Sources::default()
+    };
+    std::fs::set_permissions(&file, PermissionsExt::from_mode(0o644)).unwrap();
+    assert_eq!(find(&examine(&sources), "secrets").status, Status::Fail);
+    std::fs::set_permissions(&file, PermissionsExt::from_mode(0o600)).unwrap();
+    assert!(!examine(&sources).iter().any(|check| check.name == "secrets"));
+}
+
+#[test]
+fn an_open_door_is_warned_of() {
+    let dir = tempfile::tempdir().unwrap();
+    let open = check(dir.path(), &["host.require_secret=false"], "configuration");
+    assert_eq!(open.status, Status::Warn);
+    assert!(open.detail.contains("anybody"), "{open:?}");
+}
+
 #[test]
 fn warnings_of_the_configuration_are_shown() {
     let dir = tempfile::tempdir().unwrap();

@@ -66,6 +66,75 @@ fn words_are_accepted_in_any_case_and_spacing() {
 }
 
 #[test]
+fn words_are_accepted_as_lists_people_make() {
+    let words: Vec<&str> = WORDS.split(' ').collect();
+    let numbered = |form: &dyn Fn(usize, &str) -> String| -> String {
+        words.iter().enumerate().map(|(index, word)| form(index + 1, word)).collect()
+    };
+    for typed in [
+        WORDS.replace(' ', ", "),
+        WORDS.replace(' ', ","),
+        WORDS.replace(' ', "; "),
+        WORDS.replace(' ', "、"),
+        format!("\u{feff}{WORDS}"),
+        format!("\"{WORDS}\""),
+        format!("\u{201e}{WORDS}\u{201c}"),
+        format!("[\"{}\"]", words.join("\", \"")),
+        format!("{}\u{200b}", words.join("\u{a0}\u{200b}")),
+        numbered(&|number, word| format!("{number}. {word} ")),
+        numbered(&|number, word| format!("{number:2}) {word}\n")),
+        numbered(&|number, word| format!("{number}{word}\t")),
+        numbered(&|number, word| format!("{number:02}: {word},\r\n")),
+        numbered(&|number, word| format!("#{number} - {word}\n")),
+    ] {
+        assert_eq!(Seed::from_words(&typed).unwrap().words(), WORDS, "{typed:?}");
+    }
+}
+
+#[test]
+fn numbered_words_are_put_in_order() {
+    // Written in two columns, read line by line.
+    let columns: String = (1..=6)
+        .map(|row| {
+            let second = if row == 6 { "about" } else { "abandon" };
+            format!("{row}. abandon   {}. {second}\n", row + 6)
+        })
+        .collect();
+    assert_eq!(Seed::from_words(&columns).unwrap().words(), WORDS);
+}
+
+#[test]
+fn numbers_that_give_no_order_are_refused() {
+    let numbered = |numbers: &[&str]| {
+        let pairs = numbers.iter().zip(WORDS.split(' '));
+        pairs.map(|(number, word)| format!("{number} {word} ")).collect::<String>()
+    };
+    let twice = ["1", "2", "3", "3", "5", "6", "7", "8", "9", "10", "11", "12"];
+    let missing = ["1", "2", "3", "", "5", "6", "7", "8", "9", "10", "11", "12"];
+    let huge = ["1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "99999999999999999999999"];
+    for typed in [numbered(&twice), numbered(&missing), numbered(&huge), format!("{WORDS} 12")] {
+        let error = Seed::from_words(&typed).unwrap_err();
+        assert!(matches!(error, SeedError::Numbering), "{typed}: {error}");
+    }
+}
+
+#[test]
+fn other_kinds_of_seeds_get_a_hint_that_they_are() {
+    let hint = |words: &str| {
+        steward_engine::Error::from(Seed::from_words(words).unwrap_err()).hint.clone()
+    };
+    let french = "abaisser ".repeat(12);
+    let spanish = "ábaco ".repeat(12);
+    let japanese = "あいこくしん\u{3000}".repeat(12);
+    for words in [french.as_str(), &spanish, &japanese] {
+        assert!(hint(words).contains("another language"), "{}", hint(words));
+    }
+    // English words with another checksum.
+    assert!(hint(&"abandon ".repeat(24)).contains("aezeed"));
+    assert!(hint(&"academic ".repeat(20)).contains("SLIP39"));
+}
+
+#[test]
 fn seeds_of_all_bip39_lengths_are_accepted() {
     for (words, last) in [(12, "about"), (15, "address"), (18, "agent"), (21, "admit"), (24, "art")]
     {

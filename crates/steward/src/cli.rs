@@ -107,6 +107,18 @@ pub enum Command {
         /// The new file
         file: PathBuf,
     },
+    /// Puts a backup in the place of the database, while no daemon runs
+    ///
+    /// The seed must be there: `steward init --restore` makes it from its words. A database that has
+    /// channels is not replaced: it is newer than any backup, unless its disk is broken. What is
+    /// replaced is kept under another name.
+    Restore {
+        /// What `steward backup` made
+        file: PathBuf,
+        /// Restore even over a database with channels, or one that cannot be read
+        #[arg(long)]
+        replace: bool,
+    },
     /// Shows the words of the seed: whoever has them has the money
     Seed {
         /// Show them even if the output is not a terminal
@@ -154,9 +166,14 @@ pub enum ChannelCommand {
     Invoke {
         /// NODE_ID@HOST:PORT; without a port it is 9735
         host: String,
-        /// What the host gave you to open with: text, or bytes after `hex:`
+        /// What the host gave you to open with: text, or bytes after `hex:`. Other users of this
+        /// machine see it in the list of processes, and your shell keeps it: see --secret-file
         #[arg(long)]
         secret: Option<String>,
+        /// The same from a file, or with `-` from standard input: on a terminal it is asked for, and
+        /// not shown
+        #[arg(long, value_name = "FILE", conflicts_with = "secret")]
+        secret_file: Option<PathBuf>,
     },
     /// All channels
     List,

@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use steward_api::listener::certificates;
 use steward_api::{ErrorBody, Token};
-use steward_node::Config;
+use steward_node::{Config, data_dir};
 use ureq::http::Response;
 use ureq::unversioned::resolver::DefaultResolver;
 use ureq::{Agent, Body};
@@ -20,8 +20,7 @@ use crate::limits::{MAX_ANSWER_BYTES, REQUEST_TIMEOUT, WAIT_SLICE};
 use crate::place::Place;
 use crate::transport::{PinnedConnector, UnixConnector};
 
-/// The file in which a running daemon says where its API listens.
-pub const ADDRESS_FILE: &str = "api-address";
+pub use steward_node::data_dir::API_ADDRESS_FILE as ADDRESS_FILE;
 
 /// A daemon to be asked.
 #[derive(Clone)]
@@ -34,12 +33,17 @@ pub struct Client {
 }
 
 impl Client {
-    /// The daemon of this configuration's data directory.
+    /// The daemon that runs in this configuration's data directory. The token is for it alone: it
+    /// goes to the address which the daemon that holds the directory has written down, and to no
+    /// other, whoever may listen there by now.
     ///
     /// # Errors
-    /// `daemon_not_running` if no daemon ever ran there; if the token cannot be read.
+    /// `daemon_not_running` if none does; if the token cannot be read.
     pub fn new(config: &Config) -> Result<Self, Failure> {
         let data_dir = config.node.data_dir.clone();
+        if !data_dir::is_in_use(&data_dir)? {
+            return Err(not_running(&data_dir));
+        }
         let token = Token::load(&data_dir).map_err(|error| match error {
             steward_api::TokenError::Io { ref source, .. }
                 if source.kind() == ErrorKind::NotFound =>
@@ -48,9 +52,14 @@ impl Client {
             }
             other => other.into(),
         })?;
-        let place = fs::read_to_string(data_dir.join(ADDRESS_FILE))
-            .map_or_else(|_| Place::configured(&config.api), |text| Place::parse(&text));
-        let (agent, base) = agent(&place, config)?;
+        let place = fs::read_to_string(data_dir.join(ADDRESS_FILE)).map_err(|_| {
+            Failure::new(
+                "daemon_not_ready",
+                format!("the daemon in {} is starting, or ending", data_dir.display()),
+                "try again in a moment; its log says more",
+            )
+        })?;
+        let (agent, base) = agent(&Place::parse(&place), config)?;
         Ok(Self { agent, base, token: token.as_str().to_owned(), data_dir })
     }
 

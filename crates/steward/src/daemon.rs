@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use steward_api::{Api, Listener, Token};
+use steward_node::data_dir::LISTEN_ADDRESSES_FILE;
 use steward_node::{Config, EffectiveConfig, Node, NodeHandle, Sources};
 use tokio::sync::watch;
 
@@ -34,7 +35,9 @@ pub struct Ready {
 /// # Errors
 /// What is in the way of starting, or what stopped the node.
 pub fn run(sources: &Sources, until_stdin_closes: bool, output: Output) -> Result<(), Failure> {
-    let config = EffectiveConfig::load(sources)?.config;
+    let effective = EffectiveConfig::load(sources)?;
+    effective.check_private()?;
+    let config = effective.config;
     let log = Log::start(&config.log)?;
     let last_words = log.queue();
     panics::end_the_process_saying(move |words| {
@@ -86,7 +89,10 @@ impl Daemon<'_> {
     ) -> Result<(), Failure> {
         let data_dir = self.config.node.data_dir.clone();
         let token = Token::load_or_create(&data_dir)?;
-        let _address_file = AddressFile::write(&data_dir, &place.to_string())?;
+        let listening = node.info().listen.iter().map(|address| format!("{address}\n"));
+        let _listen_file =
+            AddressFile::write(&data_dir, LISTEN_ADDRESSES_FILE, &listening.collect::<String>())?;
+        let _address_file = AddressFile::write(&data_dir, ADDRESS_FILE, &format!("{place}\n"))?;
         let api = Api::new(Arc::new(node.clone()), token);
         let stop_requested = api.stop_requested();
         let (closing, mut closed) = watch::channel(false);
@@ -150,7 +156,9 @@ impl Daemon<'_> {
         let sources = self.sources.clone();
         let read = tokio::task::spawn_blocking(move || EffectiveConfig::load(&sources));
         let read = read.await.map_err(|error| Failure::new("bug", error.to_string(), ""))?;
-        let new = read?.config;
+        let read = read?;
+        read.check_private()?;
+        let new = read.config;
         let warnings = new.check()?;
         self.log.reconfigure(&new.log)?;
         node.reconfigure(new.clone()).await?;
@@ -202,14 +210,13 @@ fn say_ready(output: Output, ready: &Ready) -> Result<(), Failure> {
     }
 }
 
-/// Tells the command line where the API listens; gone when the daemon ends in order.
+/// Tells the command line and the doctor where the daemon listens; gone when it ends in order.
 struct AddressFile(PathBuf);
 
 impl AddressFile {
-    fn write(data_dir: &Path, address: &str) -> Result<Self, Failure> {
-        let path = data_dir.join(ADDRESS_FILE);
-        std::fs::write(&path, format!("{address}\n"))
-            .map_err(|error| Failure::io(path.display(), &error))?;
+    fn write(data_dir: &Path, name: &str, text: &str) -> Result<Self, Failure> {
+        let path = data_dir.join(name);
+        std::fs::write(&path, text).map_err(|error| Failure::io(path.display(), &error))?;
         Ok(Self(path))
     }
 }

@@ -7,6 +7,7 @@
 //! - [`render`]: answers as people read them
 //! - [`output`]: stdout and stderr, for people or for programs
 //! - [`failure`]: errors, and the exit code
+//! - `secret`: secrets typed or in files; `harden`: no copies of memory on disk
 //! - [`client`]: the daemon's API, asked; `place`, `transport`: where it is and how it is reached
 //! - [`daemon`]: `steward start`; `log`, `signals`: what it says, and what it is told by the system
 //! - [`panics`]: how a process with a bug ends
@@ -23,6 +24,7 @@ mod commands;
 pub mod daemon;
 mod demo;
 pub mod failure;
+mod harden;
 pub mod limits;
 mod log;
 pub mod output;
@@ -30,6 +32,7 @@ pub mod panics;
 mod place;
 mod playground;
 pub mod render;
+mod secret;
 mod signals;
 mod transport;
 
@@ -52,6 +55,7 @@ fn first_paragraph(text: &str) -> String {
 /// Runs one command line. The exit code is 0 if it did what it should, 1 if not, 2 if it makes no
 /// sense, 70 after a panic (docs/operations.md). `verify` ends with 0 if the debt is proved, 1 if not, 2 if there was nothing to read.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    harden::no_core_dumps();
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let wants_json = arguments.iter().any(|argument| argument == "--json");
     match Cli::try_parse_from(&arguments) {

@@ -26,8 +26,10 @@ pub const LOG_FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
 pub const MAX_SHUTDOWN: Duration = Duration::from_secs(45);
 // `steward stop` still sees the end.
 const _: () = assert!(MAX_SHUTDOWN.as_secs() < MAX_STOP_WAIT.as_secs());
-/// Longest seed read from standard input, in bytes.
-pub const MAX_SEED_BYTES: u64 = 1024;
+/// Longest seed read from standard input, in bytes: words, and what people put beside them.
+pub const MAX_SEED_BYTES: u64 = 4096;
+/// Longest file with a secret, in bytes: 128 of them in hexadecimal, and the end of the line.
+pub const MAX_SECRET_FILE_BYTES: u64 = 1024;
 /// Longest snapshot read, in bytes: a message in hexadecimal with white space, and two node ids.
 pub const MAX_SNAPSHOT_BYTES: u64 = 256 * 1024;
 /// Largest amount, in millisatoshi: all bitcoin there will be.

@@ -22,11 +22,6 @@ pub(crate) enum Place {
 }
 
 impl Place {
-    /// As configured, which is right unless the daemon was started with flags.
-    pub(crate) fn configured(api: &ApiConfig) -> Self {
-        Self::of(api, api.address)
-    }
-
     fn of(api: &ApiConfig, address: SocketAddr) -> Self {
         match (&api.socket, &api.tls_certificate) {
             (Some(path), _) => Self::Unix(path.clone()),
@@ -134,8 +129,8 @@ mod tests {
     #[test]
     fn what_listens_everywhere_is_reached_here() {
         let api = ApiConfig { address: "0.0.0.0:7".parse().unwrap(), ..ApiConfig::default() };
-        assert_eq!(Place::configured(&api).to_string(), "127.0.0.1:7");
+        assert_eq!(Place::of(&api, api.address).to_string(), "127.0.0.1:7");
         let api = ApiConfig { address: "[::]:7".parse().unwrap(), ..ApiConfig::default() };
-        assert_eq!(Place::configured(&api).to_string(), "[::1]:7");
+        assert_eq!(Place::of(&api, api.address).to_string(), "[::1]:7");
     }
 }

@@ -25,6 +25,34 @@ pub enum StoreError {
         /// Where it should be.
         path: PathBuf,
     },
+    /// The file, or one that SQLite keeps beside it, cannot be written.
+    #[error("{} cannot be written: {reason}", path.display())]
+    ReadOnly {
+        /// Which of the files.
+        path: PathBuf,
+        /// What the system said.
+        reason: String,
+    },
+    /// The file has two names, and would have a log beside each.
+    #[error("{} has a second name, a hard link", path.display())]
+    Linked {
+        /// The name we know.
+        path: PathBuf,
+    },
+    /// The file we write to is no longer the one of that name.
+    #[error("{} was moved, removed or replaced while the node was running", path.display())]
+    Replaced {
+        /// Where it was.
+        path: PathBuf,
+    },
+    /// A restore does not replace what may be worth something.
+    #[error("{} exists and {what}", path.display())]
+    InTheWay {
+        /// The database that is there.
+        path: PathBuf,
+        /// What was found in it.
+        what: String,
+    },
     /// A backup never replaces a file.
     #[error("{} exists already", path.display())]
     AlreadyExists {
@@ -130,6 +158,10 @@ impl StoreError {
         match self {
             Self::Locked { .. } => "data_dir_locked",
             Self::NotFound { .. } => "database_not_found",
+            Self::ReadOnly { .. } => "database_read_only",
+            Self::Linked { .. } => "database_linked",
+            Self::Replaced { .. } => "database_replaced",
+            Self::InTheWay { .. } => "database_in_the_way",
             Self::AlreadyExists { .. } => "file_exists",
             Self::Foreign { .. } => "not_our_database",
             Self::Newer { .. } => "database_too_new",
@@ -154,7 +186,24 @@ impl StoreError {
                 "Check the data directory, and that its disk is mounted. A node that has channels \
                  must never start with an empty database."
             }
-            Self::AlreadyExists { .. } => "Choose another name, or move the file away.",
+            Self::AlreadyExists { .. } => "Choose another name: no file is overwritten.",
+            Self::ReadOnly { .. } => {
+                "Give the node's user the right to write to the database and to the files beside it \
+                 that end in -wal and -shm (chmod 600), and check that the disk is not mounted \
+                 read-only."
+            }
+            Self::Linked { .. } => {
+                "A node that runs under the other name would ruin it. Find that name (find -samefile) \
+                 and remove it, or make a copy of it in its place."
+            }
+            Self::Replaced { .. } => {
+                "The node stopped at once: nothing more may be written to a file that the next start \
+                 does not find. Put the newest database back, or see the chapter on recovery."
+            }
+            Self::InTheWay { .. } => {
+                "The newest state is the one that holds: start with it if it can be used. If not, \
+                 --replace restores the backup and keeps this database under another name."
+            }
             Self::Foreign { .. } => "Check the data directory; the file was left as it is.",
             Self::Newer { .. } => {
                 "Run the version that wrote it, or a newer one; the file was left as it is."

@@ -47,7 +47,7 @@ pub mod store;
 
 pub use error::StoreError;
 pub use group::{CommitThread, SubmitError};
-pub use lock::DirLock;
+pub use lock::{DirLock, InUse};
 pub use memory::MemoryStore;
 pub use sqlite::{OpenMode, Owner, SqliteStore};
 pub use store::{

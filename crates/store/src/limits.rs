@@ -1,5 +1,7 @@
 //! Every limit of the store, in one place.
 
+use std::time::Duration;
+
 /// The log is checkpointed into the database once it is larger than this, in bytes.
 pub const CHECKPOINT_LOG_BYTES: u64 = 16 * 1024 * 1024;
 /// After a checkpoint the log file is cut back to this, in bytes, if readers had let it grow.
@@ -20,6 +22,14 @@ pub const CACHED_STATEMENTS: usize = 128;
 /// Databases up to this size are checked page by page at every start, in bytes; larger ones by
 /// `verify` only. About 0.2 s.
 pub const MAX_QUICK_CHECK_BYTES: u64 = 64 * 1024 * 1024;
+
+/// How often a lock is tried for before its holder is believed to be a node: who only asks whether
+/// a directory is in use holds it for an instant.
+pub const LOCK_ATTEMPTS: u32 = 10;
+/// Between two of these.
+pub const LOCK_RETRY_INTERVAL: Duration = Duration::from_millis(10);
+/// Databases that restores have set aside, in one data directory.
+pub const MAX_SET_ASIDE: u32 = 100;
 
 /// Batches that may wait for the commit thread; a sender waits beyond that.
 pub const MAX_QUEUED_BATCHES: usize = 1024;

@@ -1,10 +1,19 @@
-//! One node per data directory: an exclusive lock on `<dir>/lock`, released with the process.
+//! One node per data directory: exclusive locks, released with the process.
+//!
+//! Two of them here, and a third on the database itself (`sqlite::held`), so that none of what may
+//! become of a file lets a second node in:
+//!
+//! - on the directory: it holds whatever becomes of the lock file, and under whatever path the
+//!   directory is found. Systems that lock no directories do without
+//! - on `<dir>/lock`: people find the holder's process id in it
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{Read, Seek, Write};
+use std::io::{ErrorKind, Read, Seek, Write};
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use crate::error::StoreError;
+use crate::limits::{LOCK_ATTEMPTS, LOCK_RETRY_INTERVAL};
 
 /// Name of the lock file; people find the holder's process id in it.
 const FILE_NAME: &str = "lock";
@@ -15,9 +24,18 @@ const MAX_FILE_BYTES: u64 = 32;
 /// the process ends, so a file left behind by a crash locks nobody out.
 #[derive(Debug)]
 pub struct DirLock {
-    /// Holds the lock while open.
-    _file: File,
+    /// Hold the locks while open.
+    _files: [Option<File>; 2],
     dir: PathBuf,
+}
+
+/// Who uses a data directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InUse {
+    /// Nobody.
+    No,
+    /// A process, with its id as far as known.
+    By(Option<u32>),
 }
 
 impl DirLock {
@@ -28,24 +46,66 @@ impl DirLock {
     /// be used.
     pub fn acquire(dir: &Path) -> Result<Self, StoreError> {
         let path = dir.join(FILE_NAME);
+        let locked = || StoreError::Locked { dir: dir.to_owned(), pid: holder(&path) };
+        let directory = open_directory(dir)?;
+        if let Some(directory) = &directory
+            && !try_alone(directory, dir)?
+        {
+            return Err(locked());
+        }
         let mut file = private(OpenOptions::new().read(true).write(true).create(true))
             .open(&path)
             .map_err(|e| StoreError::io("open", &path, &e))?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(StoreError::Locked { dir: dir.to_owned(), pid: holder(&file) });
-            }
-            Err(TryLockError::Error(e)) => return Err(StoreError::io("lock", &path, &e)),
+        if !try_alone(&file, &path)? {
+            return Err(locked());
         }
         sign(&mut file).map_err(|e| StoreError::io("write", &path, &e))?;
-        Ok(Self { _file: file, dir: dir.to_owned() })
+        Ok(Self { _files: [Some(file), directory], dir: dir.to_owned() })
+    }
+
+    /// Whether a node uses `dir`. Makes and changes nothing; a node that starts at this moment
+    /// waits a little.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] if the directory cannot be read.
+    pub fn in_use(dir: &Path) -> Result<InUse, StoreError> {
+        let path = dir.join(FILE_NAME);
+        let file = match File::open(&path) {
+            Ok(file) => Some(file),
+            Err(error) if error.kind() == ErrorKind::NotFound => None,
+            Err(error) => return Err(StoreError::io("open", &path, &error)),
+        };
+        let directory = if dir.is_dir() { open_directory(dir)? } else { None };
+        for file in [file, directory].iter().flatten() {
+            if matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)) {
+                return Ok(InUse::By(holder(&path)));
+            }
+        }
+        Ok(InUse::No)
     }
 
     /// The locked directory.
     pub fn dir(&self) -> &Path {
         &self.dir
     }
+}
+
+/// Locks a file, or says that somebody else has. Whoever only looks whether it is locked has it for
+/// an instant; that is waited out.
+pub(crate) fn try_alone(file: &File, path: &Path) -> Result<bool, StoreError> {
+    for attempt in 1..=LOCK_ATTEMPTS {
+        match file.try_lock() {
+            Ok(()) => return Ok(true),
+            Err(TryLockError::WouldBlock) if attempt < LOCK_ATTEMPTS => {
+                thread::sleep(LOCK_RETRY_INTERVAL);
+            }
+            Err(TryLockError::WouldBlock) => return Ok(false),
+            // NFS and some others lock no directories; the file in it they do.
+            Err(TryLockError::Error(_)) if path.is_dir() => return Ok(true),
+            Err(TryLockError::Error(e)) => return Err(StoreError::io("lock", path, &e)),
+        }
+    }
+    Ok(false)
 }
 
 /// Adds the permissions of a private file, where the system knows them.
@@ -55,14 +115,22 @@ pub(crate) fn private(options: &mut OpenOptions) -> &mut OpenOptions {
     options
 }
 
+/// `None` where directories cannot be opened.
+fn open_directory(dir: &Path) -> Result<Option<File>, StoreError> {
+    if !cfg!(unix) {
+        return Ok(None);
+    }
+    File::open(dir).map(Some).map_err(|e| StoreError::io("open", dir, &e))
+}
+
 fn sign(file: &mut File) -> std::io::Result<()> {
     file.set_len(0)?;
     file.rewind()?;
     writeln!(file, "{}", std::process::id())
 }
 
-fn holder(file: &File) -> Option<u32> {
+fn holder(path: &Path) -> Option<u32> {
     let mut text = String::new();
-    file.take(MAX_FILE_BYTES).read_to_string(&mut text).ok()?;
+    File::open(path).ok()?.take(MAX_FILE_BYTES).read_to_string(&mut text).ok()?;
     text.trim().parse().ok()
 }

@@ -9,11 +9,13 @@ use steward_engine::limits::MIN_CLTV_EXPIRY_DELTA_BLOCKS;
 use steward_wire::features::{INIT_HOSTED_CHANNELS, INIT_RESIZABLE};
 use steward_wire::{HostedChannelBranding, InitHostedChannel};
 
+use super::load::read_file;
 use super::{ApiConfig, Config, ConfigError, HostConfig, Secret};
 use crate::limits::{
-    MAX_BRANDING_PNG_BYTES, MAX_CAPACITY_SAT, MAX_HTLCS_PER_DIRECTION, MAX_MIN_HTLC_SAT_IMMORTAN,
-    MIN_IN_FLIGHT_SAT_IMMORTAN,
+    MAX_BRANDING_PNG_BYTES, MAX_CAPACITY_SAT, MAX_CLTV_DELTA_BLOCKS, MAX_FEE_BASE_MSAT,
+    MAX_FEE_PPM, MAX_HTLCS_PER_DIRECTION, MAX_MIN_HTLC_SAT_IMMORTAN, MIN_IN_FLIGHT_SAT_IMMORTAN,
 };
+use steward_wire::limits::MAX_SECRET_BYTES;
 
 /// Something that works but that the operator may not want.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +36,7 @@ impl Config {
     pub fn check(&self) -> Result<Vec<Warning>, ConfigError> {
         self.chain.validate(self.node.network)?;
         self.host.check()?;
+        check_log_level(&self.log.level)?;
         if !self.host.enabled && !self.listen_addresses().is_empty() {
             return Err(unusable(
                 "listen.addresses is set, but host.enabled is not: a wallet listens nowhere",
@@ -112,11 +115,14 @@ impl HostConfig {
     }
 
     fn check(&self) -> Result<(), ConfigError> {
-        if self.cltv_delta_blocks < MIN_CLTV_EXPIRY_DELTA_BLOCKS {
+        let blocks = MIN_CLTV_EXPIRY_DELTA_BLOCKS..=MAX_CLTV_DELTA_BLOCKS;
+        if !blocks.contains(&self.cltv_delta_blocks) {
             return Err(unusable(
                 format!("host.cltv_delta_blocks is {}", self.cltv_delta_blocks),
                 format!(
-                    "Set it to {MIN_CLTV_EXPIRY_DELTA_BLOCKS} or more: the time in which a preimage must reach the chain."
+                    "Set it to a number from {} to {}: the time in which a preimage must reach the chain, and no more than payers accept.",
+                    blocks.start(),
+                    blocks.end()
                 ),
             ));
         }
@@ -134,6 +140,8 @@ impl HostConfig {
             ("max_in_flight_sat", self.max_in_flight_sat(), 1, self.capacity_sat),
             ("min_htlc_sat", self.min_htlc_sat, 0, self.max_in_flight_sat()),
             ("initial_client_balance_sat", self.initial_client_balance_sat, 0, self.capacity_sat),
+            ("fee_ppm", u64::from(self.fee_ppm), 0, u64::from(MAX_FEE_PPM)),
+            ("fee_base_msat", u64::from(self.fee_base_msat), 0, u64::from(MAX_FEE_BASE_MSAT)),
         ];
         for (key, value, least, most) in amounts {
             if !(least..=most).contains(&value) {
@@ -143,13 +151,12 @@ impl HostConfig {
                 ));
             }
         }
-        if self.require_secret && self.secrets.is_empty() && self.accept_new_channels {
+        if self.all_secrets()?.is_empty() && self.require_secret && self.accept_new_channels {
             return Err(unusable(
                 "host.require_secret is set, but host.secrets is empty",
                 "Add a secret, or set host.accept_new_channels = false if nobody may open one.",
             ));
         }
-        self.secrets.iter().try_for_each(|secret| secret_bytes(secret).map(drop))?;
         self.brand_color.as_deref().map_or(Ok(()), |color| parse_color(color).map(drop))
     }
 
@@ -229,7 +236,7 @@ impl HostConfig {
             initial_client_balance_msat: self.initial_client_balance_sat.saturating_mul(1000),
             features,
         };
-        let secrets = self.secrets.iter().map(secret_bytes).collect::<Result<_, _>>()?;
+        let secrets = self.all_secrets()?;
         Ok(engine::HostConfig {
             accept_new_channels: self.enabled && self.accept_new_channels,
             offer,
@@ -244,6 +251,27 @@ impl HostConfig {
         })
     }
 
+    /// Those of the configuration and those of the file.
+    fn all_secrets(&self) -> Result<Vec<Vec<u8>>, ConfigError> {
+        let given = self.secrets.iter().map(|Secret(text)| secret_bytes(text, "host.secrets"));
+        let mut secrets = given.collect::<Result<Vec<_>, _>>()?;
+        let Some(path) = &self.secrets_file else { return Ok(secrets) };
+        let text = read_file(path)?;
+        let shown = path.display().to_string();
+        let lines = text.lines().filter(|line| !line.trim().is_empty());
+        let before = secrets.len();
+        for line in lines {
+            secrets.push(secret_bytes(line, &shown)?);
+        }
+        if secrets.len() == before {
+            return Err(unusable(
+                format!("host.secrets_file, {shown}, holds no secret"),
+                "Write one on each line, or take host.secrets_file out.",
+            ));
+        }
+        Ok(secrets)
+    }
+
     fn branding(&self) -> Result<Option<HostedChannelBranding>, ConfigError> {
         if self.brand_color.is_none() && self.brand_png.is_none() && self.contact.is_none() {
             return Ok(None);
@@ -256,13 +284,56 @@ impl HostConfig {
     }
 }
 
-fn secret_bytes(Secret(secret): &Secret) -> Result<Vec<u8>, ConfigError> {
-    let Some(digits) = secret.strip_prefix("hex:") else {
-        return Ok(secret.as_bytes().to_vec());
+/// The bytes that a client must show. Refuses what is no secret, or what no client could show.
+fn secret_bytes(secret: &str, place: &str) -> Result<Vec<u8>, ConfigError> {
+    if secret.trim() != secret {
+        return Err(unusable(
+            format!("a secret in {place} begins or ends with white space"),
+            "Take the white space out; if it is meant, write the bytes after `hex:`.",
+        ));
+    }
+    let bytes = match secret.strip_prefix("hex:") {
+        None => secret.as_bytes().to_vec(),
+        Some(digits) => <Vec<u8> as hex::FromHex>::from_hex(digits).map_err(|_| {
+            unusable(
+                format!("a secret in {place} is not hexadecimal"),
+                "Check it, or remove `hex:`.",
+            )
+        })?,
     };
-    <Vec<u8> as hex::FromHex>::from_hex(digits).map_err(|_| {
-        unusable("a secret in host.secrets is not hexadecimal", "Check it, or remove `hex:`.")
-    })
+    match bytes.len() {
+        0 => Err(unusable(
+            format!("a secret in {place} is empty, so everybody would know it"),
+            "Fill it in, or take it out.",
+        )),
+        1..=MAX_SECRET_BYTES => Ok(bytes),
+        length => Err(unusable(
+            format!("a secret in {place} has {length} bytes"),
+            format!("Choose one of at most {MAX_SECRET_BYTES}: a client cannot show a longer one."),
+        )),
+    }
+}
+
+/// A level for all, then levels by module. What does not parse would silence the node.
+fn check_log_level(text: &str) -> Result<(), ConfigError> {
+    const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
+    let is_level = |text: &str| LEVELS.contains(&text.to_lowercase().as_str());
+    let is_module = |text: &str| {
+        !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || "_:-".contains(c))
+    };
+    let is_directive = |text: &str| match text.split_once('=') {
+        None => is_level(text),
+        Some((module, level)) => is_module(module) && is_level(level),
+    };
+    let wrong = text.split(',').map(str::trim).find(|directive| !is_directive(directive));
+    let hint = "For example info, or info,steward_p2p=debug: one of error, warn, info, debug, trace, then others by module.";
+    if let Some(wrong) = wrong {
+        return Err(unusable(format!("log.level: `{wrong}` is no level"), hint));
+    }
+    match text.split(',').any(|directive| is_level(directive.trim())) {
+        true => Ok(()),
+        false => Err(unusable("log.level names modules only: nothing else would be logged", hint)),
+    }
 }
 
 fn parse_color(text: &str) -> Result<[u8; 3], ConfigError> {

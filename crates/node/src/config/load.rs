@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
@@ -10,8 +10,11 @@ use thiserror::Error;
 use toml::Value;
 use toml::de::{DeTable, DeValue};
 
+use super::section::home_dir;
 use super::{CONFIG_FILE, Config, KeyInfo, Kind};
 use crate::limits::MAX_CONFIG_FILE_BYTES;
+use crate::seed::others_may;
+use crate::text::decode;
 
 /// Where a value comes from; later ones win.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,7 +64,9 @@ impl Sources {
     pub fn of_process(file: Option<PathBuf>, overrides: Vec<String>) -> Self {
         // Foreign variables may hold anything; ours are text.
         let environment = std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .filter_map(|(name, value)| {
+                Some((name.into_string().ok()?, value.to_string_lossy().into_owned()))
+            })
             .collect();
         Self { file, environment, overrides }
     }
@@ -78,6 +83,22 @@ pub enum ConfigError {
         path: PathBuf,
         /// What the system says.
         source: io::Error,
+    },
+    /// The file is text of another kind.
+    #[error("configuration file {path}: it is {encoding}")]
+    Encoding {
+        /// The file.
+        path: PathBuf,
+        /// What it seems to be.
+        encoding: String,
+    },
+    /// An environment variable that sets nothing, and seems to be meant to.
+    #[error("environment, {variable}: it sets nothing; did you mean {meant}?")]
+    UnknownVariable {
+        /// Its name.
+        variable: String,
+        /// The one that sets something.
+        meant: String,
     },
     /// The file is longer than any configuration.
     #[error("configuration file {path} is longer than {MAX_CONFIG_FILE_BYTES} bytes")]
@@ -137,6 +158,10 @@ impl ConfigError {
         match self {
             Self::Unusable { hint, .. } => hint,
             Self::UnknownKey { .. } => "`steward config` lists every key.",
+            Self::Encoding { .. } => "Save it as UTF-8, also called Unicode (UTF-8).",
+            Self::UnknownVariable { .. } => {
+                "Section and key are joined by two underscores. If it is not meant for steward, give it another name."
+            }
             Self::NotAnOverride { .. } => "For example --set network=regtest.",
             Self::Unreadable { .. } => "Check the path and that this user may read the file.",
             _ => "`steward config` shows every key with its meaning and default.",
@@ -154,6 +179,7 @@ pub struct EffectiveConfig {
     /// The values.
     pub config: Config,
     origins: BTreeMap<String, Origin>,
+    file: Option<PathBuf>,
 }
 
 /// One line of `steward config`.
@@ -175,17 +201,47 @@ impl EffectiveConfig {
     pub fn load(sources: &Sources) -> Result<Self, ConfigError> {
         let mut settings = environment_settings(&sources.environment)?;
         settings.extend(flag_settings(&sources.overrides)?);
-        let mut effective = Self { config: Config::default(), origins: BTreeMap::new() };
+        let mut effective =
+            Self { config: Config::default(), origins: BTreeMap::new(), file: None };
         effective.apply(&settings)?;
-        let beside_data = effective.config.node.data_dir.join(CONFIG_FILE);
-        let in_file = match &sources.file {
-            Some(path) => file_settings(path)?,
-            None if beside_data.exists() => file_settings(&beside_data)?,
-            None => Vec::new(),
-        };
-        effective.apply(&in_file)?;
+        let data_dir = &effective.config.node.data_dir;
+        let beside_data =
+            Some(data_dir.join(CONFIG_FILE)).filter(|path| data_dir.is_absolute() && path.exists());
+        effective.file = sources.file.clone().or(beside_data);
+        if let Some(path) = &effective.file {
+            effective.apply(&file_settings(path)?)?;
+        }
         effective.apply(&settings)?;
+        if effective.config.node.data_dir.as_os_str().is_empty() {
+            return Err(ConfigError::Unusable {
+                problem: "there is no home directory, so none for the data either".to_owned(),
+                hint: "Name the data directory: --data-dir, or STEWARD_DATA_DIR.".to_owned(),
+            });
+        }
         Ok(effective)
+    }
+
+    /// The file that was read, if there was one.
+    pub fn file(&self) -> Option<&Path> {
+        self.file.as_deref()
+    }
+
+    /// Refuses files with secrets that other users may read.
+    ///
+    /// # Errors
+    /// [`ConfigError::Unusable`] naming the file.
+    pub fn check_private(&self) -> Result<(), ConfigError> {
+        let holds_secrets = Config::keys()
+            .filter(|key| key.secret)
+            .any(|key| matches!(self.origin(&key.path()), Origin::File { .. }));
+        let configuration = self.file.as_deref().filter(|_| holds_secrets);
+        let host = self.config.host.secrets_file.as_deref();
+        let chain = self.config.chain.password_file.as_deref();
+        let data_dir = &self.config.node.data_dir;
+        [configuration, host, chain]
+            .into_iter()
+            .flatten()
+            .try_for_each(|path| check_file_private(path, data_dir))
     }
 
     /// Every key with value and origin, in the order of the file.
@@ -215,6 +271,34 @@ impl EffectiveConfig {
         }
         Ok(())
     }
+}
+
+/// The group may read a file that belongs to somebody else than the data, usually root: that is how
+/// a service is given its configuration.
+fn check_file_private(path: &Path, data_dir: &Path) -> Result<(), ConfigError> {
+    let unreadable = |source| ConfigError::Unreadable { path: path.to_owned(), source };
+    let metadata = fs::metadata(path).map_err(unreadable)?;
+    let bits = if has_owner_of(&metadata, data_dir) { 0o077 } else { 0o037 };
+    if !others_may(&metadata, bits) {
+        return Ok(());
+    }
+    let shown = path.display();
+    Err(ConfigError::Unusable {
+        problem: format!("other users may read {shown}, which holds secrets"),
+        hint: format!("Run chmod 600 {shown}, and change the secrets if others have read them."),
+    })
+}
+
+#[cfg(unix)]
+fn has_owner_of(metadata: &fs::Metadata, other: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+
+    fs::metadata(other).is_ok_and(|other| other.uid() == metadata.uid())
+}
+
+#[cfg(not(unix))]
+fn has_owner_of(_metadata: &fs::Metadata, _other: &Path) -> bool {
+    true
 }
 
 /// A commented file that sets every key to its default.
@@ -275,7 +359,7 @@ fn file_settings(path: &Path) -> Result<Vec<Given>, ConfigError> {
         }
     }
     let base = path.parent().unwrap_or(Path::new(""));
-    settings.iter_mut().for_each(|given| given.resolve_path(base));
+    settings.iter_mut().try_for_each(|given| given.resolve_path(base))?;
     Ok(settings)
 }
 
@@ -285,9 +369,15 @@ fn environment_settings(environment: &[(String, String)]) -> Result<Vec<Given>, 
         let Some(name) = variable.strip_prefix("STEWARD_") else { continue };
         let path = name.to_lowercase().replacen("__", ".", 1);
         let origin = Origin::Environment { variable: variable.clone() };
-        // Without a section it may be meant for the command line rather than for the node.
+        // Without a section it may be meant for the command line, or be somebody else's.
         if Config::key(&path).is_none() && !path.contains('.') {
-            continue;
+            match meant_variable(name) {
+                None => continue,
+                Some(meant) => {
+                    let variable = variable.clone();
+                    return Err(ConfigError::UnknownVariable { variable, meant });
+                }
+            }
         }
         settings.push(given_text(&path, text, origin)?);
     }
@@ -299,7 +389,7 @@ fn flag_settings(overrides: &[String]) -> Result<Vec<Given>, ConfigError> {
         let (key, value) = text
             .split_once('=')
             .ok_or_else(|| ConfigError::NotAnOverride { text: text.clone() })?;
-        given_text(key.trim(), value.trim(), Origin::Flag)
+        given_text(key.trim(), value, Origin::Flag)
     };
     overrides.iter().map(parse).collect()
 }
@@ -307,9 +397,19 @@ fn flag_settings(overrides: &[String]) -> Result<Vec<Given>, ConfigError> {
 /// A path in the environment or in a flag is meant from where the program starts; it is shown
 /// whole, so that what is shown means the same anywhere.
 fn given_text(path: &str, text: &str, origin: Origin) -> Result<Given, ConfigError> {
-    let kind = Config::key(path).map_or(Kind::Text, |key| key.kind);
-    let mut given = given(path, kind.parse_text(text), origin)?;
-    given.resolve_path(&std::env::current_dir().unwrap_or_default());
+    let (kind, is_secret) =
+        Config::key(path).map_or((Kind::Text, false), |key| (key.kind, key.secret));
+    let bad = |problem: String| ConfigError::BadValue {
+        origin: origin.clone(),
+        key: path.to_owned(),
+        problem,
+    };
+    if text.contains(char::REPLACEMENT_CHARACTER) {
+        return Err(bad("it is not UTF-8".to_owned()));
+    }
+    let value = kind.parse_text(text, is_secret).map_err(bad)?;
+    let mut given = given(path, value, origin)?;
+    given.resolve_path(&std::env::current_dir().unwrap_or_default())?;
     Ok(given)
 }
 
@@ -325,25 +425,48 @@ fn given(path: &str, value: Value, origin: Origin) -> Result<Given, ConfigError>
 
 impl Given {
     /// A relative path is meant from `base`: in a file, from where the file is.
-    fn resolve_path(&mut self, base: &Path) {
+    fn resolve_path(&mut self, base: &Path) -> Result<(), ConfigError> {
         if self.key.kind == Kind::Path
             && let Value::String(text) = &mut self.value
             && !text.is_empty()
         {
-            *text = base.join(&*text).display().to_string();
+            let path = expand_home(text).map_err(|problem| ConfigError::BadValue {
+                origin: self.origin.clone(),
+                key: self.key.path(),
+                problem,
+            })?;
+            *text = base.join(path).display().to_string();
         }
+        Ok(())
     }
 }
 
-fn read_file(path: &Path) -> Result<String, ConfigError> {
+/// `~` and what follows it, as a shell would have done: quotes and files keep shells from it.
+///
+/// # Errors
+/// If there is no home directory, or it is another user's.
+pub fn expand_home(path: &str) -> Result<PathBuf, String> {
+    let Some(rest) = path.strip_prefix('~') else { return Ok(path.into()) };
+    match (rest.strip_prefix('/'), home_dir()) {
+        (Some(below), Some(home)) => Ok(home.join(below)),
+        (None, Some(home)) if rest.is_empty() => Ok(home),
+        (None, _) if !rest.is_empty() => {
+            Err(format!("{path} begins with `~`: write the whole path, or ./{path}"))
+        }
+        _ => Err(format!("{path} begins with `~`, but there is no home directory")),
+    }
+}
+
+/// The whole of a text file.
+pub(super) fn read_file(path: &Path) -> Result<String, ConfigError> {
     let unreadable = |source| ConfigError::Unreadable { path: path.to_owned(), source };
-    let mut text = String::new();
+    let mut bytes = Vec::new();
     let file = File::open(path).map_err(unreadable)?;
-    file.take(MAX_CONFIG_FILE_BYTES + 1).read_to_string(&mut text).map_err(unreadable)?;
-    if text.len() as u64 > MAX_CONFIG_FILE_BYTES {
+    file.take(MAX_CONFIG_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > MAX_CONFIG_FILE_BYTES {
         return Err(ConfigError::TooLong { path: path.to_owned() });
     }
-    Ok(text)
+    decode(bytes).map_err(|encoding| ConfigError::Encoding { path: path.to_owned(), encoding })
 }
 
 /// Without the places where it stood.
@@ -381,6 +504,26 @@ fn nearest_key(path: &str) -> Option<String> {
     let elsewhere = Config::keys().find(|key| key.name == name).map(KeyInfo::path);
     elsewhere.or_else(|| (best.0 <= 1 + path.len() / 5).then_some(best.1))
 }
+
+/// The variable that was meant by `STEWARD_` and `name`, which has no section: one with other
+/// underscores, without its section, or with a slip of the hand.
+fn meant_variable(name: &str) -> Option<String> {
+    let plain = |name: &str| name.replace('_', "").to_lowercase();
+    let given = plain(name);
+    let slips = if given.len() < SHORT_NAME { 0 } else { 2 };
+    let of_section = Config::keys().find(|key| {
+        edit_distance(&plain(key.variable().trim_start_matches("STEWARD_")), &given) <= slips
+    });
+    // A name of one word may be anybody's.
+    let without_section = || {
+        let is_telling = |key: &&KeyInfo| key.name.contains('_') || key.secret;
+        Config::keys().filter(is_telling).find(|key| plain(key.name) == given)
+    };
+    of_section.or_else(without_section).map(KeyInfo::variable)
+}
+
+/// Names shorter than this are no slips of the hand for each other, in letters.
+const SHORT_NAME: usize = 7;
 
 /// Levenshtein's distance.
 fn edit_distance(a: &str, b: &str) -> usize {

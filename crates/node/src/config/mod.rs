@@ -15,7 +15,9 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use steward_chain::ChainConfig;
 
 pub use check::Warning;
-pub use load::{ConfigEntry, ConfigError, EffectiveConfig, Origin, Sources, sample_toml};
+pub use load::{
+    ConfigEntry, ConfigError, EffectiveConfig, Origin, Sources, expand_home, sample_toml,
+};
 pub use section::{
     ApiConfig, HostConfig, KeyInfo, ListenConfig, LogConfig, NodeConfig, PaymentsConfig,
     ProxyConfig,

@@ -167,9 +167,13 @@ section! {
         resizable: bool = true,
         /// Largest capacity a client may ask for, in satoshi. Default 10 000 000.
         max_capacity_sat: u64 = 10_000_000,
-        /// Secrets that open a channel, as text, or as bytes after `hex:`. Default none.
+        /// Secrets that open a channel, as text, or as bytes after `hex:`. In the environment and in
+        /// flags one secret, or a list as here. Default none.
         #secret = true
         secrets: Vec<Secret> = Vec::new(),
+        /// A file with further ones, one on each line, which only the node's user may read. Default
+        /// none.
+        secrets_file: Option<PathBuf> = None,
         /// Whether one of the secrets is needed. Default false.
         require_secret: bool = false,
         /// Node ids of clients that are believed if they show a valid state of a channel we have no
@@ -244,6 +248,11 @@ pub(super) const CHAIN_KEYS: &[KeyInfo] = &[
         )
     },
     chain_key(
+        "password_file",
+        Kind::Path,
+        " bitcoind, in place of `password`: a file with it, which only the node's user may read.\n",
+    ),
+    chain_key(
         "seconds_per_block",
         Kind::Integer,
         " clock: seconds between two heights. Default 600.\n",
@@ -289,6 +298,12 @@ pub(super) fn chain_table(chain: &ChainConfig) -> toml::Table {
     toml::Table::try_from(chain).unwrap_or_default()
 }
 
+/// Empty without a home directory, which loading refuses.
 fn default_data_dir() -> PathBuf {
-    std::env::home_dir().unwrap_or_default().join(".steward")
+    home_dir().map(|home| home.join(".steward")).unwrap_or_default()
+}
+
+/// Of whoever runs this.
+pub(super) fn home_dir() -> Option<PathBuf> {
+    std::env::home_dir().filter(|home| home.is_absolute())
 }

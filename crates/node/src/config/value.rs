@@ -21,29 +21,57 @@ pub enum Kind {
     Integer,
     /// `true` or `false`.
     Boolean,
-    /// Several words; in the environment and in flags separated by commas.
+    /// Several words; in the environment and in flags separated by commas, or written as in the
+    /// file: `["one", "two"]`, or `[]` for none.
     List,
 }
 
 impl Kind {
-    /// The value that `text`, of an environment variable or a flag, stands for.
-    pub(super) fn parse_text(self, text: &str) -> Value {
+    /// The value that `text`, of an environment variable or a flag, stands for; `is_secret` ones are
+    /// taken to the last character.
+    pub(super) fn parse_text(self, text: &str, is_secret: bool) -> Result<Value, String> {
+        let text = if is_secret { text } else { text.trim() };
         let as_text = || Value::String(text.to_owned());
-        match self {
+        Ok(match self {
             Self::Text | Self::Path => as_text(),
             Self::Integer => {
                 text.replace('_', "").parse().map_or_else(|_| as_text(), Value::Integer)
             }
             Self::Boolean => text.parse().map_or_else(|_| as_text(), Value::Boolean),
-            Self::List => Value::Array(
-                text.split(',')
-                    .map(str::trim)
-                    .filter(|item| !item.is_empty())
-                    .map(|item| Value::String(item.to_owned()))
-                    .collect(),
-            ),
-        }
+            Self::List if is_secret => secret_list(text)?,
+            Self::List => written_list(text).unwrap_or_else(|| {
+                let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+                Value::Array(items.map(|item| Value::String(item.to_owned())).collect())
+            }),
+        })
     }
+}
+
+/// One secret as it is, or several as a list. A comma may be part of a secret, or stand between two:
+/// taken wrongly, it would open the door to who knows a half.
+fn secret_list(text: &str) -> Result<Value, String> {
+    if let Some(list) = written_list(text) {
+        return Ok(list);
+    }
+    if text.is_empty() {
+        return Err("it is empty: leave it unset, or write [] for no secret".to_owned());
+    }
+    if text.contains(',') || text.trim_start().starts_with('[') {
+        return Err(
+            "is that one secret or several? Write a list: [\"one, with a comma\"] or [\"one\", \"two\"]"
+                .to_owned(),
+        );
+    }
+    Ok(Value::Array(vec![Value::String(text.to_owned())]))
+}
+
+/// A list as a TOML file has it.
+fn written_list(text: &str) -> Option<Value> {
+    if !text.trim_start().starts_with('[') {
+        return None;
+    }
+    let mut table: toml::Table = format!("list = {text}").parse().ok()?;
+    table.remove("list").filter(|list| list.is_array() && table.is_empty())
 }
 
 /// Text that debug output does not show.

@@ -8,10 +8,13 @@ use crate::cli::ChannelCommand;
 use crate::failure::Failure;
 use crate::limits::MAX_OPENING_WAIT;
 use crate::render;
+use crate::secret::read_secret;
 
 pub(super) fn run(context: &Context, command: ChannelCommand) -> Result<(), Failure> {
     match command {
-        ChannelCommand::Invoke { host, secret } => invoke(context, host, secret),
+        ChannelCommand::Invoke { host, secret, secret_file } => {
+            invoke(context, host, read_secret(context.output, secret, secret_file.as_deref())?)
+        }
         ChannelCommand::List => {
             let channels: Channels = context.client()?.get("/v1/channels", &[])?;
             context.output.answer(&channels, render::channels)

@@ -1,14 +1,17 @@
-//! Commands that work on the data directory, without a daemon: init, doctor, config, seed.
+//! Commands that work on the data directory, without a daemon: init, restore, doctor, config, seed.
 
-use std::fs;
-use std::io::{self, IsTerminal, Read};
+use std::fs::OpenOptions;
+use std::io::{self, BufRead, IsTerminal, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use serde::Serialize;
-use steward_chain::network_name;
-use steward_node::config::{CONFIG_FILE, sample_toml};
+use steward_chain::{network_name, parse_network};
+use steward_node::config::{CONFIG_FILE, Origin, sample_toml};
+use steward_node::data_dir::database;
 use steward_node::doctor::{self, Check, Status};
-use steward_node::{EffectiveConfig, NodeKeys, Seed, initialize};
+use steward_node::text::decode;
+use steward_node::{EffectiveConfig, NodeKeys, Seed, Sources, initialize, restore_backup};
 
 use super::Context;
 use crate::cli::Init;
@@ -26,8 +29,13 @@ struct Initialized {
 
 pub(super) fn init(context: &Context, init: &Init) -> Result<(), Failure> {
     let mut sources = context.sources.clone();
-    sources.overrides.extend(init.network.as_ref().map(|network| format!("network={network}")));
-    let config = EffectiveConfig::load(&sources)?.config;
+    if let Some(network) = &init.network {
+        parse_network(network).map_err(|_| unknown_network(network))?;
+        sources.overrides.push(format!("network={network}"));
+    }
+    let effective = EffectiveConfig::load(&sources)?;
+    refuse_another_network(&sources, &effective)?;
+    let config = effective.config;
     let words = init.restore.then(|| read_words(context)).transpose()?;
     let seed = initialize(&config, words.as_deref())?;
     let dir = &config.node.data_dir;
@@ -45,17 +53,58 @@ pub(super) fn init(context: &Context, init: &Init) -> Result<(), Failure> {
     Ok(Seed::words_were_shown(dir).map_err(steward_engine::Error::from)?)
 }
 
+fn unknown_network(text: &str) -> Failure {
+    Failure::new(
+        "config_invalid",
+        format!("flag --network: there is no network {text}"),
+        "it is mainnet, testnet, testnet4, signet or regtest",
+    )
+}
+
+/// A node made for one network and started for another would refuse to start, and the reader would
+/// wonder. What `start` will find is what files and environment say.
+fn refuse_another_network(sources: &Sources, chosen: &EffectiveConfig) -> Result<(), Failure> {
+    let is_network = |text: &String| text.split('=').next().map(str::trim) == Some("network");
+    let later = Sources {
+        overrides: sources.overrides.iter().filter(|text| !is_network(text)).cloned().collect(),
+        ..sources.clone()
+    };
+    let later = EffectiveConfig::load(&later)?;
+    let [made, started] =
+        [chosen, &later].map(|effective| network_name(effective.config.node.network));
+    let problem = match (later.origin("network"), later.file()) {
+        _ if made == started => return Ok(()),
+        // The file that is about to be written says it.
+        (Origin::Default, None) => return Ok(()),
+        (Origin::Default, Some(file)) => {
+            format!("{} names no network, which means {started}, not {made}", file.display())
+        }
+        (origin, _) => format!("{origin}, says network = {started}, not {made}"),
+    };
+    Err(Failure::new(
+        "network_differs",
+        problem,
+        "a node belongs to one network for good: make both say the same, or choose another data directory",
+    ))
+}
+
 fn initialized_text(answer: &Initialized) -> String {
-    let mut text =
-        format!("Made {} for {}.\nNode id: {}\n", answer.data_dir, answer.network, answer.node_id);
-    if let Some(words) = &answer.words {
-        text.push_str(&format!(
+    let dir = &answer.data_dir;
+    let mut text = format!("Made {dir} for {}.\nNode id: {}\n", answer.network, answer.node_id);
+    match &answer.words {
+        Some(words) => text.push_str(&format!(
             "\nWrite these words down, on paper, now. Whoever has them has the money; without them\n\
              and a backup it is lost with the disk. They are not shown again by themselves:\n\n    \
              {words}\n"
-        ));
+        )),
+        None => text.push_str(&format!(
+            "\nThe database is empty. Before the first start:\n\
+             - if there is a backup: steward restore FILE --data-dir {dir}\n\
+             - if this node was a host and has no backup: set adopt_lost_state = true below [host] in\n  \
+               {dir}/{CONFIG_FILE}, or its clients are turned away, some of them for good\n\
+             - if it was a client: nothing; after it, steward channel invoke each host\n"
+        )),
     }
-    let dir = &answer.data_dir;
     text.push_str(&format!("\nNext: steward start --data-dir {dir}"));
     if answer.network != "regtest" {
         text.push_str(&format!(
@@ -65,17 +114,63 @@ fn initialized_text(answer: &Initialized) -> String {
     text
 }
 
+/// On a terminal up to an empty line: words are often written down one a line.
 fn read_words(context: &Context) -> Result<String, Failure> {
-    if io::stdin().is_terminal() {
-        context.output.progress("Type the words of the seed, in one line:");
+    let stdin = io::stdin();
+    let mut bytes = Vec::new();
+    let mut limited = stdin.lock().take(MAX_SEED_BYTES + 1);
+    let failed = |error| Failure::io("standard input", &error);
+    match stdin.is_terminal() {
+        true => {
+            context.output.progress("Type the words of the seed, then an empty line:");
+            loop {
+                let before = bytes.len();
+                limited.read_until(b'\n', &mut bytes).map_err(failed)?;
+                if bytes.get(before..).unwrap_or_default().trim_ascii().is_empty() {
+                    break;
+                }
+            }
+        }
+        false => {
+            limited.read_to_end(&mut bytes).map_err(failed)?;
+        }
     }
-    let mut words = String::new();
-    let read = match io::stdin().is_terminal() {
-        true => io::stdin().read_line(&mut words),
-        false => io::stdin().take(MAX_SEED_BYTES).read_to_string(&mut words),
+    let unusable = |problem: String| Failure::new("seed_invalid", problem, "give the words only");
+    if bytes.len() as u64 > MAX_SEED_BYTES {
+        return Err(unusable("that is longer than any seed".to_owned()));
+    }
+    decode(bytes).map_err(|encoding| unusable(format!("the seed is {encoding}")))
+}
+
+#[derive(Serialize)]
+struct RestoreAnswer {
+    database: String,
+    channels: u64,
+    /// Under which name the database is kept that was there before.
+    set_aside: Option<String>,
+}
+
+pub(super) fn restore(context: &Context, file: &Path, replace: bool) -> Result<(), Failure> {
+    let config = context.config()?.config;
+    let restored = restore_backup(&config, file, replace)?;
+    let answer = RestoreAnswer {
+        database: database(&config.node.data_dir).display().to_string(),
+        channels: restored.channels,
+        set_aside: restored.set_aside.map(|path| path.display().to_string()),
     };
-    read.map_err(|error| Failure::io("standard input", &error))?;
-    Ok(words)
+    context.output.answer(&answer, |answer| {
+        let mut text =
+            format!("Restored {}, with {} channels.", answer.database, answer.channels);
+        if let Some(aside) = &answer.set_aside {
+            text.push_str(&format!("\nWhat was there is kept as {aside}."));
+        }
+        text.push_str(
+            "\nIt is as old as the backup. Start the node, let every peer come back, and look at\n\
+             `steward channel list` and `steward payments` before anything else: docs/operations.md.\n\
+             Never run the node that the backup is of beside this one.",
+        );
+        text
+    })
 }
 
 /// A file to edit, every key explained, unless there is one.
@@ -92,7 +187,12 @@ fn write_sample_config(dir: &Path, network: &str) -> Result<(), Failure> {
             false => line.to_owned(),
         })
         .collect();
-    fs::write(&path, sample.join("\n") + "\n").map_err(|error| Failure::io(path.display(), &error))
+    // Private: secrets will be written into it.
+    let text = sample.join("\n") + "\n";
+    let mut options = OpenOptions::new();
+    let made = options.write(true).create_new(true).mode(0o600).open(&path);
+    made.and_then(|mut file| file.write_all(text.as_bytes()))
+        .map_err(|error| Failure::io(path.display(), &error))
 }
 
 #[derive(Serialize)]
@@ -119,7 +219,7 @@ pub(super) fn doctor(context: &Context) -> Result<(), Failure> {
     if failed == 0 {
         return Ok(());
     }
-    let message = format!("{failed} checks failed");
+    let message = format!("{failed} {} failed", if failed == 1 { "check" } else { "checks" });
     Err(Failure::new("checks_failed", message, "see the hints above").in_answer())
 }
 
@@ -155,7 +255,7 @@ struct ConfigLine {
     /// TOML; `***` for what must not be shown.
     value: Option<String>,
     origin: String,
-    meaning: &'static str,
+    meaning: String,
 }
 
 pub(super) fn config(context: &Context) -> Result<(), Failure> {
@@ -164,14 +264,14 @@ pub(super) fn config(context: &Context) -> Result<(), Failure> {
         key: entry.key.path(),
         value: entry.value,
         origin: entry.origin.to_string(),
-        meaning: entry.key.doc.trim(),
+        meaning: entry.key.doc.lines().map(str::trim).collect::<Vec<_>>().join(" "),
     });
     context.output.answer(&ConfigLines { keys: keys.collect() }, |lines| {
         let text = lines.keys.iter().map(|line| {
             let value = line.value.as_deref().unwrap_or("(not set)");
-            format!("{} = {value}  # {}", line.key, line.origin)
+            format!("# {}\n{} = {value}  # {}", line.meaning, line.key, line.origin)
         });
-        text.collect::<Vec<_>>().join("\n")
+        text.collect::<Vec<_>>().join("\n\n")
     })
 }
 

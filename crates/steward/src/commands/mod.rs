@@ -9,6 +9,9 @@ mod operator;
 mod payment;
 mod verify;
 
+use std::path::Path;
+
+use steward_node::config::expand_home;
 use steward_node::{EffectiveConfig, Sources};
 
 use crate::cli::{Cli, Command, Global, PeerCommand};
@@ -24,10 +27,11 @@ pub(crate) use verify::verify_snapshot;
 /// # Errors
 /// Why it could not be.
 pub(crate) fn run(cli: Cli, output: Output) -> Result<(), Failure> {
-    let context = Context { sources: sources(&cli.global), output };
+    let context = Context { sources: sources(&cli.global)?, output };
     match cli.command {
         Command::Init(init) => files::init(&context, &init),
         Command::Start(start) => daemon::run(&context.sources, start.until_stdin_closes, output),
+        Command::Restore { file, replace } => files::restore(&context, &file, replace),
         Command::Doctor => files::doctor(&context),
         Command::Config => files::config(&context),
         Command::Seed { yes } => files::seed(&context, yes),
@@ -70,12 +74,28 @@ impl Context {
     }
 }
 
-fn sources(global: &Global) -> Sources {
+fn sources(global: &Global) -> Result<Sources, Failure> {
     let mut overrides = global.overrides.clone();
     if let Some(dir) = &global.data_dir {
-        overrides.push(format!("data_dir={}", dir.display()));
+        overrides.push(format!("data_dir={}", utf8(dir)?));
     }
-    Sources::of_process(global.config.clone(), overrides)
+    let file = global.config.as_deref().map(|file| {
+        expand_home(utf8(file)?).map_err(|problem| {
+            Failure::new("bad_path", format!("flag --config: {problem}"), "write the whole path")
+        })
+    });
+    Ok(Sources::of_process(file.transpose()?, overrides))
+}
+
+/// A path as text: another one would name another file once it is written down.
+fn utf8(path: &Path) -> Result<&str, Failure> {
+    path.to_str().ok_or_else(|| {
+        Failure::new(
+            "bad_path",
+            format!("the path {} is not UTF-8", path.display()),
+            "choose another name",
+        )
+    })
 }
 
 /// A page as the API's query.

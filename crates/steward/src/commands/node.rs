@@ -1,6 +1,6 @@
 //! Commands about the node as a whole: status, metrics, forwards, peers, backup, stop.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::thread;
 use std::time::Instant;
 
@@ -8,7 +8,7 @@ use steward_api::check_node_address;
 use steward_api::model::{Backup, BackupRequest, Connect, Forwards, Metrics, Peers, Status};
 
 use super::channel::path_segment;
-use super::{Context, page_query};
+use super::{Context, page_query, utf8};
 use crate::cli::Page;
 use crate::failure::Failure;
 use crate::limits::{MAX_OPENING_WAIT, MAX_STOP_WAIT, POLL_INTERVAL};
@@ -51,7 +51,7 @@ pub(super) fn forget_peer(context: &Context, peer_id: &str) -> Result<(), Failur
 pub(super) fn backup(context: &Context, file: &Path) -> Result<(), Failure> {
     // The daemon has another working directory.
     let path = std::path::absolute(file).map_err(|error| Failure::io(file.display(), &error))?;
-    let request = BackupRequest { path: utf8(path)? };
+    let request = BackupRequest { path: utf8(&path)?.to_owned() };
     let backup: Backup = context.client()?.post_for("/v1/backup", &request, MAX_STOP_WAIT)?;
     context.output.answer(&backup, |backup| {
         format!(
@@ -78,10 +78,4 @@ pub(super) fn stop(context: &Context) -> Result<(), Failure> {
         thread::sleep(POLL_INTERVAL);
     }
     context.output.answer(&serde_json::json!({ "stopped": true }), |_| "stopped".to_owned())
-}
-
-fn utf8(path: PathBuf) -> Result<String, Failure> {
-    path.into_os_string().into_string().map_err(|_| {
-        Failure::new("bad_path", "the path is not UTF-8", "choose another name for the file")
-    })
 }

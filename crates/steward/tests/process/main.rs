@@ -3,6 +3,7 @@
 //!
 //! - `command_line`: answers, exit codes, signals
 //! - `access`: tokens, a second daemon, strangers at the Lightning port
+//! - `doors`: what is shut until somebody opens it
 //! - `disk`: databases that must not be used, and a disk that is full
 //! - `restore`: words, backups
 //! - `proofs`: what exported states prove, and what they do not
@@ -21,6 +22,7 @@ mod access;
 mod channels;
 mod command_line;
 mod disk;
+mod doors;
 mod evidence;
 mod log;
 mod operator;

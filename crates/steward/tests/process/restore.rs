@@ -1,8 +1,11 @@
 //! What words, backups and exported states are worth after a loss.
 
 use std::fs;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
+use serde_json::Value;
 use steward::cluster::NodeProcess;
 use steward_api::model::Phase;
 
@@ -75,6 +78,77 @@ fn the_newest_backup_of_a_host_goes_on_where_it_was() {
     assert_eq!(snapshot(&settled(&network, ALICE)), snapshot(&before));
     pay(&network, ALICE, BOB);
     pay(&network, BOB, ALICE);
+}
+
+/// The drill of docs/operations.md, command by command.
+#[test]
+fn a_host_whose_disk_is_gone_comes_back_from_its_words_and_a_backup() {
+    let mut network = Network::start(2);
+    pay(&network, ALICE, BOB);
+    let before = settled(&network, ALICE);
+    let host = network.node(HOST);
+    let (words, node_id) = (words(host.data_dir()), host.node_id().to_owned());
+    let listen = format!("listen.addresses={}", host.address().split_once('@').unwrap().1);
+    let file = network.new_dir("backup");
+    backup(host, &file);
+    network.kill(&[HOST]);
+
+    let dir = network.new_dir("new-disk");
+    let path = file.to_str().unwrap();
+    let said = steward(&dir, &["restore", path]).failure("no_node");
+    assert!(said["hint"].as_str().unwrap().contains("init --restore"), "{said}");
+    let init = ["init", "--network", "regtest", "--restore"];
+    let made = steward_with_input(&dir, &init, &words).success();
+    assert_eq!(made["node_id"], node_id.as_str());
+    let restored = steward(&dir, &["restore", path]).success();
+    assert_eq!((restored["channels"].as_u64(), &restored["set_aside"]), (Some(2), &Value::Null));
+    // It owes its clients, so it does not start as a wallet.
+    let said = refused_start(&dir, &["network=regtest"]).failure("host_not_enabled");
+    assert!(said["hint"].as_str().unwrap().ends_with("enabled = true"), "{said}");
+    replace(&mut network, HOST, &dir, &["host.enabled=true", &listen]);
+    network.reconnect();
+    assert_eq!(snapshot(&settled(&network, ALICE)), snapshot(&before));
+    pay(&network, ALICE, BOB);
+    pay(&network, BOB, ALICE);
+    // A second time it would be a step back.
+    network.node_mut(HOST).stop().unwrap();
+    let said = steward(&dir, &["restore", path]).failure("database_in_the_way");
+    assert!(said["message"].as_str().unwrap().contains("newer than the backup"), "{said}");
+    let restored = steward(&dir, &["restore", path, "--replace"]).success();
+    let aside = Path::new(restored["set_aside"].as_str().unwrap());
+    assert_eq!(steward_store::sqlite::verify(aside).unwrap().channels, 2);
+}
+
+#[test]
+fn a_backup_is_not_restored_under_a_running_daemon_nor_for_another_node() {
+    let network = shared();
+    let file = network.new_dir("not-for-everybody");
+    backup(network.node(HOST), &file);
+    let path = file.to_str().unwrap();
+    let host = network.node(HOST).data_dir();
+    steward(host, &["restore", path, "--replace"]).failure("data_dir_locked");
+    let other = tempfile::tempdir().unwrap();
+    steward(other.path(), &["init", "--network", "regtest"]).success();
+    steward(other.path(), &["restore", path]).failure("wrong_node");
+}
+
+#[test]
+fn a_restored_seed_is_told_what_to_do_before_its_first_start() {
+    let network = shared();
+    let words = words(network.node(HOST).data_dir());
+    let dir = network.new_dir("told");
+    let mut init = crate::support::program::command(crate::support::binary());
+    init.arg("--data-dir").arg(&dir).args(["init", "--network", "regtest", "--restore"]);
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    let mut child = init.stdin(Stdio::piped()).stdout(writer).spawn().unwrap();
+    drop(init);
+    child.stdin.take().unwrap().write_all(words.as_bytes()).unwrap();
+    let mut said = String::new();
+    reader.read_to_string(&mut said).unwrap();
+    assert!(child.wait().unwrap().success());
+    for advice in ["Before the first start", "steward restore FILE", "adopt_lost_state = true"] {
+        assert!(said.contains(advice), "{said}");
+    }
 }
 
 #[test]

@@ -140,6 +140,11 @@ impl Daemon {
         Self { child, ready, data_dir: data_dir.to_owned(), rest: Some(rest) }
     }
 
+    /// Its process id.
+    pub(crate) fn process_id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends a signal by name.
     pub(crate) fn signal(&self, name: &str) {
         signal(self.child.id(), name);

@@ -23,6 +23,8 @@ pub struct Verified {
     pub rows: u64,
     /// Channels among them.
     pub channels: u64,
+    /// Grows with everything the node does: of two copies of one database the newer has more.
+    pub history: u64,
 }
 
 /// Copies the database at `from`, in use or not, to the new file `to`: one moment of it, complete
@@ -62,7 +64,7 @@ pub fn verify(path: &Path) -> Result<Verified, StoreError> {
     open::check_pages(&db, "integrity_check")?;
     if schema_version < super::SCHEMA_VERSION {
         // Its columns are another version's: the pages must do until it is migrated.
-        return Ok(Verified { owner, schema_version, rows: 0, channels: 0 });
+        return Ok(Verified { owner, schema_version, rows: 0, channels: 0, history: 0 });
     }
     load::live_rows(&db)?;
     let channels = count(&db, columns::CHANNEL, columns::channel)?;
@@ -78,7 +80,11 @@ pub fn verify(path: &Path) -> Result<Verified, StoreError> {
         + count(&db, columns::EVENT, columns::event)?
         + count(&db, columns::PEER, columns::peer)?
         + count(&db, columns::SETTING, columns::setting)?;
-    Ok(Verified { owner, schema_version, rows, channels })
+    let numbered = ["event", "evidence", "forward", "invoice", "payment", "preimage"];
+    let history = numbered.iter().try_fold(0_u64, |sum, table| {
+        Ok::<_, StoreError>(sum.saturating_add(load::last_number(&db, table)?))
+    })?;
+    Ok(Verified { owner, schema_version, rows, channels, history })
 }
 
 /// Reads every row, keeps none.

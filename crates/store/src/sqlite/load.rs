@@ -119,7 +119,7 @@ fn forgotten_clients(db: &Connection) -> Result<Vec<NodeId>, StoreError> {
     Ok(found.into_iter().next().unwrap_or_default())
 }
 
-fn last_number(db: &Connection, table: &'static str) -> Result<u64, StoreError> {
+pub(crate) fn last_number(db: &Connection, table: &'static str) -> Result<u64, StoreError> {
     let sql = format!("SELECT coalesce(max(number), 0) FROM {table}");
     let numbers = rows(db, &sql, [], |row| Columns::new(row, table).number())?;
     Ok(numbers.first().copied().unwrap_or(0))

@@ -8,16 +8,19 @@
 //! - `history`: questions about the past
 //! - `columns`: rows of a query into the engine's rows
 //! - `cost`: what a commit and a checkpoint cost
-//! - `backup`: copies and verification
+//! - `backup`, `restore`: copies and verification, and the way back
+//! - `held`: the file itself, which one node has at a time
 
 mod backup;
 mod columns;
 mod cost;
+mod held;
 mod history;
 mod live;
 mod load;
 mod open;
 mod prune;
+mod restore;
 mod schema;
 mod write;
 
@@ -29,8 +32,10 @@ use rusqlite::{Connection, TransactionBehavior};
 use steward_engine::row::{Snapshot, WriteBatch};
 
 pub use backup::{Verified, backup, verify};
+pub use held::check_writable;
 pub use history::SqliteHistory;
 pub use open::{FILE_NAME, OpenMode, Owner};
+pub use restore::{Over, Restored, restore};
 pub use schema::SCHEMA_VERSION;
 
 use crate::check::{LIVE_ROWS, check};
@@ -39,6 +44,7 @@ use crate::limits::CHECKPOINT_LOG_BYTES;
 use crate::lock::DirLock;
 use crate::store::{History, Store, StoreStats};
 use cost::LogMeter;
+use held::HeldFile;
 use live::LiveRows;
 use open::Checkpoint;
 
@@ -58,6 +64,8 @@ pub struct SqliteStore {
     /// `PRAGMA data_version` at the start: it changes only by other connections' commits.
     data_version: i64,
     stopped: bool,
+    /// Released after the connection.
+    held: HeldFile,
     /// Released last.
     _lock: DirLock,
 }
@@ -70,7 +78,10 @@ impl SqliteStore {
     /// file as it was: see [`StoreError`].
     pub fn open(lock: DirLock, mode: OpenMode, owner: &Owner) -> Result<Self, StoreError> {
         let path = lock.dir().join(FILE_NAME);
-        let connection = open::writer(&path, mode, owner)?;
+        open::create_if_missing(&path, mode, owner)?;
+        let held = HeldFile::hold(&path)?;
+        let connection = open::writer(&path, owner)?;
+        held.check_in_place()?;
         let page_bytes: u32 = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
         let page_bytes = u64::from(page_bytes);
         let data_version = data_version(&connection)?;
@@ -84,6 +95,7 @@ impl SqliteStore {
             live: None,
             data_version,
             stopped: false,
+            held,
             _lock: lock,
         })
     }
@@ -128,6 +140,7 @@ impl SqliteStore {
 
     fn commit_batch(&mut self, batch: &WriteBatch) -> Result<(), StoreError> {
         batch.iter().try_for_each(|(key, write)| check(key, write))?;
+        self.held.check_in_place()?;
         let transaction =
             self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         if data_version(&transaction)? != self.data_version {

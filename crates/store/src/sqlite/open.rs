@@ -44,14 +44,21 @@ pub struct Owner {
     pub node_id: NodeId,
 }
 
-/// The connection that writes, to a database that was checked and is of today's version.
-pub(crate) fn writer(path: &Path, mode: OpenMode, owner: &Owner) -> Result<Connection, StoreError> {
-    if !exists(path)? {
-        match mode {
-            OpenMode::Existing => return Err(StoreError::NotFound { path: path.to_owned() }),
-            OpenMode::Create => create(path, owner)?,
-        }
+/// Makes sure that there is a file.
+pub(crate) fn create_if_missing(
+    path: &Path,
+    mode: OpenMode,
+    owner: &Owner,
+) -> Result<(), StoreError> {
+    match (exists(path)?, mode) {
+        (true, _) => Ok(()),
+        (false, OpenMode::Existing) => Err(StoreError::NotFound { path: path.to_owned() }),
+        (false, OpenMode::Create) => create(path, owner),
     }
+}
+
+/// The connection that writes, to a database that was checked and is of today's version.
+pub(crate) fn writer(path: &Path, owner: &Owner) -> Result<Connection, StoreError> {
     inspect(path, owner)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags)?;
@@ -139,17 +146,23 @@ pub(crate) fn identify(connection: &Connection, path: &Path) -> Result<(Owner, u
     Ok((Owner { network, node_id: NodeId(node_id) }, version))
 }
 
-fn inspect(path: &Path, owner: &Owner) -> Result<(), StoreError> {
-    let connection = reader(path)?;
-    let (found, _) = identify(&connection, path)?;
+/// Refuses a database of another node or network.
+pub(crate) fn check_owner(found: &Owner, owner: &Owner) -> Result<(), StoreError> {
     if found.network != owner.network {
-        let expected = owner.network.clone();
-        return Err(StoreError::WrongNetwork { expected, found: found.network });
+        let (expected, found) = (owner.network.clone(), found.network.clone());
+        return Err(StoreError::WrongNetwork { expected, found });
     }
     if found.node_id != owner.node_id {
         let (expected, found) = (owner.node_id.to_string(), found.node_id.to_string());
         return Err(StoreError::WrongNode { expected, found });
     }
+    Ok(())
+}
+
+fn inspect(path: &Path, owner: &Owner) -> Result<(), StoreError> {
+    let connection = reader(path)?;
+    let (found, _) = identify(&connection, path)?;
+    check_owner(&found, owner)?;
     let size: i64 = connection.query_row(
         "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size",
         [],
