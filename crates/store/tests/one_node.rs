@@ -70,7 +70,7 @@ fn a_second_node_is_refused_after_the_directory_was_renamed() {
 fn a_second_node_is_refused_where_another_directory_leads_to_the_same_database() {
     let dir = tempfile::tempdir().unwrap();
     let [one, linked, pointing] = ["one", "linked", "pointing"].map(|name| dir.path().join(name));
-    [&one, &linked, &pointing].map(|dir| fs::create_dir(dir).unwrap());
+    [&one, &linked, &pointing].iter().for_each(|dir| fs::create_dir(dir).unwrap());
     let store = open(&one);
     symlink(one.join("steward.db"), pointing.join("steward.db")).unwrap();
     assert_locked(&pointing);

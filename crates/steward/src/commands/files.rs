@@ -95,13 +95,15 @@ fn initialized_text(answer: &Initialized) -> String {
         Some(words) => text.push_str(&format!(
             "\nWrite these words down, on paper, now. Whoever has them has the money; without them\n\
              and a backup it is lost with the disk. They are not shown again by themselves:\n\n    \
-             {words}\n"
+             {words}\n\n\
+             Beside them keep the id and address of each host of yours (`steward peers`): with the words\n\
+             alone nobody knows whom to ask for your channels.\n"
         )),
         None => text.push_str(&format!(
             "\nThe database is empty. Before the first start:\n\
              - if there is a backup: steward restore FILE --data-dir {dir}\n\
-             - if this node was a host and has no backup: set adopt_lost_state = true below [host] in\n  \
-               {dir}/{CONFIG_FILE}, or its clients are turned away, some of them for good\n\
+             - if this node was a host and has no backup: name its clients in adopt_lost_state below [host]\n  \
+               in {dir}/{CONFIG_FILE}; each reads its id in `steward channel list`\n\
              - if it was a client: nothing; after it, steward channel invoke each host\n"
         )),
     }

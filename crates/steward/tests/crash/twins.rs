@@ -30,7 +30,7 @@ const RACERS: usize = 4;
 const ERRORS_OF_TWINS: [&str; 4] =
     ["data_lost", "htlc_outcome_unknown", "evidence_kept", "channel_suspended"];
 /// Files of a data directory that are about one process.
-const OF_A_PROCESS: [&str; 3] = ["lock", "log", "api-address"];
+const OF_A_PROCESS: [&str; 4] = ["lock", "log", "api-address", "listen-addresses"];
 
 #[test]
 fn of_daemons_started_at_once_in_one_directory_one_runs() {

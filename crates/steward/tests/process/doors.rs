@@ -65,6 +65,15 @@ fn init_shows_the_words_and_a_second_one_says_to_leave_the_database_alone() {
 }
 
 #[test]
+fn init_says_what_else_is_needed_after_a_loss() {
+    let dir = tempdir().unwrap();
+    let mut init = command(binary());
+    init.arg("--data-dir").arg(dir.path()).args(["init", "--network", "regtest"]);
+    let text = said(&init.output().unwrap());
+    assert!(text.contains("id and address of each host"), "{text}");
+}
+
+#[test]
 fn words_that_reached_nobody_must_be_shown_before_the_node_starts() {
     let dir = tempdir().unwrap();
     let (reader, writer) = std::io::pipe().unwrap();
