@@ -138,8 +138,8 @@ fn no_override_while_an_htlc_of_the_channel_waits_for_its_turn_at_another() {
     let mut net = Net::new(vec![config; 4]);
     (1..=3).for_each(|client| net.open(client, 0));
     // The payee is slow: the first HTLC takes the only place, the second waits for it.
-    for payer in [1, 3] {
-        let invoice = net.invoice(2, Some(10_000_000));
+    let invoices = [1, 3].map(|payer| (payer, net.invoice(2, Some(10_000_000))));
+    for (payer, invoice) in invoices {
         let command = net.pay_command(&invoice.bolt11, None);
         net.issue(payer, command);
         for _ in 0..10 {

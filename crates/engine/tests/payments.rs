@@ -66,6 +66,14 @@ fn two_payments_of_one_invoice_in_the_same_batch_are_one_payment() {
 }
 
 #[test]
+fn asking_again_while_the_first_htlc_is_out_offers_no_second_one() {
+    let (mut net, invoice) = Net::with_stuck_payment();
+    let payment = net.pay(1, &invoice.bolt11).unwrap();
+    assert_eq!(payment.status, PaymentStatus::Pending, "the first one is still out");
+    assert_eq!(net.channel(1, 0).summary.unwrap().outgoing_htlcs, 1);
+}
+
+#[test]
 fn the_payer_chooses_the_amount_of_an_open_invoice() {
     let mut net = Net::host_and_clients(2);
     let invoice = net.invoice(2, None);
