@@ -11,6 +11,7 @@ use crate::channels::Channels;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::evidence::EvidenceIndex;
+use crate::forget::Forgotten;
 use crate::forward::Forward;
 use crate::incoming::Waiting;
 use crate::io::{ConnId, Effects, EventKind, Input, Time};
@@ -54,7 +55,7 @@ pub struct Engine {
     pub(crate) quotas: Quotas,
     /// Clients whose used channels were forgotten. We signed states for them that would be worth
     /// money again if they were let in.
-    pub(crate) forgotten_clients: BTreeSet<NodeId>,
+    pub(crate) forgotten: Forgotten,
     /// Where each HTLC that we offered comes from.
     pub(crate) origins: BTreeMap<HtlcKey, Origin>,
     /// HTLCs handed to a channel that has not given them an id yet.

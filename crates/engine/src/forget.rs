@@ -1,17 +1,21 @@
 //! Channels and peers that are forgotten: what was never signed, and what is empty.
 //!
-//! A host that forgets a client has still signed every state the channel went through. Were the
-//! client let in again, it could show one of them: so its id is remembered, and never admitted.
+//! A host that forgets a client has still signed every state the channel went through. In a new
+//! channel any of them would be newer than ours, and a state names its client by the refund script
+//! alone: so both id and script are remembered, and never admitted again.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use bitcoin::hashes::{Hash, sha256};
 use steward_channel::{Channel, Phase, Role};
-use steward_wire::NodeId;
+use steward_wire::{LastCrossSignedState, NodeId};
 
 use crate::command::Reply;
 use crate::engine::{Engine, node_id_of};
 use crate::error::{Error, sat};
 use crate::io::{Action, EventKind, Level};
 use crate::limits::MAX_FORGOTTEN_CLIENTS;
-use crate::row::{RowKey, Write};
+use crate::row::{ForgottenClient, RowKey, Write};
 
 impl Engine {
     /// Ends a channel in which nobody has anything, without the other side.
@@ -23,7 +27,10 @@ impl Engine {
         self.check_forgettable(&peer, channel)?;
         let (role, local) = (channel.role(), channel.local());
         let is_stored = role == Role::Client || channel.state().is_some();
-        let was_used = was_used(channel);
+        let used = used_state(channel).map(|state| ForgottenClient {
+            peer,
+            refund_script_hash: hash(&state.last_refund_scriptpubkey),
+        });
 
         self.quotas.end(&peer, false);
         self.channels.remove(&peer);
@@ -32,10 +39,10 @@ impl Engine {
         if is_stored {
             self.batch.writes.delete(RowKey::Channel(peer));
         }
-        if role == Role::Host && was_used {
-            self.forgotten_clients.insert(peer);
-            let ids = self.forgotten_clients.iter().flat_map(|id| id.0).collect();
-            self.batch.writes.put(RowKey::Setting("forgotten_clients"), Write::Setting(ids));
+        if let Some(client) = used.filter(|_| role == Role::Host) {
+            self.forgotten.insert(client);
+            let value = Write::Setting(self.forgotten.to_setting());
+            self.batch.writes.put(RowKey::Setting("forgotten_clients"), value);
         }
         self.drop_peer(peer, local);
         if let Some(conn) = conn {
@@ -64,12 +71,7 @@ impl Engine {
         Ok(Reply::Done)
     }
 
-    /// True if the peer was our client, and its channel was used: we signed states for it.
-    pub(crate) fn is_forgotten_client(&self, peer: &NodeId) -> bool {
-        self.forgotten_clients.contains(peer)
-    }
-
-    fn drop_peer(&mut self, peer: NodeId, local: NodeId) {
+    pub(crate) fn drop_peer(&mut self, peer: NodeId, local: NodeId) {
         self.given_addresses.remove(&peer);
         if self.peers.remove(&peer).is_some() {
             self.batch.writes.delete(RowKey::Peer(peer));
@@ -106,7 +108,10 @@ impl Engine {
             return Err(Error::refused("channel_suspended", text)
                 .hint("agree on a balance of 0 with the client by an override first"));
         }
-        if is_host && was_used(channel) && self.forgotten_clients.len() >= MAX_FORGOTTEN_CLIENTS {
+        if is_host
+            && used_state(channel).is_some()
+            && self.forgotten.clients.len() >= MAX_FORGOTTEN_CLIENTS
+        {
             let text = format!("{MAX_FORGOTTEN_CLIENTS} clients were forgotten already");
             return Err(Error::refused("too_many_forgotten", text)
                 .hint("an empty channel costs nothing but its place: leave it"));
@@ -126,7 +131,41 @@ impl Engine {
     }
 }
 
-/// True if there is any state but the first.
-fn was_used(channel: &Channel) -> bool {
-    channel.state().is_some_and(|state| (state.local_updates, state.remote_updates) != (0, 0))
+/// Clients whose used channels were forgotten: we signed states for them.
+#[derive(Debug, Default)]
+pub(crate) struct Forgotten {
+    /// Hash of the refund script, by client.
+    clients: BTreeMap<NodeId, [u8; 32]>,
+    scripts: BTreeSet<[u8; 32]>,
+}
+
+impl Forgotten {
+    pub(crate) fn new(clients: &[ForgottenClient]) -> Self {
+        let mut forgotten = Self::default();
+        clients.iter().for_each(|client| forgotten.insert(*client));
+        forgotten
+    }
+
+    /// True if states we signed may be shown by whoever has this id, or names this refund script.
+    pub(crate) fn has(&self, peer: &NodeId, refund_scriptpubkey: &[u8]) -> bool {
+        self.clients.contains_key(peer) || self.scripts.contains(&hash(refund_scriptpubkey))
+    }
+
+    fn insert(&mut self, client: ForgottenClient) {
+        self.clients.insert(client.peer, client.refund_script_hash);
+        self.scripts.insert(client.refund_script_hash);
+    }
+
+    fn to_setting(&self) -> Vec<u8> {
+        self.clients.iter().flat_map(|(peer, hash)| peer.0.into_iter().chain(*hash)).collect()
+    }
+}
+
+/// The state, unless there is none but the first.
+fn used_state(channel: &Channel) -> Option<&LastCrossSignedState> {
+    channel.state().filter(|state| (state.local_updates, state.remote_updates) != (0, 0))
+}
+
+fn hash(script: &[u8]) -> [u8; 32] {
+    sha256::Hash::hash(script).to_byte_array()
 }

@@ -138,8 +138,8 @@ impl Engine {
         if peer == self.node_id || peer.public_key().is_none() {
             return Err("this peer cannot have a channel with us");
         }
-        if self.is_forgotten_client(&peer) {
-            return Err("this host has forgotten its channel with this id");
+        if self.forgotten.has(&peer, &invoke.refund_scriptpubkey) {
+            return Err("this host has forgotten a channel with this id or refund script");
         }
         if !self.height_is_known {
             return Err("this host does not know the chain yet, try later");
@@ -182,8 +182,11 @@ impl Engine {
         self.batch.log(Level::Warn, "opening_failed", peer, reason.clone());
         let Some(entry) = self.channels.get(&peer) else { return };
         if entry.channel.role() == Role::Client {
+            let local = entry.channel.local();
             self.notice(EventKind::ChannelOpeningFailed { peer, reason });
             self.batch.writes.delete(RowKey::Channel(peer));
+            // A host that refused is not kept connected: whoever asks again names it again.
+            self.drop_peer(peer, local);
         } else {
             self.bear_peer(peer, COST_OF_REFUSAL);
         }

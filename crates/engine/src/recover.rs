@@ -14,6 +14,7 @@ use crate::config::Config;
 use crate::engine::{Engine, node_id_of};
 use crate::error::Error;
 use crate::evidence::EvidenceIndex;
+use crate::forget::Forgotten;
 use crate::incoming::Waiting;
 use crate::io::{Action, Level, Time};
 use crate::keys::Keys;
@@ -54,7 +55,7 @@ impl Engine {
             peers: snapshot.peers.iter().map(|row| (row.peer, row.clone())).collect(),
             given_addresses: BTreeMap::new(),
             quotas: Quotas::default(),
-            forgotten_clients: snapshot.forgotten_clients.iter().copied().collect(),
+            forgotten: Forgotten::new(&snapshot.forgotten_clients),
             origins: snapshot.origins.iter().copied().collect(),
             unsent: BTreeMap::new(),
             forwards: BTreeMap::new(),

@@ -202,6 +202,15 @@ pub struct PeerRow {
     pub framing: Option<Framing>,
 }
 
+/// In setting `forgotten_clients`: a client whose used channel was forgotten.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ForgottenClient {
+    /// The client.
+    pub peer: NodeId,
+    /// SHA-256 of the script in the states we signed: their only name of the client.
+    pub refund_script_hash: [u8; 32],
+}
+
 /// Which row a write is about. Within a batch the last write to a row wins.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum RowKey {
@@ -343,7 +352,7 @@ pub struct Snapshot {
     /// Setting `searched_height`: blocks up to it were searched for published preimages.
     pub searched_height: u32,
     /// Setting `forgotten_clients`: clients whose used channels were forgotten.
-    pub forgotten_clients: Vec<NodeId>,
+    pub forgotten_clients: Vec<ForgottenClient>,
     /// Highest number used in `event`.
     pub last_event: u64,
     /// Highest number used in `evidence`.

@@ -6,10 +6,10 @@ mod common;
 
 use common::{INITIAL_MSAT, Net};
 use steward_channel::Role;
-use steward_engine::io::EventKind;
+use steward_engine::io::{EventKind, Input};
 use steward_engine::{Command, Reply};
 use steward_store::Store;
-use steward_wire::NodeId;
+use steward_wire::{Framing, InvokeHostedChannel, Message, NodeId, framing};
 
 fn forget(net: &mut Net, node: usize, peer: NodeId) -> Result<Reply, String> {
     net.command(node, Command::ForgetChannel { peer }).map_err(|error| error.code.to_owned())
@@ -107,7 +107,8 @@ fn a_client_whose_used_channel_was_forgotten_is_never_let_in_again() {
     forget(&mut net, 1, host).unwrap();
     let stored = net.nodes[0].store.load(0).unwrap();
     assert!(stored.channels.is_empty());
-    assert_eq!(stored.forgotten_clients, [client]);
+    let forgotten: Vec<_> = stored.forgotten_clients.iter().map(|kept| kept.peer).collect();
+    assert_eq!(forgotten, [client]);
     for restarts in [false, true] {
         if restarts {
             net.crash(0);
@@ -126,6 +127,49 @@ fn a_client_whose_used_channel_was_forgotten_is_never_let_in_again() {
         });
         assert!(failed.unwrap().contains("forgotten"), "{restarts}");
     }
+}
+
+/// A state names no client but by this script: another id could show it as its own.
+#[test]
+fn nobody_else_is_let_in_with_the_refund_script_of_a_forgotten_client() {
+    let mut net = Net::new(vec![common::config(); 3]);
+    net.open(1, 0);
+    empty(&mut net, 1);
+    let client = net.client_id(1, 0);
+    let script = net.channel(0, 1).state.unwrap().last_refund_scriptpubkey;
+    forget(&mut net, 0, client).unwrap();
+    let mut other_script = script.clone();
+    *other_script.last_mut().unwrap() ^= 1;
+    for (script, is_let_in) in [(script, false), (other_script, true)] {
+        let conn = net.impersonate(2, 0);
+        let invoke = Message::InvokeHostedChannel(InvokeHostedChannel {
+            chain_hash: common::CHAIN_HASH,
+            refund_scriptpubkey: script,
+            secret: Vec::new(),
+        });
+        let frames = vec![framing::encode(Framing::Modern, &invoke).unwrap()];
+        net.input(0, Input::Frames { conn, frames });
+        net.settle();
+        let (message_type, payload) = net.tapped(conn).swap_remove(0);
+        let answer = framing::decode(&mut None, message_type, &payload).unwrap().unwrap();
+        assert_eq!(matches!(answer, Message::InitHostedChannel(_)), is_let_in, "{answer:?}");
+    }
+}
+
+/// Whoever was refused names the host again: nothing of the attempt stays.
+#[test]
+fn an_opening_that_was_refused_leaves_no_wanted_peer() {
+    let mut closed = common::config();
+    closed.host.accept_new_channels = false;
+    let mut net = Net::new(vec![closed, common::config()]);
+    let host = net.id(0);
+    let addresses = vec!["127.0.0.1:1".to_owned()];
+    net.command(1, Command::InvokeChannel { host, addresses, secret: Vec::new() }).unwrap();
+    assert_eq!(net.nodes[1].store.load(0).unwrap().peers.len(), 1);
+    net.connect(1, 0);
+    net.settle();
+    let stored = net.nodes[1].store.load(0).unwrap();
+    assert!(stored.peers.is_empty() && stored.channels.is_empty());
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Looks at a row before it is stored: its key and content must agree, its numbers must fit.
 
-use steward_engine::row::{HtlcKey, RowKey, Write};
+use steward_engine::row::{ForgottenClient, HtlcKey, RowKey, Write};
 use steward_wire::NodeId;
 use steward_wire::limits::MAX_MSAT;
 
@@ -15,7 +15,7 @@ pub(crate) const LIVE_ROWS: &str = "live_rows";
 pub(crate) const HEIGHT: &str = "height";
 /// Setting: blocks up to this height were searched for published preimages.
 pub(crate) const SEARCHED_HEIGHT: &str = "searched_height";
-/// Setting: ids of clients whose used channels were forgotten, one after the other.
+/// Setting: clients whose used channels were forgotten, one after the other: id and script hash.
 pub(crate) const FORGOTTEN_CLIENTS: &str = "forgotten_clients";
 
 /// Columns are signed: numbers that are compared or added, and the engine's own counters, must
@@ -66,10 +66,14 @@ pub(crate) fn key_text(key: &RowKey) -> String {
     }
 }
 
-/// The node ids in a setting; `None` if it is no row of node ids.
-pub(crate) fn node_ids(value: &[u8]) -> Option<Vec<NodeId>> {
-    let (ids, rest) = value.as_chunks::<33>();
-    rest.is_empty().then(|| ids.iter().map(|id| NodeId(*id)).collect())
+/// What is in the setting of forgotten clients; `None` if it is something else.
+pub(crate) fn forgotten_clients(value: &[u8]) -> Option<Vec<ForgottenClient>> {
+    let (clients, rest) = value.as_chunks::<65>();
+    let client = |bytes: &[u8; 65]| {
+        let (peer, hash) = bytes.split_first_chunk::<33>()?;
+        Some(ForgottenClient { peer: NodeId(*peer), refund_script_hash: hash.try_into().ok()? })
+    };
+    rest.is_empty().then(|| clients.iter().map(client).collect()).flatten()
 }
 
 fn problem(key: &RowKey, write: &Write) -> Option<&'static str> {
@@ -124,9 +128,9 @@ fn problem(key: &RowKey, write: &Write) -> Option<&'static str> {
             return Some("the height takes four bytes");
         }
         (RowKey::Setting(FORGOTTEN_CLIENTS), Write::Setting(value))
-            if node_ids(value).is_none() =>
+            if forgotten_clients(value).is_none() =>
         {
-            return Some("these are no node ids");
+            return Some("these are no forgotten clients");
         }
         (RowKey::Setting(_), Write::Setting(_)) => (true, vec![]),
         _ => return Some("the write is of another table than its key"),

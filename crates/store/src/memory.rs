@@ -10,7 +10,9 @@ use steward_engine::row::{
 };
 use steward_wire::{NodeId, PaymentHash};
 
-use crate::check::{FORGOTTEN_CLIENTS, HEIGHT, SEARCHED_HEIGHT, check, key_text, node_ids, table};
+use crate::check::{
+    FORGOTTEN_CLIENTS, HEIGHT, SEARCHED_HEIGHT, check, forgotten_clients, key_text, table,
+};
 use crate::error::StoreError;
 use crate::limits::{
     EXPIRED_INVOICE_LOAD_MS, KEEP_FAILED_FORWARDS, MAX_EVENTS, MAX_LOADED_PREIMAGES, MAX_PAGE_ROWS,
@@ -294,7 +296,7 @@ impl Tables {
                         value.as_slice().try_into().map_or(0, u32::from_be_bytes);
                 }
                 (RowKey::Setting(FORGOTTEN_CLIENTS), Write::Setting(value)) => {
-                    snapshot.forgotten_clients = node_ids(value).unwrap_or_default();
+                    snapshot.forgotten_clients = forgotten_clients(value).unwrap_or_default();
                 }
                 _ => {}
             }

@@ -1,12 +1,11 @@
 //! The tables into what the engine needs to go on.
 
 use rusqlite::{Connection, Params, Row};
-use steward_engine::row::Snapshot;
-use steward_wire::NodeId;
+use steward_engine::row::{ForgottenClient, Snapshot};
 
 use super::columns::{self, Columns};
 use super::live::LiveRows;
-use crate::check::{FORGOTTEN_CLIENTS, HEIGHT, SEARCHED_HEIGHT, node_ids};
+use crate::check::{self, FORGOTTEN_CLIENTS, HEIGHT, SEARCHED_HEIGHT};
 use crate::error::StoreError;
 use crate::limits::{EXPIRED_INVOICE_LOAD_MS, MAX_LOADED_PREIMAGES};
 
@@ -110,11 +109,12 @@ fn height(db: &Connection, setting: &str) -> Result<u32, StoreError> {
     Ok(heights.first().copied().unwrap_or(0))
 }
 
-fn forgotten_clients(db: &Connection) -> Result<Vec<NodeId>, StoreError> {
+fn forgotten_clients(db: &Connection) -> Result<Vec<ForgottenClient>, StoreError> {
     let sql = format!("{} WHERE name = ?1", columns::SETTING);
     let found = rows(db, &sql, [FORGOTTEN_CLIENTS], |row| {
         let (_, value) = columns::setting(row)?;
-        node_ids(&value).ok_or_else(|| Columns::new(row, "setting").error("these are no node ids"))
+        check::forgotten_clients(&value)
+            .ok_or_else(|| Columns::new(row, "setting").error("these are no forgotten clients"))
     })?;
     Ok(found.into_iter().next().unwrap_or_default())
 }
