@@ -198,3 +198,34 @@ fn nobody_listening_is_unreachable() {
     let error = config.open(Network::Regtest).unwrap().tip().unwrap_err();
     assert!(matches!(error, ChainError::Unreachable { .. }), "{error:?}");
 }
+
+#[test]
+fn a_password_is_read_from_its_file_and_again_when_it_has_changed() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("password");
+    let valid = Arc::new(Mutex::new(AUTHORIZATION));
+    let chain = FakeChain::new(Network::Regtest, 1);
+    let url = {
+        let (valid, chain) = (valid.clone(), chain.clone());
+        serve_http(move |request| match request.authorization == *valid.lock().unwrap() {
+            true => bitcoind_reply(&chain, &request.body),
+            false => Reply::status(401, ""),
+        })
+    };
+    let config = ChainConfig {
+        source: Some(SourceKind::Bitcoind),
+        url: Some(url),
+        user: Some("user".into()),
+        password_file: Some(path.clone()),
+        ..ChainConfig::default()
+    };
+    let mut source = config.open(Network::Regtest).unwrap();
+    std::fs::write(&path, "\n").unwrap();
+    assert!(source.tip().unwrap_err().to_string().contains("it is empty"));
+    std::fs::write(&path, "secret\n").unwrap();
+    assert_eq!(source.tip().unwrap().height, 1);
+    // user:new
+    *valid.lock().unwrap() = "Basic dXNlcjpuZXc=";
+    std::fs::write(&path, "new").unwrap();
+    assert_eq!(source.tip().unwrap().height, 1);
+}

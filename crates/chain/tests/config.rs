@@ -74,9 +74,21 @@ fn bitcoind_needs_one_kind_of_credentials() {
         r#"{"source": "bitcoind"}"#,
         r#"{"source": "bitcoind", "user": "u"}"#,
         r#"{"source": "bitcoind", "cookie_file": "c", "user": "u", "password": "p"}"#,
+        r#"{"source": "bitcoind", "cookie_file": "c", "user": "u", "password_file": "p"}"#,
+        r#"{"source": "bitcoind", "user": "u", "password": "p", "password_file": "p"}"#,
+        r#"{"source": "bitcoind", "password_file": "p"}"#,
     ] {
         let (_, hint) = refusal(json, Network::Regtest);
         assert!(hint.contains("chain.cookie_file"), "{hint}");
+    }
+}
+
+#[test]
+fn a_password_that_is_empty_or_has_white_space_around_it_is_refused() {
+    for password in ["", " ", "p ", "\\tp"] {
+        let json = format!(r#"{{"source": "bitcoind", "user": "u", "password": "{password}"}}"#);
+        let (problem, _) = refusal(&json, Network::Regtest);
+        assert!(problem.contains("chain.password"), "{problem}");
     }
 }
 
