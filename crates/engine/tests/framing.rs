@@ -5,7 +5,8 @@
 mod common;
 
 use common::{Net, hosted_features};
-use steward_channel::limits::ANSWER_TIMEOUT_MS;
+use steward_channel::Phase;
+use steward_channel::limits::{ANSWER_TIMEOUT_MS, REPEAT_INVOKE_MS};
 use steward_engine::io::{ConnId, Input};
 use steward_wire::{Framing, Message, framing};
 
@@ -84,4 +85,24 @@ fn a_host_that_has_never_spoken_is_tried_in_the_other_framing_on_its_next_connec
         net.settle();
     }
     assert_eq!(seen, [Framing::Modern, Framing::Legacy, Framing::Modern, Framing::Legacy]);
+}
+
+/// A host as eclair is: it loses what comes before its plugin listens, and after a message that it
+/// cannot frame it reads nothing more on that connection.
+#[test]
+fn a_host_that_loses_the_first_invoke_and_freezes_on_the_wrong_framing_is_reached_each_time() {
+    let mut net = Net::host_and_clients(1);
+    net.disconnect(1, 0);
+    let conn = host_by_hand(&mut net, 1);
+    speak_legacy(&mut net, conn);
+    for number in 2..6 {
+        net.input(1, Input::PeerDisconnected { conn: ConnId(4_000_000 + number - 1) });
+        net.settle();
+        let conn = host_by_hand(&mut net, number);
+        assert_eq!(invokes(&mut net, conn), [Framing::Legacy], "it is lost");
+        net.tick(REPEAT_INVOKE_MS);
+        assert_eq!(invokes(&mut net, conn), [Framing::Legacy], "it would freeze on another");
+        speak_legacy(&mut net, conn);
+        assert_eq!(net.channel(1, 0).phase, Phase::Active);
+    }
 }

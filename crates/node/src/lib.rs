@@ -62,6 +62,7 @@ mod replies;
 mod search;
 mod seed_words;
 mod stop;
+mod timers;
 
 pub use config::{Config, ConfigError, EffectiveConfig, Sources};
 pub use data_dir::initialize;
