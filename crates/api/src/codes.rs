@@ -156,6 +156,8 @@ codes! {
         "ask the host which capacity it agrees to, and for an override";
     "resize_pending" 409 "The host has not signed the last request for a capacity yet."
         "wait until the host has signed it";
+    "resize_refused" 409 "The host does not give that capacity; the channel goes on as it was."
+        "ask for less: the message says what the host gives";
     "scid_collision" 409 "Another channel has the same short channel id."
         "choose another host";
     "self_payment" 409 "The invoice is our own."

@@ -246,6 +246,7 @@ impl Channel {
             Input::Tick => self.on_tick(env, out),
             Input::Suspend => self.suspend_by_operator(out),
             Input::ExternalFulfil { id, preimage } => self.fulfil_externally(id, preimage, out),
+            Input::ResizeRefused { reason } => self.withdraw_resize(reason, out),
             Input::Resize { new_capacity_sat } => self.propose_resize(new_capacity_sat, env, out),
             Input::ProposeOverride { local_balance_msat } => {
                 self.propose_override(local_balance_msat, env, out);

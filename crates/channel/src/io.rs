@@ -131,6 +131,11 @@ pub enum Input {
         /// Its preimage.
         preimage: Preimage,
     },
+    /// As client: the host said that it does not give the capacity we asked for.
+    ResizeRefused {
+        /// In the host's words.
+        reason: String,
+    },
     /// As client: ask for a larger capacity.
     Resize {
         /// In satoshi.
@@ -229,6 +234,11 @@ pub enum Output {
     },
     /// The peer's terms for forwarding to us; authenticated.
     PeerPolicy(ChannelUpdate),
+    /// As client: the host does not give the capacity we asked for; the request is withdrawn.
+    ResizeRefused {
+        /// In the host's words.
+        reason: String,
+    },
     /// The capacity changed, in a signed state.
     Resized {
         /// In millisatoshi.

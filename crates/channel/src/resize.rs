@@ -32,6 +32,18 @@ impl Channel {
         }
     }
 
+    /// As client: the host says no, and has signed nothing. Our signature on the larger state may
+    /// be on its way to it, so the next one covers the present capacity again; should it use the
+    /// larger one after all, comparing states shows it.
+    pub(crate) fn withdraw_resize(&mut self, reason: String, out: &mut Vec<Output>) {
+        if self.role != Role::Client || self.resize_proposal.take().is_none() {
+            return;
+        }
+        self.changed = true;
+        self.sign_owed |= self.phase() == Phase::Active;
+        out.push(Output::ResizeRefused { reason });
+    }
+
     fn check_resize_command(&self, new_capacity_sat: u64) -> Result<(), CommandRefusal> {
         let signed = self.signed.as_ref().ok_or(CommandRefusal::NotOpen)?;
         let terms = &signed.init_hosted_channel;

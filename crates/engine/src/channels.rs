@@ -260,6 +260,10 @@ impl Engine {
                 self.notice(EventKind::ChannelSuspended { peer, suspension });
             }
             Output::PeerError(text) => self.batch.log(Level::Warn, "peer_error", peer, text),
+            Output::ResizeRefused { reason } => {
+                self.batch.log(Level::Warn, "resize_refused", peer, reason.clone());
+                self.notice(EventKind::ResizeRefused { peer, reason });
+            }
             Output::Resized { new_capacity_msat: capacity_msat } => {
                 self.notice(EventKind::ChannelResized { peer, capacity_msat });
             }

@@ -118,6 +118,7 @@ impl Engine {
                 self.chain_answered(asked_ms);
                 self.chain(height, stale);
             }
+            Input::PeerWarning { conn, text } => self.warned(conn, text),
             Input::Tick(time) => self.tick(time),
             Input::Route { payment_hash, attempt, result } => {
                 self.route_found(payment_hash, attempt, result);

@@ -76,6 +76,13 @@ pub enum Input {
         /// it has not answered yet.
         asked_ms: Option<u64>,
     },
+    /// The peer at the other end of a connection says something about it by a BOLT1 `warning`.
+    PeerWarning {
+        /// The connection.
+        conn: ConnId,
+        /// The peer's words, bounded.
+        text: String,
+    },
     /// The clocks.
     Tick(Time),
     /// The answer to [`Action::FindRoute`].
@@ -354,6 +361,13 @@ pub enum EventKind {
         peer: NodeId,
         /// Our side.
         role: Role,
+    },
+    /// As client: the host gives no such capacity. The request is withdrawn; the channel goes on.
+    ResizeRefused {
+        /// The host.
+        peer: NodeId,
+        /// In the host's words.
+        reason: String,
     },
     /// The capacity changed.
     ChannelResized {

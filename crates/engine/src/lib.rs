@@ -55,6 +55,7 @@ mod policy;
 mod preimages;
 mod receive;
 mod recover;
+mod resize;
 pub mod row;
 mod search;
 mod send_all;

@@ -230,6 +230,9 @@ impl Engine {
         match message {
             Message::InvokeHostedChannel(invoke) => self.invoked(conn, peer, invoke),
             Message::AskBrandingInfo(_) => self.send_branding(conn),
+            Message::ResizeChannel(resize) if self.refuses_resize(conn, &peer, &resize) => {
+                self.refuse_resize(conn, peer);
+            }
             Message::HostedChannelBranding(_)
             | Message::QueryPublicHostedChannels(_)
             | Message::ReplyPublicHostedChannelsEnd(_)

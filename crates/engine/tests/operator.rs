@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{INITIAL_MSAT, Net, config};
+use common::{INITIAL_MSAT, Net, config, is_complete};
 use steward_channel::Phase;
 use steward_engine::row::PaymentStatus;
 use steward_engine::{Command, Reply};
@@ -192,4 +192,34 @@ fn a_host_does_not_resize() {
     let peer = net.client_id(1, 0);
     let resize = Command::ResizeChannel { peer, new_capacity_sat: 2_000_000 };
     assert_eq!(net.command(0, resize).unwrap_err().code, "wrong_role");
+}
+
+/// One zero too many: the host says no, and both go on.
+#[test]
+fn a_resize_beyond_the_hosts_maximum_is_refused_by_a_warning_and_withdrawn() {
+    let mut net = Net::host_and_clients(2);
+    let (peer, before) = (net.id(0), net.channel(1, 0).state);
+    let resize = Command::ResizeChannel { peer, new_capacity_sat: 100_000_000_000 };
+    net.command(1, resize).unwrap();
+    net.settle();
+    assert!(net.has_logged(0, "resize_refused"));
+    assert!(net.has_logged(1, "resize_refused"), "the client read it");
+    if net.channel(1, 0).phase != Phase::Active {
+        net.connect(1, 0);
+        net.settle();
+    }
+    for (node, other) in [(0, 1), (1, 0)] {
+        assert_eq!(net.channel(node, other).phase, Phase::Active);
+    }
+    let capacity_msat = before.unwrap().init_hosted_channel.channel_capacity_msat;
+    let after = net.channel(1, 0).state.unwrap();
+    assert_eq!(after.init_hosted_channel.channel_capacity_msat, capacity_msat);
+    let invoice = net.invoice(2, Some(1_000_000));
+    assert!(is_complete(&net.pay(1, &invoice.bolt11).unwrap()));
+    // What the host does give is still to be had.
+    let resize = Command::ResizeChannel { peer, new_capacity_sat: 2_000_000 };
+    net.command(1, resize).unwrap();
+    net.settle();
+    let grown = net.channel(0, 1).state.unwrap().init_hosted_channel.channel_capacity_msat;
+    assert_eq!(grown, 2_000_000_000);
 }

@@ -3,7 +3,7 @@
 use steward_chain::ChainUpdate;
 use steward_engine::io::Level;
 use steward_engine::{ConnId, Input};
-use steward_p2p::Event;
+use steward_p2p::{Event, PeerTextKind};
 use tokio::sync::mpsc::Receiver;
 
 use crate::log_thread::{Line, LogSender};
@@ -57,11 +57,11 @@ fn peer_input(event: Event, log: &LogSender) -> Option<PeerInput> {
             let drop_unread = reason.is_ours();
             Some(PeerInput::Disconnected { conn: ConnId(conn.0), drop_unread })
         }
-        // For people only: nothing is done because a peer says so.
         Event::PeerText { conn, kind, text, .. } => {
-            let text = format!("{kind:?} on connection {conn}: {text}");
-            log.write(Line { level: Level::Info, code: "peer_says", peer: None, text });
-            None
+            let said = format!("{kind:?} on connection {conn}: {text}");
+            log.write(Line { level: Level::Info, code: "peer_says", peer: None, text: said });
+            (kind == PeerTextKind::Warning)
+                .then(|| PeerInput::Warning { conn: ConnId(conn.0), text })
         }
         _ => None,
     }

@@ -32,6 +32,8 @@ pub(crate) enum PeerInput {
     Connected { conn: ConnId, peer: NodeId, input: Input },
     /// It sent these.
     Messages { conn: ConnId, messages: Vec<CustomMessage>, held: Held },
+    /// It said this by a warning.
+    Warning { conn: ConnId, text: String },
     /// It is gone. `drop_unread`: we ended it, and what it sent meanwhile is of no use.
     Disconnected { conn: ConnId, drop_unread: bool },
 }
@@ -69,6 +71,8 @@ struct Line {
     peer: NodeId,
     connected: Option<Input>,
     messages: VecDeque<(Vec<CustomMessage>, Held)>,
+    /// What the peer said last by a warning.
+    warning: Option<String>,
     is_disconnected: bool,
     /// We hang up on it: nothing more of it is wanted.
     is_discarded: bool,
@@ -210,6 +214,7 @@ impl State {
                     peer,
                     connected: Some(input),
                     messages: VecDeque::new(),
+                    warning: None,
                     is_disconnected: false,
                     is_discarded: false,
                     is_waiting: false,
@@ -220,6 +225,13 @@ impl State {
             PeerInput::Messages { conn, messages, held } => {
                 match self.lines.get_mut(&conn) {
                     Some(line) if !line.is_discarded => line.messages.push_back((messages, held)),
+                    _ => return,
+                }
+                conn
+            }
+            PeerInput::Warning { conn, text } => {
+                match self.lines.get_mut(&conn) {
+                    Some(line) if !line.is_discarded => line.warning = Some(text),
                     _ => return,
                 }
                 conn
@@ -277,6 +289,8 @@ impl State {
         if !frames.is_empty() {
             inputs.push(Input::Frames { conn, frames });
         }
+        let warning = line.warning.take();
+        inputs.extend(warning.map(|text| Input::PeerWarning { conn, text }));
         if !line.messages.is_empty() {
             self.new.push_back(conn);
         } else if line.is_disconnected {

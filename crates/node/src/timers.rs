@@ -37,7 +37,7 @@ const _: () = assert!(channel::ANSWER_TIMEOUT_MS < channel::OPENING_TIMEOUT_MS);
 
 /// Peers are back, after a start, before forwards stop waiting for them.
 const _: () = assert!(
-    ms(p2p::BACKOFF_MIN) + ms(p2p::CONNECT_TIMEOUT) + ms(p2p::HANDSHAKE_TIMEOUT)
+    ms(p2p::BACKOFF_MIN) + ms(p2p::CONNECT_TIMEOUT) + ms(p2p::OUTBOUND_HANDSHAKE_TIMEOUT)
         < engine::RESUME_WAIT_MS
 );
 

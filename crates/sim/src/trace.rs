@@ -84,6 +84,7 @@ impl Trace {
                 format!("command {} {name}", reply.0)
             }
             Input::Chain { height, stale, .. } => format!("height {height} stale {stale}"),
+            Input::PeerWarning { conn, text } => format!("warned on {}: {text}", conn.0),
             Input::Tick { .. } => "tick".to_owned(),
             Input::Route { result, .. } => match result {
                 Ok(parts) => format!("route in {} parts", parts.len()),

@@ -7,6 +7,7 @@ use steward_channel::IncomingSettlement;
 use steward_engine::io::{Action, EventKind, Input, NoRoute, ReplyId};
 use steward_engine::row::{RowKey, Write};
 use steward_engine::{Command, ConnId, Engine};
+use steward_wire::bolt1::{WARNING_TYPE, text_of_warning};
 use steward_wire::{NodeId, Preimage};
 
 use crate::byzantine::{Liar, LieCounts};
@@ -311,7 +312,12 @@ impl World {
         let frames: Vec<Frame> = end.queue.drain(..count).collect();
         let node = end.node;
         self.overhear(node, conn, &frames);
+        let (warnings, frames): (Vec<Frame>, Vec<Frame>) =
+            frames.into_iter().partition(|(message_type, _)| *message_type == WARNING_TYPE);
         let frames = self.as_heard(node, conn, frames);
+        for text in warnings.iter().filter_map(|(_, payload)| text_of_warning(payload)) {
+            self.nodes[node].inbox.push_back(Input::PeerWarning { conn, text });
+        }
         if !frames.is_empty() {
             self.nodes[node].inbox.push_back(Input::Frames { conn, frames });
         }

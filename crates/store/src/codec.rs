@@ -141,6 +141,10 @@ pub fn encode_event(kind: &EventKind) -> Vec<u8> {
             put_tag_and_peer(&mut out, 6, peer);
             out.extend(capacity_msat.to_be_bytes());
         }
+        EventKind::ResizeRefused { peer, reason } => {
+            put_tag_and_peer(&mut out, 14, peer);
+            put_text(&mut out, reason);
+        }
         EventKind::ChannelForgotten { peer, role } => {
             put_tag_and_peer(&mut out, 13, peer);
             out.push(role_code(*role));
@@ -230,6 +234,7 @@ pub fn decode_event(blob: &[u8]) -> Result<EventKind, DecodeError> {
         13 => {
             Ok(EventKind::ChannelForgotten { peer: reader.node_id()?, role: event_role(reader)? })
         }
+        14 => Ok(EventKind::ResizeRefused { peer: reader.node_id()?, reason: text(reader)? }),
         _ => Err(DecodeError::BadValue),
     })
 }

@@ -25,6 +25,18 @@ pub fn warning(text: &str) -> (u16, Vec<u8>) {
     (WARNING_TYPE, payload)
 }
 
+/// The text of a `warning`'s payload, as far as it is text. `None` if the payload is cut short.
+///
+/// ```
+/// use steward_wire::bolt1::{text_of_warning, warning};
+/// assert_eq!(text_of_warning(&warning("no").1).as_deref(), Some("no"));
+/// ```
+pub fn text_of_warning(payload: &[u8]) -> Option<String> {
+    let (length, text) = payload.get(32..)?.split_first_chunk()?;
+    let text = text.get(..usize::from(u16::from_be_bytes(*length)))?;
+    Some(String::from_utf8_lossy(text).into_owned())
+}
+
 // The length fits its field.
 const _: () = assert!(MAX_WARNING_TEXT_BYTES < u16::MAX as usize);
 

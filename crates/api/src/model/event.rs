@@ -65,6 +65,13 @@ pub enum EventKind {
         /// Our side.
         role: Role,
     },
+    /// The host does not give the capacity we asked for; the request is withdrawn.
+    ResizeRefused {
+        /// The host.
+        peer_id: String,
+        /// In the host's words.
+        reason: String,
+    },
     /// The capacity changed.
     ChannelResized {
         /// The other side.
@@ -128,6 +135,7 @@ impl EventKind {
             Self::OverrideProposed { .. } => "override_proposed",
             Self::ChannelOverridden { .. } => "channel_overridden",
             Self::ChannelForgotten { .. } => "channel_forgotten",
+            Self::ResizeRefused { .. } => "resize_refused",
             Self::ChannelResized { .. } => "channel_resized",
             Self::InvoicePaid { .. } => "invoice_paid",
             Self::PaymentSent { .. } => "payment_sent",
@@ -167,6 +175,9 @@ impl From<&io::EventKind> for EventKind {
             }
             io::EventKind::ChannelForgotten { peer, role } => {
                 Self::ChannelForgotten { peer_id: peer.to_string(), role: (*role).into() }
+            }
+            io::EventKind::ResizeRefused { peer, reason } => {
+                Self::ResizeRefused { peer_id: peer.to_string(), reason: reason.clone() }
             }
             io::EventKind::ChannelResized { peer, capacity_msat } => {
                 Self::ChannelResized { peer_id: peer.to_string(), capacity_msat: *capacity_msat }

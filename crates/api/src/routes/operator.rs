@@ -84,6 +84,9 @@ pub(crate) async fn resize(
     }
     let outcome = wait_for_event(&shared, &mut events, wait, |kind| match kind {
         EventKind::ChannelResized { peer: resized, .. } if *resized == peer => Some(Ok(())),
+        EventKind::ResizeRefused { peer: refusing, reason } if *refusing == peer => {
+            Some(Err(resize_refused(reason)))
+        }
         EventKind::ChannelSuspended { peer: suspended, suspension } if *suspended == peer => {
             Some(Err(resize_failed(&suspension.text)))
         }
@@ -152,6 +155,10 @@ fn whole_sat(capacity_msat: u64) -> Result<u64, ApiError> {
         return Err(ApiError::new("bad_capacity", text, "make it divisible by 1000"));
     }
     Ok(capacity_msat / 1000)
+}
+
+fn resize_refused(reason: &str) -> ApiError {
+    ApiError::of("resize_refused", format!("the host refused: {reason}"))
 }
 
 fn resize_failed(reason: &str) -> ApiError {

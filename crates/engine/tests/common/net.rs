@@ -10,6 +10,7 @@ use steward_engine::row::WriteBatch;
 use steward_engine::{Command, Engine, Error, Keys, Reply, Time};
 use steward_graph::Graph;
 use steward_store::{MemoryStore, Store};
+use steward_wire::bolt1::{WARNING_TYPE, text_of_warning};
 use steward_wire::{NodeId, Preimage};
 
 use super::keys::{TestKeys, config, hosted_features, id_of};
@@ -309,8 +310,15 @@ impl Net {
                 if let Some(tap) = self.nodes[node].taps.get_mut(&conn) {
                     tap.extend(frames);
                 } else if let Some(link) = self.nodes[node].links.get(&conn).copied() {
-                    let input = Input::Frames { conn: link.their_conn, frames };
-                    self.nodes[link.to].inbox.push_back(input);
+                    let conn = link.their_conn;
+                    let (warnings, frames): (Vec<_>, Vec<_>) =
+                        frames.into_iter().partition(|(kind, _)| *kind == WARNING_TYPE);
+                    let inbox = &mut self.nodes[link.to].inbox;
+                    if !frames.is_empty() {
+                        inbox.push_back(Input::Frames { conn, frames });
+                    }
+                    let texts = warnings.iter().filter_map(|(_, payload)| text_of_warning(payload));
+                    inbox.extend(texts.map(|text| Input::PeerWarning { conn, text }));
                 }
             }
             Action::Disconnect { conn, .. } => {

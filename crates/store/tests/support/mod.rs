@@ -242,6 +242,7 @@ pub(crate) fn every_event() -> Vec<EventKind> {
         },
         EventKind::PreimageAtRisk { peer, preimage: None, cltv_expiry: 840_000 },
         EventKind::ClockJumped { by_ms: -7_200_000 },
+        EventKind::ResizeRefused { peer, reason: "At most 5 sat.".to_owned() },
     ]
 }
 
