@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use steward_wire::{PaymentHash, Preimage};
+use steward_wire::Preimage;
 
 /// Where every simulated chain begins.
 pub(crate) const START_HEIGHT: u32 = 800_000;
@@ -98,10 +98,5 @@ impl Chain {
             return Vec::new();
         }
         self.published.range(first..=last).flat_map(|(_, block)| block).copied().collect()
-    }
-
-    /// True if a block up to `height` publishes the preimage of `hash`.
-    pub(crate) fn shows(&self, hash: &PaymentHash, height: u32) -> bool {
-        self.published.range(..=height).flat_map(|(_, block)| block).any(|p| p.hash() == *hash)
     }
 }

@@ -23,7 +23,7 @@ pub use lie::{Lie, LieCounts};
 use tongue::{Occasion, Tongue};
 
 /// Share of simulations with hostile nodes, per mille, among those that are not calm.
-const HOSTILE_PER_MILLE: u64 = 700;
+const HOSTILE_PER_MILLE: u64 = 950;
 /// Most hostile nodes of a network.
 const MAX_LIARS: u64 = 3;
 /// Signed states of a channel a liar remembers.

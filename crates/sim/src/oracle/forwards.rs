@@ -146,7 +146,7 @@ impl Oracles {
             let text = format!("HTLC {} is failed while it is still out", key.id);
             return Err(Violation::new(Rule::FailedOnProof, node, text));
         }
-        may_give_up(node, out, disk, chain)
+        self.may_give_up(node, out, disk, chain)
     }
 
     /// A part of a payment ends as its own HTLC did.
@@ -176,7 +176,7 @@ impl Oracles {
                 }
                 PaymentStatus::Failed if is_live => "failed, but its HTLC is still out",
                 PaymentStatus::Failed => {
-                    may_give_up(node, out, disk, chain)?;
+                    self.may_give_up(node, out, disk, chain)?;
                     continue;
                 }
                 _ => continue,
@@ -213,22 +213,33 @@ pub(super) fn outgoing<'a>(disk: &'a Disk, key: &HtlcKey) -> Option<&'a UpdateAd
     htlcs.find(|htlc| htlc.htlc.id == key.id).map(|htlc| htlc.htlc)
 }
 
-/// An own HTLC without an answer: given up only if it expired and nobody claimed it.
-fn may_give_up(node: usize, out: &HtlcKey, disk: &Disk, chain: &Chain) -> Result<(), Violation> {
-    let broken = |text: String| Err(Violation::new(Rule::FailedOnProof, node, text));
-    let Some(channel) = disk.channel(&out.peer) else { return Ok(()) };
-    let mut signed = channel.state().into_iter().flat_map(|state| &state.outgoing_htlcs);
-    let Some(expired) = signed.find(|add| add.id == out.id) else { return Ok(()) };
-    // Still in the signed state: only its expiry allows this.
-    if channel.suspension().is_none() {
-        return broken(format!("HTLC {} expired, its channel goes on", out.id));
+impl Oracles {
+    /// An own HTLC without an answer: given up only if it expired and nobody claimed it.
+    fn may_give_up(
+        &self,
+        node: usize,
+        out: &HtlcKey,
+        disk: &Disk,
+        chain: &Chain,
+    ) -> Result<(), Violation> {
+        let broken = |text: String| Err(Violation::new(Rule::FailedOnProof, node, text));
+        let Some(channel) = disk.channel(&out.peer) else { return Ok(()) };
+        let mut signed = channel.state().into_iter().flat_map(|state| &state.outgoing_htlcs);
+        let Some(expired) = signed.find(|add| add.id == out.id) else { return Ok(()) };
+        // Still in the signed state: only its expiry allows this.
+        if channel.suspension().is_none() {
+            return broken(format!("HTLC {} expired, its channel goes on", out.id));
+        }
+        if chain.highest() <= expired.cltv_expiry {
+            let (height, expiry) = (chain.highest(), expired.cltv_expiry);
+            return broken(format!("given up at {height}, before its expiry at {expiry}"));
+        }
+        // What was published before it was offered is the claim of another of the same hash.
+        let since = self.books[node].htlcs.offered_at.get(out).map_or(0, |height| height + 1);
+        let claims = chain.preimages(since, expired.cltv_expiry);
+        if claims.iter().any(|preimage| preimage.hash() == expired.payment_hash) {
+            return broken(format!("HTLC {} was claimed on chain in time", out.id));
+        }
+        Ok(())
     }
-    if chain.highest() <= expired.cltv_expiry {
-        let (height, expiry) = (chain.highest(), expired.cltv_expiry);
-        return broken(format!("given up at {height}, before its expiry at {expiry}"));
-    }
-    if chain.shows(&expired.payment_hash, expired.cltv_expiry) {
-        return broken(format!("HTLC {} was claimed on chain in time", out.id));
-    }
-    Ok(())
 }

@@ -19,6 +19,8 @@ const MAX_ADDS_OF_ONE_ID: usize = 100;
 pub(crate) struct Htlcs {
     /// Offered by this node, as they were stored when they were.
     pub(crate) offered: BTreeMap<HtlcKey, UpdateAddHtlc>,
+    /// The chain's height when they were: what was published before claims none of them.
+    pub(crate) offered_at: BTreeMap<HtlcKey, u32>,
     /// Sent by peers, as they arrived: a peer may try several under one id.
     heard: BTreeMap<HtlcKey, Vec<UpdateAddHtlc>>,
     /// Of those, the ones that came to stand in a state both signed.
@@ -51,10 +53,11 @@ impl Htlcs {
 
 impl Oracles {
     /// HTLCs of the node's own that this batch stores for the first time.
-    pub(super) fn offers_written(&mut self, node: usize, batch: &Batch, disk: &Disk) {
+    pub(super) fn offers_written(&mut self, node: usize, batch: &Batch, disk: &Disk, height: u32) {
         for (key, write) in batch.writes.iter() {
             if let (RowKey::Origin(out), Write::Origin(_)) = (key, write) {
                 self.books[node].htlcs.offer(*out, disk);
+                self.books[node].htlcs.offered_at.insert(*out, height);
             }
         }
     }

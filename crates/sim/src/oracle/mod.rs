@@ -283,7 +283,7 @@ impl Oracles {
         self.one_writer(node, batch)?;
         self.books[node].learn_heard(disk);
         self.height_is_true(node, batch, chain)?;
-        self.offers_written(node, batch, disk);
+        self.offers_written(node, batch, disk, chain.height());
         for (peer, before) in changed {
             let Some(now) = disk.channel(peer) else {
                 hostile::may_forget(node, before.as_ref())?;
