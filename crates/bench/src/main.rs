@@ -5,10 +5,13 @@
 //! - `process`: one daemon: start it, ask it, read its CPU time and memory
 //! - `payments`: one payment at a time, and many in parallel
 //! - `channels`: memory of idle channels, start-up with many
+//! - `flood`, `floods`: what floods do to honest payments; the flooders are this program as well
 //! - `report`: the table and the JSON file
 #![forbid(unsafe_code)]
 
 mod channels;
+mod flood;
+mod floods;
 mod payments;
 mod process;
 mod report;
@@ -22,8 +25,8 @@ use clap::Parser;
 #[derive(Debug, Parser)]
 struct Options {
     /// The program to measure
-    #[arg(long, value_name = "FILE")]
-    steward: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "flood")]
+    steward: Option<PathBuf>,
     /// Where the figures go
     #[arg(long, value_name = "FILE", default_value = "target/bench.json")]
     out: PathBuf,
@@ -42,6 +45,24 @@ struct Options {
     /// Channels to start up with
     #[arg(long, default_value_t = 100_000)]
     open_channels: usize,
+    /// Payments during each flood
+    #[arg(long, default_value_t = 200)]
+    flooded: usize,
+    /// Measure the floods only
+    #[arg(long)]
+    only_floods: bool,
+    /// Be a flooder, of a host on loopback
+    #[arg(long, value_enum, requires = "target", hide = true)]
+    flood: Option<flood::Kind>,
+    /// Whom a flooder floods, `id@host:port`
+    #[arg(long, hide = true)]
+    target: Option<String>,
+    /// How long
+    #[arg(long, default_value_t = 10, hide = true)]
+    seconds: u64,
+    /// The host's height
+    #[arg(long, default_value_t = 0, hide = true)]
+    height: u32,
 }
 
 fn main() -> ExitCode {
@@ -55,15 +76,28 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options) -> Result<(), Box<dyn std::error::Error>> {
-    let network = payments::Network::start(&options.steward)?;
+    if let (Some(kind), Some(target)) = (options.flood, &options.target) {
+        return flood::run(kind, target, options.seconds, options.height);
+    }
+    let steward = options.steward.as_deref().ok_or("no program to measure")?;
+    let flooded = floods::measure(steward, options.flooded)?;
+    if options.only_floods {
+        report::print_floods(&flooded);
+        return Ok(());
+    }
+    let network = payments::Network::start(steward)?;
     let alone = network.alone(options.alone)?;
     let parallel = network.parallel(options.parallel, options.at_a_time)?;
     network.stop()?;
-    let idle_channel_bytes =
-        channels::bytes_per_idle_channel(&options.steward, options.idle_channels)?;
-    let open_s = channels::start_up_s(&options.steward, options.open_channels)?;
-    let report =
-        report::Report { alone, parallel_100: parallel, idle_channel_bytes, open_100k_s: open_s };
+    let idle_channel_bytes = channels::bytes_per_idle_channel(steward, options.idle_channels)?;
+    let open_s = channels::start_up_s(steward, options.open_channels)?;
+    let report = report::Report {
+        alone,
+        parallel_100: parallel,
+        idle_channel_bytes,
+        open_100k_s: open_s,
+        flooded,
+    };
     report.print();
     report.write(&options.out)?;
     Ok(())

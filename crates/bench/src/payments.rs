@@ -56,6 +56,11 @@ struct Readings {
 
 impl Network {
     pub(crate) fn start(steward: &Path) -> Result<Self> {
+        Self::start_on(steward, &[], None)
+    }
+
+    /// With further settings of the host, all daemons on this core if one is named.
+    pub(crate) fn start_on(steward: &Path, settings: &[&str], core: Option<u8>) -> Result<Self> {
         progress("starting a host and two clients");
         let dirs = [TempDir::new()?, TempDir::new()?, TempDir::new()?];
         for dir in &dirs {
@@ -67,9 +72,10 @@ impl Network {
             "host.initial_client_balance_sat=50000000",
         ];
         let [host_dir, payer_dir, payee_dir] = &dirs;
-        let host = Daemon::start(steward, host_dir.path(), &generous)?;
-        let payer = Daemon::start(steward, payer_dir.path(), &[])?;
-        let payee = Daemon::start(steward, payee_dir.path(), &[])?;
+        let hosting = [&generous, settings].concat();
+        let host = Daemon::start_on(core, steward, host_dir.path(), &hosting)?;
+        let payer = Daemon::start_on(core, steward, payer_dir.path(), &[])?;
+        let payee = Daemon::start_on(core, steward, payee_dir.path(), &[])?;
         let address = host.node_address()?;
         for client in [&payer, &payee] {
             client.caller().post("/v1/channels", &json!({ "host": address }))?;
@@ -149,6 +155,22 @@ impl Network {
             payer_cpu_ms_per_payment: after.cpu_ms_per_payment(&before, 1, payments),
             payee_cpu_ms_per_payment: after.cpu_ms_per_payment(&before, 2, payments),
         })
+    }
+
+    pub(crate) fn host_address(&self) -> Result<String> {
+        self.host.node_address()
+    }
+
+    /// The host's height.
+    pub(crate) fn height(&self) -> Result<u64> {
+        let status = self.host.caller().get("/v1/status")?;
+        let height = status.get("block_height");
+        height.and_then(serde_json::Value::as_u64).ok_or_else(|| "no height".into())
+    }
+
+    /// Memory that the host holds, in bytes.
+    pub(crate) fn host_bytes(&self) -> Result<u64> {
+        self.host.resident_bytes()
     }
 
     pub(crate) fn stop(self) -> Result<()> {

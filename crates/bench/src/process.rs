@@ -46,7 +46,24 @@ pub(crate) fn init(steward: &Path, data_dir: &Path) -> Result<()> {
 impl Daemon {
     /// Starts a daemon on free loopback ports and waits until it is ready.
     pub(crate) fn start(steward: &Path, data_dir: &Path, settings: &[&str]) -> Result<Self> {
-        let mut command = Command::new(steward);
+        Self::start_on(None, steward, data_dir, settings)
+    }
+
+    /// The same, on one core if one is named.
+    pub(crate) fn start_on(
+        core: Option<u8>,
+        steward: &Path,
+        data_dir: &Path,
+        settings: &[&str],
+    ) -> Result<Self> {
+        let mut command = match core {
+            None => Command::new(steward),
+            Some(core) => {
+                let mut command = Command::new("taskset");
+                command.args(["-c", &core.to_string()]).arg(steward);
+                command
+            }
+        };
         command.arg("--data-dir").arg(data_dir).arg("--json");
         let fixed = [
             "api.address=127.0.0.1:0",

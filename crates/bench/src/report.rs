@@ -5,16 +5,18 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use crate::floods::Flooded;
 use crate::payments::{Alone, Parallel};
 use crate::process::Result;
 
 /// All figures.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub(crate) struct Report {
     pub(crate) alone: Alone,
     pub(crate) parallel_100: Parallel,
     pub(crate) idle_channel_bytes: u64,
     pub(crate) open_100k_s: f64,
+    pub(crate) flooded: Vec<Flooded>,
 }
 
 /// What a figure must be compared with its budget.
@@ -52,6 +54,8 @@ impl Report {
             // Nobody may be reading.
             let _ = writeln!(stdout, "{what:<32} {figure:>10.3} {unit:<11} {text:>8} {ratio:>6}");
         }
+        drop(stdout);
+        print_floods(&self.flooded);
     }
 
     pub(crate) fn write(&self, path: &Path) -> Result<()> {
@@ -62,5 +66,25 @@ impl Report {
         json.push('\n');
         std::fs::write(path, json)?;
         Ok(())
+    }
+}
+
+/// A flooded host's payments take at most this many times as long.
+const MOST_TIMES: f64 = 2.0;
+/// A flooded host grows by less than this, in MB.
+const MOST_MB: f64 = 100.0;
+
+pub(crate) fn print_floods(floods: &[Flooded]) {
+    let mut stdout = std::io::stdout().lock();
+    for flood in floods {
+        let times = flood.p50_ms / flood.quiet_p50_ms;
+        let grew_mb = flood.host_grew_bytes as f64 / 1e6;
+        // Nobody may be reading.
+        let _ = writeln!(
+            stdout,
+            "flood of {:<23} {:>10.3} ms, {times:.2} times {:.3} ms (<= {MOST_TIMES}); the host \
+             grew by {grew_mb:.1} MB (< {MOST_MB})",
+            flood.kind, flood.p50_ms, flood.quiet_p50_ms
+        );
     }
 }

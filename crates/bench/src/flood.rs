@@ -1,0 +1,326 @@
+//! A flooder: strangers and clients that send a host as much as it takes of what costs them little.
+//! It runs as a process of its own, on loopback only, and ends by itself.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use bitcoin::constants::ChainHash;
+use bitcoin::secp256k1::{PublicKey, SECP256K1, SecretKey};
+use clap::ValueEnum;
+use steward_p2p::{Session, SessionConfig, SessionEvent};
+use steward_wire::{
+    AskBrandingInfo, ChannelId, Framing, InvokeHostedChannel, LastCrossSignedState, Message,
+    NodeId, Onion, PaymentHash, Preimage, Signature, StateUpdate, UpdateAddHtlc, UpdateFulfillHtlc,
+    framing,
+};
+
+use crate::process::Result;
+
+/// Connections of one flooder.
+const CONNECTIONS: u64 = 4;
+/// Messages that are encrypted and sent together.
+const MESSAGES_AT_ONCE: usize = 200;
+/// HTLCs that a client leaves in its signed state, so that each answer to it is large.
+const HTLCS: u64 = 21;
+/// A step of an opening takes no longer.
+const STEP_TIMEOUT: Duration = Duration::from_secs(10);
+/// Between two attempts to be let in.
+const RETRY: Duration = Duration::from_millis(20);
+/// Blocks of a day, as states count them.
+const BLOCKS_PER_DAY: u32 = 144;
+
+/// What is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Kind {
+    /// Invokes that are refused.
+    Refused,
+    /// Questions for the branding, whose answer is large.
+    Branding,
+    /// Invokes of a client with as many HTLCs as fit, each answered by its state.
+    Invokes,
+    /// Messages of unknown types.
+    Unknown,
+    /// Handshakes that are never finished.
+    Handshakes,
+    /// What must be kept as evidence: fulfills with wrong preimages and long TLVs.
+    Evidence,
+}
+
+/// All of them.
+pub(crate) const KINDS: [Kind; 6] =
+    [Kind::Refused, Kind::Branding, Kind::Invokes, Kind::Unknown, Kind::Handshakes, Kind::Evidence];
+
+/// Floods `target` for `seconds`. `height` is the host's, for the day in states.
+pub(crate) fn run(kind: Kind, target: &str, seconds: u64, height: u32) -> Result<()> {
+    let (host, address) = target.split_once('@').ok_or("no address")?;
+    let (host, address): (NodeId, SocketAddr) =
+        (host.parse().map_err(|_| "no node id")?, address.parse()?);
+    if !address.ip().is_loopback() {
+        return Err("only loopback is flooded".into());
+    }
+    let end = Instant::now() + Duration::from_secs(seconds);
+    std::thread::scope(|scope| {
+        for number in 0..CONNECTIONS {
+            let flooder =
+                Flooder { kind, host, address, day: height / BLOCKS_PER_DAY, number, end };
+            scope.spawn(move || flooder.run());
+        }
+    });
+    Ok(())
+}
+
+/// One of the connections, made again whenever it ends.
+struct Flooder {
+    kind: Kind,
+    host: NodeId,
+    address: SocketAddr,
+    day: u32,
+    number: u64,
+    end: Instant,
+}
+
+impl Flooder {
+    fn run(&self) {
+        let mut is_filled = false;
+        let mut attempt = 0;
+        while Instant::now() < self.end {
+            attempt += 1;
+            // Whatever ends a connection, the next one goes on.
+            if self.kind == Kind::Handshakes {
+                self.hold_handshakes();
+            } else if let Ok(mut peer) = Peer::connect(self, attempt) {
+                let needs_channel = matches!(self.kind, Kind::Invokes | Kind::Evidence);
+                if needs_channel && !is_filled {
+                    is_filled = peer.fill(self.day).is_ok();
+                }
+                let _ = peer.pour(self);
+            }
+            std::thread::sleep(RETRY);
+        }
+    }
+
+    fn hold_handshakes(&self) {
+        let mut held = Vec::new();
+        while Instant::now() < self.end
+            && let Ok(stream) = TcpStream::connect(self.address)
+        {
+            held.push(stream);
+            if held.len() >= 300 {
+                break;
+            }
+        }
+        std::thread::sleep(Duration::from_secs(1));
+    }
+
+    fn message(&self, peer: &Peer) -> Result<(u16, Vec<u8>)> {
+        let chain_hash = ChainHash::REGTEST.to_bytes();
+        let message = match self.kind {
+            Kind::Unknown | Kind::Handshakes => return Ok((40_001, Vec::new())),
+            Kind::Branding => Message::AskBrandingInfo(AskBrandingInfo { chain_hash }),
+            // The script of all of them is one: only the first gets a channel.
+            Kind::Refused => peer.invoke([7; 20]),
+            Kind::Invokes => peer.invoke(peer.script()),
+            Kind::Evidence => {
+                // An odd TLV of 65 000 bytes.
+                let mut tlvs = vec![0x01, 0xfd, 0xfd, 0xe8];
+                tlvs.resize(4 + 65_000, 0);
+                let (channel_id, preimage) = (peer.channel_id(), Preimage([3; 32]));
+                Message::UpdateFulfillHtlc(UpdateFulfillHtlc { channel_id, id: 1, preimage, tlvs })
+            }
+        };
+        Ok(framing::encode(Framing::Modern, &message)?)
+    }
+}
+
+/// A connection.
+struct Peer {
+    session: Session,
+    stream: TcpStream,
+    key: SecretKey,
+    host: NodeId,
+}
+
+impl Peer {
+    fn connect(flooder: &Flooder, attempt: u64) -> Result<Self> {
+        let mut secret = [7u8; 32];
+        // Who has a channel comes back as the same.
+        let stranger = if flooder.kind == Kind::Refused { attempt } else { 0 };
+        for (byte, value) in secret.iter_mut().zip([flooder.number as u8, flooder.kind as u8]) {
+            *byte = value;
+        }
+        secret[8..16].copy_from_slice(&stranger.to_be_bytes());
+        let key = SecretKey::from_slice(&secret)?;
+        let mut entropy = secret;
+        entropy[16..24].copy_from_slice(&attempt.to_be_bytes());
+        let config = SessionConfig {
+            chain: ChainHash::REGTEST,
+            hosted_channel_bits: true,
+            attribution: true,
+        };
+        let session = Session::outbound(key, flooder.host, entropy, &config)
+            .map_err(|error| error.to_string())?;
+        let stream = TcpStream::connect(flooder.address)?;
+        let mut peer = Self { session, stream, key, host: flooder.host };
+        peer.flush()?;
+        peer.until(|peer| peer.session.is_established())?;
+        Ok(peer)
+    }
+
+    /// Sends without end, and reads as much as keeps the connection.
+    fn pour(&mut self, flooder: &Flooder) -> Result<()> {
+        let (message_type, payload) = flooder.message(self)?;
+        self.stream.set_write_timeout(Some(Duration::from_secs(1)))?;
+        while Instant::now() < flooder.end {
+            for _ in 0..MESSAGES_AT_ONCE {
+                self.session
+                    .send(message_type, payload.clone())
+                    .map_err(|error| error.to_string())?;
+            }
+            self.flush()?;
+            self.stream.set_nonblocking(true)?;
+            self.read()?;
+            self.stream.set_nonblocking(false)?;
+            self.session.take_events();
+        }
+        Ok(())
+    }
+
+    /// Opens a channel and leaves small HTLCs in its signed state.
+    fn fill(&mut self, day: u32) -> Result<()> {
+        let invoke = self.invoke(self.script());
+        self.send(&invoke)?;
+        let Message::InitHostedChannel(init) =
+            self.answer(|message| matches!(message, Message::InitHostedChannel(_)))?
+        else {
+            return Err("no terms".into());
+        };
+        let capacity_msat = init.channel_capacity_msat;
+        let mut state = LastCrossSignedState {
+            is_host: false,
+            last_refund_scriptpubkey: [[0u8, 20].as_slice(), &self.script()].concat(),
+            block_day: day,
+            local_balance_msat: init.initial_client_balance_msat,
+            remote_balance_msat: capacity_msat.saturating_sub(init.initial_client_balance_msat),
+            init_hosted_channel: init,
+            local_updates: 0,
+            remote_updates: 0,
+            incoming_htlcs: Vec::new(),
+            outgoing_htlcs: Vec::new(),
+            remote_sig_of_local: Signature::ZERO,
+            local_sig_of_remote: Signature::ZERO,
+        };
+        self.sign(&state)?;
+        for id in 1..=HTLCS {
+            let add = UpdateAddHtlc {
+                channel_id: self.channel_id(),
+                id,
+                amount_msat: 1000,
+                payment_hash: PaymentHash([id as u8; 32]),
+                cltv_expiry: day * BLOCKS_PER_DAY + 500,
+                onion: Onion(Box::new([0; 1366])),
+                tlvs: Vec::new(),
+            };
+            state.outgoing_htlcs.push(add.clone());
+            state.local_balance_msat = state.local_balance_msat.saturating_sub(1000);
+            state.local_updates += 1;
+            self.send(&Message::UpdateAddHtlc(add))?;
+        }
+        self.sign(&state)
+    }
+
+    /// Signs, and waits for the host's signature.
+    fn sign(&mut self, state: &LastCrossSignedState) -> Result<()> {
+        let update = StateUpdate {
+            block_day: state.block_day,
+            local_updates: state.local_updates,
+            remote_updates: state.remote_updates,
+            local_sig_of_remote: state.sign_remote(&self.key),
+        };
+        self.send(&Message::StateUpdate(update))?;
+        self.answer(|message| matches!(message, Message::StateUpdate(_))).map(drop)
+    }
+
+    fn send(&mut self, message: &Message) -> Result<()> {
+        let (message_type, payload) = framing::encode(Framing::Modern, message)?;
+        self.session.send(message_type, payload).map_err(|error| error.to_string())?;
+        self.flush()
+    }
+
+    fn answer(&mut self, is_wanted: impl Fn(&Message) -> bool) -> Result<Message> {
+        let mut found = None;
+        self.until(|peer| {
+            for event in peer.session.take_events() {
+                let SessionEvent::Message { message_type, payload } = event else { continue };
+                let shown = &mut Some(Framing::Modern);
+                if let Ok(Some(message)) = framing::decode(shown, message_type, &payload)
+                    && is_wanted(&message)
+                {
+                    found = Some(message);
+                }
+            }
+            found.is_some()
+        })?;
+        found.ok_or_else(|| "no answer".into())
+    }
+
+    fn until(&mut self, mut is_done: impl FnMut(&mut Self) -> bool) -> Result<()> {
+        let deadline = Instant::now() + STEP_TIMEOUT;
+        self.stream.set_read_timeout(Some(Duration::from_millis(50)))?;
+        while !is_done(self) {
+            if Instant::now() > deadline {
+                return Err("the host does not answer".into());
+            }
+            self.read()?;
+            self.flush()?;
+        }
+        Ok(())
+    }
+
+    fn read(&mut self) -> Result<()> {
+        let mut buffer = vec![0; 65_536];
+        match self.stream.read(&mut buffer) {
+            Ok(0) => Err("the host hung up".into()),
+            Ok(length) => {
+                let bytes = buffer.get(..length).unwrap_or_default();
+                Ok(self.session.receive(bytes).map_err(|error| error.to_string())?)
+            }
+            Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        let bytes = self.session.take_outgoing();
+        Ok(self.stream.write_all(&bytes)?)
+    }
+
+    fn id(&self) -> NodeId {
+        PublicKey::from_secret_key(SECP256K1, &self.key).into()
+    }
+
+    fn channel_id(&self) -> ChannelId {
+        ChannelId::of_pair(&self.id(), &self.host)
+    }
+
+    /// A witness program that no other flooder has.
+    fn script(&self) -> [u8; 20] {
+        let mut program = [0; 20];
+        for (byte, value) in program.iter_mut().zip(self.id().0) {
+            *byte = value;
+        }
+        // Two keys may begin alike.
+        for (byte, value) in program.iter_mut().zip(self.key.secret_bytes()) {
+            *byte ^= value;
+        }
+        program
+    }
+
+    fn invoke(&self, program: [u8; 20]) -> Message {
+        Message::InvokeHostedChannel(InvokeHostedChannel {
+            chain_hash: ChainHash::REGTEST.to_bytes(),
+            refund_scriptpubkey: [[0u8, 20].as_slice(), &program].concat(),
+            secret: Vec::new(),
+        })
+    }
+}

@@ -1,0 +1,81 @@
+//! Honest payments while a host is flooded: the flooders have one core, all others the other one.
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use clap::ValueEnum;
+use serde::Serialize;
+
+use crate::flood::{KINDS, Kind};
+use crate::payments::Network;
+use crate::process::{Result, progress};
+
+/// The flooders' core, and that of the host and its honest clients.
+const FLOODERS_CORE: u8 = 0;
+const OTHERS_CORE: u8 = 1;
+/// A flood of each kind lasts at most this long.
+const FLOOD_S: u64 = 60;
+/// Before the payments are measured, in seconds: what a flood fills must be full.
+const LEAD_S: u64 = 2;
+
+/// What a flood did to honest payments, and to the host.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Flooded {
+    pub(crate) kind: String,
+    pub(crate) quiet_p50_ms: f64,
+    pub(crate) p50_ms: f64,
+    pub(crate) host_grew_bytes: u64,
+}
+
+/// One host for each kind. Empty if this machine cannot pin processes to cores.
+pub(crate) fn measure(steward: &Path, payments: usize) -> Result<Vec<Flooded>> {
+    if Command::new("taskset").args(["-c", "0", "true"]).status().is_err() {
+        progress("SKIP floods: taskset is not installed");
+        return Ok(Vec::new());
+    }
+    KINDS.into_iter().map(|kind| measure_kind(steward, kind, payments)).collect()
+}
+
+fn measure_kind(steward: &Path, kind: Kind, payments: usize) -> Result<Flooded> {
+    let name = kind.to_possible_value().map_or_else(String::new, |v| v.get_name().to_owned());
+    progress(&format!("a flood of {name}"));
+    let image = tempfile::NamedTempFile::new()?;
+    // The host does not look into it.
+    std::fs::write(image.path(), [PNG_HEAD, &[0; 40_000]].concat())?;
+    let branding = format!("host.brand_png={}", image.path().display());
+    let network = Network::start_on(steward, &[&branding], Some(OTHERS_CORE))?;
+    let quiet = network.alone(payments)?;
+    let before = network.host_bytes()?;
+    let flooder = Flooder::start(kind, &name, &network)?;
+    std::thread::sleep(Duration::from_secs(LEAD_S));
+    let flooded = network.alone(payments)?;
+    let host_grew_bytes = network.host_bytes()?.saturating_sub(before);
+    drop(flooder);
+    network.stop()?;
+    Ok(Flooded { kind: name, quiet_p50_ms: quiet.p50_ms, p50_ms: flooded.p50_ms, host_grew_bytes })
+}
+
+const PNG_HEAD: &[u8] = b"\x89PNG\r\n\x1a\n";
+
+/// A process of this very program; killed when dropped.
+struct Flooder(Child);
+
+impl Flooder {
+    fn start(_: Kind, name: &str, network: &Network) -> Result<Self> {
+        let mut command = Command::new("taskset");
+        command.args(["-c", &FLOODERS_CORE.to_string()]).arg(std::env::current_exe()?);
+        command.args(["--flood", name, "--target", &network.host_address()?]);
+        command.args(["--seconds", &FLOOD_S.to_string()]);
+        command.args(["--height", &network.height()?.to_string()]);
+        Ok(Self(command.stdin(Stdio::null()).spawn()?))
+    }
+}
+
+impl Drop for Flooder {
+    fn drop(&mut self) {
+        // Already gone is fine.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
