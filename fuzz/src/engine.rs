@@ -13,6 +13,7 @@ use steward_engine::limits::MAX_AMOUNT_MSAT;
 use steward_engine::{AnswerAt, Command};
 use steward_onion::{OnionSeed, PathHop, Recipient, create};
 use steward_store::Store;
+use steward_wire::bolt1::WARNING_TYPE;
 use steward_wire::{
     Framing, Message, NodeId, Onion, ShortChannelId, Signature, UpdateAddHtlc, framing,
 };
@@ -189,7 +190,8 @@ impl Attack {
 
     /// What the host said to the rogue.
     fn listen(&mut self, conn: ConnId) {
-        for (message_type, payload) in self.net.tapped(conn) {
+        let said = self.net.tapped(conn).into_iter();
+        for (message_type, payload) in said.filter(|(kind, _)| *kind != WARNING_TYPE) {
             let decode = |framing| framing::decode(&mut Some(framing), message_type, &payload);
             let heard = decode(Framing::Modern).or_else(|_| decode(Framing::Legacy));
             let heard = heard.expect("the host says what can be read");

@@ -60,9 +60,11 @@ fn a_client_gets_a_larger_channel_as_far_as_its_host_allows() {
     channel(&network, ALICE, &["resize", &host, "2000000sat"]).failure("bad_capacity");
     channel(&network, HOST, &["resize", &alice, "4000000sat"]).failure("wrong_role");
 
-    // More than `host.max_capacity_sat` is no misunderstanding a program should solve.
-    channel(&network, ALICE, &["resize", &host, "10000001sat"]).failure("resize_failed");
-    await_phase(network.node(HOST), &alice, Phase::Suspended);
+    // More than `host.max_capacity_sat`: the host says no, and all goes on.
+    channel(&network, ALICE, &["resize", &host, "10000001sat"]).failure("resize_refused");
+    await_phase(network.node(HOST), &alice, Phase::Active);
+    await_phase(network.node(ALICE), &host, Phase::Active);
+    pay(&network, ALICE, BOB);
 }
 
 #[test]

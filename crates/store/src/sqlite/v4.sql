@@ -5,5 +5,3 @@ ALTER TABLE peer ADD COLUMN framing INTEGER;
 -- What became of a claim that its channel did not sign in time: a code and a sentence.
 ALTER TABLE invoice ADD COLUMN failure_code TEXT;
 ALTER TABLE invoice ADD COLUMN failure_message TEXT;
--- The sum covers the new column of `peer`: it is taken anew by the next commit.
-UPDATE setting SET value = X'' WHERE name = 'live_rows';
