@@ -3,6 +3,7 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use bitcoin::constants::ChainHash;
@@ -61,6 +62,7 @@ pub(crate) fn run(kind: Kind, target: &str, seconds: u64, height: u32) -> Result
     }
     let end = Instant::now() + Duration::from_secs(seconds);
     std::thread::scope(|scope| {
+        scope.spawn(|| tell(end));
         for number in 0..CONNECTIONS {
             let flooder =
                 Flooder { kind, host, address, day: height / BLOCKS_PER_DAY, number, end };
@@ -69,6 +71,21 @@ pub(crate) fn run(kind: Kind, target: &str, seconds: u64, height: u32) -> Result
     });
     Ok(())
 }
+
+/// Every moment, as whoever measures ends us at any: bytes sent so far, and connections made.
+fn tell(end: Instant) {
+    let mut stdout = std::io::stdout();
+    while Instant::now() < end {
+        std::thread::sleep(RETRY);
+        let (sent, made) = (SENT_BYTES.load(Ordering::Relaxed), MADE.load(Ordering::Relaxed));
+        if writeln!(stdout, "{sent} {made}").is_err() {
+            return;
+        }
+    }
+}
+
+static SENT_BYTES: AtomicU64 = AtomicU64::new(0);
+static MADE: AtomicU64 = AtomicU64::new(0);
 
 /// One of the connections, made again whenever it ends.
 struct Flooder {
@@ -105,6 +122,7 @@ impl Flooder {
         while Instant::now() < self.end
             && let Ok(stream) = TcpStream::connect(self.address)
         {
+            MADE.fetch_add(1, Ordering::Relaxed);
             held.push(stream);
             if held.len() >= 300 {
                 break;
@@ -164,6 +182,7 @@ impl Peer {
         let mut peer = Self { session, stream, key, host: flooder.host };
         peer.flush()?;
         peer.until(|peer| peer.session.is_established())?;
+        MADE.fetch_add(1, Ordering::Relaxed);
         Ok(peer)
     }
 
@@ -292,7 +311,9 @@ impl Peer {
 
     fn flush(&mut self) -> Result<()> {
         let bytes = self.session.take_outgoing();
-        Ok(self.stream.write_all(&bytes)?)
+        self.stream.write_all(&bytes)?;
+        SENT_BYTES.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        Ok(())
     }
 
     fn id(&self) -> NodeId {

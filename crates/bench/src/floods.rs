@@ -1,5 +1,6 @@
 //! Honest payments while a host is flooded: the flooders have one core, all others the other one.
 
+use std::io::Read;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -26,6 +27,10 @@ pub(crate) struct Flooded {
     pub(crate) quiet_p50_ms: f64,
     pub(crate) p50_ms: f64,
     pub(crate) host_grew_bytes: u64,
+    /// What the flooder could send meanwhile, in bytes.
+    pub(crate) sent_bytes: u64,
+    /// Connections that it was let in on.
+    pub(crate) connections: u64,
 }
 
 /// One host for each kind. Empty if this machine cannot pin processes to cores.
@@ -47,13 +52,20 @@ fn measure_kind(steward: &Path, kind: Kind, payments: usize) -> Result<Flooded> 
     let network = Network::start_on(steward, &[&branding], Some(OTHERS_CORE))?;
     let quiet = network.alone(payments)?;
     let before = network.host_bytes()?;
-    let flooder = Flooder::start(kind, &name, &network)?;
+    let flooder = Flooder::start(&name, &network)?;
     std::thread::sleep(Duration::from_secs(LEAD_S));
     let flooded = network.alone(payments)?;
     let host_grew_bytes = network.host_bytes()?.saturating_sub(before);
-    drop(flooder);
+    let (sent_bytes, connections) = flooder.end()?;
     network.stop()?;
-    Ok(Flooded { kind: name, quiet_p50_ms: quiet.p50_ms, p50_ms: flooded.p50_ms, host_grew_bytes })
+    Ok(Flooded {
+        kind: name,
+        quiet_p50_ms: quiet.p50_ms,
+        p50_ms: flooded.p50_ms,
+        host_grew_bytes,
+        sent_bytes,
+        connections,
+    })
 }
 
 const PNG_HEAD: &[u8] = b"\x89PNG\r\n\x1a\n";
@@ -62,13 +74,25 @@ const PNG_HEAD: &[u8] = b"\x89PNG\r\n\x1a\n";
 struct Flooder(Child);
 
 impl Flooder {
-    fn start(_: Kind, name: &str, network: &Network) -> Result<Self> {
+    fn start(name: &str, network: &Network) -> Result<Self> {
         let mut command = Command::new("taskset");
         command.args(["-c", &FLOODERS_CORE.to_string()]).arg(std::env::current_exe()?);
         command.args(["--flood", name, "--target", &network.host_address()?]);
         command.args(["--seconds", &FLOOD_S.to_string()]);
         command.args(["--height", &network.height()?.to_string()]);
-        Ok(Self(command.stdin(Stdio::null()).spawn()?))
+        Ok(Self(command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?))
+    }
+
+    /// Ends it; what it sent, in bytes, and on how many connections.
+    fn end(mut self) -> Result<(u64, u64)> {
+        self.0.kill()?;
+        let mut told = String::new();
+        self.0.stdout.take().ok_or("no standard output")?.read_to_string(&mut told)?;
+        // The last line may be cut off.
+        let whole = told.rsplit_once('\n').map_or("", |(whole, _)| whole);
+        let last = whole.lines().last().ok_or("the flooder did not start")?;
+        let (sent, made) = last.split_once(' ').ok_or("the flooder says something else")?;
+        Ok((sent.parse()?, made.parse()?))
     }
 }
 

@@ -83,8 +83,12 @@ pub(crate) fn print_floods(floods: &[Flooded]) {
         let _ = writeln!(
             stdout,
             "flood of {:<23} {:>10.3} ms, {times:.2} times {:.3} ms (<= {MOST_TIMES}); the host \
-             grew by {grew_mb:.1} MB (< {MOST_MB})",
-            flood.kind, flood.p50_ms, flood.quiet_p50_ms
+             grew by {grew_mb:.1} MB (< {MOST_MB}); {:.1} MB came on {} connections",
+            flood.kind,
+            flood.p50_ms,
+            flood.quiet_p50_ms,
+            flood.sent_bytes as f64 / 1e6,
+            flood.connections
         );
     }
 }

@@ -216,3 +216,17 @@ fn an_add_that_names_another_channel_is_refused() {
     assert_eq!(pair.channel(Alice).phase(), Phase::Suspended);
     assert_eq!(pair.channel(Alice).unsigned_updates().1, 0);
 }
+
+/// Records of the version before had no section of held HTLCs; they are read, and written anew.
+#[test]
+fn a_record_of_the_version_before_is_read() {
+    let mut pair = Pair::funded(5_000_000);
+    pair.add_and_run(Bob, 1_000_000, 1);
+    let record = pair.channel(Alice).record();
+    let (body, held) = record.split_at(record.len() - 4);
+    assert_eq!((record[0], held), (2, &[0; 4][..]));
+    let old = [&[1], &body[1..]].concat();
+    let read = steward_channel::Channel::from_record(&old).unwrap();
+    assert_eq!(read.record(), record);
+    assert_eq!(read.state(), pair.channel(Alice).state());
+}

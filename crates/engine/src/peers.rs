@@ -56,7 +56,7 @@ impl Connection {
     }
 
     /// A guess, for a peer that has never shown a framing: those who advertise only the old bits
-    /// are eclair plugins, which speak the legacy one (docs/protocol-notes.md).
+    /// are eclair plugins, which speak the legacy one.
     fn guess(&self, try_other: bool) -> Framing {
         let is_modern = has_pair(&self.features, HOSTED_CHANNELS) != try_other;
         if is_modern { Framing::Modern } else { Framing::Legacy }
