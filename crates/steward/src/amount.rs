@@ -40,7 +40,8 @@ pub enum AmountError {
     Negative,
     /// Separators that are not between groups of three.
     #[error(
-        "in `{text}` the groups are not of three digits; write 1 000sat, and 0.5sat with a point"
+        "in `{text}` it is not clear what groups digits and what is a decimal point; write 1 000sat, \
+         and 0.5sat or 0.001btc with a point"
     )]
     BadGroups {
         /// As given.
@@ -74,6 +75,10 @@ impl FromStr for Amount {
         }
         let unit_at = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
         let (number, unit) = text.split_at(unit_at);
+        // A thousand bitcoin and one, in the two ways of the world: nobody means the first.
+        if number.contains(',') && unit.eq_ignore_ascii_case("btc") {
+            return Err(AmountError::BadGroups { text: text.to_owned() });
+        }
         let number = &ungrouped(number.trim())
             .ok_or_else(|| AmountError::BadGroups { text: text.to_owned() })?;
         let decimals = match unit.to_ascii_lowercase().as_str() {
@@ -94,9 +99,13 @@ impl FromStr for Amount {
 }
 
 /// The number without what groups its digits: white space of any kind, commas or apostrophes, one
-/// of them and always three digits after it. `None` if they stand elsewhere.
+/// of them and always three digits after it. `None` if they stand elsewhere, or after a leading
+/// zero: then it is a decimal comma. Underscores group digits in any way, one at a time.
 fn ungrouped(number: &str) -> Option<String> {
     let is_separator = |c: char| c.is_whitespace() || matches!(c, ',' | '\'' | '\u{2019}');
+    if number.contains("__") || number.ends_with('_') || number.contains("_.") {
+        return None;
+    }
     let Some(separator) = number.chars().find(|c| is_separator(*c)) else {
         return Some(number.to_owned());
     };
@@ -104,6 +113,9 @@ fn ungrouped(number: &str) -> Option<String> {
     let mut groups = whole.split(separator);
     let is_digits = |group: &str| group.bytes().all(|c| c.is_ascii_digit());
     let first = groups.next().filter(|first| (1..=3).contains(&first.len()) && is_digits(first))?;
+    if first.starts_with('0') {
+        return None;
+    }
     let mut ungrouped = first.to_owned();
     for group in groups {
         if group.len() != 3 || !is_digits(group) {
@@ -200,6 +212,20 @@ mod tests {
             let error = msat(text).unwrap_err();
             assert!(matches!(error, AmountError::BadGroups { .. }), "{text}: {error}");
         }
+    }
+
+    /// Paid as it once was read, the first would have cost a thousand times what was meant.
+    #[test]
+    fn a_decimal_comma_is_never_taken_for_a_group() {
+        for text in ["0,005sat", "0,001btc", "00,001sat", "0 500sat", "1,500btc", "1,000 BTC"] {
+            let error = msat(text).unwrap_err();
+            assert!(matches!(error, AmountError::BadGroups { .. }), "{text}: {error}");
+        }
+        for text in ["1__0sat", "1_sat", "1_.5sat"] {
+            assert!(msat(text).is_err(), "{text}");
+        }
+        assert_eq!(msat("0.005sat"), Ok(5));
+        assert_eq!(msat("0sat"), Ok(0));
     }
 
     #[test]
