@@ -222,7 +222,7 @@ impl Channel {
     }
 
     /// As host without a record of the channel: whether to take over a state the client shows,
-    /// if both signatures hold and it is within the offer (design.md section 4, 8). Off at first,
+    /// if both signatures hold and it is within the offer (docs/architecture.md, rule 8). Off at first,
     /// not in the record.
     pub fn allow_adoption(&mut self, allow: bool) {
         self.allow_adoption = allow;

@@ -124,7 +124,8 @@ pub enum Input {
     Tick,
     /// The operator suspends the channel (code 0008).
     Suspend,
-    /// A preimage of one of our outgoing HTLCs was learned outside the channel (code 0006).
+    /// A preimage of one of our outgoing HTLCs was learned outside the channel. A peer that does
+    /// not fulfill the HTLC itself is suspended shortly before its expiry (code 0006).
     ExternalFulfil {
         /// The HTLC, by our id.
         id: u64,
@@ -192,7 +193,8 @@ pub enum Output {
         /// Why.
         reason: AddRefusal,
     },
-    /// The peer showed the preimage of an own HTLC. May come before its removal is signed.
+    /// The preimage of an own HTLC is known: the peer showed it, or it was learned elsewhere. May
+    /// come before its removal is signed.
     HtlcFulfilled {
         /// Our id.
         id: u64,

@@ -101,8 +101,8 @@ pub(crate) async fn resize(
 }
 
 /// Hands in a preimage that was learned elsewhere. Every HTLC of ours that waits for it counts as
-/// claimed: who offered it to us is asked to pay. The channel it was offered in is suspended,
-/// because its other side has not signed for that.
+/// claimed: who offered it to us is asked to pay. The channel it was offered in goes on; it is
+/// suspended only if its other side has not fulfilled by itself shortly before the expiry.
 #[utoipa::path(post, path = "/v1/preimages", tag = "operator", request_body = SubmitPreimage,
     responses((status = 200, body = SubmittedPreimage), Errors))]
 pub(crate) async fn submit_preimage(
