@@ -144,7 +144,8 @@ pub enum Input {
     },
     /// As host: propose a fresh state for a suspended channel.
     ProposeOverride {
-        /// Our balance in it, in millisatoshi.
+        /// Our balance in it, in millisatoshi, of the capacity that both have signed: what a
+        /// resize under way adds is ours as well.
         local_balance_msat: u64,
     },
     /// As client: accept the host's proposal.

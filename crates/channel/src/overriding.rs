@@ -24,12 +24,15 @@ impl Channel {
         self.acceptable_state(&proposal).map(|state| state.local_balance_msat)
     }
 
+    /// `local_balance_msat` is ours of the capacity that both have signed, which is all that an
+    /// operator sees. The client alone asks for a resize: what it adds to the proposal is ours.
     pub(crate) fn propose_override(
         &mut self,
         local_balance_msat: u64,
         env: &Env<'_>,
         out: &mut Vec<Output>,
     ) {
+        let local_balance_msat = local_balance_msat.saturating_add(self.pending_growth_msat());
         match self.build_override(local_balance_msat, env) {
             Ok(proposal) => self.offer_override(proposal, out),
             Err(why) => refuse_command(why, out),

@@ -347,3 +347,46 @@ fn a_proposal_that_the_client_turns_out_to_be_past_is_made_again() {
     assert!(pair.channel(Alice).pending_override().unwrap().local_updates > too_low);
     assert_eq!(pair.channel(Bob).override_balance_msat(), Some(CAPACITY_MSAT - 1_000));
 }
+
+/// The host has heard of a resize, which its operator does not see. It is the host's, also in a
+/// proposal that is made again since the client turns out to be past the first.
+#[test]
+fn what_a_resize_adds_is_the_hosts_in_a_proposal_that_is_made_again_too() {
+    let mut pair = Pair::funded(5_000_000);
+    let new_capacity_sat = 2 * CAPACITY_MSAT / 1_000;
+    pair.give(Bob, Input::Resize { new_capacity_sat });
+    pair.deliver_named(Bob, "ResizeChannel");
+    let old = pair.alice.disk.clone();
+    pair.run();
+    for seed in 10..16 {
+        pair.pay(Bob, 10_000, seed);
+    }
+    pair.alice.disk = old;
+    pair.restart(Alice);
+    pair.give(Alice, Input::Suspend);
+    pair.give(Alice, Input::ProposeOverride { local_balance_msat: CAPACITY_MSAT - 1_000 });
+    let first = *pair.channel(Alice).pending_override().unwrap();
+    pair.give(Alice, Input::ProposeOverride { local_balance_msat: CAPACITY_MSAT - 1_000 });
+    assert_eq!(pair.channel(Alice).pending_override(), Some(&first));
+    pair.clear();
+    pair.connect();
+    pair.run();
+    assert!(pair.channel(Alice).pending_override().unwrap().local_updates > first.local_updates);
+    assert_eq!(pair.channel(Bob).override_balance_msat(), Some(1_000));
+    pair.give(Bob, Input::AcceptOverride);
+    pair.run();
+    pair.assert_in_agreement();
+    assert_eq!(pair.balances(Bob), (1_000, 2 * CAPACITY_MSAT - 1_000));
+}
+
+#[test]
+fn a_balance_above_the_signed_capacity_is_not_proposed_during_a_resize_either() {
+    let mut pair = Pair::funded(5_000_000);
+    pair.give(Bob, Input::Resize { new_capacity_sat: 2 * CAPACITY_MSAT / 1_000 });
+    pair.deliver_named(Bob, "ResizeChannel");
+    pair.give(Alice, Input::Suspend);
+    for local_balance_msat in [CAPACITY_MSAT + 1, u64::MAX] {
+        let refused = [Output::CommandRefused(CommandRefusal::BalanceTooHigh)];
+        assert_eq!(pair.give(Alice, Input::ProposeOverride { local_balance_msat }), refused);
+    }
+}

@@ -44,7 +44,8 @@ pub enum Command {
     ProposeOverride {
         /// The client.
         peer: NodeId,
-        /// Our balance in that state, in millisatoshi.
+        /// Our balance in that state, in millisatoshi, of the capacity that both have signed:
+        /// what a resize under way adds is ours as well.
         local_balance_msat: u64,
     },
     /// As client: accepts the fresh state our host proposes, if it gives us this balance. Refused

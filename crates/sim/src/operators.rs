@@ -43,13 +43,15 @@ impl World {
         let Some(capacity_msat) = next_capacity_msat(channel) else { return false };
         let fair_msat = self.oracles.fair_balance_msat(plan.host, plan.client_id, channel);
         let client_msat = current_capacity_msat(channel).saturating_sub(fair_msat);
-        let local_balance_msat = capacity_msat.saturating_sub(client_msat);
+        let next_balance_msat = capacity_msat.saturating_sub(client_msat);
         let is_proposed = channel
             .pending_override()
-            .is_some_and(|proposal| proposal.local_balance_msat == local_balance_msat);
+            .is_some_and(|proposal| proposal.local_balance_msat == next_balance_msat);
         if is_proposed {
             return false;
         }
+        // An operator knows the capacity that both have signed, and no other.
+        let local_balance_msat = current_capacity_msat(channel).saturating_sub(client_msat);
         let peer = plan.client_id;
         self.issue(plan.host, Command::ProposeOverride { peer, local_balance_msat });
         true

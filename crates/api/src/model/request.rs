@@ -23,7 +23,8 @@ pub struct InvokeChannel {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ProposeOverride {
-    /// What would be ours; the rest of the capacity would be the client's.
+    /// What would be ours; the rest of the capacity would be the client's. What a resize under way
+    /// adds is ours as well, here and below.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub our_balance_msat: Option<u64>,
     /// What would be the client's; the rest of the capacity would be ours.
