@@ -137,13 +137,16 @@ pub(crate) enum Outcome {
     /// The preimage came from elsewhere, such as the chain; the peer may not know it.
     Published(Preimage),
     Expired,
+    /// The peer showed a state under both signatures that we do not know, and the HTLC has ended in
+    /// it: it was paid or it was not.
+    Unknown,
 }
 
 impl Outcome {
     pub(crate) fn preimage(self) -> Option<Preimage> {
         match self {
             Self::Fulfilled(preimage) | Self::Published(preimage) => Some(preimage),
-            Self::Expired => None,
+            Self::Expired | Self::Unknown => None,
         }
     }
 }

@@ -283,7 +283,8 @@ pub enum DropCause {
     Expired,
     /// An override left it out.
     Override,
-    /// We had lost our data; the host's newer state, signed by us, does not have it.
+    /// We had lost data; the peer's newer state, signed by us, does not have it: it was paid or it
+    /// was not.
     NewerState,
 }
 

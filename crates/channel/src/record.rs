@@ -27,6 +27,7 @@ const ROLE_CLIENT: u8 = 2;
 const OUTCOME_FULFILLED: u8 = 1;
 const OUTCOME_EXPIRED: u8 = 2;
 const OUTCOME_PUBLISHED: u8 = 3;
+const OUTCOME_UNKNOWN: u8 = 4;
 
 /// Why bytes are not a channel's record. The file is damaged, or newer than this program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -213,6 +214,7 @@ fn write_outcomes(out: &mut Vec<u8>, outcomes: &BTreeMap<u64, Outcome>) {
                 out.extend_from_slice(&preimage.0);
             }
             Outcome::Expired => out.push(OUTCOME_EXPIRED),
+            Outcome::Unknown => out.push(OUTCOME_UNKNOWN),
         }
     }
 }
@@ -226,6 +228,7 @@ fn read_outcomes(bytes: &[u8]) -> Result<BTreeMap<u64, Outcome>, DecodeError> {
             OUTCOME_FULFILLED => Outcome::Fulfilled(left.preimage()?),
             OUTCOME_PUBLISHED => Outcome::Published(left.preimage()?),
             OUTCOME_EXPIRED => Outcome::Expired,
+            OUTCOME_UNKNOWN => Outcome::Unknown,
             _ => return Err(DecodeError::BadValue),
         };
         outcomes.insert(id, outcome);

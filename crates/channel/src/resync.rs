@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 
 use steward_wire::{LastCrossSignedState, Message, Signature, UpdateAddHtlc};
 
-use crate::channel::Channel;
+use crate::channel::{Channel, Outcome};
 use crate::direction::{Memory, doubts};
 use crate::errors::{Code, Fault};
 use crate::io::{DropCause, Env, Output, Phase, Role};
 use crate::next_state::{
-    Update, next_state, resized, same_but_day, same_content, with_signatures_of,
+    Ledger, Update, next_state, resized, same_but_day, same_content, with_signatures_of,
 };
 
 /// Our last signed state against the peer's.
@@ -244,9 +244,53 @@ impl Channel {
         out: &mut Vec<Output>,
     ) {
         self.note_counters(theirs.local_updates, theirs.remote_updates);
+        self.note_ended_in(theirs, out);
         let what = "a signed state that ours cannot be reconciled with";
         let fault = Fault::coded(Code::MissingChannel, "our states cannot be reconciled");
         self.suspend_over(what, fault, received, env, out);
+    }
+
+    /// Both signed `theirs`, and we do not know it: what we offered and it has no more was paid or
+    /// was not. Neither its expiry nor an override may call it failed.
+    pub(crate) fn note_ended_in(&mut self, theirs: &LastCrossSignedState, out: &mut Vec<Output>) {
+        let has_ended = |add: &&UpdateAddHtlc| {
+            add.id <= u64::from(theirs.local_updates)
+                && !theirs.outgoing_htlcs.contains(add)
+                && !theirs.incoming_htlcs.contains(add) // Turned around: not signed, so no proof.
+                && !self.outcomes.contains_key(&add.id)
+        };
+        let ended: Vec<&UpdateAddHtlc> = self.own_htlcs().filter(has_ended).collect();
+        let ended_msat = ended.iter().map(|add| i128::from(add.amount_msat)).sum();
+        if self.came_back(theirs, ended_msat) {
+            return;
+        }
+        let ended: Vec<u64> = ended.iter().map(|add| add.id).collect();
+        let cause = DropCause::NewerState;
+        for id in ended {
+            self.outcomes.insert(id, Outcome::Unknown);
+            self.changed = true;
+            out.push(Output::HtlcDropped { id, cause });
+        }
+    }
+
+    /// True if our balance in `theirs` shows that all we offered and it has no more has failed, or
+    /// we have gone on otherwise. Such a state a peer may have without any loss of ours: with our
+    /// signature over its fail, which it then did not repeat. By that it must not hold the HTLCs
+    /// of others.
+    fn came_back(&self, theirs: &LastCrossSignedState, ended_msat: i128) -> bool {
+        let Some(signed) = &self.signed else { return true };
+        let Some(used) = theirs.local_updates.checked_sub(signed.local_updates) else {
+            return true;
+        };
+        let capacity_msat = theirs.init_hosted_channel.channel_capacity_msat;
+        let Some(base) = resized(signed.clone(), capacity_msat) else { return true };
+        // If it has more updates of ours than we know, our data is an old copy.
+        let own = usize::try_from(used).ok().and_then(|used| self.own.get(..used));
+        own.and_then(|own| Ledger::new(&base, own, &[])).is_some_and(|before| {
+            let follows =
+                theirs.outgoing_htlcs.iter().all(|add| before.outgoing.contains_key(&add.id));
+            !follows || i128::from(theirs.local_balance_msat) == before.local_msat + ended_msat
+        })
     }
 
     fn suspend_over(

@@ -177,6 +177,7 @@ impl Channel {
             return self.enter_override(with_signatures_of(proposed, &theirs), out);
         }
         self.note_counters(theirs.local_updates, theirs.remote_updates);
+        self.note_ended_in(&theirs, out);
         self.renew_override(env, out);
         self.keep(
             "a signed state higher than ours, shown while suspended",
@@ -196,6 +197,7 @@ impl Channel {
         match self.outcomes.get(&id) {
             Some(Outcome::Fulfilled(_) | Outcome::Published(_)) => return,
             Some(Outcome::Expired) => return refuse_command(CommandRefusal::NoSuchHtlc, out),
+            Some(Outcome::Unknown) => return out.push(Output::HtlcFulfilled { id, preimage }),
             None => {}
         }
         self.outcomes.insert(id, Outcome::Published(preimage));

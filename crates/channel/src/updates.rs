@@ -106,6 +106,8 @@ impl Channel {
                 self.outcomes.insert(id, Outcome::Fulfilled(preimage));
                 self.changed = true;
             }
+            // It stays out of reach: what it came from is claimed, and people agree on the rest.
+            Some(Outcome::Unknown) => out.push(Output::HtlcFulfilled { id, preimage }),
             None => {
                 self.outcomes.insert(id, Outcome::Fulfilled(preimage));
                 self.changed = true;

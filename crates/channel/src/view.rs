@@ -96,12 +96,13 @@ impl Channel {
     }
 
     /// Every own HTLC that was ever sent and has not failed, expired or been removed by a signed
-    /// state.
+    /// state, ours or one that only the peer has.
     pub fn outgoing_htlcs(&self) -> impl Iterator<Item = OutgoingHtlc<'_>> {
         self.own_htlcs().filter_map(|htlc| {
             let outcome = self.outcomes.get(&htlc.id).copied();
             let preimage = outcome.and_then(Outcome::preimage);
-            (outcome != Some(Outcome::Expired)).then_some(OutgoingHtlc { htlc, preimage })
+            let has_ended = matches!(outcome, Some(Outcome::Expired | Outcome::Unknown));
+            (!has_ended).then_some(OutgoingHtlc { htlc, preimage })
         })
     }
 

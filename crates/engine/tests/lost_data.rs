@@ -280,6 +280,49 @@ fn a_host_does_not_fail_what_it_may_have_forwarded_to_a_client_that_is_ahead() {
     assert_eq!(net.payment(1, invoice.payment_hash).status, PaymentStatus::Pending);
 }
 
+/// The payee has been paid, and its newer state proves it: the payer is not given its money back,
+/// neither by the override that takes over what is proved nor by the HTLC's expiry.
+#[test]
+fn a_host_does_not_fail_what_it_offered_to_a_client_that_is_ahead() {
+    for by_override in [true, false] {
+        let mut net = Net::host_and_clients(2);
+        let invoice = net.invoice(2, Some(AMOUNT_MSAT));
+        start_paying(&mut net, 1, &invoice);
+        net.run_until_offered(1, 0);
+        let copy = net.copy(0);
+        net.disconnect(1, 0);
+        net.settle();
+        assert!(net.was_received(2, invoice.payment_hash));
+        let proved_msat = net.agreed_balance_msat(2, 0);
+
+        net.revive(0, &copy);
+        reconnect(&mut net, &[(1, 0), (2, 0)]);
+        assert_eq!(net.channel(0, 2).phase, Phase::Suspended);
+        if by_override {
+            let (host, peer) = (net.id(0), net.client_id(2, 0));
+            let local_balance_msat = 1_000_000_000 - proved_msat;
+            net.command(0, Command::ProposeOverride { peer, local_balance_msat }).unwrap();
+            let accept = Command::AcceptOverride { peer: host, our_balance_msat: proved_msat };
+            net.command(2, accept).unwrap();
+            assert_eq!(net.agreed_balance_msat(2, 0), proved_msat);
+        } else {
+            // 144 blocks before that of what the payer offered.
+            let expiry = net.channel(0, 1).state.unwrap().incoming_htlcs[0].cltv_expiry - 144;
+            net.mine(expiry + 1 - net.height);
+        }
+        // Also after another start.
+        net.crash(0);
+        net.start(0);
+        reconnect(&mut net, &[(1, 0), (2, 0)]);
+        net.tick(A_WHILE_MS);
+        assert_eq!(net.payment(1, invoice.payment_hash).status, PaymentStatus::Pending);
+        submit(&mut net, 0, &invoice).unwrap();
+        assert_eq!(net.payment(1, invoice.payment_hash).status, PaymentStatus::Complete);
+        let paid_msat = AMOUNT_MSAT + FEE_MSAT;
+        assert_eq!(net.agreed_balance_msat(1, 0), common::INITIAL_MSAT - paid_msat);
+    }
+}
+
 /// Client 1 restored from a copy that has the payment and nothing of how it left.
 fn unknown_payment() -> (Net, InvoiceRow) {
     let mut net = Net::host_and_clients(2);
