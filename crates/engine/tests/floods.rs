@@ -12,16 +12,17 @@ use steward_engine::Command;
 use steward_engine::config::Config;
 use steward_engine::io::{Action, ConnId, Input, RoutedPart};
 use steward_engine::limits::{
-    COST_OF_REFUSAL, FREE_BYTES_OUT, MAX_BYTES_OUT_PER_BYTE_IN, MAX_HINT_BYTES, MAX_HINTS_PER_PEER,
-    MAX_PATIENCE, MESSAGE_OVERHEAD_BYTES,
+    COST_OF_EVIDENCE, COST_OF_REFUSAL, COST_OF_REPEAT, FREE_BYTES_OUT, MAX_BYTES_OUT_PER_BYTE_IN,
+    MAX_HINT_BYTES, MAX_HINTS_PER_PEER, MAX_PATIENCE, MAX_PENDING_OPENINGS,
+    MAX_PENDING_OPENINGS_PER_PREFIX, MESSAGE_OVERHEAD_BYTES, QUOTA_WINDOW_MS,
 };
-use steward_engine::row::EvidenceRow;
+use steward_engine::row::{EvidenceRow, InvoiceRow};
 use steward_onion::{OnionSeed, PathHop, Recipient, create};
 use steward_store::{PageRequest, Store};
 use steward_wire::{
     AskBrandingInfo, ChannelId, Framing, HostedChannelBranding, InitHostedChannel,
     InvokeHostedChannel, LastCrossSignedState, Message, Onion, PaymentHash, Preimage,
-    ShortChannelId, Signature, UpdateAddHtlc, UpdateFulfillHtlc, framing,
+    ShortChannelId, Signature, StateUpdate, UpdateAddHtlc, UpdateFulfillHtlc, framing,
 };
 
 /// What came of one batch for one connection.
@@ -68,9 +69,14 @@ fn wire_bytes(payload: &[u8]) -> u64 {
 }
 
 fn invoke() -> Message {
+    invoke_of(7)
+}
+
+/// With a refund script of its own: no two channels have the same.
+fn invoke_of(number: u16) -> Message {
     Message::InvokeHostedChannel(InvokeHostedChannel {
         chain_hash: CHAIN_HASH,
-        refund_scriptpubkey: [[0u8, 20].as_slice(), &[7; 20]].concat(),
+        refund_scriptpubkey: [[0u8, 20].as_slice(), &number.to_be_bytes().repeat(10)].concat(),
         secret: Vec::new(),
     })
 }
@@ -80,12 +86,14 @@ fn invoke_bytes() -> u64 {
 }
 
 /// A stranger at an address of its own.
-fn stranger(net: &mut Net, byte: u8, address: &str) -> ConnId {
-    let conn = ConnId(2_000_000 + u64::from(byte));
+fn stranger(net: &mut Net, number: u16, address: &str) -> ConnId {
+    let conn = ConnId(2_000_000 + u64::from(number));
     net.wiretap(0, conn);
+    let mut key = [1; 32];
+    key[..2].copy_from_slice(&number.to_be_bytes());
     let connected = Input::PeerConnected {
         conn,
-        peer: id_of(&SecretKey::from_slice(&[byte; 32]).unwrap()),
+        peer: id_of(&SecretKey::from_slice(&key).unwrap()),
         local: net.id(0),
         features: hosted_features(),
         inbound: true,
@@ -98,7 +106,14 @@ fn stranger(net: &mut Net, byte: u8, address: &str) -> ConnId {
 
 /// A host, and a client 2 that holds 21 HTLCs and is about to be played by the test.
 fn client_with_21_htlcs() -> (Net, ConnId) {
-    let mut net = Net::host_and_clients(2);
+    let (net, conn, _) = client_with_21_htlcs_of(config());
+    (net, conn)
+}
+
+fn client_with_21_htlcs_of(host: Config) -> (Net, ConnId, InvoiceRow) {
+    let mut net = Net::new(vec![host, config(), config()]);
+    net.open(1, 0);
+    net.open(2, 0);
     let invoice = net.invoice(2, Some(1_000_000));
     let command = net.pay_command(&invoice.bolt11, None);
     let Command::Pay { invoice: parsed, .. } = &command else { panic!() };
@@ -149,7 +164,7 @@ fn client_with_21_htlcs() -> (Net, ConnId) {
     net.crash(2);
     net.settle();
     let conn = net.impersonate(2, 0);
-    (net, conn)
+    (net, conn, invoice)
 }
 
 #[test]
@@ -182,16 +197,39 @@ fn however_often_a_client_asks_the_bytes_it_gets_are_bounded_by_those_it_gives()
 }
 
 #[test]
+fn of_the_batch_in_which_a_connection_is_worth_no_more_it_is_sent_nothing() {
+    let mut host = config();
+    host.host.branding = Some(branding(1_000));
+    let (mut net, conn, _) = client_with_21_htlcs_of(host);
+    loop {
+        let outcome = give(&mut net, conn, &[ask_branding(), invoke()]);
+        if outcome.hung_up.is_some() {
+            // A message that came through after one that did not would be a gap.
+            return assert_eq!(outcome.bytes_out, 0);
+        }
+        assert_eq!(outcome.messages.len(), 2);
+    }
+}
+
+fn branding(png_bytes: usize) -> HostedChannelBranding {
+    HostedChannelBranding {
+        rgb: [1, 2, 3],
+        png: Some(vec![7; png_bytes]),
+        contact_info: String::new(),
+    }
+}
+
+fn ask_branding() -> Message {
+    Message::AskBrandingInfo(AskBrandingInfo { chain_hash: CHAIN_HASH })
+}
+
+#[test]
 fn branding_is_sent_once_in_a_batch_and_never_for_long() {
     let mut host: Config = config();
-    host.host.branding = Some(HostedChannelBranding {
-        rgb: [1, 2, 3],
-        png: Some(vec![7; 60_000]),
-        contact_info: String::new(),
-    });
+    host.host.branding = Some(branding(60_000));
     let mut net = Net::new(vec![host]);
     let conn = stranger(&mut net, 77, "192.0.2.1:1");
-    let ask = Message::AskBrandingInfo(AskBrandingInfo { chain_hash: CHAIN_HASH });
+    let ask = ask_branding();
     let first = give(&mut net, conn, &vec![ask.clone(); 50]);
     assert_eq!(first.messages.len(), 1);
     let mut bytes_out = first.bytes_out;
@@ -243,6 +281,60 @@ fn messages_of_no_use_are_borne_for_a_while_only() {
             assert_eq!(give_frames(&mut net, conn, vec![frame.clone()]).hung_up, None);
         }
     }
+}
+
+#[test]
+fn what_comes_again_and_again_within_a_batch_costs_patience_of_its_own() {
+    let junk = Message::LastCrossSignedState(junk_state());
+    let most = (MAX_PATIENCE / COST_OF_REPEAT) as usize;
+    for message in [ask_branding(), invoke(), junk] {
+        let mut net = Net::new(vec![config()]);
+        let conn = stranger(&mut net, 77, "192.0.2.1:1");
+        assert_eq!(give(&mut net, conn, &vec![message.clone(); most]).hung_up, None);
+        let mut net = Net::new(vec![config()]);
+        let conn = stranger(&mut net, 77, "192.0.2.1:1");
+        let outcome = give(&mut net, conn, &vec![message.clone(); most + 2]);
+        assert_eq!(outcome.hung_up, Some(true), "{}", message.name());
+    }
+}
+
+#[test]
+fn openings_that_come_to_nothing_end_in_a_disconnect() {
+    let mut net = Net::new(vec![config()]);
+    let conn = stranger(&mut net, 77, "192.0.2.1:1");
+    let unfit = Message::StateUpdate(StateUpdate {
+        block_day: net.height / 144,
+        local_updates: 9,
+        remote_updates: 9,
+        local_sig_of_remote: Signature([1; 64]),
+    });
+    for _ in 0..=MAX_PATIENCE / COST_OF_REFUSAL {
+        let begun = give(&mut net, conn, &[invoke()]);
+        assert!(matches!(begun.messages[..], [Message::InitHostedChannel(_)]));
+        let ended = give(&mut net, conn, std::slice::from_ref(&unfit));
+        assert!(matches!(ended.messages[..], [Message::Error(_)]), "it is told why");
+        if let Some(back_off) = ended.hung_up {
+            return assert!(back_off);
+        }
+    }
+    panic!("no end");
+}
+
+#[test]
+fn a_preimage_that_comes_behind_a_flood_still_pays() {
+    let (mut net, conn, invoice) = client_with_21_htlcs_of(config());
+    let fulfil = Message::UpdateFulfillHtlc(UpdateFulfillHtlc {
+        channel_id: ChannelId::of_pair(&net.client_id(2, 0), &net.id(0)),
+        id: net.channel(0, 2).state.unwrap().outgoing_htlcs[0].id,
+        preimage: invoice.preimage,
+        tlvs: Vec::new(),
+    });
+    let mut frames = vec![(60_001, Vec::new()); MAX_PATIENCE as usize + 1];
+    frames.push(framing::encode(Framing::Modern, &fulfil).unwrap());
+    assert_eq!(give_frames(&mut net, conn, frames).hung_up, Some(true));
+    net.settle();
+    // The payer has paid that part, and the host is not out of pocket.
+    assert_eq!(net.channel(0, 1).state.unwrap().incoming_htlcs.len(), 20);
 }
 
 fn framed_add() -> Vec<u8> {
@@ -300,18 +392,91 @@ fn a_stranger_costs_no_row_and_uses_up_no_quota() {
     let mut net = Net::new(vec![host, config()]);
     for byte in 60..70 {
         let conn = stranger(&mut net, byte, &format!("192.0.{byte}.1:1"));
-        give(&mut net, conn, &[invoke()]);
+        give(&mut net, conn, &[invoke_of(byte)]);
         give(&mut net, conn, &[Message::LastCrossSignedState(junk_state())]);
         net.settle();
     }
     // Openings that are not finished stand in nobody's way but that of their own network.
     for byte in 70..80 {
         let conn = stranger(&mut net, byte, &format!("192.0.{byte}.1:1"));
-        give(&mut net, conn, &[invoke()]);
+        give(&mut net, conn, &[invoke_of(byte)]);
     }
     assert!(evidence(&net).is_empty());
     net.open(1, 0);
     assert_eq!(net.channel(0, 1).phase, Phase::Active);
+}
+
+/// True if the host offers a channel to one more stranger of this address.
+fn is_offered(net: &mut Net, number: u16, address: &str) -> bool {
+    let conn = stranger(net, number, address);
+    let answer = give(net, conn, &[invoke_of(number)]).messages;
+    assert_eq!(answer.len(), 1);
+    matches!(answer[0], Message::InitHostedChannel(_))
+}
+
+#[test]
+fn an_opening_that_came_to_nothing_leaves_its_place_to_the_next() {
+    let mut host = config();
+    host.host.max_opens_per_prefix_per_hour = 1;
+    let mut net = Net::new(vec![host]);
+    assert!(is_offered(&mut net, 60, "192.0.2.1:1"));
+    assert!(!is_offered(&mut net, 61, "192.0.2.2:1"), "one is under way");
+    give(&mut net, ConnId(2_000_060), &[Message::LastCrossSignedState(junk_state())]);
+    assert!(is_offered(&mut net, 62, "192.0.2.3:1"), "it failed");
+    net.input(0, Input::PeerDisconnected { conn: ConnId(2_000_062) });
+    net.settle();
+    assert!(is_offered(&mut net, 63, "192.0.2.4:1"), "it was given up");
+}
+
+#[test]
+fn openings_that_are_not_finished_are_bounded_by_network_and_in_all() {
+    let mut net = Net::new(vec![config()]);
+    let (mut offered, mut number) = (0, 0);
+    for network in 0..=u8::MAX {
+        let of_network = (0..=MAX_PENDING_OPENINGS_PER_PREFIX)
+            .filter(|_| {
+                number += 1;
+                is_offered(&mut net, number, &format!("192.0.{network}.1:1"))
+            })
+            .count();
+        assert!(of_network <= MAX_PENDING_OPENINGS_PER_PREFIX);
+        if of_network < MAX_PENDING_OPENINGS_PER_PREFIX {
+            return assert_eq!(offered + of_network, MAX_PENDING_OPENINGS);
+        }
+        offered += of_network;
+    }
+    panic!("{offered} at once");
+}
+
+#[test]
+fn channels_that_were_opened_count_against_the_quotas_of_their_hour() {
+    for (in_all, of_network) in [(1, 1_000), (1_000, 1)] {
+        let mut host = config();
+        host.host.max_opens_per_hour = in_all;
+        host.host.max_opens_per_prefix_per_hour = of_network;
+        let mut net = Net::new(vec![host, config()]);
+        net.open(1, 0);
+        assert!(!is_offered(&mut net, 60, "127.0.0.1:1"));
+        // The quota of a network is its own.
+        assert_eq!(is_offered(&mut net, 61, "192.0.2.1:1"), in_all > 1);
+        net.tick(QUOTA_WINDOW_MS);
+        assert!(is_offered(&mut net, 62, "127.0.0.1:1"));
+    }
+}
+
+#[test]
+fn who_makes_us_keep_evidence_is_soon_hung_up_on() {
+    let (mut net, _) = Net::with_stuck_payment();
+    let conn = net.impersonate(2, 0);
+    let channel_id = ChannelId::of_pair(&net.client_id(2, 0), &net.id(0));
+    let preimage = Preimage([3; 32]);
+    let wrong =
+        Message::UpdateFulfillHtlc(UpdateFulfillHtlc { channel_id, id: 1, preimage, tlvs: vec![] });
+    // A channel makes so many pieces of a connection; what comes behind is of no use only.
+    let sent = MAX_PATIENCE as usize / 2 + (COST_OF_EVIDENCE as usize * 2);
+    let outcome = give(&mut net, conn, &vec![wrong; sent]);
+    assert!(!evidence(&net).is_empty());
+    assert_eq!(outcome.hung_up, Some(true));
 }
 
 #[test]

@@ -154,8 +154,81 @@ fn cut(text: &str) -> &str {
     end.and_then(|end| text.get(..end)).unwrap_or_default()
 }
 
+/// Writes down log lines.
+#[cfg(test)]
+pub(crate) mod recorder {
+    use std::fmt::Debug;
+    use std::sync::{Arc, Mutex};
+
+    use tracing::field::{Field, Visit};
+    use tracing::span::{Attributes, Id, Record};
+    use tracing::{Event, Metadata, Subscriber};
+
+    /// A line, and the thread that wrote it.
+    #[derive(Clone, Debug, Default)]
+    pub(crate) struct Recorded {
+        pub(crate) thread: String,
+        pub(crate) code: String,
+        pub(crate) left_out: Option<u64>,
+    }
+
+    #[derive(Clone, Default)]
+    struct Recorder(Arc<Mutex<Vec<Recorded>>>);
+
+    /// What is logged while this runs, by its thread and by those it starts for the log.
+    pub(crate) fn recorded(run: impl FnOnce()) -> Vec<Recorded> {
+        let recorder = Recorder::default();
+        tracing::subscriber::with_default(recorder.clone(), run);
+        std::mem::take(&mut *recorder.0.lock().unwrap())
+    }
+
+    impl Subscriber for Recorder {
+        fn enabled(&self, _: &Metadata<'_>) -> bool {
+            true
+        }
+
+        fn new_span(&self, _: &Attributes<'_>) -> Id {
+            Id::from_u64(1)
+        }
+
+        fn record(&self, _: &Id, _: &Record<'_>) {}
+
+        fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+        fn event(&self, event: &Event<'_>) {
+            let thread = std::thread::current().name().unwrap_or_default().to_owned();
+            let mut line = Recorded { thread, ..Recorded::default() };
+            event.record(&mut line);
+            if !line.code.is_empty() {
+                self.0.lock().unwrap().push(line);
+            }
+        }
+
+        fn enter(&self, _: &Id) {}
+
+        fn exit(&self, _: &Id) {}
+    }
+
+    impl Visit for Recorded {
+        fn record_str(&mut self, field: &Field, value: &str) {
+            if field.name() == "code" {
+                value.clone_into(&mut self.code);
+            }
+        }
+
+        fn record_u64(&mut self, field: &Field, value: u64) {
+            if field.name() == "left_out" {
+                self.left_out = Some(value);
+            }
+        }
+
+        fn record_debug(&mut self, _: &Field, _: &dyn Debug) {}
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use super::recorder::recorded;
     use super::*;
 
     #[test]
@@ -172,15 +245,42 @@ mod tests {
         assert!(windows.left_out().is_empty());
     }
 
+    fn line(code: &'static str) -> Line {
+        Line { level: Level::Info, code, peer: None, text: String::new() }
+    }
+
     #[test]
-    fn a_log_that_is_behind_loses_lines_and_makes_nobody_wait() {
-        let (lines, _receiver) = sync_channel(1);
+    fn a_log_that_is_behind_loses_lines_makes_nobody_wait_and_says_so() {
+        let (lines, receiver) = sync_channel(2);
         let sender = LogSender { lines, dropped: Arc::default() };
-        for _ in 0..5 {
-            let text = String::new();
-            sender.write(Line { level: Level::Info, code: "a", peer: None, text });
-        }
-        assert_eq!(sender.dropped.load(Ordering::Relaxed), 4);
+        let written = sender.clone();
+        let (done, is_done) = sync_channel(1);
+        std::thread::spawn(move || {
+            (0..6).for_each(|_| written.write(line("a")));
+            done.send(()).unwrap();
+        });
+        is_done.recv_timeout(std::time::Duration::from_secs(30)).expect("nobody waits for a log");
+        let dropped = Arc::clone(&sender.dropped);
+        drop(sender);
+        let told = recorded(|| write_all(&receiver, &dropped));
+        let codes: Vec<_> = told.iter().map(|line| line.code.as_str()).collect();
+        assert_eq!(codes, ["log_lines_left_out", "a", "a"]);
+        assert_eq!(told[0].left_out, Some(4));
+    }
+
+    #[test]
+    fn lines_are_written_by_a_thread_of_their_own_and_those_left_out_are_told() {
+        let told = recorded(|| {
+            let (sender, thread) = LogThread::start().unwrap();
+            (0..MAX_LINES_PER_CODE + 7).for_each(|_| sender.write(line("a")));
+            sender.write(line("b"));
+            drop(thread);
+        });
+        assert!(told.iter().all(|line| line.thread == "log"), "{told:?}");
+        let of = |code: &str| told.iter().filter(|line| line.code == code).count() as u64;
+        assert_eq!((of("a"), of("b")), (MAX_LINES_PER_CODE, 1));
+        let left_out: u64 = told.iter().filter_map(|line| line.left_out).sum();
+        assert_eq!(left_out, 7);
     }
 
     #[test]

@@ -190,10 +190,13 @@ mod tests {
     use bitcoin::Network;
     use bitcoin::constants::ChainHash;
     use steward_engine::ReplyId;
+    use steward_engine::io::Level;
     use steward_p2p::{SessionConfig, Transport, TransportConfig};
 
     use super::*;
     use crate::keys::NodeKeys;
+    use crate::limits::MAX_LINES_PER_CODE;
+    use crate::log_thread::recorder::recorded;
     use crate::queue::input_queue;
     use crate::search::search_requests;
     use crate::seed::Seed;
@@ -269,6 +272,25 @@ mod tests {
         performer(&recorder).perform(vec![actions]);
         let expected = ["send 1 [10]", "disconnect 1 bye", "send 2 [20]", "refuse 2 bye"];
         assert_eq!(*recorder.0.lock().unwrap(), expected);
+    }
+
+    /// What peers say and cause is written by the log's thread, so many lines of each code: no
+    /// commit waits for a log, and no peer fills a disk.
+    #[tokio::test]
+    async fn what_peers_make_us_log_is_bounded_and_costs_a_commit_no_write() {
+        let told = recorded(|| {
+            let line = |_| Action::Log {
+                level: Level::Warn,
+                code: "peer_floods",
+                peer: None,
+                text: String::new(),
+            };
+            let lines = (0..MAX_LINES_PER_CODE + 7).map(line).collect();
+            performer(&Arc::default()).perform(vec![lines]);
+        });
+        let told: Vec<_> = told.iter().filter(|line| line.code == "peer_floods").collect();
+        assert_eq!(told.len() as u64, MAX_LINES_PER_CODE);
+        assert!(told.iter().all(|line| line.thread == "log"), "{told:?}");
     }
 
     #[tokio::test]

@@ -66,3 +66,52 @@ fn peer_input(event: Event, log: &LogSender) -> Option<PeerInput> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use steward_p2p::{ConnectionId, DisconnectReason};
+
+    use super::*;
+    use crate::limits::MAX_LINES_PER_CODE;
+    use crate::log_thread::LogThread;
+    use crate::log_thread::recorder::recorded;
+
+    const CONN: ConnectionId = ConnectionId(1);
+
+    #[test]
+    fn what_a_peer_tells_us_again_and_again_fills_no_log() {
+        let told = recorded(|| {
+            let (log, thread) = LogThread::start().unwrap();
+            for _ in 0..MAX_LINES_PER_CODE + 7 {
+                let said = Event::PeerText {
+                    conn: CONN,
+                    kind: PeerTextKind::Warning,
+                    channel_id: [0; 32],
+                    text: "!".to_owned(),
+                };
+                assert!(matches!(peer_input(said, &log), Some(PeerInput::Warning { .. })));
+            }
+            drop(thread);
+        });
+        let told: Vec<_> = told.iter().filter(|line| line.code == "peer_says").collect();
+        assert_eq!(told.len() as u64, MAX_LINES_PER_CODE);
+        assert!(told.iter().all(|line| line.thread == "log"), "{told:?}");
+    }
+
+    #[test]
+    fn what_waits_is_dropped_if_we_hung_up_and_worked_off_if_the_peer_did() {
+        let (log, _thread) = LogThread::start().unwrap();
+        for (reason, is_dropped) in [
+            (DisconnectReason::Flooding("enough".to_owned()), true),
+            (DisconnectReason::Requested("bye".to_owned()), true),
+            (DisconnectReason::ClosedByPeer, false),
+        ] {
+            let Some(PeerInput::Disconnected { drop_unread, .. }) =
+                peer_input(Event::Disconnected { conn: CONN, reason: reason.clone() }, &log)
+            else {
+                panic!("{reason}")
+            };
+            assert_eq!(drop_unread, is_dropped, "{reason}");
+        }
+    }
+}

@@ -481,6 +481,22 @@ mod tests {
     }
 
     #[test]
+    fn of_many_clients_so_many_have_a_turn_and_the_others_the_next() {
+        let (sender, receiver) = input_queue();
+        let clients = MAX_TURNS_PER_BATCH as u64 + 10;
+        for conn in 0..clients {
+            connect(&sender, conn, 1);
+            send(&sender, conn, 0, 100, 1);
+        }
+        let came = |taken: &[String]| taken.iter().filter(|line| line.ends_with("comes")).count();
+        let first = take(&receiver);
+        assert_eq!((first.len(), came(&first)), (2 * MAX_TURNS_PER_BATCH, MAX_TURNS_PER_BATCH));
+        let second = take(&receiver);
+        let next = format!("{MAX_TURNS_PER_BATCH} comes");
+        assert_eq!((second[0].as_str(), came(&second)), (next.as_str(), 10));
+    }
+
+    #[test]
     fn what_waits_of_a_connection_we_end_is_dropped() {
         let (sender, receiver) = input_queue();
         connect(&sender, 1, 1);
@@ -490,6 +506,8 @@ mod tests {
         take(&receiver);
         receiver.discard(ConnId(1));
         send(&sender, 1, 1000, 1000, 1);
+        let text = "!".to_owned();
+        sender.send_of_peer(PeerInput::Warning { conn: ConnId(1), text }).unwrap();
         disconnect(&sender, 1, false);
         disconnect(&sender, 2, true);
         let mut last = take(&receiver);

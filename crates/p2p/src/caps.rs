@@ -247,4 +247,42 @@ mod tests {
         tokio::time::advance(crate::limits::MIN_BACK_OFF).await;
         assert!(caps.admit(ip(1)).is_ok());
     }
+
+    #[tokio::test]
+    async fn unfinished_handshakes_of_many_addresses_are_bounded_in_all() {
+        let caps = caps();
+        let addresses = MAX_INBOUND_HANDSHAKES / MAX_HANDSHAKES_PER_IP + 2;
+        let addresses = 0..u8::try_from(addresses).unwrap();
+        let all = addresses.flat_map(|last| vec![ip(last); MAX_HANDSHAKES_PER_IP]);
+        let held: Vec<_> = all.map(|ip| caps.admit(ip).unwrap()).collect();
+        let lost = held.iter().filter(|(_, slot)| is_lost(slot)).count();
+        assert_eq!(lost, held.len() - MAX_INBOUND_HANDSHAKES);
+        assert!(held[..lost].iter().all(|(_, slot)| is_lost(slot)), "the oldest make room");
+    }
+
+    #[tokio::test]
+    async fn visitors_over_tor_take_no_more_than_their_half_of_all_places() {
+        let caps = caps();
+        let loopback = IpAddr::from([127, 0, 0, 1]);
+        let held: Vec<_> =
+            (0..MAX_INBOUND_OF_LOOPBACK).map(|_| caps.admit(loopback).unwrap()).collect();
+        assert_eq!(caps.admit(loopback).err(), Some(Refusal::PerIp));
+        assert!(caps.admit(ip(1)).is_ok());
+        drop(held);
+        assert!(caps.admit(loopback).is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_network_of_ipv6_that_one_customer_has_counts_as_one_address() {
+        let caps = caps();
+        let ip = |text: &str| text.parse::<IpAddr>().unwrap();
+        let (admission, _slot) = caps.admit(ip("2001:db8:0:7::1")).unwrap();
+        admission.back_off();
+        assert_eq!(caps.admit(ip("2001:db8:0:7:8::2")).err(), Some(Refusal::BackOff));
+        assert!(caps.admit(ip("2001:db8:0:8::1")).is_ok());
+        // The same address, written as IPv6.
+        let (admission, _slot) = caps.admit(ip("192.0.2.1")).unwrap();
+        admission.back_off();
+        assert_eq!(caps.admit(ip("::ffff:192.0.2.1")).err(), Some(Refusal::BackOff));
+    }
 }

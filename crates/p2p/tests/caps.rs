@@ -5,7 +5,7 @@ mod support;
 
 use std::sync::atomic::Ordering;
 
-use steward_p2p::TransportConfig;
+use steward_p2p::{DisconnectReason, PeerTransport as _, TransportConfig};
 use support::{Node, TYPE, config, key};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
@@ -64,12 +64,38 @@ async fn unfinished_handshakes_are_capped_and_established_connections_are_not() 
 }
 
 #[tokio::test]
+async fn the_address_of_a_connection_that_flooded_us_is_not_let_in_at_once() {
+    let mut host = Node::with_config(2, limits());
+    let at = host.listen().await;
+    let (_, conn) = Node::new(1).connect(&mut host, at).await;
+    host.transport.disconnect(conn, "for another reason");
+    host.disconnected().await;
+    let (_, conn) = Node::new(1).connect(&mut host, at).await;
+    host.transport.refuse(conn, "enough");
+    let reason = DisconnectReason::Flooding("enough".to_owned());
+    assert_eq!(host.disconnected().await, (conn, reason));
+    assert!(is_refused(at).await);
+    assert_eq!(host.transport.stats().refused_back_off.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn a_flood_over_an_onion_service_does_not_keep_its_other_visitors_out() {
+    let mut host = Node::new(2);
+    let at = host.listen().await;
+    let (_, conn) = Node::new(1).connect(&mut host, at).await;
+    host.transport.refuse(conn, "enough");
+    host.disconnected().await;
+    Node::new(3).connect(&mut host, at).await;
+    assert_eq!(host.transport.stats().refused_back_off.load(Ordering::Relaxed), 0);
+}
+
+#[tokio::test]
 async fn a_place_is_free_again_after_a_disconnect() {
     let mut host = Node::with_config(2, TransportConfig { max_inbound_per_ip: 1, ..limits() });
     let at = host.listen().await;
     let mut client = Node::new(1);
     let (conn, _) = client.connect(&mut host, at).await;
-    steward_p2p::PeerTransport::disconnect(&client.transport, conn, "done");
+    client.transport.disconnect(conn, "done");
     host.disconnected().await;
     // The place is given back right after the event; only then may the next one come.
     while host.transport.connection(host.id(), client.id()).is_some() {

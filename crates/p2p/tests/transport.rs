@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 use bitcoin::Network;
 use bitcoin::constants::ChainHash;
 use steward_p2p::limits::{
-    INBOUND_HANDSHAKE_TIMEOUT, MAX_PAYLOAD_BYTES, MAX_UNREAD_BYTES, TICK_INTERVAL,
+    INBOUND_HANDSHAKE_TIMEOUT, MAX_PAYLOAD_BYTES, MAX_UNREAD_BYTES, MAX_WAITING_EVENTS,
+    TICK_INTERVAL,
 };
 use steward_p2p::{
     ConnectError, ConnectionId, DisconnectReason, Event, PeerTextKind, PeerTransport, SendError,
@@ -19,6 +20,9 @@ use steward_p2p::{
 use support::{Node, TYPE, config, key, node_id, text_message};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+
+/// Of BOLT1.
+const WARNING_TYPE: u16 = 1;
 
 #[tokio::test]
 async fn both_sides_learn_of_a_connection_and_talk_both_ways() {
@@ -388,6 +392,33 @@ async fn what_a_peer_sent_before_we_end_its_connection_is_dropped() {
     // What was on its way to us already, no more: `first` still holds its share.
     assert!(later * 1000 <= MAX_UNREAD_BYTES + 64 * 1024, "{later}");
     drop(first);
+}
+
+#[tokio::test]
+async fn of_a_connection_we_end_nothing_more_is_handed_over_than_was_already() {
+    let mut host = Node::new(2);
+    let at = host.listen().await;
+    let mut flooder = Node::new(1);
+    let (at_flooder, at_host) = flooder.connect(&mut host, at).await;
+    // Each of them is an event of its own: a word in between ends a run of messages.
+    let mut flood = Vec::new();
+    for _ in 0..2 * MAX_WAITING_EVENTS {
+        flood.extend([(TYPE, Vec::new()), (WARNING_TYPE, text_message([0; 32], "!"))]);
+    }
+    flooder.transport.try_send(at_flooder, flood).unwrap();
+    while host.events.len() < MAX_WAITING_EVENTS {
+        tokio::task::yield_now().await;
+    }
+    host.transport.refuse(at_host, "enough");
+    // Lets the connection end before there is room for more.
+    for _ in 0..30 {
+        tokio::task::yield_now().await;
+    }
+    let mut handed_over = 0;
+    while !matches!(host.event().await, Event::Disconnected { .. }) {
+        handed_over += 1;
+    }
+    assert_eq!(handed_over, MAX_WAITING_EVENTS);
 }
 
 fn large_numbered(number: usize) -> (u16, Vec<u8>) {

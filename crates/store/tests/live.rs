@@ -68,6 +68,24 @@ fn a_database_of_a_version_without_the_sum_gets_it_with_the_next_commit() {
     assert_eq!(loads(dir.path()), Err(StoreError::Torn));
 }
 
+/// Whoever knows what a row says, as a peer may, must not know its mark: each database has a key of
+/// its own, all of it, from its first commit.
+#[test]
+fn two_new_databases_with_the_same_rows_have_another_key_and_another_sum() {
+    let setting = || {
+        let dir = closed_with(&batch([put_peer(1)]));
+        let db = rusqlite::Connection::open(dir.path().join("steward.db")).unwrap();
+        let sql = "SELECT value FROM setting WHERE name = 'live_rows'";
+        db.query_row(sql, [], |row| row.get::<_, Vec<u8>>(0)).unwrap()
+    };
+    let (one, other) = (setting(), setting());
+    assert_eq!((one.len(), other.len()), (32, 32));
+    // Both halves of the key, and the sum; between them is how many rows there are.
+    for (at, differs) in [(0, true), (8, true), (16, false), (24, true)] {
+        assert_eq!(one[at..at + 8] != other[at..at + 8], differs, "at {at}");
+    }
+}
+
 /// One write to one of a few rows, so that rows come, change, end and go.
 fn some_write() -> impl Strategy<Value = (RowKey, Write)> {
     (0..7_u8, 0..3_u64, 0..4_u64).prop_map(|(table, row, version)| {

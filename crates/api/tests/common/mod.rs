@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 use std::collections::VecDeque;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -162,6 +163,24 @@ pub(crate) fn server_on(socket: &std::path::Path) -> Server {
     serve_on(|runtime| {
         let _runtime = runtime.enter();
         (Listener::unix(socket).unwrap(), String::new())
+    })
+}
+
+/// By TLS: only its address, node and token are of use.
+pub(crate) fn server_of_tls() -> Server {
+    let file = |name: &str| {
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../steward/tests/support/tls")
+            .join(name)
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let key = dir.path().join("key");
+    std::fs::copy(file("one.key"), &key).unwrap();
+    std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
+    serve_on(|runtime| {
+        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        (Listener::tls(listener, &file("one.pem"), &key).unwrap(), address)
     })
 }
 
