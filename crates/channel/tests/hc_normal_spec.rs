@@ -68,6 +68,21 @@ fn line_70_an_external_fulfil_suspends_both_if_the_peer_stays_silent() {
     pair.assert_suspended(Bob, false, Some(6));
 }
 
+/// The peer has fulfilled in time; that its signature got lost is not its fault.
+#[test]
+fn a_fulfil_after_the_preimage_was_published_counts_before_it_is_signed() {
+    let mut pair = Pair::open();
+    let id = pair.add_and_run(Alice, 1_000_000, 1);
+    external_fulfil(&mut pair, Alice, id, 1);
+    pair.clear();
+    pair.fulfil(Bob, id, 1);
+    pair.deliver_named(Bob, "UpdateFulfillHtlc");
+    pair.restart(Alice);
+    pair.set_height_of(Alice, LATE);
+    assert_eq!(pair.channel(Alice).phase(), Phase::Offline);
+    assert_eq!(fulfilled(&pair.events(Alice)), [], "settled once");
+}
+
 #[test]
 fn a_peer_that_fulfills_after_its_preimage_was_published_is_not_suspended() {
     let mut pair = Pair::open();

@@ -373,6 +373,26 @@ fn a_payment_that_a_sleeping_payee_finds_too_late_is_refused_and_the_invoice_say
     assert_eq!(row.failure.unwrap().0, "payment_too_late");
 }
 
+/// One part is enough: with the preimage its host would be paid for it, and the payee not.
+#[test]
+fn a_payment_of_which_one_part_comes_too_late_is_refused_as_a_whole() {
+    let mut net = Net::host_and_clients(2);
+    let invoice = net.invoice(2, Some(30_000_000));
+    net.nodes[2].chain_is_silent = true;
+    net.tick(CHAIN_FRESH_MS + 1);
+    let late = good(&invoice, 10_000_000);
+    let early = Part { final_delta: 146 + 100, ..good(&invoice, 20_000_000) };
+    pay_by_hand(&mut net, &invoice, &[late, early]);
+    assert_eq!(net.payment(1, invoice.payment_hash).status, PaymentStatus::Pending, "held");
+    let height = net.height + 100;
+    let asked_ms = Some(net.time(2).now_ms);
+    net.input(2, Input::Chain { height, stale: false, asked_ms });
+    net.settle();
+    assert_eq!(net.payment(1, invoice.payment_hash).status, PaymentStatus::Failed);
+    assert_eq!(net.received(2, invoice.payment_hash), None);
+    assert_eq!(net.agreed_balance_msat(2, 0), INITIAL_MSAT);
+}
+
 #[test]
 fn a_payee_on_a_stale_tip_gives_no_preimage() {
     let mut net = Net::host_and_clients(2);
