@@ -152,6 +152,7 @@ impl Engine {
     /// An own HTLC is on its way: remember where it came from, in the same commit.
     pub(crate) fn htlc_added(&mut self, token: AddToken, key: HtlcKey) {
         let Some(origin) = self.unsent.remove(&token) else { return };
+        self.search.offered(key, self.height);
         let displaced = self.origins.insert(key, origin);
         self.batch.writes.put(RowKey::Origin(key), Write::Origin(origin));
         // The id was another HTLC's, which was lost with our data.
@@ -245,6 +246,7 @@ impl Engine {
     }
 
     pub(crate) fn end_origin(&mut self, key: &HtlcKey) -> Option<Origin> {
+        self.search.ended(key);
         let origin = self.origins.remove(key)?;
         self.batch.writes.delete(RowKey::Origin(*key));
         Some(origin)

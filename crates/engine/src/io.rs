@@ -99,8 +99,8 @@ pub enum Input {
     Searched {
         /// At most as in the request; lower if a block further up could not be had.
         to_height: u32,
-        /// All preimages these blocks publish (protocol.md section 6.1).
-        preimages: Vec<Preimage>,
+        /// All preimages these blocks publish (protocol.md section 6.1), each with its height.
+        preimages: Vec<(u32, Preimage)>,
     },
 }
 

@@ -102,3 +102,31 @@ fn a_preimage_handed_in_is_taken_once() {
     assert_eq!(net.command(0, command).unwrap_err().code, "no_such_htlc");
     assert_eq!(net.payment(1, invoice.payment_hash).status, PaymentStatus::Complete);
 }
+
+/// The last blocks are searched again with each new one, for as long as anything is out.
+#[test]
+fn a_preimage_published_before_claims_nothing_on_a_busy_host_either() {
+    let mut net = Net::host_and_clients(4);
+    // Something else is out all the time.
+    let other = net.invoice(4, Some(10_000_000));
+    let command = net.pay_command(&other.bolt11, None);
+    net.issue(3, command);
+    net.run_until_offered(3, 0);
+    net.crash(4);
+    net.settle();
+    net.mine(3);
+    let invoice = net.invoice(2, Some(10_000_000));
+    net.on_chain.push((net.height, invoice.preimage));
+    let command = net.pay_command(&invoice.bolt11, None);
+    net.issue(1, command);
+    for _ in 0..6 {
+        net.step(1);
+        net.step(0);
+    }
+    net.crash(2);
+    net.mine(1);
+    assert_eq!(net.payment(1, invoice.payment_hash).status, PaymentStatus::Pending);
+    net.on_chain.push((net.height + 1, invoice.preimage));
+    net.mine(1);
+    assert_eq!(net.payment(1, invoice.payment_hash).status, PaymentStatus::Complete);
+}

@@ -87,7 +87,8 @@ impl Searcher {
         tracing::debug!(from_height, to_height, "searching blocks");
         let mut preimages = Vec::new();
         for height in from_height..=to_height {
-            preimages.append(&mut self.preimages_at(height).await?);
+            let found = self.preimages_at(height).await?;
+            preimages.extend(found.into_iter().map(|preimage| (height, preimage)));
         }
         Ok(Input::Searched { to_height, preimages })
     }
@@ -226,7 +227,7 @@ mod tests {
         }
 
         /// Waits until nobody can ask any more; all answers.
-        async fn end(self) -> Vec<(u32, Vec<Preimage>)> {
+        async fn end(self) -> Vec<(u32, Vec<(u32, Preimage)>)> {
             drop(self.requests);
             self.task.await.unwrap();
             let mut inputs = Vec::new();
@@ -255,7 +256,7 @@ mod tests {
         let script = Script::of([found(1), Ok(Some(Vec::new())), found(3)]);
         let running = Running::start(Some(script.clone()));
         running.ask(10, 12).await;
-        let expected = (12, vec![Preimage([1; 32]), Preimage([3; 32])]);
+        let expected = (12, vec![(10, Preimage([1; 32])), (12, Preimage([3; 32]))]);
         assert_eq!(running.end().await, [expected]);
         assert_eq!(*script.asked.lock().unwrap(), [10, 11, 12]);
         assert_eq!(*script.network_checks.lock().unwrap(), 1);
@@ -267,7 +268,7 @@ mod tests {
         let running = Running::start(Some(script.clone()));
         let begun = Instant::now();
         running.ask(10, 11).await;
-        assert_eq!(running.end().await, [(11, vec![Preimage([1; 32])])]);
+        assert_eq!(running.end().await, [(11, vec![(10, Preimage([1; 32]))])]);
         assert_eq!(*script.asked.lock().unwrap(), [vec![10; 21], vec![11]].concat());
         // 1 + 2 + 4 + 8 + 16 + 32 s, then a minute each time.
         assert_eq!(begun.elapsed().as_secs(), 63 + 14 * 60);
@@ -279,7 +280,10 @@ mod tests {
         let script = Script::of([found(1), Ok(None), Ok(None), found(2)]);
         let running = Running::start(Some(script.clone()));
         running.ask(10, 11).await;
-        assert_eq!(running.end().await, [(11, vec![Preimage([1; 32]), Preimage([2; 32])])]);
+        assert_eq!(
+            running.end().await,
+            [(11, vec![(10, Preimage([1; 32])), (11, Preimage([2; 32]))])]
+        );
         assert_eq!(*script.asked.lock().unwrap(), [10, 11, 11, 11]);
     }
 

@@ -93,10 +93,14 @@ impl Chain {
     }
 
     /// What the blocks from `first` to `last` publish.
-    pub(crate) fn preimages(&self, first: u32, last: u32) -> Vec<Preimage> {
+    pub(crate) fn preimages(&self, first: u32, last: u32) -> Vec<(u32, Preimage)> {
         if first > last {
             return Vec::new();
         }
-        self.published.range(first..=last).flat_map(|(_, block)| block).copied().collect()
+        let blocks = self.published.range(first..=last);
+        let each = |(height, block): (&u32, &'_ Vec<Preimage>)| -> Vec<(u32, Preimage)> {
+            block.iter().map(|preimage| (*height, *preimage)).collect()
+        };
+        blocks.flat_map(each).collect()
     }
 }

@@ -366,7 +366,7 @@ impl Net {
         let (from_height, to_height) = *self.nodes[node].searches.last().unwrap();
         let on_chain = self.on_chain.iter();
         let found = on_chain.filter(|(height, _)| (from_height..=to_height).contains(height));
-        let preimages = found.map(|(_, preimage)| *preimage).collect();
+        let preimages = found.copied().collect();
         self.nodes[node].inbox.push_back(Input::Searched { to_height, preimages });
     }
 

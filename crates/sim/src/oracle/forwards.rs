@@ -237,7 +237,7 @@ impl Oracles {
         // What was published before it was offered is the claim of another of the same hash.
         let since = self.books[node].htlcs.offered_at.get(out).map_or(0, |height| height + 1);
         let claims = chain.preimages(since, expired.cltv_expiry);
-        if claims.iter().any(|preimage| preimage.hash() == expired.payment_hash) {
+        if claims.iter().any(|(_, preimage)| preimage.hash() == expired.payment_hash) {
             return broken(format!("HTLC {} was claimed on chain in time", out.id));
         }
         Ok(())
