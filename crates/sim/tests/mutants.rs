@@ -31,7 +31,13 @@ fn every_entry_fits_the_code_it_breaks_and_names_a_test_that_exists() {
 
 fn test_exists(root: &Path, caught_by: &CaughtBy) -> Result<(), String> {
     let CaughtBy::Test { package, file, name } = caught_by else { return Ok(()) };
-    let path = root.join(format!("crates/{package}/tests/{file}.rs"));
+    // A unit test is named with its modules: `sqlite::live::tests::name`.
+    let (modules, name) = name.rsplit_once("::tests::").unwrap_or(("", name));
+    let path = match file.as_str() {
+        "lib" => format!("crates/{package}/src/{}.rs", modules.replace("::", "/")),
+        _ => format!("crates/{package}/tests/{file}.rs"),
+    };
+    let path = root.join(path);
     let text = fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
     let is_there = text.contains(&format!("fn {name}("));
     is_there.then_some(()).ok_or_else(|| format!("no test {name} in {}", path.display()))
