@@ -21,7 +21,7 @@ use steward_onion::{OnionSeed, PathHop, Recipient, create};
 use steward_store::{PageRequest, Store};
 use steward_wire::{
     AskBrandingInfo, ChannelId, Framing, HostedChannelBranding, InitHostedChannel,
-    InvokeHostedChannel, LastCrossSignedState, Message, Onion, PaymentHash, Preimage,
+    InvokeHostedChannel, LastCrossSignedState, Message, NodeId, Onion, PaymentHash, Preimage,
     ShortChannelId, Signature, StateUpdate, UpdateAddHtlc, UpdateFulfillHtlc, framing,
 };
 
@@ -85,15 +85,19 @@ fn invoke_bytes() -> u64 {
     wire_bytes(&framing::encode(Framing::Modern, &invoke()).unwrap().1)
 }
 
+fn stranger_id(number: u16) -> NodeId {
+    let mut key = [1; 32];
+    key[..2].copy_from_slice(&number.to_be_bytes());
+    id_of(&SecretKey::from_slice(&key).unwrap())
+}
+
 /// A stranger at an address of its own.
 fn stranger(net: &mut Net, number: u16, address: &str) -> ConnId {
     let conn = ConnId(2_000_000 + u64::from(number));
     net.wiretap(0, conn);
-    let mut key = [1; 32];
-    key[..2].copy_from_slice(&number.to_be_bytes());
     let connected = Input::PeerConnected {
         conn,
-        peer: id_of(&SecretKey::from_slice(&key).unwrap()),
+        peer: stranger_id(number),
         local: net.id(0),
         features: hosted_features(),
         inbound: true,
@@ -114,6 +118,10 @@ fn client_with_21_htlcs_of(host: Config) -> (Net, ConnId, InvoiceRow) {
     let mut net = Net::new(vec![host, config(), config()]);
     net.open(1, 0);
     net.open(2, 0);
+    fill_with_21_htlcs(net)
+}
+
+fn fill_with_21_htlcs(mut net: Net) -> (Net, ConnId, InvoiceRow) {
     let invoice = net.invoice(2, Some(1_000_000));
     let command = net.pay_command(&invoice.bolt11, None);
     let Command::Pay { invoice: parsed, .. } = &command else { panic!() };
@@ -426,6 +434,8 @@ fn an_opening_that_came_to_nothing_leaves_its_place_to_the_next() {
     net.input(0, Input::PeerDisconnected { conn: ConnId(2_000_062) });
     net.settle();
     assert!(is_offered(&mut net, 63, "192.0.2.4:1"), "it was given up");
+    net.command(0, Command::ForgetChannel { peer: stranger_id(63) }).unwrap();
+    assert!(is_offered(&mut net, 64, "192.0.2.5:1"), "the operator ended it");
 }
 
 #[test]
@@ -477,6 +487,24 @@ fn who_makes_us_keep_evidence_is_soon_hung_up_on() {
     let outcome = give(&mut net, conn, &vec![wrong; sent]);
     assert!(!evidence(&net).is_empty());
     assert_eq!(outcome.hung_up, Some(true));
+}
+
+/// A proof with its end cut off would prove nothing.
+#[test]
+fn a_state_under_both_signatures_is_kept_whole_however_large_it_is() {
+    let net = Net::host_and_clients(2);
+    let copy = net.copy(0);
+    let (mut net, _, _) = fill_with_21_htlcs(net);
+    let state = Message::LastCrossSignedState(net.channel(0, 2).state.unwrap().reverse());
+    net.crash(0);
+    net.revive(0, &copy);
+    let conn = net.impersonate(2, 0);
+    give(&mut net, conn, std::slice::from_ref(&state));
+    let (_, body) = state.encode();
+    assert!(body.len() > MAX_HINT_BYTES);
+    // Beside our own.
+    let kept: Vec<usize> = evidence(&net).iter().map(|row| row.body.len()).collect();
+    assert!(evidence(&net).iter().any(|row| row.body == body), "{kept:?}");
 }
 
 #[test]
