@@ -52,7 +52,7 @@ pub(crate) struct Channels {
 
 /// Stands for a refund script: half of its SHA-256. Who finds two scripts with one mark has found
 /// two of its own that cannot both be used.
-type ScriptMark = [u8; 16];
+pub(crate) type ScriptMark = [u8; 16];
 
 fn script_mark(script: &[u8]) -> ScriptMark {
     let [mark, _] = *sha256::Hash::hash(script).to_byte_array().as_chunks().0 else {
@@ -90,22 +90,25 @@ impl Channels {
         }
     }
 
-    /// True if no other client's channel, open or opening, has this refund script.
-    pub(crate) fn is_script_free(&self, peer: &NodeId, script: &[u8]) -> bool {
-        let mark = script_mark(script);
-        let is_wanted = |(other, wanted): (&NodeId, &Option<ScriptMark>)| {
-            other != peer && *wanted == Some(mark)
-        };
-        !self.scripts.contains(&mark) && !self.opening.iter().any(is_wanted)
+    /// True if no client's open channel has this refund script. Those that are being opened have
+    /// none yet: to begin an opening and never to finish it must keep nobody out.
+    pub(crate) fn is_script_free(&self, script: &[u8]) -> bool {
+        !self.scripts.contains(&script_mark(script))
     }
 
-    /// The refund script of a channel that is being opened; false if another one has it.
-    pub(crate) fn reserve_script(&mut self, peer: NodeId, script: &[u8]) -> bool {
-        let is_free = self.is_script_free(&peer, script);
-        if is_free {
-            self.opening.insert(peer, Some(script_mark(script)));
-        }
-        is_free
+    /// The refund script that a channel which is being opened would have.
+    pub(crate) fn wants_script(&mut self, peer: NodeId, script: &[u8]) {
+        self.opening.insert(peer, Some(script_mark(script)));
+    }
+
+    /// Stands for the refund script that a channel which is being opened would have.
+    pub(crate) fn wanted_script(&self, peer: &NodeId) -> Option<ScriptMark> {
+        self.opening.get(peer).copied().flatten()
+    }
+
+    /// True if a client's open channel has the refund script of this mark.
+    pub(crate) fn has_script(&self, mark: &ScriptMark) -> bool {
+        self.scripts.contains(mark)
     }
 
     pub(crate) fn get(&self, peer: &NodeId) -> Option<&Entry> {

@@ -10,6 +10,7 @@ use bitcoin::hashes::{Hash, sha256};
 use steward_channel::{Channel, Phase, Role};
 use steward_wire::{LastCrossSignedState, NodeId};
 
+use crate::channels::ScriptMark;
 use crate::command::Reply;
 use crate::engine::{Engine, node_id_of};
 use crate::error::{Error, sat};
@@ -149,6 +150,13 @@ impl Forgotten {
     /// True if states we signed may be shown by whoever has this id, or names this refund script.
     pub(crate) fn has(&self, peer: &NodeId, refund_scriptpubkey: &[u8]) -> bool {
         self.clients.contains_key(peer) || self.scripts.contains(&hash(refund_scriptpubkey))
+    }
+
+    /// As [`Self::has`], for the refund script of this mark.
+    pub(crate) fn has_script(&self, mark: &ScriptMark) -> bool {
+        let mut first = [0; 32];
+        first.iter_mut().zip(mark).for_each(|(to, from)| *to = *from);
+        self.scripts.range(first..).next().is_some_and(|hash| hash.starts_with(mark))
     }
 
     fn insert(&mut self, client: ForgottenClient) {

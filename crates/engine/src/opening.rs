@@ -83,8 +83,12 @@ impl Engine {
             let is_open = entry.channel.state().is_some();
             if entry.conn == Some(conn) && entry.channel.role() == Role::Host {
                 let script = &invoke.refund_scriptpubkey;
-                if !is_open && !self.channels.reserve_script(peer, script) {
+                let is_free = self.channels.is_script_free(script);
+                if !is_open && (!is_free || self.forgotten.has(&peer, script)) {
                     return self.refuse_opening(conn, peer, SCRIPT_TAKEN);
+                }
+                if !is_open {
+                    self.channels.wants_script(peer, script);
                 }
                 self.drive(peer, Input::Message(message));
             } else {
@@ -103,12 +107,25 @@ impl Engine {
         channel.allow_adoption(self.config.host.adopt_lost_state.contains(&peer));
         self.quotas.begin(peer, prefix);
         self.channels.insert(channel, None);
-        self.channels.reserve_script(peer, &invoke.refund_scriptpubkey);
+        self.channels.wants_script(peer, &invoke.refund_scriptpubkey);
         if let Some(entry) = self.channels.get_mut(&peer) {
             entry.conn = Some(conn);
         }
         self.drive(peer, Input::Connected);
         self.drive(peer, Input::Message(message));
+    }
+
+    /// Of two openings with one refund script the one that is signed first has it. True if that was
+    /// another one, which may have been forgotten since.
+    pub(crate) fn refuse_outrun(&mut self, conn: ConnId, peer: NodeId) -> bool {
+        let was_outrun = self.channels.wanted_script(&peer).is_some_and(|mark| {
+            self.channels.has_script(&mark) || self.forgotten.has_script(&mark)
+        });
+        if was_outrun {
+            self.forget_unfinished_opening(peer);
+            self.refuse_opening(conn, peer, SCRIPT_TAKEN);
+        }
+        was_outrun
     }
 
     fn refuse_opening(&mut self, conn: ConnId, peer: NodeId, reason: &'static str) {
@@ -159,7 +176,7 @@ impl Engine {
         }
         // A state names no client, only this script: two channels with one script would make two
         // debts of each state.
-        if !self.channels.is_script_free(&peer, &invoke.refund_scriptpubkey) {
+        if !self.channels.is_script_free(&invoke.refund_scriptpubkey) {
             return Err(SCRIPT_TAKEN);
         }
         let prefix = network_prefix(&connection.address);

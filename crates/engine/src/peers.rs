@@ -250,7 +250,9 @@ impl Engine {
                 let is_current =
                     self.channels.get(&peer).is_some_and(|entry| entry.conn == Some(conn));
                 if is_current {
-                    self.drive(peer, Input::Message(message));
+                    if !self.refuse_outrun(conn, peer) {
+                        self.drive(peer, Input::Message(message));
+                    }
                 } else {
                     let text = format!("{} without a channel", message.name());
                     self.batch.log(Level::Debug, "no_channel", peer, text);

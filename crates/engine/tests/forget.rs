@@ -4,12 +4,14 @@
 
 mod common;
 
-use common::{INITIAL_MSAT, Net};
+use common::{INITIAL_MSAT, Net, TestKeys};
 use steward_channel::Role;
 use steward_engine::io::{EventKind, Input};
-use steward_engine::{Command, Reply};
+use steward_engine::{Command, Keys, Reply};
 use steward_store::Store;
-use steward_wire::{Framing, InvokeHostedChannel, Message, NodeId, framing};
+use steward_wire::{
+    Framing, InvokeHostedChannel, Message, NodeId, Signature, StateUpdate, framing,
+};
 
 fn forget(net: &mut Net, node: usize, peer: NodeId) -> Result<Reply, String> {
     net.command(node, Command::ForgetChannel { peer }).map_err(|error| error.code.to_owned())
@@ -154,6 +156,44 @@ fn nobody_else_is_let_in_with_the_refund_script_of_a_forgotten_client() {
         let answer = framing::decode(&mut None, message_type, &payload).unwrap().unwrap();
         assert_eq!(matches!(answer, Message::InitHostedChannel(_)), is_let_in, "{answer:?}");
     }
+}
+
+/// Nor with an opening that was begun before the client came.
+#[test]
+fn an_opening_under_way_does_not_outlive_the_client_that_was_forgotten() {
+    let mut net = Net::new(vec![common::config(); 3]);
+    let script = TestKeys(2).refund_scriptpubkey(&net.id(0));
+    let conn = net.impersonate(2, 0);
+    let give = |net: &mut Net, message: &Message| {
+        let frames = vec![framing::encode(Framing::Modern, message).unwrap()];
+        net.input(0, Input::Frames { conn, frames });
+        net.settle();
+        let (message_type, payload) = net.tapped(conn).swap_remove(0);
+        framing::decode(&mut None, message_type, &payload).unwrap().unwrap()
+    };
+    let invoke = Message::InvokeHostedChannel(InvokeHostedChannel {
+        chain_hash: common::CHAIN_HASH,
+        refund_scriptpubkey: script.clone(),
+        secret: Vec::new(),
+    });
+    assert!(matches!(give(&mut net, &invoke), Message::InitHostedChannel(_)));
+    net.open(1, 0);
+    assert_eq!(net.channel(0, 1).state.unwrap().last_refund_scriptpubkey, script);
+    empty(&mut net, 1);
+    let client = net.client_id(1, 0);
+    forget(&mut net, 0, client).unwrap();
+    let first_signature = Message::StateUpdate(StateUpdate {
+        block_day: net.height / 144,
+        local_updates: 0,
+        remote_updates: 0,
+        local_sig_of_remote: Signature::ZERO,
+    });
+    for message in [&invoke, &first_signature, &invoke] {
+        let Message::Error(error) = give(&mut net, message) else { unreachable!("let in") };
+        let text = String::from_utf8_lossy(&error.data).into_owned();
+        assert!(text.contains("refund script") || text.contains("forgotten"), "{text}");
+    }
+    assert_eq!(net.channel_count(0), 0);
 }
 
 /// Whoever was refused names the host again: nothing of the attempt stays.

@@ -14,7 +14,10 @@ use steward_engine::limits::CHAIN_FRESH_MS;
 use steward_engine::row::{InvoiceRow, PaymentStatus};
 use steward_engine::{Command, Reply};
 use steward_store::Store;
-use steward_wire::{Framing, InvokeHostedChannel, Message, NodeId, PaymentHash, Preimage, framing};
+use steward_wire::{
+    Framing, InvokeHostedChannel, LastCrossSignedState, Message, NodeId, PaymentHash, Preimage,
+    Signature, StateUpdate, framing,
+};
 
 const CAPACITY_MSAT: u64 = 1_000_000_000;
 
@@ -254,7 +257,63 @@ fn a_host_has_one_channel_for_one_refund_script() {
     let other = [[0u8, 20].as_slice(), &[7; 20]].concat();
     assert_eq!(open(&mut net, 81, &[&script]), 0, "of an open channel");
     assert_eq!(open(&mut net, 82, &[&other, &script]), 1, "changed in mid-opening");
-    assert_eq!(open(&mut net, 83, &[&other]), 0, "of an opening under way");
+}
+
+/// Whoever knows a script may begin an opening with it, again and again: until somebody has signed,
+/// that keeps nobody out.
+#[test]
+fn of_two_openings_with_one_refund_script_the_first_to_sign_has_it() {
+    let mut net = Net::host_and_clients(1);
+    let script = [[0u8, 20].as_slice(), &[7; 20]].concat();
+    let invoke = Message::InvokeHostedChannel(InvokeHostedChannel {
+        chain_hash: CHAIN_HASH,
+        refund_scriptpubkey: script.clone(),
+        secret: Vec::new(),
+    });
+    let keys = [81, 82].map(|number| SecretKey::from_slice(&[number; 32]).unwrap());
+    let [squatter, owner] = keys.each_ref().map(|key| {
+        let conn = ConnId(2_000_000 + u64::from(key.secret_bytes()[0]));
+        net.wiretap(0, conn);
+        connect(&mut net, conn, id_of(key), hosted_features());
+        assert!(matches!(
+            give(&mut net, conn, std::slice::from_ref(&invoke))[..],
+            [Message::InitHostedChannel(_)]
+        ));
+        conn
+    });
+    let offer = net.nodes[0].config.host.offer.clone();
+    let block_day = net.height / 144;
+    let signed = |key: &SecretKey| {
+        let state = LastCrossSignedState {
+            is_host: false,
+            last_refund_scriptpubkey: script.clone(),
+            local_balance_msat: offer.initial_client_balance_msat,
+            remote_balance_msat: offer.channel_capacity_msat - offer.initial_client_balance_msat,
+            init_hosted_channel: offer.clone(),
+            block_day,
+            local_updates: 0,
+            remote_updates: 0,
+            incoming_htlcs: Vec::new(),
+            outgoing_htlcs: Vec::new(),
+            remote_sig_of_local: Signature::ZERO,
+            local_sig_of_remote: Signature::ZERO,
+        };
+        let local_sig_of_remote = state.sign_remote(key);
+        let (local_updates, remote_updates) = (0, 0);
+        Message::StateUpdate(StateUpdate {
+            block_day,
+            local_updates,
+            remote_updates,
+            local_sig_of_remote,
+        })
+    };
+    let answers = give(&mut net, owner, &[signed(&keys[1])]);
+    assert!(answers.iter().any(|m| matches!(m, Message::StateUpdate(_))), "{answers:?}");
+    let answers = give(&mut net, squatter, &[signed(&keys[0])]);
+    assert!(matches!(answers[..], [Message::Error(_)]), "{answers:?}");
+    let answers = give(&mut net, squatter, &[invoke, signed(&keys[0])]);
+    assert!(answers.iter().all(|m| matches!(m, Message::Error(_))), "{answers:?}");
+    assert_eq!(net.channel_count(0), 2);
 }
 
 fn connect(net: &mut Net, conn: ConnId, peer: NodeId, features: Vec<u8>) {
