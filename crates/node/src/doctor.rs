@@ -23,6 +23,10 @@ use crate::limits::{
 use crate::search::CANNOT_SEARCH_HINT;
 use crate::seed::{SEED_FILE, Seed, SeedError, others_may};
 
+/// What makes a node, and where it is if this is the wrong place.
+const INIT_HINT: &str = "Run `steward init`, with the same --data-dir; or name the directory of the node \
+                         that you have with --data-dir.";
+
 /// One thing looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Check {
@@ -93,7 +97,7 @@ fn data_directory(dir: &Path) -> Check {
     let shown = dir.display();
     match fs::metadata(dir) {
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            ok(name, format!("{shown} does not exist yet: `steward init` makes it"))
+            fail(name, format!("{shown} does not exist: nothing was initialised yet"), INIT_HINT)
         }
         Err(error) => {
             fail(name, format!("{shown}: {error}"), "Check the path and its permissions.")
@@ -122,7 +126,11 @@ fn seed(dir: &Path) -> Check {
             format!("{} is missing, but there is a database", path.display()),
             "Restore the seed from its words: without it the database is of no use.",
         ),
-        Err(SeedError::Missing { .. }) => ok(name, "none yet: `steward init` makes one".to_owned()),
+        Err(SeedError::Missing { .. }) => fail(
+            name,
+            format!("{} does not exist: nothing was initialised yet", path.display()),
+            INIT_HINT,
+        ),
         Err(error) => fail(name, error.to_string(), "Restore the seed from its words."),
         Ok(_) => match Seed::check_private(dir).and_then(|()| Seed::check_shown(dir)) {
             Ok(()) => ok(name, "present, readable by its owner only".to_owned()),
@@ -155,7 +163,7 @@ fn database_check(config: &Config) -> Check {
     let seed = Seed::load(dir).ok();
     if !path.exists() {
         return match seed {
-            None => ok(name, "none yet: `steward init` makes one".to_owned()),
+            None => fail(name, format!("{} does not exist", path.display()), INIT_HINT),
             Some(_) => fail(
                 name,
                 format!("there is a seed, but no database at {}", path.display()),

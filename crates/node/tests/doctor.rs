@@ -8,7 +8,7 @@ use std::path::Path;
 
 use common::TestNode;
 use steward_node::doctor::{Check, Status, examine};
-use steward_node::{EffectiveConfig, Sources};
+use steward_node::{EffectiveConfig, Seed, Sources, initialize};
 
 /// Addresses that nothing else in this process uses.
 fn sources(dir: &Path, overrides: &[&str]) -> Sources {
@@ -34,12 +34,29 @@ fn check(dir: &Path, overrides: &[&str], name: &str) -> Check {
 }
 
 #[test]
-fn before_the_first_start_nothing_fails() {
+fn before_init_what_init_makes_is_missing_and_nothing_is_made() {
     let dir = tempfile::tempdir().unwrap();
-    let checks = examine(&sources(&dir.path().join("new"), &[]));
+    for place in [dir.path().join("new"), dir.path().to_owned()] {
+        let checks = examine(&sources(&place, &[]));
+        for missing in ["seed", "database"] {
+            let check = find(&checks, missing);
+            assert_eq!(check.status, Status::Fail, "{check:?}");
+            assert!(check.hint.contains("`steward init`"), "{check:?}");
+        }
+        assert!(checks.len() >= 9);
+    }
+    assert_eq!(check(&dir.path().join("new"), &[], "data_directory").status, Status::Fail);
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn after_init_and_before_the_first_start_nothing_fails() {
+    let dir = tempfile::tempdir().unwrap();
+    let sources = sources(dir.path(), &[]);
+    initialize(&EffectiveConfig::load(&sources).unwrap().config, None).unwrap();
+    Seed::words_were_shown(dir.path()).unwrap();
+    let checks = examine(&sources);
     assert!(checks.iter().all(|check| check.status != Status::Fail), "{checks:?}");
-    assert!(checks.len() >= 9);
-    assert!(!dir.path().join("new").exists());
 }
 
 #[test]

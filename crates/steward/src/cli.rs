@@ -31,7 +31,7 @@ pub struct Global {
     /// Overrides one key of the configuration, for example `--set host.fee_ppm=500`
     #[arg(long = "set", global = true, value_name = "KEY=VALUE")]
     pub overrides: Vec<String>,
-    /// Answers in JSON, as the API does
+    /// Answers in JSON, as the API does; only help stays text
     #[arg(long, global = true)]
     pub json: bool,
 }

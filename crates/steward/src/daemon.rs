@@ -101,7 +101,7 @@ impl Daemon<'_> {
             let _ = closed.wait_for(|closed| *closed).await;
         };
         let serving = tokio::spawn(api.serve(listener, close));
-        say_ready(self.output, &ready(node, place.to_string()))?;
+        say_ready(self.output, &ready(node, place.to_string()));
         let result = self.until_stopped(node, stop_requested, &mut signals).await;
         closing.send_replace(true);
         // Requests that wait for a payment end with the node, so both at once.
@@ -189,7 +189,9 @@ fn ready(node: &NodeHandle, api_address: String) -> Ready {
     }
 }
 
-fn say_ready(output: Output, ready: &Ready) -> Result<(), Failure> {
+/// Says on standard output that the daemon can be used. It can be, whether or not somebody hears of
+/// it: a disk that is full, or a standard output that is closed, costs a warning only.
+fn say_ready(output: Output, ready: &Ready) {
     let url = Place::url(&ready.api_address);
     let text = match output.is_json() {
         // One line, so that a parent process can read just that.
@@ -202,11 +204,11 @@ fn say_ready(output: Output, ready: &Ready) -> Result<(), Failure> {
         },
     };
     let mut stdout = io::stdout().lock();
-    match writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::io("standard output", &error))
-        }
-        _ => Ok(()),
+    if let Err(error) = writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {
+        tracing::warn!(
+            hint = "give standard output a reader, or send it to a file with room",
+            "standard output cannot be written ({error}), the node runs without: {text}"
+        );
     }
 }
 

@@ -37,9 +37,11 @@ mod signals;
 mod transport;
 
 use std::ffi::OsString;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
+use clap::error::ErrorKind;
 
 use crate::cli::Cli;
 use crate::failure::Failure;
@@ -52,6 +54,27 @@ fn first_paragraph(text: &str) -> String {
     message.strip_prefix("error: ").unwrap_or(&message).to_owned()
 }
 
+/// Help, which is text for whoever asks, and the version.
+fn show(asked: &clap::Error, wants_json: bool) -> Result<(), Failure> {
+    if wants_json && asked.kind() == ErrorKind::DisplayVersion {
+        let version = serde_json::json!({ "version": env!("CARGO_PKG_VERSION") });
+        return Output::new(true).answer(&version, |_| String::new());
+    }
+    output::read_or_not(asked.print().and_then(|()| io::stdout().flush()))
+        .map_err(|error| output::unsaid(&error))
+}
+
+/// The exit code, after what went wrong was said.
+fn said(result: Result<(), Failure>, wants_json: bool) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            Output::new(wants_json).failure(&failure);
+            ExitCode::from(failure.exit_code)
+        }
+    }
+}
+
 /// Runs one command line. The exit code is 0 if it did what it should, 1 if not, 2 if it makes no
 /// sense, 70 after a panic (docs/operations.md). `verify` ends with 0 if the debt is proved, 1 if not, 2 if there was nothing to read.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -61,18 +84,14 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match Cli::try_parse_from(&arguments) {
         Ok(cli) => {
             let output = Output::new(cli.global.json);
-            match commands::run(cli, output) {
-                Ok(()) => ExitCode::SUCCESS,
-                Err(failure) => {
-                    output.failure(&failure);
-                    ExitCode::from(failure.exit_code)
-                }
-            }
+            said(commands::run(cli, output), output.is_json())
         }
         // Help and version are no errors.
-        Err(error) if !error.use_stderr() || !wants_json => {
+        Err(error) if !error.use_stderr() => said(show(&error, wants_json), wants_json),
+        Err(error) if !wants_json => {
+            // Nobody there to read it: the exit code says it as well.
             let _ = error.print();
-            if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS }
+            ExitCode::from(2)
         }
         Err(error) => {
             let message = first_paragraph(&error.render().to_string());

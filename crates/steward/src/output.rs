@@ -34,8 +34,7 @@ impl Output {
         text: impl FnOnce(&T) -> String,
     ) -> Result<(), Failure> {
         let text = self.written(value, text)?;
-        read_or_not(write_all(&mut io::stdout().lock(), &text))
-            .map_err(|error| Failure::io("standard output", &error))
+        read_or_not(write_all(&mut io::stdout().lock(), &text)).map_err(|error| unsaid(&error))
     }
 
     /// The answer, where it matters that somebody has it.
@@ -48,8 +47,7 @@ impl Output {
         text: impl FnOnce(&T) -> String,
     ) -> Result<(), Failure> {
         let text = self.written(value, text)?;
-        write_all(&mut io::stdout().lock(), &text)
-            .map_err(|error| Failure::io("standard output", &error))
+        write_all(&mut io::stdout().lock(), &text).map_err(|error| unsaid(&error))
     }
 
     fn written<T: Serialize>(
@@ -72,17 +70,31 @@ impl Output {
         }
     }
 
-    /// What went wrong: JSON on stdout for programs, a sentence and a hint on stderr for people.
+    /// What went wrong: JSON on stdout for programs, a sentence and a hint on stderr for people, and
+    /// for programs whose stdout takes nothing.
     pub fn failure(self, failure: &Failure) {
-        let _ = match self.json {
+        let is_said = match self.json {
             true if failure.in_answer => Ok(()),
-            true => write_all(
+            true => read_or_not(write_all(
                 &mut io::stdout().lock(),
                 &serde_json::to_string_pretty(failure).unwrap_or_default(),
-            ),
-            false => write_all(&mut io::stderr().lock(), &visible_lines(&failure_text(failure))),
+            )),
+            false => Err(ErrorKind::Unsupported.into()),
         };
+        if is_said.is_err() {
+            // The exit code says it as well.
+            let _ = write_all(&mut io::stderr().lock(), &visible_lines(&failure_text(failure)));
+        }
     }
+}
+
+/// The answer could not be written.
+pub(crate) fn unsaid(error: &io::Error) -> Failure {
+    Failure::new(
+        "io_error",
+        format!("the answer cannot be written to standard output: {error}"),
+        "what was asked may have been done; write to a disk with room, and ask again",
+    )
 }
 
 /// As people read it.
@@ -96,7 +108,7 @@ fn failure_text(failure: &Failure) -> String {
 }
 
 /// A reader that went away is no error.
-fn read_or_not(written: io::Result<()>) -> io::Result<()> {
+pub(crate) fn read_or_not(written: io::Result<()>) -> io::Result<()> {
     match written {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         other => other,

@@ -96,6 +96,34 @@ fn help_and_version_exit_with_0() {
 }
 
 #[test]
+fn the_version_is_json_for_a_program_and_help_is_text() {
+    let dir = tempdir().unwrap();
+    for arguments in [&["--version"][..], &["-V"], &["pay", "--version"]] {
+        let version = steward(dir.path(), arguments).success();
+        assert_eq!(version["version"], env!("CARGO_PKG_VERSION"), "{arguments:?}");
+    }
+    let help = steward(dir.path(), &["--help"]);
+    assert_eq!(help.code, Some(0));
+    assert!(help.stdout.contains("Usage:") && help.stdout.contains("help stays text"), "{help:?}");
+}
+
+#[test]
+fn before_init_the_doctor_says_what_to_run_and_exits_with_1() {
+    let dir = tempdir().unwrap();
+    for data_dir in [dir.path().to_owned(), dir.path().join("new")] {
+        let said = steward(&data_dir, &["doctor"]);
+        assert_eq!(said.code, Some(1), "{said:?}");
+        let checks = said.json();
+        let seed =
+            checks["checks"].as_array().unwrap().iter().find(|check| check["name"] == "seed");
+        let seed = seed.unwrap();
+        assert_eq!(seed["status"], "fail", "{seed}");
+        assert!(seed["hint"].as_str().unwrap().contains("`steward init`"), "{seed}");
+    }
+    assert!(!dir.path().join("new").exists());
+}
+
+#[test]
 fn signals_to_stop_end_the_daemon_in_order_and_it_starts_again_at_once() {
     let dir = tempdir().unwrap();
     for signal in ["TERM", "INT"] {

@@ -5,11 +5,12 @@ use std::fs::OpenOptions;
 use std::io::{BufRead, BufReader, PipeReader, pipe};
 use std::path::Path;
 use std::process::Stdio;
+use std::time::Instant;
 
 use tempfile::tempdir;
 
-use crate::support::binary;
 use crate::support::program::{Daemon, command, steward};
+use crate::support::{PATIENCE, binary};
 
 /// Each of these lets the daemon log something.
 fn make_it_talk(daemon: &Daemon, data_dir: &Path) {
@@ -144,4 +145,75 @@ fn first_line(reader: PipeReader) {
     let mut line = String::new();
     BufReader::new(reader).read_line(&mut line).unwrap();
     assert!(!line.is_empty());
+}
+
+/// Whoever has read no error and no exit code believes that the answer is in the file.
+#[test]
+fn an_answer_that_cannot_be_written_exits_with_1_and_says_so_but_a_closed_pipe_is_quiet() {
+    let dir = tempdir().unwrap();
+    for arguments in [
+        &["--help"][..],
+        &["help", "pay"],
+        &["--version"],
+        &["config"],
+        &["--json", "--version"],
+        &["--json", "config"],
+    ] {
+        let run = |stdout: Stdio| {
+            let mut command = command(binary());
+            command.arg("--data-dir").arg(dir.path()).args(arguments).stdin(Stdio::null());
+            command.stdout(stdout).stderr(Stdio::piped()).output().unwrap()
+        };
+        let full = run(full_disk().into());
+        let said = String::from_utf8_lossy(&full.stderr);
+        assert_eq!(full.status.code(), Some(1), "{arguments:?}: {full:?}");
+        assert!(said.contains("cannot be written to standard output"), "{arguments:?}: {said}");
+        let closed = run(pipe_without_reader().into());
+        assert_eq!(closed.status.code(), Some(0), "{arguments:?}: {closed:?}");
+        assert!(closed.stderr.is_empty(), "{arguments:?}: {closed:?}");
+    }
+}
+
+#[test]
+fn a_daemon_whose_ready_line_nobody_can_have_runs_on_and_logs_it() {
+    for (stdout, json) in [
+        (Stdio::from(full_disk()), true),
+        (full_disk().into(), false),
+        (pipe_without_reader().into(), false),
+    ] {
+        let dir = tempdir().unwrap();
+        steward(dir.path(), &["init", "--network", "regtest"]).success();
+        let mut command = command(binary());
+        command.args(json.then_some("--json")).arg("--data-dir").arg(dir.path());
+        command.args(["--set", "api.address=127.0.0.1:0", "--set", "listen.addresses="]);
+        command.args(["--set", "network=regtest", "start", "--until-stdin-closes"]);
+        command.stdin(Stdio::piped()).stdout(stdout).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let warned = lines.map(Result::unwrap).find(|line| line.contains("standard output"));
+        let warned = warned.expect("it has ended without a word about that");
+        assert!(warned.contains("WARN"), "{warned}");
+        steward(dir.path(), &["status"]).success();
+        drop(child.stdin.take());
+        assert_eq!(child.wait().unwrap().code(), Some(0));
+    }
+}
+
+#[test]
+fn a_daemon_that_can_say_nothing_at_all_runs_on() {
+    let dir = tempdir().unwrap();
+    steward(dir.path(), &["init", "--network", "regtest"]).success();
+    let mut command = command(binary());
+    command.arg("--data-dir").arg(dir.path());
+    command.args(["--set", "api.address=127.0.0.1:0", "--set", "listen.addresses="]);
+    command.args(["--set", "network=regtest", "start", "--until-stdin-closes"]);
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(full_disk()).stderr(full_disk()).spawn().unwrap();
+    let deadline = Instant::now() + PATIENCE;
+    while steward(dir.path(), &["status"]).code != Some(0) {
+        assert_eq!(child.try_wait().unwrap(), None, "it has ended");
+        assert!(Instant::now() < deadline, "it does not answer");
+    }
+    drop(child.stdin.take());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
 }
