@@ -185,7 +185,7 @@ codes! {
     "bad_capacity" 422 "A capacity is a whole number of satoshi, and more than before."
         "a channel can only grow; the balances stay as they are";
     "bad_invoice" 422 "The text is no invoice that can be paid."
-        "copy the whole invoice, or ask the payee for another";
+        "ask the payee for a BOLT11 invoice; the answer says what was given instead, and what to do";
     "bad_node_address" 422 "The text is no node and address."
         "write node_id@host:port";
     "bad_secret" 422 "The secret after `hex:` is not hexadecimal."

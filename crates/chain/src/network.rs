@@ -36,7 +36,7 @@ pub fn parse_network(name: &str) -> Result<Network, ChainError> {
         "regtest" => Ok(Network::Regtest),
         _ => Err(ChainError::config(
             format!("there is no network called {name:?}"),
-            "Use mainnet, testnet, testnet4, signet or regtest.",
+            "Use mainnet (`bitcoin` is the same), testnet, testnet4, signet or regtest.",
         )),
     }
 }

@@ -1,6 +1,8 @@
 //! What a command may say: numbers that a row can hold and texts of a bounded length. Every field
 //! of every command is named here, so that a new one is not forgotten.
 
+use steward_wire::amount::in_sat;
+
 use crate::command::Command;
 use crate::error::Error;
 use crate::limits::{MAX_ADDRESS_BYTES, MAX_ADDRESSES, MAX_AMOUNT_MSAT};
@@ -65,7 +67,8 @@ pub(crate) fn capped_fee(amount_msat: u64, max_fee_msat: Option<u64>) -> u64 {
 
 fn check_amount(amount_msat: u64) -> Result<(), Error> {
     if amount_msat > MAX_AMOUNT_MSAT {
-        let text = format!("{amount_msat} msat are more than the {MAX_AMOUNT_MSAT} there can be");
+        let (amount, most) = (in_sat(amount_msat), in_sat(MAX_AMOUNT_MSAT));
+        let text = format!("{amount} are more than the {most} that a payment can be");
         return Err(Error::bad_request("amount_too_high", text)
             .hint("amounts are in millisatoshi: 1000 of them are a satoshi"));
     }

@@ -2,6 +2,7 @@
 //! read the `no` are suspended by the channel, as the deployed protocol has it.
 
 use steward_channel::{Input, Role};
+use steward_wire::amount::of_sat;
 use steward_wire::error_code::ErrorCode;
 use steward_wire::features::{HOSTED_CHANNELS, has_pair};
 use steward_wire::{NodeId, ResizeChannel, bolt1};
@@ -33,8 +34,8 @@ impl Engine {
 
     pub(crate) fn refuse_resize(&mut self, conn: ConnId, peer: NodeId) {
         let text = format!(
-            "this host gives a capacity of {} sat at most: the request is ignored",
-            self.config.host.max_capacity_sat
+            "this host gives a capacity of {} at most: the request is ignored",
+            of_sat(self.config.host.max_capacity_sat)
         );
         self.batch.log(Level::Info, "resize_refused", peer, text.clone());
         let said = ErrorCode::InvalidResize.to_data(&text);

@@ -211,7 +211,8 @@ fn a_resize_beyond_the_hosts_maximum_is_refused_by_a_warning_and_withdrawn() {
     net.command(1, resize).unwrap();
     net.settle();
     assert!(net.has_logged(0, "resize_refused"));
-    assert!(net.has_logged(1, "resize_refused"), "the client read it");
+    let read = net.nodes[1].logs.iter().find(|(code, _)| *code == "resize_refused");
+    assert!(read.unwrap().1.contains("a capacity of 10 000 000 sat at most"), "{read:?}");
     if net.channel(1, 0).phase != Phase::Active {
         net.connect(1, 0);
         net.settle();

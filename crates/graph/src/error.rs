@@ -23,7 +23,7 @@ pub enum RouteError {
         minimum_msat: u64,
     },
     /// More than there is.
-    #[error("the amount must be below {MAX_MONEY_MSAT} msat")]
+    #[error("the amount must be below {}", in_sat(MAX_MONEY_MSAT))]
     AmountTooLarge,
     /// The payee, or the height, asks for an expiry that no node would accept.
     #[error("the payee asks for an expiry of {MAX_TOTAL_CLTV_BLOCKS} blocks or more")]

@@ -77,10 +77,38 @@ impl fmt::Display for RequiredFeature {
 
 /// The invoice is for another chain than ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the invoice is for {invoice}, this node is on {ours}")]
+#[error("the invoice is for {}, this node is on {}", network_name(*.invoice), network_name(*.ours))]
 pub struct WrongNetwork {
     /// The invoice's.
     pub invoice: Network,
     /// Ours.
     pub ours: Network,
+}
+
+/// As configuration and output name it.
+fn network_name(network: Network) -> String {
+    match network {
+        Network::Bitcoin => "mainnet".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+impl ParseError {
+    /// What to do about it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::NotAnInvoice => {
+                "an invoice begins with lnbc (on test networks lntb, lntbs, lnbcrt): ask the payee for one"
+            }
+            Self::TooLong => "copy the invoice alone, without the text around it",
+            Self::BadChecksum => "copy the whole invoice again, from `ln` to its last character",
+            Self::UnknownNetwork => "ask the payee for an invoice on a network of Bitcoin",
+            Self::UnknownFeature(_) | Self::BlindedPaths => {
+                "ask the payee for a plain BOLT11 invoice, from another wallet if need be"
+            }
+            _ => {
+                "the payee's wallet made it so, or it was changed on its way: ask for a new invoice"
+            }
+        }
+    }
 }

@@ -37,6 +37,45 @@ pub enum Other {
     OnChain,
     /// `node_id@host:port`
     Node,
+    /// A node id alone.
+    NodeId,
+}
+
+impl PasteError {
+    /// What to do about it, which depends on what was given.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Other(other) => other.hint(),
+            Self::Demands(_) => "ask the payee for the Lightning invoice alone",
+            Self::Ambiguous => "ask the payee which is meant, and copy that invoice alone",
+            Self::Invoice(error) => error.hint(),
+        }
+    }
+}
+
+impl Other {
+    fn hint(self) -> &'static str {
+        match self {
+            Self::Offer | Self::Bolt12 => {
+                "Steward does not pay BOLT12: ask the payee for a BOLT11 invoice"
+            }
+            Self::Lnurl => {
+                "an LNURL only tells where a wallet fetches an invoice, which Steward does not do: ask \
+                 the payee for the invoice"
+            }
+            Self::LightningAddress => {
+                "Steward does not fetch invoices from Lightning addresses: ask its owner for an invoice"
+            }
+            Self::OnChain => {
+                "Steward has no coins on the chain: pay the address from a wallet that has, or ask the \
+                 payee for a Lightning invoice"
+            }
+            Self::Node | Self::NodeId => {
+                "ask the node's owner for an invoice; without one `keysend` pays a node id, and \
+                 `channel invoke` opens a channel with a host"
+            }
+        }
+    }
 }
 
 impl std::fmt::Display for Other {
@@ -48,6 +87,7 @@ impl std::fmt::Display for Other {
             Self::LightningAddress => "a Lightning address",
             Self::OnChain => "an address on the chain",
             Self::Node => "a node and where it listens",
+            Self::NodeId => "a node id",
         })
     }
 }
@@ -170,7 +210,7 @@ fn other(text: &str) -> Option<Other> {
         return Some(Other::Lnurl);
     }
     if let Some((name, host)) = lower.split_once('@') {
-        let is_id = name.len() == 66 && name.bytes().all(|c| c.is_ascii_hexdigit());
+        let is_id = is_node_id(name);
         let is_name = !name.is_empty() && host.contains('.');
         return match (is_id, is_name) {
             (true, _) => Some(Other::Node),
@@ -178,7 +218,14 @@ fn other(text: &str) -> Option<Other> {
             (false, false) => None,
         };
     }
+    if is_node_id(&lower) {
+        return Some(Other::NodeId);
+    }
     is_chain_address(text, &lower).then_some(Other::OnChain)
+}
+
+fn is_node_id(text: &str) -> bool {
+    text.len() == 66 && text.bytes().all(|c| c.is_ascii_hexdigit())
 }
 
 /// By its form alone: it is not going to be paid.

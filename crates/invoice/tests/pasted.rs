@@ -5,7 +5,7 @@ use bitcoin::Network;
 use bitcoin::secp256k1::SecretKey;
 use proptest::prelude::*;
 use steward_invoice::pasted::{Other, PasteError, read};
-use steward_invoice::{Description, NewInvoice, ParseError, build};
+use steward_invoice::{Description, NewInvoice, ParseError, WrongNetwork, build};
 use steward_wire::Preimage;
 
 fn invoice() -> String {
@@ -86,11 +86,43 @@ fn what_is_no_invoice_is_called_by_its_name() {
         ("3J98t1WpEZ73CNmQviecrnyiWrnqRhWNLy", Other::OnChain),
         ("bitcoin:bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4", Other::OnChain),
         (node.as_str(), Other::Node),
+        (node.split('@').next().unwrap(), Other::NodeId),
     ] {
         assert_eq!(read(text).unwrap_err(), PasteError::Other(expected), "{text}");
     }
     let said = read("lno1pg9").unwrap_err().to_string();
     assert_eq!(said, "this is a BOLT12 offer; Steward pays BOLT11 invoices only");
+}
+
+#[test]
+fn each_hint_fits_what_was_given() {
+    let invoice = invoice();
+    let cut = &invoice[..invoice.len() - 9];
+    let node = format!("02{}", "ab".repeat(32));
+    let twice = format!("bitcoin:?lightning={invoice}&lightning={invoice}");
+    for (text, fits) in [
+        ("lno1pg9", "BOLT12"),
+        ("lni1qqg", "BOLT12"),
+        ("lnurl1dp68", "LNURL"),
+        ("satoshi@example.com", "Lightning addresses"),
+        ("bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4", "on the chain"),
+        (&node, "keysend"),
+        (cut, "whole invoice"),
+        ("hello", "begins with lnbc"),
+        (&twice, "which is meant"),
+        (&"l".repeat(100_000), "alone"),
+    ] {
+        let error = read(text).unwrap_err();
+        assert!(error.hint().contains(fits), "{error}: {}", error.hint());
+        let is_cut = text == cut;
+        assert_eq!(error.hint().contains("whole invoice"), is_cut, "{error}: {}", error.hint());
+    }
+}
+
+#[test]
+fn the_network_of_a_foreign_invoice_is_named_as_everywhere() {
+    let error = WrongNetwork { invoice: Network::Bitcoin, ours: Network::Regtest };
+    assert_eq!(error.to_string(), "the invoice is for mainnet, this node is on regtest");
 }
 
 #[test]

@@ -250,7 +250,10 @@ fn a_value_of_the_wrong_type_is_named_with_what_was_expected() {
     let error = setup().flag("host.resizable=maybe").error();
     assert_eq!(error, "flag --set: `host.resizable`: expected true or false, found \"maybe\"");
     let error = setup().env("STEWARD_NETWORK", "moonnet").error();
-    assert!(error.contains("`network`: expected mainnet, testnet"), "{error}");
+    assert!(
+        error.contains("`network`: expected mainnet (`bitcoin` is the same), testnet"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -335,8 +338,22 @@ fn terms_that_immortan_wallets_refuse_are_warned_of() {
         .load()
         .unwrap()
         .config;
-    let keys: Vec<_> = config.check().unwrap().into_iter().map(|warning| warning.key).collect();
+    let warnings = config.check().unwrap();
+    let keys: Vec<_> = warnings.iter().map(|warning| warning.key).collect();
     assert_eq!(keys, ["host.min_htlc_sat", "host.max_in_flight_sat"]);
+    assert_eq!(warnings[1].message, "at most 99 999 sat may be in flight");
+}
+
+#[test]
+fn the_networks_are_shown_in_one_spelling_and_read_in_both() {
+    for name in ["mainnet", "bitcoin"] {
+        let loaded = setup().flag(&format!("network={name}")).load().unwrap();
+        let shown = loaded.entries().find(|entry| entry.key.path() == "network").unwrap();
+        assert_eq!(shown.value.as_deref(), Some("\"mainnet\""));
+        assert!(shown.key.doc.contains("mainnet (`bitcoin` is the same)"), "{}", shown.key.doc);
+    }
+    let refused = setup().flag("network=main net").load().unwrap_err().to_string();
+    assert!(refused.contains("mainnet (`bitcoin` is the same)"), "{refused}");
 }
 
 /// What the engine takes as secrets.

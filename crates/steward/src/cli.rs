@@ -143,7 +143,7 @@ pub enum Command {
 /// `steward init`
 #[derive(Debug, Args)]
 pub struct Init {
-    /// mainnet, testnet, testnet4, signet or regtest
+    /// mainnet (`bitcoin` is the same), testnet, testnet4, signet or regtest
     #[arg(long)]
     pub network: Option<String>,
     /// Asks for the words of an existing seed, on standard input

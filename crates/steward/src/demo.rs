@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use steward_api::model::{InvoiceState, PaymentDetails, PaymentState};
+use steward_wire::amount::in_sat;
 
 use crate::amount::Amount;
 use crate::cluster::{Cluster, NodeProcess, client_name, new_cluster_dir};
@@ -161,8 +162,9 @@ fn prove_balances(
         }
         if Some(from_client.client_balance_msat) != expected_msat {
             return Err(broken(format!(
-                "{name} has {}, but by the payments it is {expected_msat:?} msat",
-                Amount::from_msat(from_client.client_balance_msat)
+                "{name} has {}, but by the payments it is {}",
+                Amount::from_msat(from_client.client_balance_msat),
+                expected_msat.map_or("unknown".to_owned(), in_sat)
             )));
         }
         proven.push(ProvenBalance {

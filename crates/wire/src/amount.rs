@@ -11,6 +11,11 @@ pub fn in_sat(amount_msat: u64) -> String {
     text
 }
 
+/// The same of an amount that is counted in satoshi.
+pub fn of_sat(amount_sat: u64) -> String {
+    format!("{} sat", grouped(amount_sat))
+}
+
 /// A number with its digits in groups of three.
 pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
@@ -35,5 +40,7 @@ mod tests {
         assert_eq!(in_sat(250_000_000), "250 000 sat");
         assert_eq!(in_sat(1_234_567_890), "1 234 567.89 sat");
         assert_eq!(in_sat(1), "0.001 sat");
+        assert_eq!(of_sat(10_000_000), "10 000 000 sat");
+        assert_eq!(of_sat(u64::MAX), "18 446 744 073 709 551 615 sat");
     }
 }

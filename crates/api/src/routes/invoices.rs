@@ -79,5 +79,5 @@ pub(crate) async fn decode(
 /// An invoice that somebody gave us.
 pub(super) fn parse(text: &str) -> Result<steward_invoice::Invoice, ApiError> {
     steward_invoice::pasted::read(text)
-        .map_err(|error| ApiError::of("bad_invoice", error.to_string()))
+        .map_err(|error| ApiError::new("bad_invoice", error.to_string(), error.hint()))
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 use steward_chain::{ChainError, chain_hash};
 use steward_engine::config as engine;
 use steward_engine::limits::MIN_CLTV_EXPIRY_DELTA_BLOCKS;
+use steward_wire::amount::of_sat;
 use steward_wire::features::{INIT_HOSTED_CHANNELS, INIT_RESIZABLE};
 use steward_wire::{HostedChannelBranding, InitHostedChannel};
 
@@ -173,15 +174,15 @@ impl HostConfig {
         if self.min_htlc_sat > MAX_MIN_HTLC_SAT_IMMORTAN {
             warn(
                 "host.min_htlc_sat",
-                format!("host.min_htlc_sat is {}", self.min_htlc_sat),
-                "Wallets on immortan (SBW, OBW, Valet) refuse an offer above 546.",
+                format!("host.min_htlc_sat is {}", of_sat(self.min_htlc_sat)),
+                "Wallets on immortan (SBW, OBW, Valet) refuse an offer above 546 sat.",
             );
         }
         if self.max_in_flight_sat() < MIN_IN_FLIGHT_SAT_IMMORTAN {
             warn(
                 "host.max_in_flight_sat",
-                format!("at most {} sat may be in flight", self.max_in_flight_sat()),
-                "Wallets on immortan (SBW, OBW, Valet) refuse an offer below 100 000.",
+                format!("at most {} may be in flight", of_sat(self.max_in_flight_sat())),
+                "Wallets on immortan (SBW, OBW, Valet) refuse an offer below 100 000 sat.",
             );
         }
         if !self.enabled && *self != Self::default() {
@@ -196,8 +197,8 @@ impl HostConfig {
             warn(
                 "host.require_secret",
                 format!(
-                    "anybody who finds this node may open a channel of {} sat: no secret is needed",
-                    self.capacity_sat
+                    "anybody who finds this node may open a channel of {}: no secret is needed",
+                    of_sat(self.capacity_sat)
                 ),
                 "Set host.secrets and host.require_secret = true, unless it shall be open to strangers.",
             );
@@ -205,7 +206,7 @@ impl HostConfig {
         if self.is_open_to_all() && self.initial_client_balance_sat > 0 {
             warn(
                 "host.initial_client_balance_sat",
-                format!("anyone is given {} sat", self.initial_client_balance_sat),
+                format!("anyone is given {}", of_sat(self.initial_client_balance_sat)),
                 "Set host.require_secret, or strangers will open channels to take it.",
             );
         }

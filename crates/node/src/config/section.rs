@@ -99,8 +99,8 @@ macro_rules! section {
 section! {
     /// Keys outside any table.
     pub struct NodeConfig[""] {
-        /// Which chain: mainnet, testnet, testnet4, signet or regtest. A data directory belongs to
-        /// one network for good. Default regtest: nothing moves real money unless told to.
+        /// Which chain: mainnet (`bitcoin` is the same), testnet, testnet4, signet or regtest. A
+        /// data directory belongs to one network for good. Default regtest: nothing moves real money unless told to.
         network: Network = Network::Regtest,
         /// Where seed, database and API token live. Default `.steward` in the home directory.
         data_dir: PathBuf = default_data_dir(),

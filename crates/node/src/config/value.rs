@@ -158,7 +158,7 @@ text_setting! {
         |text| text.parse().ok(), |value| value.to_string();
     NodeId, Kind::Text, "a node id, 66 hex digits",
         |text| text.parse().ok(), |value| value.to_string();
-    Network, Kind::Text, "mainnet, testnet, testnet4, signet or regtest",
+    Network, Kind::Text, "mainnet (`bitcoin` is the same), testnet, testnet4, signet or regtest",
         |text| parse_network(text).ok(), |value| network_name(*value).to_owned();
 }
 

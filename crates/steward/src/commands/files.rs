@@ -57,7 +57,7 @@ fn unknown_network(text: &str) -> Failure {
     Failure::new(
         "config_invalid",
         format!("flag --network: there is no network {text}"),
-        "it is mainnet, testnet, testnet4, signet or regtest",
+        "it is mainnet (`bitcoin` is the same), testnet, testnet4, signet or regtest",
     )
 }
 

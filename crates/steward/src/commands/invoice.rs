@@ -47,9 +47,7 @@ fn create(context: &Context, create: cli::CreateInvoice) -> Result<(), Failure> 
 
 /// Needs no daemon: everything is in the invoice.
 pub(super) fn decode(output: Output, text: &str) -> Result<(), Failure> {
-    let invoice = steward_invoice::pasted::read(text).map_err(|error| {
-        let hint = "copy the whole invoice, or ask the payee for a BOLT11 invoice";
-        Failure::new("bad_invoice", error.to_string(), hint)
-    })?;
+    let invoice = steward_invoice::pasted::read(text)
+        .map_err(|error| Failure::new("bad_invoice", error.to_string(), error.hint()))?;
     output.answer(&DecodedInvoice::at(&invoice, now_ms()), render::decoded)
 }

@@ -61,7 +61,9 @@ fn a_client_gets_a_larger_channel_as_far_as_its_host_allows() {
     channel(&network, HOST, &["resize", &alice, "4000000sat"]).failure("wrong_role");
 
     // More than `host.max_capacity_sat`: the host says no, and all goes on.
-    channel(&network, ALICE, &["resize", &host, "10000001sat"]).failure("resize_refused");
+    let refused =
+        channel(&network, ALICE, &["resize", &host, "10000001sat"]).failure("resize_refused");
+    assert!(refused["message"].as_str().unwrap().contains("10 000 000 sat"), "{refused}");
     await_phase(network.node(HOST), &alice, Phase::Active);
     await_phase(network.node(ALICE), &host, Phase::Active);
     pay(&network, ALICE, BOB);

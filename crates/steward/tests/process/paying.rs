@@ -88,7 +88,18 @@ fn decode_needs_no_daemon_and_calls_by_its_name_what_is_no_invoice() {
     // Paid as it is read.
     let uri = format!("\"bitcoin:?lightning={}\"", bolt11.to_ascii_uppercase());
     pay(&network, ALICE, &[&uri]).success();
-    pay(&network, ALICE, &["satoshi@example.com"]).failure("bad_invoice");
+    for (text, fits) in [
+        ("satoshi@example.com", "Lightning addresses"),
+        ("bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080", "on the chain"),
+        (network.node(HOST).node_id(), "keysend"),
+        ("lno1pg9", "BOLT12"),
+        (&bolt11[..bolt11.len() - 3], "whole invoice"),
+    ] {
+        for said in [pay(&network, ALICE, &[text]), steward(dir.path(), &["decode", text])] {
+            let said = said.failure("bad_invoice");
+            assert!(said["hint"].as_str().unwrap().contains(fits), "{said}");
+        }
+    }
 }
 
 fn invoice(network: &Network, payee: Who, amount: &str) -> String {

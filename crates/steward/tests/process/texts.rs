@@ -1,5 +1,7 @@
 //! What people read: dates, tables, whole invoices, and nothing that plays tricks on a terminal.
 
+use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use tempfile::tempdir;
@@ -59,6 +61,45 @@ fn a_usage_error_in_json_names_the_argument_that_is_missing() {
         let message = answer.json()["message"].as_str().unwrap().to_owned();
         assert!(message.contains(names), "{message}");
     }
+}
+
+/// One function says what an amount looks like: a number formatted beside its unit is not grouped.
+#[test]
+fn no_text_for_people_formats_an_amount_by_itself() {
+    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let mut files = 0;
+    for name in
+        ["api", "chain", "channel", "engine", "graph", "invoice", "node", "p2p", "steward", "store"]
+    {
+        let mut places = vec![crates.join(name).join("src")];
+        while let Some(place) = places.pop() {
+            if place.is_dir() {
+                places.extend(fs::read_dir(&place).unwrap().map(|entry| entry.unwrap().path()));
+                continue;
+            }
+            files += 1;
+            for line in fs::read_to_string(&place).unwrap().lines() {
+                let mut parts = line.split('}').skip(1);
+                let raw = parts.any(|rest| rest.starts_with(" sat") || rest.starts_with(" msat"));
+                assert!(!raw, "{}: {line}", place.display());
+            }
+        }
+    }
+    assert!(files > 100, "{files}");
+}
+
+#[test]
+fn the_network_is_shown_in_one_spelling_and_read_in_both() {
+    for name in ["bitcoin", "mainnet"] {
+        let dir = tempdir().unwrap();
+        let made = steward(dir.path(), &["init", "--network", name]).success();
+        assert_eq!(made["network"], "mainnet");
+    }
+    let help = steward(Path::new("."), &["init", "--help"]);
+    assert!(help.stdout.contains("mainnet (`bitcoin` is the same)"), "{help:?}");
+    let dir = tempdir().unwrap();
+    let said = steward(dir.path(), &["init", "--network", "foo"]).failure("config_invalid");
+    assert!(said["hint"].as_str().unwrap().contains("mainnet (`bitcoin` is the same)"), "{said}");
 }
 
 /// What people read.

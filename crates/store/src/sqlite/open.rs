@@ -38,7 +38,7 @@ pub enum OpenMode {
 /// To whom a database belongs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Owner {
-    /// The network's name, such as `bitcoin` or `regtest`.
+    /// The network's name, such as `mainnet` or `regtest`.
     pub network: String,
     /// The node's id.
     pub node_id: NodeId,
