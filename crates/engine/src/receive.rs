@@ -89,6 +89,7 @@ impl Engine {
             .get(&htlc.payment_hash)
             .is_none_or(|set| set.total_msat == received.total_msat);
         if !fits || !same_total {
+            self.forget_keysend(&htlc.payment_hash);
             return Err(reject(&received));
         }
         self.hold(key, htlc, received, safety_blocks);
@@ -107,6 +108,7 @@ impl Engine {
             .collect();
         for hash in late {
             let Some(set) = self.receives.remove(&hash) else { continue };
+            self.forget_keysend(&hash);
             for (key, part) in set.parts {
                 let Received { blinding, shared_secret, .. } = part.received;
                 let refusal = blinding.reject(&part.onion, shared_secret, Failure::mpp_timeout());
@@ -125,6 +127,7 @@ impl Engine {
         let message = "a payment came when its host might already have taken it back: it was \
                        refused, and the payer has its money";
         self.note_claims(vec![hash], "payment_too_late", message);
+        self.forget_keysend(&hash);
         for (key, part) in set.parts {
             let Received { blinding, shared_secret, .. } = part.received;
             let failure =
@@ -166,7 +169,9 @@ impl Engine {
     fn drop_lost_parts(&mut self, hash: &PaymentHash) {
         let Some(mut set) = self.receives.remove(hash) else { return };
         set.parts.retain(|key, part| self.can_claim(key, hash, part.amount_msat));
-        if !set.parts.is_empty() {
+        if set.parts.is_empty() {
+            self.forget_keysend(hash);
+        } else {
             self.receives.insert(*hash, set);
         }
     }
@@ -233,6 +238,8 @@ impl Engine {
     }
 
     /// A keysend brings its own preimage: from here on it is like an invoice of the same amount.
+    /// Nothing is stored of it before it is claimed, or whoever sends a part and never the rest
+    /// would make rows for nothing: after a crash the part, which is still there, brings it again.
     fn expect_keysend(&mut self, preimage: Preimage, total_msat: u64) {
         let payment_hash = preimage.hash();
         let row = InvoiceRow {
@@ -249,8 +256,15 @@ impl Engine {
             paid_ms: None,
             failure: None,
         };
-        self.batch.writes.put(RowKey::Invoice(payment_hash), Write::Invoice(row.clone()));
         self.invoices.insert(payment_hash, row);
+    }
+
+    /// None of its parts is held any more, and it was not paid.
+    fn forget_keysend(&mut self, hash: &PaymentHash) {
+        let is_keysend = self.invoices.get(hash).is_some_and(|row| row.bolt11.is_empty());
+        if is_keysend && !self.receives.contains_key(hash) {
+            self.invoices.remove(hash);
+        }
     }
 }
 

@@ -10,10 +10,10 @@ use common::{
 };
 use steward_channel::Phase;
 use steward_engine::io::{ConnId, Input};
-use steward_engine::limits::CHAIN_FRESH_MS;
+use steward_engine::limits::{CHAIN_FRESH_MS, MPP_TIMEOUT_MS};
 use steward_engine::row::{InvoiceRow, PaymentStatus};
 use steward_engine::{Command, Reply};
-use steward_store::Store;
+use steward_store::{PageRequest, Store};
 use steward_wire::{
     Framing, InvokeHostedChannel, LastCrossSignedState, Message, NodeId, PaymentHash, Preimage,
     Signature, StateUpdate, framing,
@@ -27,11 +27,22 @@ fn stored(net: &Net, node: usize, hash: PaymentHash) -> InvoiceRow {
 
 /// Client 3 sends client 2 a keysend with this preimage.
 fn keysend(net: &mut Net, preimage: Preimage, amount_msat: u64, total_msat: u64, delta: u32) {
+    keysend_of(net, 3, preimage, amount_msat, total_msat, delta);
+}
+
+fn keysend_of(
+    net: &mut Net,
+    payer: usize,
+    preimage: Preimage,
+    amount_msat: u64,
+    total_msat: u64,
+    delta: u32,
+) {
     let mut recipient = keysend_recipient(preimage, total_msat);
     // Parts of one payment need a secret.
     recipient.payment_secret = (total_msat != amount_msat).then_some([9; 32]);
     let part = net.part(PartOf {
-        payer: 3,
+        payer,
         payee: net.client_id(2, 0),
         payment_hash: preimage.hash(),
         recipient,
@@ -39,7 +50,7 @@ fn keysend(net: &mut Net, preimage: Preimage, amount_msat: u64, total_msat: u64,
         fee_msat: 10_000,
         final_delta_blocks: delta,
     });
-    net.send_by_hand(3, preimage, vec![part]);
+    net.send_by_hand(payer, preimage, vec![part]);
 }
 
 /// Whoever paid an invoice, and each hop, knows its preimage.
@@ -78,6 +89,41 @@ fn a_keysend_with_the_expiry_that_eclair_gives_arrives() {
     let preimage = Preimage([42; 32]);
     keysend(&mut net, preimage, 10_000, 10_000, 18);
     assert_eq!(net.received(2, preimage.hash()), Some(10_000));
+}
+
+/// A part that is failed back costs its sender nothing: no row may be left of it.
+#[test]
+fn a_keysend_that_is_never_whole_leaves_no_row() {
+    let mut net = Net::host_and_clients(3);
+    let invoices = |net: &Net| {
+        let history = net.nodes[2].store.history().unwrap();
+        history.invoices(None, PageRequest::newest(100)).unwrap().rows.len()
+    };
+    for number in 1..=3 {
+        keysend(&mut net, Preimage([number; 32]), 10_000, 20_000, 146);
+        assert_eq!(net.channel(0, 2).state.unwrap().outgoing_htlcs.len(), 1, "held");
+        net.tick(MPP_TIMEOUT_MS + 1_000);
+        assert_eq!(net.channel(0, 2).state.unwrap().outgoing_htlcs.len(), 0, "failed back");
+        assert_eq!(invoices(&net), 0);
+    }
+    // What was failed back may be sent again, in whole.
+    keysend_of(&mut net, 1, Preimage([3; 32]), 20_000, 20_000, 146);
+    assert_eq!(net.received(2, Preimage([3; 32]).hash()), Some(20_000));
+}
+
+#[test]
+fn a_held_part_of_a_keysend_survives_a_restart_of_the_payee() {
+    let mut net = Net::host_and_clients(3);
+    let preimage = Preimage([42; 32]);
+    keysend(&mut net, preimage, 10_000, 20_000, 146);
+    net.crash(2);
+    net.start(2);
+    net.connect(2, 0);
+    net.settle();
+    net.tick(1_000);
+    assert_eq!(net.channel(0, 2).state.unwrap().outgoing_htlcs.len(), 1, "held");
+    keysend_of(&mut net, 1, preimage, 10_000, 20_000, 146);
+    assert_eq!(net.received(2, preimage.hash()), Some(20_000));
 }
 
 #[test]
