@@ -1,13 +1,16 @@
 //! The routes, what every request passes through, and serving them.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
+use axum::body::Bytes;
 use axum::extract::DefaultBodyLimit;
+use axum::http::header;
 use axum::middleware::{from_fn_with_state, map_response};
-use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use axum::{Json, Router};
+use axum::response::Response;
+use axum::routing::{MethodRouter, get};
 use serde_json::Value;
 use tokio::sync::{Notify, Semaphore, watch};
 use utoipa_axum::router::OpenApiRouter;
@@ -75,7 +78,7 @@ impl Api {
             .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
             .layer(from_fn_with_state(token, require_token))
             .with_state(shared)
-            .merge(Router::new().route("/openapi.json", get(move || openapi(Arc::new(document)))))
+            .merge(Router::new().route("/openapi.json", get(openapi(&document))))
             .layer(map_response(no_store));
         Self { router, closing, stop }
     }
@@ -130,8 +133,13 @@ fn routes(document: &Value) -> Router<Shared> {
         .into()
 }
 
-async fn openapi(document: Arc<Value>) -> Response {
-    Json(&*document).into_response()
+/// Serves the document, to everybody: so it is written once, and an answer is no work.
+fn openapi<S>(document: &Value) -> MethodRouter<S, Infallible>
+where
+    S: Clone + Send + Sync + 'static,
+{
+    let text = Bytes::from(document.to_string());
+    get(async move || ([(header::CONTENT_TYPE, "application/json")], text.clone()))
 }
 
 async fn unknown_path() -> ApiError {
@@ -147,4 +155,28 @@ async fn no_store(mut response: Response) -> Response {
     let value = axum::http::HeaderValue::from_static("no-store");
     response.headers_mut().insert(axum::http::header::CACHE_CONTROL, value);
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::{Body, to_bytes};
+    use axum::extract::Request;
+    use serde_json::json;
+    use tower_service::Service as _;
+
+    use super::*;
+
+    /// Whoever reaches the port may ask for it, as often as one likes.
+    #[tokio::test]
+    async fn the_document_is_written_once_and_not_for_each_who_asks() {
+        let mut served = openapi::<()>(&json!({"openapi": "3.1.0"})).with_state(());
+        let mut answers = Vec::new();
+        for _ in 0..2 {
+            let answer = served.call(Request::new(Body::empty())).await.unwrap();
+            assert_eq!(answer.headers()[header::CONTENT_TYPE], "application/json");
+            answers.push(to_bytes(answer.into_body(), 1024).await.unwrap());
+        }
+        assert_eq!(answers[0], r#"{"openapi":"3.1.0"}"#);
+        assert_eq!(answers[0].as_ptr(), answers[1].as_ptr(), "the same bytes");
+    }
 }
