@@ -61,27 +61,50 @@ fn a_channel_and_a_peer_are_forgotten_by_the_engine() {
     assert!(matches!(commands[2], Command::ForgetPeer { peer: forgotten } if forgotten == peer()));
 }
 
-#[test]
-fn an_opening_on_another_block_day_names_clock_and_chain_source() {
+/// What the client is told if its host refuses it with these words.
+fn refused_opening(reason: &str, secret: Option<&str>) -> (String, String) {
     let server = server();
     let opening = ChannelInfo { phase: Phase::Opening, ..channel(Role::Client) };
     server.node.answer(Ok(Reply::Channel(Box::new(opening))));
     let node = Arc::clone(&server.node);
+    let reason = reason.to_owned();
     let happening = std::thread::spawn(move || {
         while node.commands.lock().unwrap().is_empty() {
             std::thread::yield_now();
         }
-        let kind = EventKind::ChannelOpeningFailed {
-            peer: peer(),
-            reason: "0001 wrong block day".to_owned(),
-        };
+        let kind = EventKind::ChannelOpeningFailed { peer: peer(), reason };
         node.events.send(Event { number: 1, time_ms: 1, kind }).unwrap();
     });
-    let body = json!({ "host": format!("{}@127.0.0.1", peer()) }).to_string();
+    let body = json!({ "host": format!("{}@127.0.0.1", peer()), "secret": secret }).to_string();
     let (status, body) = server.post("/v1/channels", &body);
     happening.join().unwrap();
     assert_eq!((status, code(&body)), (409, "opening_failed"));
-    assert!(body["hint"].as_str().unwrap().contains("clock and chain source"), "{body}");
+    let text = |key: &str| body[key].as_str().unwrap().to_owned();
+    (text("message"), text("hint"))
+}
+
+#[test]
+fn an_opening_on_another_block_day_names_clock_and_chain_source() {
+    let (_, hint) = refused_opening("0001 wrong block day", None);
+    assert!(hint.contains("clock and chain source"), "{hint}");
+}
+
+#[test]
+fn a_wrong_secret_and_none_are_told_apart_with_what_to_do() {
+    for reason in ["0007", "0007 ERR_HOSTED_CHANNEL_DENIED", "0007 a valid secret is needed"] {
+        for (secret, says) in
+            [(None, "no secret was sent"), (Some("guess"), "the secret sent was not accepted")]
+        {
+            let (message, hint) = refused_opening(reason, secret);
+            assert!(message.contains("0007"), "{message}");
+            for part in [says, "--secret-file", "--secret"] {
+                assert!(hint.contains(part), "{reason}, {secret:?}: {hint}");
+            }
+        }
+    }
+    // Nothing to do with the secret.
+    let (_, hint) = refused_opening("0007 this host has no room for more channels", Some("right"));
+    assert!(!hint.contains("not accepted"), "{hint}");
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Error codes and their text on the wire (protocol.md section 3.9).
 
+use steward_wire::error_code::code_apart;
+
 use crate::limits::MAX_ERROR_BYTES;
 
 /// Four digits an error may start with.
@@ -61,14 +63,7 @@ pub(crate) fn peer_text(data: &[u8]) -> String {
         .chars()
         .map(|c| if c.is_control() { ' ' } else { c })
         .collect();
-    let text = text.trim();
-    // The wire has the words right after the four digits (section 3.9).
-    match text.split_at_checked(4) {
-        Some((code, words)) if peer_code(code.as_bytes()).is_some() && !words.starts_with(' ') => {
-            format!("{code} {words}").trim_end().to_owned()
-        }
-        _ => text.to_owned(),
-    }
+    code_apart(&text)
 }
 
 #[cfg(test)]

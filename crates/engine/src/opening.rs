@@ -165,7 +165,11 @@ impl Engine {
             return Err("this host opens no new channels");
         }
         if host.require_secret && !is_one_of(&invoke.secret, &host.secrets) {
-            return Err("a valid secret is needed to open a channel");
+            // Both know which of the two it is: only a person at the client does not.
+            return Err(match invoke.secret.is_empty() {
+                true => "no secret was sent, and this host asks for one",
+                false => "the secret that was sent is not one of this host's",
+            });
         }
         if self.channels.len() >= host.max_channels as usize {
             return Err("this host has no room for more channels");

@@ -117,7 +117,10 @@ fn an_invoke_without_the_secret_is_refused_with_code_0007() {
     configs[0].host.secrets = vec![b"open sesame".to_vec()];
     let mut net = Net::new(configs);
     let stranger = Stranger::connect(&mut net, 77);
-    assert!(error_text(&stranger.invoke(&mut net, CHAIN_HASH, b"guess")).starts_with("0007"));
+    let wrong = error_text(&stranger.invoke(&mut net, CHAIN_HASH, b"guess"));
+    assert!(wrong.starts_with("0007the secret that was sent is not"), "{wrong}");
+    let none = error_text(&stranger.invoke(&mut net, CHAIN_HASH, b""));
+    assert!(none.starts_with("0007no secret was sent"), "{none}");
     assert!(net.has_logged(0, "opening_refused"));
     let welcome = stranger.invoke(&mut net, CHAIN_HASH, b"open sesame");
     assert!(matches!(welcome[..], [Message::InitHostedChannel(_)]));

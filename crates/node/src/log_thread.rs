@@ -170,6 +170,7 @@ pub(crate) mod recorder {
         pub(crate) thread: String,
         pub(crate) code: String,
         pub(crate) left_out: Option<u64>,
+        pub(crate) text: String,
     }
 
     #[derive(Clone, Default)]
@@ -222,7 +223,11 @@ pub(crate) mod recorder {
             }
         }
 
-        fn record_debug(&mut self, _: &Field, _: &dyn Debug) {}
+        fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+            if field.name() == "message" {
+                self.text = format!("{value:?}");
+            }
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use steward_chain::ChainUpdate;
 use steward_engine::io::Level;
 use steward_engine::{ConnId, Input};
 use steward_p2p::{Event, PeerTextKind};
+use steward_wire::error_code::code_apart;
 use tokio::sync::mpsc::Receiver;
 
 use crate::log_thread::{Line, LogSender};
@@ -58,7 +59,7 @@ fn peer_input(event: Event, log: &LogSender) -> Option<PeerInput> {
             Some(PeerInput::Disconnected { conn: ConnId(conn.0), drop_unread })
         }
         Event::PeerText { conn, kind, text, .. } => {
-            let said = format!("{kind:?} on connection {conn}: {text}");
+            let said = format!("{kind:?} on connection {conn}: {}", code_apart(&text));
             log.write(Line { level: Level::Info, code: "peer_says", peer: None, text: said });
             (kind == PeerTextKind::Warning)
                 .then(|| PeerInput::Warning { conn: ConnId(conn.0), text })
@@ -96,6 +97,24 @@ mod tests {
         let told: Vec<_> = told.iter().filter(|line| line.code == "peer_says").collect();
         assert_eq!(told.len() as u64, MAX_LINES_PER_CODE);
         assert!(told.iter().all(|line| line.thread == "log"), "{told:?}");
+    }
+
+    #[test]
+    fn code_and_words_of_a_peer_stand_apart_in_the_log_and_reach_the_engine_as_they_came() {
+        for kind in [PeerTextKind::Warning, PeerTextKind::Error] {
+            let told = recorded(|| {
+                let (log, thread) = LogThread::start().unwrap();
+                let text = "0009this host gives less".to_owned();
+                let said = Event::PeerText { conn: CONN, kind, channel_id: [0; 32], text };
+                if let Some(PeerInput::Warning { text, .. }) = peer_input(said, &log) {
+                    assert_eq!(text, "0009this host gives less");
+                }
+                drop(thread);
+            });
+            let said: Vec<_> = told.iter().filter(|line| line.code == "peer_says").collect();
+            assert_eq!(said.len(), 1, "{told:?}");
+            assert!(said[0].text.ends_with(": 0009 this host gives less"), "{said:?}");
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ use bitcoin::constants::ChainHash;
 use bitcoin::secp256k1::SecretKey;
 use lightning::ln::peer_handler::{IgnoringMessageHandler, MessageHandler, PeerManager};
 use steward_wire::NodeId;
+use steward_wire::error_code::code_apart;
 
 use crate::event::PeerTextKind;
 use crate::features::Features;
@@ -80,7 +81,7 @@ pub enum SessionError {
     #[error("{0}")]
     Protocol(String),
     /// The peer sent an `error` for the whole connection, after which LDK hangs up.
-    #[error("the peer sent an error: {0}")]
+    #[error("the peer sent an error: {}", code_apart(.0))]
     PeerError(String),
     /// The handshake took two ticks, or the peer was silent for two.
     #[error("the peer stopped answering")]

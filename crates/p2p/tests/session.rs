@@ -197,8 +197,10 @@ fn an_error_for_one_channel_is_passed_up_and_the_session_goes_on() {
 #[test]
 fn an_error_for_the_connection_is_passed_up_and_ends_the_session() {
     let mut pair = Pair::established();
-    pair.client.send(17, text_message([0; 32], "go away")).unwrap();
-    assert_eq!(pair.drive(), Err(SessionError::PeerError("go away".to_owned())));
+    pair.client.send(17, text_message([0; 32], "0007go away")).unwrap();
+    let ended = pair.drive().unwrap_err();
+    assert_eq!(ended.to_string(), "the peer sent an error: 0007 go away");
+    assert_eq!(ended, SessionError::PeerError("0007go away".to_owned()));
     assert!(matches!(pair.host.take_events().as_slice(), [SessionEvent::PeerText { .. }]));
 }
 

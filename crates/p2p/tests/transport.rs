@@ -291,6 +291,8 @@ async fn the_peers_last_words_come_before_its_disconnect() {
         }
         other => panic!("unexpected {other:?}"),
     }
+    let coded = DisconnectReason::PeerError("0007go away".to_owned());
+    assert_eq!(coded.to_string(), "the peer sent an error: 0007 go away");
     let reason = DisconnectReason::PeerError("go away".to_owned());
     assert_eq!(host.disconnected().await, (at_host, reason));
 }

@@ -66,6 +66,27 @@ impl ErrorCode {
     }
 }
 
+/// A peer's words as people read them: the four digits of a code at the front and what follows stand
+/// apart, which on the wire they do not.
+///
+/// ```
+/// assert_eq!(steward_wire::error_code::code_apart("0007no secret"), "0007 no secret");
+/// assert_eq!(steward_wire::error_code::code_apart("no secret"), "no secret");
+/// ```
+pub fn code_apart(text: &str) -> String {
+    let text = text.trim();
+    let is_code = |digits: &str| {
+        let is_number = digits.bytes().all(|byte| byte.is_ascii_digit());
+        is_number && digits.parse().ok().and_then(ErrorCode::from_number).is_some()
+    };
+    match text.split_at_checked(4) {
+        Some((code, words)) if is_code(code) && !words.is_empty() => {
+            format!("{code} {}", words.trim_start())
+        }
+        _ => text.to_owned(),
+    }
+}
+
 /// The data of an `error`, read as leniently as the implementations differ.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ErrorText {

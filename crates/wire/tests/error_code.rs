@@ -8,6 +8,7 @@ use hex::FromHex;
 use load::load;
 use proptest::prelude::*;
 use serde::Deserialize;
+use steward_wire::error_code::code_apart;
 use steward_wire::limits::MAX_ERROR_TEXT_BYTES;
 use steward_wire::{ErrorCode, ErrorText};
 
@@ -47,6 +48,23 @@ fn every_code_reads_back_from_its_own_data() {
 fn a_code_goes_out_as_four_ascii_digits_and_text() {
     assert_eq!(ErrorCode::MissingChannel.to_data("no state"), b"0010no state");
     assert_eq!(ErrorCode::ManualSuspend.to_data(""), b"0008");
+}
+
+#[test]
+fn code_and_words_of_a_peer_are_shown_apart() {
+    for (said, shown) in [
+        ("0007a valid secret is needed", "0007 a valid secret is needed"),
+        ("0009 10 000 sat at most", "0009 10 000 sat at most"),
+        ("00091 000 sat at most", "0009 1 000 sat at most"),
+        ("0003", "0003"),
+        ("2026was a year", "2026was a year"),
+        ("+007x", "+007x"),
+        ("\u{20ac}007x", "\u{20ac}007x"),
+        ("", ""),
+    ] {
+        assert_eq!(code_apart(said), shown);
+        assert_eq!(code_apart(shown), shown);
+    }
 }
 
 #[test]

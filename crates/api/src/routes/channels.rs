@@ -5,7 +5,7 @@ use axum::extract::State;
 use hex::FromHex;
 use steward_engine::command::ChannelInfo;
 use steward_engine::{Command, EventKind, Reply};
-use steward_wire::NodeId;
+use steward_wire::{ErrorCode, NodeId};
 use tokio::time::Duration;
 
 use super::{Errors, bug, wait_for_event};
@@ -50,6 +50,7 @@ pub(crate) async fn invoke(
     let wait = wait(request.wait_ms, DEFAULT_WAIT_MS)?;
     let (host, address) = node_address(&request.host)?;
     let secret = request.secret.as_deref().map(secret_bytes).transpose()?.unwrap_or_default();
+    let has_secret = !secret.is_empty();
     let mut events = shared.backend.events();
     let addresses = vec![address.to_string()];
     let command = Command::InvokeChannel { host, addresses, secret };
@@ -60,7 +61,7 @@ pub(crate) async fn invoke(
     let outcome = wait_for_event(&shared, &mut events, wait, |kind| match kind {
         EventKind::ChannelOpened { peer, .. } if *peer == host => Some(Ok(())),
         EventKind::ChannelOpeningFailed { peer, reason } if *peer == host => {
-            Some(Err(opening_failed(reason)))
+            Some(Err(opening_failed(reason, has_secret)))
         }
         _ => None,
     })
@@ -106,14 +107,23 @@ pub(super) fn channel(reply: Reply) -> Result<Box<ChannelInfo>, ApiError> {
     }
 }
 
-fn opening_failed(reason: &str) -> ApiError {
-    let hint = match reason.contains("block day") {
+fn opening_failed(reason: &str, has_secret: bool) -> ApiError {
+    let denied = format!("{:04}", ErrorCode::ChannelDenied.number());
+    // Hosts that are not Steward's say no more than "channel denied" to a secret they do not like.
+    let may_be_the_secret = reason.to_ascii_lowercase().contains("secret")
+        || reason.strip_prefix(&denied).is_some_and(|words| !words.trim().contains(' '));
+    let hint = if reason.contains("block day") {
         // Code 0001: the heights of the two sides are days apart.
-        true => {
-            "the two sides see other block heights: look with the doctor at our own clock and \
-             chain source; if they are right, the host's are not"
-        }
-        false => "",
+        "the two sides see other block heights: look with the doctor at our own clock and \
+         chain source; if they are right, the host's are not"
+    } else if may_be_the_secret && has_secret {
+        "the secret sent was not accepted: ask the host for the right one, and name it again (`secret`; \
+         on the command line --secret-file FILE, or --secret)"
+    } else if may_be_the_secret {
+        "no secret was sent: ask the host for one, and name it (`secret`; on the command line \
+         --secret-file FILE, or --secret)"
+    } else {
+        ""
     };
     let message = format!("the channel was not opened: {reason}");
     ApiError::new("opening_failed", message, hint)

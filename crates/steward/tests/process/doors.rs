@@ -250,7 +250,14 @@ fn a_secret_for_a_host_comes_from_a_file_or_standard_input() {
     invoke(&["--secret", ""], "").failure("bad_secret");
     let file = client.path().join("secret");
     fs::write(&file, "correct\n").unwrap();
-    invoke(&["--secret-file", file.to_str().unwrap()], "").failure("opening_failed");
+    let wrong = invoke(&["--secret-file", file.to_str().unwrap()], "").failure("opening_failed");
+    let none = invoke(&[], "").failure("opening_failed");
+    for (said, says) in [(wrong, "the secret sent was not accepted"), (none, "no secret was sent")]
+    {
+        let hint = said["hint"].as_str().unwrap();
+        assert!(hint.contains(says) && hint.contains("--secret-file"), "{said}");
+        assert!(said["message"].as_str().unwrap().contains("0007 "), "{said}");
+    }
     let opened = invoke(&from_stdin, "correct,horse\n").success();
     assert_eq!(opened["phase"], "active", "{opened}");
 }
