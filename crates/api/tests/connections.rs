@@ -66,6 +66,27 @@ fn whoever_loses_its_place_to_newer_ones_is_hung_up_on_at_once() {
     drop(newer);
 }
 
+/// Or a few hundred of them would lock the operator out.
+#[test]
+fn a_wrong_token_keeps_nobody_a_place() {
+    let server = server();
+    let begun = Instant::now();
+    let mut first = connect(&server.address);
+    let wrong = "0".repeat(server.token.len());
+    let request =
+        format!("GET /v1/status HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {wrong}\r\n\r\n");
+    first.write_all(request.as_bytes()).unwrap();
+    let mut head = [0; 12];
+    first.read_exact(&mut head).unwrap();
+    assert_eq!(&head, b"HTTP/1.1 401");
+    let newer: Vec<TcpStream> =
+        (0..MAX_STRANGERS_PER_ADDRESS).map(|_| connect(&server.address)).collect();
+    read_to_end(&mut first);
+    // Not for its silence after the answer.
+    assert!(begun.elapsed() < Duration::from_millis(HEAD_TIMEOUT_MS), "{:?}", begun.elapsed());
+    drop(newer);
+}
+
 #[test]
 fn whoever_says_nothing_to_a_listener_of_tls_is_hung_up_on() {
     let server = common::server_of_tls();
