@@ -8,6 +8,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use bitcoin::secp256k1::PublicKey;
 use steward_channel::Evidence;
 use steward_wire::{Message, NodeId};
 
@@ -179,15 +180,26 @@ impl Engine {
         EvidenceRow { peer, time_ms: self.wall_ms, what, message_type, body }
     }
 
-    /// Whose signatures a state as the peer sent it bears: it is the local side of its own copy.
+    /// Whose signatures a state bears. The peer is the local side of a copy that it sent, and we
+    /// are that of our own.
     fn who_signed(&self, peer: &NodeId, body: &[u8]) -> Signed {
         let ours = self.channels.get(peer).and_then(|entry| entry.channel.local().public_key());
         let theirs = peer.public_key();
         match Message::decode(STATE_TYPE, body) {
-            Ok(Message::LastCrossSignedState(state)) => Signed {
-                by_peer: theirs.is_some_and(|key| state.verify_local_sig(&key)),
-                by_us: ours.is_some_and(|key| state.verify_remote_sig(&key)),
-            },
+            Ok(Message::LastCrossSignedState(state)) => {
+                let is_ours = ours.is_some_and(|key| state.verify_local_sig(&key));
+                let is_by = |local: Option<PublicKey>, remote: Option<PublicKey>| {
+                    let by_local = local.is_some_and(|key| state.verify_local_sig(&key));
+                    (by_local, remote.is_some_and(|key| state.verify_remote_sig(&key)))
+                };
+                let (by_peer, by_us) = if is_ours {
+                    let (by_us, by_peer) = is_by(ours, theirs);
+                    (by_peer, by_us)
+                } else {
+                    is_by(theirs, ours)
+                };
+                Signed { by_peer, by_us }
+            }
             // Put together by the channel itself: it knows why.
             _ => Signed { by_peer: true, by_us: true },
         }

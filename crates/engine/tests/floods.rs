@@ -507,6 +507,26 @@ fn a_state_under_both_signatures_is_kept_whole_however_large_it_is() {
     assert!(evidence(&net).iter().any(|row| row.body == body), "{kept:?}");
 }
 
+/// What we can show of our own is under both signatures as well.
+#[test]
+fn our_own_state_is_kept_whole_and_called_what_it_is_when_the_peer_shows_another() {
+    let net = Net::host_and_clients(2);
+    let (mut net, _, _) = fill_with_21_htlcs(net);
+    let copy = net.copy(0);
+    let mut shown = net.channel(0, 2).state.unwrap().reverse();
+    shown.local_updates += 1;
+    net.crash(0);
+    net.revive(0, &copy);
+    let conn = net.impersonate(2, 0);
+    give(&mut net, conn, &[Message::LastCrossSignedState(shown)]);
+    let rows = evidence(&net);
+    let ours = rows.iter().find(|row| row.what.starts_with("our own state")).unwrap();
+    assert_eq!(ours.what, "our own state when the peer showed another one");
+    assert!(ours.body.len() > MAX_HINT_BYTES, "{}", ours.body.len());
+    let others: Vec<&str> = rows.iter().map(|row| row.what.as_str()).collect();
+    assert!(others.iter().any(|what| what.contains("do not hold")), "{others:?}");
+}
+
 #[test]
 fn evidence_about_one_client_is_bounded_over_connections_and_restarts() {
     let mut net = Net::host_and_clients(2);

@@ -20,6 +20,7 @@ use crate::limits::{
     DOCTOR_CONNECT_TIMEOUT, EARLIEST_PLAUSIBLE_UNIX, MAX_CLOCK_BEHIND_TIP_S, MIN_FREE_DISK_BYTES,
     WARN_FREE_DISK_BYTES,
 };
+use crate::node::host_not_enabled;
 use crate::search::CANNOT_SEARCH_HINT;
 use crate::seed::{SEED_FILE, Seed, SeedError, others_may};
 
@@ -185,6 +186,11 @@ fn database_check(config: &Config) -> Check {
             ),
             "One data directory belongs to one seed and one network: check data_dir and network.",
         ),
+        // As `start` would say it.
+        Ok(found) if found.hosted > 0 && !config.host.enabled => {
+            let error = host_not_enabled(config, found.hosted);
+            fail(name, error.message, error.hint)
+        }
         Ok(found) => ok(name, format!("whole, {} rows, {} channels", found.rows, found.channels)),
     }
 }

@@ -265,17 +265,23 @@ impl Prepared {
 /// A node that owes clients their balances must not go on as a wallet, which they cannot reach.
 fn refuse_clients_of_a_wallet(config: &Config, snapshot: &Snapshot) -> Result<(), Error> {
     let clients = snapshot.channels.iter().filter(|row| row.role == Role::Host).count();
-    if clients == 0 || config.host.enabled {
-        return Ok(());
+    match u64::try_from(clients) {
+        Ok(0) => Ok(()),
+        _ if config.host.enabled => Ok(()),
+        clients => Err(host_not_enabled(config, clients.unwrap_or(u64::MAX))),
     }
+}
+
+/// Of a host whose configuration says that it is a wallet.
+pub(crate) fn host_not_enabled(config: &Config, clients: u64) -> Error {
     let file = config.node.data_dir.join(CONFIG_FILE);
     let problem = format!(
         "this node hosts {clients} channels, but host.enabled is not set: as a wallet it would listen nowhere, and its clients could not reach it"
     );
-    Err(Error::bad_request("host_not_enabled", problem).hint(format!(
+    Error::bad_request("host_not_enabled", problem).hint(format!(
         "Add this line below `[host]` in {} (and the line `[host]`, if there is none): enabled = true",
         file.display()
-    )))
+    ))
 }
 
 /// The engine's thread; it gives back the commit thread.

@@ -103,6 +103,10 @@ fn a_host_whose_disk_is_gone_comes_back_from_its_words_and_a_backup() {
     let restored = steward(&dir, &["restore", path]).success();
     assert_eq!((restored["channels"].as_u64(), &restored["set_aside"]), (Some(2), &Value::Null));
     // It owes its clients, so it does not start as a wallet.
+    // The doctor says beforehand what `start` will say.
+    let checkup = steward(&dir, &["--set", "network=regtest", "doctor"]);
+    assert_eq!(checkup.code, Some(1), "{checkup:?}");
+    assert!(checkup.stdout.contains("host.enabled is not set"), "{checkup:?}");
     let said = refused_start(&dir, &["network=regtest"]).failure("host_not_enabled");
     assert!(said["hint"].as_str().unwrap().ends_with("enabled = true"), "{said}");
     replace(&mut network, HOST, &dir, &["host.enabled=true", &listen]);

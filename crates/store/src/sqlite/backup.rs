@@ -6,6 +6,8 @@ use std::path::Path;
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 
+use steward_channel::Role;
+
 use super::columns;
 use super::load::{self, rows};
 use super::open::{self, Owner};
@@ -23,6 +25,8 @@ pub struct Verified {
     pub rows: u64,
     /// Channels among them.
     pub channels: u64,
+    /// Channels in which this node is the host.
+    pub hosted: u64,
     /// Grows with everything the node does: of two copies of one database the newer has more.
     pub history: u64,
 }
@@ -64,11 +68,13 @@ pub fn verify(path: &Path) -> Result<Verified, StoreError> {
     open::check_pages(&db, "integrity_check")?;
     if schema_version < super::SCHEMA_VERSION {
         // Its columns are another version's: the pages must do until it is migrated.
-        return Ok(Verified { owner, schema_version, rows: 0, channels: 0, history: 0 });
+        return Ok(Verified { owner, schema_version, rows: 0, channels: 0, hosted: 0, history: 0 });
     }
     load::live_rows(&db)?;
-    let channels = count(&db, columns::CHANNEL, columns::channel)?;
-    let rows = channels
+    let roles = rows(&db, columns::CHANNEL, [], |row| Ok(columns::channel(row)?.role))?;
+    let channels = roles.len() as u64;
+    let hosted = roles.iter().filter(|role| **role == Role::Host).count() as u64;
+    let all_rows = channels
         + count(&db, columns::ORIGIN, columns::origin)?
         + count(&db, columns::OUTBOX, columns::outbox)?
         + count(&db, columns::PREIMAGE, columns::preimage)?
@@ -84,7 +90,7 @@ pub fn verify(path: &Path) -> Result<Verified, StoreError> {
     let history = numbered.iter().try_fold(0_u64, |sum, table| {
         Ok::<_, StoreError>(sum.saturating_add(load::last_number(&db, table)?))
     })?;
-    Ok(Verified { owner, schema_version, rows, channels, history })
+    Ok(Verified { owner, schema_version, rows: all_rows, channels, hosted, history })
 }
 
 /// Reads every row, keeps none.
