@@ -105,6 +105,9 @@ fn a_wrong_secret_and_none_are_told_apart_with_what_to_do() {
     // Nothing to do with the secret.
     let (_, hint) = refused_opening("0007 this host has no room for more channels", Some("right"));
     assert!(!hint.contains("not accepted"), "{hint}");
+    let forgotten = "0007 this host has forgotten a channel with this id or refund script";
+    let (_, hint) = refused_opening(forgotten, None);
+    assert!(hint.contains("never lets a client in again"), "{hint}");
 }
 
 #[test]

@@ -327,6 +327,17 @@ fn a_signature_over_its_signers_own_htlc_names_the_other_side() {
 }
 
 #[test]
+fn a_client_signature_that_does_not_hold_is_told() {
+    let [proved, _, not_known] = text(&findings(plain()));
+    assert!(proved.contains("accepts") && !not_known.contains("accepted this state"));
+    let mut damaged = plain();
+    damaged.local_sig_of_remote = damaged.sign_remote(&stranger());
+    let [proved, _, not_known] = text(&findings(damaged));
+    assert!(proved.contains("signed that it owes"), "{proved}");
+    assert!(not_known.contains("Whether the client accepted this state"), "{not_known}");
+}
+
+#[test]
 fn what_is_in_flight_is_owed_at_most() {
     let findings = findings(state([&[9], &[8]], [9, 8]));
     assert_eq!(findings.client_balance_msat, 1_000_000_000);

@@ -122,6 +122,9 @@ fn opening_failed(reason: &str, has_secret: bool) -> ApiError {
     } else if may_be_the_secret {
         "no secret was sent: ask the host for one, and name it (`secret`; on the command line \
          --secret-file FILE, or --secret)"
+    } else if reason.contains("has forgotten") {
+        "a host never lets a client in again whose channel it has forgotten: use another host, or a \
+         wallet with another seed"
     } else {
         ""
     };

@@ -135,6 +135,13 @@ fn not_known(findings: &Findings) -> Vec<String> {
         ),
         "On which chain: coins of a test chain are signed in the same way.".to_owned(),
     ];
+    if findings.host_signature.is_some() && findings.client_signature.is_none() {
+        lines.push(format!(
+            "Whether the client accepted this state: no signature of client {} on it holds. The \
+             host's debt does not need it.",
+            findings.client
+        ));
+    }
     if findings.host_signature.is_some() {
         lines.push(format!(
             "Whether this debt is shown elsewhere: every file with this host and debt {} shows one \
