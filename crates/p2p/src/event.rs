@@ -94,7 +94,8 @@ pub enum DisconnectReason {
     /// The socket failed.
     #[error("connection failed: {0}")]
     Io(String),
-    /// The handshake did not end in [`crate::limits::HANDSHAKE_TIMEOUT`].
+    /// The handshake did not end in [`crate::limits::INBOUND_HANDSHAKE_TIMEOUT`] or
+    /// [`crate::limits::OUTBOUND_HANDSHAKE_TIMEOUT`].
     #[error("the handshake timed out")]
     HandshakeTimeout,
     /// The peer answered no ping.
