@@ -2,6 +2,7 @@
 //! becomes the last cross-signed one (protocol.md section 3.4).
 
 use steward_wire::{LastCrossSignedState, Message, Signature, StateUpdate};
+use steward_wire::{impossible, invariant};
 
 use crate::channel::{Channel, Link};
 use crate::errors::{Code, Fault};
@@ -60,12 +61,13 @@ impl Channel {
             self.own.is_empty() && self.peer.is_empty() && self.resize_proposal.is_none();
         let Some(mut state) = (if is_settled { self.signed.clone() } else { self.to_sign(env) })
         else {
-            return; // Every update was checked when it came: not reached.
+            return impossible!("every update was checked when it came");
         };
         let hash = state.reverse_sighash();
         if self.last_sent.as_ref().is_some_and(|sent| sent.hash == hash) {
             return;
         }
+        invariant!(state.is_balanced(), "what we sign adds up to the capacity");
         if state.local_sig_of_remote == Signature::ZERO {
             state.local_sig_of_remote = state.sign_remote(env.key);
         }
@@ -110,7 +112,9 @@ impl Channel {
     }
 
     fn on_normal_update(&mut self, update: StateUpdate, env: &Env<'_>, out: &mut Vec<Output>) {
-        let Some(signed) = &self.signed else { return };
+        let Some(signed) = &self.signed else {
+            return impossible!("an active channel has a state");
+        };
         if update.local_sig_of_remote == signed.remote_sig_of_local {
             return;
         }
@@ -266,6 +270,7 @@ impl Channel {
     pub(crate) fn complete_state(&mut self, env: &Env<'_>) -> Option<LastCrossSignedState> {
         let signed = self.signed.as_mut()?;
         if signed.local_sig_of_remote == Signature::ZERO {
+            invariant!(signed.is_balanced(), "what we sign adds up to the capacity");
             signed.local_sig_of_remote = signed.sign_remote(env.key);
             self.changed = true;
         }

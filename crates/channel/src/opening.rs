@@ -2,6 +2,7 @@
 //! over a state that only the peer still has (section 3.11).
 
 use std::collections::BTreeSet;
+use steward_wire::invariant;
 
 use bitcoin::{Script, WitnessVersion};
 use steward_wire::{
@@ -139,6 +140,7 @@ impl Channel {
             remote_sig_of_local: Signature::ZERO,
             local_sig_of_remote: Signature::ZERO,
         };
+        invariant!(state.is_balanced(), "what we sign adds up to the capacity");
         state.local_sig_of_remote = state.sign_remote(env.key);
         out.push(Output::Send(state_update(&state)));
         self.expect_answer(env);
@@ -177,6 +179,7 @@ impl Channel {
             return self.refuse_opening(fault, out);
         }
         if self.role == Role::Host || !same_day {
+            invariant!(state.is_balanced(), "what we sign adds up to the capacity");
             state.local_sig_of_remote = state.sign_remote(env.key);
         }
         let reply = (self.role == Role::Host).then(|| Output::Send(state_update(&state)));

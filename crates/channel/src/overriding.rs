@@ -4,6 +4,7 @@
 use steward_wire::{
     LastCrossSignedState, Message, PaymentHash, Signature, StateOverride, StateUpdate, WireError,
 };
+use steward_wire::{impossible, invariant};
 
 use crate::channel::{Channel, Link, refuse_command};
 use crate::commit::{block_day, state_update};
@@ -79,6 +80,7 @@ impl Channel {
             local_sig_of_remote: Signature::ZERO,
         };
         let state = overriding_state(&base, &proposal).ok_or(CommandRefusal::BalanceTooHigh)?;
+        invariant!(state.is_balanced(), "what we sign adds up to the capacity");
         proposal.local_sig_of_remote = state.sign_remote(env.key);
         Ok(proposal)
     }
@@ -118,6 +120,7 @@ impl Channel {
     pub(crate) fn accept_override(&mut self, env: &Env<'_>, out: &mut Vec<Output>) {
         match self.check_acceptance() {
             Ok(mut state) => {
+                invariant!(state.is_balanced(), "what we sign adds up to the capacity");
                 state.local_sig_of_remote = state.sign_remote(env.key);
                 out.push(Output::Send(state_update(&state)));
                 self.enter_override(state, out);
@@ -175,7 +178,9 @@ impl Channel {
         if self.phase() != Phase::Suspended {
             return;
         }
-        let Some(state) = self.complete_state(env) else { return };
+        let Some(state) = self.complete_state(env) else {
+            return impossible!("an override in force has a state");
+        };
         out.push(Output::Send(state_update(&state)));
         self.overridden_here = true;
         if let Some(fault) = &self.own_error {

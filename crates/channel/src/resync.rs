@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use steward_wire::impossible;
 use steward_wire::{LastCrossSignedState, Message, Signature, UpdateAddHtlc};
 
 use crate::channel::{Channel, Outcome};
@@ -60,7 +61,9 @@ impl Channel {
         env: &Env<'_>,
         out: &mut Vec<Output>,
     ) {
-        let Some(theirs) = self.as_ours(&received) else { return };
+        let Some(theirs) = self.as_ours(&received) else {
+            return impossible!("states are compared only of an open channel");
+        };
         let Some(signed) = self.signed.as_ref() else { return };
         let known_sig = theirs.remote_sig_of_local == signed.remote_sig_of_local
             && theirs.sighash() == signed.sighash();
@@ -192,7 +195,9 @@ impl Channel {
         doubts: BTreeSet<u64>,
         out: &mut Vec<Output>,
     ) {
-        let Some(before) = self.signed.replace(theirs.clone()) else { return };
+        let Some(before) = self.signed.replace(theirs.clone()) else {
+            return impossible!("a newer state is newer than one");
+        };
         out.push(Output::DataLost);
         let own_used = theirs.local_updates.saturating_sub(before.local_updates);
         let own = std::mem::take(&mut self.own);

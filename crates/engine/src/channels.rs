@@ -6,6 +6,7 @@ use bitcoin::hashes::{Hash, sha256};
 use bitcoin::secp256k1::SecretKey;
 use steward_channel::{Channel, Env, Input, Output, Phase, Role};
 use steward_onion::{PeelError, peel};
+use steward_wire::impossible;
 use steward_wire::{NodeId, ShortChannelId, UpdateAddHtlc};
 
 use crate::engine::Engine;
@@ -305,7 +306,9 @@ impl Engine {
     }
 
     fn channel_opened(&mut self, peer: NodeId) {
-        let Some(entry) = self.channels.get(&peer) else { return };
+        let Some(entry) = self.channels.get(&peer) else {
+            return impossible!("a channel that was opened is there");
+        };
         let role = entry.channel.role();
         let capacity_msat = entry.channel.summary().capacity_msat;
         self.quotas.end(&peer, true);

@@ -14,7 +14,7 @@ use crate::evidence::EvidenceIndex;
 use crate::forget::Forgotten;
 use crate::forward::Forward;
 use crate::incoming::Waiting;
-use crate::io::{ConnId, Effects, EventKind, Input, Time};
+use crate::io::{ConnId, Effects, EventKind, Input, Level, Time};
 use crate::keys::Keys;
 use crate::limits::{SWEEP_INTERVAL_MS, TIMER_INTERVAL_MS};
 use crate::lost_data::Confirmation;
@@ -134,6 +134,9 @@ impl Engine {
             self.flush(peer);
         }
         self.write_changed_channels();
+        for bug in steward_wire::invariant::take() {
+            self.batch.log(Level::Error, "bug", None, bug.to_string());
+        }
         let mut effects = self.batch.take();
         effects.wakeup_ms = self.next_wakeup_ms();
         self.batch_number += 1;

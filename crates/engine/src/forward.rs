@@ -7,6 +7,7 @@ use steward_channel::{
 use steward_onion::{
     Blinding, Failure, Forward as Layer, Hop, IncomingHtlc, NextHop, PeelError, peel, wrap_failure,
 };
+use steward_wire::impossible;
 use steward_wire::{NodeId, Onion, Preimage, UpdateAddHtlc, features};
 
 use crate::engine::Engine;
@@ -151,7 +152,9 @@ impl Engine {
 
     /// An own HTLC is on its way: remember where it came from, in the same commit.
     pub(crate) fn htlc_added(&mut self, token: AddToken, key: HtlcKey) {
-        let Some(origin) = self.unsent.remove(&token) else { return };
+        let Some(origin) = self.unsent.remove(&token) else {
+            return impossible!("an HTLC that was offered has an origin");
+        };
         self.search.offered(key, self.height);
         let displaced = self.origins.insert(key, origin);
         self.batch.writes.put(RowKey::Origin(key), Write::Origin(origin));

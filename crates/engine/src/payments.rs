@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use steward_channel::{Input, NewHtlc, Phase};
 use steward_invoice::{HintHop, Invoice};
+use steward_wire::impossible;
 use steward_wire::{Onion, PaymentHash, Preimage, ShortChannelId};
 
 use crate::command::Reply;
@@ -278,7 +279,9 @@ impl Engine {
         let first_hops = self.first_hops();
         let height = self.height;
         let Some(payment) = self.payments.pending.get_mut(&hash) else { return };
-        let Some(plan) = payment.plan.clone() else { return };
+        let Some(plan) = payment.plan.clone() else {
+            return impossible!("a route is asked for by a plan");
+        };
         payment.attempt += 1;
         payment.is_routing = true;
         let out = payment.parts.values();
@@ -358,7 +361,9 @@ impl Engine {
         };
         let mut htlcs = Vec::new();
         for (routed, first_hop) in parts.into_iter().zip(first_hops) {
-            let Some(payment) = self.payments.pending.get_mut(&hash) else { return };
+            let Some(payment) = self.payments.pending.get_mut(&hash) else {
+                return impossible!("a payment stays while its parts are made");
+            };
             let part = payment.next_part;
             payment.next_part += 1;
             let row = PartRow {

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use bitcoin::secp256k1::SecretKey;
 use steward_channel::{IncomingHtlc as ChannelHtlc, IncomingSettlement};
 use steward_onion::{Failure, IncomingHtlc, PeelError, Received, receive};
+use steward_wire::impossible;
 use steward_wire::{NodeId, PaymentHash, Preimage};
 
 use crate::engine::Engine;
@@ -198,11 +199,15 @@ impl Engine {
             // By the height we know, the HTLCs may be long expired. The answer acts on them.
             return self.batch.act(Action::AskChain);
         }
-        let Some(set) = self.receives.remove(&hash) else { return };
+        let Some(set) = self.receives.remove(&hash) else {
+            return impossible!("a set that is complete is there");
+        };
         if set.parts.values().any(|part| part.latest_claim < self.height) {
             return self.refuse_late(hash, set);
         }
-        let Some(mut invoice) = self.invoices.remove(&hash) else { return };
+        let Some(mut invoice) = self.invoices.remove(&hash) else {
+            return impossible!("an invoice stays while parts of it are held");
+        };
         let received_msat = set.received_msat();
         invoice.status = PaymentStatus::Complete;
         invoice.received_msat = received_msat;
@@ -218,7 +223,9 @@ impl Engine {
 
     /// The channel is suspended while claims of ours in it are not signed.
     pub(crate) fn claims_unsigned(&mut self, peer: NodeId) {
-        let Some(entry) = self.channels.get(&peer) else { return };
+        let Some(entry) = self.channels.get(&peer) else {
+            return impossible!("a channel that was suspended is there");
+        };
         let claims = entry
             .channel
             .incoming_htlcs()

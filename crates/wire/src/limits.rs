@@ -21,3 +21,6 @@ pub const MAX_BRANDING_PNG_BYTES: usize = 60_000;
 pub const MAX_MSAT: u64 = 1 << 63;
 /// Longest text of a `warning` that we send, in bytes.
 pub const MAX_WARNING_TEXT_BYTES: usize = 400;
+
+/// Invariants that did not hold, remembered with their texts until the next batch logs them.
+pub const MAX_REMEMBERED_BUGS: usize = 16;

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use steward_channel::{AddRefusal, Failure as ChannelFailure};
+use steward_wire::impossible;
 use steward_wire::{PaymentHash, Preimage};
 
 use crate::engine::Engine;
@@ -83,7 +84,9 @@ impl Engine {
     /// A part that never left us.
     pub(crate) fn part_refused(&mut self, hash: PaymentHash, part: u32, reason: AddRefusal) {
         let Some(row) = self.remove_failed_part(hash, part) else { return };
-        let Some(payment) = self.payments.pending.get_mut(&hash) else { return };
+        let Some(payment) = self.payments.pending.get_mut(&hash) else {
+            return impossible!("a part belongs to a payment");
+        };
         payment.last_failure = Some(("channel_refused".to_owned(), reason.to_string()));
         // Balances move; only what the terms forbid will be forbidden the next time too.
         let by_terms = matches!(
