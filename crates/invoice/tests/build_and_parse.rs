@@ -151,7 +151,7 @@ fn an_invoice_of_another_chain_is_refused_by_name() {
     let regtest = NewInvoice { network: Network::Regtest, ..coffee() };
     let error = parse(&build(&regtest).unwrap()).unwrap().check_network(Network::Bitcoin);
     let told = error.unwrap_err().to_string();
-    assert_eq!(told, "the invoice is for regtest, this node is on bitcoin");
+    assert_eq!(told, "the invoice is for regtest, this node is on mainnet");
 }
 
 #[test]
