@@ -20,7 +20,7 @@
 //! - [`proof`]: what such a state proves, against whom, and what it does not
 //! - [`error_code`]: what the text of an `error` says, for people
 //! - [`onchain`]: preimages published in transaction outputs
-//! - [`invariant`]: what can never be, said aloud if it is
+//! - [`mod@invariant`]: what can never be, said aloud if it is
 //!
 //! A message goes out in the framing its receiver speaks, and comes in with the framing its sender
 //! has shown:
