@@ -10,8 +10,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use steward_api::model;
-use steward_channel::Role;
 use steward_engine::{Error, Reply};
+use steward_hosted::Role;
 
 use crate::bytes::Bytes;
 use crate::kits::api::{Server, channel, code, peer, server};

@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 
 use bitcoin::hashes::{Hash, sha256};
 use bitcoin::secp256k1::SecretKey;
-use steward_channel::{Channel, Phase};
 use steward_engine::config::default_offer;
 use steward_engine::io::{ConnId, Input};
 use steward_engine::limits::MAX_AMOUNT_MSAT;
 use steward_engine::{AnswerAt, Command};
+use steward_hosted::{Channel, Phase};
 use steward_onion::{OnionSeed, PathHop, Recipient, create};
 use steward_store::Store;
 use steward_wire::bolt1::WARNING_TYPE;

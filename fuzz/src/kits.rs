@@ -4,7 +4,7 @@
 #[path = "../../crates/api/tests/common/mod.rs"]
 pub(crate) mod api;
 
-#[path = "../../crates/channel/tests/common/mod.rs"]
+#[path = "../../crates/hosted/tests/common/mod.rs"]
 pub(crate) mod channel;
 
 #[path = "../../crates/engine/tests/common/mod.rs"]

@@ -5,8 +5,8 @@ use std::sync::LazyLock;
 use steward_onion::limits::{ATTRIBUTION_BYTES, MAX_ROUTE_HOPS};
 use steward_onion::{
     Attribution, CreateError, Failure, Hop, IncomingHtlc, NextHop, OnionSeed, PathHop, PeelError,
-    Recipient, attribute_fulfil, build_attributed_failure, build_failure, create, decode_failure,
-    peel, read_failure_attribution, read_fulfil_attribution, receive, wrap_attributed_failure,
+    Recipient, attribute_fulfill, build_attributed_failure, build_failure, create, decode_failure,
+    peel, read_failure_attribution, read_fulfill_attribution, receive, wrap_attributed_failure,
     wrap_failure,
 };
 use steward_wire::{NodeId, Preimage, ShortChannelId};
@@ -94,14 +94,14 @@ pub(crate) fn failure(data: &[u8]) {
     assert_eq!(decode_failure(&SESSION_KEY, &hops, spoiled), None);
     let read = read_failure_attribution(&SESSION_KEY, &hops, spoiled, &block).unwrap();
     assert!(read.spoiled_at.is_some());
-    read_fulfil_attribution(&SESSION_KEY, &hops, &block).unwrap();
+    read_fulfill_attribution(&SESSION_KEY, &hops, &block).unwrap();
     let wrapped = wrap_attributed_failure(&secrets[0], spoiled, Some(&block), held_ms);
     assert_eq!(wrap_failure(&secrets[0], &wrapped.reason), spoiled);
-    let mut fulfil = attribute_fulfil(&secrets[failing], None, held_ms);
+    let mut fulfill = attribute_fulfill(&secrets[failing], None, held_ms);
     for secret in secrets[..failing].iter().rev() {
-        fulfil = attribute_fulfil(secret, Some(&fulfil), held_ms);
+        fulfill = attribute_fulfill(secret, Some(&fulfill), held_ms);
     }
-    let read = read_fulfil_attribution(&SESSION_KEY, &hops[..=failing], &fulfil).unwrap();
+    let read = read_fulfill_attribution(&SESSION_KEY, &hops[..=failing], &fulfill).unwrap();
     assert_eq!((read.spoiled_at, read.held_ms.len()), (None, failing + 1));
 }
 

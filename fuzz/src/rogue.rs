@@ -2,7 +2,7 @@
 //! next, and says that or something else.
 
 use bitcoin::secp256k1::SecretKey;
-use steward_channel::{Channel, Role};
+use steward_hosted::{Channel, Role};
 use steward_wire::{
     AskBrandingInfo, InitHostedChannel, InvokeHostedChannel, LastCrossSignedState, Message, Onion,
     ResizeChannel, Signature, StateOverride, StateUpdate, UpdateAddHtlc, UpdateFailHtlc,
@@ -317,7 +317,7 @@ fn is_update(message: &Message) -> bool {
 
 fn settled_id(message: &Message) -> Option<u64> {
     match message {
-        Message::UpdateFulfillHtlc(fulfil) => Some(fulfil.id),
+        Message::UpdateFulfillHtlc(fulfill) => Some(fulfill.id),
         Message::UpdateFailHtlc(fail) => Some(fail.id),
         Message::UpdateFailMalformedHtlc(fail) => Some(fail.id),
         _ => None,

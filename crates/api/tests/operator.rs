@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use common::{Server, channel, code, peer, server};
 use serde_json::{Value, json};
-use steward_channel::{Phase, Role, Suspension};
 use steward_engine::command::ChannelInfo;
 use steward_engine::{Command, Error, Event, EventKind, Reply};
+use steward_hosted::{Phase, Role, Suspension};
 use steward_wire::Preimage;
 
 fn answer_channel(server: &Server, info: ChannelInfo) {

@@ -8,10 +8,10 @@ use std::sync::atomic::Ordering;
 
 use common::{channel, code, invoice, payment, peer, server};
 use serde_json::json;
-use steward_channel::{Phase, Role};
 use steward_engine::command::{ChannelInfo, PeerInfo};
 use steward_engine::row::PaymentStatus;
 use steward_engine::{Command, Event, EventKind, Reply};
+use steward_hosted::{Phase, Role};
 use steward_node::ConnectionFailure;
 
 #[test]

@@ -5,10 +5,10 @@ mod common;
 
 use common::{channel, code, invoice, invoice_hash, payment, peer, server};
 use serde_json::json;
-use steward_channel::Role;
 use steward_engine::error::Blame;
 use steward_engine::row::{HtlcKey, InvoiceRow, PaymentStatus, RowKey, Write};
 use steward_engine::{Command, Error, Reply};
+use steward_hosted::Role;
 use steward_wire::{PaymentHash, Preimage};
 
 #[test]

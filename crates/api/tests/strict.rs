@@ -5,8 +5,8 @@ mod common;
 
 use common::{Server, channel, code, invoice, invoice_hash, peer, server};
 use serde_json::{Value, json};
-use steward_channel::Role;
 use steward_engine::Reply;
+use steward_hosted::Role;
 
 /// A whole error, in our own words.
 #[track_caller]

@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use bitcoin::secp256k1::{PublicKey, SECP256K1, SecretKey};
-use steward_channel::{Channel, Env, Input, Output, Role};
 use steward_engine::Keys;
 use steward_engine::config::default_offer;
 use steward_engine::row::{ChannelRow, RowKey, Write, WriteBatch};
+use steward_hosted::{Channel, Env, Input, Output, Role};
 use steward_node::{NodeKeys, Seed};
 use steward_store::{DirLock, OpenMode, Owner, SqliteStore, Store};
 use steward_wire::{NodeId, ShortChannelId};

@@ -85,7 +85,7 @@ mod tests {
         assert!(!allowance.send(&[]));
     }
 
-    /// 21 HTLCs with a wallet's TLV and a signature out, 21 fulfils and two signatures in.
+    /// 21 HTLCs with a wallet's TLV and a signature out, 21 fulfills and two signatures in.
     #[test]
     fn a_payer_at_full_load_never_meets_the_limit() {
         let mut allowance = Allowance::new(0);

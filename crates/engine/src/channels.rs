@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bitcoin::hashes::{Hash, sha256};
 use bitcoin::secp256k1::SecretKey;
-use steward_channel::{Channel, Env, Input, Output, Phase, Role};
+use steward_hosted::{Channel, Env, Input, Output, Phase, Role};
 use steward_onion::{PeelError, peel};
 use steward_wire::impossible;
 use steward_wire::{NodeId, ShortChannelId, UpdateAddHtlc};

@@ -1,6 +1,6 @@
 //! What the operator asks and what is answered.
 
-use steward_channel::{Summary, Suspension};
+use steward_hosted::{Summary, Suspension};
 use steward_invoice::Invoice;
 use steward_wire::{LastCrossSignedState, NodeId, PaymentHash, Preimage, ShortChannelId};
 
@@ -219,9 +219,9 @@ pub struct ChannelInfo {
     /// `None` while it opens.
     pub summary: Option<Summary>,
     /// Where it is in its life.
-    pub phase: steward_channel::Phase,
+    pub phase: steward_hosted::Phase,
     /// Our side.
-    pub role: steward_channel::Role,
+    pub role: steward_hosted::Role,
     /// Why it is suspended, if it is.
     pub suspension: Option<Suspension>,
     /// As client: what the host asks for forwarding to us.

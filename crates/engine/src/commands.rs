@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use steward_channel::{Channel, Phase, Role};
+use steward_hosted::{Channel, Phase, Role};
 use steward_invoice::{HintHop, Invoice};
 use steward_wire::proof::judge;
 use steward_wire::{NodeId, Preimage, ShortChannelId, Snapshot};
@@ -126,7 +126,7 @@ impl Engine {
         let conn = self.connection_of(host, local);
         if let (Some(conn), Some(entry)) = (conn, self.channels.get_mut(&host)) {
             entry.conn = Some(conn);
-            self.drive(host, steward_channel::Input::Connected);
+            self.drive(host, steward_hosted::Input::Connected);
         }
         self.show_channel(host)
     }

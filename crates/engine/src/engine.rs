@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bitcoin::secp256k1::{PublicKey, SECP256K1, SecretKey};
-use steward_channel::{AddToken, CommandRefusal};
+use steward_hosted::{AddToken, CommandRefusal};
 use steward_wire::{NodeId, PaymentHash};
 
 use crate::batch::Batch;
@@ -166,7 +166,7 @@ impl Engine {
     /// The height, or the height searched up to, changed.
     pub(crate) fn drive_blocks(&mut self) {
         for peer in self.channels.wanting_blocks() {
-            self.drive(peer, steward_channel::Input::Block);
+            self.drive(peer, steward_hosted::Input::Block);
         }
     }
 
@@ -174,7 +174,7 @@ impl Engine {
     fn tick(&mut self, time: Time) {
         self.set_time(time);
         for peer in self.channels.due(self.now_ms) {
-            self.drive(peer, steward_channel::Input::Tick);
+            self.drive(peer, steward_hosted::Input::Tick);
         }
         self.tell_policy();
         if self.now_ms >= self.next_timer_ms {

@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bitcoin::secp256k1::PublicKey;
-use steward_channel::Evidence;
+use steward_hosted::Evidence;
 use steward_wire::{Message, NodeId};
 
 use crate::engine::Engine;

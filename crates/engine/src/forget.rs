@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bitcoin::hashes::{Hash, sha256};
-use steward_channel::{Channel, Phase, Role};
+use steward_hosted::{Channel, Phase, Role};
 use steward_wire::{LastCrossSignedState, NodeId};
 
 use crate::channels::ScriptMark;

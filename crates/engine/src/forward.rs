@@ -1,7 +1,7 @@
 //! Forwards: an incoming HTLC carried on over another channel, and its answer carried back
 //! (design.md section 3, "A forward is two halves joined by durable records").
 
-use steward_channel::{
+use steward_hosted::{
     AddRefusal, AddToken, Channel, DropCause, Failure as ChannelFailure, Input, NewHtlc, Phase,
 };
 use steward_onion::{
@@ -184,7 +184,7 @@ impl Engine {
         match self.end_origin(&key) {
             Some(Origin::Forward(incoming)) => {
                 self.close_forward(incoming, true);
-                self.settle(incoming, Settlement::Fulfil(preimage));
+                self.settle(incoming, Settlement::Fulfill(preimage));
             }
             Some(Origin::Payment { payment_hash, part }) => {
                 self.part_paid(payment_hash, part, preimage);

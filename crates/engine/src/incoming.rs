@@ -1,7 +1,7 @@
 //! An incoming HTLC, from its cross-signed add to its settlement: who is it for, and how it is
 //! answered. The answer is durable before it leaves (the outbox, design.md section 3).
 
-use steward_channel::{Failure as ChannelFailure, Input};
+use steward_hosted::{Failure as ChannelFailure, Input};
 use steward_onion::{Hop, IncomingHtlc, PeelError, build_failure, peel};
 use steward_wire::{Preimage, UpdateAddHtlc};
 
@@ -65,11 +65,11 @@ impl Engine {
         self.settle(key, Settlement::Fail(to_channel_failure(refusal)));
     }
 
-    /// Decides an incoming HTLC for good. A fulfil always wins over a fail.
+    /// Decides an incoming HTLC for good. A fulfill always wins over a fail.
     pub(crate) fn settle(&mut self, key: HtlcKey, settlement: Settlement) {
         let decided = self.outbox.get(&key).map(|waiting| &waiting.settlement);
         let settlement = match decided {
-            Some(Settlement::Fulfil(preimage)) => Settlement::Fulfil(*preimage),
+            Some(Settlement::Fulfill(preimage)) => Settlement::Fulfill(*preimage),
             _ => settlement,
         };
         let Some(entry) = self.channels.get(&key.peer) else { return };
@@ -86,7 +86,7 @@ impl Engine {
 
     pub(crate) fn deliver(&mut self, key: HtlcKey, settlement: Settlement) {
         let input = match settlement {
-            Settlement::Fulfil(preimage) => Input::Fulfil { id: key.id, preimage },
+            Settlement::Fulfill(preimage) => Input::Fulfill { id: key.id, preimage },
             Settlement::Fail(failure) => Input::Fail { id: key.id, failure },
         };
         self.drive(key.peer, input);

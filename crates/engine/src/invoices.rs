@@ -1,7 +1,7 @@
 //! Invoices: which channels they hint at, whose key signs them, when they are forgotten.
 
 use bitcoin::secp256k1::SecretKey;
-use steward_channel::{Phase, Role};
+use steward_hosted::{Phase, Role};
 use steward_invoice::{Description, HintHop, NewInvoice, build};
 use steward_wire::{PaymentHash, Preimage};
 

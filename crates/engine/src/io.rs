@@ -1,6 +1,6 @@
 //! Inputs, effects, actions, events (design.md section 3).
 
-use steward_channel::{Role, Suspension};
+use steward_hosted::{Role, Suspension};
 use steward_invoice::HintHop;
 use steward_onion::PathHop;
 use steward_wire::{NodeId, PaymentHash, Preimage, ShortChannelId};

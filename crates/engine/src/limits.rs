@@ -105,7 +105,7 @@ pub const RESUME_WAIT_MS: u64 = 30_000;
 pub const MESSAGE_OVERHEAD_BYTES: u64 = 36;
 /// A connection is sent at most this many bytes for each one it sends, beyond
 /// [`FREE_BYTES_OUT`] and [`REFILL_BYTES_OUT_PER_S`]. A payer's full round is 21 HTLCs out for
-/// 21 fulfils and a signature in: 13 bytes for one.
+/// 21 fulfills and a signature in: 13 bytes for one.
 pub const MAX_BYTES_OUT_PER_BYTE_IN: u64 = 32;
 /// A new connection may be sent this much before it is worth it, in bytes: a full state and 21
 /// HTLCs offered again, twice over.

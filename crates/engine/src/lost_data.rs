@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use steward_channel::{Channel, Input, Role};
+use steward_hosted::{Channel, Input, Role};
 use steward_wire::{NodeId, PaymentHash};
 
 use crate::engine::Engine;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use bitcoin::hashes::{Hash, sha256};
-use steward_channel::{Channel, Input, Role};
+use steward_hosted::{Channel, Input, Role};
 use steward_wire::error_code::ErrorCode;
 use steward_wire::{ChannelId, InvokeHostedChannel, Message, NodeId, WireError};
 

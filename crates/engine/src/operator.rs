@@ -1,7 +1,7 @@
 //! What an operator does to one channel: suspend, override, resize, hand in a preimage
 //! (protocol.md sections 3.6, 3.8, 3.10).
 
-use steward_channel::{CommandRefusal, Input};
+use steward_hosted::{CommandRefusal, Input};
 use steward_wire::{NodeId, Preimage};
 
 use crate::command::Reply;

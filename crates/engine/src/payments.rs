@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use steward_channel::{Input, NewHtlc, Phase};
+use steward_hosted::{Input, NewHtlc, Phase};
 use steward_invoice::{HintHop, Invoice};
 use steward_wire::impossible;
 use steward_wire::{Onion, PaymentHash, Preimage, ShortChannelId};

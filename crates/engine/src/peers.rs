@@ -1,6 +1,6 @@
 //! Connections and the frames on them: from bytes to messages and to the channel they are for.
 
-use steward_channel::Input;
+use steward_hosted::Input;
 use steward_wire::features::{HOSTED_CHANNELS, has_pair};
 use steward_wire::{Framing, Message, NodeId, framing};
 
@@ -11,7 +11,7 @@ use crate::limits::{COST_OF_IDLE_MESSAGE, COST_OF_REPEAT};
 use crate::row::{RowKey, Write};
 
 /// Type of `update_fulfill_htlc`.
-const FULFIL_TYPE: u16 = 63_503;
+const FULFILL_TYPE: u16 = 63_503;
 
 /// One connection.
 pub(crate) struct Connection {
@@ -139,7 +139,7 @@ impl Engine {
     /// One custom message. Whatever it holds, it can only hurt the channel of its sender.
     pub(crate) fn frame(&mut self, conn: ConnId, message_type: u16, payload: &[u8]) {
         let Some(connection) = self.connections.get_mut(&conn) else { return };
-        if connection.is_flooding && message_type != FULFIL_TYPE {
+        if connection.is_flooding && message_type != FULFILL_TYPE {
             return;
         }
         connection.allowance.receive(payload, self.now_ms);

@@ -1,7 +1,7 @@
 //! Our terms for forwarding, as `channel_update` (protocol.md section 4.2), and what else an
 //! operator changes while the node runs.
 
-use steward_channel::{Input, Role};
+use steward_hosted::{Input, Role};
 use steward_wire::bolt7::{CHANNEL_FLAG_DIRECTION, MESSAGE_FLAG_MUST_BE_ONE};
 use steward_wire::codec::Wire;
 use steward_wire::{ChannelUpdate, NodeId, Signature};

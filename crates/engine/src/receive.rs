@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use bitcoin::secp256k1::SecretKey;
-use steward_channel::{IncomingHtlc as ChannelHtlc, IncomingSettlement};
+use steward_hosted::{IncomingHtlc as ChannelHtlc, IncomingSettlement};
 use steward_onion::{Failure, IncomingHtlc, PeelError, Received, receive};
 use steward_wire::impossible;
 use steward_wire::{NodeId, PaymentHash, Preimage};
@@ -216,7 +216,7 @@ impl Engine {
         self.learn(preimage);
         self.batch.writes.put(RowKey::Invoice(hash), Write::Invoice(invoice));
         for key in set.parts.into_keys() {
-            self.settle(key, Settlement::Fulfil(preimage));
+            self.settle(key, Settlement::Fulfill(preimage));
         }
         self.notice(EventKind::InvoicePaid { payment_hash: hash, received_msat });
     }
@@ -229,7 +229,7 @@ impl Engine {
         let claims = entry
             .channel
             .incoming_htlcs()
-            .filter(|htlc| matches!(htlc.settlement, Some(IncomingSettlement::Fulfil(_))));
+            .filter(|htlc| matches!(htlc.settlement, Some(IncomingSettlement::Fulfill(_))));
         let hashes = claims.map(|htlc| htlc.htlc.payment_hash).collect();
         let text = "the channel was suspended before the claim was signed: an override settles it";
         self.note_claims(hashes, "claim_unsigned", text);

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use steward_channel::Channel;
+use steward_hosted::Channel;
 use steward_wire::UpdateAddHtlc;
 
 use crate::batch::Batch;

@@ -1,7 +1,7 @@
 //! A resize that is larger than the host gives: a question, which a `no` answers. Peers that do not
 //! read the `no` are suspended by the channel, as the deployed protocol has it.
 
-use steward_channel::{Input, Role};
+use steward_hosted::{Input, Role};
 use steward_wire::amount::of_sat;
 use steward_wire::error_code::ErrorCode;
 use steward_wire::features::{HOSTED_CHANNELS, has_pair};

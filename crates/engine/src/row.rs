@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use steward_channel::{Failure, Phase, Role};
+use steward_hosted::{Failure, Phase, Role};
 use steward_wire::{Framing, NodeId, PaymentHash, Preimage, ShortChannelId};
 
 /// One HTLC, for good: the channel by its other side, and the offerer's id. Never by hash.
@@ -29,7 +29,7 @@ pub struct ChannelRow {
     pub local_balance_msat: u64,
     /// The peer's balance in the signed state, in millisatoshi.
     pub remote_balance_msat: u64,
-    /// [`steward_channel::Channel::record`].
+    /// [`steward_hosted::Channel::record`].
     pub record: Vec<u8>,
 }
 
@@ -51,7 +51,7 @@ pub enum Origin {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Settlement {
     /// Claim it.
-    Fulfil(Preimage),
+    Fulfill(Preimage),
     /// Fail it.
     Fail(Failure),
 }

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use steward_channel::Input;
+use steward_hosted::Input;
 use steward_wire::{PaymentHash, Preimage, UpdateAddHtlc};
 
 use crate::engine::Engine;
@@ -119,7 +119,7 @@ impl Engine {
             self.htlc_fulfilled(key, preimage);
         }
         for key in outgoing {
-            self.drive(key.peer, Input::ExternalFulfil { id: key.id, preimage });
+            self.drive(key.peer, Input::ExternalFulfill { id: key.id, preimage });
         }
         self.payment_proved(preimage);
         true

@@ -1,6 +1,6 @@
 //! What the failure of a part means for its payment: whom to avoid, and whether to try again.
 
-use steward_channel::Failure as ChannelFailure;
+use steward_hosted::Failure as ChannelFailure;
 use steward_onion::{DecodedFailure, decode_failure};
 use steward_wire::{NodeId, ShortChannelId};
 

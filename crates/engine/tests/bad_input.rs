@@ -7,10 +7,10 @@ mod common;
 
 use bitcoin::secp256k1::SecretKey;
 use common::{CHAIN_HASH, INITIAL_MSAT, Net, config, hosted_features, id_of};
-use steward_channel::Phase;
 use steward_engine::AnswerAt;
 use steward_engine::io::{Action, ConnId, Input};
 use steward_engine::{Blame, Command, Error};
+use steward_hosted::Phase;
 use steward_invoice::{Description, NewInvoice, build, parse};
 use steward_wire::bolt1::WARNING_TYPE;
 use steward_wire::{

@@ -7,7 +7,6 @@ mod common;
 
 use bitcoin::secp256k1::SecretKey;
 use common::{CHAIN_HASH, Net, config, hosted_features, id_of};
-use steward_channel::Phase;
 use steward_engine::Command;
 use steward_engine::config::Config;
 use steward_engine::io::{Action, ConnId, Input, RoutedPart};
@@ -17,6 +16,7 @@ use steward_engine::limits::{
     MAX_PENDING_OPENINGS_PER_PREFIX, MESSAGE_OVERHEAD_BYTES, QUOTA_WINDOW_MS,
 };
 use steward_engine::row::{EvidenceRow, InvoiceRow};
+use steward_hosted::Phase;
 use steward_onion::{OnionSeed, PathHop, Recipient, create};
 use steward_store::{PageRequest, Store};
 use steward_wire::{
@@ -331,14 +331,14 @@ fn openings_that_come_to_nothing_end_in_a_disconnect() {
 #[test]
 fn a_preimage_that_comes_behind_a_flood_still_pays() {
     let (mut net, conn, invoice) = client_with_21_htlcs_of(config());
-    let fulfil = Message::UpdateFulfillHtlc(UpdateFulfillHtlc {
+    let fulfill = Message::UpdateFulfillHtlc(UpdateFulfillHtlc {
         channel_id: ChannelId::of_pair(&net.client_id(2, 0), &net.id(0)),
         id: net.channel(0, 2).state.unwrap().outgoing_htlcs[0].id,
         preimage: invoice.preimage,
         tlvs: Vec::new(),
     });
     let mut frames = vec![(60_001, Vec::new()); MAX_PATIENCE as usize + 1];
-    frames.push(framing::encode(Framing::Modern, &fulfil).unwrap());
+    frames.push(framing::encode(Framing::Modern, &fulfill).unwrap());
     assert_eq!(give_frames(&mut net, conn, frames).hung_up, Some(true));
     net.settle();
     // The payer has paid that part, and the host is not out of pocket.

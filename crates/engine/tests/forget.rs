@@ -5,9 +5,9 @@
 mod common;
 
 use common::{INITIAL_MSAT, Net, TestKeys};
-use steward_channel::Role;
 use steward_engine::io::{EventKind, Input};
 use steward_engine::{Command, Keys, Reply};
+use steward_hosted::Role;
 use steward_store::Store;
 use steward_wire::{
     Framing, InvokeHostedChannel, Message, NodeId, Signature, StateUpdate, framing,

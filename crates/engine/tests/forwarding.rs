@@ -90,7 +90,7 @@ fn an_htlc_held_by_a_silent_payee_is_failed_back_after_it_expired() {
     assert_eq!(payment.status, PaymentStatus::Failed, "{payment:?}");
     assert_eq!(net.agreed_balance_msat(1, 0), INITIAL_MSAT);
     let to_payee = net.channel(0, 2);
-    assert_eq!(to_payee.phase, steward_channel::Phase::Suspended);
+    assert_eq!(to_payee.phase, steward_hosted::Phase::Suspended);
 }
 
 #[test]

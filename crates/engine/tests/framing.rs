@@ -5,9 +5,9 @@
 mod common;
 
 use common::{Net, hosted_features};
-use steward_channel::Phase;
-use steward_channel::limits::{ANSWER_TIMEOUT_MS, REPEAT_INVOKE_MS};
 use steward_engine::io::{ConnId, Input};
+use steward_hosted::Phase;
+use steward_hosted::limits::{ANSWER_TIMEOUT_MS, REPEAT_INVOKE_MS};
 use steward_wire::{Framing, Message, framing};
 
 /// Client 1's host, played by hand: it speaks the legacy framing and advertises both.

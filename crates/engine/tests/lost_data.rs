@@ -6,10 +6,10 @@
 mod common;
 
 use common::{Net, config};
-use steward_channel::Phase;
 use steward_engine::io::ReplyId;
 use steward_engine::row::{InvoiceRow, PaymentRow, PaymentStatus};
 use steward_engine::{AnswerAt, Command, Reply};
+use steward_hosted::Phase;
 use steward_invoice::{HintHop, parse};
 use steward_wire::{NodeId, PaymentHash, ShortChannelId};
 

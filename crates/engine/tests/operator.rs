@@ -5,10 +5,10 @@
 mod common;
 
 use common::{INITIAL_MSAT, Net, config, is_complete};
-use steward_channel::Phase;
 use steward_engine::io::Action;
 use steward_engine::row::PaymentStatus;
 use steward_engine::{Command, Reply};
+use steward_hosted::Phase;
 
 const CAPACITY_MSAT: u64 = 1_000_000_000;
 

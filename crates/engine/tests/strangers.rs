@@ -8,11 +8,11 @@ use common::{
     CHAIN_HASH, INITIAL_MSAT, Net, PartOf, config, hosted_features, id_of, invoice_recipient,
     keysend_recipient,
 };
-use steward_channel::Phase;
 use steward_engine::io::{ConnId, Input};
 use steward_engine::limits::{CHAIN_FRESH_MS, MPP_TIMEOUT_MS};
 use steward_engine::row::{InvoiceRow, PaymentStatus};
 use steward_engine::{Command, Reply};
+use steward_hosted::Phase;
 use steward_store::{PageRequest, Store};
 use steward_wire::{
     Framing, InvokeHostedChannel, LastCrossSignedState, Message, NodeId, PaymentHash, Preimage,

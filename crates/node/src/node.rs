@@ -10,10 +10,10 @@ use std::thread::JoinHandle;
 
 use bitcoin::constants::ChainHash;
 use steward_chain::{BlockSource, ChainSource, ChainUpdate, Tip, WatchSettings, network_name};
-use steward_channel::Role;
 use steward_engine::row::Snapshot;
 use steward_engine::{Action, Engine, Error, Event, Keys, Time};
 use steward_graph::Graph;
+use steward_hosted::Role;
 use steward_p2p::{ProxyConfig, ProxyScope, SessionConfig, Transport, TransportConfig};
 use steward_store::{CommitThread, History, Store};
 use tokio::runtime::Handle;
@@ -312,7 +312,7 @@ async fn tear_down_on_failure(links: Links) {
 
 /// Starts to watch the chain and waits for its first word, which becomes the engine's first input:
 /// a channel opened or resumed at yesterday's height would be refused by its peer. A source that
-/// does not answer in time does not keep the node from starting: fulfils are urgent.
+/// does not answer in time does not keep the node from starting: fulfills are urgent.
 async fn follow_chain(
     source: Box<dyn ChainSource>,
     settings: WatchSettings,

@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use steward_chain::limits as chain;
-use steward_channel::limits as channel;
 use steward_engine::limits as engine;
+use steward_hosted::limits as channel;
 use steward_p2p::limits as p2p;
 
 use crate::limits::MAX_TICK_INTERVAL;

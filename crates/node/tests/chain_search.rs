@@ -21,9 +21,9 @@ use steward_chain::{
     BlockHash, BlockSource, ChainError, ChainSource, ClockSource, HeightHandle, Network, Tip,
     system_clock,
 };
-use steward_channel::limits::PUBLISHED_GRACE_BLOCKS;
 use steward_engine::row::{PaymentRow, PaymentStatus};
 use steward_engine::{AnswerAt, Command, Error, EventKind, Reply};
+use steward_hosted::limits::PUBLISHED_GRACE_BLOCKS;
 use steward_node::limits::MAX_BLOCKS_PER_SEARCH;
 use steward_node::{Node, NodeHandle, NodeParts, Seed};
 use steward_store::MemoryStore;

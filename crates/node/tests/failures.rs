@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use common::{PATIENCE, TestNode, config, invoke, write_something};
 use steward_chain::{ClockSource, system_clock};
-use steward_channel::Phase;
 use steward_engine::row::Snapshot;
 use steward_engine::{Command, Reply, WriteBatch};
+use steward_hosted::Phase;
 use steward_node::{Node, NodeHandle, NodeParts, Seed};
 use steward_store::{History, MemoryStore, Store, StoreError, StoreStats};
 

@@ -6,9 +6,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use common::{PATIENCE, TestNode, config, invoke, make_node, write_something};
-use steward_channel::Phase;
 use steward_engine::row::PaymentStatus;
 use steward_engine::{Command, Reply};
+use steward_hosted::Phase;
 use steward_node::{Node, Seed, initialize};
 use steward_store::sqlite::FILE_NAME;
 

@@ -113,7 +113,7 @@ async fn a_peer_is_paid_by_its_host(framing: Framing) {
     let htlc = peer.next_htlc().await;
     assert_eq!(htlc.amount_msat(), AMOUNT_MSAT);
     let preimage = read_onion(&peer, &htlc).keysend_preimage.unwrap();
-    peer.fulfil(&htlc, preimage.0);
+    peer.fulfill(&htlc, preimage.0);
     peer.settle().await;
 
     let payment = payment.await.unwrap();
@@ -144,7 +144,7 @@ async fn payments_that_cross_both_arrive(framing: Framing) {
 
     let htlc = peer.next_htlc().await;
     let preimage = read_onion(&peer, &htlc).keysend_preimage.unwrap();
-    peer.fulfil(&htlc, preimage.0);
+    peer.fulfill(&htlc, preimage.0);
     assert_eq!(peer.preimage(invoice.payment_hash.0).await, invoice.preimage.0);
     peer.settle().await;
 
@@ -201,7 +201,7 @@ async fn a_peer_that_kept_only_its_key_gets_its_channel_back(framing: Framing) {
     assert_eq!(*peer.state(), before);
     let htlc = peer.next_htlc().await;
     let preimage = read_onion(&peer, &htlc).keysend_preimage.unwrap();
-    peer.fulfil(&htlc, preimage.0);
+    peer.fulfill(&htlc, preimage.0);
     peer.settle().await;
     assert_eq!(payment.await.unwrap().preimage, Some(preimage));
     check_books(&host, &peer, GIFT_MSAT + AMOUNT_MSAT).await;
@@ -224,7 +224,7 @@ async fn a_peer_pays_one_that_speaks_the_other_framing(framing: Framing) {
     let received = read_onion(&payee, &htlc);
     assert_eq!(received.payment_secret, Some(invoice.payment_secret));
     assert_eq!(received.total_msat, AMOUNT_MSAT);
-    payee.fulfil(&htlc, preimage);
+    payee.fulfill(&htlc, preimage);
     assert_eq!(payer.preimage(invoice.payment_hash.0).await, preimage);
     payee.settle().await;
     payer.settle().await;

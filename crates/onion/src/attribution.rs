@@ -59,9 +59,9 @@ pub fn wrap_attributed_failure(
     attribute(shared_secret, reason, Block::received(downstream), held_ms)
 }
 
-/// The attribution data of a fulfil; `downstream` is what came with the fulfil we pass on, `None`
+/// The attribution data of a fulfill; `downstream` is what came with the fulfill we pass on, `None`
 /// at the recipient.
-pub fn attribute_fulfil(
+pub fn attribute_fulfill(
     shared_secret: &[u8; 32],
     downstream: Option<&Attribution>,
     held_ms: u64,
@@ -81,8 +81,8 @@ pub fn read_failure_attribution(
     read(session_key, hops, Some(reason), attribution)
 }
 
-/// Reads the attribution data of a fulfil. `None` if the session key or a node id is not one.
-pub fn read_fulfil_attribution(
+/// Reads the attribution data of a fulfill. `None` if the session key or a node id is not one.
+pub fn read_fulfill_attribution(
     session_key: &[u8; 32],
     hops: &[NodeId],
     attribution: &Attribution,

@@ -60,8 +60,8 @@ mod signer;
 mod sphinx;
 
 pub use attribution::{
-    AttributedFailure, Attribution, HoldTimes, attribute_fulfil, build_attributed_failure,
-    read_failure_attribution, read_fulfil_attribution, wrap_attributed_failure,
+    AttributedFailure, Attribution, HoldTimes, attribute_fulfill, build_attributed_failure,
+    read_failure_attribution, read_fulfill_attribution, wrap_attributed_failure,
 };
 pub use failure::Failure;
 pub use failure_packet::{DecodedFailure, build_failure, decode_failure, wrap_failure};

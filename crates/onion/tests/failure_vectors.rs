@@ -1,11 +1,11 @@
-//! BOLT4's own vectors for failures and fulfils on their way back.
+//! BOLT4's own vectors for failures and fulfills on their way back.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod support;
 
 use steward_onion::{
-    Attribution, Failure, attribute_fulfil, build_failure, decode_failure,
-    read_failure_attribution, read_fulfil_attribution, wrap_attributed_failure, wrap_failure,
+    Attribution, Failure, attribute_fulfill, build_failure, decode_failure,
+    read_failure_attribution, read_fulfill_attribution, wrap_attributed_failure, wrap_failure,
 };
 use steward_wire::NodeId;
 use support::{array, bytes, vector};
@@ -71,19 +71,19 @@ fn the_sender_reads_failure_and_hold_times_of_the_bolt4_vector() {
 }
 
 #[test]
-fn every_node_attributes_the_bolt4_fulfil_as_the_vector_says() {
+fn every_node_attributes_the_bolt4_fulfill_as_the_vector_says() {
     let test = vector("attribution-test");
     let secrets = test["shared_secrets"].as_array().unwrap();
     let mut attribution: Option<Attribution> = None;
-    for step in test["fulfil"]["nodes"].as_array().unwrap() {
+    for step in test["fulfill"]["nodes"].as_array().unwrap() {
         let node = step["node"].as_u64().unwrap() as usize;
         let held_ms = test["hold_times"][node].as_u64().unwrap() * 100;
-        let next = attribute_fulfil(&array(&secrets[node]), attribution.as_ref(), held_ms);
+        let next = attribute_fulfill(&array(&secrets[node]), attribution.as_ref(), held_ms);
         assert_eq!(next.0.to_vec(), bytes(&step["attribution_data"]), "node {node}");
         attribution = Some(next);
     }
     let hops = node_ids(test["pubkeys"].as_array().unwrap());
     let session_key = array(&test["session_key"]);
-    let read = read_fulfil_attribution(&session_key, &hops, &attribution.unwrap()).unwrap();
+    let read = read_fulfill_attribution(&session_key, &hops, &attribution.unwrap()).unwrap();
     assert_eq!(read.held_ms, [500, 400, 300, 200, 100]);
 }

@@ -6,7 +6,7 @@ mod support;
 use proptest::prelude::*;
 use steward_onion::{
     Attribution, Failure, IncomingHtlc, OnionSeed, PathHop, Recipient, create, decode_failure,
-    peel, read_failure_attribution, read_fulfil_attribution, receive, wrap_attributed_failure,
+    peel, read_failure_attribution, read_fulfill_attribution, receive, wrap_attributed_failure,
     wrap_failure,
 };
 use steward_wire::{NodeId, ShortChannelId};
@@ -100,7 +100,7 @@ proptest! {
         prop_assert_eq!(decode_failure(&[9; 32], &hops, &reason), None);
         let read = read_failure_attribution(&[9; 32], &hops, &reason, &attribution).unwrap();
         prop_assert_eq!(read.spoiled_at, Some(0));
-        prop_assert!(read_fulfil_attribution(&[9; 32], &hops, &attribution).is_some());
+        prop_assert!(read_fulfill_attribution(&[9; 32], &hops, &attribution).is_some());
         prop_assert_eq!(wrap_failure(&secret, &wrap_failure(&secret, &reason)), reason.clone());
         let wrapped = wrap_attributed_failure(&secret, &reason, Some(&attribution), u64::MAX);
         prop_assert_eq!(wrapped.reason.len(), reason.len());

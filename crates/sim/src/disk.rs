@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use steward_channel::Channel;
 use steward_engine::row::{RowKey, Snapshot, Write, WriteBatch};
+use steward_hosted::Channel;
 use steward_store::{MemoryStore, Store};
 use steward_wire::NodeId;
 

@@ -1,8 +1,8 @@
 //! The operators of both sides of a suspended channel: the host's proposes what its own books
 //! say, the client's accepts only what is no less than its own books say.
 
-use steward_channel::Channel;
 use steward_engine::Command;
+use steward_hosted::Channel;
 
 use crate::deployed::Manner;
 use crate::fault::FaultKind;

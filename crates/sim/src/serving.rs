@@ -3,9 +3,9 @@
 
 use std::collections::VecDeque;
 
-use steward_channel::Channel;
 use steward_engine::row::{PaymentStatus, RowKey, Write};
 use steward_engine::{AnswerAt, Command};
+use steward_hosted::Channel;
 use steward_wire::Preimage;
 
 use crate::oracle::{Rule, Violation};

@@ -125,7 +125,7 @@ fn describe(message: &steward_wire::Message) -> String {
     use steward_wire::Message;
     match message {
         Message::UpdateAddHtlc(add) => format!("add {} ({} msat)", add.id, add.amount_msat),
-        Message::UpdateFulfillHtlc(fulfil) => format!("fulfil {}", fulfil.id),
+        Message::UpdateFulfillHtlc(fulfill) => format!("fulfill {}", fulfill.id),
         Message::UpdateFailHtlc(fail) => format!("fail {}", fail.id),
         Message::UpdateFailMalformedHtlc(fail) => format!("malformed {}", fail.id),
         Message::StateUpdate(su) => format!("su {}/{}", su.local_updates, su.remote_updates),

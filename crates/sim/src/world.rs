@@ -3,10 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use steward_channel::IncomingSettlement;
 use steward_engine::io::{Action, EventKind, Input, NoRoute, ReplyId};
 use steward_engine::row::{RowKey, Write};
 use steward_engine::{Command, ConnId, Engine};
+use steward_hosted::IncomingSettlement;
 use steward_wire::bolt1::{WARNING_TYPE, text_of_warning};
 use steward_wire::{NodeId, Preimage};
 
@@ -428,7 +428,7 @@ impl World {
             .filter_map(|htlc| match htlc.settlement {
                 // Not what another HTLC of the same hash was given: its payer would take it for
                 // the claim of an HTLC that was failed.
-                Some(IncomingSettlement::Fulfil(preimage)) => Some(preimage),
+                Some(IncomingSettlement::Fulfill(preimage)) => Some(preimage),
                 _ => None,
             })
             .collect();
@@ -458,7 +458,7 @@ impl World {
     }
 
     /// Channels by the short way: the durable one on this side of an edge.
-    pub(crate) fn durable(&self, edge: usize, node: usize) -> Option<&steward_channel::Channel> {
+    pub(crate) fn durable(&self, edge: usize, node: usize) -> Option<&steward_hosted::Channel> {
         self.nodes[node].disk.channel(&self.topology.edges[edge].peer_of(node))
     }
 }

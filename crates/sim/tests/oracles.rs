@@ -90,8 +90,8 @@ cases! {
         SMALL, Mutation::Lost(Lost::Channels) => DurableBeforeVisible, "without a stored channel";
     an_htlc_without_its_origin:
         SMALL, Mutation::Lost(Lost::Origins) => DurableBeforeVisible, "is offered and not stored";
-    a_fulfil_that_is_not_stored:
-        SMALL, Mutation::Lost(Lost::Fulfils) => DurableBeforeVisible, "the fulfil of HTLC";
+    a_fulfill_that_is_not_stored:
+        SMALL, Mutation::Lost(Lost::Fulfills) => DurableBeforeVisible, "the fulfill of HTLC";
     a_fail_that_is_not_stored:
         SMALL, Mutation::Lost(Lost::Fails) => DurableBeforeVisible, "the fail of HTLC";
     a_signature_on_updates_that_are_not_stored:
@@ -115,7 +115,7 @@ cases! {
     a_preimage_learned_and_not_stored:
         SMALL, Mutation::Lost(Lost::LearnedPreimages) => PreimageKept, "was learned and not stored";
     a_fail_although_the_preimage_is_known:
-        SMALL, Mutation::Restart(Restart::FulfilTurnedFail)
+        SMALL, Mutation::Restart(Restart::FulfillTurnedFail)
             => PreimageKept, "although its preimage was given";
 
     a_fail_while_the_htlc_is_out:

@@ -9,7 +9,7 @@ const SEEDS: &[(u64, u64, &str)] = &[
     (9, 60, "parts still out at a restart stayed pending for ever"),
     (18, 120, "an override in force was proposed for ever"),
     (31, 120, "an override in force was proposed for ever"),
-    (1, 120, "a repeated fulfil made an honest side suspend the other"),
+    (1, 120, "a repeated fulfill made an honest side suspend the other"),
     (329, 120, "an override with a day of the past was proposed for ever"),
     (344, 120, "a preimage published earlier counted as the claim of a later HTLC"),
     (1248, 120, "a missed last message of an opening was taken for lost data"),

@@ -3,9 +3,9 @@
 //! The first byte is the version, the rest is big-endian (docs/state-format.md, "Blobs"). A
 //! format never changes: a new one gets the next version, and the old one stays readable.
 
-use steward_channel::{Failure, Role, Suspension};
 use steward_engine::io::EventKind;
 use steward_engine::row::{HtlcKey, Origin, PaymentStatus, Settlement};
+use steward_hosted::{Failure, Role, Suspension};
 use steward_wire::codec::{Reader, put_list, put_var_bigsize};
 use steward_wire::{DecodeError, Framing, NodeId, ShortChannelId};
 
@@ -45,7 +45,7 @@ pub fn decode_origin(blob: &[u8]) -> Result<Origin, DecodeError> {
 pub fn encode_settlement(settlement: &Settlement) -> Vec<u8> {
     let mut out = vec![VERSION];
     match settlement {
-        Settlement::Fulfil(preimage) => {
+        Settlement::Fulfill(preimage) => {
             out.push(1);
             out.extend(preimage.0);
         }
@@ -69,7 +69,7 @@ pub fn encode_settlement(settlement: &Settlement) -> Vec<u8> {
 /// If it is not one.
 pub fn decode_settlement(blob: &[u8]) -> Result<Settlement, DecodeError> {
     decode(blob, |reader| match reader.u8()? {
-        1 => Ok(Settlement::Fulfil(reader.preimage()?)),
+        1 => Ok(Settlement::Fulfill(reader.preimage()?)),
         2 => Ok(Settlement::Fail(Failure::Reason {
             reason: reader.var_bigsize()?.to_vec(),
             tlvs: reader.var_bigsize()?.to_vec(),
@@ -260,9 +260,9 @@ pub(crate) fn role(code: i64) -> Option<Role> {
     }
 }
 
-/// How a [`Phase`](steward_channel::Phase) is stored.
-pub(crate) fn phase_code(phase: steward_channel::Phase) -> u8 {
-    use steward_channel::Phase;
+/// How a [`Phase`](steward_hosted::Phase) is stored.
+pub(crate) fn phase_code(phase: steward_hosted::Phase) -> u8 {
+    use steward_hosted::Phase;
     match phase {
         Phase::Opening => 1,
         Phase::Offline => 2,
@@ -273,8 +273,8 @@ pub(crate) fn phase_code(phase: steward_channel::Phase) -> u8 {
 }
 
 /// Reads [`phase_code`].
-pub(crate) fn phase(code: i64) -> Option<steward_channel::Phase> {
-    use steward_channel::Phase;
+pub(crate) fn phase(code: i64) -> Option<steward_hosted::Phase> {
+    use steward_hosted::Phase;
     match code {
         1 => Some(Phase::Opening),
         2 => Some(Phase::Offline),

@@ -94,7 +94,7 @@ fn some_write() -> impl Strategy<Value = (RowKey, Write)> {
             0 => put_channel(row, version),
             1 => (RowKey::Origin(htlc(1, row)), Write::Origin(Origin::Forward(htlc(2, version)))),
             2 => {
-                let settlement = Settlement::Fulfil(preimage(version));
+                let settlement = Settlement::Fulfill(preimage(version));
                 (RowKey::Outbox(htlc(1, row)), Write::Outbox(settlement))
             }
             3 => put_payment(row, status[version as usize % 3]),

@@ -36,7 +36,7 @@ fn ten_forwards(n: u64) -> WriteBatch {
         rows.push(put_channel(from, i + 1));
         rows.push(put_channel(to, i + 1));
         rows.push((RowKey::Origin(htlc(to, i)), Write::Origin(Origin::Forward(htlc(from, i)))));
-        rows.push((RowKey::Outbox(htlc(from, i)), Write::Outbox(Settlement::Fulfil(preimage(i)))));
+        rows.push((RowKey::Outbox(htlc(from, i)), Write::Outbox(Settlement::Fulfill(preimage(i)))));
         rows.push(put_preimage(i, NOW_MS));
     }
     batch(rows)

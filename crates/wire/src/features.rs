@@ -10,7 +10,7 @@ pub const INIT_HOSTED_CHANNELS: u16 = 32_972;
 pub const INIT_RESIZABLE: u16 = 32_974;
 /// Blinded paths (BOLT9 `option_route_blinding`), odd: who offers it reads `path_key` in an add.
 pub const ROUTE_BLINDING: u32 = 25;
-/// Attribution data in failures and fulfils (BOLT9 `option_attribution_data`), odd.
+/// Attribution data in failures and fulfills (BOLT9 `option_attribution_data`), odd.
 pub const ATTRIBUTION_DATA: u32 = 37;
 
 /// True if the big-endian feature vector has either bit of the pair that `bit` belongs to.

@@ -68,7 +68,7 @@ fn an_add_with_too_long_a_stream_is_refused() {
 }
 
 #[test]
-fn attribution_data_is_found_in_failures_and_fulfils() {
+fn attribution_data_is_found_in_failures_and_fulfills() {
     let tlvs = vec![1, 2, 0xbe, 0xef];
     let channel_id = ChannelId([1; 32]);
     let fail = UpdateFailHtlc { channel_id, id: 1, reason: Vec::new(), tlvs: tlvs.clone() };
@@ -76,7 +76,7 @@ fn attribution_data_is_found_in_failures_and_fulfils() {
         UpdateFailHtlc::decode(&fail.encode()).unwrap().attribution(),
         Some(&[0xbe, 0xef][..])
     );
-    let fulfil = UpdateFulfillHtlc { channel_id, id: 1, preimage: Preimage([3; 32]), tlvs };
-    let decoded = UpdateFulfillHtlc::decode(&fulfil.encode()).unwrap();
+    let fulfill = UpdateFulfillHtlc { channel_id, id: 1, preimage: Preimage([3; 32]), tlvs };
+    let decoded = UpdateFulfillHtlc::decode(&fulfill.encode()).unwrap();
     assert_eq!(decoded.attribution(), Some(&[0xbe, 0xef][..]));
 }

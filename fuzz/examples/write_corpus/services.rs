@@ -1,9 +1,9 @@
 //! Seeds of what surrounds the protocol: the store, settings, the API, chain sources, and scripts
 //! that play a channel or an engine.
 
-use steward_channel::{Channel, Failure, Role, Suspension};
 use steward_engine::io::EventKind;
 use steward_engine::row::{HtlcKey, Origin, Settlement};
+use steward_hosted::{Channel, Failure, Role, Suspension};
 use steward_store::codec;
 use steward_wire::{NodeId, PaymentHash, Preimage, ShortChannelId};
 
@@ -17,7 +17,7 @@ pub(super) fn store() {
     };
     blob(0, "forward", codec::encode_origin(&Origin::Forward(HtlcKey { peer, id: 7 })));
     blob(0, "payment", codec::encode_origin(&Origin::Payment { payment_hash, part: 1 }));
-    blob(1, "fulfil", codec::encode_settlement(&Settlement::Fulfil(Preimage([4; 32]))));
+    blob(1, "fulfill", codec::encode_settlement(&Settlement::Fulfill(Preimage([4; 32]))));
     let fail = Failure::Reason { reason: vec![5; 292], tlvs: vec![1, 1, 0] };
     blob(1, "fail", codec::encode_settlement(&Settlement::Fail(fail)));
     let malformed = Failure::Malformed { sha256_of_onion: [6; 32], failure_code: 0xc005 };
@@ -315,7 +315,7 @@ pub(super) fn scripts() {
     }
     seed(
         "channel_hostile",
-        "fulfil-own",
+        "fulfill-own",
         [2, 200, 1, 0, 0, 0, 9, 10, 3, 90, 0, 30, 128, 1, 90, 0, 10, 3],
     );
     let engine =

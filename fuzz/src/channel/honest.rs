@@ -39,7 +39,7 @@ fn step(input: &mut Bytes<'_>, rough: bool) -> Step {
             let amount_msat = 1_000 + u64::from(input.u16()) * 61_000;
             Step::Add { by, amount_msat }
         }
-        24..=47 => Step::Settle { by, nth: input.below(4), fulfil: input.flag() },
+        24..=47 => Step::Settle { by, nth: input.below(4), fulfill: input.flag() },
         48..=79 => Step::Deliver { from: by, count: 1 + usize::from(choice & 3) },
         80..=87 => Step::Flush { by },
         88..=95 => {
@@ -60,7 +60,7 @@ fn step(input: &mut Bytes<'_>, rough: bool) -> Step {
             Step::ProposeOverride { local_balance_msat }
         }
         120..=123 if rough => Step::AcceptOverride,
-        124..=125 if rough => Step::ExternalFulfil { by, nth: input.below(4) },
+        124..=125 if rough => Step::ExternalFulfill { by, nth: input.below(4) },
         126 if rough => Step::Block { blocks: 1_500 + u32::from(input.u8()) * 2, bob_lags: 0 },
         _ => Step::Connect,
     }

@@ -1,7 +1,7 @@
 //! One channel against a rogue peer: it speaks in the place of an honest one, goes and comes
 //! back, and repeats what was once said.
 
-use steward_channel::{Failure, Input, Output};
+use steward_hosted::{Failure, Input, Output};
 use steward_wire::Message;
 
 use super::watch::Watch;
@@ -176,7 +176,7 @@ impl Attack {
                 // An engine gives the right preimage, whatever the fuzzer wants.
                 let hash = incoming.map(|htlc| htlc.payment_hash);
                 let right = (0..PREIMAGES).find(|seed| Some(preimage(*seed).hash()) == hash);
-                Input::Fulfil { id, preimage: preimage(right.unwrap_or(seed)) }
+                Input::Fulfill { id, preimage: preimage(right.unwrap_or(seed)) }
             }
             16..=20 => {
                 let reason = vec![1; usize::from(input.u16())];
@@ -190,7 +190,7 @@ impl Attack {
             22 => Input::Suspend,
             23 => {
                 let own = channel.outgoing_htlcs().nth(nth).map(|own| own.htlc.id);
-                Input::ExternalFulfil { id: own.unwrap_or(id), preimage: preimage(seed) }
+                Input::ExternalFulfill { id: own.unwrap_or(id), preimage: preimage(seed) }
             }
             24..=25 => {
                 Input::Resize { new_capacity_sat: capacity_sat.wrapping_add(input.number()) }

@@ -11,7 +11,7 @@ mod watch;
 pub(crate) use honest::{honest, rough};
 pub(crate) use hostile::hostile;
 
-use steward_channel::{Channel, Phase};
+use steward_hosted::{Channel, Phase};
 
 /// Bytes as a stored channel. Disks are damaged, not malicious: read and stored again, no more.
 pub(crate) fn record(data: &[u8]) {

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bitcoin::secp256k1::SecretKey;
-use steward_channel::limits::{MAX_EVIDENCE_PER_CONNECTION, MAX_STATE_BYTES};
-use steward_channel::{Channel, Input, Output, Phase};
+use steward_hosted::limits::{MAX_EVIDENCE_PER_CONNECTION, MAX_STATE_BYTES};
+use steward_hosted::{Channel, Input, Output, Phase};
 use steward_wire::{Framing, LastCrossSignedState, Message, PaymentHash, framing};
 
 /// Largest record of a channel, in bytes: two full directions with failures of full length.

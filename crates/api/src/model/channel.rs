@@ -149,7 +149,7 @@ impl From<&ChannelInfo> for Channel {
             local_id: info.local.to_string(),
             short_channel_id: info.short_channel_id.to_string(),
             role: info.role.into(),
-            custodial: info.role == steward_channel::Role::Client,
+            custodial: info.role == steward_hosted::Role::Client,
             phase: info.phase.into(),
             suspension: info.suspension.as_ref().map(Suspension::from),
             balances: info.summary.as_ref().map(ChannelBalances::from),
@@ -189,8 +189,8 @@ fn encode_snapshot(snapshot: Snapshot) -> String {
     hex::DisplayHex::to_lower_hex_string(snapshot.encode().as_slice())
 }
 
-impl From<&steward_channel::Summary> for ChannelBalances {
-    fn from(summary: &steward_channel::Summary) -> Self {
+impl From<&steward_hosted::Summary> for ChannelBalances {
+    fn from(summary: &steward_hosted::Summary) -> Self {
         Self {
             capacity_msat: summary.capacity_msat,
             local_balance_msat: summary.local_balance_msat,
@@ -225,8 +225,8 @@ impl From<&ChannelUpdate> for Policy {
     }
 }
 
-impl From<&steward_channel::Suspension> for Suspension {
-    fn from(suspension: &steward_channel::Suspension) -> Self {
+impl From<&steward_hosted::Suspension> for Suspension {
+    fn from(suspension: &steward_hosted::Suspension) -> Self {
         Self {
             by_us: suspension.by_us,
             error_code: suspension.code,
@@ -235,23 +235,23 @@ impl From<&steward_channel::Suspension> for Suspension {
     }
 }
 
-impl From<steward_channel::Role> for Role {
-    fn from(role: steward_channel::Role) -> Self {
+impl From<steward_hosted::Role> for Role {
+    fn from(role: steward_hosted::Role) -> Self {
         match role {
-            steward_channel::Role::Host => Self::Host,
-            steward_channel::Role::Client => Self::Client,
+            steward_hosted::Role::Host => Self::Host,
+            steward_hosted::Role::Client => Self::Client,
         }
     }
 }
 
-impl From<steward_channel::Phase> for Phase {
-    fn from(phase: steward_channel::Phase) -> Self {
+impl From<steward_hosted::Phase> for Phase {
+    fn from(phase: steward_hosted::Phase) -> Self {
         match phase {
-            steward_channel::Phase::Opening => Self::Opening,
-            steward_channel::Phase::Offline => Self::Offline,
-            steward_channel::Phase::Syncing => Self::Syncing,
-            steward_channel::Phase::Active => Self::Active,
-            steward_channel::Phase::Suspended => Self::Suspended,
+            steward_hosted::Phase::Opening => Self::Opening,
+            steward_hosted::Phase::Offline => Self::Offline,
+            steward_hosted::Phase::Syncing => Self::Syncing,
+            steward_hosted::Phase::Active => Self::Active,
+            steward_hosted::Phase::Suspended => Self::Suspended,
         }
     }
 }

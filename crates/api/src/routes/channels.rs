@@ -55,7 +55,7 @@ pub(crate) async fn invoke(
     let addresses = vec![address.to_string()];
     let command = Command::InvokeChannel { host, addresses, secret };
     let info = channel(shared.backend.reach_and_command(host, true, address, command).await?)?;
-    if info.phase != steward_channel::Phase::Opening || wait == Duration::ZERO {
+    if info.phase != steward_hosted::Phase::Opening || wait == Duration::ZERO {
         return Ok(Json(ChannelDetails::from(&*info)));
     }
     let outcome = wait_for_event(&shared, &mut events, wait, |kind| match kind {

@@ -2,8 +2,8 @@
 
 use axum::Json;
 use axum::extract::State;
-use steward_channel::Role;
 use steward_engine::command::ChannelInfo;
+use steward_hosted::Role;
 use steward_store::NumberedEvidence;
 use steward_wire::NodeId;
 

@@ -79,7 +79,7 @@ pub(crate) async fn resize(
     let command = Command::ResizeChannel { peer, new_capacity_sat };
     let info = ask(&shared, command).await?;
     // A host that is away is asked when it is back.
-    if info.phase != steward_channel::Phase::Active || wait == Duration::ZERO {
+    if info.phase != steward_hosted::Phase::Active || wait == Duration::ZERO {
         return Ok(Json(ChannelDetails::from(&*info)));
     }
     let outcome = wait_for_event(&shared, &mut events, wait, |kind| match kind {

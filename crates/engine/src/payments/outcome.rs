@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use steward_channel::{AddRefusal, Failure as ChannelFailure};
+use steward_hosted::{AddRefusal, Failure as ChannelFailure};
 use steward_wire::impossible;
 use steward_wire::{PaymentHash, Preimage};
 

@@ -213,7 +213,7 @@ impl Net {
         self.command(client, invoke).unwrap();
         self.connect(client, host);
         self.settle();
-        assert_eq!(self.channel(client, host).phase, steward_channel::Phase::Active);
+        assert_eq!(self.channel(client, host).phase, steward_hosted::Phase::Active);
     }
 
     /// `client` asks a host that it has never met for a channel.

@@ -170,9 +170,9 @@ impl Client {
     }
 
     /// Claims a cross-signed HTLC and signs that.
-    pub(crate) fn fulfil(&mut self, htlc: &Htlc, preimage: [u8; 32]) {
+    pub(crate) fn fulfill(&mut self, htlc: &Htlc, preimage: [u8; 32]) {
         assert!(self.state().incoming.contains(htlc), "only what is cross-signed");
-        self.update(Update::Fulfil { id: htlc.id(), preimage });
+        self.update(Update::Fulfill { id: htlc.id(), preimage });
     }
 
     /// The next HTLC from the host, cross-signed.

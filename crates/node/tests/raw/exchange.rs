@@ -15,7 +15,7 @@ impl Client {
         let (message_type, body) = self.connection.receive().await;
         match message_type {
             UPDATE_ADD_HTLC => self.on_add(Htlc(body)),
-            UPDATE_FULFILL_HTLC => self.on_fulfil(&body),
+            UPDATE_FULFILL_HTLC => self.on_fulfill(&body),
             UPDATE_FAIL_HTLC => self.on_fail(&body),
             STATE_UPDATE => self.on_state_update(&StateUpdate::read(&body)),
             CHANNEL_UPDATE if self.is_policy_due => {
@@ -33,7 +33,7 @@ impl Client {
         self.peer.push(Update::Add(htlc));
     }
 
-    fn on_fulfil(&mut self, body: &[u8]) {
+    fn on_fulfill(&mut self, body: &[u8]) {
         let mut reader = Reader::new(body);
         assert_eq!(reader.array(), channel_id(&self.id(), &self.host));
         let id = reader.u64();
@@ -44,7 +44,7 @@ impl Client {
         let htlc = htlc.expect("an HTLC of ours that is not settled yet");
         assert_eq!(sha256(&preimage), htlc.payment_hash());
         self.preimages.insert(htlc.payment_hash(), preimage);
-        self.peer.push(Update::Fulfil { id, preimage });
+        self.peer.push(Update::Fulfill { id, preimage });
     }
 
     /// Only what both have signed may be failed (P§3.5).
@@ -89,7 +89,7 @@ impl Client {
         for update in self.peer.drain(..) {
             match update {
                 Update::Add(htlc) => self.arrived.push_back(htlc),
-                Update::Fulfil { .. } => {}
+                Update::Fulfill { .. } => {}
                 Update::Fail { id, reason } => {
                     let htlc = before.outgoing.iter().find(|htlc| htlc.id() == id).unwrap();
                     self.failures.insert(htlc.payment_hash(), reason);
@@ -107,7 +107,7 @@ impl Client {
     pub(super) fn send_update(&self, update: &Update) {
         match update {
             Update::Add(htlc) => self.connection.send(UPDATE_ADD_HTLC, htlc.0.clone()),
-            Update::Fulfil { id, preimage } => {
+            Update::Fulfill { id, preimage } => {
                 let mut body = channel_id(&self.id(), &self.host).to_vec();
                 body.extend(id.to_be_bytes());
                 body.extend(preimage);

@@ -32,7 +32,7 @@ pub(crate) struct Htlc(pub(crate) Vec<u8>);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Update {
     Add(Htlc),
-    Fulfil { id: u64, preimage: [u8; 32] },
+    Fulfill { id: u64, preimage: [u8; 32] },
     Fail { id: u64, reason: Vec<u8> },
 }
 
@@ -175,7 +175,7 @@ impl State {
         for update in own {
             match update {
                 Update::Add(_) => {}
-                Update::Fulfil { id, .. } => {
+                Update::Fulfill { id, .. } => {
                     next.local_balance_msat += remove(&mut next.incoming, *id).amount_msat();
                 }
                 Update::Fail { id, .. } => {
@@ -186,7 +186,7 @@ impl State {
         for update in peer {
             match update {
                 Update::Add(_) => {}
-                Update::Fulfil { id, .. } => {
+                Update::Fulfill { id, .. } => {
                     next.remote_balance_msat += remove(&mut next.outgoing, *id).amount_msat();
                 }
                 Update::Fail { id, .. } => {
@@ -233,7 +233,7 @@ fn read_htlcs(reader: &mut Reader<'_>) -> Vec<Htlc> {
 fn adds(updates: &[Update]) -> impl Iterator<Item = &Htlc> {
     updates.iter().filter_map(|update| match update {
         Update::Add(htlc) => Some(htlc),
-        Update::Fulfil { .. } | Update::Fail { .. } => None,
+        Update::Fulfill { .. } | Update::Fail { .. } => None,
     })
 }
 

@@ -108,7 +108,7 @@ impl Tongue<'_> {
             1 => self.fail(id),
             2 => {
                 let preimage = Preimage(self.rng.bytes32());
-                self.fulfil(id, preimage)
+                self.fulfill(id, preimage)
             }
             3 => self.add(id, 1000),
             4 => match self.state() {

@@ -63,7 +63,7 @@ impl Tongue<'_> {
 
     pub(super) fn other_settlement(&mut self, lie: Lie, message: &Message) -> Option<Vec<Message>> {
         let id = match message {
-            Message::UpdateFulfillHtlc(fulfil) => fulfil.id,
+            Message::UpdateFulfillHtlc(fulfill) => fulfill.id,
             Message::UpdateFailHtlc(fail) => fail.id,
             Message::UpdateFailMalformedHtlc(fail) => fail.id,
             _ => return None,
@@ -71,7 +71,7 @@ impl Tongue<'_> {
         match lie {
             Lie::WrongPreimage => {
                 let preimage = Preimage(self.rng.bytes32());
-                Some(vec![self.fulfil(id, preimage)])
+                Some(vec![self.fulfill(id, preimage)])
             }
             Lie::BadFailure => Some(vec![self.bad_failure(id)]),
             _ => {
@@ -81,7 +81,7 @@ impl Tongue<'_> {
         }
     }
 
-    pub(super) fn fulfil(&mut self, id: u64, preimage: Preimage) -> Message {
+    pub(super) fn fulfill(&mut self, id: u64, preimage: Preimage) -> Message {
         let channel_id = steward_wire::ChannelId::of_pair(&self.plan.client_id, &self.plan.host_id);
         Message::UpdateFulfillHtlc(UpdateFulfillHtlc { channel_id, id, preimage, tlvs: Vec::new() })
     }

@@ -37,8 +37,8 @@ kinds! {
         TooSmall => "add below the minimum",
         /// More adds than the terms allow.
         TooManyAdds => "too many adds",
-        /// A fulfil whose preimage does not fit.
-        WrongPreimage => "fulfil with a wrong preimage",
+        /// A fulfill whose preimage does not fit.
+        WrongPreimage => "fulfill with a wrong preimage",
         /// A fail of an HTLC the moment it is offered.
         FailUnsigned => "fail of an unsigned HTLC",
         /// A fail without a reason, without BADONION, or with far too much of it.

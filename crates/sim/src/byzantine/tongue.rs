@@ -1,8 +1,8 @@
 //! What a liar says in place of, or in addition to, what its engine says.
 
 use bitcoin::secp256k1::{PublicKey, SECP256K1, SecretKey};
-use steward_channel::Channel;
 use steward_engine::Keys;
+use steward_hosted::Channel;
 use steward_wire::{
     Framing, InitHostedChannel, InvokeHostedChannel, LastCrossSignedState, Message, Preimage,
     Signature, WireError, framing,
@@ -130,7 +130,7 @@ impl Tongue<'_> {
             (Lie::FailUnsigned, Message::UpdateAddHtlc(add)) => Some(vec![self.fail(add.id)]),
             (Lie::WrongPreimage, Message::UpdateAddHtlc(add)) => {
                 let preimage = Preimage(self.rng.bytes32());
-                Some(vec![self.fulfil(add.id, preimage)])
+                Some(vec![self.fulfill(add.id, preimage)])
             }
             (Lie::Refusal, Message::InvokeHostedChannel(_)) => Some(vec![self.error()]),
             // Wherever the other side compares, or is about to.

@@ -1,10 +1,10 @@
 //! Rows that the disk keeps otherwise than they were written, or that a peer's signer helped to
 //! forge.
 
-use steward_channel::Channel;
 use steward_engine::row::{
     ChannelRow, Origin, PaymentRow, PaymentStatus, RowKey, Write, WriteBatch,
 };
+use steward_hosted::Channel;
 use steward_wire::LastCrossSignedState;
 
 use super::record::{Record, has_expired_htlc};

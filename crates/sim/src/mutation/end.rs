@@ -44,7 +44,7 @@ impl Saboteur {
                 for plan in &topology.edges {
                     for node in [plan.client, plan.host] {
                         let disk = &mut nodes[node].disk;
-                        edit(disk, &plan.peer_of(node), Record::fulfil_what_expired);
+                        edit(disk, &plan.peer_of(node), Record::fulfill_what_expired);
                     }
                 }
             }

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use steward_channel::{Channel, IncomingSettlement};
 use steward_engine::row::{ChannelRow, HtlcKey, Origin, PaymentStatus, RowKey, Write, WriteBatch};
+use steward_hosted::{Channel, IncomingSettlement};
 use steward_wire::{LastCrossSignedState, NodeId, PaymentHash};
 
 use super::{channel_of, rewrite};
@@ -15,8 +15,8 @@ use crate::disk::Disk;
 pub enum Lost {
     /// All rows of channels.
     Channels,
-    /// Rows of channels that record a fulfil.
-    Fulfils,
+    /// Rows of channels that record a fulfill.
+    Fulfills,
     /// Rows of channels that record a fail.
     Fails,
     /// Rows of channels that record updates of the peer.
@@ -89,7 +89,7 @@ impl Lost {
         match (self, before) {
             (Self::Channels, _) => true,
             (Self::Incoming, _) => forwarded.contains(&row.peer),
-            (Self::Fulfils, Some(before)) => settles(before, &now, true),
+            (Self::Fulfills, Some(before)) => settles(before, &now, true),
             (Self::Fails, Some(before)) => settles(before, &now, false),
             (Self::PeerUpdates, Some(before)) => {
                 let (was, is) = (before.unsigned_updates(), now.unsigned_updates());
@@ -122,12 +122,12 @@ fn learned_in((_, write): (&RowKey, &Write)) -> Vec<PaymentHash> {
 }
 
 /// An HTLC that was open is settled now.
-fn settles(before: &Channel, now: &Channel, with_fulfil: bool) -> bool {
+fn settles(before: &Channel, now: &Channel, with_fulfill: bool) -> bool {
     let was_open =
         |id: u64| before.incoming_htlcs().any(|h| h.htlc.id == id && h.settlement.is_none());
     now.incoming_htlcs().any(|htlc| {
-        let is_fulfil = matches!(htlc.settlement, Some(IncomingSettlement::Fulfil(_)));
-        htlc.settlement.is_some() && is_fulfil == with_fulfil && was_open(htlc.htlc.id)
+        let is_fulfill = matches!(htlc.settlement, Some(IncomingSettlement::Fulfill(_)));
+        htlc.settlement.is_some() && is_fulfill == with_fulfill && was_open(htlc.htlc.id)
     })
 }
 

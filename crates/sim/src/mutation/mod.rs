@@ -5,11 +5,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bitcoin::secp256k1::SecretKey;
-use steward_channel::Channel;
 use steward_engine::Keys;
 use steward_engine::config::Config;
 use steward_engine::io::Input;
 use steward_engine::row::{ChannelRow, RowKey, Snapshot, Write, WriteBatch};
+use steward_hosted::Channel;
 use steward_wire::NodeId;
 
 use crate::disk::Disk;

@@ -1,7 +1,7 @@
 //! Changes a channel's record behind the engine's back.
 
 use bitcoin::secp256k1::SecretKey;
-use steward_channel::Channel;
+use steward_hosted::Channel;
 use steward_wire::codec::{Reader, Wire as _, put_var_u16};
 use steward_wire::{LastCrossSignedState, Message, UpdateFailHtlc, UpdateFulfillHtlc};
 
@@ -70,13 +70,13 @@ impl Record {
         });
     }
 
-    /// Turns our unsigned fulfils into fails.
+    /// Turns our unsigned fulfills into fails.
     pub(super) fn fail_what_is_fulfilled(&mut self) {
         let (mut updates, mut left) = (Vec::new(), Reader::new(&self.sections[OWN_UPDATES]));
         while let (Ok(message_type), Ok(len)) = (left.u16(), left.u32()) {
             let Ok(body) = left.take(len as usize) else { return };
             let (message_type, body) = match Message::decode(message_type, body) {
-                Ok(Message::UpdateFulfillHtlc(fulfil)) => failing(&fulfil).encode(),
+                Ok(Message::UpdateFulfillHtlc(fulfill)) => failing(&fulfill).encode(),
                 _ => (message_type, body.to_vec()),
             };
             updates.extend_from_slice(&message_type.to_be_bytes());
@@ -87,7 +87,7 @@ impl Record {
     }
 
     /// Turns own HTLCs that were given up at their expiry into fulfilled ones.
-    pub(super) fn fulfil_what_expired(&mut self) {
+    pub(super) fn fulfill_what_expired(&mut self) {
         let (mut outcomes, mut left) = (Vec::new(), Reader::new(&self.sections[OUTCOMES]));
         while let (Ok(id), Ok(kind)) = (left.u64(), left.u8()) {
             let preimage = match kind {
@@ -113,10 +113,10 @@ impl Record {
     }
 }
 
-fn failing(fulfil: &UpdateFulfillHtlc) -> Message {
+fn failing(fulfill: &UpdateFulfillHtlc) -> Message {
     Message::UpdateFailHtlc(UpdateFailHtlc {
-        channel_id: fulfil.channel_id,
-        id: fulfil.id,
+        channel_id: fulfill.channel_id,
+        id: fulfill.id,
         reason: vec![0; 292],
         tlvs: Vec::new(),
     })

@@ -1,8 +1,8 @@
 //! What a start finds: rows that are not as they were left.
 
-use steward_channel::{Failure, Role};
 use steward_engine::config::Config;
 use steward_engine::row::{Origin, Settlement, Snapshot};
+use steward_hosted::{Failure, Role};
 use steward_wire::NodeId;
 
 use super::record::Record;
@@ -23,8 +23,8 @@ pub enum Restart {
     SwappedPayments,
     /// HTLCs of two forwards are taken for each other.
     SwappedForwards,
-    /// Fulfils that are not signed yet are taken for fails, their preimages are forgotten.
-    FulfilTurnedFail,
+    /// Fulfills that are not signed yet are taken for fails, their preimages are forgotten.
+    FulfillTurnedFail,
     /// Forwards in progress are believed to have failed.
     FailsForwards,
     /// Records are cut short.
@@ -53,7 +53,7 @@ impl Restart {
             }
             Self::SwappedPayments => swap(snapshot, |o| matches!(o, Origin::Payment { .. })),
             Self::SwappedForwards => swap(snapshot, |o| matches!(o, Origin::Forward(_))),
-            Self::FulfilTurnedFail => {
+            Self::FulfillTurnedFail => {
                 for (_, settlement) in &mut snapshot.outbox {
                     *settlement = fail();
                 }

@@ -1,11 +1,11 @@
 //! A runtime that does things in the wrong order, lies about the chain, or forwards on terms that
 //! its operator did not set.
 
-use steward_channel::Channel;
 use steward_engine::Command;
 use steward_engine::config::{Config, Policy};
 use steward_engine::io::Input;
 use steward_engine::row::{HtlcKey, Origin, RowKey, Write};
+use steward_hosted::Channel;
 
 use super::{Mutation, Saboteur};
 use crate::disk::Disk;

@@ -19,7 +19,7 @@ pub enum Wire {
     BadSignatures,
     /// The first channel's host is never heard.
     HostNeverHeard,
-    /// Whoever forwards is not heard any more by those whom he owes a fulfil.
+    /// Whoever forwards is not heard any more by those whom he owes a fulfill.
     ForwarderFallsSilent,
     /// Whoever is paid is not heard any more once he has claimed.
     PayeeFallsSilent,
@@ -64,10 +64,10 @@ impl Saboteur {
         let silences = |message: &Message| match (self.mutation, message) {
             (Mutation::Wire(Wire::HostNeverHeard), _) => plan.host == node && edge == 0,
             (Mutation::Wire(Wire::AddsUnheardInTheEnd), Message::UpdateAddHtlc(_)) => self.is_over,
-            (mutation, Message::UpdateFulfillHtlc(fulfil)) => {
-                let key = HtlcKey { peer: plan.peer_of(node), id: fulfil.id };
+            (mutation, Message::UpdateFulfillHtlc(fulfill)) => {
+                let key = HtlcKey { peer: plan.peer_of(node), id: fulfill.id };
                 let is_forward = oracles.books[node].offered.contains_key(&key);
-                let far = HtlcKey { peer: plan.id_of(node), id: fulfil.id };
+                let far = HtlcKey { peer: plan.id_of(node), id: fulfill.id };
                 let origin = oracles.books[plan.other(node)].origins.get(&far);
                 match mutation {
                     Mutation::Wire(Wire::ForwarderFallsSilent) => is_forward,

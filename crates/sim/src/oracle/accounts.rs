@@ -1,8 +1,8 @@
 //! What each channel must be worth to its honest side, whoever is on the other: what it opened
 //! with, what it claimed, what it was shown to have paid. Nothing of it is read off a balance.
 
-use steward_channel::{Channel, Role};
 use steward_engine::row::HtlcKey;
+use steward_hosted::{Channel, Role};
 use steward_wire::{LastCrossSignedState, NodeId};
 
 use super::{Oracles, Rule, Violation};

@@ -1,8 +1,8 @@
 //! Rules 1 and 2: what anybody can see is on the disk already, preimages first of all.
 
-use steward_channel::{Channel, IncomingSettlement};
 use steward_engine::row::{HtlcKey, RowKey, Write};
 use steward_engine::{Event, Reply};
+use steward_hosted::{Channel, IncomingSettlement};
 use steward_wire::{LastCrossSignedState, Message, NodeId, PaymentHash};
 
 use super::{Rule, Violation};
@@ -48,15 +48,15 @@ pub(super) fn message_is_backed(
                 return broken(format!("HTLC {} is offered and not stored", add.id));
             }
         }
-        Message::UpdateFulfillHtlc(fulfil) => {
-            if !is_preimage_stored(disk, &fulfil.preimage.hash()) {
-                let text = format!("the preimage of HTLC {} is given and not stored", fulfil.id);
+        Message::UpdateFulfillHtlc(fulfill) => {
+            if !is_preimage_stored(disk, &fulfill.preimage.hash()) {
+                let text = format!("the preimage of HTLC {} is given and not stored", fulfill.id);
                 return Err(Violation::new(Rule::PreimageKept, node, text));
             }
-            if settlement_of(channel, fulfil.id)
-                .is_some_and(|s| s != Some(IncomingSettlement::Fulfil(fulfil.preimage)))
+            if settlement_of(channel, fulfill.id)
+                .is_some_and(|s| s != Some(IncomingSettlement::Fulfill(fulfill.preimage)))
             {
-                return broken(format!("the fulfil of HTLC {} is not stored", fulfil.id));
+                return broken(format!("the fulfill of HTLC {} is not stored", fulfill.id));
             }
         }
         Message::UpdateFailHtlc(fail) => return fail_is_backed(node, channel, fail.id),

@@ -1,8 +1,8 @@
 //! Rules 3, 4, 5, 9 and 10 where HTLCs pass through a node: what is offered on, what is failed
 //! back, and that each answer belongs to its own HTLC.
 
-use steward_channel::{Channel, IncomingSettlement};
 use steward_engine::row::{HtlcKey, Origin, PaymentStatus, RowKey, Settlement, Write};
+use steward_hosted::{Channel, IncomingSettlement};
 use steward_wire::{NodeId, Preimage, UpdateAddHtlc};
 
 use super::{Oracles, Rule, Violation};
@@ -90,7 +90,7 @@ impl Oracles {
         for (key, write) in batch.writes.iter() {
             match (key, write) {
                 (RowKey::Outbox(key), Write::Outbox(Settlement::Fail(_))) => failed.push(*key),
-                (RowKey::Outbox(key), Write::Outbox(Settlement::Fulfil(preimage))) => {
+                (RowKey::Outbox(key), Write::Outbox(Settlement::Fulfill(preimage))) => {
                     if let Some(add) = signed_incoming(disk, key) {
                         own_preimage(node, add, preimage)?;
                     }
@@ -104,7 +104,7 @@ impl Oracles {
                 let key = HtlcKey { peer: *peer, id: htlc.htlc.id };
                 match htlc.settlement {
                     Some(IncomingSettlement::Fail) => failed.push(key),
-                    Some(IncomingSettlement::Fulfil(preimage)) => {
+                    Some(IncomingSettlement::Fulfill(preimage)) => {
                         own_preimage(node, htlc.htlc, &preimage)?;
                         self.books[node].given.insert(key);
                     }

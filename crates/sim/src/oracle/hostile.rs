@@ -1,9 +1,9 @@
 //! What must hold against a peer that keeps no rule: its misdeeds are on record, what it owes can
 //! be proved to anyone, and it cannot fill the disk.
 
-use steward_channel::{Channel, IncomingHtlc, IncomingSettlement};
 use steward_engine::Keys;
 use steward_engine::row::{HtlcKey, Origin, RowKey, Settlement, Write};
+use steward_hosted::{Channel, IncomingHtlc, IncomingSettlement};
 use steward_wire::{NodeId, Snapshot};
 
 use super::durable::is_preimage_stored;
@@ -14,7 +14,7 @@ use crate::node::Batch;
 use crate::world::World;
 
 /// Messages kept as evidence in one connection, as the channel promises.
-const MAX_EVIDENCE: usize = steward_channel::limits::MAX_EVIDENCE_PER_CONNECTION as usize;
+const MAX_EVIDENCE: usize = steward_hosted::limits::MAX_EVIDENCE_PER_CONNECTION as usize;
 
 /// Who suspends a channel over a message has that message on its disk.
 pub(super) fn evidence_is_kept(
@@ -85,9 +85,9 @@ pub(super) fn claims_are_provable(world: &World, node: usize) -> Result<(), Viol
 pub(super) fn is_provable(world: &World, node: usize, incoming: &HtlcKey) -> bool {
     let disk = &world.nodes[node].disk;
     let Some(htlc) = held_by_liar(world, node, incoming) else { return false };
-    let is_given = matches!(htlc.settlement, Some(IncomingSettlement::Fulfil(_)));
+    let is_given = matches!(htlc.settlement, Some(IncomingSettlement::Fulfill(_)));
     let waits = disk.row(&RowKey::Outbox(*incoming));
-    let is_waiting = matches!(waits, Some(Write::Outbox(Settlement::Fulfil(_))));
+    let is_waiting = matches!(waits, Some(Write::Outbox(Settlement::Fulfill(_))));
     (is_given || is_waiting) && is_preimage_stored(disk, &htlc.htlc.payment_hash)
 }
 

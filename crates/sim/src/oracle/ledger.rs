@@ -1,8 +1,8 @@
 //! Rule 6 over time: the balance of each new state follows from the one before and from what
 //! became of its HTLCs, and from nothing else.
 
-use steward_channel::{Channel, Role};
 use steward_engine::row::HtlcKey;
+use steward_hosted::{Channel, Role};
 use steward_wire::{LastCrossSignedState, NodeId, UpdateAddHtlc};
 
 use super::{Oracles, Rule, Violation};
@@ -115,7 +115,7 @@ impl Oracles {
         }
         for htlc in channel.incoming_htlcs() {
             let is_given =
-                matches!(htlc.settlement, Some(steward_channel::IncomingSettlement::Fulfil(_)));
+                matches!(htlc.settlement, Some(steward_hosted::IncomingSettlement::Fulfill(_)));
             msat += if is_given { htlc.htlc.amount_msat } else { 0 };
         }
         msat

@@ -4,10 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use steward_channel::Channel;
 use steward_engine::ConnId;
 use steward_engine::io::Action;
 use steward_engine::row::{HtlcKey, Origin};
+use steward_hosted::Channel;
 use steward_wire::bolt1::WARNING_TYPE;
 use steward_wire::{Framing, LastCrossSignedState, Message, NodeId, Preimage, framing};
 
@@ -245,25 +245,25 @@ impl Oracles {
             let message = framing::decode(&mut shown_by_peer, *message_type, payload);
             let Ok(Some(message)) = message else { continue };
             self.htlc_steps += u64::from(is_htlc_update(&message));
-            let fulfil = match message {
+            let fulfill = match message {
                 Message::UpdateAddHtlc(add) => {
                     self.books[node].htlcs.hear(peer, add);
                     continue;
                 }
-                Message::UpdateFulfillHtlc(fulfil) => fulfil,
+                Message::UpdateFulfillHtlc(fulfill) => fulfill,
                 _ => continue,
             };
-            let key = HtlcKey { peer, id: fulfil.id };
+            let key = HtlcKey { peer, id: fulfill.id };
             // Of several, the right one counts, and only while the HTLC is out.
             let hash = forwards::outgoing(disk, &key).map(|add| add.payment_hash);
-            if hash != Some(fulfil.preimage.hash()) {
+            if hash != Some(fulfill.preimage.hash()) {
                 continue;
             }
             // A liar may show it too late, or where nobody listens.
             let is_hostile = self.is_hostile_peer(node, &peer, topology);
             let books = &mut self.books[node];
             let heard = if is_hostile { &mut books.heard } else { &mut books.shown };
-            heard.insert(key, fulfil.preimage);
+            heard.insert(key, fulfill.preimage);
         }
     }
 

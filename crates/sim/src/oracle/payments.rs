@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use steward_channel::IncomingSettlement;
 use steward_engine::row::{HtlcKey, InvoiceRow, Origin, PaymentStatus, RowKey, Settlement, Write};
+use steward_hosted::IncomingSettlement;
 use steward_wire::PaymentHash;
 
 use super::{Oracles, Rule, Violation};
@@ -128,8 +128,8 @@ fn claimed_msat(disk: &Disk, hash: &PaymentHash) -> u128 {
     for (peer, channel) in disk.channels() {
         for htlc in channel.incoming_htlcs().filter(|htlc| htlc.htlc.payment_hash == *hash) {
             let waiting = disk.row(&RowKey::Outbox(HtlcKey { peer: *peer, id: htlc.htlc.id }));
-            let is_claimed = matches!(htlc.settlement, Some(IncomingSettlement::Fulfil(_)))
-                || matches!(waiting, Some(Write::Outbox(Settlement::Fulfil(_))));
+            let is_claimed = matches!(htlc.settlement, Some(IncomingSettlement::Fulfill(_)))
+                || matches!(waiting, Some(Write::Outbox(Settlement::Fulfill(_))));
             sum_msat += if is_claimed { u128::from(htlc.htlc.amount_msat) } else { 0 };
         }
     }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use steward_channel::Channel;
 use steward_engine::row::{Origin, PaymentStatus, RowKey, Write};
+use steward_hosted::Channel;
 
 use super::{Rule, Violation, accounts, contents, hostile};
 use crate::world::World;

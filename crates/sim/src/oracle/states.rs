@@ -1,7 +1,7 @@
 //! Rules 6 to 10: what a signed state may look like and what may follow it; heights.
 
-use steward_channel::{Channel, Role};
 use steward_engine::row::{RowKey, Write};
+use steward_hosted::{Channel, Role};
 use steward_wire::{LastCrossSignedState, NodeId, Snapshot};
 
 use super::{Oracles, Rule, Violation, contents};

@@ -7,7 +7,7 @@ use serde_json::Value;
 use steward_api::model::{Invoice, InvoiceState, Payment, PaymentState};
 
 use crate::copies::DatabaseCopy;
-use crate::lost_host::settle_what_was_failed_after_its_fulfil;
+use crate::lost_host::settle_what_was_failed_after_its_fulfill;
 use crate::support::load::{self, Attempt, Load, assert_pays};
 use crate::support::network::{ALICE, BOB, HOST, Network, Who, turn};
 use crate::support::oracle::{self, snapshot};
@@ -118,7 +118,7 @@ fn a_client_revived_from_a_copy_in_the_midst_of_its_payments_loses_nothing() {
     assert!(copy.revive(&mut network, ALICE));
     network.let_pass();
     load.stop();
-    settle_what_was_failed_after_its_fulfil(&network, ALICE);
+    settle_what_was_failed_after_its_fulfill(&network, ALICE);
     oracle::await_settled(&network, &[ALICE, BOB]);
     oracle::assert_balances_of_the_hosts_books(&network, &[ALICE, BOB]);
     assert_complete_is_true(&network, ALICE);

@@ -203,7 +203,7 @@ fn propose(network: &Network, client: Who, balance_msat: u64) -> Answer {
 
 /// If a client revived from a copy failed what it had claimed, the host has refused that, and
 /// people settle by the host's books. Else all goes on by itself.
-pub(crate) fn settle_what_was_failed_after_its_fulfil(network: &Network, client: Who) {
+pub(crate) fn settle_what_was_failed_after_its_fulfill(network: &Network, client: Who) {
     let deadline = Instant::now() + PATIENCE;
     let suspension = loop {
         let (by_host, by_client) = oracle::both_sides(network, network.node(client));

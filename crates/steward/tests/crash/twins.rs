@@ -12,7 +12,7 @@ use steward_api::model::{InvoiceState, Payment, PaymentState, Phase};
 
 use crate::lost_host::{
     assert_evidence, assert_suspended, await_phase, by_client,
-    settle_what_was_failed_after_its_fulfil,
+    settle_what_was_failed_after_its_fulfill,
 };
 use crate::support::load::{self, Attempt, Load, assert_pays};
 use crate::support::network::{ALICE, BOB, HOST, Network, Who, turn};
@@ -95,7 +95,7 @@ fn a_client_and_its_twin_that_pay_at_once_lose_nothing() {
     }
     network.kill(&[twin]);
     network.connect(ALICE);
-    settle_what_was_failed_after_its_fulfil(&network, ALICE);
+    settle_what_was_failed_after_its_fulfill(&network, ALICE);
     oracle::await_settled(&network, &[ALICE, BOB]);
     oracle::assert_balances_of_the_hosts_books(&network, &[ALICE, BOB]);
     oracle::assert_only_errors_logged(&network, &ERRORS_OF_TWINS);

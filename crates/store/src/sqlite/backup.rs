@@ -6,7 +6,7 @@ use std::path::Path;
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 
-use steward_channel::Role;
+use steward_hosted::Role;
 
 use super::columns;
 use super::load::{self, rows};

@@ -294,7 +294,7 @@ mod tests {
         let id = std::array::from_fn(|at| at as u8 + 1);
         let number = u64::MAX - 7;
         let mut live = none(MarkKey::NONE);
-        let settlement = Settlement::Fulfil(steward_wire::Preimage([1; 32]));
+        let settlement = Settlement::Fulfill(steward_wire::Preimage([1; 32]));
         live.set(outbox(&HtlcKey { peer: NodeId(id), id: number }, &settlement));
         let found: Vec<RowId> = live.marks.into_keys().collect();
         assert_eq!(found, [RowId { table: Table::Outbox, id, number }]);
@@ -317,7 +317,7 @@ mod tests {
     #[test]
     fn rows_that_differ_in_one_part_of_their_key_are_two() {
         let htlc = |byte, id| HtlcKey { peer: NodeId([byte; 33]), id };
-        let settlement = Settlement::Fulfil(steward_wire::Preimage([1; 32]));
+        let settlement = Settlement::Fulfill(steward_wire::Preimage([1; 32]));
         let mut live = none(MarkKey::NONE);
         live.set(outbox(&htlc(1, 1), &settlement));
         live.set(outbox(&htlc(1, 2), &settlement));

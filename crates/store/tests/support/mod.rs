@@ -3,13 +3,13 @@
 
 use std::path::Path;
 
-use steward_channel::{Failure, Phase, Role, Suspension};
 use steward_engine::WriteBatch;
 use steward_engine::io::{Event, EventKind};
 use steward_engine::row::{
     ChannelRow, EvidenceRow, ForwardRow, HtlcKey, InvoiceRow, Origin, PartRow, PaymentRow,
     PaymentStatus, PeerRow, RowKey, Settlement, Write,
 };
+use steward_hosted::{Failure, Phase, Role, Suspension};
 use steward_store::{DirLock, OpenMode, Owner, SqliteStore, StoreError};
 use steward_wire::{Framing, NodeId, PaymentHash, Preimage, ShortChannelId};
 
@@ -249,7 +249,7 @@ pub(crate) fn every_event() -> Vec<EventKind> {
 /// One settlement of each kind.
 pub(crate) fn every_settlement() -> Vec<Settlement> {
     vec![
-        Settlement::Fulfil(preimage(1)),
+        Settlement::Fulfill(preimage(1)),
         Settlement::Fail(Failure::Reason { reason: vec![1; 292], tlvs: vec![2; 920] }),
         Settlement::Fail(Failure::Reason { reason: vec![], tlvs: vec![] }),
         Settlement::Fail(Failure::Malformed { sha256_of_onion: [7; 32], failure_code: 0xc005 }),

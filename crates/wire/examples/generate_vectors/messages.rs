@@ -129,7 +129,7 @@ fn updates(channel_id: ChannelId) -> Vec<(&'static str, Message)> {
         ("add without TLVs", Message::UpdateAddHtlc(add(channel_id, "plain add", 0))),
         ("add with an unknown odd TLV", Message::UpdateAddHtlc(add(channel_id, "odd add", 1))),
         ("add in a blinded path", Message::UpdateAddHtlc(blinded)),
-        ("fulfil", Message::UpdateFulfillHtlc(fulfill)),
+        ("fulfill", Message::UpdateFulfillHtlc(fulfill)),
         ("fail with attribution data", Message::UpdateFailHtlc(fail)),
         ("fail of an unreadable onion", Message::UpdateFailMalformedHtlc(malformed)),
         ("error", error(channel_id, ErrorCode::ManualSuspend.to_data("by the operator"))),

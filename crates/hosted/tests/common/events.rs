@@ -1,0 +1,48 @@
+//! Ids read out of a channel's outputs.
+
+use steward_hosted::Output;
+use steward_wire::UpdateAddHtlc;
+
+/// Ids of the HTLCs reported as offered by the peer.
+pub fn incoming(events: &[Output]) -> Vec<u64> {
+    events
+        .iter()
+        .filter_map(|event| match event {
+            Output::HtlcIncoming(UpdateAddHtlc { id, .. }) => Some(*id),
+            _ => None,
+        })
+        .collect()
+}
+
+/// Ids of own HTLCs reported as fulfilled.
+pub fn fulfilled(events: &[Output]) -> Vec<u64> {
+    events
+        .iter()
+        .filter_map(|event| match event {
+            Output::HtlcFulfilled { id, .. } => Some(*id),
+            _ => None,
+        })
+        .collect()
+}
+
+/// Ids of own HTLCs reported as failed.
+pub fn failed(events: &[Output]) -> Vec<u64> {
+    events
+        .iter()
+        .filter_map(|event| match event {
+            Output::HtlcFailed { id, .. } => Some(*id),
+            _ => None,
+        })
+        .collect()
+}
+
+/// Ids of own HTLCs reported as dropped.
+pub fn dropped(events: &[Output]) -> Vec<u64> {
+    events
+        .iter()
+        .filter_map(|event| match event {
+            Output::HtlcDropped { id, .. } => Some(*id),
+            _ => None,
+        })
+        .collect()
+}

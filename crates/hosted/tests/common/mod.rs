@@ -1,0 +1,442 @@
+//! Two channels of one pair of nodes, joined by an in-memory wire that loses what a
+//! disconnection cuts off, with a clock, a chain and a disk for each side.
+#![allow(dead_code, unused_imports, unreachable_pub, reason = "each test file uses its part")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test kit")]
+#![allow(clippy::indexing_slicing, reason = "a test kit")]
+
+pub mod events;
+pub mod world;
+
+use std::collections::VecDeque;
+
+use bitcoin::secp256k1::{PublicKey, SECP256K1, SecretKey};
+use steward_hosted::{
+    AddToken, Channel, Env, Failure, Input, NewHtlc, Output, Phase, Role, Suspension,
+};
+use steward_wire::features::{INIT_HOSTED_CHANNELS, INIT_RESIZABLE};
+use steward_wire::{InitHostedChannel, LastCrossSignedState, Message, NodeId, Onion, Preimage};
+
+pub use self::Side::{Alice, Bob};
+pub use self::events::*;
+
+/// E's test capacity.
+pub const CAPACITY_MSAT: u64 = 10_000_000_000;
+pub const MAX_CAPACITY_SAT: u64 = 100_000_000;
+pub const HEIGHT: u32 = 400_000;
+pub const CLTV_DELTA: u32 = 144;
+const CHAIN_HASH: [u8; 32] = [7; 32];
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// The host.
+    Alice,
+    /// The client.
+    Bob,
+}
+
+impl Side {
+    pub fn other(self) -> Self {
+        match self {
+            Alice => Bob,
+            Bob => Alice,
+        }
+    }
+}
+
+#[derive(Clone)]
+pub struct Node {
+    pub channel: Channel,
+    pub key: SecretKey,
+    /// What [`Output::Changed`] made durable last.
+    pub disk: Option<Vec<u8>>,
+    /// Sent, not delivered yet.
+    pub wire: VecDeque<Message>,
+    /// Outputs other than `Send` and `Changed`, until taken.
+    pub events: Vec<Output>,
+    pub height: u32,
+    next_token: u64,
+}
+
+#[derive(Clone)]
+pub struct Pair {
+    pub alice: Node,
+    pub bob: Node,
+    pub now_ms: u64,
+    pub connected: bool,
+    /// Whether a side that lost its data finds that it can read an onion.
+    pub onions_are_readable: bool,
+    /// Flush after every input, as E does.
+    pub eager: bool,
+    /// Every message sent, by whom.
+    pub sent: Vec<(Side, Message)>,
+}
+
+pub fn node_id(key: &SecretKey) -> NodeId {
+    PublicKey::from_secret_key(SECP256K1, key).into()
+}
+
+pub fn offer() -> InitHostedChannel {
+    InitHostedChannel {
+        max_htlc_value_in_flight_msat: CAPACITY_MSAT,
+        htlc_minimum_msat: 1_000,
+        max_accepted_htlcs: 21,
+        channel_capacity_msat: CAPACITY_MSAT,
+        initial_client_balance_msat: 0,
+        features: vec![INIT_HOSTED_CHANNELS, INIT_RESIZABLE],
+    }
+}
+
+pub fn refund_script() -> Vec<u8> {
+    let mut script = vec![0, 20];
+    script.extend_from_slice(&[9; 20]);
+    script
+}
+
+pub fn preimage(seed: u64) -> Preimage {
+    let mut bytes = [0x55; 32];
+    bytes[..8].copy_from_slice(&seed.to_be_bytes());
+    Preimage(bytes)
+}
+
+impl Default for Pair {
+    fn default() -> Self {
+        Self::new(offer())
+    }
+}
+
+impl Pair {
+    /// Nothing opened, not connected.
+    pub fn new(offer: InitHostedChannel) -> Self {
+        let alice_key = SecretKey::from_slice(&[1; 32]).unwrap();
+        let bob_key = SecretKey::from_slice(&[2; 32]).unwrap();
+        let (alice, bob) = (node_id(&alice_key), node_id(&bob_key));
+        Self {
+            alice: Node::new(Channel::host(alice, bob, offer), alice_key),
+            bob: Node::new(Channel::client(bob, alice, refund_script(), vec![]), bob_key),
+            now_ms: 1_000_000,
+            connected: false,
+            onions_are_readable: false,
+            eager: true,
+            sent: Vec::new(),
+        }
+    }
+
+    /// Open and idle.
+    pub fn open() -> Self {
+        Self::open_with(offer())
+    }
+
+    pub fn open_with(offer: InitHostedChannel) -> Self {
+        let mut pair = Self::new(offer);
+        pair.connect();
+        pair.run();
+        assert_eq!(pair.phases(), (Phase::Active, Phase::Active));
+        pair.clear();
+        pair
+    }
+
+    /// Bob is left with his keys only, and connects again.
+    pub fn bob_loses_everything(&mut self) {
+        self.disconnect();
+        let (alice, bob) = (self.channel(Alice).local(), self.channel(Bob).local());
+        self.bob.channel = Channel::client(bob, alice, refund_script(), vec![]);
+        self.clear();
+        self.connect();
+        self.run();
+    }
+
+    /// Bob is left with his keys only; Alice shows him `newer`, his copy of a state.
+    pub fn bob_loses_everything_but_is_shown(&mut self, newer: &LastCrossSignedState) {
+        self.disconnect();
+        let (alice, bob) = (self.channel(Alice).local(), self.channel(Bob).local());
+        self.bob.channel = Channel::client(bob, alice, refund_script(), vec![]);
+        self.clear();
+        self.connect();
+        self.give(Bob, Input::Message(Message::LastCrossSignedState(newer.reverse())));
+    }
+
+    pub fn node(&mut self, side: Side) -> &mut Node {
+        match side {
+            Alice => &mut self.alice,
+            Bob => &mut self.bob,
+        }
+    }
+
+    pub fn channel(&self, side: Side) -> &Channel {
+        match side {
+            Alice => &self.alice.channel,
+            Bob => &self.bob.channel,
+        }
+    }
+
+    pub fn state(&self, side: Side) -> &LastCrossSignedState {
+        self.channel(side).state().unwrap()
+    }
+
+    pub fn phases(&self) -> (Phase, Phase) {
+        (self.alice.channel.phase(), self.bob.channel.phase())
+    }
+
+    /// Hands in one input without a flush.
+    pub fn handle(&mut self, side: Side, input: Input) -> Vec<Output> {
+        self.act(side, |channel, env, out| channel.handle(input, env, out))
+    }
+
+    pub fn flush(&mut self, side: Side) -> Vec<Output> {
+        self.act(side, |channel, env, out| channel.flush(env, out))
+    }
+
+    /// Hands in one input and, if eager, flushes.
+    pub fn give(&mut self, side: Side, input: Input) -> Vec<Output> {
+        let mut outputs = self.handle(side, input);
+        if self.eager {
+            outputs.extend(self.flush(side));
+        }
+        outputs
+    }
+
+    fn act(
+        &mut self,
+        side: Side,
+        act: impl FnOnce(&mut Channel, &Env<'_>, &mut Vec<Output>),
+    ) -> Vec<Output> {
+        let (now_ms, readable) = (self.now_ms, self.onions_are_readable);
+        let node = self.node(side);
+        let key = node.key;
+        let env = Env {
+            key: &key,
+            chain_hash: &CHAIN_HASH,
+            height: node.height,
+            searched_height: node.height,
+            now_ms,
+            max_capacity_sat: MAX_CAPACITY_SAT,
+            is_readable: &|_| readable,
+        };
+        let mut outputs = Vec::new();
+        act(&mut node.channel, &env, &mut outputs);
+        let mut sent = Vec::new();
+        for output in &outputs {
+            match output {
+                Output::Send(message) => sent.push(message.clone()),
+                Output::Changed => node.disk = Some(node.channel.record()),
+                other => node.events.push(other.clone()),
+            }
+        }
+        node.wire.extend(sent.iter().cloned());
+        self.sent.extend(sent.into_iter().map(|message| (side, message)));
+        outputs
+    }
+
+    pub fn connect(&mut self) {
+        self.connected = true;
+        self.give(Alice, Input::Connected);
+        self.give(Bob, Input::Connected);
+    }
+
+    /// What is on the wire is lost.
+    pub fn disconnect(&mut self) {
+        self.connected = false;
+        self.alice.wire.clear();
+        self.bob.wire.clear();
+        self.give(Alice, Input::Disconnected);
+        self.give(Bob, Input::Disconnected);
+    }
+
+    pub fn reconnect(&mut self) {
+        self.disconnect();
+        self.connect();
+    }
+
+    /// The process of `side` dies and starts again from its disk.
+    pub fn restart(&mut self, side: Side) {
+        let record = self.node(side).disk.clone().expect("nothing was ever stored");
+        self.node(side).channel = Channel::from_record(&record).unwrap();
+        self.disconnect();
+    }
+
+    /// Delivers the next message `from` sent; true if there was one.
+    pub fn deliver(&mut self, from: Side) -> bool {
+        let Some(message) = self.node(from).wire.pop_front() else { return false };
+        self.give(from.other(), Input::Message(message));
+        true
+    }
+
+    /// Delivers the next message `from` sent, which must have this name.
+    pub fn deliver_named(&mut self, from: Side, name: &str) {
+        let next = self.node(from).wire.front().map(|message| message.name());
+        assert_eq!(next, Some(name), "{from:?} sent something else");
+        self.deliver(from);
+    }
+
+    /// Loses the next message `from` sent.
+    pub fn lose(&mut self, from: Side) -> Message {
+        self.node(from).wire.pop_front().expect("nothing was sent")
+    }
+
+    /// Delivers everything, in turns, until both are silent.
+    pub fn run(&mut self) {
+        for _ in 0..10_000 {
+            let moved = [Alice, Bob].map(|side| self.deliver(side));
+            if moved == [false, false] {
+                let flushed = [Alice, Bob]
+                    .map(|side| self.channel(side).needs_flush() && !self.flush(side).is_empty());
+                if flushed == [false, false] {
+                    return;
+                }
+            }
+        }
+        panic!("the two sides never fall silent");
+    }
+
+    pub fn set_height(&mut self, height: u32) {
+        for side in [Alice, Bob] {
+            self.set_height_of(side, height);
+        }
+    }
+
+    pub fn set_height_of(&mut self, side: Side, height: u32) {
+        self.node(side).height = height;
+        self.give(side, Input::Block);
+    }
+
+    pub fn advance_ms(&mut self, ms: u64) {
+        self.now_ms += ms;
+        self.give(Alice, Input::Tick);
+        self.give(Bob, Input::Tick);
+    }
+
+    /// Forgets what happened so far.
+    pub fn clear(&mut self) {
+        self.sent.clear();
+        self.alice.events.clear();
+        self.bob.events.clear();
+    }
+
+    pub fn events(&mut self, side: Side) -> Vec<Output> {
+        std::mem::take(&mut self.node(side).events)
+    }
+
+    /// Names of the messages `side` sent since the last [`Pair::clear`].
+    pub fn sent_by(&self, side: Side) -> Vec<&'static str> {
+        self.sent.iter().filter(|(by, _)| *by == side).map(|(_, message)| message.name()).collect()
+    }
+
+    /// The first four characters of each error that `side` sent: its code, if it has one.
+    pub fn errors_sent(&self, side: Side) -> Vec<String> {
+        let errors = self.sent.iter().filter(|(by, _)| *by == side).filter_map(|(_, m)| match m {
+            Message::Error(error) => {
+                Some(String::from_utf8_lossy(&error.data).chars().take(4).collect())
+            }
+            _ => None,
+        });
+        errors.collect()
+    }
+
+    /// Names of the messages `side` sent that are not delivered.
+    pub fn on_wire(&mut self, side: Side) -> Vec<&'static str> {
+        self.node(side).wire.iter().map(|message| message.name()).collect()
+    }
+
+    pub fn new_htlc(&mut self, side: Side, amount_msat: u64, seed: u64) -> NewHtlc {
+        let give_up_ms = self.now_ms + 5_000;
+        let node = self.node(side);
+        node.next_token += 1;
+        NewHtlc {
+            token: AddToken(node.next_token),
+            amount_msat,
+            payment_hash: preimage(seed).hash(),
+            cltv_expiry: node.height + CLTV_DELTA,
+            onion: Onion(Box::new([3; 1366])),
+            tlvs: Vec::new(),
+            give_up_ms,
+        }
+    }
+
+    /// `side` offers an HTLC that `preimage(seed)` claims; its id, if it got one at once.
+    pub fn add(&mut self, side: Side, amount_msat: u64, seed: u64) -> Option<u64> {
+        let htlc = self.new_htlc(side, amount_msat, seed);
+        let outputs = self.give(side, Input::Add(htlc));
+        outputs.iter().find_map(|output| match output {
+            Output::HtlcAdded { id, .. } => Some(*id),
+            _ => None,
+        })
+    }
+
+    /// Adds and lets both sides finish.
+    pub fn add_and_run(&mut self, side: Side, amount_msat: u64, seed: u64) -> u64 {
+        let id = self.add(side, amount_msat, seed).expect("the HTLC was not sent");
+        self.run();
+        id
+    }
+
+    pub fn fulfill(&mut self, side: Side, id: u64, seed: u64) -> Vec<Output> {
+        self.give(side, Input::Fulfill { id, preimage: preimage(seed) })
+    }
+
+    pub fn fail(&mut self, side: Side, id: u64) -> Vec<Output> {
+        let failure = Failure::Reason { reason: vec![1; 292], tlvs: vec![] };
+        self.give(side, Input::Fail { id, failure })
+    }
+
+    /// A payment from `side`, finished.
+    pub fn pay(&mut self, side: Side, amount_msat: u64, seed: u64) {
+        let id = self.add_and_run(side, amount_msat, seed);
+        self.fulfill(side.other(), id, seed);
+        self.run();
+        self.clear();
+    }
+
+    /// Open, with this much on Bob's side.
+    pub fn funded(bob_msat: u64) -> Self {
+        let mut pair = Self::open();
+        pair.pay(Alice, bob_msat, 99);
+        pair
+    }
+
+    /// Own HTLCs whose fate is still open.
+    pub fn unresolved(&self, side: Side) -> usize {
+        let outgoing = self.channel(side).outgoing_htlcs();
+        outgoing.filter(|outgoing| outgoing.preimage.is_none()).count()
+    }
+
+    /// Our and the peer's balance, as `side` sees them.
+    pub fn balances(&self, side: Side) -> (u64, u64) {
+        let state = self.state(side);
+        (state.local_balance_msat, state.remote_balance_msat)
+    }
+
+    /// Both hold the same state, signed by both, and it adds up.
+    pub fn assert_in_agreement(&self) {
+        let alice = self.channel(Alice).export(&self.alice.key).unwrap();
+        let bob = self.channel(Bob).export(&self.bob.key).unwrap();
+        assert_eq!(alice, bob.reverse());
+        assert!(alice.is_balanced());
+        for (state, node) in [(&alice, &self.alice), (&bob, &self.bob)] {
+            let remote = node.channel.remote().public_key().unwrap();
+            assert!(state.verify_remote_sig(&remote));
+            assert!(state.verify_local_sig(&node.channel.local().public_key().unwrap()));
+        }
+    }
+
+    pub fn assert_suspended(&self, side: Side, by_us: bool, code: Option<u16>) -> Suspension {
+        let suspension = self.channel(side).suspension().expect("not suspended");
+        assert_eq!(self.channel(side).phase(), Phase::Suspended);
+        assert_eq!((suspension.by_us, suspension.code), (by_us, code), "{suspension:?}");
+        suspension
+    }
+}
+
+impl Node {
+    fn new(channel: Channel, key: SecretKey) -> Self {
+        assert!(matches!(channel.role(), Role::Host | Role::Client));
+        Self {
+            channel,
+            key,
+            disk: None,
+            wire: VecDeque::new(),
+            events: Vec::new(),
+            height: HEIGHT,
+            next_token: 0,
+        }
+    }
+}
