@@ -6,8 +6,7 @@ use bitcoin::hashes::{Hash, sha256};
 use bitcoin::secp256k1::SecretKey;
 use steward_hosted::{Channel, Env, Input, Output, Phase, Role};
 use steward_onion::{PeelError, peel};
-use steward_wire::impossible;
-use steward_wire::{NodeId, ShortChannelId, UpdateAddHtlc};
+use steward_wire::{NodeId, ShortChannelId, UpdateAddHtlc, impossible};
 
 use crate::engine::Engine;
 use crate::forward::incoming_htlc;

@@ -201,13 +201,6 @@ impl Engine {
         self.last_event += 1;
         self.batch.notice(self.last_event, self.wall_ms, kind);
     }
-
-    pub(crate) fn new_token(&mut self, origin: Origin) -> AddToken {
-        self.last_token += 1;
-        let token = AddToken(self.last_token);
-        self.unsent.insert(token, origin);
-        token
-    }
 }
 
 pub(crate) fn node_id_of(key: &SecretKey) -> NodeId {

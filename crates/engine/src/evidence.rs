@@ -185,24 +185,17 @@ impl Engine {
     fn who_signed(&self, peer: &NodeId, body: &[u8]) -> Signed {
         let ours = self.channels.get(peer).and_then(|entry| entry.channel.local().public_key());
         let theirs = peer.public_key();
-        match Message::decode(STATE_TYPE, body) {
-            Ok(Message::LastCrossSignedState(state)) => {
-                let is_ours = ours.is_some_and(|key| state.verify_local_sig(&key));
-                let is_by = |local: Option<PublicKey>, remote: Option<PublicKey>| {
-                    let by_local = local.is_some_and(|key| state.verify_local_sig(&key));
-                    (by_local, remote.is_some_and(|key| state.verify_remote_sig(&key)))
-                };
-                let (by_peer, by_us) = if is_ours {
-                    let (by_us, by_peer) = is_by(ours, theirs);
-                    (by_peer, by_us)
-                } else {
-                    is_by(theirs, ours)
-                };
-                Signed { by_peer, by_us }
-            }
+        let Ok(Message::LastCrossSignedState(state)) = Message::decode(STATE_TYPE, body) else {
             // Put together by the channel itself: it knows why.
-            _ => Signed { by_peer: true, by_us: true },
+            return Signed { by_peer: true, by_us: true };
+        };
+        let is_local = |key: Option<PublicKey>| key.is_some_and(|key| state.verify_local_sig(&key));
+        let is_remote =
+            |key: Option<PublicKey>| key.is_some_and(|key| state.verify_remote_sig(&key));
+        if is_local(ours) {
+            return Signed { by_peer: is_remote(theirs), by_us: true };
         }
+        Signed { by_peer: is_local(theirs), by_us: is_remote(ours) }
     }
 }
 

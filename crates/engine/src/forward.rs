@@ -1,17 +1,13 @@
 //! Forwards: an incoming HTLC carried on over another channel, and its answer carried back
 //! (design.md section 3, "A forward is two halves joined by durable records").
 
-use steward_hosted::{
-    AddRefusal, AddToken, Channel, DropCause, Failure as ChannelFailure, Input, NewHtlc, Phase,
-};
+use steward_hosted::{AddRefusal, Channel, Failure as ChannelFailure, Input, NewHtlc, Phase};
 use steward_onion::{
     Blinding, Failure, Forward as Layer, Hop, IncomingHtlc, NextHop, PeelError, peel, wrap_failure,
 };
-use steward_wire::impossible;
-use steward_wire::{NodeId, Onion, Preimage, UpdateAddHtlc, features};
+use steward_wire::{NodeId, Onion, UpdateAddHtlc, features};
 
 use crate::engine::Engine;
-use crate::io::Level;
 use crate::limits::{FORWARD_WAIT_MS, MAX_EXPIRY_BLOCKS, MIN_OUTGOING_EXPIRY_BLOCKS};
 use crate::row::{ForwardRow, HtlcKey, Origin, RowKey, Settlement, Write};
 
@@ -150,80 +146,6 @@ impl Engine {
         u128::from(in_flight_msat(channel)) + u128::from(added_msat) <= limit_msat
     }
 
-    /// An own HTLC is on its way: remember where it came from, in the same commit.
-    pub(crate) fn htlc_added(&mut self, token: AddToken, key: HtlcKey) {
-        let Some(origin) = self.unsent.remove(&token) else {
-            return impossible!("an HTLC that was offered has an origin");
-        };
-        self.search.offered(key, self.height);
-        let displaced = self.origins.insert(key, origin);
-        self.batch.writes.put(RowKey::Origin(key), Write::Origin(origin));
-        // The id was another HTLC's, which was lost with our data.
-        if let Some(Origin::Forward(held)) = displaced {
-            self.hold_unknown_forward(held);
-        }
-    }
-
-    /// An own HTLC was never sent, so its origin may be told so at once.
-    pub(crate) fn htlc_refused(&mut self, token: AddToken, peer: NodeId, reason: AddRefusal) {
-        match self.unsent.remove(&token) {
-            Some(Origin::Forward(key)) => {
-                let failure = self.failure_of_refusal(&peer, &reason, &key);
-                self.fail_forward(key, failure);
-            }
-            Some(Origin::Payment { payment_hash, part }) => {
-                self.part_refused(payment_hash, part, reason);
-            }
-            None => {}
-        }
-    }
-
-    /// The preimage of an own HTLC: claim what it came from, at once.
-    pub(crate) fn htlc_fulfilled(&mut self, key: HtlcKey, preimage: Preimage) {
-        self.learn(preimage);
-        match self.end_origin(&key) {
-            Some(Origin::Forward(incoming)) => {
-                self.close_forward(incoming, true);
-                self.settle(incoming, Settlement::Fulfill(preimage));
-            }
-            Some(Origin::Payment { payment_hash, part }) => {
-                self.part_paid(payment_hash, part, preimage);
-            }
-            // Told again after a reconnect, when the first time settled it; or offered in a time
-            // we know nothing of.
-            None => self.payment_proved(preimage),
-        }
-    }
-
-    /// An own HTLC failed and its removal is cross-signed.
-    pub(crate) fn htlc_failed(&mut self, key: HtlcKey, failure: ChannelFailure) {
-        match self.end_origin(&key) {
-            Some(Origin::Forward(incoming)) => self.pass_failure_back(incoming, failure),
-            Some(Origin::Payment { payment_hash, part }) => {
-                self.part_failed(payment_hash, part, Some(&failure));
-            }
-            None => {}
-        }
-    }
-
-    /// An own HTLC is dead without an answer from the peer.
-    pub(crate) fn htlc_dropped(&mut self, key: HtlcKey, cause: DropCause) {
-        if cause == DropCause::NewerState {
-            return self.outcome_unknown(key);
-        }
-        let text = format!("HTLC {} ended without an answer: {cause:?}", key.id);
-        self.batch.log(Level::Warn, "htlc_dropped", key.peer, text);
-        match self.end_origin(&key) {
-            Some(Origin::Forward(incoming)) => {
-                self.fail_forward(incoming, Failure::permanent_channel_failure());
-            }
-            Some(Origin::Payment { payment_hash, part }) => {
-                self.part_failed(payment_hash, part, None);
-            }
-            None => {}
-        }
-    }
-
     /// After a restart: an HTLC that was offered on before is a forward in progress again.
     pub(crate) fn resume_forward(&mut self, key: HtlcKey, outgoing: HtlcKey, add: &UpdateAddHtlc) {
         // It peeled before it was offered; the same bytes peel again.
@@ -248,14 +170,7 @@ impl Engine {
         }
     }
 
-    pub(crate) fn end_origin(&mut self, key: &HtlcKey) -> Option<Origin> {
-        self.search.ended(key);
-        let origin = self.origins.remove(key)?;
-        self.batch.writes.delete(RowKey::Origin(*key));
-        Some(origin)
-    }
-
-    fn fail_forward(&mut self, key: HtlcKey, failure: Failure) {
+    pub(crate) fn fail_forward(&mut self, key: HtlcKey, failure: Failure) {
         let Some(forward) = self.close_forward(key, false) else { return };
         let refusal = match (forward.blinding, &forward.onion) {
             (Blinding::None, _) | (_, None) => {
@@ -267,7 +182,7 @@ impl Engine {
     }
 
     /// Adds our layer to a failure from downstream, or hides it inside a blinded path.
-    fn pass_failure_back(&mut self, key: HtlcKey, failure: ChannelFailure) {
+    pub(crate) fn pass_failure_back(&mut self, key: HtlcKey, failure: ChannelFailure) {
         let blinded = self.forwards.get(&key).is_some_and(|f| f.blinding.is_blinded());
         match failure {
             ChannelFailure::Reason { reason, .. } if !blinded => {
@@ -301,7 +216,12 @@ impl Engine {
         Some(forward)
     }
 
-    fn failure_of_refusal(&self, peer: &NodeId, reason: &AddRefusal, key: &HtlcKey) -> Failure {
+    pub(crate) fn failure_of_refusal(
+        &self,
+        peer: &NodeId,
+        reason: &AddRefusal,
+        key: &HtlcKey,
+    ) -> Failure {
         let amount_msat = self.forwards.get(key).map_or(0, |forward| forward.amount_out_msat);
         match reason {
             AddRefusal::BelowMinimum { .. } => {

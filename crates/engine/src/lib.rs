@@ -17,6 +17,7 @@
 //! - `peers`, `opening`, `policy`: connections, who may open a channel, what we ask for
 //! - `channels`: the channels, and how their outputs become effects
 //! - `incoming`, `forward`, `receive`: an incoming HTLC from its add to its settlement
+//! - `outgoing`: an HTLC that we offer, from its add to its end
 //! - `payments`, `verdict`, `invoices`: what we pay, why it failed, what we are to be paid
 //! - `allowance`, `evidence`: what one peer may cost in bytes, patience and rows
 //! - `search`: preimages published on chain, before an expired HTLC is given up
@@ -49,6 +50,7 @@ pub mod limits;
 mod lost_data;
 mod opening;
 mod operator;
+mod outgoing;
 mod payments;
 mod peers;
 mod policy;

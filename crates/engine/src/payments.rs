@@ -5,8 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use steward_hosted::{Input, NewHtlc, Phase};
 use steward_invoice::{HintHop, Invoice};
-use steward_wire::impossible;
-use steward_wire::{Onion, PaymentHash, Preimage, ShortChannelId};
+use steward_wire::{Onion, PaymentHash, Preimage, ShortChannelId, impossible};
 
 use crate::command::Reply;
 use crate::engine::Engine;

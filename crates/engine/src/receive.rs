@@ -6,8 +6,7 @@ use std::collections::BTreeMap;
 use bitcoin::secp256k1::SecretKey;
 use steward_hosted::{IncomingHtlc as ChannelHtlc, IncomingSettlement};
 use steward_onion::{Failure, IncomingHtlc, PeelError, Received, receive};
-use steward_wire::impossible;
-use steward_wire::{NodeId, PaymentHash, Preimage};
+use steward_wire::{NodeId, PaymentHash, Preimage, impossible};
 
 use crate::engine::Engine;
 use crate::io::{Action, EventKind};

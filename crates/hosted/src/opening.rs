@@ -2,12 +2,11 @@
 //! over a state that only the peer still has (section 3.11).
 
 use std::collections::BTreeSet;
-use steward_wire::invariant;
 
 use bitcoin::{Script, WitnessVersion};
 use steward_wire::{
     ChannelUpdate, InitHostedChannel, InvokeHostedChannel, LastCrossSignedState, Message,
-    Signature, StateUpdate, UpdateAddHtlc, WireError,
+    Signature, StateUpdate, UpdateAddHtlc, WireError, invariant,
 };
 
 use crate::channel::{Channel, Link};

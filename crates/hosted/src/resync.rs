@@ -3,8 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use steward_wire::impossible;
-use steward_wire::{LastCrossSignedState, Message, Signature, UpdateAddHtlc};
+use steward_wire::{LastCrossSignedState, Message, Signature, UpdateAddHtlc, impossible};
 
 use crate::channel::{Channel, Outcome};
 use crate::direction::{Memory, doubts};

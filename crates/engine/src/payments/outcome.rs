@@ -4,8 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use steward_hosted::{AddRefusal, Failure as ChannelFailure};
-use steward_wire::impossible;
-use steward_wire::{PaymentHash, Preimage};
+use steward_wire::{PaymentHash, Preimage, impossible};
 
 use crate::engine::Engine;
 use crate::io::{Action, EventKind, PathResult};

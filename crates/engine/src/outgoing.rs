@@ -1,0 +1,101 @@
+//! An HTLC that we offer, from the moment its channel takes it to its end: its origin is stored in
+//! the commit that assigns its id, and learns how it ended.
+
+use steward_hosted::{AddRefusal, AddToken, DropCause, Failure as ChannelFailure};
+use steward_onion::Failure;
+use steward_wire::{NodeId, Preimage, impossible};
+
+use crate::engine::Engine;
+use crate::io::Level;
+use crate::row::{HtlcKey, Origin, RowKey, Settlement, Write};
+
+impl Engine {
+    /// A token stands for an HTLC until its channel gives it an id.
+    pub(crate) fn new_token(&mut self, origin: Origin) -> AddToken {
+        self.last_token += 1;
+        let token = AddToken(self.last_token);
+        self.unsent.insert(token, origin);
+        token
+    }
+
+    /// An own HTLC is on its way: remember where it came from, in the same commit.
+    pub(crate) fn htlc_added(&mut self, token: AddToken, key: HtlcKey) {
+        let Some(origin) = self.unsent.remove(&token) else {
+            return impossible!("an HTLC that was offered has an origin");
+        };
+        self.search.offered(key, self.height);
+        let displaced = self.origins.insert(key, origin);
+        self.batch.writes.put(RowKey::Origin(key), Write::Origin(origin));
+        // The id was another HTLC's, which was lost with our data.
+        if let Some(Origin::Forward(held)) = displaced {
+            self.hold_unknown_forward(held);
+        }
+    }
+
+    /// An own HTLC was never sent, so its origin may be told so at once.
+    pub(crate) fn htlc_refused(&mut self, token: AddToken, peer: NodeId, reason: AddRefusal) {
+        match self.unsent.remove(&token) {
+            Some(Origin::Forward(key)) => {
+                let failure = self.failure_of_refusal(&peer, &reason, &key);
+                self.fail_forward(key, failure);
+            }
+            Some(Origin::Payment { payment_hash, part }) => {
+                self.part_refused(payment_hash, part, reason);
+            }
+            None => {}
+        }
+    }
+
+    /// The preimage of an own HTLC: claim what it came from, at once.
+    pub(crate) fn htlc_fulfilled(&mut self, key: HtlcKey, preimage: Preimage) {
+        self.learn(preimage);
+        match self.end_origin(&key) {
+            Some(Origin::Forward(incoming)) => {
+                self.close_forward(incoming, true);
+                self.settle(incoming, Settlement::Fulfill(preimage));
+            }
+            Some(Origin::Payment { payment_hash, part }) => {
+                self.part_paid(payment_hash, part, preimage);
+            }
+            // Told again after a reconnect, when the first time settled it; or offered in a time
+            // we know nothing of.
+            None => self.payment_proved(preimage),
+        }
+    }
+
+    /// An own HTLC failed and its removal is cross-signed.
+    pub(crate) fn htlc_failed(&mut self, key: HtlcKey, failure: ChannelFailure) {
+        match self.end_origin(&key) {
+            Some(Origin::Forward(incoming)) => self.pass_failure_back(incoming, failure),
+            Some(Origin::Payment { payment_hash, part }) => {
+                self.part_failed(payment_hash, part, Some(&failure));
+            }
+            None => {}
+        }
+    }
+
+    /// An own HTLC is dead without an answer from the peer.
+    pub(crate) fn htlc_dropped(&mut self, key: HtlcKey, cause: DropCause) {
+        if cause == DropCause::NewerState {
+            return self.outcome_unknown(key);
+        }
+        let text = format!("HTLC {} ended without an answer: {cause:?}", key.id);
+        self.batch.log(Level::Warn, "htlc_dropped", key.peer, text);
+        match self.end_origin(&key) {
+            Some(Origin::Forward(incoming)) => {
+                self.fail_forward(incoming, Failure::permanent_channel_failure());
+            }
+            Some(Origin::Payment { payment_hash, part }) => {
+                self.part_failed(payment_hash, part, None);
+            }
+            None => {}
+        }
+    }
+
+    pub(crate) fn end_origin(&mut self, key: &HtlcKey) -> Option<Origin> {
+        self.search.ended(key);
+        let origin = self.origins.remove(key)?;
+        self.batch.writes.delete(RowKey::Origin(*key));
+        Some(origin)
+    }
+}
