@@ -238,7 +238,7 @@ impl Attack {
                 amount_msat: payment.amount_msat,
                 cltv_expiry: payment.cltv_expiry,
                 payment_hash: preimage.hash(),
-                onion: Onion(payment.onion),
+                onion: Onion(payment.onion.into()),
                 ..add
             }),
             Err(_) => Message::UpdateAddHtlc(add),

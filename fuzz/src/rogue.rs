@@ -86,7 +86,7 @@ impl Rogue {
             },
             payment_hash: preimage(u64::from(input.u8()) % PREIMAGES).hash(),
             cltv_expiry: if twist == 3 { input.u32() } else { height + 1_000 },
-            onion: Onion(Box::new([0; 1366])),
+            onion: Onion([0; 1366].into()),
             tlvs: if twist == 4 { input.short().to_vec() } else { Vec::new() },
         })
     }

@@ -237,7 +237,7 @@ impl Peer {
                 amount_msat: 1000,
                 payment_hash: PaymentHash([id as u8; 32]),
                 cltv_expiry: day * BLOCKS_PER_DAY + 500,
-                onion: Onion(Box::new([0; 1366])),
+                onion: Onion([0; 1366].into()),
                 tlvs: Vec::new(),
             };
             state.outgoing_htlcs.push(add.clone());

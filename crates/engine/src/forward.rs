@@ -53,7 +53,7 @@ impl Engine {
             amount_msat: layer.amt_to_forward_msat,
             payment_hash: add.payment_hash,
             cltv_expiry: layer.outgoing_cltv_expiry,
-            onion: Onion(layer.onion),
+            onion: Onion(layer.onion.into()),
             tlvs: tlvs.unwrap_or_default(),
             give_up_ms: self.now_ms.saturating_add(FORWARD_WAIT_MS),
         };

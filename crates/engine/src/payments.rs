@@ -383,7 +383,7 @@ impl Engine {
                 amount_msat: routed.amount_msat,
                 payment_hash: hash,
                 cltv_expiry: routed.cltv_expiry,
-                onion: Onion(routed.onion),
+                onion: Onion(routed.onion.into()),
                 tlvs: Vec::new(),
                 give_up_ms: self.now_ms.saturating_add(PAYMENT_WAIT_MS),
             };

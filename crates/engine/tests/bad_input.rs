@@ -81,7 +81,7 @@ impl Stranger {
             amount_msat,
             payment_hash: PaymentHash([1; 32]),
             cltv_expiry: net.height + 500,
-            onion: Onion(Box::new([0; 1366])),
+            onion: Onion([0; 1366].into()),
             tlvs: Vec::new(),
         }
     }

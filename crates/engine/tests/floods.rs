@@ -356,7 +356,7 @@ fn add(id: u64) -> UpdateAddHtlc {
         amount_msat: 1,
         payment_hash: PaymentHash([1; 32]),
         cltv_expiry: 1,
-        onion: Onion(Box::new([0; 1366])),
+        onion: Onion([0; 1366].into()),
         tlvs: Vec::new(),
     }
 }

@@ -83,7 +83,7 @@ mod tests {
             amount_msat: 1_000,
             payment_hash: PaymentHash([3; 32]),
             cltv_expiry: 500,
-            onion: Onion(Box::new([0; 1366])),
+            onion: Onion([0; 1366].into()),
             tlvs: Vec::new(),
         }
     }

@@ -137,7 +137,7 @@ fn a_client_cannot_spend_what_a_resize_gives_its_host() {
         amount_msat: 1_000_001,
         payment_hash: preimage(1).hash(),
         cltv_expiry: HEIGHT + CLTV_DELTA,
-        onion: Onion(Box::new([3; 1366])),
+        onion: Onion([3; 1366].into()),
         tlvs: vec![],
     };
     pair.give(Alice, Input::Message(Message::UpdateAddHtlc(add)));

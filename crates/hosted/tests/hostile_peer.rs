@@ -36,7 +36,7 @@ fn message() -> impl Strategy<Value = Message> {
                 amount_msat,
                 payment_hash: preimage(seed).hash(),
                 cltv_expiry,
-                onion: Onion(Box::new([0; 1366])),
+                onion: Onion([0; 1366].into()),
                 tlvs: if tlvs == 0 { vec![] } else { vec![1, 1, 0] },
             })
         },

@@ -3,6 +3,8 @@
 //! They are kept byte-exact: an invalid onion key and unknown odd TLVs survive decoding, because
 //! the signed state covers an add's very bytes. Unknown even TLVs are refused (BOLT1).
 
+use std::sync::Arc;
+
 use crate::codec::{DecodeError, Reader, TlvStream, Wire, check_known_tlvs, put_var_u16};
 use crate::ids::{ChannelId, PaymentHash, Preimage};
 use crate::limits::{ADD_FIXED_BYTES, MAX_ADD_TLV_BYTES, ONION_BYTES};
@@ -13,9 +15,10 @@ const TLV_PATH_KEY: u64 = 0;
 /// TLV type of attribution data in `update_fail_htlc` and `update_fulfill_htlc` (BOLT4).
 const TLV_ATTRIBUTION: u64 = 1;
 
-/// An onion packet as received: version, ephemeral key, hops data, hmac. Not validated.
+/// An onion packet as received: version, ephemeral key, hops data, hmac. Not validated. Copies of
+/// an HTLC share it: every state that is signed or checked lists all HTLCs in flight.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Onion(pub Box<[u8; ONION_BYTES]>);
+pub struct Onion(pub Arc<[u8; ONION_BYTES]>);
 
 impl std::fmt::Debug for Onion {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -81,7 +84,7 @@ impl Wire for UpdateAddHtlc {
             amount_msat: reader.msat()?,
             payment_hash: reader.payment_hash()?,
             cltv_expiry: reader.u32()?,
-            onion: Onion(Box::new(reader.array()?)),
+            onion: Onion(Arc::new(reader.array()?)),
             tlvs: read_tlvs(reader, MAX_ADD_TLV_BYTES, &[TLV_PATH_KEY])?,
         };
         // An unreadable path key must not make a blinded HTLC look like a plain one.

@@ -51,7 +51,7 @@ fn add(id: u64) -> UpdateAddHtlc {
         amount_msat: AMOUNT_MSAT,
         payment_hash: PaymentHash([4; 32]),
         cltv_expiry: 720_500,
-        onion: Onion(Box::new([0; ONION_BYTES])),
+        onion: Onion([0; ONION_BYTES].into()),
         tlvs: Vec::new(),
     }
 }

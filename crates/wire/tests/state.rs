@@ -37,7 +37,7 @@ fn add(id: u64, amount_msat: u64) -> UpdateAddHtlc {
         amount_msat,
         payment_hash: PaymentHash([id as u8; 32]),
         cltv_expiry: 40,
-        onion: Onion(Box::new([0; ONION_BYTES])),
+        onion: Onion([0; ONION_BYTES].into()),
         tlvs: Vec::new(),
     }
 }

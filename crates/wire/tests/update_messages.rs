@@ -19,7 +19,7 @@ fn add(tlvs: Vec<u8>) -> UpdateAddHtlc {
         amount_msat: 1,
         payment_hash: PaymentHash([2; 32]),
         cltv_expiry: 144,
-        onion: Onion(Box::new([0; ONION_BYTES])),
+        onion: Onion([0; ONION_BYTES].into()),
         tlvs,
     }
 }

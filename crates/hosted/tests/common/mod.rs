@@ -346,7 +346,7 @@ impl Pair {
             amount_msat,
             payment_hash: preimage(seed).hash(),
             cltv_expiry: node.height + CLTV_DELTA,
-            onion: Onion(Box::new([3; 1366])),
+            onion: Onion([3; 1366].into()),
             tlvs: Vec::new(),
             give_up_ms,
         }

@@ -56,7 +56,7 @@ impl Tongue<'_> {
             amount_msat,
             payment_hash: PaymentHash(self.rng.bytes32()),
             cltv_expiry: USUAL_EXPIRY,
-            onion: Onion(garbage_onion(self.rng)),
+            onion: Onion(garbage_onion(self.rng).into()),
             tlvs: Vec::new(),
         })
     }

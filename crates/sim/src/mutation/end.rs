@@ -122,7 +122,7 @@ fn stuck_htlc() -> UpdateAddHtlc {
         amount_msat: 1,
         payment_hash: PaymentHash([0; 32]),
         cltv_expiry: 0,
-        onion: Onion(Box::new([0; 1366])),
+        onion: Onion([0; 1366].into()),
         tlvs: Vec::new(),
     }
 }

@@ -98,7 +98,7 @@ pub(super) fn add(channel_id: ChannelId, name: &str, number: u64) -> UpdateAddHt
         amount_msat: 100_000 + 1_001 * number,
         payment_hash: PaymentHash(filled(&format!("{name}/hash"))),
         cltv_expiry: 720_000,
-        onion: Onion(Box::new(filled(&format!("{name}/onion")))),
+        onion: Onion(filled(&format!("{name}/onion")).into()),
         tlvs: tlvs.to_vec(),
     }
 }

@@ -98,7 +98,7 @@ fn path_key() -> impl Strategy<Value = PublicKey> {
 
 fn onion(seed: [u8; 32]) -> Onion {
     let bytes: [u8; ONION_BYTES] = std::array::from_fn(|i| seed[i % 32] ^ (i / 32) as u8);
-    Onion(Box::new(bytes))
+    Onion(bytes.into())
 }
 
 pub(crate) fn msat() -> impl Strategy<Value = u64> {
