@@ -100,7 +100,7 @@ fn a_change_of_any_signed_field_changes_the_hash() {
         |state| state.local_updates -= 1,
         |state| state.remote_updates -= 1,
         |state| state.incoming_htlcs[0].tlvs.extend([1, 0]),
-        |state| state.outgoing_htlcs[1].onion.0[1365] ^= 1,
+        |state| state.outgoing_htlcs[1].onion = Onion([9; ONION_BYTES].into()),
         |state| state.outgoing_htlcs.truncate(1),
     ];
     for (number, change) in changes.iter().enumerate() {
