@@ -4,14 +4,11 @@
 use std::collections::BTreeSet;
 
 use steward_hosted::{Channel, Input, Role};
-use steward_wire::{NodeId, PaymentHash};
+use steward_wire::{ErrorCode, NodeId, PaymentHash};
 
 use crate::engine::Engine;
 use crate::io::Level;
 use crate::row::{HtlcKey, Origin};
-
-/// Code 0010 of protocol.md section 3.9: the two sides' states cannot be reconciled.
-const STATES_DIFFER: u16 = 10;
 
 /// What waits for the peers to confirm that our data is the newest there is.
 #[derive(Debug, Default)]
@@ -58,14 +55,15 @@ impl Engine {
         self.confirmation.taken_over.remove(&peer);
         let channel = self.channels.get(&peer).map(|entry| &entry.channel);
         let suspension = channel.and_then(Channel::suspension);
+        let states_differ = ErrorCode::MissingChannel.number();
         // A peer's word alone stops no HTLC of others.
-        if suspension.is_some_and(|own| own.by_us && own.code == Some(STATES_DIFFER)) {
+        if suspension.is_some_and(|own| own.by_us && own.code == Some(states_differ)) {
             self.hold_forwards_to(peer);
         }
         if !self.confirmation.awaited.remove(&peer) {
             return;
         }
-        if code == Some(STATES_DIFFER) {
+        if code == Some(states_differ) {
             self.give_up_knowing();
         }
         self.end_unsent_if_confirmed();

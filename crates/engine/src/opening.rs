@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use bitcoin::hashes::{Hash, sha256};
 use steward_hosted::{Channel, Input, Role};
-use steward_wire::error_code::ErrorCode;
-use steward_wire::{ChannelId, InvokeHostedChannel, Message, NodeId, WireError};
+use steward_wire::{ChannelId, ErrorCode, InvokeHostedChannel, Message, NodeId, WireError};
 
 use crate::config::HostConfig;
 use crate::engine::Engine;

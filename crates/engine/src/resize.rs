@@ -3,9 +3,8 @@
 
 use steward_hosted::{Input, Role};
 use steward_wire::amount::of_sat;
-use steward_wire::error_code::ErrorCode;
 use steward_wire::features::{HOSTED_CHANNELS, has_pair};
-use steward_wire::{NodeId, ResizeChannel, bolt1};
+use steward_wire::{ErrorCode, ErrorText, NodeId, ResizeChannel, bolt1};
 
 use crate::engine::Engine;
 use crate::io::{ConnId, Level};
@@ -48,10 +47,10 @@ impl Engine {
         let Some(peer) = self.connections.get(&conn).map(|connection| connection.peer) else {
             return;
         };
-        let code = format!("{:04}", ErrorCode::InvalidResize.number());
+        let said = ErrorText::parse(text.as_bytes());
         let is_current = self.channels.get(&peer).is_some_and(|entry| entry.conn == Some(conn));
-        if let Some(reason) = text.strip_prefix(&code).filter(|_| is_current) {
-            let reason = reason.trim().to_owned();
+        if is_current && said.code == Some(ErrorCode::InvalidResize) {
+            let reason = said.text.trim().to_owned();
             self.drive(peer, Input::ResizeRefused { reason });
         }
     }

@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bitcoin::secp256k1::PublicKey;
 use steward_wire::{
-    ChannelId, ChannelUpdate, InitHostedChannel, LastCrossSignedState, Message, NodeId, Preimage,
-    ResizeChannel, ShortChannelId, StateOverride,
+    ChannelId, ChannelUpdate, ErrorCode, InitHostedChannel, LastCrossSignedState, Message, NodeId,
+    Preimage, ResizeChannel, ShortChannelId, StateOverride,
 };
 
 use crate::commit::SentUpdate;
-use crate::errors::{Code, Fault};
+use crate::errors::Fault;
 use crate::io::{AddRefusal, CommandRefusal, Env, Failure, Input, NewHtlc, Output, Phase, Role};
 use crate::next_state::Update;
 use crate::opening::{Opening, Stage};
@@ -378,7 +378,7 @@ impl Channel {
         if self.signed.is_none() {
             return refuse_command(CommandRefusal::NotOpen, out);
         }
-        self.suspend(Fault::coded(Code::ManualSuspend, "suspended by the operator"), out);
+        self.suspend(Fault::coded(ErrorCode::ManualSuspend, "suspended by the operator"), out);
     }
 }
 

@@ -1,11 +1,11 @@
 //! `state_update` both ways: when a signature is owed, which state it covers, and how a state
 //! becomes the last cross-signed one (protocol.md section 3.4).
 
-use steward_wire::{LastCrossSignedState, Message, Signature, StateUpdate};
+use steward_wire::{ErrorCode, LastCrossSignedState, Message, Signature, StateUpdate};
 use steward_wire::{impossible, invariant};
 
 use crate::channel::{Channel, Link};
-use crate::errors::{Code, Fault};
+use crate::errors::Fault;
 use crate::io::{Env, Failure, Output, Phase};
 use crate::limits::{BLOCKS_PER_DAY, MAX_BAD_SIGNATURES, MAX_BLOCK_DAY_DRIFT};
 use crate::next_state::{Update, counter_after, next_state};
@@ -177,7 +177,7 @@ impl Channel {
             return self.reconnect("the peer's signature does not fit our state", out);
         }
         self.keep("a wrong signature", &Message::StateUpdate(update), out);
-        self.suspend(Fault::coded(Code::WrongRemoteSig, "wrong signature"), out);
+        self.suspend(Fault::coded(ErrorCode::WrongRemoteSig, "wrong signature"), out);
     }
 
     /// `state`, signed by the peer, becomes the last cross-signed one. It covers the first

@@ -61,7 +61,7 @@ pub const MAX_FAIL_TLV_BYTES: usize = 2_048;
 /// Messages kept as evidence per connection: a hostile peer must not fill the disk with them.
 pub const MAX_EVIDENCE_PER_CONNECTION: u8 = 16;
 /// Of the peer's error text, how many bytes are kept.
-pub const MAX_ERROR_BYTES: usize = 512;
+pub const MAX_ERROR_BYTES: usize = steward_wire::limits::MAX_ERROR_TEXT_BYTES;
 /// Unknown bytes at the end of a `channel_update` we keep.
 pub const MAX_POLICY_EXCESS_BYTES: usize = 256;
 /// As client: smallest in-flight limit we accept, in millisatoshi (protocol.md section 3.2).

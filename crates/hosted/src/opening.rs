@@ -5,14 +5,14 @@ use std::collections::BTreeSet;
 
 use bitcoin::{Script, WitnessVersion};
 use steward_wire::{
-    ChannelUpdate, InitHostedChannel, InvokeHostedChannel, LastCrossSignedState, Message,
-    Signature, StateUpdate, UpdateAddHtlc, WireError, invariant,
+    ChannelUpdate, ErrorCode, InitHostedChannel, InvokeHostedChannel, LastCrossSignedState,
+    Message, Signature, StateUpdate, UpdateAddHtlc, WireError, invariant,
 };
 
 use crate::channel::{Channel, Link};
 use crate::commit::{block_day, is_day_acceptable, state_update};
 use crate::direction::{Memory, doubts};
-use crate::errors::{Code, Fault};
+use crate::errors::Fault;
 use crate::io::{Env, Output, Phase, Role};
 use crate::limits::{
     ANSWER_TIMEOUT_MS, MAX_INIT_FEATURES, MAX_OFFERED_HTLC_MINIMUM_MSAT, MAX_POLICY_EXCESS_BYTES,
@@ -165,7 +165,8 @@ impl Channel {
             }
         };
         if !is_day_acceptable(update.block_day, env) {
-            return self.refuse_opening(Fault::coded(Code::WrongBlockDay, "wrong block day"), out);
+            return self
+                .refuse_opening(Fault::coded(ErrorCode::WrongBlockDay, "wrong block day"), out);
         }
         if (update.local_updates, update.remote_updates) != (0, 0) {
             return self.refuse_opening(Fault::text("wrong update numbers"), out);
@@ -174,7 +175,7 @@ impl Channel {
         state.block_day = update.block_day;
         state.remote_sig_of_local = update.local_sig_of_remote;
         if !self.is_signed_by_peer(&state) {
-            let fault = Fault::coded(Code::WrongRemoteSig, "wrong signature");
+            let fault = Fault::coded(ErrorCode::WrongRemoteSig, "wrong signature");
             return self.refuse_opening(fault, out);
         }
         if self.role == Role::Host || !same_day {
@@ -242,7 +243,7 @@ impl Channel {
             self.reconnect(why, out);
             return self.fail_opening(why.to_owned(), out);
         }
-        let fault = Fault::coded(Code::MissingChannel, "no such channel");
+        let fault = Fault::coded(ErrorCode::MissingChannel, "no such channel");
         self.refuse_opening(fault, out);
     }
 

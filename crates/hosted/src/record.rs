@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use steward_wire::codec::{Reader, Wire, put_var_u16};
 use steward_wire::{
-    ChannelUpdate, DecodeError, InitHostedChannel, LastCrossSignedState, Message, ResizeChannel,
-    StateOverride,
+    ChannelUpdate, DecodeError, ErrorCode, InitHostedChannel, LastCrossSignedState, Message,
+    ResizeChannel, StateOverride,
 };
 
 use crate::channel::{Channel, Outcome};
@@ -239,7 +239,7 @@ fn read_outcomes(bytes: &[u8]) -> Result<BTreeMap<u64, Outcome>, DecodeError> {
 /// Code u16 (0: none), then the text.
 fn write_fault(out: &mut Vec<u8>, fault: Option<&Fault>) {
     if let Some(fault) = fault {
-        out.extend_from_slice(&fault.code.unwrap_or(0).to_be_bytes());
+        out.extend_from_slice(&fault.code.map_or(0, ErrorCode::number).to_be_bytes());
         put_var_u16(out, fault.text.as_bytes());
     }
 }
@@ -249,7 +249,10 @@ fn read_fault(bytes: &[u8]) -> Result<Option<Fault>, DecodeError> {
         return Ok(None);
     }
     let mut reader = Reader::new(bytes);
-    let code = Some(reader.u16()?).filter(|code| *code != 0);
+    let code = match reader.u16()? {
+        0 => None,
+        number => Some(ErrorCode::from_number(number).ok_or(DecodeError::BadValue)?),
+    };
     let text = std::str::from_utf8(reader.var_u16()?).map_err(|_| DecodeError::NotUtf8)?.to_owned();
     reader.end()?;
     Ok(Some(Fault { code, text }))

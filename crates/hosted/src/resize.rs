@@ -1,10 +1,10 @@
 //! A larger capacity, asked for by the client (protocol.md section 3.8). The signed state is
 //! never edited: the resize takes effect with the first state both sign at the new capacity.
 
-use steward_wire::{LastCrossSignedState, Message, ResizeChannel};
+use steward_wire::{ErrorCode, LastCrossSignedState, Message, ResizeChannel};
 
 use crate::channel::{Channel, refuse_command};
-use crate::errors::{Code, Fault};
+use crate::errors::Fault;
 use crate::io::{CommandRefusal, Env, Output, Phase, Role};
 use crate::next_state::resized;
 
@@ -107,7 +107,7 @@ impl Channel {
             && self.remote_key.is_some_and(|key| resize.is_signed_by(&key));
         if !is_allowed {
             self.keep("an invalid resize", &Message::ResizeChannel(resize), out);
-            return self.suspend(Fault::coded(Code::InvalidResize, "invalid resize"), out);
+            return self.suspend(Fault::coded(ErrorCode::InvalidResize, "invalid resize"), out);
         }
         self.resize_proposal = Some(resize);
         self.changed = true;

@@ -3,11 +3,13 @@
 
 use std::collections::BTreeSet;
 
-use steward_wire::{LastCrossSignedState, Message, Signature, UpdateAddHtlc, impossible};
+use steward_wire::{
+    ErrorCode, LastCrossSignedState, Message, Signature, UpdateAddHtlc, impossible,
+};
 
 use crate::channel::{Channel, Outcome};
 use crate::direction::{Memory, doubts};
-use crate::errors::{Code, Fault};
+use crate::errors::Fault;
 use crate::io::{DropCause, Env, Output, Phase, Role};
 use crate::next_state::{
     Ledger, Update, next_state, resized, same_but_day, same_content, with_signatures_of,
@@ -67,12 +69,13 @@ impl Channel {
         let known_sig = theirs.remote_sig_of_local == signed.remote_sig_of_local
             && theirs.sighash() == signed.sighash();
         if !known_sig && !self.is_signed_by_peer(&theirs) {
-            let fault = Fault::coded(Code::WrongRemoteSig, "wrong signature in your state");
+            let fault = Fault::coded(ErrorCode::WrongRemoteSig, "wrong signature in your state");
             return self.suspend_over("a state its owner did not sign", fault, received, env, out);
         }
         let known_own_sig = known_sig && is_known_own_sig(signed, &theirs);
         if !known_own_sig && !self.is_signed_by_us(&theirs) {
-            let fault = Fault::coded(Code::WrongLocalSig, "my signature in your state is wrong");
+            let fault =
+                Fault::coded(ErrorCode::WrongLocalSig, "my signature in your state is wrong");
             return self.suspend_over("a state we did not sign", fault, received, env, out);
         }
         match compare(signed, &theirs) {
@@ -250,7 +253,7 @@ impl Channel {
         self.note_counters(theirs.local_updates, theirs.remote_updates);
         self.note_ended_in(theirs, out);
         let what = "a signed state that ours cannot be reconciled with";
-        let fault = Fault::coded(Code::MissingChannel, "our states cannot be reconciled");
+        let fault = Fault::coded(ErrorCode::MissingChannel, "our states cannot be reconciled");
         self.suspend_over(what, fault, received, env, out);
     }
 

@@ -1,10 +1,10 @@
 //! Errors and suspension: who is told what, what is forgotten, what still works
 //! (protocol.md section 3.6).
 
-use steward_wire::{LastCrossSignedState, Message, Preimage, WireError};
+use steward_wire::{ErrorCode, ErrorText, LastCrossSignedState, Message, Preimage, WireError};
 
 use crate::channel::{Channel, Link, Outcome, refuse_command};
-use crate::errors::{Code, Fault, peer_code, peer_text};
+use crate::errors::Fault;
 use crate::io::{CommandRefusal, Env, Evidence, Output, Phase, Role, Suspension};
 use crate::limits::{
     FORGOTTEN_RETRY_MS, MAX_ERROR_BYTES, MAX_EVIDENCE_PER_CONNECTION, MAX_FORGOTTEN_RETRY_MS,
@@ -15,12 +15,16 @@ impl Channel {
     /// Why the channel is suspended, if it is: our own error first.
     pub fn suspension(&self) -> Option<Suspension> {
         if let Some(fault) = &self.own_error {
-            return Some(Suspension { by_us: true, code: fault.code, text: fault.text.clone() });
+            return Some(Suspension {
+                by_us: true,
+                code: fault.code.map(ErrorCode::number),
+                text: fault.text.clone(),
+            });
         }
         self.peer_error.as_deref().map(|data| Suspension {
             by_us: false,
-            code: peer_code(data),
-            text: peer_text(data),
+            code: ErrorText::parse(data).code.map(ErrorCode::number),
+            text: ErrorText::parse(data).to_string(),
         })
     }
 
@@ -50,7 +54,7 @@ impl Channel {
     /// The peer found an error.
     pub(crate) fn on_error(&mut self, error: WireError, env: &Env<'_>, out: &mut Vec<Output>) {
         if self.signed.is_none() {
-            let text = peer_text(&error.data);
+            let text = ErrorText::parse(&error.data).to_string();
             out.push(Output::PeerError(text.clone()));
             return self.fail_opening(text, out);
         }
@@ -63,14 +67,14 @@ impl Channel {
             let delay_ms = delay_ms.min(MAX_FORGOTTEN_RETRY_MS);
             self.answer_due_ms = Some(env.now_ms.saturating_add(delay_ms));
             self.times_forgotten = self.times_forgotten.saturating_add(1);
-            return out.push(Output::PeerError(peer_text(&error.data)));
+            return out.push(Output::PeerError(ErrorText::parse(&error.data).to_string()));
         }
         let is_first = !self.is_suspended();
         if is_first {
             self.freeze(out);
         }
         if self.peer_error.is_none() {
-            out.push(Output::PeerError(peer_text(&error.data)));
+            out.push(Output::PeerError(ErrorText::parse(&error.data).to_string()));
             let mut data = error.data;
             data.truncate(MAX_ERROR_BYTES);
             self.peer_error = Some(data);
@@ -88,7 +92,7 @@ impl Channel {
         self.role == Role::Client
             && self.phase() == Phase::Syncing
             && !self.peer_has_record
-            && peer_code(&error.data) == Some(Code::MissingChannel as u16)
+            && ErrorText::parse(&error.data).code == Some(ErrorCode::MissingChannel)
     }
 
     /// No new HTLCs from here on. Of what the peer sent unsigned only preimages still count.
@@ -146,7 +150,7 @@ impl Channel {
     fn suspension_data(&self) -> Vec<u8> {
         match &self.own_error {
             Some(fault) => fault.data(),
-            None => Fault::coded(Code::ClosedByPeer, "suspended by your error").data(),
+            None => Fault::coded(ErrorCode::ClosedByRemotePeer, "suspended by your error").data(),
         }
     }
 

@@ -1,10 +1,10 @@
 //! What blocks and time bring about: expired HTLCs, preimages at risk, unanswered messages
 //! (protocol.md sections 3.7 and 9.1).
 
-use steward_wire::{Preimage, UpdateAddHtlc};
+use steward_wire::{ErrorCode, Preimage, UpdateAddHtlc};
 
 use crate::channel::{Channel, Outcome};
-use crate::errors::{Code, Fault};
+use crate::errors::Fault;
 use crate::io::{AddRefusal, DropCause, Env, Output, Role};
 use crate::limits::{PREIMAGE_AT_RISK_BLOCKS, PUBLISHED_GRACE_BLOCKS};
 use crate::next_state::Update;
@@ -56,7 +56,7 @@ impl Channel {
             return;
         }
         self.changed = true;
-        self.suspend(Fault::coded(Code::TimedOutOutgoingHtlc, "outgoing HTLC timed out"), out);
+        self.suspend(Fault::coded(ErrorCode::TimedOutOutgoingHtlc, "outgoing HTLC timed out"), out);
         for id in expired {
             self.outcomes.insert(id, Outcome::Expired);
             out.push(Output::HtlcDropped { id, cause: DropCause::Expired });
@@ -73,7 +73,7 @@ impl Channel {
         };
         if !self.is_suspended() && self.own_htlcs().any(is_late) {
             let text = "HTLC fulfilled externally";
-            self.suspend(Fault::coded(Code::ExternalFulfill, text), out);
+            self.suspend(Fault::coded(ErrorCode::HtlcExternalFulfill, text), out);
         }
     }
 

@@ -4,7 +4,7 @@ use steward_chain::ChainUpdate;
 use steward_engine::io::Level;
 use steward_engine::{ConnId, Input};
 use steward_p2p::{Event, PeerTextKind};
-use steward_wire::error_code::code_apart;
+use steward_wire::ErrorText;
 use tokio::sync::mpsc::Receiver;
 
 use crate::log_thread::{Line, LogSender};
@@ -59,7 +59,8 @@ fn peer_input(event: Event, log: &LogSender) -> Option<PeerInput> {
             Some(PeerInput::Disconnected { conn: ConnId(conn.0), drop_unread })
         }
         Event::PeerText { conn, kind, text, .. } => {
-            let said = format!("{kind:?} on connection {conn}: {}", code_apart(&text));
+            let said =
+                format!("{kind:?} on connection {conn}: {}", ErrorText::parse(text.as_bytes()));
             log.write(Line { level: Level::Info, code: "peer_says", peer: None, text: said });
             (kind == PeerTextKind::Warning)
                 .then(|| PeerInput::Warning { conn: ConnId(conn.0), text })

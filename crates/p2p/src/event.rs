@@ -3,8 +3,7 @@
 
 use std::fmt;
 
-use steward_wire::NodeId;
-use steward_wire::error_code::code_apart;
+use steward_wire::{ErrorText, NodeId};
 
 use crate::address::PeerAddress;
 use crate::features::Features;
@@ -105,7 +104,7 @@ pub enum DisconnectReason {
     #[error("refused: {0}")]
     Protocol(String),
     /// The peer sent an `error` for the whole connection.
-    #[error("the peer sent an error: {}", code_apart(.0))]
+    #[error("the peer sent an error: {}", ErrorText::parse(.0.as_bytes()))]
     PeerError(String),
     /// A newer connection of the same two nodes took over.
     #[error("replaced by a newer connection")]

@@ -6,8 +6,7 @@ use std::sync::Arc;
 use bitcoin::constants::ChainHash;
 use bitcoin::secp256k1::SecretKey;
 use lightning::ln::peer_handler::{IgnoringMessageHandler, MessageHandler, PeerManager};
-use steward_wire::NodeId;
-use steward_wire::error_code::code_apart;
+use steward_wire::{ErrorText, NodeId};
 
 use crate::event::PeerTextKind;
 use crate::features::Features;
@@ -81,7 +80,7 @@ pub enum SessionError {
     #[error("{0}")]
     Protocol(String),
     /// The peer sent an `error` for the whole connection, after which LDK hangs up.
-    #[error("the peer sent an error: {}", code_apart(.0))]
+    #[error("the peer sent an error: {}", ErrorText::parse(.0.as_bytes()))]
     PeerError(String),
     /// The handshake took two ticks, or the peer was silent for two.
     #[error("the peer stopped answering")]

@@ -6,6 +6,7 @@ use steward_api::model::{
     ProofWords, Role, Status,
 };
 
+use steward_wire::ErrorCode;
 use steward_wire::amount::grouped;
 
 pub use self::evidence::{evidence, evidence_list, proved_override};
@@ -107,7 +108,7 @@ pub fn channel(channel: &Channel) -> String {
     if let Some(suspension) = &channel.suspension {
         let by = if suspension.by_us { "us" } else { "the other side" };
         lines.push(format!("  suspended by {by}: {}", visible(&suspension.reason)));
-        if suspension.error_code == Some(WRONG_BLOCK_DAY) {
+        if suspension.error_code == Some(ErrorCode::WrongBlockDay.number()) {
             lines.push("  the two sides see other block heights: `steward doctor` looks at our clock and chain source".to_owned());
         }
     }
@@ -134,9 +135,6 @@ pub fn channel(channel: &Channel) -> String {
     }
     lines.join("\n")
 }
-
-/// Code 0001: the signatures are of different days.
-const WRONG_BLOCK_DAY: u16 = 1;
 
 fn unreached(failure: &ConnectionFailure) -> String {
     format!(

@@ -59,35 +59,23 @@ error_codes! {
 }
 
 impl ErrorCode {
-    /// The data of an `error`: four digits, then `text` made printable and cut to
-    /// [`MAX_ERROR_TEXT_BYTES`].
+    /// The data of an `error`: four digits and, right after them as in the deployed plugin, `text`
+    /// made printable and cut to [`MAX_ERROR_TEXT_BYTES`].
     pub fn to_data(self, text: &str) -> Vec<u8> {
         format!("{:04}{}", self.number(), printable(text.as_bytes())).into_bytes()
     }
 }
 
-/// A peer's words as people read them: the four digits of a code at the front and what follows stand
-/// apart, which on the wire they do not.
+/// The data of an `error`, read as leniently as the implementations differ. For people, code and
+/// text stand apart, which on the wire they do not.
 ///
 /// ```
-/// assert_eq!(steward_wire::error_code::code_apart("0007no secret"), "0007 no secret");
-/// assert_eq!(steward_wire::error_code::code_apart("no secret"), "no secret");
+/// use steward_wire::{ErrorCode, ErrorText};
+///
+/// let said = ErrorText::parse(b"0007no secret");
+/// assert_eq!(said.code, Some(ErrorCode::ChannelDenied));
+/// assert_eq!(said.to_string(), "0007 no secret");
 /// ```
-pub fn code_apart(text: &str) -> String {
-    let text = text.trim();
-    let is_code = |digits: &str| {
-        let is_number = digits.bytes().all(|byte| byte.is_ascii_digit());
-        is_number && digits.parse().ok().and_then(ErrorCode::from_number).is_some()
-    };
-    match text.split_at_checked(4) {
-        Some((code, words)) if is_code(code) && !words.is_empty() => {
-            format!("{code} {}", words.trim_start())
-        }
-        _ => text.to_owned(),
-    }
-}
-
-/// The data of an `error`, read as leniently as the implementations differ.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ErrorText {
     /// The code, if the data begins with a known one.
@@ -108,10 +96,11 @@ impl ErrorText {
 
 impl fmt::Display for ErrorText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let words = self.text.trim();
         match self.code {
-            Some(code) if self.text.is_empty() => write!(f, "hosted-code={}", code.name()),
-            Some(code) => write!(f, "hosted-code={}, extra={}", code.name(), self.text),
-            None => f.write_str(&self.text),
+            Some(code) if words.is_empty() => write!(f, "{:04}", code.number()),
+            Some(code) => write!(f, "{:04} {words}", code.number()),
+            None => f.write_str(words),
         }
     }
 }

@@ -8,7 +8,6 @@ use hex::FromHex;
 use load::load;
 use proptest::prelude::*;
 use serde::Deserialize;
-use steward_wire::error_code::code_apart;
 use steward_wire::limits::MAX_ERROR_TEXT_BYTES;
 use steward_wire::{ErrorCode, ErrorText};
 
@@ -30,7 +29,16 @@ fn error_data_reads_and_shows_as_the_vectors_say() {
         let text = ErrorText::parse(&Vec::from_hex(&case.data).unwrap());
         assert_eq!(text.code.map(ErrorCode::number), case.code, "{}", case.name);
         assert_eq!(text.text, case.text, "{}", case.name);
-        assert_eq!(text.to_string(), case.display, "{}", case.name);
+        assert_eq!(as_the_plugin_shows(&text), case.display, "{}", case.name);
+    }
+}
+
+/// The line in which the deployed plugin and wallets show an error.
+fn as_the_plugin_shows(error: &ErrorText) -> String {
+    match error.code {
+        Some(code) if error.text.is_empty() => format!("hosted-code={}", code.name()),
+        Some(code) => format!("hosted-code={}, extra={}", code.name(), error.text),
+        None => error.text.clone(),
     }
 }
 
@@ -59,11 +67,13 @@ fn code_and_words_of_a_peer_are_shown_apart() {
         ("0003", "0003"),
         ("2026was a year", "2026was a year"),
         ("+007x", "+007x"),
-        ("\u{20ac}007x", "\u{20ac}007x"),
+        ("\u{20ac}007x", "???007x"),
+        ("\0\x03", "0003"),
+        ("no\x1b[2J", "no?[2J"),
         ("", ""),
     ] {
-        assert_eq!(code_apart(said), shown);
-        assert_eq!(code_apart(shown), shown);
+        assert_eq!(ErrorText::parse(said.as_bytes()).to_string(), shown);
+        assert_eq!(ErrorText::parse(shown.as_bytes()).to_string(), shown);
     }
 }
 

@@ -5,7 +5,7 @@ use axum::extract::State;
 use hex::FromHex;
 use steward_engine::command::ChannelInfo;
 use steward_engine::{Command, EventKind, Reply};
-use steward_wire::{ErrorCode, NodeId};
+use steward_wire::{ErrorCode, ErrorText, NodeId};
 use tokio::time::Duration;
 
 use super::{Errors, bug, wait_for_event};
@@ -108,10 +108,10 @@ pub(super) fn channel(reply: Reply) -> Result<Box<ChannelInfo>, ApiError> {
 }
 
 fn opening_failed(reason: &str, has_secret: bool) -> ApiError {
-    let denied = format!("{:04}", ErrorCode::ChannelDenied.number());
+    let said = ErrorText::parse(reason.as_bytes());
+    let is_bare = said.code == Some(ErrorCode::ChannelDenied) && !said.text.trim().contains(' ');
     // Hosts that are not Steward's say no more than "channel denied" to a secret they do not like.
-    let may_be_the_secret = reason.to_ascii_lowercase().contains("secret")
-        || reason.strip_prefix(&denied).is_some_and(|words| !words.trim().contains(' '));
+    let may_be_the_secret = reason.to_ascii_lowercase().contains("secret") || is_bare;
     let hint = if reason.contains("block day") {
         // Code 0001: the heights of the two sides are days apart.
         "the two sides see other block heights: look with the doctor at our own clock and \
