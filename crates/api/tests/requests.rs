@@ -6,7 +6,7 @@ mod common;
 use common::{channel, code, invoice, invoice_hash, payment, peer, server};
 use serde_json::json;
 use steward_engine::error::Blame;
-use steward_engine::row::{HtlcKey, InvoiceRow, PaymentStatus, RowKey, Write};
+use steward_engine::row::{HtlcKey, InvoiceRow, PaymentStatus, Row};
 use steward_engine::{Command, Error, Reply};
 use steward_hosted::Role;
 use steward_wire::{PaymentHash, Preimage};
@@ -142,7 +142,7 @@ fn a_payment_whose_time_ran_out_is_pending_and_no_error() {
 fn a_payment_that_failed_is_tried_again() {
     let server = server();
     let row = payment(PaymentStatus::Failed);
-    server.node.store(RowKey::Payment(row.payment_hash), Write::Payment(row));
+    server.node.store(Row::Payment(row));
     server.post("/v1/payments", &json!({ "invoice": invoice() }).to_string());
     assert_eq!(server.node.paid.lock().unwrap().len(), 1);
 }
@@ -167,7 +167,7 @@ fn payments_come_in_pages_that_meet() {
             created_ms,
             ..payment(PaymentStatus::Failed)
         };
-        server.node.store(RowKey::Payment(payment_hash), Write::Payment(row));
+        server.node.store(Row::Payment(row));
     }
     let mut hashes = Vec::new();
     let mut path = "/v1/payments?limit=2".to_owned();
@@ -210,7 +210,7 @@ fn the_preimage_of_an_unpaid_invoice_is_not_told() {
     ];
     for (status, expires_ms, shown, preimage) in cases {
         let row = row(status, expires_ms);
-        server.node.store(RowKey::Invoice(row.payment_hash), Write::Invoice(row));
+        server.node.store(Row::Invoice(row));
         let (_, body) = server.get(&path);
         assert_eq!(body["status"], shown);
         assert_eq!(body["preimage"], json!(preimage));
@@ -240,7 +240,7 @@ fn forwards_come_with_their_totals() {
     };
     for (id, fulfilled) in [(1, true), (2, false)] {
         let row = forward(id, fulfilled);
-        server.node.store(RowKey::Forward(row.incoming), Write::Forward(row));
+        server.node.store(Row::Forward(row));
     }
     let (_, body) = server.get("/v1/forwards");
     assert_eq!(body["totals"]["fees_msat"], 10);

@@ -5,7 +5,7 @@ use std::path::Path;
 use bitcoin::secp256k1::{PublicKey, SECP256K1, SecretKey};
 use steward_engine::Keys;
 use steward_engine::config::default_offer;
-use steward_engine::row::{ChannelRow, RowKey, Write, WriteBatch};
+use steward_engine::row::{ChannelRow, Row, WriteBatch};
 use steward_hosted::{Channel, Env, Input, Output, Role};
 use steward_node::{NodeKeys, Seed};
 use steward_store::{DirLock, OpenMode, Owner, SqliteStore, Store};
@@ -55,7 +55,7 @@ fn fill(data_dir: &Path, count: usize) -> Result<()> {
     let mut batch = WriteBatch::default();
     for number in 1..=count {
         let row = opened_channel(&host_key, number)?;
-        batch.put(RowKey::Channel(row.peer), Write::Channel(row));
+        batch.put(Row::Channel(row));
         if batch.len() == ROWS_PER_COMMIT || number == count {
             store.commit(&std::mem::take(&mut batch))?;
             store.maintain()?;

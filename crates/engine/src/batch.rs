@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use steward_wire::{Message, NodeId};
 
 use crate::io::{Action, ConnId, Effects, Event, EventKind, Level};
-use crate::row::{RowKey, Write, WriteBatch};
+use crate::row::{Row, WriteBatch};
 
 /// Gathers the effects of a batch. Sends of one connection stay in order and leave together.
 #[derive(Debug, Default)]
@@ -78,7 +78,7 @@ impl Batch {
     /// Keeps the event and tells it.
     pub(crate) fn notice(&mut self, number: u64, time_ms: u64, kind: EventKind) {
         let event = Event { number, time_ms, kind };
-        self.writes.put(RowKey::Event(number), Write::Event(event.clone()));
+        self.writes.put(Row::Event(event.clone()));
         self.act(Action::Notice(event));
     }
 

@@ -11,7 +11,7 @@ use steward_wire::{NodeId, ShortChannelId, UpdateAddHtlc, impossible};
 use crate::engine::Engine;
 use crate::forward::incoming_htlc;
 use crate::io::{ConnId, EventKind, Level};
-use crate::row::{ChannelRow, HtlcKey, RowKey, Write};
+use crate::row::{ChannelRow, HtlcKey, Row};
 
 /// One channel and what the engine knows about its peer.
 pub(crate) struct Entry {
@@ -342,7 +342,7 @@ impl Engine {
                 remote_balance_msat: balances.1,
                 record: channel.record(),
             };
-            self.batch.writes.put(RowKey::Channel(peer), Write::Channel(row));
+            self.batch.writes.put(Row::Channel(row));
         }
     }
 

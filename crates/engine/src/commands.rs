@@ -16,7 +16,7 @@ use crate::io::{Action, ConnId, ReplyId};
 use crate::limits::{MAX_ADDRESSES, MAX_ADDRESSES_TRIED};
 use crate::operator::Act;
 use crate::payments::Plan;
-use crate::row::{PaymentRow, PaymentStatus, PeerRow, RowKey, Write};
+use crate::row::{PaymentRow, PaymentStatus, PeerRow, Row};
 
 impl Engine {
     /// Carries out a command and answers it: at once, or when the payment it is about has ended.
@@ -159,7 +159,7 @@ impl Engine {
             self.given_addresses.insert(peer, addresses);
         }
         let row = PeerRow { peer, is_host, addresses: reached, framing };
-        self.batch.writes.put(RowKey::Peer(peer), Write::Peer(row.clone()));
+        self.batch.writes.put(Row::Peer(row.clone()));
         self.peers.insert(peer, row);
         let addresses = self.addresses_to_try(&peer);
         self.batch.act(Action::KeepConnected { peer, is_host, addresses });
@@ -189,7 +189,7 @@ impl Engine {
         }
         row.addresses.insert(0, address);
         row.addresses.truncate(MAX_ADDRESSES);
-        self.batch.writes.put(RowKey::Peer(peer), Write::Peer(row.clone()));
+        self.batch.writes.put(Row::Peer(row.clone()));
     }
 
     fn connection_of(&self, peer: NodeId, local: NodeId) -> Option<ConnId> {

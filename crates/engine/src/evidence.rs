@@ -18,7 +18,7 @@ use crate::limits::{
     COST_OF_EVIDENCE, MAX_HINT_BYTES, MAX_HINTS, MAX_HINTS_BYTES, MAX_HINTS_PER_PEER, MAX_PROOFS,
     MAX_PROOFS_BYTES, MAX_PROOFS_PER_PEER, MAX_STRANGERS_PROOFS, MAX_STRANGERS_PROOFS_BYTES,
 };
-use crate::row::{EvidenceRow, EvidenceSummary, RowKey, Write};
+use crate::row::{EvidenceRow, EvidenceSummary, Row, RowKey};
 
 /// Ends the sentence of a state whose signatures do not hold: it is a hint.
 const UNPROVED: &str = " (its signatures do not hold)";
@@ -146,7 +146,7 @@ impl Engine {
         self.last_evidence += 1;
         let number = self.last_evidence;
         let gone = self.evidence.add(&EvidenceSummary::of(number, &row), has_channel);
-        self.batch.writes.put(RowKey::Evidence(number), Write::Evidence(row));
+        self.batch.writes.put(Row::Evidence(number, row));
         self.delete_evidence(gone);
     }
 

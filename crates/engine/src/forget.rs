@@ -16,7 +16,7 @@ use crate::engine::{Engine, node_id_of};
 use crate::error::{Error, sat};
 use crate::io::{Action, EventKind, Level};
 use crate::limits::MAX_FORGOTTEN_CLIENTS;
-use crate::row::{ForgottenClient, RowKey, Write};
+use crate::row::{ForgottenClient, Row, RowKey};
 
 impl Engine {
     /// Ends a channel in which nobody has anything, without the other side.
@@ -42,8 +42,8 @@ impl Engine {
         }
         if let Some(client) = used.filter(|_| role == Role::Host) {
             self.forgotten.insert(client);
-            let value = Write::Setting(self.forgotten.to_setting());
-            self.batch.writes.put(RowKey::Setting("forgotten_clients"), value);
+            let value = self.forgotten.to_setting();
+            self.batch.writes.put(Row::Setting("forgotten_clients", value));
         }
         self.drop_peer(peer, local);
         if let Some(conn) = conn {

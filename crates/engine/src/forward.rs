@@ -9,7 +9,7 @@ use steward_wire::{NodeId, Onion, UpdateAddHtlc, features};
 
 use crate::engine::Engine;
 use crate::limits::{FORWARD_WAIT_MS, MAX_EXPIRY_BLOCKS, MIN_OUTGOING_EXPIRY_BLOCKS};
-use crate::row::{ForwardRow, HtlcKey, Origin, RowKey, Settlement, Write};
+use crate::row::{ForwardRow, HtlcKey, Origin, Row, Settlement};
 
 /// A forward that has not ended.
 #[derive(Clone, Debug)]
@@ -212,7 +212,7 @@ impl Engine {
             fulfilled,
             ended_ms: self.wall_ms,
         };
-        self.batch.writes.put(RowKey::Forward(key), Write::Forward(row));
+        self.batch.writes.put(Row::Forward(row));
         Some(forward)
     }
 

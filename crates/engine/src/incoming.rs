@@ -7,7 +7,7 @@ use steward_wire::{Preimage, UpdateAddHtlc};
 
 use crate::engine::Engine;
 use crate::forward::incoming_htlc;
-use crate::row::{HtlcKey, RowKey, Settlement, Write};
+use crate::row::{HtlcKey, Row, RowKey, Settlement};
 
 /// A settlement that the incoming channel has not recorded yet.
 #[derive(Clone, Debug)]
@@ -76,7 +76,7 @@ impl Engine {
         if !entry.channel.incoming_htlcs().any(|htlc| htlc.htlc.id == key.id) {
             return;
         }
-        self.batch.writes.put(RowKey::Outbox(key), Write::Outbox(settlement.clone()));
+        self.batch.writes.put(Row::Outbox(key, settlement.clone()));
         let is_stored =
             self.outbox.get(&key).is_some_and(|waiting| waiting.batch != self.batch_number);
         let batch = if is_stored { 0 } else { self.batch_number };
@@ -109,8 +109,8 @@ impl Engine {
         if self.preimages.insert(preimage) {
             // The store forgets old preimages by it: a date of next year, had for a moment, would
             // make all others old.
-            let write = Write::Preimage { preimage, learned_ms: self.believed_wall_ms() };
-            self.batch.writes.put(RowKey::Preimage(preimage.hash()), write);
+            let learned_ms = self.believed_wall_ms();
+            self.batch.writes.put(Row::Preimage { preimage, learned_ms });
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::limits::{
     KEEP_EXPIRED_INVOICES_MS, MAX_DESCRIPTION_BYTES, MAX_INVOICE_EXPIRY_S, MAX_INVOICE_HINTS,
     MAX_OPEN_INVOICES, MIN_FINAL_CLTV_EXPIRY_DELTA_BLOCKS,
 };
-use crate::row::{InvoiceRow, PaymentStatus, RowKey, Write};
+use crate::row::{InvoiceRow, PaymentStatus, Row};
 
 /// What the operator wants of an invoice.
 pub(crate) struct InvoiceRequest {
@@ -61,7 +61,7 @@ impl Engine {
             paid_ms: None,
             failure: None,
         };
-        self.batch.writes.put(RowKey::Invoice(payment_hash), Write::Invoice(row.clone()));
+        self.batch.writes.put(Row::Invoice(row.clone()));
         self.invoices.insert(payment_hash, row.clone());
         Ok(row)
     }

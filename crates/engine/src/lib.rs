@@ -69,4 +69,4 @@ pub use engine::Engine;
 pub use error::{Blame, Error};
 pub use io::{Action, ConnId, Effects, Event, EventKind, Input, ReplyId, Time};
 pub use keys::Keys;
-pub use row::{Snapshot, Write, WriteBatch};
+pub use row::{Row, StoredState, WriteBatch};

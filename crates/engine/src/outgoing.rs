@@ -7,7 +7,7 @@ use steward_wire::{NodeId, Preimage, impossible};
 
 use crate::engine::Engine;
 use crate::io::Level;
-use crate::row::{HtlcKey, Origin, RowKey, Settlement, Write};
+use crate::row::{HtlcKey, Origin, Row, RowKey, Settlement};
 
 impl Engine {
     /// A token stands for an HTLC until its channel gives it an id.
@@ -25,7 +25,7 @@ impl Engine {
         };
         self.search.offered(key, self.height);
         let displaced = self.origins.insert(key, origin);
-        self.batch.writes.put(RowKey::Origin(key), Write::Origin(origin));
+        self.batch.writes.put(Row::Origin(key, origin));
         // The id was another HTLC's, which was lost with our data.
         if let Some(Origin::Forward(held)) = displaced {
             self.hold_unknown_forward(held);

@@ -15,7 +15,7 @@ use crate::limits::{
     KEEP_ENDED_PAYMENTS_MS, MAX_ENDED_PAYMENTS, MAX_PENDING_PAYMENTS, MAX_WAITERS_PER_PAYMENT,
     PAYMENT_WAIT_MS,
 };
-use crate::row::{Origin, PartRow, PaymentRow, PaymentStatus, RowKey, Write};
+use crate::row::{Origin, PartRow, PaymentRow, PaymentStatus, Row};
 
 mod outcome;
 
@@ -224,7 +224,7 @@ impl Engine {
         }
         self.check_balance(row.amount_msat)?;
         self.payments.ended.remove(&hash);
-        self.batch.writes.put(RowKey::Payment(hash), Write::Payment(row.clone()));
+        self.batch.writes.put(Row::Payment(row.clone()));
         let payment = Payment {
             row: row.clone(),
             begun_ms: self.now_ms,
@@ -376,7 +376,7 @@ impl Engine {
                 status: PaymentStatus::Pending,
             };
             payment.parts.insert(part, row.clone());
-            self.batch.writes.put(RowKey::Part(hash, part), Write::Part(row));
+            self.batch.writes.put(Row::Part(row));
             let token = self.new_token(Origin::Payment { payment_hash: hash, part });
             let htlc = NewHtlc {
                 token,

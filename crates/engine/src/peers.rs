@@ -8,7 +8,7 @@ use crate::allowance::Allowance;
 use crate::engine::Engine;
 use crate::io::{Action, ConnId, Level};
 use crate::limits::{COST_OF_IDLE_MESSAGE, COST_OF_REPEAT};
-use crate::row::{RowKey, Write};
+use crate::row::Row;
 
 /// Type of `update_fulfill_htlc`.
 const FULFILL_TYPE: u16 = 63_503;
@@ -125,7 +125,7 @@ impl Engine {
         let Some(row) = self.peers.get_mut(&peer) else { return };
         if row.framing != Some(shown) {
             row.framing = Some(shown);
-            self.batch.writes.put(RowKey::Peer(peer), Write::Peer(row.clone()));
+            self.batch.writes.put(Row::Peer(row.clone()));
         }
     }
 

@@ -14,7 +14,7 @@ use crate::limits::{
     CHAIN_FRESH_MS, FINAL_EXPIRY_SAFETY_BLOCKS, KEYSEND_EXPIRY_SAFETY_BLOCKS, MAX_AMOUNT_MSAT,
     MPP_TIMEOUT_MS,
 };
-use crate::row::{HtlcKey, InvoiceRow, PaymentStatus, RowKey, Settlement, Write};
+use crate::row::{HtlcKey, InvoiceRow, PaymentStatus, Row, Settlement};
 
 /// The parts of one payment that are here so far.
 #[derive(Clone, Debug)]
@@ -213,7 +213,7 @@ impl Engine {
         invoice.paid_ms = Some(self.wall_ms);
         let preimage = invoice.preimage;
         self.learn(preimage);
-        self.batch.writes.put(RowKey::Invoice(hash), Write::Invoice(invoice));
+        self.batch.writes.put(Row::Invoice(invoice));
         for key in set.parts.into_keys() {
             self.settle(key, Settlement::Fulfill(preimage));
         }
@@ -238,8 +238,7 @@ impl Engine {
     pub(crate) fn note_claims(&mut self, hashes: Vec<PaymentHash>, code: &str, message: &str) {
         for hash in hashes {
             let (code, message) = (code.to_owned(), message.to_owned());
-            let failure = Write::InvoiceFailure { code, message };
-            self.batch.writes.put(RowKey::InvoiceFailure(hash), failure);
+            self.batch.writes.put(Row::InvoiceFailure { payment_hash: hash, code, message });
         }
     }
 

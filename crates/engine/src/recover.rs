@@ -23,7 +23,7 @@ use crate::lost_data::Confirmation;
 use crate::opening::Quotas;
 use crate::payments::Payments;
 use crate::preimages::Preimages;
-use crate::row::{ChannelRow, HtlcKey, Origin, PartRow, RowKey, Snapshot};
+use crate::row::{ChannelRow, HtlcKey, Origin, PartRow, RowKey, StoredState};
 use crate::search::Search;
 
 impl Engine {
@@ -32,7 +32,7 @@ impl Engine {
     pub fn new(
         config: Config,
         keys: Box<dyn Keys>,
-        mut snapshot: Snapshot,
+        mut snapshot: StoredState,
         time: Time,
     ) -> Result<Self, Error> {
         let node_key = keys.node();
@@ -119,7 +119,7 @@ impl Engine {
     }
 
     /// A part without an outgoing HTLC never left, if this data is the newest there was.
-    fn restore_payments(&mut self, snapshot: Snapshot) {
+    fn restore_payments(&mut self, snapshot: StoredState) {
         let mut parts: BTreeMap<_, Vec<PartRow>> = BTreeMap::new();
         for part in snapshot.parts {
             parts.entry(part.payment_hash).or_default().push(part);

@@ -211,7 +211,8 @@ pub struct ForgottenClient {
     pub refund_script_hash: [u8; 32],
 }
 
-/// Which row a write is about. Within a batch the last write to a row wins.
+/// Which row a write is about: its table, and its key there. Within a batch the last write to a row
+/// wins.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum RowKey {
     /// `channel`
@@ -242,16 +243,16 @@ pub enum RowKey {
     Setting(&'static str),
 }
 
-/// A row's new content.
+/// One row of one table, whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Write {
+pub enum Row {
     /// `channel`
     Channel(ChannelRow),
-    /// `htlc_origin`: of the HTLC we offered
-    Origin(Origin),
+    /// `htlc_origin`: of the HTLC that we offered
+    Origin(HtlcKey, Origin),
     /// `outbox`: for the incoming HTLC
-    Outbox(Settlement),
-    /// `preimage`
+    Outbox(HtlcKey, Settlement),
+    /// `preimage`; its hash is the key
     Preimage {
         /// The preimage.
         preimage: Preimage,
@@ -266,6 +267,8 @@ pub enum Write {
     Invoice(InvoiceRow),
     /// `invoice`: of a row that may be paid
     InvoiceFailure {
+        /// The invoice's.
+        payment_hash: PaymentHash,
         /// Stable.
         code: String,
         /// A sentence.
@@ -273,33 +276,53 @@ pub enum Write {
     },
     /// `forward`
     Forward(ForwardRow),
-    /// `evidence`
-    Evidence(EvidenceRow),
+    /// `evidence`, with its number
+    Evidence(u64, EvidenceRow),
     /// `event`
     Event(crate::io::Event),
     /// `peer`
     Peer(PeerRow),
     /// `setting`
-    Setting(Vec<u8>),
-    /// The row goes.
-    Delete,
+    Setting(&'static str, Vec<u8>),
+}
+
+impl Row {
+    /// Which row it is.
+    pub fn key(&self) -> RowKey {
+        match self {
+            Self::Channel(row) => RowKey::Channel(row.peer),
+            Self::Origin(htlc, _) => RowKey::Origin(*htlc),
+            Self::Outbox(htlc, _) => RowKey::Outbox(*htlc),
+            Self::Preimage { preimage, .. } => RowKey::Preimage(preimage.hash()),
+            Self::Payment(row) => RowKey::Payment(row.payment_hash),
+            Self::Part(row) => RowKey::Part(row.payment_hash, row.part),
+            Self::Invoice(row) => RowKey::Invoice(row.payment_hash),
+            Self::InvoiceFailure { payment_hash, .. } => RowKey::InvoiceFailure(*payment_hash),
+            Self::Forward(row) => RowKey::Forward(row.incoming),
+            Self::Evidence(number, _) => RowKey::Evidence(*number),
+            Self::Event(event) => RowKey::Event(event.number),
+            Self::Peer(row) => RowKey::Peer(row.peer),
+            Self::Setting(name, _) => RowKey::Setting(name),
+        }
+    }
 }
 
 /// All writes of one batch: atomic, one state per row.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WriteBatch {
-    rows: BTreeMap<RowKey, Write>,
+    /// What each row becomes; `None`: it goes.
+    rows: BTreeMap<RowKey, Option<Row>>,
 }
 
 impl WriteBatch {
     /// Sets a row.
-    pub fn put(&mut self, key: RowKey, write: Write) {
-        self.rows.insert(key, write);
+    pub fn put(&mut self, row: Row) {
+        self.rows.insert(row.key(), Some(row));
     }
 
     /// Removes a row.
     pub fn delete(&mut self, key: RowKey) {
-        self.rows.insert(key, Write::Delete);
+        self.rows.insert(key, None);
     }
 
     /// Takes back a write of this batch, to a row that is in no earlier one.
@@ -317,9 +340,14 @@ impl WriteBatch {
         self.rows.is_empty()
     }
 
-    /// All rows, ordered by key.
-    pub fn iter(&self) -> impl Iterator<Item = (&RowKey, &Write)> {
-        self.rows.iter()
+    /// All writes, ordered by key: what each row becomes, `None` if it goes.
+    pub fn iter(&self) -> impl Iterator<Item = (&RowKey, Option<&Row>)> {
+        self.rows.iter().map(|(key, row)| (key, row.as_ref()))
+    }
+
+    /// The rows that are set, ordered by key.
+    pub fn puts(&self) -> impl Iterator<Item = &Row> {
+        self.rows.values().flatten()
     }
 
     /// Number of rows.
@@ -330,7 +358,7 @@ impl WriteBatch {
 
 /// Everything the engine must know to go on after a restart.
 #[derive(Clone, Debug, Default)]
-pub struct Snapshot {
+pub struct StoredState {
     /// All channels.
     pub channels: Vec<ChannelRow>,
     /// All rows of `htlc_origin`.

@@ -10,7 +10,7 @@ use std::thread::JoinHandle;
 
 use bitcoin::constants::ChainHash;
 use steward_chain::{BlockSource, ChainSource, ChainUpdate, Tip, WatchSettings, network_name};
-use steward_engine::row::Snapshot;
+use steward_engine::row::StoredState;
 use steward_engine::{Action, Engine, Error, Event, Keys, Time};
 use steward_graph::Graph;
 use steward_hosted::Role;
@@ -263,7 +263,7 @@ impl Prepared {
 }
 
 /// A node that owes clients their balances must not go on as a wallet, which they cannot reach.
-fn refuse_clients_of_a_wallet(config: &Config, snapshot: &Snapshot) -> Result<(), Error> {
+fn refuse_clients_of_a_wallet(config: &Config, snapshot: &StoredState) -> Result<(), Error> {
     let clients = snapshot.channels.iter().filter(|row| row.role == Role::Host).count();
     match u64::try_from(clients) {
         Ok(0) => Ok(()),

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use common::{PATIENCE, TestNode, config, invoke, write_something};
 use steward_chain::{ClockSource, system_clock};
-use steward_engine::row::Snapshot;
+use steward_engine::row::StoredState;
 use steward_engine::{Command, Reply, WriteBatch};
 use steward_hosted::Phase;
 use steward_node::{Node, NodeHandle, NodeParts, Seed};
@@ -21,7 +21,7 @@ struct FragileStore {
 }
 
 impl Store for FragileStore {
-    fn load(&mut self, now_ms: u64) -> Result<Snapshot, StoreError> {
+    fn load(&mut self, now_ms: u64) -> Result<StoredState, StoreError> {
         self.inner.load(now_ms)
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use steward_engine::row::{RowKey, Snapshot, Write, WriteBatch};
+use steward_engine::row::{Row, RowKey, StoredState, WriteBatch};
 use steward_hosted::Channel;
 use steward_store::{MemoryStore, Store};
 use steward_wire::NodeId;
@@ -11,7 +11,7 @@ use steward_wire::NodeId;
 #[derive(Debug, Default)]
 pub(crate) struct Disk {
     store: MemoryStore,
-    rows: BTreeMap<RowKey, Write>,
+    rows: BTreeMap<RowKey, Row>,
     channels: BTreeMap<NodeId, Channel>,
     /// Commits so far.
     pub commits: u64,
@@ -29,21 +29,20 @@ impl Disk {
         self.store.commit(writes).map_err(|error| error.to_string())?;
         self.commits += 1;
         let mut changed = Vec::new();
-        for (key, write) in writes.iter() {
+        for (key, row) in writes.iter() {
             if let RowKey::Channel(peer) = key {
-                changed.push((*peer, self.put_channel(*peer, write)?));
+                changed.push((*peer, self.put_channel(*peer, row)?));
             }
-            if *write == Write::Delete {
-                self.rows.remove(key);
-            } else {
-                self.rows.insert(key.clone(), write.clone());
-            }
+            match row {
+                Some(row) => self.rows.insert(key.clone(), row.clone()),
+                None => self.rows.remove(key),
+            };
         }
         Ok(changed)
     }
 
-    fn put_channel(&mut self, peer: NodeId, write: &Write) -> Result<Option<Channel>, String> {
-        let Write::Channel(row) = write else { return Ok(self.channels.remove(&peer)) };
+    fn put_channel(&mut self, peer: NodeId, row: Option<&Row>) -> Result<Option<Channel>, String> {
+        let Some(Row::Channel(row)) = row else { return Ok(self.channels.remove(&peer)) };
         let channel = Channel::from_record(&row.record).map_err(|error| error.to_string())?;
         Ok(self.channels.insert(peer, channel))
     }
@@ -52,18 +51,18 @@ impl Disk {
     ///
     /// # Errors
     /// What the store says.
-    pub(crate) fn load(&mut self, now_ms: u64) -> Result<Snapshot, String> {
+    pub(crate) fn load(&mut self, now_ms: u64) -> Result<StoredState, String> {
         self.store.load(now_ms).map_err(|error| error.to_string())
     }
 
     /// One row.
-    pub(crate) fn row(&self, key: &RowKey) -> Option<&Write> {
+    pub(crate) fn row(&self, key: &RowKey) -> Option<&Row> {
         self.rows.get(key)
     }
 
     /// All rows.
-    pub(crate) fn rows(&self) -> impl Iterator<Item = (&RowKey, &Write)> {
-        self.rows.iter()
+    pub(crate) fn rows(&self) -> impl Iterator<Item = &Row> {
+        self.rows.values()
     }
 
     /// A channel as it would be after a restart.
@@ -80,9 +79,7 @@ impl Disk {
     pub(crate) fn copy(&self) -> Self {
         let mut copy = Self::default();
         let mut batch = WriteBatch::default();
-        for (key, write) in &self.rows {
-            batch.put(key.clone(), write.clone());
-        }
+        self.rows.values().for_each(|row| batch.put(row.clone()));
         copy.commit(&batch).expect("what was stored once can be stored again");
         copy
     }

@@ -1,6 +1,6 @@
 //! Faults, carried out. Each says whether it found what it needs.
 
-use steward_engine::row::{PaymentStatus, RowKey, Write};
+use steward_engine::row::{PaymentStatus, Row, RowKey};
 use steward_engine::{Command, ConnId};
 use steward_wire::{NodeId, Preimage};
 
@@ -282,8 +282,8 @@ impl World {
         let paid: Vec<Preimage> = self.nodes[payee]
             .disk
             .rows()
-            .filter_map(|(_, write)| match write {
-                Write::Invoice(row) if row.status == PaymentStatus::Complete => Some(row.preimage),
+            .filter_map(|row| match row {
+                Row::Invoice(row) if row.status == PaymentStatus::Complete => Some(row.preimage),
                 _ => None,
             })
             .collect();
@@ -313,7 +313,7 @@ impl World {
         channel.incoming_htlcs().any(|htlc| {
             let row = self.nodes[client].disk.row(&RowKey::Invoice(htlc.htlc.payment_hash));
             let is_open =
-                matches!(row, Some(Write::Invoice(row)) if row.status == PaymentStatus::Pending);
+                matches!(row, Some(Row::Invoice(row)) if row.status == PaymentStatus::Pending);
             is_open && htlc.settlement.is_none()
         })
     }

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use steward_engine::row::{PaymentStatus, RowKey, Write};
+use steward_engine::row::{PaymentStatus, Row, RowKey};
 use steward_engine::{AnswerAt, Command};
 use steward_hosted::Channel;
 use steward_wire::Preimage;
@@ -59,7 +59,7 @@ impl World {
         self.issue(payee, command);
         self.come_to_rest(0)?;
         let row = self.nodes[payee].disk.row(&RowKey::Invoice(preimage.hash()));
-        let Some(Write::Invoice(row)) = row else {
+        let Some(Row::Invoice(row)) = row else {
             let text = "it has a channel and makes no invoice";
             return Err(Violation::new(Rule::Rest, payee, text));
         };
@@ -75,8 +75,8 @@ impl World {
         self.issue(payer, command);
         self.come_to_rest(REST_MS)?;
         Ok(match self.nodes[payer].disk.row(&RowKey::Payment(preimage.hash())) {
-            Some(Write::Payment(row)) if row.status == PaymentStatus::Complete => None,
-            Some(Write::Payment(row)) => Some(format!("{:?} {:?}", row.status, row.failure)),
+            Some(Row::Payment(row)) if row.status == PaymentStatus::Complete => None,
+            Some(Row::Payment(row)) => Some(format!("{:?} {:?}", row.status, row.failure)),
             _ => Some("it was refused".to_owned()),
         })
     }

@@ -242,10 +242,10 @@ impl World {
     }
 
     fn paid_payments(&self) -> u64 {
-        use steward_engine::row::{PaymentStatus, Write};
+        use steward_engine::row::{PaymentStatus, Row};
         let rows = self.nodes.iter().flat_map(|node| node.disk.rows());
-        let paid = rows.filter(|(_, write)| match write {
-            Write::Payment(row) => row.status == PaymentStatus::Complete,
+        let paid = rows.filter(|row| match row {
+            Row::Payment(row) => row.status == PaymentStatus::Complete,
             _ => false,
         });
         paid.count() as u64

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use steward_engine::io::ReplyId;
-use steward_engine::row::{PaymentStatus, RowKey, Write};
+use steward_engine::row::{PaymentStatus, Row, RowKey};
 use steward_engine::{AnswerAt, Command, Error, Reply};
 use steward_invoice::{Invoice, parse};
 use steward_wire::{NodeId, PaymentHash, Preimage};
@@ -127,7 +127,7 @@ impl World {
         // As the runtime does: what the store calls paid is not paid again.
         let row = self.nodes[payer].disk.row(&RowKey::Payment(invoice.payment_hash));
         let is_paid =
-            matches!(row, Some(Write::Payment(row)) if row.status == PaymentStatus::Complete);
+            matches!(row, Some(Row::Payment(row)) if row.status == PaymentStatus::Complete);
         if is_paid {
             return;
         }

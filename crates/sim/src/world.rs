@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use steward_engine::io::{Action, EventKind, Input, NoRoute, ReplyId};
-use steward_engine::row::{RowKey, Write};
+use steward_engine::row::{Row, RowKey};
 use steward_engine::{Command, ConnId, Engine};
 use steward_hosted::IncomingSettlement;
 use steward_wire::bolt1::{WARNING_TYPE, text_of_warning};
@@ -447,7 +447,7 @@ impl World {
             // What it read last counts also while it is down.
             let durable = node.disk.row(&RowKey::Setting("height"));
             let durable = match durable {
-                Some(Write::Setting(bytes)) => {
+                Some(Row::Setting(_, bytes)) => {
                     bytes.as_slice().try_into().map_or(0, u32::from_be_bytes)
                 }
                 _ => known(node),

@@ -1,6 +1,6 @@
-//! Looks at a row before it is stored: its key and content must agree, its numbers must fit.
+//! Looks at a row before it is stored: its numbers must fit.
 
-use steward_engine::row::{ForgottenClient, HtlcKey, RowKey, Write};
+use steward_engine::row::{ForgottenClient, HtlcKey, Row, RowKey};
 use steward_wire::NodeId;
 use steward_wire::limits::MAX_MSAT;
 
@@ -22,10 +22,10 @@ pub(crate) const FORGOTTEN_CLIENTS: &str = "forgotten_clients";
 /// stay below this.
 const MAX_INTEGER: u64 = MAX_MSAT;
 
-/// Refuses a row that contradicts itself. Whatever gets here was checked before by the engine:
-/// a refusal is a bug, and better found before it is on disk.
-pub(crate) fn check(key: &RowKey, write: &Write) -> Result<(), StoreError> {
-    match problem(key, write) {
+/// Refuses a row that does not fit. Whatever gets here was checked before by the engine: a refusal
+/// is a bug, and better found before it is on disk.
+pub(crate) fn check(key: &RowKey, row: Option<&Row>) -> Result<(), StoreError> {
+    match problem(key, row) {
         None => Ok(()),
         Some(reason) => Err(StoreError::BadRow { table: table(key), key: key_text(key), reason }),
     }
@@ -76,67 +76,42 @@ pub(crate) fn forgotten_clients(value: &[u8]) -> Option<Vec<ForgottenClient>> {
     rest.is_empty().then(|| clients.iter().map(client).collect()).flatten()
 }
 
-fn problem(key: &RowKey, write: &Write) -> Option<&'static str> {
-    const OTHER_KEY: &str = "the row has another key than the write";
-    let (same_key, numbers) = match (key, write) {
-        (RowKey::Setting(NETWORK | NODE_ID | LIVE_ROWS), _) => {
-            return Some("this setting is the store's own");
-        }
-        (_, Write::Delete) => return None,
-        (RowKey::Channel(peer), Write::Channel(row)) => {
-            (row.peer == *peer, vec![row.local_balance_msat, row.remote_balance_msat])
-        }
-        (RowKey::Origin(_), Write::Origin(_)) | (RowKey::Outbox(_), Write::Outbox(_)) => {
-            (true, vec![])
-        }
-        (RowKey::Preimage(hash), Write::Preimage { preimage, learned_ms }) => {
-            (preimage.hash() == *hash, vec![*learned_ms])
-        }
-        (RowKey::Payment(hash), Write::Payment(row)) => (
-            row.payment_hash == *hash,
-            vec![
-                row.amount_msat,
-                row.fee_msat,
-                row.max_fee_msat,
-                row.created_ms,
-                row.ended_ms.unwrap_or(0),
-            ],
-        ),
-        (RowKey::Part(hash, part), Write::Part(row)) => {
-            (row.payment_hash == *hash && row.part == *part, vec![row.amount_msat, row.fee_msat])
-        }
-        (RowKey::Invoice(hash), Write::Invoice(row)) => (
-            row.payment_hash == *hash,
-            vec![
-                row.amount_msat.unwrap_or(0),
-                row.received_msat,
-                row.created_ms,
-                row.expires_ms,
-                row.paid_ms.unwrap_or(0),
-            ],
-        ),
-        (RowKey::InvoiceFailure(_), Write::InvoiceFailure { .. }) => (true, vec![]),
-        (RowKey::Forward(incoming), Write::Forward(row)) => {
-            (row.incoming == *incoming, vec![row.amount_in_msat, row.amount_out_msat, row.ended_ms])
-        }
-        (RowKey::Evidence(number), Write::Evidence(row)) => (true, vec![*number, row.time_ms]),
-        (RowKey::Event(number), Write::Event(row)) => {
-            (row.number == *number, vec![*number, row.time_ms])
-        }
-        (RowKey::Peer(peer), Write::Peer(row)) => (row.peer == *peer, vec![]),
-        (RowKey::Setting(HEIGHT | SEARCHED_HEIGHT), Write::Setting(value)) if value.len() != 4 => {
+fn problem(key: &RowKey, row: Option<&Row>) -> Option<&'static str> {
+    if matches!(key, RowKey::Setting(NETWORK | NODE_ID | LIVE_ROWS)) {
+        return Some("this setting is the store's own");
+    }
+    let numbers = match row? {
+        Row::Channel(row) => vec![row.local_balance_msat, row.remote_balance_msat],
+        Row::Preimage { learned_ms, .. } => vec![*learned_ms],
+        Row::Payment(row) => vec![
+            row.amount_msat,
+            row.fee_msat,
+            row.max_fee_msat,
+            row.created_ms,
+            row.ended_ms.unwrap_or(0),
+        ],
+        Row::Part(row) => vec![row.amount_msat, row.fee_msat],
+        Row::Invoice(row) => vec![
+            row.amount_msat.unwrap_or(0),
+            row.received_msat,
+            row.created_ms,
+            row.expires_ms,
+            row.paid_ms.unwrap_or(0),
+        ],
+        Row::Forward(row) => vec![row.amount_in_msat, row.amount_out_msat, row.ended_ms],
+        Row::Evidence(number, row) => vec![*number, row.time_ms],
+        Row::Event(row) => vec![row.number, row.time_ms],
+        Row::Setting(HEIGHT | SEARCHED_HEIGHT, value) if value.len() != 4 => {
             return Some("the height takes four bytes");
         }
-        (RowKey::Setting(FORGOTTEN_CLIENTS), Write::Setting(value))
-            if forgotten_clients(value).is_none() =>
-        {
+        Row::Setting(FORGOTTEN_CLIENTS, value) if forgotten_clients(value).is_none() => {
             return Some("these are no forgotten clients");
         }
-        (RowKey::Setting(_), Write::Setting(_)) => (true, vec![]),
-        _ => return Some("the write is of another table than its key"),
+        Row::Origin(..)
+        | Row::Outbox(..)
+        | Row::InvoiceFailure { .. }
+        | Row::Peer(_)
+        | Row::Setting(..) => vec![],
     };
-    if !same_key {
-        return Some(OTHER_KEY);
-    }
     numbers.iter().any(|number| *number >= MAX_INTEGER).then_some("a number is 2^63 or more")
 }

@@ -14,8 +14,7 @@
 //! - [`limits`]: every number this crate will not exceed
 //!
 //! ```
-//! use steward_engine::WriteBatch;
-//! use steward_engine::row::{RowKey, Write};
+//! use steward_engine::{Row, WriteBatch};
 //! use steward_store::{DirLock, OpenMode, Owner, SqliteStore, Store};
 //! use steward_wire::NodeId;
 //!
@@ -26,7 +25,7 @@
 //! let mut store = SqliteStore::open(lock, OpenMode::Create, &owner)?;
 //!
 //! let mut batch = WriteBatch::default();
-//! batch.put(RowKey::Setting("height"), Write::Setting(840_000u32.to_be_bytes().to_vec()));
+//! batch.put(Row::Setting("height", 840_000u32.to_be_bytes().to_vec()));
 //! store.commit(&batch)?;
 //! assert_eq!(store.load(0)?.height, 840_000);
 //! store.close()?;

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use steward_engine::io::Event;
 use steward_engine::row::{
-    EvidenceSummary, ForwardRow, InvoiceRow, PartRow, PaymentRow, PaymentStatus, RowKey, Snapshot,
-    Write, WriteBatch,
+    EvidenceSummary, ForwardRow, InvoiceRow, PartRow, PaymentRow, PaymentStatus, Row, RowKey,
+    StoredState, WriteBatch,
 };
 use steward_wire::{NodeId, PaymentHash};
 
@@ -35,7 +35,7 @@ pub struct MemoryStore {
 #[derive(Debug, Default)]
 struct Tables {
     /// Each row with its place in the order of first insertion.
-    rows: BTreeMap<RowKey, (u64, Write)>,
+    rows: BTreeMap<RowKey, (u64, Row)>,
     last_place: u64,
     /// Where the preimages stand in that order.
     preimages: BTreeMap<u64, PaymentHash>,
@@ -50,7 +50,7 @@ impl MemoryStore {
 }
 
 impl Store for MemoryStore {
-    fn load(&mut self, now_ms: u64) -> Result<Snapshot, StoreError> {
+    fn load(&mut self, now_ms: u64) -> Result<StoredState, StoreError> {
         Ok(lock(&self.tables).snapshot(now_ms))
     }
 
@@ -91,17 +91,20 @@ impl Store for MemoryStore {
 
 impl Tables {
     fn apply(&mut self, batch: &WriteBatch) -> Result<(), StoreError> {
-        batch.iter().try_for_each(|(key, write)| self.check(key, write))?;
-        for (key, write) in batch.iter() {
-            self.put(key, write);
+        batch.iter().try_for_each(|(key, row)| self.check(key, row))?;
+        for (key, row) in batch.iter() {
+            match row {
+                Some(row) => self.put(key, row),
+                None => self.delete(key),
+            }
         }
         self.prune(batch);
         Ok(())
     }
 
-    fn check(&self, key: &RowKey, write: &Write) -> Result<(), StoreError> {
-        check(key, write)?;
-        let numbered = matches!(write, Write::Event(_) | Write::Evidence(_));
+    fn check(&self, key: &RowKey, row: Option<&Row>) -> Result<(), StoreError> {
+        check(key, row)?;
+        let numbered = matches!(row, Some(Row::Event(_) | Row::Evidence(..)));
         if numbered && self.rows.contains_key(key) {
             let reason = "the number is taken";
             return Err(StoreError::BadRow { table: table(key), key: key_text(key), reason });
@@ -109,40 +112,51 @@ impl Tables {
         Ok(())
     }
 
-    fn put(&mut self, key: &RowKey, write: &Write) {
-        match (key, write) {
-            (RowKey::InvoiceFailure(hash), write) => return self.fail_invoice(hash, write),
-            (_, Write::Invoice(row)) if !self.may_write_invoice(row) => return,
+    fn put(&mut self, key: &RowKey, row: &Row) {
+        match row {
+            Row::InvoiceFailure { payment_hash, code, message } => {
+                return self.fail_invoice(payment_hash, Some((code.clone(), message.clone())));
+            }
+            Row::Invoice(row) if !self.may_write_invoice(row) => return,
             _ => {}
         }
-        let old = self.rows.remove(key);
-        if let Some((place, Write::Preimage { .. })) = &old {
-            self.preimages.remove(place);
-        }
-        if let Write::Forward(row) = write {
-            self.count_forward(old.as_ref().map(|(_, write)| write), row);
-        }
-        if *write == Write::Delete {
-            return;
+        let old = self.remove(key);
+        if let Row::Forward(row) = row {
+            self.count_forward(old.as_ref().map(|(_, row)| row), row);
         }
         // A preimage learned again is news; every other row keeps its place.
-        let place = match (old, write) {
-            (Some((place, _)), row) if !matches!(row, Write::Preimage { .. }) => place,
+        let place = match (old, row) {
+            (Some((place, _)), row) if !matches!(row, Row::Preimage { .. }) => place,
             _ => {
                 self.last_place += 1;
                 self.last_place
             }
         };
-        if let (RowKey::Preimage(hash), Write::Preimage { .. }) = (key, write) {
+        if let RowKey::Preimage(hash) = key {
             self.preimages.insert(place, *hash);
         }
-        self.rows.insert(key.clone(), (place, write.clone()));
+        self.rows.insert(key.clone(), (place, row.clone()));
+    }
+
+    fn delete(&mut self, key: &RowKey) {
+        if let RowKey::InvoiceFailure(hash) = key {
+            return self.fail_invoice(hash, None);
+        }
+        self.remove(key);
+    }
+
+    fn remove(&mut self, key: &RowKey) -> Option<(u64, Row)> {
+        let old = self.rows.remove(key)?;
+        if let RowKey::Preimage(_) = key {
+            self.preimages.remove(&old.0);
+        }
+        Some(old)
     }
 
     /// A row that is paid never changes, and no keysend replaces an invoice.
     fn may_write_invoice(&self, row: &InvoiceRow) -> bool {
         match self.rows.get(&RowKey::Invoice(row.payment_hash)) {
-            Some((_, Write::Invoice(old))) => {
+            Some((_, Row::Invoice(old))) => {
                 old.status == PaymentStatus::Pending
                     && (!row.bolt11.is_empty() || old.bolt11.is_empty())
             }
@@ -151,16 +165,13 @@ impl Tables {
     }
 
     /// Not every hash is an invoice's: then no row changes.
-    fn fail_invoice(&mut self, hash: &PaymentHash, write: &Write) {
-        if let Some((_, Write::Invoice(row))) = self.rows.get_mut(&RowKey::Invoice(*hash)) {
-            row.failure = match write {
-                Write::InvoiceFailure { code, message } => Some((code.clone(), message.clone())),
-                _ => None,
-            };
+    fn fail_invoice(&mut self, hash: &PaymentHash, failure: Option<(String, String)>) {
+        if let Some((_, Row::Invoice(row))) = self.rows.get_mut(&RowKey::Invoice(*hash)) {
+            row.failure = failure;
         }
     }
 
-    fn count_forward(&mut self, old: Option<&Write>, new: &ForwardRow) {
+    fn count_forward(&mut self, old: Option<&Row>, new: &ForwardRow) {
         let count = |totals: &mut ForwardTotals, row: &ForwardRow, step: fn(u64, u64) -> u64| {
             if row.fulfilled {
                 totals.fulfilled = step(totals.fulfilled, 1);
@@ -170,7 +181,7 @@ impl Tables {
                 totals.failed = step(totals.failed, 1);
             }
         };
-        if let Some(Write::Forward(old)) = old {
+        if let Some(Row::Forward(old)) = old {
             count(&mut self.totals, old, u64::saturating_sub);
         }
         count(&mut self.totals, new, |a, b| a.saturating_add(b).min(i64::MAX.cast_unsigned()));
@@ -178,14 +189,14 @@ impl Tables {
 
     /// What the database prunes in steps goes at once.
     fn prune(&mut self, batch: &WriteBatch) {
-        let newest_ms = batch.iter().filter_map(|(_, write)| match write {
-            Write::Preimage { learned_ms, .. } => Some(*learned_ms),
+        let newest_ms = batch.puts().filter_map(|row| match row {
+            Row::Preimage { learned_ms, .. } => Some(*learned_ms),
             _ => None,
         });
         if let Some(newest_ms) = newest_ms.max() {
             self.prune_preimages(newest_ms.saturating_sub(PREIMAGE_KEEP_MS));
         }
-        if batch.iter().any(|(_, write)| matches!(write, Write::Forward(_))) {
+        if batch.puts().any(|row| matches!(row, Row::Forward(_))) {
             self.prune_failed_forwards();
         }
         let kept = RowKey::Event(self.last_number(RowKey::Event).saturating_sub(MAX_EVENTS) + 1);
@@ -200,13 +211,13 @@ impl Tables {
         if self.totals.fulfilled.saturating_add(self.totals.failed) <= KEEP_FAILED_FORWARDS {
             return;
         }
-        let forwards = self.in_order(|key, write| match write {
-            Write::Forward(row) => Some((key.clone(), row.fulfilled)),
+        let forwards = self.in_order(|row| match row {
+            Row::Forward(row) => Some((row.incoming, row.fulfilled)),
             _ => None,
         });
         let old = forwards.len().saturating_sub(KEEP_FAILED_FORWARDS as usize);
-        for (_, (key, _)) in forwards.iter().take(old).filter(|(_, (_, fulfilled))| !fulfilled) {
-            self.rows.remove(key);
+        for (_, (incoming, _)) in forwards.iter().take(old).filter(|(_, (_, paid))| !paid) {
+            self.rows.remove(&RowKey::Forward(*incoming));
         }
     }
 
@@ -215,8 +226,8 @@ impl Tables {
             && let Some(oldest) = self.preimages.first_entry()
         {
             let key = RowKey::Preimage(*oldest.get());
-            let old = |(_, write): &(u64, Write)| match write {
-                Write::Preimage { learned_ms, .. } => *learned_ms < horizon_ms,
+            let old = |(_, row): &(u64, Row)| match row {
+                Row::Preimage { learned_ms, .. } => *learned_ms < horizon_ms,
                 _ => false,
             };
             if !self.rows.get(&key).is_some_and(old) {
@@ -228,7 +239,7 @@ impl Tables {
     }
 
     /// All rows of a numbered table.
-    fn range(&self, key: fn(u64) -> RowKey) -> impl DoubleEndedIterator<Item = (&RowKey, &Write)> {
+    fn range(&self, key: fn(u64) -> RowKey) -> impl DoubleEndedIterator<Item = (&RowKey, &Row)> {
         self.rows.range(key(0)..=key(u64::MAX)).map(|(key, (_, write))| (key, write))
     }
 
@@ -240,17 +251,14 @@ impl Tables {
     }
 
     /// What `pick` takes, in the order of first insertion.
-    fn in_order<T>(&self, pick: impl Fn(&RowKey, &Write) -> Option<T>) -> Vec<(u64, T)> {
-        let mut picked: Vec<(u64, T)> = self
-            .rows
-            .iter()
-            .filter_map(|(key, (place, write))| Some((*place, pick(key, write)?)))
-            .collect();
+    fn in_order<T>(&self, pick: impl Fn(&Row) -> Option<T>) -> Vec<(u64, T)> {
+        let mut picked: Vec<(u64, T)> =
+            self.rows.values().filter_map(|(place, row)| Some((*place, pick(row)?))).collect();
         picked.sort_by_key(|(place, _)| *place);
         picked
     }
 
-    fn page<T>(&self, page: PageRequest, pick: impl Fn(&RowKey, &Write) -> Option<T>) -> Page<T> {
+    fn page<T>(&self, page: PageRequest, pick: impl Fn(&Row) -> Option<T>) -> Page<T> {
         let limit = page.limit.min(MAX_PAGE_ROWS);
         let mut rows = self.in_order(pick);
         rows.retain(|(place, _)| page.before.is_none_or(|before| *place < before.0));
@@ -262,40 +270,36 @@ impl Tables {
     }
 
     fn parts(&self, wanted: impl Fn(&PartRow) -> bool) -> Vec<PartRow> {
-        let parts = self.rows.values().filter_map(|(_, write)| match write {
-            Write::Part(row) if wanted(row) => Some(row.clone()),
+        let parts = self.rows.values().filter_map(|(_, row)| match row {
+            Row::Part(row) if wanted(row) => Some(row.clone()),
             _ => None,
         });
         parts.collect()
     }
 
-    fn snapshot(&self, now_ms: u64) -> Snapshot {
-        let mut snapshot = Snapshot {
+    fn snapshot(&self, now_ms: u64) -> StoredState {
+        let mut snapshot = StoredState {
             last_event: self.last_number(RowKey::Event),
             last_evidence: self.last_number(RowKey::Evidence),
-            ..Snapshot::default()
+            ..StoredState::default()
         };
-        for (key, (_, write)) in &self.rows {
-            match (key, write) {
-                (_, Write::Channel(row)) => snapshot.channels.push(row.clone()),
-                (RowKey::Origin(key), Write::Origin(origin)) => {
-                    snapshot.origins.push((*key, *origin));
-                }
-                (RowKey::Outbox(key), Write::Outbox(settlement)) => {
-                    snapshot.outbox.push((*key, settlement.clone()));
-                }
-                (_, Write::Peer(row)) => snapshot.peers.push(row.clone()),
-                (RowKey::Evidence(number), Write::Evidence(row)) => {
+        for (_, row) in self.rows.values() {
+            match row {
+                Row::Channel(row) => snapshot.channels.push(row.clone()),
+                Row::Origin(key, origin) => snapshot.origins.push((*key, *origin)),
+                Row::Outbox(key, settlement) => snapshot.outbox.push((*key, settlement.clone())),
+                Row::Peer(row) => snapshot.peers.push(row.clone()),
+                Row::Evidence(number, row) => {
                     snapshot.evidence.push(EvidenceSummary::of(*number, row));
                 }
-                (RowKey::Setting(HEIGHT), Write::Setting(value)) => {
+                Row::Setting(HEIGHT, value) => {
                     snapshot.height = value.as_slice().try_into().map_or(0, u32::from_be_bytes);
                 }
-                (RowKey::Setting(SEARCHED_HEIGHT), Write::Setting(value)) => {
+                Row::Setting(SEARCHED_HEIGHT, value) => {
                     snapshot.searched_height =
                         value.as_slice().try_into().map_or(0, u32::from_be_bytes);
                 }
-                (RowKey::Setting(FORGOTTEN_CLIENTS), Write::Setting(value)) => {
+                Row::Setting(FORGOTTEN_CLIENTS, value) => {
                     snapshot.forgotten_clients = forgotten_clients(value).unwrap_or_default();
                 }
                 _ => {}
@@ -304,8 +308,8 @@ impl Tables {
         // A payment is complete with its first preimage; its other parts may still be out.
         let out = self.parts(|part| part.status == PaymentStatus::Pending);
         let mut open: BTreeSet<_> = out.iter().map(|part| part.payment_hash).collect();
-        snapshot.payments = rows(self.in_order(|_, write| match write {
-            Write::Payment(row) => {
+        snapshot.payments = rows(self.in_order(|row| match row {
+            Row::Payment(row) => {
                 let is_open =
                     row.status == PaymentStatus::Pending || open.contains(&row.payment_hash);
                 is_open.then(|| row.clone())
@@ -315,16 +319,16 @@ impl Tables {
         open.extend(snapshot.payments.iter().map(|row| row.payment_hash));
         snapshot.parts = self.parts(|part| open.contains(&part.payment_hash));
         let since_ms = now_ms.saturating_sub(EXPIRED_INVOICE_LOAD_MS);
-        snapshot.invoices = rows(self.in_order(|_, write| {
-            match write {
-                Write::Invoice(row) => (row.status == PaymentStatus::Pending
+        snapshot.invoices = rows(self.in_order(|row| {
+            match row {
+                Row::Invoice(row) => (row.status == PaymentStatus::Pending
                     && row.expires_ms >= since_ms)
                     .then(|| row.clone()),
                 _ => None,
             }
         }));
-        snapshot.preimages = rows(self.in_order(|_, write| match write {
-            Write::Preimage { preimage, .. } => Some(*preimage),
+        snapshot.preimages = rows(self.in_order(|row| match row {
+            Row::Preimage { preimage, .. } => Some(*preimage),
             _ => None,
         }));
         snapshot.preimages.reverse();
@@ -349,8 +353,8 @@ impl History for MemoryHistory {
         status: Option<PaymentStatus>,
         page: PageRequest,
     ) -> Result<Page<PaymentRow>, StoreError> {
-        Ok(lock(&self.tables).page(page, |_, write| match write {
-            Write::Payment(row) if status.is_none_or(|s| s == row.status) => Some(row.clone()),
+        Ok(lock(&self.tables).page(page, |row| match row {
+            Row::Payment(row) if status.is_none_or(|s| s == row.status) => Some(row.clone()),
             _ => None,
         }))
     }
@@ -358,7 +362,7 @@ impl History for MemoryHistory {
     fn payment(&self, hash: &PaymentHash) -> Result<Option<PaymentWithParts>, StoreError> {
         let tables = lock(&self.tables);
         Ok(match tables.rows.get(&RowKey::Payment(*hash)) {
-            Some((_, Write::Payment(row))) => Some(PaymentWithParts {
+            Some((_, Row::Payment(row))) => Some(PaymentWithParts {
                 payment: row.clone(),
                 parts: tables.parts(|part| part.payment_hash == *hash),
             }),
@@ -376,22 +380,22 @@ impl History for MemoryHistory {
         status: Option<PaymentStatus>,
         page: PageRequest,
     ) -> Result<Page<InvoiceRow>, StoreError> {
-        Ok(lock(&self.tables).page(page, |_, write| match write {
-            Write::Invoice(row) if status.is_none_or(|s| s == row.status) => Some(row.clone()),
+        Ok(lock(&self.tables).page(page, |row| match row {
+            Row::Invoice(row) if status.is_none_or(|s| s == row.status) => Some(row.clone()),
             _ => None,
         }))
     }
 
     fn invoice(&self, hash: &PaymentHash) -> Result<Option<InvoiceRow>, StoreError> {
         Ok(match lock(&self.tables).rows.get(&RowKey::Invoice(*hash)) {
-            Some((_, Write::Invoice(row))) => Some(row.clone()),
+            Some((_, Row::Invoice(row))) => Some(row.clone()),
             _ => None,
         })
     }
 
     fn forwards(&self, page: PageRequest) -> Result<Page<ForwardRow>, StoreError> {
-        Ok(lock(&self.tables).page(page, |_, write| match write {
-            Write::Forward(row) => Some(row.clone()),
+        Ok(lock(&self.tables).page(page, |row| match row {
+            Row::Forward(row) => Some(row.clone()),
             _ => None,
         }))
     }
@@ -402,8 +406,8 @@ impl History for MemoryHistory {
 
     fn events(&self, after: u64, limit: usize) -> Result<Vec<Event>, StoreError> {
         let tables = lock(&self.tables);
-        let events = tables.range(RowKey::Event).filter_map(|(_, write)| match write {
-            Write::Event(event) if event.number > after => Some(event.clone()),
+        let events = tables.range(RowKey::Event).filter_map(|(_, row)| match row {
+            Row::Event(event) if event.number > after => Some(event.clone()),
             _ => None,
         });
         Ok(events.take(limit.min(MAX_PAGE_ROWS)).collect())
@@ -414,10 +418,8 @@ impl History for MemoryHistory {
         peer: Option<&NodeId>,
         page: PageRequest,
     ) -> Result<Page<NumberedEvidence>, StoreError> {
-        Ok(lock(&self.tables).page(page, |key, write| match (key, write) {
-            (RowKey::Evidence(number), Write::Evidence(row))
-                if peer.is_none_or(|peer| *peer == row.peer) =>
-            {
+        Ok(lock(&self.tables).page(page, |row| match row {
+            Row::Evidence(number, row) if peer.is_none_or(|peer| *peer == row.peer) => {
                 Some(NumberedEvidence { number: *number, row: row.clone() })
             }
             _ => None,
@@ -427,7 +429,7 @@ impl History for MemoryHistory {
     fn evidence_row(&self, number: u64) -> Result<Option<NumberedEvidence>, StoreError> {
         let tables = lock(&self.tables);
         Ok(match tables.rows.get(&RowKey::Evidence(number)) {
-            Some((_, Write::Evidence(row))) => Some(NumberedEvidence { number, row: row.clone() }),
+            Some((_, Row::Evidence(_, row))) => Some(NumberedEvidence { number, row: row.clone() }),
             _ => None,
         })
     }

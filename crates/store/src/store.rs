@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use steward_engine::io::Event;
 use steward_engine::row::{
-    EvidenceRow, ForwardRow, InvoiceRow, PartRow, PaymentRow, PaymentStatus, Snapshot, WriteBatch,
+    EvidenceRow, ForwardRow, InvoiceRow, PartRow, PaymentRow, PaymentStatus, StoredState,
+    WriteBatch,
 };
 use steward_wire::{NodeId, PaymentHash};
 
@@ -26,7 +27,7 @@ pub trait Store: Send {
     /// # Errors
     /// [`StoreError::Decode`] names the first row that cannot be read; [`StoreError::Torn`] if the
     /// rows are not those of one moment.
-    fn load(&mut self, now_ms: u64) -> Result<Snapshot, StoreError>;
+    fn load(&mut self, now_ms: u64) -> Result<StoredState, StoreError>;
 
     /// Makes a batch durable. An empty batch costs nothing.
     ///

@@ -17,7 +17,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use steward_engine::WriteBatch;
-use steward_engine::row::Snapshot;
+use steward_engine::row::StoredState;
 use steward_store::limits::MAX_LOADED_PREIMAGES;
 use steward_store::sqlite::verify;
 use steward_store::{CommitThread, OpenMode, Store, StoreError};
@@ -32,7 +32,7 @@ fn step(n: u64) -> WriteBatch {
 
 /// The number of the last batch in a snapshot, after checking that it is there as a whole, and
 /// all before it.
-fn whole_steps(loaded: &Snapshot) -> u64 {
+fn whole_steps(loaded: &StoredState) -> u64 {
     let last = u64::from(loaded.height);
     if last == 0 {
         assert!(loaded.channels.is_empty() && loaded.preimages.is_empty());

@@ -14,7 +14,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 
 use steward_engine::WriteBatch;
-use steward_engine::row::Snapshot;
+use steward_engine::row::StoredState;
 use steward_store::limits::{MAX_BATCHES_PER_COMMIT, MAX_QUEUED_BATCHES};
 use steward_store::{
     CommitThread, History, MemoryStore, Store, StoreError, StoreStats, SubmitError,
@@ -30,7 +30,7 @@ struct HeldStore {
 }
 
 impl Store for HeldStore {
-    fn load(&mut self, now_ms: u64) -> Result<Snapshot, StoreError> {
+    fn load(&mut self, now_ms: u64) -> Result<StoredState, StoreError> {
         self.inner.load(now_ms)
     }
 

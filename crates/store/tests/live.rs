@@ -14,7 +14,7 @@ use std::path::Path;
 
 use proptest::prelude::*;
 use steward_engine::WriteBatch;
-use steward_engine::row::{Origin, PaymentStatus, RowKey, Settlement, Write};
+use steward_engine::row::{Origin, PaymentStatus, Row, Settlement};
 use steward_store::{OpenMode, Store, StoreError};
 use support::*;
 
@@ -86,16 +86,16 @@ fn two_new_databases_with_the_same_rows_have_another_key_and_another_sum() {
     }
 }
 
-/// One write to one of a few rows, so that rows come, change, end and go.
-fn some_write() -> impl Strategy<Value = (RowKey, Write)> {
+/// One of a few rows, and whether it goes: so rows come, change, end and go.
+fn some_write() -> impl Strategy<Value = (Row, bool)> {
     (0..7_u8, 0..3_u64, 0..4_u64).prop_map(|(table, row, version)| {
         let status = [PaymentStatus::Pending, PaymentStatus::Complete, PaymentStatus::Failed];
-        let (key, write) = match table {
+        let row = match table {
             0 => put_channel(row, version),
-            1 => (RowKey::Origin(htlc(1, row)), Write::Origin(Origin::Forward(htlc(2, version)))),
+            1 => Row::Origin(htlc(1, row), Origin::Forward(htlc(2, version))),
             2 => {
                 let settlement = Settlement::Fulfill(preimage(version));
-                (RowKey::Outbox(htlc(1, row)), Write::Outbox(settlement))
+                Row::Outbox(htlc(1, row), settlement)
             }
             3 => put_payment(row, status[version as usize % 3]),
             4 if version == 1 => put_ended_part(row, 0),
@@ -103,7 +103,7 @@ fn some_write() -> impl Strategy<Value = (RowKey, Write)> {
             5 => put_peer(row),
             _ => put_preimage(row, NOW_MS),
         };
-        (key, if version == 3 { Write::Delete } else { write })
+        (row, version == 3)
     })
 }
 
@@ -125,7 +125,11 @@ proptest! {
                 store.load(NOW_MS).unwrap();
             }
             for rows in batches {
-                store.commit(&batch(rows)).unwrap();
+                let mut batch = WriteBatch::default();
+                for (row, goes) in rows {
+                    if goes { batch.delete(row.key()) } else { batch.put(row) }
+                }
+                store.commit(&batch).unwrap();
             }
             store.load(NOW_MS).unwrap();
         }

@@ -14,7 +14,7 @@ mod support;
 use std::time::{Duration, Instant};
 
 use steward_engine::WriteBatch;
-use steward_engine::row::{Origin, RowKey, Settlement, Write};
+use steward_engine::row::{Origin, Row, Settlement};
 use steward_store::{CommitThread, Store};
 use support::*;
 
@@ -35,8 +35,8 @@ fn ten_forwards(n: u64) -> WriteBatch {
         let (from, to) = (i.wrapping_mul(7_919) % CHANNELS, i.wrapping_mul(104_729) % CHANNELS);
         rows.push(put_channel(from, i + 1));
         rows.push(put_channel(to, i + 1));
-        rows.push((RowKey::Origin(htlc(to, i)), Write::Origin(Origin::Forward(htlc(from, i)))));
-        rows.push((RowKey::Outbox(htlc(from, i)), Write::Outbox(Settlement::Fulfill(preimage(i)))));
+        rows.push(Row::Origin(htlc(to, i), Origin::Forward(htlc(from, i))));
+        rows.push(Row::Outbox(htlc(from, i), Settlement::Fulfill(preimage(i))));
         rows.push(put_preimage(i, NOW_MS));
     }
     batch(rows)

@@ -15,7 +15,7 @@ use serde_json::Value;
 use steward_api::backend::{NewInvoice, PayInvoice, PayNode};
 use steward_api::{Api, Backend, Listener, Token};
 use steward_engine::command::ChannelInfo;
-use steward_engine::row::{InvoiceRow, PaymentRow, PaymentStatus, RowKey, Write, WriteBatch};
+use steward_engine::row::{InvoiceRow, PaymentRow, PaymentStatus, Row, WriteBatch};
 use steward_engine::{Command, Error, Event, EventKind, Reply};
 use steward_hosted::{Phase, Role};
 use steward_node::{ConnectionFailure, NodeInfo, NodeMetrics, Paid};
@@ -46,9 +46,9 @@ pub(crate) struct FakeNode {
 }
 
 impl FakeNode {
-    pub(crate) fn store(&self, key: RowKey, write: Write) {
+    pub(crate) fn store(&self, row: Row) {
         let mut batch = WriteBatch::default();
-        batch.put(key, write);
+        batch.put(row);
         self.store.lock().unwrap().commit(&batch).unwrap();
     }
 
@@ -59,7 +59,7 @@ impl FakeNode {
     }
 
     pub(crate) fn store_event(&self, number: u64) {
-        self.store(RowKey::Event(number), Write::Event(event(number)));
+        self.store(Row::Event(event(number)));
     }
 
     pub(crate) fn answer(&self, answer: Result<Reply, Error>) {

@@ -9,7 +9,7 @@ use steward_wire::{PaymentHash, Preimage, impossible};
 use crate::engine::Engine;
 use crate::io::{Action, EventKind, PathResult};
 use crate::limits::{MAX_PAYMENT_ATTEMPTS, PAYMENT_RETRY_MS};
-use crate::row::{OUTCOME_UNKNOWN, Origin, PartRow, PaymentStatus, RowKey, Write};
+use crate::row::{OUTCOME_UNKNOWN, Origin, PartRow, PaymentStatus, Row};
 use crate::verdict::judge;
 
 impl Engine {
@@ -21,7 +21,7 @@ impl Engine {
         row.status = PaymentStatus::Complete;
         let path = row.path.clone();
         let amount_msat = row.amount_msat;
-        self.batch.writes.put(RowKey::Part(hash, part), Write::Part(row));
+        self.batch.writes.put(Row::Part(row));
         self.batch.act(Action::PathResult(PathResult { path, amount_msat, failed: None }));
         self.complete_payment(preimage, fee_msat);
         self.retry_or_end(hash);
@@ -54,7 +54,7 @@ impl Engine {
         if was_unknown {
             self.complete_lost_parts(hash);
         }
-        self.batch.writes.put(RowKey::Payment(hash), Write::Payment(row.clone()));
+        self.batch.writes.put(Row::Payment(row.clone()));
         self.tell_waiters(&row);
         self.notice(EventKind::PaymentSent {
             payment_hash: hash,
@@ -74,9 +74,9 @@ impl Engine {
             std::mem::take(&mut payment.parts).into_iter().partition(|(part, _)| is_out(*part));
         payment.parts = out;
         let lost: BTreeMap<u32, PartRow> = lost;
-        for (part, row) in lost {
+        for (_, row) in lost {
             let row = PartRow { status: PaymentStatus::Complete, ..row };
-            self.batch.writes.put(RowKey::Part(hash, part), Write::Part(row));
+            self.batch.writes.put(Row::Part(row));
         }
     }
 
@@ -131,7 +131,7 @@ impl Engine {
         let payment = self.payments.pending.get_mut(&hash)?;
         let mut row = payment.parts.remove(&part)?;
         row.status = PaymentStatus::Failed;
-        self.batch.writes.put(RowKey::Part(hash, part), Write::Part(row.clone()));
+        self.batch.writes.put(Row::Part(row.clone()));
         Some(row)
     }
 
@@ -145,7 +145,7 @@ impl Engine {
         payment.row.failure = Some((OUTCOME_UNKNOWN.to_owned(), text.to_owned()));
         payment.is_hopeless = true;
         let row = payment.row.clone();
-        self.batch.writes.put(RowKey::Payment(hash), Write::Payment(row.clone()));
+        self.batch.writes.put(Row::Payment(row.clone()));
         self.tell_waiters(&row);
     }
 
@@ -183,7 +183,7 @@ impl Engine {
             row.status = PaymentStatus::Failed;
             row.failure = Some((code.clone(), message.clone()));
             row.ended_ms = Some(self.wall_ms);
-            self.batch.writes.put(RowKey::Payment(hash), Write::Payment(row.clone()));
+            self.batch.writes.put(Row::Payment(row.clone()));
             self.tell_waiters(&row);
             self.notice(EventKind::PaymentFailed { payment_hash: hash, code, message });
         }

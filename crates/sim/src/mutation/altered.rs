@@ -1,14 +1,12 @@
 //! Rows that the disk keeps otherwise than they were written, or that a peer's signer helped to
 //! forge.
 
-use steward_engine::row::{
-    ChannelRow, Origin, PaymentRow, PaymentStatus, RowKey, Write, WriteBatch,
-};
+use steward_engine::row::{ChannelRow, Origin, PaymentRow, PaymentStatus, Row, WriteBatch};
 use steward_hosted::Channel;
 use steward_wire::LastCrossSignedState;
 
 use super::record::{Record, has_expired_htlc};
-use super::{channel_of, key_of, rewrite};
+use super::{Spoiled, channel_of, key_of, rewrite};
 use crate::disk::Disk;
 use crate::topology::Topology;
 
@@ -69,43 +67,45 @@ impl Altered {
         topology: &Topology,
     ) {
         let forwarded: Vec<_> = writes
-            .iter()
-            .filter_map(|(key, write)| match (key, write) {
-                (RowKey::Origin(out), Write::Origin(Origin::Forward(_))) => Some(*out),
+            .puts()
+            .filter_map(|row| match row {
+                Row::Origin(out, Origin::Forward(_)) => Some(*out),
                 _ => None,
             })
             .collect();
         if self == Self::UnpaidInvoice {
             writes.merge(unpaid(disk));
         }
-        rewrite(writes, |_, write| {
-            Some(match write {
-                Write::Channel(row) if self == Self::ForgetsChannel && is_open(disk, &row) => {
-                    Write::Delete
+        rewrite(writes, |_, row| {
+            let Some(row) = row else { return Spoiled::Delete };
+            let row = match row {
+                Row::Channel(row) if self == Self::ForgetsChannel && is_open(disk, &row) => {
+                    return Spoiled::Delete;
                 }
-                Write::Channel(mut row) => {
+                Row::Channel(mut row) => {
                     let forwards = forwarded.iter().any(|out| out.peer == row.peer);
                     if let Some(record) = self.record(node, &row, forwards, disk, topology) {
                         row.record = record.bytes();
                     }
-                    Write::Channel(row)
+                    Row::Channel(row)
                 }
-                Write::Payment(row) => Write::Payment(self.payment(row)),
-                Write::Invoice(mut row) if self == Self::CutInvoices => {
+                Row::Payment(row) => Row::Payment(self.payment(row)),
+                Row::Invoice(mut row) if self == Self::CutInvoices => {
                     row.bolt11.truncate(row.bolt11.len() / 2);
-                    Write::Invoice(row)
+                    Row::Invoice(row)
                 }
-                Write::Invoice(mut row) if self == Self::LessReceived && row.received_msat > 0 => {
+                Row::Invoice(mut row) if self == Self::LessReceived && row.received_msat > 0 => {
                     row.received_msat -= 1;
-                    Write::Invoice(row)
+                    Row::Invoice(row)
                 }
-                Write::Part(row)
+                Row::Part(row)
                     if self == Self::PaidForgotten && row.status == PaymentStatus::Complete =>
                 {
-                    Write::Delete
+                    return Spoiled::Delete;
                 }
                 other => other,
-            })
+            };
+            Spoiled::Put(Box::new(row))
         });
     }
 
@@ -210,13 +210,13 @@ fn take_one_msat(state: &mut LastCrossSignedState) {
 /// Some paid invoice of the disk, as if nobody had paid it.
 fn unpaid(disk: &Disk) -> WriteBatch {
     let mut batch = WriteBatch::default();
-    let paid = disk.rows().find_map(|(key, write)| match write {
-        Write::Invoice(row) if row.status == PaymentStatus::Complete => Some((key, row.clone())),
+    let paid = disk.rows().find_map(|row| match row {
+        Row::Invoice(row) if row.status == PaymentStatus::Complete => Some(row.clone()),
         _ => None,
     });
-    if let Some((key, mut row)) = paid {
+    if let Some(mut row) = paid {
         row.status = PaymentStatus::Pending;
-        batch.put(key.clone(), Write::Invoice(row));
+        batch.put(Row::Invoice(row));
     }
     batch
 }

@@ -1,7 +1,7 @@
 //! What the disks hold when all is over, changed after the last commit: for what no run of the
 //! network can leave behind, since an oracle stops it earlier.
 
-use steward_engine::row::{ChannelRow, EvidenceRow, RowKey, Write, WriteBatch};
+use steward_engine::row::{ChannelRow, EvidenceRow, Row, RowKey, WriteBatch};
 use steward_wire::{LastCrossSignedState, NodeId, Onion, PaymentHash, UpdateAddHtlc};
 
 use super::record::Record;
@@ -92,12 +92,12 @@ fn edit_state(disk: &mut Disk, peer: &NodeId, change: impl FnOnce(&mut LastCross
 }
 
 fn edit(disk: &mut Disk, peer: &NodeId, change: impl FnOnce(&mut Record)) {
-    let Some(Write::Channel(row)) = disk.row(&RowKey::Channel(*peer)) else { return };
+    let Some(Row::Channel(row)) = disk.row(&RowKey::Channel(*peer)) else { return };
     let Some(mut record) = Record::parse(&row.record) else { return };
     change(&mut record);
     let row = ChannelRow { record: record.bytes(), ..row.clone() };
     let mut batch = WriteBatch::default();
-    batch.put(RowKey::Channel(*peer), Write::Channel(row));
+    batch.put(Row::Channel(row));
     commit(disk, &batch);
 }
 
@@ -106,7 +106,7 @@ fn keep_evidence(disk: &mut Disk, peer: NodeId) {
     for number in 0..TOO_MUCH_EVIDENCE {
         let what = "sabotage".to_owned();
         let row = EvidenceRow { peer, time_ms: 0, what, message_type: 0, body: Vec::new() };
-        batch.put(RowKey::Evidence(FIRST_EVIDENCE + number), Write::Evidence(row));
+        batch.put(Row::Evidence(FIRST_EVIDENCE + number, row));
     }
     commit(disk, &batch);
 }

@@ -3,11 +3,11 @@
 
 use std::collections::BTreeSet;
 
-use steward_engine::row::{ChannelRow, HtlcKey, Origin, PaymentStatus, RowKey, Write, WriteBatch};
+use steward_engine::row::{ChannelRow, HtlcKey, Origin, PaymentStatus, Row, RowKey, WriteBatch};
 use steward_hosted::{Channel, IncomingSettlement};
 use steward_wire::{LastCrossSignedState, NodeId, PaymentHash};
 
-use super::{channel_of, rewrite};
+use super::{Spoiled, channel_of, rewrite};
 use crate::disk::Disk;
 
 /// Which writes are lost.
@@ -55,32 +55,36 @@ pub enum Lost {
 
 impl Lost {
     pub(super) fn spoil(self, writes: &mut WriteBatch, disk: &Disk) {
-        let forwarded: BTreeSet<NodeId> = writes.iter().filter_map(forwarded_from).collect();
-        let learned: BTreeSet<PaymentHash> = writes.iter().flat_map(learned_in).collect();
-        rewrite(writes, |key, write| {
-            let is_lost = match (&write, key) {
-                (Write::Channel(row), _) => self.loses_channel(row, disk, &forwarded),
-                (Write::Preimage { preimage, .. }, _) => match self {
+        let forwarded: BTreeSet<NodeId> = writes.puts().filter_map(forwarded_from).collect();
+        let learned: BTreeSet<PaymentHash> = writes.puts().flat_map(learned_in).collect();
+        rewrite(writes, |key, row| {
+            let is_lost = match (&row, key) {
+                (Some(Row::Channel(row)), _) => self.loses_channel(row, disk, &forwarded),
+                (Some(Row::Preimage { preimage, .. }), _) => match self {
                     Self::OwnPreimages => !learned.contains(&preimage.hash()),
                     Self::LearnedPreimages => learned.contains(&preimage.hash()),
                     _ => false,
                 },
-                (Write::Origin(_), _) => self == Self::Origins,
-                (Write::Delete, RowKey::Origin(_)) => self == Self::OriginEnds,
-                (Write::Delete, RowKey::Outbox(_)) => self == Self::OutboxEnds,
-                (Write::Payment(row), _) => {
+                (Some(Row::Origin(..)), _) => self == Self::Origins,
+                (None, RowKey::Origin(_)) => self == Self::OriginEnds,
+                (None, RowKey::Outbox(_)) => self == Self::OutboxEnds,
+                (Some(Row::Payment(row)), _) => {
                     let has_ended = row.status != PaymentStatus::Pending;
                     self == Self::Payments || (self == Self::PaymentEnds && has_ended)
                 }
-                (Write::Part(row), _) => {
+                (Some(Row::Part(row)), _) => {
                     self == Self::PartEnds && row.status != PaymentStatus::Pending
                 }
-                (Write::Invoice(_), _) => self == Self::Invoices,
-                (Write::Event(_), _) => self == Self::Events,
-                (Write::Evidence(_), _) => self == Self::Evidence,
+                (Some(Row::Invoice(_)), _) => self == Self::Invoices,
+                (Some(Row::Event(_)), _) => self == Self::Events,
+                (Some(Row::Evidence(..)), _) => self == Self::Evidence,
                 _ => false,
             };
-            (!is_lost).then_some(write)
+            match row {
+                _ if is_lost => Spoiled::Lost,
+                Some(row) => Spoiled::Put(Box::new(row)),
+                None => Spoiled::Delete,
+            }
         });
     }
 
@@ -108,15 +112,15 @@ impl Lost {
     }
 }
 
-fn forwarded_from((_, write): (&RowKey, &Write)) -> Option<NodeId> {
-    match write {
-        Write::Origin(Origin::Forward(HtlcKey { peer, .. })) => Some(*peer),
+fn forwarded_from(row: &Row) -> Option<NodeId> {
+    match row {
+        Row::Origin(_, Origin::Forward(HtlcKey { peer, .. })) => Some(*peer),
         _ => None,
     }
 }
 
-fn learned_in((_, write): (&RowKey, &Write)) -> Vec<PaymentHash> {
-    let Write::Channel(row) = write else { return Vec::new() };
+fn learned_in(row: &Row) -> Vec<PaymentHash> {
+    let Row::Channel(row) = row else { return Vec::new() };
     let Some(channel) = channel_of(row) else { return Vec::new() };
     channel.outgoing_htlcs().filter_map(|htlc| Some(htlc.preimage?.hash())).collect()
 }

@@ -8,7 +8,7 @@ use bitcoin::secp256k1::SecretKey;
 use steward_engine::Keys;
 use steward_engine::config::Config;
 use steward_engine::io::Input;
-use steward_engine::row::{ChannelRow, RowKey, Snapshot, Write, WriteBatch};
+use steward_engine::row::{ChannelRow, Row, RowKey, StoredState, WriteBatch};
 use steward_hosted::Channel;
 use steward_wire::NodeId;
 
@@ -78,7 +78,12 @@ impl Saboteur {
     }
 
     /// What a starting engine is given.
-    pub(crate) fn spoil_start(&self, snapshot: &mut Snapshot, config: &mut Config, host: &NodeId) {
+    pub(crate) fn spoil_start(
+        &self,
+        snapshot: &mut StoredState,
+        config: &mut Config,
+        host: &NodeId,
+    ) {
         match self.mutation {
             Mutation::Restart(restart) => restart.spoil_start(snapshot, config, host),
             Mutation::Runtime(runtime) => runtime.spoil_config(config),
@@ -113,11 +118,23 @@ impl Saboteur {
     }
 }
 
-/// Replaces rows of a batch: `change` returns what is written instead, `None` for nothing.
-fn rewrite(writes: &mut WriteBatch, mut change: impl FnMut(&RowKey, Write) -> Option<Write>) {
-    for (key, write) in std::mem::take(writes).iter() {
-        if let Some(write) = change(key, write.clone()) {
-            writes.put(key.clone(), write);
+/// What becomes of one write of a batch.
+enum Spoiled {
+    /// It is made, perhaps otherwise.
+    Put(Box<Row>),
+    /// The row is deleted.
+    Delete,
+    /// It is not made.
+    Lost,
+}
+
+/// Changes the writes of a batch; a row of `None` was to be deleted.
+fn rewrite(writes: &mut WriteBatch, mut change: impl FnMut(&RowKey, Option<Row>) -> Spoiled) {
+    for (key, row) in std::mem::take(writes).iter() {
+        match change(key, row.cloned()) {
+            Spoiled::Put(row) => writes.put(*row),
+            Spoiled::Delete => writes.delete(key.clone()),
+            Spoiled::Lost => {}
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What a start finds: rows that are not as they were left.
 
 use steward_engine::config::Config;
-use steward_engine::row::{Origin, Settlement, Snapshot};
+use steward_engine::row::{Origin, Settlement, StoredState};
 use steward_hosted::{Failure, Role};
 use steward_wire::NodeId;
 
@@ -43,7 +43,12 @@ impl Restart {
         }
     }
 
-    pub(super) fn spoil_start(self, snapshot: &mut Snapshot, config: &mut Config, host: &NodeId) {
+    pub(super) fn spoil_start(
+        self,
+        snapshot: &mut StoredState,
+        config: &mut Config,
+        host: &NodeId,
+    ) {
         match self {
             Self::NoForwards => {
                 snapshot.origins.retain(|(_, origin)| matches!(origin, Origin::Payment { .. }));
@@ -87,7 +92,7 @@ impl Restart {
 }
 
 /// The origins of two HTLCs change places.
-fn swap(snapshot: &mut Snapshot, is_wanted: impl Fn(&Origin) -> bool) {
+fn swap(snapshot: &mut StoredState, is_wanted: impl Fn(&Origin) -> bool) {
     let mut found = snapshot.origins.iter_mut().map(|(_, origin)| origin).filter(|o| is_wanted(o));
     if let (Some(first), Some(second)) = (found.next(), found.next()) {
         std::mem::swap(first, second);

@@ -4,7 +4,7 @@
 use steward_engine::Command;
 use steward_engine::config::{Config, Policy};
 use steward_engine::io::Input;
-use steward_engine::row::{HtlcKey, Origin, RowKey, Write};
+use steward_engine::row::{HtlcKey, Origin, Row, RowKey};
 use steward_hosted::Channel;
 
 use super::{Mutation, Saboteur};
@@ -118,15 +118,15 @@ impl Saboteur {
 /// With a forward out, or after a lie, another lie; never a lower height than before.
 fn lie(disk: &Disk, height: u32) -> u32 {
     let told = match disk.row(&RowKey::Setting("height")) {
-        Some(Write::Setting(bytes)) => bytes.as_slice().try_into().map_or(0, u32::from_be_bytes),
+        Some(Row::Setting(_, bytes)) => bytes.as_slice().try_into().map_or(0, u32::from_be_bytes),
         _ => 0,
     };
     let is_signed = |out: &HtlcKey| {
         let state = disk.channel(&out.peer).and_then(Channel::state);
         state.is_some_and(|state| state.outgoing_htlcs.iter().any(|add| add.id == out.id))
     };
-    let mut forwards = disk.rows().filter_map(|(key, row)| match (key, row) {
-        (RowKey::Origin(out), Write::Origin(Origin::Forward(_))) => Some(out),
+    let mut forwards = disk.rows().filter_map(|row| match row {
+        Row::Origin(out, Origin::Forward(_)) => Some(out),
         _ => None,
     });
     if told > height + LIE_BLOCKS / 2 || forwards.any(is_signed) {

@@ -1,6 +1,6 @@
 //! Rules 1 and 2: what anybody can see is on the disk already, preimages first of all.
 
-use steward_engine::row::{HtlcKey, RowKey, Write};
+use steward_engine::row::{HtlcKey, Row, RowKey};
 use steward_engine::{Event, Reply};
 use steward_hosted::{Channel, IncomingSettlement};
 use steward_wire::{LastCrossSignedState, Message, NodeId, PaymentHash};
@@ -131,12 +131,12 @@ pub(super) fn reply_is_backed(node: usize, reply: &Reply, disk: &Disk) -> Result
     match reply {
         Reply::Payment(row) | Reply::EarlierPayment(row) => {
             match disk.row(&RowKey::Payment(row.payment_hash)) {
-                Some(Write::Payment(_)) => Ok(()),
+                Some(Row::Payment(_)) => Ok(()),
                 _ => broken("a payment is confirmed and not stored"),
             }
         }
         Reply::Invoice(row) => match disk.row(&RowKey::Invoice(row.payment_hash)) {
-            Some(Write::Invoice(_)) => Ok(()),
+            Some(Row::Invoice(_)) => Ok(()),
             _ => broken("an invoice is handed out and not stored"),
         },
         _ => Ok(()),

@@ -1,7 +1,7 @@
 //! Rules 3, 4, 5, 9 and 10 where HTLCs pass through a node: what is offered on, what is failed
 //! back, and that each answer belongs to its own HTLC.
 
-use steward_engine::row::{HtlcKey, Origin, PaymentStatus, RowKey, Settlement, Write};
+use steward_engine::row::{HtlcKey, Origin, PaymentStatus, Row, Settlement};
 use steward_hosted::{Channel, IncomingSettlement};
 use steward_wire::{NodeId, Preimage, UpdateAddHtlc};
 
@@ -23,8 +23,8 @@ impl Oracles {
         disk: &Disk,
         topology: &Topology,
     ) -> Result<(), Violation> {
-        for (key, write) in batch.writes.iter() {
-            let (RowKey::Origin(out), Write::Origin(origin)) = (key, write) else { continue };
+        for row in batch.writes.puts() {
+            let Row::Origin(out, origin) = row else { continue };
             // An id that the peer never saw may come again, for another HTLC.
             let books = &mut self.books[node];
             books.origins.insert(*out, *origin);
@@ -87,10 +87,10 @@ impl Oracles {
         chain: &Chain,
     ) -> Result<(), Violation> {
         let mut failed = Vec::new();
-        for (key, write) in batch.writes.iter() {
-            match (key, write) {
-                (RowKey::Outbox(key), Write::Outbox(Settlement::Fail(_))) => failed.push(*key),
-                (RowKey::Outbox(key), Write::Outbox(Settlement::Fulfill(preimage))) => {
+        for row in batch.writes.puts() {
+            match row {
+                Row::Outbox(key, Settlement::Fail(_)) => failed.push(*key),
+                Row::Outbox(key, Settlement::Fulfill(preimage)) => {
                     if let Some(add) = signed_incoming(disk, key) {
                         own_preimage(node, add, preimage)?;
                     }
@@ -157,9 +157,9 @@ impl Oracles {
         disk: &Disk,
         chain: &Chain,
     ) -> Result<(), Violation> {
-        for (key, write) in batch.writes.iter() {
-            let (RowKey::Part(hash, part), Write::Part(row)) = (key, write) else { continue };
-            let origin = Origin::Payment { payment_hash: *hash, part: *part };
+        for row in batch.writes.puts() {
+            let Row::Part(row) = row else { continue };
+            let origin = Origin::Payment { payment_hash: row.payment_hash, part: row.part };
             let books = &self.books[node];
             // The latest HTLC of that name: an earlier attempt's part may have had the same number.
             let out = books
@@ -168,7 +168,8 @@ impl Oracles {
                 .rev()
                 .find(|(out, known)| **known == origin && out.peer == row.peer);
             let Some((out, _)) = out else { continue };
-            let is_paid = books.shown.get(out).is_some_and(|shown| shown.hash() == *hash);
+            let is_paid =
+                books.shown.get(out).is_some_and(|shown| shown.hash() == row.payment_hash);
             let is_live = outgoing(disk, out).is_some();
             let text = match row.status {
                 PaymentStatus::Complete if !is_paid && !self.is_claimed_outside(disk, out) => {
@@ -181,7 +182,7 @@ impl Oracles {
                 }
                 _ => continue,
             };
-            let text = format!("part {part} of a payment is {text}");
+            let text = format!("part {} of a payment is {text}", row.part);
             return Err(Violation::new(Rule::OwnOrigin, node, text));
         }
         Ok(())

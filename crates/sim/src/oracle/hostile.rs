@@ -2,7 +2,7 @@
 //! be proved to anyone, and it cannot fill the disk.
 
 use steward_engine::Keys;
-use steward_engine::row::{HtlcKey, Origin, RowKey, Settlement, Write};
+use steward_engine::row::{HtlcKey, Origin, Row, RowKey, Settlement};
 use steward_hosted::{Channel, IncomingHtlc, IncomingSettlement};
 use steward_wire::{NodeId, Snapshot};
 
@@ -31,8 +31,8 @@ pub(super) fn evidence_is_kept(
     if is_old || fault.code.is_some_and(|code| EXPLAINED_CODES.contains(&code)) {
         return Ok(());
     }
-    let mut written = batch.writes.iter().map(|(_, write)| write);
-    if written.any(|write| is_evidence(write, peer)) || evidence(disk, peer) >= MAX_EVIDENCE {
+    let mut written = batch.writes.puts();
+    if written.any(|row| is_evidence(row, peer)) || evidence(disk, peer) >= MAX_EVIDENCE {
         return Ok(());
     }
     let text = format!("it suspended over {:?} and kept no evidence", fault.text);
@@ -87,7 +87,7 @@ pub(super) fn is_provable(world: &World, node: usize, incoming: &HtlcKey) -> boo
     let Some(htlc) = held_by_liar(world, node, incoming) else { return false };
     let is_given = matches!(htlc.settlement, Some(IncomingSettlement::Fulfill(_)));
     let waits = disk.row(&RowKey::Outbox(*incoming));
-    let is_waiting = matches!(waits, Some(Write::Outbox(Settlement::Fulfill(_))));
+    let is_waiting = matches!(waits, Some(Row::Outbox(_, Settlement::Fulfill(_))));
     (is_given || is_waiting) && is_preimage_stored(disk, &htlc.htlc.payment_hash)
 }
 
@@ -117,10 +117,9 @@ pub(super) fn evidence_is_bounded(world: &World, node: usize) -> Result<(), Viol
 }
 
 fn evidence(disk: &Disk, peer: &NodeId) -> usize {
-    let rows = disk.rows().filter(|(key, _)| matches!(key, RowKey::Evidence(_)));
-    rows.filter(|(_, write)| is_evidence(write, peer)).count()
+    disk.rows().filter(|row| is_evidence(row, peer)).count()
 }
 
-fn is_evidence(write: &Write, peer: &NodeId) -> bool {
-    matches!(write, Write::Evidence(row) if row.peer == *peer)
+fn is_evidence(row: &Row, peer: &NodeId) -> bool {
+    matches!(row, Row::Evidence(_, row) if row.peer == *peer)
 }

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use steward_engine::row::{HtlcKey, RowKey, Write};
+use steward_engine::row::{HtlcKey, Row};
 use steward_wire::{InitHostedChannel, LastCrossSignedState, NodeId, UpdateAddHtlc};
 
 use super::{Oracles, Rule, Violation};
@@ -54,8 +54,8 @@ impl Htlcs {
 impl Oracles {
     /// HTLCs of the node's own that this batch stores for the first time.
     pub(super) fn offers_written(&mut self, node: usize, batch: &Batch, disk: &Disk, height: u32) {
-        for (key, write) in batch.writes.iter() {
-            if let (RowKey::Origin(out), Write::Origin(_)) = (key, write) {
+        for row in batch.writes.puts() {
+            if let Row::Origin(out, _) = row {
                 self.books[node].htlcs.offer(*out, disk);
                 self.books[node].htlcs.offered_at.insert(*out, height);
             }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use steward_engine::row::{HtlcKey, InvoiceRow, Origin, PaymentStatus, RowKey, Settlement, Write};
+use steward_engine::row::{HtlcKey, InvoiceRow, Origin, PaymentStatus, Row, RowKey, Settlement};
 use steward_hosted::IncomingSettlement;
 use steward_wire::PaymentHash;
 
@@ -42,12 +42,8 @@ impl Oracles {
         batch: &Batch,
         disk: &Disk,
     ) -> Result<(), Violation> {
-        for (key, write) in batch.writes.iter() {
-            let (RowKey::Origin(_), Write::Origin(Origin::Payment { payment_hash, .. })) =
-                (key, write)
-            else {
-                continue;
-            };
+        for row in batch.writes.puts() {
+            let Row::Origin(_, Origin::Payment { payment_hash, .. }) = row else { continue };
             let books = &self.books[node];
             let Some(most_msat) = books.bills.most_msat.get(payment_hash) else { continue };
             let spent_msat = self.spent_msat(node, payment_hash, disk);
@@ -82,17 +78,17 @@ impl Oracles {
         batch: &Batch,
         disk: &Disk,
     ) -> Result<(), Violation> {
-        for (key, write) in batch.writes.iter() {
+        for (key, row) in batch.writes.iter() {
             let RowKey::Invoice(hash) = key else { continue };
             let bills = &mut self.books[node].bills;
             if let Some(paid) = bills.paid.get(hash) {
-                if *write == Write::Invoice(paid.clone()) {
+                if row == Some(&Row::Invoice(paid.clone())) {
                     continue;
                 }
                 let text = format!("the paid invoice {hash} was changed");
                 return Err(Violation::new(Rule::PaymentsEnd, node, text));
             }
-            let Write::Invoice(row) = write else { continue };
+            let Some(Row::Invoice(row)) = row else { continue };
             let asked_msat = *bills.asked_msat.entry(*hash).or_insert(row.amount_msat);
             if row.status == PaymentStatus::Complete {
                 bills.paid.insert(*hash, row.clone());
@@ -129,7 +125,7 @@ fn claimed_msat(disk: &Disk, hash: &PaymentHash) -> u128 {
         for htlc in channel.incoming_htlcs().filter(|htlc| htlc.htlc.payment_hash == *hash) {
             let waiting = disk.row(&RowKey::Outbox(HtlcKey { peer: *peer, id: htlc.htlc.id }));
             let is_claimed = matches!(htlc.settlement, Some(IncomingSettlement::Fulfill(_)))
-                || matches!(waiting, Some(Write::Outbox(Settlement::Fulfill(_))));
+                || matches!(waiting, Some(Row::Outbox(_, Settlement::Fulfill(_))));
             sum_msat += if is_claimed { u128::from(htlc.htlc.amount_msat) } else { 0 };
         }
     }

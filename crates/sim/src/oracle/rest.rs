@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use steward_engine::row::{Origin, PaymentStatus, RowKey, Write};
+use steward_engine::row::{Origin, PaymentStatus, Row, RowKey};
 use steward_hosted::Channel;
 
 use super::{Rule, Violation, accounts, contents, hostile};
@@ -34,20 +34,20 @@ fn payments_ended(world: &World, node: usize) -> Result<(), Violation> {
     let disk = &world.nodes[node].disk;
     let may_wait = waits_for_liar(world, node);
     let mut paid = BTreeSet::new();
-    for (_, write) in disk.rows() {
-        match write {
-            Write::Part(row) if row.status == PaymentStatus::Complete => {
+    for row in disk.rows() {
+        match row {
+            Row::Part(row) if row.status == PaymentStatus::Complete => {
                 paid.insert(row.payment_hash);
             }
-            Write::Part(row) if row.status == PaymentStatus::Pending && !may_wait => {
+            Row::Part(row) if row.status == PaymentStatus::Pending && !may_wait => {
                 let hash = row.payment_hash;
                 return broken(format!("part {} of payment {hash} has not ended", row.part));
             }
             _ => {}
         }
     }
-    for (_, write) in disk.rows() {
-        let Write::Payment(row) = write else { continue };
+    for row in disk.rows() {
+        let Row::Payment(row) = row else { continue };
         match row.status {
             PaymentStatus::Pending if !may_wait => {
                 return broken(format!("payment {} has not ended", row.payment_hash));
@@ -90,7 +90,7 @@ fn nothing_given_away(world: &World, node: usize) -> Result<(), Violation> {
             }
             Some(Origin::Payment { payment_hash, .. }) => {
                 let row = world.nodes[node].disk.row(&RowKey::Payment(*payment_hash));
-                let is_complete = matches!(row, Some(Write::Payment(row))
+                let is_complete = matches!(row, Some(Row::Payment(row))
                     if row.status == PaymentStatus::Complete);
                 if !is_complete {
                     return broken(format!("HTLC {} was paid, its payment was not", out.id));
@@ -110,12 +110,12 @@ fn nothing_given_away(world: &World, node: usize) -> Result<(), Violation> {
 
 /// No HTLC, no settlement, no forward is left over.
 fn nothing_left(world: &World, node: usize) -> Result<(), Violation> {
-    for (key, _) in world.nodes[node].disk.rows() {
-        let left = match key {
-            RowKey::Origin(key) => format!("the origin of HTLC {}", key.id),
+    for row in world.nodes[node].disk.rows() {
+        let left = match row {
+            Row::Origin(key, _) => format!("the origin of HTLC {}", key.id),
             // A liar that is suspended, or does not listen, is not told.
-            RowKey::Outbox(key) if hostile::held_by_liar(world, node, key).is_some() => continue,
-            RowKey::Outbox(key) => format!("a settlement of HTLC {}", key.id),
+            Row::Outbox(key, _) if hostile::held_by_liar(world, node, key).is_some() => continue,
+            Row::Outbox(key, _) => format!("a settlement of HTLC {}", key.id),
             _ => continue,
         };
         return Err(Violation::new(Rule::Rest, node, format!("{left} is left over")));

@@ -1,6 +1,6 @@
 //! Rules 6 to 10: what a signed state may look like and what may follow it; heights.
 
-use steward_engine::row::{RowKey, Write};
+use steward_engine::row::Row;
 use steward_hosted::{Channel, Role};
 use steward_wire::{LastCrossSignedState, NodeId, Snapshot};
 
@@ -167,8 +167,8 @@ impl Oracles {
         chain: &Chain,
     ) -> Result<(), Violation> {
         let books = &mut self.books[node];
-        for (key, write) in batch.writes.iter() {
-            let (RowKey::Setting("height"), Write::Setting(bytes)) = (key, write) else { continue };
+        for row in batch.writes.puts() {
+            let Row::Setting("height", bytes) = row else { continue };
             let height = bytes.as_slice().try_into().map_or(0, u32::from_be_bytes);
             if height < books.height && !chain.went_back(books.height, height) {
                 let text = format!("its height went back from {} to {height}", books.height);

@@ -11,8 +11,8 @@ use std::hash::{BuildHasher, RandomState};
 use bitcoin::hashes::siphash24;
 use rusqlite::Connection;
 use steward_engine::row::{
-    ChannelRow, HtlcKey, Origin, PartRow, PaymentRow, PaymentStatus, PeerRow, RowKey, Settlement,
-    Snapshot, Write, WriteBatch,
+    ChannelRow, HtlcKey, Origin, PartRow, PaymentRow, PaymentStatus, PeerRow, Row, RowKey,
+    Settlement, StoredState, WriteBatch,
 };
 use steward_wire::codec::put_var_bigsize;
 use steward_wire::{NodeId, PaymentHash};
@@ -82,7 +82,7 @@ impl MarkKey {
 
 impl LiveRows {
     /// Those of a snapshot, whose rows must be those of the last commit.
-    pub(crate) fn of(snapshot: &Snapshot, db: &Connection) -> Result<Self, StoreError> {
+    pub(crate) fn of(snapshot: &StoredState, db: &Connection) -> Result<Self, StoreError> {
         let stored = open::setting(db, LIVE_ROWS)?;
         if let Some((key, _)) = stored.split_first_chunk::<16>()
             && stored.len() == SETTING_BYTES
@@ -99,7 +99,7 @@ impl LiveRows {
         Err(StoreError::Torn)
     }
 
-    fn sum_up(snapshot: &Snapshot, key: MarkKey) -> Self {
+    fn sum_up(snapshot: &StoredState, key: MarkKey) -> Self {
         let mut live = Self { key, marks: HashMap::new(), sum: 0, is_stored: false };
         snapshot.channels.iter().for_each(|row| live.set(channel(row)));
         snapshot.origins.iter().for_each(|(key, row)| live.set(origin(key, row)));
@@ -113,7 +113,7 @@ impl LiveRows {
     /// Follows a batch. True if the sum must be stored with it.
     pub(crate) fn follow(&mut self, batch: &WriteBatch) -> bool {
         let before = self.count_and_sum();
-        let changes = batch.iter().filter_map(|(key, write)| change(key, write));
+        let changes = batch.iter().filter_map(change);
         changes.for_each(|change| self.set(change));
         let was_stored = std::mem::replace(&mut self.is_stored, true);
         !was_stored || self.count_and_sum() != before
@@ -195,22 +195,37 @@ impl Bytes {
     }
 }
 
-fn change(key: &RowKey, write: &Write) -> Option<Change> {
-    Some(match (key, write) {
-        (_, Write::Channel(row)) => channel(row),
-        (RowKey::Origin(key), Write::Origin(row)) => origin(key, row),
-        (RowKey::Outbox(key), Write::Outbox(row)) => outbox(key, row),
-        (_, Write::Payment(row)) => payment(row),
-        (_, Write::Part(row)) => part(row),
-        (_, Write::Peer(row)) => peer(row),
-        (RowKey::Channel(peer), _) => by_node(Table::Channel, peer).gone(),
-        (RowKey::Origin(key), _) => by_htlc(Table::Origin, key).gone(),
-        (RowKey::Outbox(key), _) => by_htlc(Table::Outbox, key).gone(),
-        (RowKey::Payment(hash), _) => by_hash(hash).gone(),
-        (RowKey::Part(hash, part), _) => by_part(hash, *part).gone(),
-        (RowKey::Peer(peer), _) => by_node(Table::Peer, peer).gone(),
+/// `None` for rows that nothing hangs on.
+fn change((key, row): (&RowKey, Option<&Row>)) -> Option<Change> {
+    match row {
+        Some(row) => put(row),
+        None => deleted(key),
+    }
+}
+
+fn put(row: &Row) -> Option<Change> {
+    match row {
+        Row::Channel(row) => Some(channel(row)),
+        Row::Origin(htlc, row) => Some(origin(htlc, row)),
+        Row::Outbox(htlc, row) => Some(outbox(htlc, row)),
+        Row::Payment(row) => Some(payment(row)),
+        Row::Part(row) => Some(part(row)),
+        Row::Peer(row) => Some(peer(row)),
+        _ => None,
+    }
+}
+
+fn deleted(key: &RowKey) -> Option<Change> {
+    let row = match key {
+        RowKey::Channel(peer) => by_node(Table::Channel, peer),
+        RowKey::Origin(htlc) => by_htlc(Table::Origin, htlc),
+        RowKey::Outbox(htlc) => by_htlc(Table::Outbox, htlc),
+        RowKey::Payment(hash) => by_hash(hash),
+        RowKey::Part(hash, part) => by_part(hash, *part),
+        RowKey::Peer(peer) => by_node(Table::Peer, peer),
         _ => return None,
-    })
+    };
+    Some(row.gone())
 }
 
 fn by_node(table: Table, node: &NodeId) -> Bytes {
@@ -284,7 +299,7 @@ mod tests {
     }
 
     fn none(key: MarkKey) -> LiveRows {
-        LiveRows::sum_up(&Snapshot::default(), key)
+        LiveRows::sum_up(&StoredState::default(), key)
     }
 
     /// Peers choose keys whose digests are equal: marks of keys were once all that was kept. Nobody

@@ -1,7 +1,7 @@
 //! The tables into what the engine needs to go on.
 
 use rusqlite::{Connection, Params, Row};
-use steward_engine::row::{ForgottenClient, Snapshot};
+use steward_engine::row::{ForgottenClient, StoredState};
 
 use super::columns::{self, Columns};
 use super::live::LiveRows;
@@ -11,7 +11,10 @@ use crate::limits::{EXPIRED_INVOICE_LOAD_MS, MAX_LOADED_PREIMAGES};
 
 /// All of it, to be asked within one read transaction: one moment of the database. Refuses rows
 /// that are of several.
-pub(crate) fn snapshot(db: &Connection, now_ms: u64) -> Result<(Snapshot, LiveRows), StoreError> {
+pub(crate) fn snapshot(
+    db: &Connection,
+    now_ms: u64,
+) -> Result<(StoredState, LiveRows), StoreError> {
     let snapshot = read(db, now_ms)?;
     let live = LiveRows::of(&snapshot, db)?;
     Ok((snapshot, live))
@@ -24,7 +27,7 @@ pub(crate) fn live_rows(db: &Connection) -> Result<LiveRows, StoreError> {
     Ok(snapshot(db, now_ms)?.1)
 }
 
-fn read(db: &Connection, now_ms: u64) -> Result<Snapshot, StoreError> {
+fn read(db: &Connection, now_ms: u64) -> Result<StoredState, StoreError> {
     // In the order of the file, sorted here: the key's index would visit the pages at random.
     let mut channels = rows(db, columns::CHANNEL, [], columns::channel)?;
     channels.sort_unstable_by_key(|row| row.peer);
@@ -38,7 +41,7 @@ fn read(db: &Connection, now_ms: u64) -> Result<Snapshot, StoreError> {
     let since_ms = [now_ms.saturating_sub(EXPIRED_INVOICE_LOAD_MS).min(i64::MAX.cast_unsigned())];
     let peers = format!("{} ORDER BY peer", columns::PEER);
 
-    Ok(Snapshot {
+    Ok(StoredState {
         channels,
         origins,
         outbox,

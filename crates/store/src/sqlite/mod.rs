@@ -29,7 +29,7 @@ use std::sync::Arc;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, TransactionBehavior};
-use steward_engine::row::{Snapshot, WriteBatch};
+use steward_engine::row::{StoredState, WriteBatch};
 
 pub use backup::{Verified, backup, verify};
 pub use held::check_writable;
@@ -139,7 +139,7 @@ impl SqliteStore {
     }
 
     fn commit_batch(&mut self, batch: &WriteBatch) -> Result<(), StoreError> {
-        batch.iter().try_for_each(|(key, write)| check(key, write))?;
+        batch.iter().try_for_each(|(key, row)| check(key, row))?;
         self.held.check_in_place()?;
         let transaction =
             self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -150,8 +150,8 @@ impl SqliteStore {
             Some(live) => live,
             unknown => unknown.insert(load::live_rows(&transaction)?),
         };
-        for (key, write) in batch.iter() {
-            write::put(&transaction, key, write)?;
+        for (key, row) in batch.iter() {
+            write::put(&transaction, key, row)?;
         }
         if live.follow(batch) {
             write::setting(&transaction, LIVE_ROWS, &live.setting())?;
@@ -182,7 +182,7 @@ impl SqliteStore {
 }
 
 impl Store for SqliteStore {
-    fn load(&mut self, now_ms: u64) -> Result<Snapshot, StoreError> {
+    fn load(&mut self, now_ms: u64) -> Result<StoredState, StoreError> {
         let (snapshot, live) = load::snapshot(&*self.connection.transaction()?, now_ms)?;
         self.live = Some(live);
         Ok(snapshot)

@@ -1,7 +1,7 @@
 //! Keeps the bounded tables bounded, a few rows in each commit that adds to them.
 
 use rusqlite::Connection;
-use steward_engine::row::{Write, WriteBatch};
+use steward_engine::row::{Row, WriteBatch};
 
 use crate::error::StoreError;
 use crate::limits::{
@@ -13,17 +13,17 @@ pub(crate) fn prune(db: &Connection, batch: &WriteBatch) -> Result<(), StoreErro
     let (mut events, mut last_event) = (0, 0);
     let (mut preimages, mut newest_ms) = (0, 0);
     let mut forwards = 0;
-    for (_, write) in batch.iter() {
-        match write {
-            Write::Event(event) => {
+    for row in batch.puts() {
+        match row {
+            Row::Event(event) => {
                 events += 1;
                 last_event = last_event.max(event.number);
             }
-            Write::Preimage { learned_ms, .. } => {
+            Row::Preimage { learned_ms, .. } => {
                 preimages += 1;
                 newest_ms = newest_ms.max(*learned_ms);
             }
-            Write::Forward(_) => forwards += 1,
+            Row::Forward(_) => forwards += 1,
             _ => {}
         }
     }

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, ErrorCode, Params, params};
 use steward_engine::row::{
     ChannelRow, EvidenceRow, ForwardRow, InvoiceRow, PartRow, PaymentRow, PaymentStatus, PeerRow,
-    RowKey, Write,
+    Row, RowKey,
 };
 
 use crate::check::{key_text, table};
@@ -11,43 +11,41 @@ use crate::codec;
 use crate::error::StoreError;
 
 /// Writes or removes one row.
-pub(crate) fn put(db: &Connection, key: &RowKey, write: &Write) -> Result<(), StoreError> {
-    match (key, write) {
-        (_, Write::Delete) => delete(db, key),
-        (_, Write::Channel(row)) => channel(db, row),
-        (RowKey::Origin(htlc), Write::Origin(origin)) => run(
+pub(crate) fn put(db: &Connection, key: &RowKey, row: Option<&Row>) -> Result<(), StoreError> {
+    let Some(row) = row else { return delete(db, key) };
+    match row {
+        Row::Channel(row) => channel(db, row),
+        Row::Origin(htlc, origin) => run(
             db,
             "INSERT INTO htlc_origin (peer, htlc_id, origin) VALUES (?1, ?2, ?3)
              ON CONFLICT (peer, htlc_id) DO UPDATE SET origin = excluded.origin",
             params![htlc.peer.0, htlc.id.cast_signed(), codec::encode_origin(origin)],
         ),
-        (RowKey::Outbox(htlc), Write::Outbox(settlement)) => run(
+        Row::Outbox(htlc, settlement) => run(
             db,
             "INSERT INTO outbox (peer, htlc_id, settlement) VALUES (?1, ?2, ?3)
              ON CONFLICT (peer, htlc_id) DO UPDATE SET settlement = excluded.settlement",
             params![htlc.peer.0, htlc.id.cast_signed(), codec::encode_settlement(settlement)],
         ),
         // Replaced, not updated: a preimage learned again is among the newest again.
-        (RowKey::Preimage(hash), Write::Preimage { preimage, learned_ms }) => run(
+        Row::Preimage { preimage, learned_ms } => run(
             db,
             "INSERT OR REPLACE INTO preimage (payment_hash, preimage, learned_ms)
              VALUES (?1, ?2, ?3)",
-            params![hash.0, preimage.0, learned_ms.cast_signed()],
+            params![preimage.hash().0, preimage.0, learned_ms.cast_signed()],
         ),
-        (_, Write::Payment(row)) => payment(db, row),
-        (_, Write::Part(row)) => part(db, row),
-        (_, Write::Invoice(row)) => invoice(db, row),
+        Row::Payment(row) => payment(db, row),
+        Row::Part(row) => part(db, row),
+        Row::Invoice(row) => invoice(db, row),
         // Not every hash is an invoice's: then no row changes.
-        (RowKey::InvoiceFailure(hash), Write::InvoiceFailure { code, message }) => run(
+        Row::InvoiceFailure { payment_hash, code, message } => run(
             db,
             "UPDATE invoice SET failure_code = ?2, failure_message = ?3 WHERE payment_hash = ?1",
-            params![hash.0, code, message],
+            params![payment_hash.0, code, message],
         ),
-        (_, Write::Forward(row)) => forward(db, row),
-        (RowKey::Evidence(number), Write::Evidence(row)) => {
-            numbered(evidence(db, *number, row), key)
-        }
-        (_, Write::Event(event)) => numbered(
+        Row::Forward(row) => forward(db, row),
+        Row::Evidence(number, row) => numbered(evidence(db, *number, row), key),
+        Row::Event(event) => numbered(
             execute(
                 db,
                 "INSERT INTO event (number, time_ms, kind) VALUES (?1, ?2, ?3)",
@@ -59,13 +57,8 @@ pub(crate) fn put(db: &Connection, key: &RowKey, write: &Write) -> Result<(), St
             ),
             key,
         ),
-        (_, Write::Peer(row)) => peer(db, row),
-        (RowKey::Setting(name), Write::Setting(value)) => setting(db, name, value),
-        (key, _) => Err(StoreError::BadRow {
-            table: table(key),
-            key: key_text(key),
-            reason: "the write is of another table than its key",
-        }),
+        Row::Peer(row) => peer(db, row),
+        Row::Setting(name, value) => setting(db, name, value),
     }
 }
 

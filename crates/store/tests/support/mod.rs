@@ -7,7 +7,7 @@ use steward_engine::WriteBatch;
 use steward_engine::io::{Event, EventKind};
 use steward_engine::row::{
     ChannelRow, EvidenceRow, ForwardRow, HtlcKey, InvoiceRow, Origin, PartRow, PaymentRow,
-    PaymentStatus, PeerRow, RowKey, Settlement, Write,
+    PaymentStatus, PeerRow, Row, Settlement,
 };
 use steward_hosted::{Failure, Phase, Role, Suspension};
 use steward_store::{DirLock, OpenMode, Owner, SqliteStore, StoreError};
@@ -59,9 +59,9 @@ pub(crate) fn htlc(peer: u64, id: u64) -> HtlcKey {
 }
 
 /// A batch of these rows.
-pub(crate) fn batch(rows: impl IntoIterator<Item = (RowKey, Write)>) -> WriteBatch {
+pub(crate) fn batch(rows: impl IntoIterator<Item = Row>) -> WriteBatch {
     let mut batch = WriteBatch::default();
-    rows.into_iter().for_each(|(key, write)| batch.put(key, write));
+    rows.into_iter().for_each(|row| batch.put(row));
     batch
 }
 
@@ -79,16 +79,16 @@ pub(crate) fn channel(n: u64, version: u64) -> ChannelRow {
     }
 }
 
-pub(crate) fn put_channel(n: u64, version: u64) -> (RowKey, Write) {
-    (RowKey::Channel(node(n)), Write::Channel(channel(n, version)))
+pub(crate) fn put_channel(n: u64, version: u64) -> Row {
+    Row::Channel(channel(n, version))
 }
 
-pub(crate) fn put_preimage(n: u64, learned_ms: u64) -> (RowKey, Write) {
-    (RowKey::Preimage(hash(n)), Write::Preimage { preimage: preimage(n), learned_ms })
+pub(crate) fn put_preimage(n: u64, learned_ms: u64) -> Row {
+    Row::Preimage { preimage: preimage(n), learned_ms }
 }
 
-pub(crate) fn put_height(height: u32) -> (RowKey, Write) {
-    (RowKey::Setting("height"), Write::Setting(height.to_be_bytes().to_vec()))
+pub(crate) fn put_height(height: u32) -> Row {
+    Row::Setting("height", height.to_be_bytes().to_vec())
 }
 
 pub(crate) fn payment(n: u64, status: PaymentStatus) -> PaymentRow {
@@ -109,8 +109,8 @@ pub(crate) fn payment(n: u64, status: PaymentStatus) -> PaymentRow {
     }
 }
 
-pub(crate) fn put_payment(n: u64, status: PaymentStatus) -> (RowKey, Write) {
-    (RowKey::Payment(hash(n)), Write::Payment(payment(n, status)))
+pub(crate) fn put_payment(n: u64, status: PaymentStatus) -> Row {
+    Row::Payment(payment(n, status))
 }
 
 pub(crate) fn part(n: u64, part: u32) -> PartRow {
@@ -126,16 +126,16 @@ pub(crate) fn part(n: u64, part: u32) -> PartRow {
     }
 }
 
-pub(crate) fn put_part(n: u64, number: u32) -> (RowKey, Write) {
-    (RowKey::Part(hash(n), number), Write::Part(part(n, number)))
+pub(crate) fn put_part(n: u64, number: u32) -> Row {
+    Row::Part(part(n, number))
 }
 
 pub(crate) fn ended_part(n: u64, number: u32) -> PartRow {
     PartRow { status: PaymentStatus::Complete, ..part(n, number) }
 }
 
-pub(crate) fn put_ended_part(n: u64, number: u32) -> (RowKey, Write) {
-    (RowKey::Part(hash(n), number), Write::Part(ended_part(n, number)))
+pub(crate) fn put_ended_part(n: u64, number: u32) -> Row {
+    Row::Part(ended_part(n, number))
 }
 
 pub(crate) fn invoice(n: u64, status: PaymentStatus, expires_ms: u64) -> InvoiceRow {
@@ -156,13 +156,13 @@ pub(crate) fn invoice(n: u64, status: PaymentStatus, expires_ms: u64) -> Invoice
     }
 }
 
-pub(crate) fn put_invoice(n: u64, status: PaymentStatus, expires_ms: u64) -> (RowKey, Write) {
-    (RowKey::Invoice(hash(n)), Write::Invoice(invoice(n, status, expires_ms)))
+pub(crate) fn put_invoice(n: u64, status: PaymentStatus, expires_ms: u64) -> Row {
+    Row::Invoice(invoice(n, status, expires_ms))
 }
 
-pub(crate) fn put_invoice_failure(n: u64) -> (RowKey, Write) {
+pub(crate) fn put_invoice_failure(n: u64) -> Row {
     let (code, message) = ("claim_unsigned".to_owned(), "The claim was not signed.".to_owned());
-    (RowKey::InvoiceFailure(hash(n)), Write::InvoiceFailure { code, message })
+    Row::InvoiceFailure { payment_hash: hash(n), code, message }
 }
 
 pub(crate) fn forward(n: u64, fulfilled: bool) -> ForwardRow {
@@ -176,8 +176,8 @@ pub(crate) fn forward(n: u64, fulfilled: bool) -> ForwardRow {
     }
 }
 
-pub(crate) fn put_forward(n: u64, fulfilled: bool) -> (RowKey, Write) {
-    (RowKey::Forward(htlc(1, n)), Write::Forward(forward(n, fulfilled)))
+pub(crate) fn put_forward(n: u64, fulfilled: bool) -> Row {
+    Row::Forward(forward(n, fulfilled))
 }
 
 pub(crate) fn evidence(n: u64, peer: u64) -> EvidenceRow {
@@ -190,8 +190,8 @@ pub(crate) fn evidence(n: u64, peer: u64) -> EvidenceRow {
     }
 }
 
-pub(crate) fn put_evidence(n: u64, peer: u64) -> (RowKey, Write) {
-    (RowKey::Evidence(n), Write::Evidence(evidence(n, peer)))
+pub(crate) fn put_evidence(n: u64, peer: u64) -> Row {
+    Row::Evidence(n, evidence(n, peer))
 }
 
 pub(crate) fn event(number: u64) -> Event {
@@ -199,15 +199,15 @@ pub(crate) fn event(number: u64) -> Event {
     Event { number, time_ms: NOW_MS + number, kind }
 }
 
-pub(crate) fn put_event(number: u64) -> (RowKey, Write) {
-    (RowKey::Event(number), Write::Event(event(number)))
+pub(crate) fn put_event(number: u64) -> Row {
+    Row::Event(event(number))
 }
 
-pub(crate) fn put_peer(n: u64) -> (RowKey, Write) {
+pub(crate) fn put_peer(n: u64) -> Row {
     let addresses = vec!["10.0.0.1:9735".to_owned(), "x.onion:9735".to_owned()];
     let framing = if n.is_multiple_of(2) { None } else { Some(Framing::Legacy) };
     let row = PeerRow { peer: node(n), is_host: !n.is_multiple_of(2), addresses, framing };
-    (RowKey::Peer(node(n)), Write::Peer(row))
+    Row::Peer(row)
 }
 
 /// One event of each kind, with every optional field both ways.
@@ -261,11 +261,8 @@ pub(crate) fn every_table() -> WriteBatch {
     let mut all = batch([
         put_channel(1, 10),
         put_channel(2, 20),
-        (RowKey::Origin(htlc(1, 5)), Write::Origin(Origin::Forward(htlc(2, u64::MAX)))),
-        (
-            RowKey::Origin(htlc(1, u64::MAX)),
-            Write::Origin(Origin::Payment { payment_hash: hash(1), part: 3 }),
-        ),
+        Row::Origin(htlc(1, 5), Origin::Forward(htlc(2, u64::MAX))),
+        Row::Origin(htlc(1, u64::MAX), Origin::Payment { payment_hash: hash(1), part: 3 }),
         put_preimage(1, NOW_MS),
         put_preimage(2, NOW_MS + 1),
         put_payment(1, PaymentStatus::Pending),
@@ -284,10 +281,10 @@ pub(crate) fn every_table() -> WriteBatch {
         put_height(840_000),
     ]);
     for (n, kind) in (1..).zip(every_event()) {
-        all.put(RowKey::Event(n), Write::Event(Event { number: n, time_ms: NOW_MS, kind }));
+        all.put(Row::Event(Event { number: n, time_ms: NOW_MS, kind }));
     }
     for (n, settlement) in (1..).zip(every_settlement()) {
-        all.put(RowKey::Outbox(htlc(2, n)), Write::Outbox(settlement));
+        all.put(Row::Outbox(htlc(2, n), settlement));
     }
     all
 }
