@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bitcoin::hashes::{Hash, sha256};
 use bitcoin::secp256k1::SecretKey;
-use steward_hosted::{Channel, Env, Input, Output, Phase, Role};
+use steward_hosted::{Channel, Command, CommandRefusal, Env, Input, Output, Phase, Role};
 use steward_onion::{PeelError, peel};
 use steward_wire::{NodeId, ShortChannelId, UpdateAddHtlc, impossible};
 
@@ -183,17 +183,31 @@ impl Engine {
         self.batch.touched.insert(peer);
     }
 
+    /// Gives an operator's command to one channel, and acts on what comes out. `None` if there is
+    /// no such channel.
+    pub(crate) fn drive_command(
+        &mut self,
+        peer: NodeId,
+        command: Command,
+    ) -> Option<Result<(), CommandRefusal>> {
+        let result =
+            self.with_channel(peer, |channel, env, out| channel.operate(command, env, out));
+        self.batch.touched.insert(peer);
+        result
+    }
+
     /// Lets a channel send what waits in it.
     pub(crate) fn flush(&mut self, peer: NodeId) {
         self.with_channel(peer, |channel, env, out| channel.flush(env, out));
     }
 
-    fn with_channel(
+    /// `None` if there is no such channel.
+    fn with_channel<T>(
         &mut self,
         peer: NodeId,
-        act: impl FnOnce(&mut Channel, &Env<'_>, &mut Vec<Output>),
-    ) {
-        let Some(entry) = self.channels.entries.get_mut(&peer) else { return };
+        act: impl FnOnce(&mut Channel, &Env<'_>, &mut Vec<Output>) -> T,
+    ) -> Option<T> {
+        let entry = self.channels.entries.get_mut(&peer)?;
         let key = entry.key.as_deref().unwrap_or(&self.node_key);
         let keys = &self.keys;
         let reads = |key: &SecretKey, add: &UpdateAddHtlc| {
@@ -211,11 +225,12 @@ impl Engine {
             max_capacity_sat: self.config.host.max_capacity_sat,
         };
         let mut outputs = Vec::new();
-        act(&mut entry.channel, &env, &mut outputs);
+        let result = act(&mut entry.channel, &env, &mut outputs);
         self.channels.reindex(peer);
         for output in outputs {
             self.output(peer, output);
         }
+        Some(result)
     }
 
     fn output(&mut self, peer: NodeId, output: Output) {
@@ -225,7 +240,7 @@ impl Engine {
                 self.changes += 1;
                 self.batch.changed.insert(peer);
             }
-            Output::HtlcIncoming(add) => self.incoming(peer, &add),
+            Output::HtlcIncoming { add, taken_over } => self.incoming(peer, &add, taken_over),
             Output::HtlcAdded { token, id } => self.htlc_added(token, HtlcKey { peer, id }),
             Output::HtlcRefused { token, reason } => self.htlc_refused(token, peer, reason),
             Output::HtlcFulfilled { id, preimage } => {
@@ -236,7 +251,6 @@ impl Engine {
             Output::DataLost => self.data_lost(peer),
             Output::SettlementRecorded { id } => self.settlement_recorded(HtlcKey { peer, id }),
             Output::Reconnect(reason) => self.reconnect(peer, reason),
-            Output::CommandRefused(refusal) => self.command_refusal = Some(refusal),
             other => self.channel_news(peer, other),
         }
     }

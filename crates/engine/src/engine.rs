@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bitcoin::secp256k1::{PublicKey, SECP256K1, SecretKey};
-use steward_hosted::{AddToken, CommandRefusal};
+use steward_hosted::AddToken;
 use steward_wire::{NodeId, PaymentHash};
 
 use crate::batch::Batch;
@@ -81,8 +81,6 @@ pub struct Engine {
     pub(crate) receives: BTreeMap<PaymentHash, IncomingSet>,
     pub(crate) payments: Payments,
     pub(crate) batch: Batch,
-    /// What the channel that was given an operator's input last said against it.
-    pub(crate) command_refusal: Option<CommandRefusal>,
     pub(crate) last_token: u64,
     pub(crate) last_event: u64,
     pub(crate) last_evidence: u64,

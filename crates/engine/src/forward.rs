@@ -33,10 +33,6 @@ impl Engine {
         layer: Layer,
         shared_secret: [u8; 32],
     ) -> Result<(), PeelError> {
-        if self.is_state_from_others(&key.peer) {
-            self.hold_unknown_forward(key);
-            return Ok(());
-        }
         if self.waits_for_next_peer(&layer) {
             self.deferred.insert(key, self.outgoing_peer(&layer));
             return Ok(());

@@ -18,10 +18,16 @@ pub(crate) struct Waiting {
 }
 
 impl Engine {
-    /// Acts on an HTLC that both sides have signed. Once per HTLC.
-    pub(crate) fn incoming(&mut self, peer: steward_wire::NodeId, add: &UpdateAddHtlc) {
+    /// Acts on an HTLC that both sides have signed. Once per HTLC. If it was taken over with a
+    /// state of the peer's, an earlier self may have forwarded it.
+    pub(crate) fn incoming(
+        &mut self,
+        peer: steward_wire::NodeId,
+        add: &UpdateAddHtlc,
+        taken_over: bool,
+    ) {
         let key = HtlcKey { peer, id: add.id };
-        match self.take(key, add, &incoming_htlc(add)) {
+        match self.take(key, add, &incoming_htlc(add), taken_over) {
             Ok(()) => {}
             Err(refusal) => self.refuse(key, refusal),
         }
@@ -33,6 +39,7 @@ impl Engine {
         key: HtlcKey,
         add: &UpdateAddHtlc,
         htlc: &IncomingHtlc<'_>,
+        taken_over: bool,
     ) -> Result<(), PeelError> {
         // Invoices with hints name a payee key of their own, also when they are paid already.
         let may_be_paid = self.preimages.get(&add.payment_hash).is_some();
@@ -55,6 +62,10 @@ impl Engine {
             peeled => peeled?,
         };
         match peeled.hop {
+            Hop::Forward(_) if taken_over => {
+                self.hold_unknown_forward(key);
+                Ok(())
+            }
             Hop::Forward(forward) => self.forward(key, add, forward, peeled.shared_secret),
             Hop::Final => self.receive(key, &identity, htlc),
         }

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use steward_hosted::{Channel, Input, Role};
-use steward_wire::{ErrorCode, NodeId, PaymentHash};
+use steward_hosted::{Channel, Command, Role};
+use steward_wire::{ErrorCode, NodeId, PaymentHash, impossible};
 
 use crate::engine::Engine;
 use crate::io::Level;
@@ -17,8 +17,6 @@ pub(crate) struct Confirmation {
     awaited: BTreeSet<NodeId>,
     /// Payments found at start that have, or may have, never left us.
     unsent: BTreeSet<PaymentHash>,
-    /// Peers whose newer state is being taken over right now.
-    taken_over: BTreeSet<NodeId>,
 }
 
 impl Engine {
@@ -44,7 +42,6 @@ impl Engine {
 
     /// Both sides hold the same state.
     pub(crate) fn state_confirmed(&mut self, peer: NodeId) {
-        self.confirmation.taken_over.remove(&peer);
         if self.confirmation.awaited.remove(&peer) {
             self.end_unsent_if_confirmed();
         }
@@ -52,7 +49,6 @@ impl Engine {
 
     /// Suspended before the states were compared, or because they differ.
     pub(crate) fn suspended_at_start(&mut self, peer: NodeId, code: Option<u16>) {
-        self.confirmation.taken_over.remove(&peer);
         let channel = self.channels.get(&peer).map(|entry| &entry.channel);
         let suspension = channel.and_then(Channel::suspension);
         let states_differ = ErrorCode::MissingChannel.number();
@@ -73,14 +69,8 @@ impl Engine {
     pub(crate) fn data_lost(&mut self, peer: NodeId) {
         let text = "our data is older than the peer's: the peer's state, signed by us, is taken";
         self.batch.log(Level::Error, "data_lost", peer, text);
-        self.confirmation.taken_over.insert(peer);
         self.give_up_knowing();
         self.hold_forwards_to(peer);
-    }
-
-    /// True while HTLCs come in that an earlier self may have carried on.
-    pub(crate) fn is_state_from_others(&self, peer: &NodeId) -> bool {
-        self.confirmation.taken_over.contains(peer)
     }
 
     /// True if payments found at start wait for this host to show its state.
@@ -106,7 +96,9 @@ impl Engine {
         }
         let text = format!("HTLC {} may have been forwarded before our data was lost", key.id);
         self.batch.log(Level::Error, "forward_unknown", key.peer, text);
-        self.drive(key.peer, Input::Suspend);
+        if let Some(Err(refusal)) = self.drive_command(key.peer, Command::Suspend) {
+            impossible!("a channel with an HTLC is open: {refusal}");
+        }
     }
 
     /// An own HTLC ended in the time we know nothing of: it was paid or it was not. What it came

@@ -1,7 +1,7 @@
 //! What an operator does to one channel: suspend, override, resize, hand in a preimage
 //! (protocol.md sections 3.6, 3.8, 3.10).
 
-use steward_hosted::{CommandRefusal, Input};
+use steward_hosted::{Command, CommandRefusal};
 use steward_wire::{NodeId, Preimage};
 
 use crate::command::Reply;
@@ -32,21 +32,17 @@ impl Engine {
         if let Act::AcceptOverride { our_balance_msat } = act {
             self.check_proposed_balance(&peer, our_balance_msat)?;
         }
-        self.command_refusal = None;
-        self.drive(
-            peer,
-            match act {
-                Act::Suspend => Input::Suspend,
-                Act::ProposeOverride { local_balance_msat } => {
-                    Input::ProposeOverride { local_balance_msat }
-                }
-                Act::AcceptOverride { .. } => Input::AcceptOverride,
-                Act::Resize { new_capacity_sat } => Input::Resize { new_capacity_sat },
-            },
-        );
-        match self.command_refusal.take() {
-            Some(refusal) => Err(refused(refusal)),
-            None => self.show_channel(peer),
+        let command = match act {
+            Act::Suspend => Command::Suspend,
+            Act::ProposeOverride { local_balance_msat } => {
+                Command::ProposeOverride { local_balance_msat }
+            }
+            Act::AcceptOverride { .. } => Command::AcceptOverride,
+            Act::Resize { new_capacity_sat } => Command::Resize { new_capacity_sat },
+        };
+        match self.drive_command(peer, command) {
+            Some(Err(refusal)) => Err(refused(refusal)),
+            Some(Ok(())) | None => self.show_channel(peer),
         }
     }
 
@@ -54,7 +50,8 @@ impl Engine {
         if self.external_preimage(preimage) {
             return Ok(Reply::Done);
         }
-        Err(refused(CommandRefusal::NoSuchHtlc))
+        Err(Error::refused("no_such_htlc", "no HTLC of ours waits for this preimage")
+            .hint("it may have been settled, or given up as expired, before"))
     }
 
     /// The host may replace its proposal at any time: only the one that was looked at is accepted.
@@ -114,9 +111,6 @@ fn refused(refusal: CommandRefusal) -> Error {
         }
         CommandRefusal::BadCapacity => {
             ("bad_capacity", "a channel can only grow; the balances stay as they are")
-        }
-        CommandRefusal::NoSuchHtlc => {
-            ("no_such_htlc", "it may have been settled, or given up as expired, before")
         }
         CommandRefusal::CountersExhausted => ("counters_exhausted", "open another channel"),
     };

@@ -74,7 +74,6 @@ impl Engine {
             receives: BTreeMap::new(),
             payments: Payments::default(),
             batch: Batch::default(),
-            command_refusal: None,
             last_token: 0,
             last_event: snapshot.last_event,
             last_evidence: snapshot.last_evidence,
@@ -201,7 +200,7 @@ impl Engine {
             if let Some(add) = add {
                 let text = format!("acting on HTLC {} that waited since the start", key.id);
                 self.batch.log(Level::Info, "htlc_resumed", key.peer, text);
-                self.incoming(key.peer, &add);
+                self.incoming(key.peer, &add, false);
             }
         }
     }

@@ -211,33 +211,39 @@ fn an_htlc_that_may_have_been_forwarded_since_is_not_forwarded_again() {
     }
 }
 
-/// 3 pays 2 over 0 and 1.
+/// 3 pays 2 over 0 and 1, twice: 1 suspends its channel over the first one.
 #[test]
-fn an_htlc_of_a_newer_state_is_not_forwarded() {
+fn no_htlc_of_a_newer_state_is_forwarded_or_failed() {
     let mut net = chain_of_three();
     net.open(3, 0);
     let copy = net.copy(1);
-    let invoice = net.invoice(2, Some(AMOUNT_MSAT));
-    let mut parsed = Box::new(parse(&invoice.bolt11).unwrap());
+    let invoices = [(); 2].map(|()| net.invoice(2, Some(AMOUNT_MSAT)));
     let payees_host = net.client_id(1, 0);
     let scid = ShortChannelId::of_pair(&net.client_id(2, 1), &net.id(1));
     let first = hint(net.id(0), ShortChannelId::of_pair(&payees_host, &net.id(0)));
-    parsed.hints = vec![vec![first, hint(payees_host, scid)]];
     // Just started, 1 waits for 2 with what 0 offers.
     net.crash(1);
     net.start(1);
     reconnect(&mut net, &[(1, 0)]);
     let answer = AnswerAt::Start;
-    net.command(3, Command::Pay { invoice: parsed, amount_msat: None, max_fee_msat: None, answer })
-        .unwrap();
-    assert_eq!(net.channel(1, 0).state.unwrap().incoming_htlcs.len(), 1);
+    for invoice in &invoices {
+        let mut invoice = Box::new(parse(&invoice.bolt11).unwrap());
+        invoice.hints = vec![vec![first.clone(), hint(payees_host, scid)]];
+        let pay = Command::Pay { invoice, amount_msat: None, max_fee_msat: None, answer };
+        net.command(3, pay).unwrap();
+    }
+    assert_eq!(net.channel(1, 0).state.unwrap().incoming_htlcs.len(), 2);
 
     net.revive(1, &copy);
-    reconnect(&mut net, &[(2, 1), (1, 0)]);
+    reconnect(&mut net, &[(2, 1)]);
     net.tick(A_WHILE_MS);
+    reconnect(&mut net, &[(1, 0)]);
     assert_eq!(net.channel(1, 0).phase, Phase::Suspended);
-    assert!(!net.was_received(2, invoice.payment_hash));
-    assert_eq!(net.payment(3, invoice.payment_hash).status, PaymentStatus::Pending);
+    assert_eq!(net.undelivered_settlements(1), 0, "what they are worth is not decided");
+    for invoice in &invoices {
+        assert!(!net.was_received(2, invoice.payment_hash));
+        assert_eq!(net.payment(3, invoice.payment_hash).status, PaymentStatus::Pending);
+    }
 }
 
 #[test]

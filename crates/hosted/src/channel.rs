@@ -9,9 +9,10 @@ use steward_wire::{
     Preimage, ResizeChannel, ShortChannelId, StateOverride,
 };
 
+use crate::command::{Command, CommandRefusal};
 use crate::commit::SentUpdate;
 use crate::errors::Fault;
-use crate::io::{AddRefusal, CommandRefusal, Env, Failure, Input, NewHtlc, Output, Phase, Role};
+use crate::io::{AddRefusal, Env, Failure, Input, NewHtlc, Output, Phase, Role};
 use crate::next_state::Update;
 use crate::opening::{Opening, Stage};
 
@@ -247,14 +248,8 @@ impl Channel {
             }
             Input::Block => self.on_block(env, out),
             Input::Tick => self.on_tick(env, out),
-            Input::Suspend => self.suspend_by_operator(out),
             Input::ExternalFulfill { id, preimage } => self.fulfill_externally(id, preimage, out),
             Input::ResizeRefused { reason } => self.withdraw_resize(reason, out),
-            Input::Resize { new_capacity_sat } => self.propose_resize(new_capacity_sat, env, out),
-            Input::ProposeOverride { local_balance_msat } => {
-                self.propose_override(local_balance_msat, env, out);
-            }
-            Input::AcceptOverride => self.accept_override(env, out),
             Input::OwnPolicy(policy) => {
                 if self.phase() == Phase::Active {
                     out.push(Output::Send(Message::UpdateGossip(policy)));
@@ -262,6 +257,28 @@ impl Channel {
             }
         }
         self.report_change(out);
+    }
+
+    /// Carries out an operator's command.
+    ///
+    /// # Errors
+    /// If the channel is in no state for it; then nothing has changed.
+    pub fn operate(
+        &mut self,
+        command: Command,
+        env: &Env<'_>,
+        out: &mut Vec<Output>,
+    ) -> Result<(), CommandRefusal> {
+        match command {
+            Command::Suspend => self.suspend_by_operator(out),
+            Command::Resize { new_capacity_sat } => self.propose_resize(new_capacity_sat, env, out),
+            Command::ProposeOverride { local_balance_msat } => {
+                self.propose_override(local_balance_msat, env, out)
+            }
+            Command::AcceptOverride => self.accept_override(env, out),
+        }?;
+        self.report_change(out);
+        Ok(())
     }
 
     /// [`Output::Changed`], once per call.
@@ -374,14 +391,11 @@ impl Channel {
         }
     }
 
-    fn suspend_by_operator(&mut self, out: &mut Vec<Output>) {
+    fn suspend_by_operator(&mut self, out: &mut Vec<Output>) -> Result<(), CommandRefusal> {
         if self.signed.is_none() {
-            return refuse_command(CommandRefusal::NotOpen, out);
+            return Err(CommandRefusal::NotOpen);
         }
         self.suspend(Fault::coded(ErrorCode::ManualSuspend, "suspended by the operator"), out);
+        Ok(())
     }
-}
-
-pub(crate) fn refuse_command(why: CommandRefusal, out: &mut Vec<Output>) {
-    out.push(Output::CommandRefused(why));
 }

@@ -217,7 +217,9 @@ impl Channel {
     /// What the peer's update means, now that both signed it.
     fn report_signed(&mut self, update: Update, out: &mut Vec<Output>) {
         let (id, failure) = match update {
-            Update::Add(add) => return out.push(Output::HtlcIncoming(add)),
+            Update::Add(add) => {
+                return out.push(Output::HtlcIncoming { add, taken_over: false });
+            }
             Update::Fulfill(_) => return, // Reported when it came.
             Update::Fail(fail) => {
                 (fail.id, Failure::Reason { reason: fail.reason, tlvs: fail.tlvs })

@@ -122,10 +122,9 @@ pub enum Input {
     Block,
     /// `Env::now_ms` moved: unanswered messages and waiting HTLCs may have timed out.
     Tick,
-    /// The operator suspends the channel (code 0008).
-    Suspend,
     /// A preimage of one of our outgoing HTLCs was learned outside the channel. A peer that does
-    /// not fulfill the HTLC itself is suspended shortly before its expiry (code 0006).
+    /// not fulfill the HTLC itself is suspended shortly before its expiry (code 0006). Ignored if
+    /// the HTLC has ended, or its hash is another.
     ExternalFulfill {
         /// The HTLC, by our id.
         id: u64,
@@ -137,19 +136,6 @@ pub enum Input {
         /// In the host's words.
         reason: String,
     },
-    /// As client: ask for a larger capacity.
-    Resize {
-        /// In satoshi.
-        new_capacity_sat: u64,
-    },
-    /// As host: propose a fresh state for a suspended channel.
-    ProposeOverride {
-        /// Our balance in it, in millisatoshi, of the capacity that both have signed: what a
-        /// resize under way adds is ours as well.
-        local_balance_msat: u64,
-    },
-    /// As client: accept the host's proposal.
-    AcceptOverride,
     /// Our own terms for forwarding to the peer, signed. Sent to the peer if the channel is
     /// active, else dropped: give it whenever [`Output::Active`] comes and whenever it changes.
     OwnPolicy(ChannelUpdate),
@@ -178,7 +164,13 @@ pub enum Output {
     /// The peer said this; for people only.
     PeerError(String),
     /// An HTLC offered by the peer is cross-signed: act on it, once.
-    HtlcIncoming(UpdateAddHtlc),
+    HtlcIncoming {
+        /// The HTLC.
+        add: UpdateAddHtlc,
+        /// True if it comes with a state of the peer's that replaces ours (see
+        /// [`Output::DataLost`]): we may have acted on it before our data was lost.
+        taken_over: bool,
+    },
     /// An own HTLC got its id and is on its way, in the record from now on. The id of an HTLC
     /// that was dropped by an override or a newer state may come again, if the peer never saw it.
     HtlcAdded {
@@ -203,8 +195,8 @@ pub enum Output {
         preimage: Preimage,
     },
     /// Our data was lost, or is an old copy: a state of the peer's, signed by both and newer than
-    /// ours, replaced it. What follows of this call, up to [`Output::Active`], is about HTLCs that
-    /// may have ended, or have been acted upon, in a time we know nothing of.
+    /// ours, replaced it. HTLCs may have ended, or have been acted upon, in a time we know nothing
+    /// of: the outputs that say so name the newer state as their cause.
     DataLost,
     /// Nothing proves that the peer offered these HTLCs of the state that replaced ours: they are
     /// not among [`Channel::incoming_htlcs`](crate::Channel::incoming_htlcs), and nobody acts on
@@ -259,8 +251,6 @@ pub enum Output {
         /// Of these payments.
         payment_hashes: Vec<PaymentHash>,
     },
-    /// An operator's input could not be carried out; nothing changed.
-    CommandRefused(CommandRefusal),
     /// Something that proves, or hints at, the peer's misbehaviour: keep it for people.
     Evidence(Evidence),
     /// Drop the connection and connect again: the exchange is out of step.
@@ -352,47 +342,6 @@ pub enum AddRefusal {
     /// The TLV stream is malformed or longer than peers accept.
     #[error("the HTLC's TLV stream is malformed or too long")]
     BadTlvs,
-}
-
-/// Why an operator's input was refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum CommandRefusal {
-    /// There is no signed state yet.
-    #[error("the channel is not open yet")]
-    NotOpen,
-    /// The other role's business.
-    #[error("only the other side can do this")]
-    WrongRole,
-    /// An override needs a suspended channel.
-    #[error("the channel is not suspended")]
-    NotSuspended,
-    /// Not while suspended.
-    #[error("the channel is suspended")]
-    Suspended,
-    /// The peer must be connected.
-    #[error("the peer is not connected")]
-    NotConnected,
-    /// The host has proposed no override, or none that fits the channel.
-    #[error("the host has proposed no valid override")]
-    NoOverride,
-    /// A balance above the capacity.
-    #[error("the balance exceeds the channel's capacity")]
-    BalanceTooHigh,
-    /// The terms do not include resizing.
-    #[error("the channel cannot be resized")]
-    NotResizable,
-    /// An earlier resize is not signed yet.
-    #[error("an earlier resize is still pending")]
-    ResizePending,
-    /// The new capacity is not larger than the current one, or out of range.
-    #[error("the new capacity must be larger than the current one")]
-    BadCapacity,
-    /// No such HTLC waits for this preimage.
-    #[error("no HTLC of ours waits for this preimage")]
-    NoSuchHtlc,
-    /// A counter is exhausted.
-    #[error("the channel's update counter is exhausted")]
-    CountersExhausted,
 }
 
 /// Numbers for people and for routing, of the state both sides will sign next.

@@ -6,6 +6,7 @@
 //!
 //! Layout (protocol.md sections in brackets)
 //! - [`io`](Input): inputs, outputs and what they carry
+//! - [`command`](Command): what an operator may ask for, and refusals
 //! - `channel`: the struct, its constructors and the dispatch of inputs and messages
 //! - `view`: what can be read off a channel: [`Summary`], HTLCs, suspension, proposals
 //! - `opening`: from `invoke_hosted_channel` to the first signed state (3.2)
@@ -23,6 +24,7 @@
 #![forbid(unsafe_code)]
 
 mod channel;
+mod command;
 mod commit;
 mod direction;
 mod errors;
@@ -41,6 +43,7 @@ mod updates;
 mod view;
 
 pub use channel::Channel;
+pub use command::{Command, CommandRefusal};
 pub use io::*;
 pub use record::RecordError;
 pub use view::{IncomingHtlc, IncomingSettlement, OutgoingHtlc};

@@ -224,7 +224,9 @@ impl Channel {
             let text = "the channel was taken over with HTLCs in flight";
             return self.suspend(Fault::text(text), out);
         }
-        out.extend(incoming.into_iter().map(Output::HtlcIncoming));
+        let taken_over = is_used;
+        let incoming = incoming.into_iter();
+        out.extend(incoming.map(|add| Output::HtlcIncoming { add, taken_over }));
         self.resume(env, out);
     }
 

@@ -6,9 +6,10 @@ use steward_wire::{
 };
 use steward_wire::{impossible, invariant};
 
-use crate::channel::{Channel, Link, refuse_command};
+use crate::channel::{Channel, Link};
+use crate::command::CommandRefusal;
 use crate::commit::{block_day, state_update};
-use crate::io::{CommandRefusal, DropCause, Env, Output, Phase, Role};
+use crate::io::{DropCause, Env, Output, Phase, Role};
 use crate::next_state::{counter_after, same_content};
 use crate::view::IncomingSettlement;
 
@@ -32,15 +33,17 @@ impl Channel {
         local_balance_msat: u64,
         env: &Env<'_>,
         out: &mut Vec<Output>,
-    ) {
+    ) -> Result<(), CommandRefusal> {
         let local_balance_msat = local_balance_msat.saturating_add(self.pending_growth_msat());
-        match self.build_override(local_balance_msat, env) {
-            Ok(proposal) => self.offer_override(proposal, out),
-            Err(why) => refuse_command(why, out),
-        }
+        let proposal = self.build_override(local_balance_msat, env)?;
+        self.offer_override(proposal, out);
+        Ok(())
     }
 
     fn offer_override(&mut self, proposal: StateOverride, out: &mut Vec<Output>) {
+        if let Some(earlier) = self.override_proposal.filter(|earlier| *earlier != proposal) {
+            self.note_counters(earlier.local_updates, earlier.remote_updates);
+        }
         self.changed |= self.override_proposal != Some(proposal);
         self.override_proposal = Some(proposal);
         if self.may_speak() {
@@ -49,7 +52,7 @@ impl Channel {
     }
 
     fn build_override(
-        &mut self,
+        &self,
         local_balance_msat: u64,
         env: &Env<'_>,
     ) -> Result<StateOverride, CommandRefusal> {
@@ -60,23 +63,23 @@ impl Channel {
         if !self.is_suspended() {
             return Err(CommandRefusal::NotSuspended);
         }
+        let mut highest = self.highest;
         if let Some(pending) = self.override_proposal {
             // The client takes only what exceeds the highest state it holds.
-            let is_high =
-                pending.local_updates > self.highest.0 && pending.remote_updates > self.highest.1;
+            let is_high = pending.local_updates > highest.0 && pending.remote_updates > highest.1;
             if pending.local_balance_msat == local_balance_msat && is_high {
                 return Ok(pending);
             }
             // It may hold the earlier one: never two states with the same counters.
-            self.note_counters(pending.local_updates, pending.remote_updates);
+            highest = (highest.0.max(pending.local_updates), highest.1.max(pending.remote_updates));
         }
         let next = |highest| counter_after(highest, 1).ok_or(CommandRefusal::CountersExhausted);
         let mut proposal = StateOverride {
             // The client's chain may have been ahead of ours when we both signed last.
             block_day: block_day(env).max(base.block_day),
             local_balance_msat,
-            local_updates: next(self.highest.0)?,
-            remote_updates: next(self.highest.1)?,
+            local_updates: next(highest.0)?,
+            remote_updates: next(highest.1)?,
             local_sig_of_remote: Signature::ZERO,
         };
         let state = overriding_state(&base, &proposal).ok_or(CommandRefusal::BalanceTooHigh)?;
@@ -117,16 +120,17 @@ impl Channel {
         out.push(Output::OverrideProposed { our_balance_msat: state.local_balance_msat });
     }
 
-    pub(crate) fn accept_override(&mut self, env: &Env<'_>, out: &mut Vec<Output>) {
-        match self.check_acceptance() {
-            Ok(mut state) => {
-                invariant!(state.is_balanced(), "what we sign adds up to the capacity");
-                state.local_sig_of_remote = state.sign_remote(env.key);
-                out.push(Output::Send(state_update(&state)));
-                self.enter_override(state, out);
-            }
-            Err(why) => refuse_command(why, out),
-        }
+    pub(crate) fn accept_override(
+        &mut self,
+        env: &Env<'_>,
+        out: &mut Vec<Output>,
+    ) -> Result<(), CommandRefusal> {
+        let mut state = self.check_acceptance()?;
+        invariant!(state.is_balanced(), "what we sign adds up to the capacity");
+        state.local_sig_of_remote = state.sign_remote(env.key);
+        out.push(Output::Send(state_update(&state)));
+        self.enter_override(state, out);
+        Ok(())
     }
 
     fn check_acceptance(&self) -> Result<LastCrossSignedState, CommandRefusal> {

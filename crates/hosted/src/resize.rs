@@ -3,9 +3,10 @@
 
 use steward_wire::{ErrorCode, LastCrossSignedState, Message, ResizeChannel};
 
-use crate::channel::{Channel, refuse_command};
+use crate::channel::Channel;
+use crate::command::CommandRefusal;
 use crate::errors::Fault;
-use crate::io::{CommandRefusal, Env, Output, Phase, Role};
+use crate::io::{Env, Output, Phase, Role};
 use crate::next_state::resized;
 
 impl Channel {
@@ -19,10 +20,8 @@ impl Channel {
         new_capacity_sat: u64,
         env: &Env<'_>,
         out: &mut Vec<Output>,
-    ) {
-        if let Err(why) = self.check_resize_command(new_capacity_sat) {
-            return refuse_command(why, out);
-        }
+    ) -> Result<(), CommandRefusal> {
+        self.check_resize_command(new_capacity_sat)?;
         let resize = ResizeChannel::signed(new_capacity_sat, env.key);
         self.resize_proposal = Some(resize);
         self.changed = true;
@@ -30,6 +29,7 @@ impl Channel {
             out.push(Output::Send(Message::ResizeChannel(resize)));
             self.sign_owed = true;
         }
+        Ok(())
     }
 
     /// As client: the host says no, and has signed nothing. Our signature on the larger state may

@@ -220,7 +220,8 @@ impl Channel {
         let is_known = |add: &UpdateAddHtlc| before.incoming_htlcs.contains(add);
         let is_held = |add: &UpdateAddHtlc| self.held.contains(&add.id);
         let new = theirs.incoming_htlcs.iter().filter(|add| !is_known(add) && !is_held(add));
-        out.extend(new.cloned().map(Output::HtlcIncoming));
+        let new = new.cloned().map(|add| Output::HtlcIncoming { add, taken_over: true });
+        out.extend(new);
 
         let new_capacity_msat = theirs.init_hosted_channel.channel_capacity_msat;
         if before.init_hosted_channel.channel_capacity_msat != new_capacity_msat {

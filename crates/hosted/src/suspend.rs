@@ -3,9 +3,9 @@
 
 use steward_wire::{ErrorCode, ErrorText, LastCrossSignedState, Message, Preimage, WireError};
 
-use crate::channel::{Channel, Link, Outcome, refuse_command};
+use crate::channel::{Channel, Link, Outcome};
 use crate::errors::Fault;
-use crate::io::{CommandRefusal, Env, Evidence, Output, Phase, Role, Suspension};
+use crate::io::{Env, Evidence, Output, Phase, Role, Suspension};
 use crate::limits::{
     FORGOTTEN_RETRY_MS, MAX_ERROR_BYTES, MAX_EVIDENCE_PER_CONNECTION, MAX_FORGOTTEN_RETRY_MS,
 };
@@ -201,11 +201,11 @@ impl Channel {
     ) {
         let is_awaited = self.own_htlc(id).is_some_and(|htlc| htlc.payment_hash == preimage.hash());
         if !is_awaited {
-            return refuse_command(CommandRefusal::NoSuchHtlc, out);
+            return; // It was settled in the meantime.
         }
         match self.outcomes.get(&id) {
-            Some(Outcome::Fulfilled(_) | Outcome::Published(_)) => return,
-            Some(Outcome::Expired) => return refuse_command(CommandRefusal::NoSuchHtlc, out),
+            // Known already, or too late.
+            Some(Outcome::Fulfilled(_) | Outcome::Published(_) | Outcome::Expired) => return,
             Some(Outcome::Unknown) => return out.push(Output::HtlcFulfilled { id, preimage }),
             None => {}
         }

@@ -6,7 +6,7 @@
 mod common;
 
 use common::*;
-use steward_hosted::{Channel, IncomingSettlement, Input, Output, Phase};
+use steward_hosted::{Channel, Command, IncomingSettlement, Input, Output, Phase};
 
 #[test]
 fn line_21_unsigned_adds_are_repeated_after_the_states() {
@@ -159,8 +159,8 @@ fn line_380_a_suspended_client_opens_with_its_error_and_its_fulfills() {
     let mut pair = Pair::open();
     let id = pair.add_and_run(Alice, 100_000, 1);
     pair.disconnect();
-    pair.give(Alice, Input::Suspend);
-    pair.give(Bob, Input::Suspend);
+    pair.command(Alice, Command::Suspend);
+    pair.command(Bob, Command::Suspend);
     pair.fulfill(Bob, id, 1);
     pair.clear();
     pair.connect();
@@ -214,7 +214,7 @@ fn cleanup_line_18_the_incoming_list_holds_cross_signed_htlcs_only() {
         pair.channel(Bob).incoming_htlcs().map(|incoming| incoming.htlc.id).collect()
     };
     assert_eq!(ids(&pair), [id]);
-    pair.give(Bob, Input::Suspend);
+    pair.command(Bob, Command::Suspend);
     assert_eq!(ids(&pair), [id]);
     pair.fulfill(Bob, id, 1);
     let settlement = pair.channel(Bob).incoming_htlcs().next().unwrap().settlement;
@@ -230,7 +230,7 @@ fn cleanup_line_59_the_outgoing_list_holds_unsigned_adds_until_their_fate_is_kno
         pair.channel(Alice).outgoing_htlcs().map(|outgoing| outgoing.htlc.id).collect()
     };
     assert_eq!(ids(&pair), [signed, unsigned]);
-    pair.give(Alice, Input::Suspend);
+    pair.command(Alice, Command::Suspend);
     pair.run();
     pair.fulfill(Bob, signed, 1);
     pair.run();

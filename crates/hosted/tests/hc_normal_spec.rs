@@ -7,7 +7,7 @@ mod common;
 
 use common::*;
 use steward_hosted::limits::PUBLISHED_GRACE_BLOCKS;
-use steward_hosted::{DropCause, Input, Output, Phase};
+use steward_hosted::{Command, DropCause, Input, Output, Phase};
 use steward_wire::{Message, UpdateFailHtlc};
 
 fn external_fulfill(pair: &mut Pair, side: Side, id: u64, seed: u64) -> Vec<Output> {
@@ -220,7 +220,7 @@ fn line_338_of_a_suspended_channel_only_fulfills_and_time_outs_count() {
     pair.deliver_named(Bob, "UpdateFailHtlc");
     assert_eq!(pair.channel(Alice).summary().outgoing_htlcs, 3);
     pair.lose(Bob);
-    pair.give(Bob, Input::Suspend);
+    pair.command(Bob, Command::Suspend);
     pair.run();
     pair.assert_suspended(Alice, false, Some(8));
     assert_eq!(pair.channel(Alice).summary().outgoing_htlcs, 4);
@@ -315,7 +315,7 @@ fn line_438_after_a_manual_suspend_fulfills_work_both_ways_and_fails_do_not() {
     let mut pair = Pair::funded(5_000_000);
     let of_alice = pair.add_and_run(Alice, 1_000_000, 1);
     let of_bob = [2, 3].map(|seed| pair.add_and_run(Bob, 1_000_000, seed));
-    pair.give(Alice, Input::Suspend);
+    pair.command(Alice, Command::Suspend);
     pair.run();
     pair.assert_suspended(Alice, true, Some(8));
     pair.assert_suspended(Bob, false, Some(8));

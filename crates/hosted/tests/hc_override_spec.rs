@@ -5,17 +5,17 @@
 mod common;
 
 use common::*;
-use steward_hosted::{CommandRefusal, DropCause, Input, Output, Phase};
+use steward_hosted::{Command, CommandRefusal, DropCause, Input, Output, Phase};
 use steward_wire::{Message, Signature, StateUpdate};
 
 const NEW_HOST_BALANCE_MSAT: u64 = 9_999_899_999;
 
 fn propose(pair: &mut Pair) -> Vec<Output> {
-    pair.give(Alice, Input::ProposeOverride { local_balance_msat: NEW_HOST_BALANCE_MSAT })
+    pair.command(Alice, Command::ProposeOverride { local_balance_msat: NEW_HOST_BALANCE_MSAT })
 }
 
 fn suspend(pair: &mut Pair) {
-    pair.give(Alice, Input::Suspend);
+    pair.command(Alice, Command::Suspend);
     pair.run();
     pair.clear();
 }
@@ -31,9 +31,10 @@ fn assert_overridden(pair: &Pair) {
 #[test]
 fn line_20_proposing_and_accepting_are_refused_in_normal_operation() {
     let mut pair = Pair::open();
-    let refused = [Output::CommandRefused(CommandRefusal::NotSuspended)];
-    assert_eq!(propose(&mut pair), refused);
-    assert_eq!(pair.give(Bob, Input::AcceptOverride), refused);
+    let propose = Command::ProposeOverride { local_balance_msat: NEW_HOST_BALANCE_MSAT };
+    assert_eq!(pair.try_command(Alice, propose), Err(CommandRefusal::NotSuspended));
+    let accept = pair.try_command(Bob, Command::AcceptOverride);
+    assert_eq!(accept, Err(CommandRefusal::NotSuspended));
     assert!(pair.sent.is_empty());
 }
 
@@ -45,15 +46,15 @@ fn line_33_a_proposal_without_a_signature_is_ignored_a_good_one_accepted() {
     let Message::StateOverride(mut proposal) = pair.lose(Alice) else { panic!() };
     proposal.local_sig_of_remote = Signature::ZERO;
     pair.give(Bob, Input::Message(Message::StateOverride(proposal)));
-    let outputs = pair.give(Bob, Input::AcceptOverride);
-    assert_eq!(outputs, [Output::CommandRefused(CommandRefusal::NoOverride)]);
+    let accept = pair.try_command(Bob, Command::AcceptOverride);
+    assert_eq!(accept, Err(CommandRefusal::NoOverride));
     assert!(pair.on_wire(Bob).is_empty());
 
     propose(&mut pair);
     pair.run();
     let proposed = Output::OverrideProposed { our_balance_msat: 100_001 };
     assert!(pair.events(Bob).contains(&proposed));
-    pair.give(Bob, Input::AcceptOverride);
+    pair.command(Bob, Command::AcceptOverride);
     pair.run();
     assert_overridden(&pair);
     assert_eq!(pair.events(Alice), [Output::Overridden, Output::Active]);
@@ -68,7 +69,7 @@ fn an_acceptance_of_another_day_is_refused_and_the_right_one_counts() {
     suspend(&mut pair);
     propose(&mut pair);
     pair.run();
-    pair.give(Bob, Input::AcceptOverride);
+    pair.command(Bob, Command::AcceptOverride);
     let Message::StateUpdate(right) = pair.lose(Bob) else { panic!() };
     let other = StateUpdate { block_day: right.block_day + 1, ..right };
     pair.give(Alice, Input::Message(Message::StateUpdate(other)));
@@ -93,7 +94,7 @@ fn line_69_a_proposal_made_offline_is_sent_after_the_clients_error() {
     assert_eq!(pair.sent_by(Bob), ["Error"]);
     assert_eq!(pair.sent_by(Alice), ["StateOverride"]);
     pair.clear();
-    pair.give(Bob, Input::AcceptOverride);
+    pair.command(Bob, Command::AcceptOverride);
     let events = pair.events(Bob);
     assert_eq!(events[0], Output::HtlcDropped { id: of_bob, cause: DropCause::Override });
     assert_eq!(dropped(&events), [of_bob]);
@@ -116,7 +117,7 @@ fn line_113_a_fulfill_after_the_time_out_is_refused_and_kept() {
     // Alice's days went on; Bob need not agree on the day to accept.
     propose(&mut pair);
     pair.run();
-    pair.give(Bob, Input::AcceptOverride);
+    pair.command(Bob, Command::AcceptOverride);
     pair.run();
     assert_overridden(&pair);
     assert_eq!(dropped(&pair.events(Alice)), []);
@@ -132,7 +133,7 @@ fn line_151_a_fulfill_while_suspended_is_not_settled_again_by_the_override() {
     assert_eq!(fulfilled(&pair.events(Alice)), [id]);
     propose(&mut pair);
     pair.run();
-    pair.give(Bob, Input::AcceptOverride);
+    pair.command(Bob, Command::AcceptOverride);
     pair.run();
     assert_overridden(&pair);
     assert_eq!(pair.events(Alice), [Output::Overridden, Output::Active]);
@@ -142,7 +143,7 @@ fn line_151_a_fulfill_while_suspended_is_not_settled_again_by_the_override() {
 fn line_184_a_client_that_does_not_know_the_hosts_error_hears_it_after_the_state() {
     let mut pair = Pair::open();
     pair.disconnect();
-    pair.give(Alice, Input::Suspend);
+    pair.command(Alice, Command::Suspend);
     propose(&mut pair);
     pair.clear();
     pair.connect();
@@ -150,7 +151,7 @@ fn line_184_a_client_that_does_not_know_the_hosts_error_hears_it_after_the_state
     // We send the proposal along, E only at the next connection (section 9.2, 27).
     assert_eq!(pair.sent_by(Alice), ["LastCrossSignedState", "Error", "StateOverride"]);
     pair.assert_suspended(Bob, false, Some(8));
-    pair.give(Bob, Input::AcceptOverride);
+    pair.command(Bob, Command::AcceptOverride);
     pair.run();
     assert_overridden(&pair);
 }
@@ -161,7 +162,7 @@ fn an_acceptance_that_got_lost_is_made_good_by_reconnecting() {
     suspend(&mut pair);
     propose(&mut pair);
     pair.run();
-    pair.give(Bob, Input::AcceptOverride);
+    pair.command(Bob, Command::AcceptOverride);
     pair.lose(Bob);
     assert_eq!(pair.phases(), (Phase::Suspended, Phase::Active));
     pair.reconnect();
@@ -175,7 +176,7 @@ fn a_host_takes_the_acceptance_from_the_clients_state() {
     suspend(&mut pair);
     propose(&mut pair);
     pair.run();
-    pair.give(Bob, Input::AcceptOverride);
+    pair.command(Bob, Command::AcceptOverride);
     pair.lose(Bob);
     pair.reconnect();
     pair.deliver_named(Bob, "InvokeHostedChannel");
@@ -194,7 +195,7 @@ fn a_host_takes_the_acceptance_from_the_clients_state() {
 fn another_balance_is_proposed_with_higher_counters() {
     let mut pair = Pair::open();
     suspend(&mut pair);
-    pair.give(Alice, Input::ProposeOverride { local_balance_msat: 1 });
+    pair.command(Alice, Command::ProposeOverride { local_balance_msat: 1 });
     let first = *pair.channel(Alice).pending_override().unwrap();
     propose(&mut pair);
     let second = *pair.channel(Alice).pending_override().unwrap();
@@ -225,7 +226,7 @@ fn waiting_settlements_end_with_the_override() {
     propose(&mut pair);
     pair.run();
     pair.clear();
-    pair.give(Bob, Input::AcceptOverride);
+    pair.command(Bob, Command::AcceptOverride);
     assert!(pair.events(Bob).contains(&Output::SettlementRecorded { id }));
 }
 
@@ -235,7 +236,7 @@ fn an_htlc_sent_right_after_the_acceptance_survives_the_hosts_late_error() {
     suspend(&mut pair);
     propose(&mut pair);
     pair.run();
-    pair.give(Bob, Input::AcceptOverride);
+    pair.command(Bob, Command::AcceptOverride);
     let id = pair.add(Bob, 50_000, 1).unwrap();
     // The host repeats its error and proposal while the acceptance is on its way.
     let proposal = *pair.channel(Alice).pending_override().unwrap();
@@ -260,9 +261,9 @@ fn a_client_that_is_suspended_again_still_tells_that_it_had_accepted() {
     suspend(&mut pair);
     propose(&mut pair);
     pair.run();
-    pair.give(Bob, Input::AcceptOverride);
+    pair.command(Bob, Command::AcceptOverride);
     pair.lose(Bob);
-    pair.give(Bob, Input::Suspend);
+    pair.command(Bob, Command::Suspend);
     pair.reconnect();
     pair.run();
     assert_eq!(*pair.state(Alice), pair.state(Bob).reverse());
@@ -270,7 +271,7 @@ fn a_client_that_is_suspended_again_still_tells_that_it_had_accepted() {
     // The host can go on from there.
     propose(&mut pair);
     pair.run();
-    pair.give(Bob, Input::AcceptOverride);
+    pair.command(Bob, Command::AcceptOverride);
     pair.run();
     assert_overridden(&pair);
 }
@@ -283,7 +284,7 @@ fn what_the_host_repeats_before_it_knows_of_the_acceptance_does_no_harm() {
     pair.fulfill(Alice, id, 1);
     propose(&mut pair);
     pair.run();
-    pair.give(Bob, Input::AcceptOverride);
+    pair.command(Bob, Command::AcceptOverride);
     pair.restart(Bob); // The acceptance is stored and was never sent.
     pair.clear();
     pair.connect();
@@ -320,10 +321,10 @@ fn a_host_whose_copy_is_many_updates_old_proposes_what_the_client_can_accept() {
     pair.run();
     pair.assert_suspended(Alice, true, Some(10));
     let local_balance_msat = CAPACITY_MSAT - balance_msat;
-    pair.give(Alice, Input::ProposeOverride { local_balance_msat });
+    pair.command(Alice, Command::ProposeOverride { local_balance_msat });
     pair.run();
     assert_eq!(pair.channel(Bob).override_balance_msat(), Some(balance_msat));
-    pair.give(Bob, Input::AcceptOverride);
+    pair.command(Bob, Command::AcceptOverride);
     pair.run();
     pair.assert_in_agreement();
 }
@@ -338,8 +339,8 @@ fn a_proposal_that_the_client_turns_out_to_be_past_is_made_again() {
     }
     pair.alice.disk = old;
     pair.restart(Alice);
-    pair.give(Alice, Input::Suspend);
-    pair.give(Alice, Input::ProposeOverride { local_balance_msat: 1_000 });
+    pair.command(Alice, Command::Suspend);
+    pair.command(Alice, Command::ProposeOverride { local_balance_msat: 1_000 });
     let too_low = pair.channel(Alice).pending_override().unwrap().local_updates;
     pair.clear();
     pair.connect();
@@ -354,7 +355,7 @@ fn a_proposal_that_the_client_turns_out_to_be_past_is_made_again() {
 fn what_a_resize_adds_is_the_hosts_in_a_proposal_that_is_made_again_too() {
     let mut pair = Pair::funded(5_000_000);
     let new_capacity_sat = 2 * CAPACITY_MSAT / 1_000;
-    pair.give(Bob, Input::Resize { new_capacity_sat });
+    pair.command(Bob, Command::Resize { new_capacity_sat });
     pair.deliver_named(Bob, "ResizeChannel");
     let old = pair.alice.disk.clone();
     pair.run();
@@ -363,17 +364,17 @@ fn what_a_resize_adds_is_the_hosts_in_a_proposal_that_is_made_again_too() {
     }
     pair.alice.disk = old;
     pair.restart(Alice);
-    pair.give(Alice, Input::Suspend);
-    pair.give(Alice, Input::ProposeOverride { local_balance_msat: CAPACITY_MSAT - 1_000 });
+    pair.command(Alice, Command::Suspend);
+    pair.command(Alice, Command::ProposeOverride { local_balance_msat: CAPACITY_MSAT - 1_000 });
     let first = *pair.channel(Alice).pending_override().unwrap();
-    pair.give(Alice, Input::ProposeOverride { local_balance_msat: CAPACITY_MSAT - 1_000 });
+    pair.command(Alice, Command::ProposeOverride { local_balance_msat: CAPACITY_MSAT - 1_000 });
     assert_eq!(pair.channel(Alice).pending_override(), Some(&first));
     pair.clear();
     pair.connect();
     pair.run();
     assert!(pair.channel(Alice).pending_override().unwrap().local_updates > first.local_updates);
     assert_eq!(pair.channel(Bob).override_balance_msat(), Some(1_000));
-    pair.give(Bob, Input::AcceptOverride);
+    pair.command(Bob, Command::AcceptOverride);
     pair.run();
     pair.assert_in_agreement();
     assert_eq!(pair.balances(Bob), (1_000, 2 * CAPACITY_MSAT - 1_000));
@@ -382,11 +383,14 @@ fn what_a_resize_adds_is_the_hosts_in_a_proposal_that_is_made_again_too() {
 #[test]
 fn a_balance_above_the_signed_capacity_is_not_proposed_during_a_resize_either() {
     let mut pair = Pair::funded(5_000_000);
-    pair.give(Bob, Input::Resize { new_capacity_sat: 2 * CAPACITY_MSAT / 1_000 });
+    pair.command(Bob, Command::Resize { new_capacity_sat: 2 * CAPACITY_MSAT / 1_000 });
     pair.deliver_named(Bob, "ResizeChannel");
-    pair.give(Alice, Input::Suspend);
+    pair.command(Alice, Command::Suspend);
     for local_balance_msat in [CAPACITY_MSAT + 1, u64::MAX] {
-        let refused = [Output::CommandRefused(CommandRefusal::BalanceTooHigh)];
-        assert_eq!(pair.give(Alice, Input::ProposeOverride { local_balance_msat }), refused);
+        let refused = Err(CommandRefusal::BalanceTooHigh);
+        assert_eq!(
+            pair.try_command(Alice, Command::ProposeOverride { local_balance_msat }),
+            refused
+        );
     }
 }

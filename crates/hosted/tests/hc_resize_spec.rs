@@ -5,14 +5,14 @@
 mod common;
 
 use common::*;
-use steward_hosted::{CommandRefusal, Input, Output, Phase};
+use steward_hosted::{Command, CommandRefusal, Input, Output, Phase};
 use steward_wire::{Message, Onion, ResizeChannel, UpdateAddHtlc};
 
 const NEW_CAPACITY_SAT: u64 = 50_000_000;
 const NEW_CAPACITY_MSAT: u64 = NEW_CAPACITY_SAT * 1000;
 
 fn resize(pair: &mut Pair) -> Vec<Output> {
-    pair.give(Bob, Input::Resize { new_capacity_sat: NEW_CAPACITY_SAT })
+    pair.command(Bob, Command::Resize { new_capacity_sat: NEW_CAPACITY_SAT })
 }
 
 fn assert_resized(pair: &Pair) {
@@ -171,22 +171,22 @@ fn an_excessive_or_forged_resize_suspends() {
 
 #[test]
 fn resize_commands_are_checked() {
-    let refused = |why| vec![Output::CommandRefused(why)];
     let mut pair = Pair::open();
-    let same = Input::Resize { new_capacity_sat: CAPACITY_MSAT / 1000 };
-    assert_eq!(pair.give(Bob, same.clone()), refused(CommandRefusal::BadCapacity));
-    assert_eq!(pair.give(Alice, same.clone()), refused(CommandRefusal::WrongRole));
+    let same = Command::Resize { new_capacity_sat: CAPACITY_MSAT / 1000 };
+    let larger = Command::Resize { new_capacity_sat: NEW_CAPACITY_SAT };
+    assert_eq!(pair.try_command(Bob, same), Err(CommandRefusal::BadCapacity));
+    assert_eq!(pair.try_command(Alice, same), Err(CommandRefusal::WrongRole));
     resize(&mut pair);
-    assert_eq!(resize(&mut pair), refused(CommandRefusal::ResizePending));
+    assert_eq!(pair.try_command(Bob, larger), Err(CommandRefusal::ResizePending));
     pair.run();
-    pair.give(Bob, Input::Suspend);
-    assert_eq!(resize(&mut pair), refused(CommandRefusal::Suspended));
+    pair.command(Bob, Command::Suspend);
+    assert_eq!(pair.try_command(Bob, larger), Err(CommandRefusal::Suspended));
 
     let mut terms = offer();
     terms.features.clear();
     let mut pair = Pair::open_with(terms);
-    assert_eq!(resize(&mut pair), refused(CommandRefusal::NotResizable));
-    assert_eq!(Pair::default().give(Bob, same), refused(CommandRefusal::NotOpen));
+    assert_eq!(pair.try_command(Bob, larger), Err(CommandRefusal::NotResizable));
+    assert_eq!(Pair::default().try_command(Bob, same), Err(CommandRefusal::NotOpen));
 }
 
 #[test]
@@ -197,7 +197,7 @@ fn the_host_may_spend_a_resize_the_client_does_not_hold_yet() {
     pair.handle(Alice, Input::Add(everything));
     pair.flush(Alice);
     pair.deliver(Alice);
-    pair.handle(Bob, Input::Resize { new_capacity_sat: NEW_CAPACITY_SAT });
+    pair.command(Bob, Command::Resize { new_capacity_sat: NEW_CAPACITY_SAT });
     pair.flush(Bob);
     pair.deliver_named(Bob, "ResizeChannel");
     pair.deliver_named(Bob, "StateUpdate");

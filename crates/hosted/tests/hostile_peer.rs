@@ -9,7 +9,7 @@ use common::*;
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
 use steward_hosted::limits::{MAX_EVIDENCE_PER_CONNECTION, MAX_STATE_BYTES};
-use steward_hosted::{Channel, Failure, Input, Output};
+use steward_hosted::{Channel, Command, Failure, Input, Output};
 use steward_wire::{
     ChannelId, InvokeHostedChannel, Message, Onion, ResizeChannel, Signature, StateOverride,
     StateUpdate, UpdateAddHtlc, UpdateFailHtlc, UpdateFailMalformedHtlc, UpdateFulfillHtlc,
@@ -191,15 +191,21 @@ fn take(pair: &mut Pair, step: Step) {
 
 fn give(pair: &mut Pair, by: Side, which: u8, id: u64, seed: u64) {
     let preimage = preimage(seed);
+    let command = match which {
+        6 => Some(Command::Suspend),
+        8 => Some(Command::Resize { new_capacity_sat: CAPACITY_MSAT / 1000 + seed }),
+        9 => Some(Command::ProposeOverride { local_balance_msat: seed * 1_000 }),
+        10 => Some(Command::AcceptOverride),
+        _ => None,
+    };
+    if let Some(command) = command {
+        return drop(pair.try_command(by, command));
+    }
     let input = match which {
         0..=3 => Input::Add(pair.new_htlc(by, 1_000 + seed * 1_000_000_000, seed)),
         4 => Input::Fulfill { id, preimage },
         5 => Input::Fail { id, failure: Failure::Reason { reason: vec![1], tlvs: vec![] } },
-        6 => Input::Suspend,
         7 => Input::ExternalFulfill { id, preimage },
-        8 => Input::Resize { new_capacity_sat: CAPACITY_MSAT / 1000 + seed },
-        9 => Input::ProposeOverride { local_balance_msat: seed * 1_000 },
-        10 => Input::AcceptOverride,
         _ => {
             let height = pair.node(by).height + 60;
             return pair.set_height_of(by, height);

@@ -6,7 +6,7 @@
 mod common;
 
 use common::*;
-use steward_hosted::{DropCause, Input, Output};
+use steward_hosted::{Command, DropCause, Input, Output};
 use steward_wire::{LastCrossSignedState, Message, UpdateFulfillHtlc};
 
 fn dropped(events: &[Output]) -> Vec<(u64, DropCause)> {
@@ -31,7 +31,7 @@ fn an_htlc_that_ended_in_a_state_only_the_peer_has_is_not_called_dead() {
         pair.alice.disk = old;
         pair.restart(Alice);
         if suspended_before {
-            pair.give(Alice, Input::Suspend);
+            pair.command(Alice, Command::Suspend);
         }
         pair.clear();
         pair.connect();
@@ -58,9 +58,9 @@ fn an_htlc_that_ended_in_a_state_only_the_peer_has_is_not_called_dead() {
         }
         pair.set_height_of(Bob, expired);
         pair.clear();
-        pair.give(Alice, Input::ProposeOverride { local_balance_msat: 1_000 });
+        pair.command(Alice, Command::ProposeOverride { local_balance_msat: 1_000 });
         pair.run();
-        pair.give(Bob, Input::AcceptOverride);
+        pair.command(Bob, Command::AcceptOverride);
         pair.run();
         assert_eq!(dropped(&pair.events(Alice)), []);
         pair.assert_in_agreement();

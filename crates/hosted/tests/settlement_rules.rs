@@ -6,7 +6,7 @@ mod common;
 
 use common::*;
 use steward_hosted::limits::{MAX_FAIL_REASON_BYTES, MAX_FAIL_TLV_BYTES};
-use steward_hosted::{Failure, Input, Output};
+use steward_hosted::{Command, Failure, Input, Output};
 use steward_wire::{
     Message, Signature, UpdateFailHtlc, UpdateFailMalformedHtlc, UpdateFulfillHtlc,
 };
@@ -127,12 +127,12 @@ fn a_suspended_host_stays_silent_until_the_client_speaks() {
     let mut pair = Pair::funded(5_000_000);
     let id = pair.add_and_run(Bob, 1_000_000, 2);
     pair.disconnect();
-    pair.give(Alice, Input::Suspend);
+    pair.command(Alice, Command::Suspend);
     pair.clear();
     pair.connected = true;
     pair.give(Alice, Input::Connected);
     pair.fulfill(Alice, id, 2);
-    pair.give(Alice, Input::ProposeOverride { local_balance_msat: 5 });
+    pair.command(Alice, Command::ProposeOverride { local_balance_msat: 5 });
     assert!(pair.sent.is_empty(), "the client's framing is not known yet");
     pair.give(Bob, Input::Connected);
     pair.run();
@@ -164,6 +164,6 @@ fn a_fulfill_is_repeated_even_if_an_operator_suspends_before_states_are_compared
     pair.reconnect();
     pair.deliver_named(Bob, "InvokeHostedChannel");
     pair.clear();
-    pair.give(Bob, Input::Suspend);
+    pair.command(Bob, Command::Suspend);
     assert_eq!(pair.sent_by(Bob), ["Error", "UpdateFulfillHtlc"]);
 }

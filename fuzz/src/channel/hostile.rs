@@ -1,7 +1,7 @@
 //! One channel against a rogue peer: it speaks in the place of an honest one, goes and comes
 //! back, and repeats what was once said.
 
-use steward_hosted::{Failure, Input, Output};
+use steward_hosted::{Command, Failure, Input, Output};
 use steward_wire::Message;
 
 use super::watch::Watch;
@@ -77,10 +77,7 @@ impl Attack {
                 self.pair.node(self.victim).height += u32::from(input.u8()) * 10;
                 return self.give(Input::Block);
             }
-            _ => {
-                let local = self.local(input);
-                return self.give(local);
-            }
+            _ => return self.local(input),
         };
         if let Some(message) = message {
             self.send(message);
@@ -89,15 +86,26 @@ impl Attack {
 
     /// Hands an input to the victim, as an engine does.
     fn give(&mut self, input: Input) {
-        let outputs = self.pair.give(self.victim, input.clone());
-        for output in &outputs {
+        let is_other_connection = matches!(input, Input::Connected | Input::Disconnected);
+        let outputs = self.pair.give(self.victim, input);
+        self.check(&outputs, is_other_connection);
+    }
+
+    /// Hands an operator's command to the victim. A refusal changes nothing.
+    fn command(&mut self, command: Command) {
+        let outputs = self.pair.try_command(self.victim, command).unwrap_or_default();
+        self.check(&outputs, false);
+    }
+
+    fn check(&mut self, outputs: &[Output], is_other_connection: bool) {
+        for output in outputs {
             if let Output::Send(message) = output {
                 self.rogue.heard(message);
             }
         }
         let key = self.pair.node(self.victim).key;
         let victim = self.pair.channel(self.victim);
-        self.watch.after(&input, &outputs, victim, &key);
+        self.watch.after(is_other_connection, outputs, victim, &key);
         self.rogue.forget_signed(victim);
     }
 
@@ -159,7 +167,7 @@ impl Attack {
     }
 
     /// What the victim's engine and operator ask of it.
-    fn local(&mut self, input: &mut Bytes<'_>) -> Input {
+    fn local(&mut self, input: &mut Bytes<'_>) {
         let victim = self.victim;
         let channel = self.pair.channel(victim);
         let seed = u64::from(input.u8()) % PREIMAGES;
@@ -167,7 +175,7 @@ impl Attack {
         let incoming = channel.incoming_htlcs().nth(nth).map(|incoming| incoming.htlc.clone());
         let id = incoming.as_ref().map_or(nth as u64, |htlc| htlc.id);
         let capacity_sat = channel.summary().capacity_msat / 1000;
-        match input.u8() & 31 {
+        let local = match input.u8() & 31 {
             0..=9 => {
                 let amount_msat = 1_000 + u64::from(input.u16()) * 61_000;
                 Input::Add(self.pair.new_htlc(victim, amount_msat, seed))
@@ -187,19 +195,22 @@ impl Attack {
                 let failure = Failure::Malformed { sha256_of_onion: [1; 32], failure_code };
                 Input::Fail { id, failure }
             }
-            22 => Input::Suspend,
+            22 => return self.command(Command::Suspend),
             23 => {
                 let own = channel.outgoing_htlcs().nth(nth).map(|own| own.htlc.id);
                 Input::ExternalFulfill { id: own.unwrap_or(id), preimage: preimage(seed) }
             }
             24..=25 => {
-                Input::Resize { new_capacity_sat: capacity_sat.wrapping_add(input.number()) }
+                let new_capacity_sat = capacity_sat.wrapping_add(input.number());
+                return self.command(Command::Resize { new_capacity_sat });
             }
-            26..=27 => Input::ProposeOverride {
-                local_balance_msat: CAPACITY_MSAT / 256 * u64::from(input.u8()),
-            },
-            28..=29 => Input::AcceptOverride,
+            26..=27 => {
+                let local_balance_msat = CAPACITY_MSAT / 256 * u64::from(input.u8());
+                return self.command(Command::ProposeOverride { local_balance_msat });
+            }
+            28..=29 => return self.command(Command::AcceptOverride),
             _ => Input::Tick,
-        }
+        };
+        self.give(local);
     }
 }

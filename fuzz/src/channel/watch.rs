@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bitcoin::secp256k1::SecretKey;
 use steward_hosted::limits::{MAX_EVIDENCE_PER_CONNECTION, MAX_STATE_BYTES};
-use steward_hosted::{Channel, Input, Output, Phase};
+use steward_hosted::{Channel, Output, Phase};
 use steward_wire::{Framing, LastCrossSignedState, Message, PaymentHash, framing};
 
 /// Largest record of a channel, in bytes: two full directions with failures of full length.
@@ -28,15 +28,15 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    /// After `input` gave `outputs`.
+    /// After an input, or a command, gave `outputs`.
     pub(crate) fn after(
         &mut self,
-        input: &Input,
+        is_other_connection: bool,
         outputs: &[Output],
         channel: &Channel,
         key: &SecretKey,
     ) {
-        if matches!(input, Input::Connected | Input::Disconnected) {
+        if is_other_connection {
             self.evidence = 0;
         }
         assert!(outputs.len() <= MAX_OUTPUTS, "{} outputs", outputs.len());
@@ -67,7 +67,7 @@ impl Watch {
                 let (message_type, body) = message.encode();
                 assert_eq!(Message::decode(message_type, &body).as_ref(), Ok(message));
             }
-            Output::HtlcIncoming(htlc) => {
+            Output::HtlcIncoming { add: htlc, .. } => {
                 assert!(self.incoming.insert(htlc.id), "HTLC {} came twice", htlc.id);
                 let state = channel.state().expect("an HTLC needs a state");
                 assert!(state.incoming_htlcs.contains(htlc), "it is not signed");

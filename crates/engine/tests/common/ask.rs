@@ -111,6 +111,12 @@ impl Net {
         history.payment(&hash).unwrap().map(|found| found.payment.status)
     }
 
+    /// How many incoming HTLCs a node has decided, and not recorded in their channels yet.
+    pub fn undelivered_settlements(&mut self, node: usize) -> usize {
+        let time = self.time(node);
+        self.nodes[node].store.load(time.wall_ms).unwrap().outbox.len()
+    }
+
     /// True if the payee's store says the invoice is paid.
     pub fn was_received(&self, payee: usize, hash: PaymentHash) -> bool {
         let history = self.nodes[payee].store.history().unwrap();

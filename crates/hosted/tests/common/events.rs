@@ -8,7 +8,7 @@ pub fn incoming(events: &[Output]) -> Vec<u64> {
     events
         .iter()
         .filter_map(|event| match event {
-            Output::HtlcIncoming(UpdateAddHtlc { id, .. }) => Some(*id),
+            Output::HtlcIncoming { add, .. } => Some(add.id),
             _ => None,
         })
         .collect()

@@ -11,7 +11,8 @@ use std::collections::VecDeque;
 
 use bitcoin::secp256k1::{PublicKey, SECP256K1, SecretKey};
 use steward_hosted::{
-    AddToken, Channel, Env, Failure, Input, NewHtlc, Output, Phase, Role, Suspension,
+    AddToken, Channel, Command, CommandRefusal, Env, Failure, Input, NewHtlc, Output, Phase, Role,
+    Suspension,
 };
 use steward_wire::features::{INIT_HOSTED_CHANNELS, INIT_RESIZABLE};
 use steward_wire::{InitHostedChannel, LastCrossSignedState, Message, NodeId, Onion, Preimage};
@@ -193,6 +194,32 @@ impl Pair {
             outputs.extend(self.flush(side));
         }
         outputs
+    }
+
+    /// Carries out an operator's command and, if eager, flushes. A refusal has changed nothing.
+    pub fn try_command(
+        &mut self,
+        side: Side,
+        command: Command,
+    ) -> Result<Vec<Output>, CommandRefusal> {
+        let before = self.channel(side).clone();
+        let mut result = Ok(());
+        let mut outputs = self.act(side, |channel, env, out| {
+            result = channel.operate(command, env, out);
+        });
+        if result.is_err() {
+            assert_eq!(outputs, [], "a refused command had an effect");
+            assert_eq!(*self.channel(side), before, "a refused command changed something");
+        }
+        if self.eager {
+            outputs.extend(self.flush(side));
+        }
+        result.map(|()| outputs)
+    }
+
+    /// Carries out an operator's command that must not be refused.
+    pub fn command(&mut self, side: Side, command: Command) -> Vec<Output> {
+        self.try_command(side, command).expect("the command was refused")
     }
 
     fn act(

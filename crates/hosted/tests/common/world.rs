@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
-use steward_hosted::{AddToken, Channel, Failure, Input, Output, Phase};
+use steward_hosted::{AddToken, Channel, Command, Failure, Input, Output, Phase};
 
 use super::*;
 
@@ -128,11 +128,11 @@ impl World {
     pub fn take(&mut self, step: Step) {
         let suspended = [Alice, Bob].map(|by| self.pair.channel(by).phase() == Phase::Suspended);
         match step {
-            Step::Suspend { by } => drop(self.pair.give(side(by), Input::Suspend)),
+            Step::Suspend { by } => drop(self.pair.try_command(side(by), Command::Suspend)),
             Step::ProposeOverride { local_balance_msat } => {
-                self.pair.give(Alice, Input::ProposeOverride { local_balance_msat });
+                drop(self.pair.try_command(Alice, Command::ProposeOverride { local_balance_msat }));
             }
-            Step::AcceptOverride => drop(self.pair.give(Bob, Input::AcceptOverride)),
+            Step::AcceptOverride => drop(self.pair.try_command(Bob, Command::AcceptOverride)),
             Step::ExternalFulfill { by, nth } => {
                 let by = side(by);
                 let outgoing = self.pair.channel(by).outgoing_htlcs().nth(nth);
@@ -179,7 +179,7 @@ impl World {
                 let capacity_msat = self.pair.channel(Bob).summary().capacity_msat;
                 let new_capacity_sat = capacity_msat / 1000 + grow_sat;
                 if new_capacity_sat <= MAX_CAPACITY_SAT {
-                    self.pair.give(Bob, Input::Resize { new_capacity_sat });
+                    drop(self.pair.try_command(Bob, Command::Resize { new_capacity_sat }));
                 }
             }
         }
@@ -274,16 +274,12 @@ impl World {
                 let before = engine.outcome.insert(id, Fate::Dropped);
                 assert_eq!(before, None, "HTLC {id} ended twice");
             }
-            Output::HtlcIncoming(htlc) => {
+            Output::HtlcIncoming { add: htlc, .. } => {
                 assert!(engine.seen_incoming.insert(htlc.id), "HTLC {} came twice", htlc.id);
                 engine.open.insert(htlc.id, htlc.payment_hash);
             }
             Output::SettlementRecorded { id } => drop(engine.outbox.remove(&id)),
-            Output::Active
-            | Output::Inactive
-            | Output::Reconnect(_)
-            | Output::Resized { .. }
-            | Output::CommandRefused(_) => {}
+            Output::Active | Output::Inactive | Output::Reconnect(_) | Output::Resized { .. } => {}
             Output::Overridden => engine.open.clear(),
             Output::Suspended(_)
             | Output::PeerError(_)
@@ -360,12 +356,12 @@ impl World {
         if is_suspended(self, Alice) || is_suspended(self, Bob) {
             let local_balance_msat = CAPACITY_MSAT / 2;
             for by in [Alice, Bob] {
-                self.pair.give(by, Input::Suspend);
+                drop(self.pair.try_command(by, Command::Suspend));
             }
             self.run();
-            self.pair.give(Alice, Input::ProposeOverride { local_balance_msat });
+            drop(self.pair.try_command(Alice, Command::ProposeOverride { local_balance_msat }));
             self.run();
-            self.pair.give(Bob, Input::AcceptOverride);
+            drop(self.pair.try_command(Bob, Command::AcceptOverride));
             self.run();
         }
     }
