@@ -9,14 +9,11 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
 use serde_json::{Map, Value, json};
-use steward_api::backend::{NewInvoice, PayInvoice, PayNode};
-use steward_api::{Api, Backend, Token};
-use steward_engine::row::{InvoiceRow, PaymentRow};
-use steward_engine::{AnswerAt, Command, Error, Event, Reply};
-use steward_node::{ConnectionFailure, NodeInfo, NodeMetrics, Paid};
+use steward_api::{Api, Token};
+use steward_engine::{AnswerAt, Command, ConnId, Error, Event, Reply};
+use steward_node::ops::plumbing::{Pending, Plumbing};
+use steward_node::{ConnectionFailure, NodeInfo, NodeMetrics, Operations};
 use steward_p2p::PeerAddress;
 use steward_store::{History, Store};
 use steward_wire::{NodeId, Preimage};
@@ -68,14 +65,32 @@ impl RealNode {
         act(&mut self.world.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
     }
 
-    /// What a node does when a commit fails is to stop; here it answers that it has.
-    fn ask(&self, command: impl FnOnce(&mut World) -> Command) -> Result<Reply, Error> {
-        let asked = || {
-            self.with(|world| {
-                let command = command(world);
-                world.net.command(world.asked, command)
-            })
+    /// What a node does when a commit fails is to stop; here it answers that it has. Nobody here
+    /// waits for the end of a payment: with these routes it may never come. What is random in a
+    /// node is counted here, so that a history can be repeated.
+    fn ask(&self, command: Command) -> Result<Reply, Error> {
+        let command = match command {
+            Command::CreateInvoice { amount_msat, description, expiry_s, .. } => {
+                let preimage = self.with(World::preimage);
+                let payment_secret = [7; 32];
+                Command::CreateInvoice {
+                    amount_msat,
+                    description,
+                    expiry_s,
+                    preimage,
+                    payment_secret,
+                }
+            }
+            Command::Pay { invoice, amount_msat, max_fee_msat, .. } => {
+                Command::Pay { invoice, amount_msat, max_fee_msat, answer: AnswerAt::Start }
+            }
+            Command::Keysend { destination, via, amount_msat, max_fee_msat, .. } => {
+                let (preimage, answer) = (self.with(World::preimage), AnswerAt::Start);
+                Command::Keysend { destination, via, amount_msat, max_fee_msat, preimage, answer }
+            }
+            other => other,
         };
+        let asked = || self.with(|world| world.net.command(world.asked, command));
         let refused = |_| Err(Error::ours("store_failed", "a row was refused").hint("a bug"));
         catch_unwind(AssertUnwindSafe(asked)).unwrap_or_else(refused)
     }
@@ -100,7 +115,7 @@ impl World {
     }
 }
 
-impl Backend for RealNode {
+impl Plumbing for RealNode {
     fn info(&self) -> NodeInfo {
         NodeInfo {
             network: steward_chain::Network::Regtest,
@@ -118,69 +133,23 @@ impl Backend for RealNode {
         NodeMetrics::default()
     }
 
-    fn command(&self, command: Command) -> BoxFuture<'_, Result<Reply, Error>> {
-        let reply = self.ask(|_| command);
-        async move { reply }.boxed()
+    fn command(&self, command: Command) -> Pending<'_, Reply> {
+        let reply = self.ask(command);
+        Box::pin(async { reply })
     }
 
-    fn reach_and_command(
-        &self,
-        _peer: NodeId,
-        _is_host: bool,
-        _address: PeerAddress,
-        command: Command,
-    ) -> BoxFuture<'_, Result<Reply, Error>> {
-        self.command(command)
+    fn reach(&self, _peer: NodeId, _is_host: bool, _address: PeerAddress) -> Pending<'_, ConnId> {
+        // No connection of the network has this number.
+        Box::pin(async { Ok(ConnId(u64::MAX)) })
     }
+
+    fn disconnect(&self, _conn: ConnId, _reason: &str) {}
 
     fn connection_failures(&self) -> Vec<ConnectionFailure> {
         Vec::new()
     }
 
-    fn create_invoice(&self, request: NewInvoice) -> BoxFuture<'_, Result<InvoiceRow, Error>> {
-        let NewInvoice { amount_msat, description, expiry_s } = request;
-        let reply = self.ask(|world| Command::CreateInvoice {
-            amount_msat,
-            description,
-            expiry_s,
-            preimage: world.preimage(),
-            payment_secret: [7; 32],
-        });
-        let row = reply.map(|reply| match reply {
-            Reply::Invoice(row) => row,
-            other => panic!("{other:?}"),
-        });
-        async move { row }.boxed()
-    }
-
-    fn pay(&self, request: PayInvoice, _wait: Duration) -> BoxFuture<'_, Result<Paid, Error>> {
-        let PayInvoice { invoice, amount_msat, max_fee_msat } = request;
-        let invoice = Box::new(invoice);
-        let answer = AnswerAt::Start;
-        let reply = self.ask(|_| Command::Pay { invoice, amount_msat, max_fee_msat, answer });
-        let paid = reply.map(|reply| Paid { payment: payment(reply), begun_earlier: false });
-        async move { paid }.boxed()
-    }
-
-    fn keysend(
-        &self,
-        request: PayNode,
-        _wait: Duration,
-    ) -> BoxFuture<'_, Result<PaymentRow, Error>> {
-        let PayNode { destination, via, amount_msat, max_fee_msat } = request;
-        let reply = self.ask(|world| Command::Keysend {
-            destination,
-            via,
-            amount_msat,
-            max_fee_msat,
-            preimage: world.preimage(),
-            answer: AnswerAt::Start,
-        });
-        let row = reply.map(payment);
-        async move { row }.boxed()
-    }
-
-    fn events(&self) -> broadcast::Receiver<Event> {
+    fn subscribe(&self) -> broadcast::Receiver<Event> {
         self.events.subscribe()
     }
 
@@ -188,15 +157,8 @@ impl Backend for RealNode {
         self.with(|world| world.net.nodes[world.asked].store.history().unwrap())
     }
 
-    fn backup(&self, _path: PathBuf) -> BoxFuture<'_, Result<(), Error>> {
-        async { Ok(()) }.boxed()
-    }
-}
-
-fn payment(reply: Reply) -> PaymentRow {
-    match reply {
-        Reply::Payment(row) | Reply::EarlierPayment(row) => row,
-        other => panic!("{other:?}"),
+    fn backup(&self, _path: PathBuf) -> Pending<'_, ()> {
+        Box::pin(async { Ok(()) })
     }
 }
 
@@ -219,7 +181,8 @@ fn serve() -> Server {
     let runtime = Runtime::new().unwrap();
     let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
     let address = listener.local_addr().unwrap().to_string();
-    let api = Api::new(Arc::clone(&node) as Arc<dyn Backend>, token.clone());
+    let operations = Operations::over(Arc::clone(&node) as Arc<dyn Plumbing>);
+    let api = Api::new(&operations, token.clone());
     runtime.spawn(api.serve(listener, std::future::pending()));
     Server { node, address, token: token.as_str().to_owned(), _runtime: runtime }
 }

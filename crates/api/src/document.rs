@@ -6,14 +6,9 @@
     reason = "a missing key of a JSON value reads as null; written are only our own objects"
 )]
 
-use std::collections::BTreeMap;
-
 use serde_json::{Map, Value, json};
-use utoipa::openapi::schema::Ref;
-use utoipa::openapi::{ContentBuilder, RefOr, Response, ResponseBuilder};
-use utoipa::{IntoResponses, PartialSchema};
+use utoipa::PartialSchema;
 
-use crate::codes::STATUSES;
 use crate::error::ErrorBody;
 use crate::fields::{self, Place};
 use crate::routes;
@@ -21,20 +16,6 @@ use crate::routes;
 const ABOUT: &str = "Hosted channels for Lightning. Amounts are in millisatoshi (`_msat`), times \
                      in milliseconds since 1970 (`_ms`), ids in hexadecimal. Every error is \
                      `{code, message, hint}`; docs/errors.md lists the codes.";
-
-/// The errors every route may answer with.
-pub(crate) struct Errors;
-
-impl IntoResponses for Errors {
-    fn responses() -> BTreeMap<String, RefOr<Response>> {
-        let response = |what: &str| {
-            let schema = RefOr::Ref(Ref::from_schema_name("Error"));
-            let content = ContentBuilder::new().schema(Some(schema)).build();
-            ResponseBuilder::new().description(what).content("application/json", content).build()
-        };
-        STATUSES.iter().map(|(status, what)| (status.to_string(), response(what).into())).collect()
-    }
-}
 
 /// The document, as served at `/openapi.json`.
 ///

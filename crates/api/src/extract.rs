@@ -105,6 +105,12 @@ pub(crate) fn node_address(text: &str) -> Result<(NodeId, steward_p2p::PeerAddre
     Ok((node_id(id.trim())?, address))
 }
 
+/// An invoice that somebody gave the caller.
+pub(crate) fn invoice(text: &str) -> Result<steward_invoice::Invoice, ApiError> {
+    steward_invoice::pasted::read(text)
+        .map_err(|error| ApiError::new("bad_invoice", error.to_string(), error.hint()))
+}
+
 /// Looks at `node_id@host:port` before anything is asked of a node.
 ///
 /// # Errors

@@ -7,11 +7,12 @@
 //! Layout
 //! - [`server`]: the routes, what every request passes through, serving
 //! - [`auth`]: the token, its file, its check
-//! - [`backend`]: what the API asks of a node
+//! - `state`: what handlers share, the node's operations above all
 //! - [`model`]: what is said in JSON, both ways; the command line reads it as well
 //! - [`codes`]: every error code, with its status and meaning
 //! - [`error`]: errors on their way to the caller
-//! - `document`, `fields`: the OpenAPI document; what a field holds, by its name
+//! - `document`, `answers`, `fields`: the OpenAPI document; the errors it describes everywhere;
+//!   what a field holds, by its name
 //! - `strict`: every request held to the document
 //! - `routes`: one module per resource
 //! - `extract`: bodies, queries and ids as handlers want them
@@ -21,8 +22,8 @@
 //! - [`limits`]: every number this crate will not exceed
 #![forbid(unsafe_code)]
 
+mod answers;
 pub mod auth;
-pub mod backend;
 pub mod codes;
 mod connections;
 mod document;
@@ -36,10 +37,10 @@ pub mod model;
 mod routes;
 pub mod server;
 mod serving;
+mod state;
 mod strict;
 
 pub use auth::{Token, TokenError};
-pub use backend::Backend;
 pub use error::{ApiError, ErrorBody};
 pub use extract::check_node_address;
 pub use listener::{ListenError, Listener};

@@ -12,11 +12,11 @@ use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::Response;
 use axum::routing::{MethodRouter, get};
 use serde_json::Value;
+use steward_node::Operations;
 use tokio::sync::{Notify, Semaphore, watch};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::auth::{Token, require_token};
-use crate::backend::Backend;
 use crate::document::document;
 use crate::error::ApiError;
 use crate::guard::{Guard, guard};
@@ -27,32 +27,20 @@ use crate::limits::{
 use crate::listener::Listener;
 use crate::routes;
 use crate::serving::serve;
+use crate::state::Shared;
 use crate::strict::{Rules, strict};
-
-/// What handlers share.
-#[derive(Clone)]
-pub(crate) struct Shared {
-    pub(crate) backend: Arc<dyn Backend>,
-    /// One permit per event stream.
-    pub(crate) subscribers: Arc<Semaphore>,
-    /// Its sender is dropped once the API stops: ends event streams and waits.
-    pub(crate) closing: watch::Receiver<()>,
-    /// Told when a caller asks the node to stop.
-    pub(crate) stop: Arc<Notify>,
-}
 
 /// The API of one node.
 ///
 /// ```no_run
-/// # async fn run(node: impl steward_api::Backend) -> std::io::Result<()> {
+/// # async fn run(node: steward_node::NodeHandle) -> std::io::Result<()> {
 /// # let data_dir = std::path::Path::new("/var/lib/steward");
-/// use std::sync::Arc;
 /// use steward_api::{Api, Token};
 ///
 /// let token = Token::load_or_create(data_dir).map_err(std::io::Error::other)?;
 /// let listener = tokio::net::TcpListener::bind("127.0.0.1:9737").await?;
 /// let stop = async { let _ = tokio::signal::ctrl_c().await; };
-/// Api::new(Arc::new(node), token).serve(listener, stop).await;
+/// Api::new(&node, token).serve(listener, stop).await;
 /// # Ok(())
 /// # }
 /// ```
@@ -63,12 +51,17 @@ pub struct Api {
 }
 
 impl Api {
-    /// The API of `backend`, for those who have `token`.
-    pub fn new(backend: Arc<dyn Backend>, token: Token) -> Self {
-        let (closing, receiver) = watch::channel(());
+    /// The API of `node`, for those who have `token`.
+    pub fn new(node: &Operations, token: Token) -> Self {
+        let (closing, is_closing) = watch::channel(());
         let subscribers = Arc::new(Semaphore::new(MAX_SUBSCRIBERS));
         let stop = Arc::new(Notify::new());
-        let shared = Shared { backend, subscribers, closing: receiver, stop: Arc::clone(&stop) };
+        let shared = Shared {
+            node: node.clone(),
+            subscribers,
+            closing: is_closing,
+            stop: Arc::clone(&stop),
+        };
         // A document that cannot be written describes nothing, and nothing is checked: a bug that
         // every test of the API would show.
         let document = document().unwrap_or_default();

@@ -11,7 +11,7 @@ use steward_api::codes::{CODES, find};
 const CRATES: [&str; 2] = ["api", "engine"];
 /// Files of the node that running nodes answer from; the others are about starting one.
 const NODE_FILES: [&str; 6] =
-    ["error.rs", "handle.rs", "pay.rs", "reach.rs", "replies.rs", "stop.rs"];
+    ["error.rs", "handle.rs", "reach.rs", "replies.rs", "stop.rs", "task.rs"];
 /// Codes, or how they begin, that only starting a node meets.
 const NOT_IN_ANSWERS: [&str; 3] = ["channel_record_unreadable", "config_", "seed_"];
 
@@ -37,6 +37,7 @@ fn all_sources() -> Vec<(PathBuf, String)> {
     for name in CRATES {
         sources(&root().join("crates").join(name).join("src"), &mut out);
     }
+    sources(&root().join("crates/node/src/ops"), &mut out);
     for name in NODE_FILES {
         let path = root().join("crates/node/src").join(name);
         let text = fs::read_to_string(&path).unwrap();

@@ -155,7 +155,7 @@ fn what_cannot_be_meant_never_reaches_the_engine() {
 fn resize_while(server: &Server, kind: EventKind) -> (u16, Value) {
     let node = Arc::clone(&server.node);
     let happening = std::thread::spawn(move || {
-        while node.commands.lock().unwrap().is_empty() {
+        while node.commands().is_empty() {
             std::thread::yield_now();
         }
         node.events.send(Event { number: 1, time_ms: 1, kind }).unwrap();

@@ -54,7 +54,7 @@ fn a_channel_and_a_peer_are_forgotten_by_the_engine() {
     server.node.answer(Ok(Reply::Peers(Vec::new())));
     let (status, body) = server.delete(&format!("/v1/peers/{}", peer()));
     assert_eq!((status, body), (200, json!({ "peers": [] })));
-    let commands = server.node.commands.lock().unwrap();
+    let commands = server.node.commands();
     assert!(
         matches!(commands[0], Command::ForgetChannel { peer: forgotten } if forgotten == peer())
     );
@@ -69,7 +69,7 @@ fn refused_opening(reason: &str, secret: Option<&str>) -> (String, String) {
     let node = Arc::clone(&server.node);
     let reason = reason.to_owned();
     let happening = std::thread::spawn(move || {
-        while node.commands.lock().unwrap().is_empty() {
+        while node.commands().is_empty() {
             std::thread::yield_now();
         }
         let kind = EventKind::ChannelOpeningFailed { peer: peer(), reason };
@@ -128,7 +128,7 @@ fn everything_is_what_the_engine_says_can_be_sent() {
     server.node.answer(Ok(Reply::Amount(4_321)));
     let body = json!({ "invoice": invoice(), "all": true }).to_string();
     assert_eq!(server.post("/v1/payments", &body).0, 200);
-    assert_eq!(server.node.paid.lock().unwrap()[0].0.amount_msat, Some(4_321));
+    assert_eq!(server.node.paid()[0].0, Some(4_321));
     let body = json!({ "invoice": invoice(), "all": true, "amount_msat": 5 }).to_string();
     let (status, body) = server.post("/v1/payments", &body);
     assert_eq!((status, code(&body)), (422, "bad_amount"));

@@ -9,13 +9,12 @@
 //! commit thread itself carries out the actions of what it has just made durable.
 //!
 //! ```no_run
-//! use steward_engine::Command;
 //! use steward_node::{EffectiveConfig, Node, Sources};
 //!
 //! # async fn run() -> Result<(), steward_engine::Error> {
 //! let effective = EffectiveConfig::load(&Sources::of_process(None, Vec::new()))?;
 //! let node = Node::start(effective.config).await?;
-//! let status = node.command(Command::Status).await?;
+//! let status = node.status().await?;
 //! println!("{}: {status:?}", node.info().node_id);
 //! node.shutdown().await
 //! # }
@@ -27,7 +26,9 @@
 //! - [`data_dir`]: seed and database of one node; [`restore`]: a backup in their place
 //! - [`text`]: files that are not UTF-8
 //! - [`node`]: [`Node::start`], which puts everything together
-//! - [`handle`]: [`NodeHandle`], what a running node can be asked; `pay` adds whole payments
+//! - [`handle`]: [`NodeHandle`], a running node; [`info`]: who and where it is
+//! - [`ops`]: the typed operations of a node, for API, command line and programs that embed one
+//! - `reach`: reaching peers; `task`: work that may wait for the disk
 //! - [`metrics`]: what it counts
 //! - [`doctor`]: what a newcomer gets wrong
 //! - `queue`, `engine_thread`, `perform`, `pumps`: the pipeline
@@ -41,11 +42,13 @@ pub mod config;
 pub mod data_dir;
 pub mod doctor;
 pub mod handle;
+pub mod info;
 pub mod keys;
 pub mod limits;
 mod log_thread;
 pub mod metrics;
 pub mod node;
+pub mod ops;
 pub mod random;
 mod reach;
 pub mod restore;
@@ -54,7 +57,6 @@ pub mod text;
 
 mod engine_thread;
 mod error;
-mod pay;
 mod perform;
 mod pumps;
 mod queue;
@@ -62,15 +64,17 @@ mod replies;
 mod search;
 mod seed_words;
 mod stop;
+mod task;
 mod timers;
 
 pub use config::{Config, ConfigError, EffectiveConfig, Sources};
 pub use data_dir::initialize;
-pub use handle::{NodeHandle, NodeInfo, new_preimage};
+pub use handle::NodeHandle;
+pub use info::NodeInfo;
 pub use keys::NodeKeys;
 pub use metrics::{NodeMetrics, P2pMetrics};
 pub use node::{Node, NodeParts};
-pub use pay::Paid;
+pub use ops::Operations;
 pub use random::random_bytes;
 pub use reach::ConnectionFailure;
 pub use restore::{RestoredBackup, restore_backup};

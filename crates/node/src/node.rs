@@ -26,7 +26,8 @@ use crate::config::{CONFIG_FILE, Config};
 use crate::data_dir;
 use crate::engine_thread::EngineThread;
 use crate::error::{chain_error, commit_error, stopping, store_error};
-use crate::handle::{NodeHandle, NodeInfo, Shared};
+use crate::handle::{NodeHandle, Shared};
+use crate::info::NodeInfo;
 use crate::keys::NodeKeys;
 use crate::limits::{
     FIRST_TIP_TIMEOUT, GRAPH_MAINTENANCE_INTERVAL, MAX_BUFFERED_EVENTS, MAX_QUEUED_CHAIN_UPDATES,
@@ -41,6 +42,7 @@ use crate::replies::Replies;
 use crate::search::{SearchRequest, search_blocks, search_requests};
 use crate::seed::Seed;
 use crate::stop::{Stop, StopOnPanic, guarded};
+use crate::task::blocking;
 
 /// Starts nodes. A started one is a [`NodeHandle`].
 pub struct Node;
@@ -410,14 +412,6 @@ fn also_ipv4(v6: &SocketAddrV6, addresses: &[SocketAddr]) -> bool {
         other.is_ipv4() && other.ip().is_unspecified() && other.port() == v6.port()
     };
     v6.ip().is_unspecified() && addresses.iter().any(is_all_of_ipv4)
-}
-
-/// Runs what may wait for the disk where that is allowed.
-pub(crate) async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, Error> {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.map_err(|error| Error::ours("bug", format!("a task failed: {error}")))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use bitcoin::secp256k1::SecretKey;
-use steward_engine::{Command, Error, Keys, Reply};
+use steward_engine::{ConnId, Error, Keys};
 use steward_p2p::{
     ConnectError, ConnectionId, DisconnectReason, PeerAddress, PeerTransport, Reconnector,
     Transport,
@@ -12,7 +12,6 @@ use steward_wire::NodeId;
 use tokio::time::Instant;
 
 use crate::clock::wall_ms;
-use crate::handle::NodeHandle;
 use crate::keys::NodeKeys;
 
 /// How the last attempt to reach a wanted peer went wrong.
@@ -51,7 +50,7 @@ impl Reach {
         if is_host { keys.towards_host(peer) } else { keys.node() }
     }
 
-    fn failures(&self) -> Vec<ConnectionFailure> {
+    pub(crate) fn failures(&self) -> Vec<ConnectionFailure> {
         let (now, now_ms) = (Instant::now(), wall_ms());
         let ms =
             |duration: std::time::Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
@@ -68,60 +67,22 @@ impl Reach {
         failures.collect()
     }
 
-    /// Connects now, unless we are connected with that address. `Some` if a connection was made.
-    async fn reach(
+    /// Connects now.
+    pub(crate) async fn reach(
         &self,
         peer: NodeId,
         is_host: bool,
         address: &PeerAddress,
-    ) -> Result<Option<ConnectionId>, Error> {
+    ) -> Result<ConnId, Error> {
         let identity = self.identity(&peer, is_host);
         let unreachable = |error| unreachable(&error, address);
         let connection =
             self.transport.connect(identity, peer, address).await.map_err(unreachable)?;
-        Ok(Some(connection.id()))
-    }
-}
-
-impl NodeHandle {
-    /// Reaches `peer` at `address`, as its client or with the node's own identity, and then asks
-    /// the engine. What cannot be reached leaves nothing behind.
-    ///
-    /// # Errors
-    /// `peer_unreachable`, `handshake_failed`, `proxy_needed`, `own_node`; or as
-    /// [`NodeHandle::command`].
-    pub async fn reach_and_command(
-        &self,
-        peer: NodeId,
-        is_host: bool,
-        address: PeerAddress,
-        command: Command,
-    ) -> Result<Reply, Error> {
-        let reach = self.reaching();
-        let is_connected = self.is_connected_at(peer, &address).await?;
-        let made = match is_connected {
-            true => None,
-            false => reach.reach(peer, is_host, &address).await?,
-        };
-        let answer = self.command(command).await;
-        if let (Some(made), Err(error)) = (made, &answer) {
-            reach.transport.disconnect(made, &error.message);
-        }
-        answer
+        Ok(ConnId(connection.id().0))
     }
 
-    /// Wanted peers that could not be reached the last time.
-    pub fn connection_failures(&self) -> Vec<ConnectionFailure> {
-        self.reaching().failures()
-    }
-
-    async fn is_connected_at(&self, peer: NodeId, address: &PeerAddress) -> Result<bool, Error> {
-        let Reply::Peers(peers) = self.command(Command::ListPeers).await? else {
-            return Err(Error::ours("bug", "the engine did not answer with its peers"));
-        };
-        let address = address.to_string();
-        let mut connected = peers.iter().filter(|info| info.peer == peer && info.connected);
-        Ok(connected.any(|info| !info.inbound && info.addresses.contains(&address)))
+    pub(crate) fn disconnect(&self, conn: ConnId, reason: &str) {
+        self.transport.disconnect(ConnectionId(conn.0), reason);
     }
 }
 

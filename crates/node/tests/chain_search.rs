@@ -108,7 +108,7 @@ async fn unanswered_payment() -> Scene {
         answer: AnswerAt::End,
     };
     let payer = host.clone();
-    let paying = tokio::spawn(async move { payer.command(pay).await });
+    let paying = tokio::spawn(async move { payer.plumbing().command(pay).await });
     let cltv_expiry = peer.next_htlc().await.cltv_expiry();
     Scene { _dir: dir, host, heights, blocks, peer, cltv_expiry, paying }
 }
@@ -148,8 +148,7 @@ async fn an_expired_htlc_is_held_until_the_blocks_can_be_searched() {
     scene.heights.set(scene.cltv_expiry + 1);
     // The second time: the first was after the failure was known.
     tokio::time::timeout(PATIENCE, asked.wait_for(|asked| *asked >= 2)).await.unwrap().unwrap();
-    let status = scene.host.command(Command::Status).await.unwrap();
-    let Reply::Status(status) = status else { panic!("not a status") };
+    let status = scene.host.status().await.unwrap();
     assert_eq!((status.height, status.pending_payments), (scene.cltv_expiry + 1, 1));
 
     *scene.blocks.published.lock().unwrap() = Some(Published::new());

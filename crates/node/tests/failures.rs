@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use common::{PATIENCE, TestNode, config, invoke, write_something};
 use steward_chain::{ClockSource, system_clock};
+use steward_engine::WriteBatch;
 use steward_engine::row::StoredState;
-use steward_engine::{Command, Reply, WriteBatch};
 use steward_hosted::Phase;
 use steward_node::{Node, NodeHandle, NodeParts, Seed};
 use steward_store::{History, MemoryStore, Store, StoreError, StoreStats};
@@ -79,7 +79,7 @@ async fn a_failed_commit_stops_the_node_with_its_reason() {
     let error = stopped.err().unwrap();
     assert_eq!(error.code, "store_failed");
     assert!(error.message.contains("disk is full"), "{}", error.message);
-    assert!(node.handle.command(Command::Status).await.is_err());
+    assert!(node.handle.status().await.is_err());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -88,14 +88,11 @@ async fn what_a_failed_batch_would_have_sent_never_leaves() {
     let client = TestNode::start(&[]).await;
     let mut events = client.handle.subscribe();
     host.broken.store(true, Ordering::SeqCst);
-    client.handle.command(invoke(&host.handle)).await.unwrap();
+    invoke(&client.handle, &host.handle).await;
     let stopped = tokio::time::timeout(PATIENCE, host.handle.stopped()).await.unwrap();
     assert_eq!(stopped.unwrap_err().code, "store_failed");
     host.handle.shutdown().await.unwrap_err();
-    let Reply::Channels(channels) = client.handle.command(Command::ListChannels).await.unwrap()
-    else {
-        panic!("not a list of channels");
-    };
+    let channels = client.handle.channels().await.unwrap();
     // The host's signature was in that batch.
     assert!(channels.iter().all(|channel| channel.phase == Phase::Opening), "{channels:?}");
     assert!(events.try_recv().is_err());

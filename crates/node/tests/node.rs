@@ -5,9 +5,11 @@ mod common;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
-use common::{PATIENCE, TestNode, config, invoke, make_node, write_something};
+use common::{
+    PATIENCE, TestNode, config, invoke, keysend_to, make_node, new_invoice, pay_invoice,
+    write_something,
+};
 use steward_engine::row::PaymentStatus;
-use steward_engine::{Command, Reply};
 use steward_hosted::Phase;
 use steward_node::{Node, Seed, initialize};
 use steward_store::sqlite::FILE_NAME;
@@ -21,10 +23,7 @@ async fn two_nodes_open_a_channel() {
     let client = TestNode::start(&[]).await;
     client.open_channel(&host).await;
     client.channels_active().await;
-    let Reply::Channels(channels) = client.handle.command(Command::ListChannels).await.unwrap()
-    else {
-        panic!("not a list of channels");
-    };
+    let channels = client.handle.channels().await.unwrap();
     assert_eq!(channels.len(), 1);
     assert_eq!(channels[0].peer, host.handle.info().node_id);
     assert_eq!(channels[0].phase, Phase::Active);
@@ -41,10 +40,9 @@ async fn one_client_pays_another_through_their_host() {
         client.channels_active().await;
     }
     host.channels_active().await;
-    let invoice =
-        payee.handle.create_invoice(Some(1_000_000), "coffee".to_owned(), 3600).await.unwrap();
+    let invoice = payee.handle.create_invoice(new_invoice(Some(1_000_000), 3600)).await.unwrap();
     let parsed = steward_invoice::parse(&invoice.bolt11).unwrap();
-    let paid = payer.handle.pay_and_wait(parsed, None, None, PATIENCE).await.unwrap();
+    let paid = payer.handle.pay(pay_invoice(parsed, None), PATIENCE).await.unwrap();
     assert!(!paid.begun_earlier);
     let paid = paid.payment;
     assert_eq!(paid.status, PaymentStatus::Complete, "{:?}", paid.failure);
@@ -58,9 +56,9 @@ async fn an_invoice_paid_before_a_restart_is_not_paid_again() {
     let client = TestNode::start(&[]).await;
     client.open_channel(&host).await;
     client.channels_active().await;
-    let invoice = host.handle.create_invoice(Some(1000), "x".to_owned(), 60).await.unwrap();
+    let invoice = host.handle.create_invoice(new_invoice(Some(1000), 60)).await.unwrap();
     let invoice = steward_invoice::parse(&invoice.bolt11).unwrap();
-    let first = client.handle.pay_and_wait(invoice.clone(), None, None, PATIENCE).await.unwrap();
+    let first = client.handle.pay(pay_invoice(invoice.clone(), None), PATIENCE).await.unwrap();
     assert_eq!(first.payment.status, PaymentStatus::Complete);
     client.handle.shutdown().await.unwrap();
 
@@ -68,7 +66,7 @@ async fn an_invoice_paid_before_a_restart_is_not_paid_again() {
     let TestNode { dir, config, .. } = client;
     let handle = Node::start(config.clone()).await.unwrap();
     let client = TestNode { dir, config, handle };
-    let again = client.handle.pay_and_wait(invoice, None, None, PATIENCE).await.unwrap();
+    let again = client.handle.pay(pay_invoice(invoice, None), PATIENCE).await.unwrap();
     assert_eq!(again.payment, first.payment);
     assert!(again.begun_earlier && !first.begun_earlier);
 }
@@ -79,21 +77,21 @@ async fn what_was_paid_long_ago_is_not_taken_for_another_amount_or_for_an_invoic
     let client = TestNode::start(&[]).await;
     client.open_channel(&host).await;
     client.channels_active().await;
-    let any = host.handle.create_invoice(None, "x".to_owned(), 60).await.unwrap();
+    let any = host.handle.create_invoice(new_invoice(None, 60)).await.unwrap();
     let any = steward_invoice::parse(&any.bolt11).unwrap();
-    let pay = |amount_msat| client.handle.pay_and_wait(any.clone(), amount_msat, None, PATIENCE);
+    let pay = |amount_msat| client.handle.pay(pay_invoice(any.clone(), amount_msat), PATIENCE);
     assert_eq!(pay(Some(5_000)).await.unwrap().payment.status, PaymentStatus::Complete);
     client.handle.shutdown().await.unwrap();
 
     let TestNode { dir, config, .. } = client;
     let handle = Node::start(config.clone()).await.unwrap();
     let client = TestNode { dir, config, handle };
-    let pay = |amount_msat| client.handle.pay_and_wait(any.clone(), amount_msat, None, PATIENCE);
+    let pay = |amount_msat| client.handle.pay(pay_invoice(any.clone(), amount_msat), PATIENCE);
     assert!(pay(Some(5_000)).await.unwrap().begun_earlier);
     assert!(pay(None).await.unwrap().begun_earlier);
     assert_eq!(pay(Some(6_000)).await.unwrap_err().code, "wrong_amount");
     // The payee, who has forgotten it as well.
-    let own = host.handle.pay_and_wait(any.clone(), Some(5_000), None, PATIENCE).await;
+    let own = host.handle.pay(pay_invoice(any.clone(), Some(5_000)), PATIENCE).await;
     assert_eq!(own.unwrap_err().code, "self_payment");
 }
 
@@ -103,7 +101,7 @@ async fn a_restarted_client_finds_its_channel_and_its_invoices() {
     let client = TestNode::start(&[]).await;
     client.open_channel(&host).await;
     client.channels_active().await;
-    let invoice = client.handle.create_invoice(Some(1000), "x".to_owned(), 60).await.unwrap();
+    let invoice = client.handle.create_invoice(new_invoice(Some(1000), 60)).await.unwrap();
     let id = client.handle.info().node_id;
     client.handle.shutdown().await.unwrap();
 
@@ -112,9 +110,7 @@ async fn a_restarted_client_finds_its_channel_and_its_invoices() {
     let client = TestNode { dir, config, handle };
     assert_eq!(client.handle.info().node_id, id);
     client.channels_active().await;
-    let history = client.handle.history();
-    let found = tokio::task::spawn_blocking(move || history.invoice(&invoice.payment_hash));
-    assert!(found.await.unwrap().unwrap().is_some());
+    assert_eq!(client.handle.invoice(invoice.payment_hash).await.unwrap(), invoice);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -137,9 +133,7 @@ async fn a_restarted_host_gets_its_client_back() {
 async fn a_started_node_knows_the_height() {
     let node =
         TestNode::start(&["chain.start_height=7", "chain.seconds_per_block=1000000000"]).await;
-    let Reply::Status(status) = node.handle.command(Command::Status).await.unwrap() else {
-        panic!("not a status");
-    };
+    let status = node.handle.status().await.unwrap();
     assert!(status.height >= 7 && !status.tip_is_stale, "{status:?}");
 }
 
@@ -157,11 +151,9 @@ async fn twelve_words_bring_a_client_back_to_its_channel() {
     initialize(&config, Some(&words)).unwrap();
     let handle = Node::start(config.clone()).await.unwrap();
     let restored = TestNode { dir, config, handle };
-    restored.handle.command(invoke(&host.handle)).await.unwrap();
+    invoke(&restored.handle, &host.handle).await;
     restored.channels_active().await;
-    let Reply::Status(status) = restored.handle.command(Command::Status).await.unwrap() else {
-        panic!("not a status");
-    };
+    let status = restored.handle.status().await.unwrap();
     assert_eq!(status.owed_by_hosts_msat, 100_000_000);
 }
 
@@ -200,7 +192,7 @@ async fn a_payment_nobody_can_deliver_ends_with_its_reason() {
     payer.open_channel(&host).await;
     payer.channels_active().await;
     let payee = stranger.handle.info().node_id;
-    let paid = payer.handle.keysend_and_wait(payee, None, 1_000_000, None, PATIENCE).await;
+    let paid = payer.handle.keysend(keysend_to(payee, 1_000_000), PATIENCE).await;
     let paid = paid.unwrap();
     assert_eq!(paid.status, PaymentStatus::Failed);
     assert!(paid.failure.is_some());
@@ -216,9 +208,8 @@ async fn a_payment_that_is_refused_says_why_to_those_who_do_not_wait_too() {
     let too_much_msat = 1_000_000_000_000;
     for _ in 0..40 {
         // Answers wait for the disk while something is written.
-        let busy = payer.handle.create_invoice(None, String::new(), 60);
-        let keysend =
-            payer.handle.keysend_and_wait(payee, None, too_much_msat, None, Duration::ZERO);
+        let busy = payer.handle.create_invoice(new_invoice(None, 60));
+        let keysend = payer.handle.keysend(keysend_to(payee, too_much_msat), Duration::ZERO);
         let (made, paid) = tokio::join!(busy, keysend);
         made.unwrap();
         assert_eq!(paid.unwrap_err().code, "insufficient_balance");
@@ -229,7 +220,7 @@ async fn a_payment_that_is_refused_says_why_to_those_who_do_not_wait_too() {
 async fn a_node_that_was_shut_down_answers_no_commands() {
     let node = TestNode::start(&[]).await;
     node.handle.shutdown().await.unwrap();
-    let answer = node.handle.command(Command::Status).await;
+    let answer = node.handle.status().await;
     assert_eq!(answer.err().unwrap().code, "node_stopped");
 }
 
@@ -296,7 +287,7 @@ async fn what_the_node_does_is_counted() {
     let node = TestNode::start(&[]).await;
     let before = node.handle.metrics();
     write_something(&node.handle).await.unwrap();
-    node.handle.command(Command::Status).await.unwrap();
+    node.handle.status().await.unwrap();
     let after = node.handle.metrics();
     assert!(after.store.commits > before.store.commits);
     assert!(after.inputs >= before.inputs + 2);

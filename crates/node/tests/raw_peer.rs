@@ -16,10 +16,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use bitcoin::Network;
 use bitcoin::secp256k1::SecretKey;
-use common::{PATIENCE, TestNode, wait_for};
+use common::{PATIENCE, TestNode, keysend_to, new_invoice, wait_for};
 use raw::{Client, Framing, Htlc, Policy, sha256, short_channel_id};
+use steward_engine::EventKind;
 use steward_engine::row::{InvoiceRow, PaymentRow, PaymentStatus};
-use steward_engine::{Command, EventKind, Reply};
 use steward_invoice::{Description, HintHop, Invoice, NewInvoice};
 use steward_onion::{
     DecodedFailure, Failure, IncomingHtlc, OnionSeed, PathHop, PaymentOnion, Received, Recipient,
@@ -306,13 +306,13 @@ async fn opened_peer(host: &TestNode, number: u8, framing: Framing) -> Client {
 /// The host pays the peer, in the background.
 fn keysend(host: &TestNode, peer: &Client) -> JoinHandle<PaymentRow> {
     let (handle, payee) = (host.handle.clone(), NodeId(peer.id()));
-    tokio::spawn(async move {
-        handle.keysend_and_wait(payee, None, AMOUNT_MSAT, None, PATIENCE).await.unwrap()
-    })
+    tokio::spawn(
+        async move { handle.keysend(keysend_to(payee, AMOUNT_MSAT), PATIENCE).await.unwrap() },
+    )
 }
 
 async fn invoice_of(host: &TestNode) -> InvoiceRow {
-    host.handle.create_invoice(Some(AMOUNT_MSAT), "coffee".to_owned(), 3600).await.unwrap()
+    host.handle.create_invoice(new_invoice(Some(AMOUNT_MSAT), 3600)).await.unwrap()
 }
 
 /// An invoice of a peer's, with its host as the way to it.
@@ -400,10 +400,7 @@ async fn check_books(host: &TestNode, peer: &Client, balance_msat: u64) {
     let state = peer.state();
     assert_eq!(state.local_balance_msat, balance_msat);
     assert_eq!(state.remote_balance_msat, CAPACITY_MSAT - balance_msat);
-    let show = Command::ShowChannel { peer: NodeId(peer.id()) };
-    let Reply::Channel(channel) = host.handle.command(show).await.unwrap() else {
-        panic!("not a channel");
-    };
+    let channel = host.handle.channel(NodeId(peer.id())).await.unwrap();
     let summary = channel.summary.unwrap();
     assert_eq!(summary.remote_balance_msat, balance_msat);
     assert_eq!(summary.local_balance_msat, CAPACITY_MSAT - balance_msat);

@@ -2,7 +2,6 @@
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use steward_api::{Api, Listener, Token};
@@ -93,7 +92,7 @@ impl Daemon<'_> {
         let _listen_file =
             AddressFile::write(&data_dir, LISTEN_ADDRESSES_FILE, &listening.collect::<String>())?;
         let _address_file = AddressFile::write(&data_dir, ADDRESS_FILE, &format!("{place}\n"))?;
-        let api = Api::new(Arc::new(node.clone()), token);
+        let api = Api::new(node, token);
         let stop_requested = api.stop_requested();
         let (closing, mut closed) = watch::channel(false);
         let close = async move {

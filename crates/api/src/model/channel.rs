@@ -8,7 +8,8 @@ use steward_wire::proof::words::words;
 use steward_wire::{ChannelUpdate, InitHostedChannel, Snapshot};
 use utoipa::ToSchema;
 
-use super::{ConnectionFailure, ProofWords};
+use super::node::ConnectionFailure;
+use super::proof::ProofWords;
 
 /// All channels.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

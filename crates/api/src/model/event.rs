@@ -5,7 +5,7 @@ use steward_engine::io;
 use steward_wire::onchain::preimage_scripts;
 use utoipa::ToSchema;
 
-use super::{Role, Suspension};
+use super::channel::{Role, Suspension};
 
 /// Something an operator or a wallet wants to know.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

@@ -1,14 +1,14 @@
 //! What was kept of a peer's misbehaviour, in JSON.
 
 use serde::{Deserialize, Serialize};
+use steward_node::ops::evidence::{Examined, ProvedState};
 use steward_store::NumberedEvidence;
+use steward_wire::Message;
 use steward_wire::codec::Wire;
 use steward_wire::proof::words::words;
-use steward_wire::proof::{Findings, judge};
-use steward_wire::{LastCrossSignedState, Message, NodeId, Snapshot};
 use utoipa::ToSchema;
 
-use super::ProofWords;
+use super::proof::ProofWords;
 
 /// Part of the list of evidence, newest first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -85,70 +85,48 @@ pub struct EvidenceState {
 impl From<&NumberedEvidence> for Evidence {
     fn from(kept: &NumberedEvidence) -> Self {
         let row = &kept.row;
+        // A message that was cut, or that we could not read then, cannot be read now.
+        let message = Message::decode(row.message_type, &row.body).ok();
         Self {
             number: kept.number,
             peer_id: row.peer.to_string(),
             time_ms: row.time_ms,
             what: row.what.clone(),
-            message: decoded(kept).map(|message| message.name().to_owned()),
+            message: message.map(|message| message.name().to_owned()),
         }
     }
 }
 
-impl EvidenceDetails {
-    /// What was kept of a peer that knows us as `local`; `ours` is our state of that channel.
-    pub fn of(kept: &NumberedEvidence, local: NodeId, ours: Option<&LastCrossSignedState>) -> Self {
-        let snapshot = match decoded(kept) {
-            Some(Message::LastCrossSignedState(state)) => {
-                Some(Snapshot { node_id_a: kept.row.peer, node_id_b: local, state })
-            }
-            _ => None,
-        };
-        let findings = snapshot.as_ref().and_then(judge);
+impl From<&Examined> for EvidenceDetails {
+    fn from(examined: &Examined) -> Self {
+        let Examined { kept, snapshot, findings, state } = examined;
+        let hex = |bytes: &[u8]| hex::DisplayHex::to_lower_hex_string(bytes);
         Self {
             evidence: Evidence::from(kept),
             message_type: kept.row.message_type,
-            body: hex::DisplayHex::to_lower_hex_string(kept.row.body.as_slice()),
-            state: findings.as_ref().map(|findings| EvidenceState::of(findings, local, ours)),
-            snapshot: snapshot
-                .map(|snapshot| hex::DisplayHex::to_lower_hex_string(snapshot.encode().as_slice())),
+            body: hex(&kept.row.body),
+            state: state.clone().map(EvidenceState::from),
+            snapshot: snapshot.as_ref().map(|snapshot| hex(&snapshot.encode())),
             proof: findings.as_ref().map(|findings| words(findings).into()),
         }
     }
 }
 
-impl EvidenceState {
-    fn of(findings: &Findings, local: NodeId, ours: Option<&LastCrossSignedState>) -> Self {
-        let host =
-            (findings.host_balance_msat, findings.host_updates, findings.host_signature.is_some());
-        let client = (
-            findings.client_balance_msat,
-            findings.client_updates,
-            findings.client_signature.is_some(),
-        );
-        let (us, peer) = if findings.host == local { (host, client) } else { (client, host) };
-        let newer_than_ours = ours.map(|ours| {
-            let (old, new) = ((ours.local_updates, ours.remote_updates), (us.1, peer.1));
-            new.0 >= old.0 && new.1 >= old.1 && new != old
-        });
+impl From<ProvedState> for EvidenceState {
+    fn from(state: ProvedState) -> Self {
         Self {
-            capacity_msat: findings.capacity_msat,
-            our_balance_msat: us.0,
-            peer_balance_msat: peer.0,
-            htlcs: u16::try_from(findings.htlcs.len()).unwrap_or(u16::MAX),
-            in_flight_msat: findings.in_flight_msat(),
-            our_updates: us.1,
-            peer_updates: peer.1,
-            block_day: findings.block_day,
-            our_signature_holds: us.2,
-            peer_signature_holds: peer.2,
-            flaws: findings.flaws.iter().map(ToString::to_string).collect(),
-            newer_than_ours,
+            capacity_msat: state.capacity_msat,
+            our_balance_msat: state.our_balance_msat,
+            peer_balance_msat: state.peer_balance_msat,
+            htlcs: state.htlcs,
+            in_flight_msat: state.in_flight_msat,
+            our_updates: state.our_updates,
+            peer_updates: state.peer_updates,
+            block_day: state.block_day,
+            our_signature_holds: state.our_signature_holds,
+            peer_signature_holds: state.peer_signature_holds,
+            flaws: state.flaws,
+            newer_than_ours: state.newer_than_ours,
         }
     }
-}
-
-/// A message that was cut, or that we could not read then, cannot be read now.
-fn decoded(kept: &NumberedEvidence) -> Option<Message> {
-    Message::decode(kept.row.message_type, &kept.row.body).ok()
 }

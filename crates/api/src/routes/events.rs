@@ -13,12 +13,12 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
-use super::{Errors, read};
+use crate::answers::Errors;
 use crate::error::ApiError;
 use crate::extract::Query;
 use crate::limits::{EVENT_PAGE_ROWS, KEEP_ALIVE_MS, MAX_NUMBER};
 use crate::model::{Event, EventsQuery};
-use crate::server::Shared;
+use crate::state::Shared;
 
 /// Everything that happens, as server-sent events: `id` is the event's number, `event` its type,
 /// `data` its JSON. A client that lost the connection goes on where it was with `Last-Event-ID`.
@@ -36,7 +36,7 @@ pub(crate) async fn stream(
         .map_err(|_| ApiError::of("too_many_subscribers", "too many programs listen to events"))?;
     let subscription = Subscription {
         // Before the store is asked: what happens meanwhile is in both, never in neither.
-        live: shared.backend.events(),
+        live: shared.node.subscribe(),
         shared,
         last: after,
         is_behind: after.is_some(),
@@ -87,8 +87,7 @@ impl Subscription {
 
     async fn read_store(&mut self) -> Option<()> {
         let after = self.last.unwrap_or(0);
-        let events =
-            read(&self.shared, move |history| history.events(after, EVENT_PAGE_ROWS)).await.ok()?;
+        let events = self.shared.node.events_after(after, EVENT_PAGE_ROWS).await.ok()?;
         self.is_behind = events.len() == EVENT_PAGE_ROWS;
         self.ready.extend(events);
         Some(())

@@ -1,18 +1,13 @@
-//! Evidence: list, show, and the balance that it proves.
+//! Evidence: list, show.
 
 use axum::Json;
 use axum::extract::State;
-use steward_engine::command::ChannelInfo;
-use steward_hosted::Role;
-use steward_store::NumberedEvidence;
-use steward_wire::NodeId;
 
-use super::channels::show_channel;
-use super::{Errors, read};
+use crate::answers::Errors;
 use crate::error::ApiError;
 use crate::extract::{PathNumber, Query, node_id, page};
 use crate::model::{Evidence, EvidenceDetails, EvidenceList, EvidencePageQuery};
-use crate::server::Shared;
+use crate::state::Shared;
 
 /// What was kept of peers that broke the protocol, or that hold other states than we do, newest
 /// first.
@@ -24,7 +19,7 @@ pub(crate) async fn list(
 ) -> Result<Json<EvidenceList>, ApiError> {
     let page = page(query.limit, query.before)?;
     let peer = query.peer_id.as_deref().map(node_id).transpose()?;
-    let page = read(&shared, move |history| history.evidence(peer.as_ref(), page)).await?;
+    let page = shared.node.evidence(peer, page).await?;
     Ok(Json(EvidenceList {
         evidence: page.rows.iter().map(Evidence::from).collect(),
         next: page.next.map(|cursor| cursor.0),
@@ -40,62 +35,6 @@ pub(crate) async fn show(
     State(shared): State<Shared>,
     PathNumber(number): PathNumber,
 ) -> Result<Json<EvidenceDetails>, ApiError> {
-    let kept = kept(&shared, number).await?;
-    let channel = show_channel(&shared, kept.row.peer).await.ok();
-    Ok(Json(details(&shared, &kept, channel.as_deref())))
-}
-
-/// Our balance in the state that this evidence proves, to go on with it: a state that both sides
-/// signed, newer than ours, of the same capacity, in which nothing is in flight.
-pub(super) async fn proved_balance_msat(
-    shared: &Shared,
-    peer: NodeId,
-    number: u64,
-) -> Result<u64, ApiError> {
-    let kept = kept(shared, number).await?;
-    if kept.row.peer != peer {
-        return Err(unusable("it is about another peer"));
-    }
-    let channel = show_channel(shared, peer).await?;
-    let state = details(shared, &kept, Some(&channel)).state;
-    let state = state.ok_or_else(|| unusable("it is no state that anybody signed"))?;
-    if channel.role != Role::Host {
-        return Err(ApiError::of("wrong_role", "only the host proposes an override"));
-    }
-    if !state.our_signature_holds || !state.peer_signature_holds || !state.flaws.is_empty() {
-        return Err(unusable("not both signatures hold over a state that a channel can have"));
-    }
-    if state.newer_than_ours != Some(true) {
-        return Err(unusable("the state is not newer than the one we have"));
-    }
-    if state.htlcs > 0 {
-        return Err(unusable("HTLCs are in flight in it: nobody knows yet what they are worth"));
-    }
-    let capacity_msat = channel.summary.as_ref().map(|summary| summary.capacity_msat);
-    if capacity_msat != Some(state.capacity_msat) {
-        return Err(unusable("it is of another capacity than our state"));
-    }
-    Ok(state.our_balance_msat)
-}
-
-async fn kept(shared: &Shared, number: u64) -> Result<NumberedEvidence, ApiError> {
-    let row = read(shared, move |history| history.evidence_row(number)).await?;
-    row.ok_or_else(|| ApiError::of("unknown_evidence", "there is no evidence of this number"))
-}
-
-/// Without a channel the peer was a stranger to the node itself.
-fn details(
-    shared: &Shared,
-    kept: &NumberedEvidence,
-    channel: Option<&ChannelInfo>,
-) -> EvidenceDetails {
-    let local = channel.map_or_else(|| shared.backend.info().node_id, |channel| channel.local);
-    EvidenceDetails::of(kept, local, channel.and_then(|channel| channel.state.as_ref()))
-}
-
-fn unusable(why: &str) -> ApiError {
-    ApiError::of(
-        "evidence_unusable",
-        format!("this evidence proves no balance to go on with: {why}"),
-    )
+    let examined = shared.node.examine(number).await?;
+    Ok(Json(EvidenceDetails::from(&examined)))
 }

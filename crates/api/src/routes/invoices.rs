@@ -4,16 +4,16 @@ use axum::Json;
 use axum::extract::State;
 use steward_engine::row::PaymentStatus;
 use steward_node::clock::wall_ms;
+use steward_node::ops::invoices::NewInvoice;
 
-use super::{Errors, read};
-use crate::backend::NewInvoice;
+use crate::answers::Errors;
 use crate::error::ApiError;
-use crate::extract::{Body, PathPaymentHash, Query, page};
+use crate::extract::{Body, PathPaymentHash, Query, invoice, page};
 use crate::limits::DEFAULT_INVOICE_EXPIRY_S;
 use crate::model::{
     CreateInvoice, DecodeQuery, DecodedInvoice, Invoice, InvoicePageQuery, Invoices,
 };
-use crate::server::Shared;
+use crate::state::Shared;
 
 /// Makes an invoice.
 #[utoipa::path(post, path = "/v1/invoices", tag = "invoices", request_body = CreateInvoice,
@@ -27,7 +27,7 @@ pub(crate) async fn create(
         description: request.description,
         expiry_s: request.expiry_s.unwrap_or(DEFAULT_INVOICE_EXPIRY_S),
     };
-    let row = shared.backend.create_invoice(request).await?;
+    let row = shared.node.create_invoice(request).await?;
     Ok(Json(Invoice::at(row, wall_ms())))
 }
 
@@ -43,7 +43,7 @@ pub(crate) async fn list(
         true => PaymentStatus::Complete,
         false => PaymentStatus::Pending,
     });
-    let page = read(&shared, move |history| history.invoices(status, page)).await?;
+    let page = shared.node.invoices(status, page).await?;
     let wall_ms = wall_ms();
     Ok(Json(Invoices {
         invoices: page.rows.into_iter().map(|row| Invoice::at(row, wall_ms)).collect(),
@@ -59,10 +59,7 @@ pub(crate) async fn show(
     State(shared): State<Shared>,
     PathPaymentHash(hash): PathPaymentHash,
 ) -> Result<Json<Invoice>, ApiError> {
-    let row = read(&shared, move |history| history.invoice(&hash)).await?;
-    let row = row.ok_or_else(|| {
-        ApiError::of("unknown_invoice", "we made no invoice with this payment hash")
-    })?;
+    let row = shared.node.invoice(hash).await?;
     Ok(Json(Invoice::at(row, wall_ms())))
 }
 
@@ -72,12 +69,6 @@ pub(crate) async fn show(
 pub(crate) async fn decode(
     Query(query): Query<DecodeQuery>,
 ) -> Result<Json<DecodedInvoice>, ApiError> {
-    let invoice = parse(&query.invoice)?;
+    let invoice = invoice(&query.invoice)?;
     Ok(Json(DecodedInvoice::at(&invoice, wall_ms())))
-}
-
-/// An invoice that somebody gave us.
-pub(super) fn parse(text: &str) -> Result<steward_invoice::Invoice, ApiError> {
-    steward_invoice::pasted::read(text)
-        .map_err(|error| ApiError::new("bad_invoice", error.to_string(), error.hint()))
 }

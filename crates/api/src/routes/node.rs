@@ -5,24 +5,21 @@ use std::path::PathBuf;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use steward_engine::{Command, Reply};
 use steward_node::clock::now_ms;
 
-use super::{Errors, bug, read};
+use crate::answers::Errors;
 use crate::error::ApiError;
 use crate::extract::{Body, Query, page};
 use crate::model::{
     Backup, BackupRequest, Forward, ForwardTotals, Forwards, Metrics, PageQuery, Status, Stopping,
 };
-use crate::server::Shared;
+use crate::state::Shared;
 
 /// The node as a whole.
 #[utoipa::path(get, path = "/v1/status", tag = "node", responses((status = 200, body = Status), Errors))]
 pub(crate) async fn status(State(shared): State<Shared>) -> Result<Json<Status>, ApiError> {
-    let Reply::Status(status) = shared.backend.command(Command::Status).await? else {
-        return Err(bug("the engine did not answer with its status"));
-    };
-    let info = shared.backend.info();
+    let status = shared.node.status().await?;
+    let info = shared.node.info();
     Ok(Json(Status {
         node_id: info.node_id.to_string(),
         network: steward_chain::network_name(info.network).to_owned(),
@@ -47,8 +44,8 @@ pub(crate) async fn status(State(shared): State<Shared>) -> Result<Json<Status>,
 /// What the node did since it was started, in numbers.
 #[utoipa::path(get, path = "/v1/metrics", tag = "node", responses((status = 200, body = Metrics), Errors))]
 pub(crate) async fn metrics(State(shared): State<Shared>) -> Json<Metrics> {
-    let started_at_ms = shared.backend.info().started_at_ms;
-    Json(Metrics::at(shared.backend.metrics(), now_ms().saturating_sub(started_at_ms)))
+    let started_at_ms = shared.node.info().started_at_ms;
+    Json(Metrics::at(shared.node.metrics(), now_ms().saturating_sub(started_at_ms)))
 }
 
 /// What was forwarded between channels, newest first.
@@ -58,9 +55,7 @@ pub(crate) async fn forwards(
     Query(query): Query<PageQuery>,
 ) -> Result<Json<Forwards>, ApiError> {
     let page = page(query.limit, query.before)?;
-    let (page, totals) =
-        read(&shared, move |history| Ok((history.forwards(page)?, history.forward_totals()?)))
-            .await?;
+    let (page, totals) = shared.node.forwards(page).await?;
     Ok(Json(Forwards {
         forwards: page.rows.into_iter().map(Forward::from).collect(),
         totals: ForwardTotals::from(totals),
@@ -82,7 +77,7 @@ pub(crate) async fn backup(
             "the path of a backup must be absolute, and a path",
         ));
     }
-    shared.backend.backup(path).await?;
+    shared.node.backup(path).await?;
     Ok(Json(Backup { path: request.path }))
 }
 

@@ -2,14 +2,10 @@
 
 use axum::Json;
 use axum::extract::State;
-use steward_engine::command::ChannelInfo;
-use steward_engine::{Command, EventKind};
-use steward_wire::{NodeId, Preimage};
-use tokio::time::Duration;
+use steward_node::ops::OverrideBalance;
+use steward_wire::Preimage;
 
-use super::channels::{channel, show_channel};
-use super::evidence::proved_balance_msat;
-use super::{Errors, wait_for_event};
+use crate::answers::Errors;
 use crate::error::ApiError;
 use crate::extract::{Body, PathNodeId, wait};
 use crate::limits::DEFAULT_WAIT_MS;
@@ -17,7 +13,7 @@ use crate::model::{
     AcceptOverride, ChannelDetails, ProposeOverride, ResizeChannel, SubmitPreimage,
     SubmittedPreimage,
 };
-use crate::server::Shared;
+use crate::state::Shared;
 
 /// Suspends a channel, for both sides: no new payments, until the host proposes a balance and the
 /// client accepts it. What is in flight may still be fulfilled.
@@ -28,7 +24,7 @@ pub(crate) async fn suspend(
     State(shared): State<Shared>,
     PathNodeId(peer): PathNodeId,
 ) -> Result<Json<ChannelDetails>, ApiError> {
-    act(&shared, Command::SuspendChannel { peer }).await
+    Ok(Json(ChannelDetails::from(&*shared.node.suspend(peer).await?)))
 }
 
 /// As host: proposes to go on with a suspended channel, with these balances and without any HTLC:
@@ -43,8 +39,8 @@ pub(crate) async fn propose_override(
     PathNodeId(peer): PathNodeId,
     Body(request): Body<ProposeOverride>,
 ) -> Result<Json<ChannelDetails>, ApiError> {
-    let local_balance_msat = proposed_balance_msat(&shared, peer, &request).await?;
-    act(&shared, Command::ProposeOverride { peer, local_balance_msat }).await
+    let info = shared.node.propose_override(peer, balance(&request)?).await?;
+    Ok(Json(ChannelDetails::from(&*info)))
 }
 
 /// As client: accepts what the host proposes for a suspended channel, if it is this balance. It
@@ -58,8 +54,8 @@ pub(crate) async fn accept_override(
     PathNodeId(peer): PathNodeId,
     Body(request): Body<AcceptOverride>,
 ) -> Result<Json<ChannelDetails>, ApiError> {
-    let our_balance_msat = request.our_balance_msat;
-    act(&shared, Command::AcceptOverride { peer, our_balance_msat }).await
+    let info = shared.node.accept_override(peer, request.our_balance_msat).await?;
+    Ok(Json(ChannelDetails::from(&*info)))
 }
 
 /// As client: asks the host for a larger channel. Balances stay as they are: the host is able to
@@ -75,28 +71,7 @@ pub(crate) async fn resize(
 ) -> Result<Json<ChannelDetails>, ApiError> {
     let wait = wait(request.wait_ms, DEFAULT_WAIT_MS)?;
     let new_capacity_sat = whole_sat(request.capacity_msat)?;
-    let mut events = shared.backend.events();
-    let command = Command::ResizeChannel { peer, new_capacity_sat };
-    let info = ask(&shared, command).await?;
-    // A host that is away is asked when it is back.
-    if info.phase != steward_hosted::Phase::Active || wait == Duration::ZERO {
-        return Ok(Json(ChannelDetails::from(&*info)));
-    }
-    let outcome = wait_for_event(&shared, &mut events, wait, |kind| match kind {
-        EventKind::ChannelResized { peer: resized, .. } if *resized == peer => Some(Ok(())),
-        EventKind::ResizeRefused { peer: refusing, reason } if *refusing == peer => {
-            Some(Err(resize_refused(reason)))
-        }
-        EventKind::ChannelSuspended { peer: suspended, suspension } if *suspended == peer => {
-            Some(Err(resize_failed(&suspension.text)))
-        }
-        _ => None,
-    })
-    .await;
-    if let Some(Err(error)) = outcome {
-        return Err(error);
-    }
-    let info = show_channel(&shared, peer).await?;
+    let info = shared.node.resize(peer, new_capacity_sat, shared.wait(wait)).await?;
     Ok(Json(ChannelDetails::from(&*info)))
 }
 
@@ -113,40 +88,18 @@ pub(crate) async fn submit_preimage(
         .preimage
         .parse()
         .map_err(|_| ApiError::of("bad_preimage", "a preimage has 64 hexadecimal digits"))?;
-    shared.backend.command(Command::SubmitPreimage { preimage }).await?;
+    shared.node.submit_preimage(preimage).await?;
     Ok(Json(SubmittedPreimage { payment_hash: preimage.hash().to_string() }))
 }
 
-/// Whichever way it was said, what would be ours.
-async fn proposed_balance_msat(
-    shared: &Shared,
-    peer: NodeId,
-    request: &ProposeOverride,
-) -> Result<u64, ApiError> {
+/// Exactly one way to say it.
+fn balance(request: &ProposeOverride) -> Result<OverrideBalance, ApiError> {
     match (request.our_balance_msat, request.client_balance_msat, request.as_proved) {
-        (Some(our_balance_msat), None, None) => Ok(our_balance_msat),
-        (None, Some(client_balance_msat), None) => {
-            let channel = show_channel(shared, peer).await?;
-            let capacity_msat = channel.summary.as_ref().map(|summary| summary.capacity_msat);
-            let capacity_msat = capacity_msat.ok_or_else(|| {
-                ApiError::of("channel_not_open", "the channel has no signed state yet")
-            })?;
-            capacity_msat.checked_sub(client_balance_msat).ok_or_else(|| {
-                ApiError::of("balance_too_high", "the balance is more than the channel holds")
-            })
-        }
-        (None, None, Some(number)) => proved_balance_msat(shared, peer, number).await,
+        (Some(msat), None, None) => Ok(OverrideBalance::Ours(msat)),
+        (None, Some(msat), None) => Ok(OverrideBalance::Clients(msat)),
+        (None, None, Some(number)) => Ok(OverrideBalance::AsProvedBy(number)),
         _ => Err(ApiError::of("bad_balance", "exactly one balance, or one proof of it, is needed")),
     }
-}
-
-async fn act(shared: &Shared, command: Command) -> Result<Json<ChannelDetails>, ApiError> {
-    let info = ask(shared, command).await?;
-    Ok(Json(ChannelDetails::from(&*info)))
-}
-
-async fn ask(shared: &Shared, command: Command) -> Result<Box<ChannelInfo>, ApiError> {
-    channel(shared.backend.command(command).await?)
 }
 
 fn whole_sat(capacity_msat: u64) -> Result<u64, ApiError> {
@@ -155,12 +108,4 @@ fn whole_sat(capacity_msat: u64) -> Result<u64, ApiError> {
         return Err(ApiError::new("bad_capacity", text, "make it divisible by 1000"));
     }
     Ok(capacity_msat / 1000)
-}
-
-fn resize_refused(reason: &str) -> ApiError {
-    ApiError::of("resize_refused", format!("the host refused: {reason}"))
-}
-
-fn resize_failed(reason: &str) -> ApiError {
-    ApiError::of("resize_failed", format!("the channel was suspended instead: {reason}"))
 }

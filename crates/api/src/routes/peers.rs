@@ -3,14 +3,12 @@
 use axum::Json;
 use axum::extract::State;
 use steward_engine::command::PeerInfo;
-use steward_engine::{Command, Reply};
-use steward_wire::NodeId;
 
-use super::{Errors, bug};
+use crate::answers::Errors;
 use crate::error::ApiError;
 use crate::extract::{Body, PathNodeId, node_address};
 use crate::model::{Connect, ConnectionFailure, Peer, Peers};
-use crate::server::Shared;
+use crate::state::Shared;
 
 /// Connected and wanted peers.
 #[utoipa::path(get, path = "/v1/peers", tag = "peers", responses((status = 200, body = Peers), Errors))]
@@ -27,9 +25,7 @@ pub(crate) async fn connect(
     Body(request): Body<Connect>,
 ) -> Result<Json<Peers>, ApiError> {
     let (peer, address) = node_address(&request.peer)?;
-    let is_host = is_host_of_ours(&shared, peer).await?;
-    let command = Command::Connect { peer, addresses: vec![address.to_string()] };
-    shared.backend.reach_and_command(peer, is_host, address, command).await?;
+    shared.node.connect(peer, address).await?;
     peers(&shared).await.map(Json)
 }
 
@@ -42,31 +38,17 @@ pub(crate) async fn forget(
     State(shared): State<Shared>,
     PathNodeId(peer): PathNodeId,
 ) -> Result<Json<Peers>, ApiError> {
-    shared.backend.command(Command::ForgetPeer { peer }).await?;
+    shared.node.forget_peer(peer).await?;
     peers(&shared).await.map(Json)
 }
 
-/// Hosts are met with an identity derived for them.
-async fn is_host_of_ours(shared: &Shared, peer: NodeId) -> Result<bool, ApiError> {
-    let node_id = shared.backend.info().node_id;
-    let peers = list_peers(shared).await?;
-    Ok(peers.iter().any(|info| info.peer == peer && info.local != node_id))
-}
-
 async fn peers(shared: &Shared) -> Result<Peers, ApiError> {
-    let failures = shared.backend.connection_failures();
-    let peers = list_peers(shared).await?;
+    let failures = shared.node.connection_failures();
+    let peers = shared.node.peers().await?;
     let with_failure = |info: &PeerInfo| {
         let failure = failures.iter().find(|failure| failure.peer == info.peer);
         let connection_failure = failure.filter(|_| !info.connected).map(ConnectionFailure::from);
         Peer { connection_failure, ..Peer::from(info) }
     };
     Ok(Peers { peers: peers.iter().map(with_failure).collect() })
-}
-
-async fn list_peers(shared: &Shared) -> Result<Vec<PeerInfo>, ApiError> {
-    match shared.backend.command(Command::ListPeers).await? {
-        Reply::Peers(peers) => Ok(peers),
-        _ => Err(bug("the engine did not answer with its peers")),
-    }
 }

@@ -9,16 +9,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
 use serde_json::Value;
-use steward_api::backend::{NewInvoice, PayInvoice, PayNode};
-use steward_api::{Api, Backend, Listener, Token};
+use steward_api::{Api, Listener, Token};
 use steward_engine::command::ChannelInfo;
-use steward_engine::row::{InvoiceRow, PaymentRow, PaymentStatus, Row, WriteBatch};
-use steward_engine::{Command, Error, Event, EventKind, Reply};
+use steward_engine::row::{PaymentRow, PaymentStatus, Row, WriteBatch};
+use steward_engine::{Command, ConnId, Error, Event, EventKind, Reply};
 use steward_hosted::{Phase, Role};
-use steward_node::{ConnectionFailure, NodeInfo, NodeMetrics, Paid};
+use steward_node::ops::plumbing::{Pending, Plumbing};
+use steward_node::{ConnectionFailure, NodeInfo, NodeMetrics, Operations};
 use steward_p2p::PeerAddress;
 use steward_store::{History, MemoryStore, Store};
 use steward_wire::{NodeId, PaymentHash, Preimage, ShortChannelId};
@@ -34,10 +32,9 @@ pub(crate) struct FakeNode {
     store: Mutex<MemoryStore>,
     history: Arc<dyn History>,
     pub(crate) events: broadcast::Sender<Event>,
-    /// What the engine answers, first come, first served.
+    /// What the engine answers, first come, first served; each to a command it fits.
     pub(crate) answers: Mutex<VecDeque<Result<Reply, Error>>>,
     pub(crate) commands: Mutex<Vec<Command>>,
-    pub(crate) paid: Mutex<Vec<(PayInvoice, Duration)>>,
     /// Whether an earlier request began what is paid.
     pub(crate) begun_earlier: AtomicBool,
     pub(crate) failures: Mutex<Vec<ConnectionFailure>>,
@@ -65,9 +62,70 @@ impl FakeNode {
     pub(crate) fn answer(&self, answer: Result<Reply, Error>) {
         self.answers.lock().unwrap().push_back(answer);
     }
+
+    /// Payments begun so far: amount and most fee.
+    pub(crate) fn paid(&self) -> Vec<(Option<u64>, Option<u64>)> {
+        let commands = self.commands.lock().unwrap();
+        let paid = commands.iter().filter_map(|command| match command {
+            Command::Pay { amount_msat, max_fee_msat, .. } => Some((*amount_msat, *max_fee_msat)),
+            _ => None,
+        });
+        paid.collect()
+    }
+
+    /// Commands of which a test has set the answer.
+    pub(crate) fn commands(&self) -> Vec<Command> {
+        let commands = self.commands.lock().unwrap();
+        // Before a peer is reached the node looks whether it is connected.
+        commands.iter().filter(|command| !matches!(command, Command::ListPeers)).cloned().collect()
+    }
+
+    /// What the test has set, if it answers this command.
+    fn next_answer(&self, command: &Command) -> Option<Result<Reply, Error>> {
+        let mut answers = self.answers.lock().unwrap();
+        let usual = self.usual_answer(command);
+        let fits = match (answers.front()?, &usual) {
+            (Err(_), _) | (_, Err(_)) => true,
+            (Ok(set), Ok(usual)) => std::mem::discriminant(set) == std::mem::discriminant(usual),
+        };
+        if fits { answers.pop_front() } else { None }
+    }
+
+    /// What fits, if the test has set nothing.
+    fn usual_answer(&self, command: &Command) -> Result<Reply, Error> {
+        match command {
+            Command::ListPeers => Ok(Reply::Peers(Vec::new())),
+            Command::ListChannels => Ok(Reply::Channels(Vec::new())),
+            Command::InvokeChannel { .. }
+            | Command::ShowChannel { .. }
+            | Command::SuspendChannel { .. }
+            | Command::ProposeOverride { .. }
+            | Command::AcceptOverride { .. }
+            | Command::ResizeChannel { .. } => Ok(Reply::Channel(Box::new(channel(Role::Client)))),
+            Command::Reconfigure { .. }
+            | Command::ForgetChannel { .. }
+            | Command::ForgetPeer { .. }
+            | Command::SubmitPreimage { .. }
+            | Command::Connect { .. } => Ok(Reply::Done),
+            Command::Pay { .. } if self.begun_earlier.load(Ordering::Relaxed) => {
+                self.payment.lock().unwrap().clone().map(Reply::EarlierPayment)
+            }
+            Command::Pay { .. }
+            | Command::Keysend { .. }
+            | Command::GetPayment { .. }
+            | Command::AwaitPayment { .. } => {
+                self.payment.lock().unwrap().clone().map(Reply::Payment)
+            }
+            Command::MostPayable { .. } => Ok(Reply::Amount(1_000)),
+            Command::CreateInvoice { .. } => {
+                Err(Error::refused("cannot_receive", "no channel can receive this amount"))
+            }
+            Command::Status => Err(Error::unavailable("node_stopped", "the node has no status")),
+        }
+    }
 }
 
-impl Backend for FakeNode {
+impl Plumbing for FakeNode {
     fn info(&self) -> NodeInfo {
         NodeInfo {
             network: steward_chain::Network::Regtest,
@@ -85,48 +143,23 @@ impl Backend for FakeNode {
         NodeMetrics::default()
     }
 
-    fn command(&self, command: Command) -> BoxFuture<'_, Result<Reply, Error>> {
+    fn command(&self, command: Command) -> Pending<'_, Reply> {
+        let answer = self.next_answer(&command).unwrap_or_else(|| self.usual_answer(&command));
         self.commands.lock().unwrap().push(command);
-        let answer = self.answers.lock().unwrap().pop_front();
-        async move { answer.unwrap_or(Ok(Reply::Done)) }.boxed()
+        Box::pin(async { answer })
     }
 
-    fn reach_and_command(
-        &self,
-        _peer: NodeId,
-        _is_host: bool,
-        _address: PeerAddress,
-        command: Command,
-    ) -> BoxFuture<'_, Result<Reply, Error>> {
-        self.command(command)
+    fn reach(&self, _peer: NodeId, _is_host: bool, _address: PeerAddress) -> Pending<'_, ConnId> {
+        Box::pin(async { Ok(ConnId(1)) })
     }
+
+    fn disconnect(&self, _conn: ConnId, _reason: &str) {}
 
     fn connection_failures(&self) -> Vec<ConnectionFailure> {
         self.failures.lock().unwrap().clone()
     }
 
-    fn create_invoice(&self, _request: NewInvoice) -> BoxFuture<'_, Result<InvoiceRow, Error>> {
-        async { Err(Error::refused("cannot_receive", "no channel can receive this amount")) }
-            .boxed()
-    }
-
-    fn pay(&self, request: PayInvoice, wait: Duration) -> BoxFuture<'_, Result<Paid, Error>> {
-        self.paid.lock().unwrap().push((request, wait));
-        let payment = self.payment.lock().unwrap().clone();
-        let begun_earlier = self.begun_earlier.load(Ordering::Relaxed);
-        async move { payment.map(|payment| Paid { payment, begun_earlier }) }.boxed()
-    }
-
-    fn keysend(
-        &self,
-        _request: PayNode,
-        _wait: Duration,
-    ) -> BoxFuture<'_, Result<PaymentRow, Error>> {
-        let payment = self.payment.lock().unwrap().clone();
-        async move { payment }.boxed()
-    }
-
-    fn events(&self) -> broadcast::Receiver<Event> {
+    fn subscribe(&self) -> broadcast::Receiver<Event> {
         self.events.subscribe()
     }
 
@@ -134,8 +167,8 @@ impl Backend for FakeNode {
         Arc::clone(&self.history)
     }
 
-    fn backup(&self, _path: PathBuf) -> BoxFuture<'_, Result<(), Error>> {
-        async { Ok(()) }.boxed()
+    fn backup(&self, _path: PathBuf) -> Pending<'_, ()> {
+        Box::pin(async { Ok(()) })
     }
 }
 
@@ -193,7 +226,6 @@ fn serve_on(listen: impl FnOnce(&Runtime) -> (Listener, String)) -> Server {
         events: broadcast::channel(EVENT_BUFFER).0,
         answers: Mutex::default(),
         commands: Mutex::default(),
-        paid: Mutex::default(),
         begun_earlier: AtomicBool::new(false),
         failures: Mutex::default(),
         payment: Mutex::new(Ok(payment(PaymentStatus::Pending))),
@@ -203,7 +235,8 @@ fn serve_on(listen: impl FnOnce(&Runtime) -> (Listener, String)) -> Server {
     let runtime = Runtime::new().unwrap();
     let (listener, address) = listen(&runtime);
     let (stop, stopped) = oneshot::channel();
-    let api = Api::new(Arc::clone(&node) as Arc<dyn Backend>, token.clone());
+    let operations = Operations::over(Arc::clone(&node) as Arc<dyn Plumbing>);
+    let api = Api::new(&operations, token.clone());
     runtime.spawn(api.serve(listener, async {
         let _ = stopped.await;
     }));

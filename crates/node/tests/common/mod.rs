@@ -13,9 +13,13 @@ use std::time::Duration;
 
 use bitcoin::Network;
 use steward_engine::{Command, Error, Event, EventKind, Reply};
+use steward_invoice::Invoice;
+use steward_node::ops::invoices::NewInvoice;
+use steward_node::ops::payments::{PayAmount, PayInvoice, PayNode};
 use steward_node::{
     Config, EffectiveConfig, Node, NodeHandle, NodeKeys, Seed, Sources, initialize,
 };
+use steward_wire::NodeId;
 use tokio::sync::broadcast::Receiver;
 
 /// Nothing here takes this long unless it hangs.
@@ -41,7 +45,8 @@ pub(crate) fn make_node(config: &Config) {
 /// A command that writes a row and whose answer waits for it.
 pub(crate) async fn write_something(handle: &NodeHandle) -> Result<Reply, Error> {
     let peer = NodeKeys::new(&Seed::generate().unwrap(), Network::Regtest).node_id();
-    handle.command(Command::Connect { peer, addresses: vec!["127.0.0.1:1".to_owned()] }).await
+    let addresses = vec!["127.0.0.1:1".to_owned()];
+    handle.plumbing().command(Command::Connect { peer, addresses }).await
 }
 
 /// A node and the directory it lives in.
@@ -68,7 +73,7 @@ impl TestNode {
     /// Opens a channel with `host` and waits until both have signed it.
     pub(crate) async fn open_channel(&self, host: &TestNode) {
         let (mut here, mut there) = (self.handle.subscribe(), host.handle.subscribe());
-        self.handle.command(invoke(&host.handle)).await.unwrap();
+        invoke(&self.handle, &host.handle).await;
         let is_opened = |kind: &EventKind| matches!(kind, EventKind::ChannelOpened { .. });
         wait_for(&mut here, is_opened).await;
         wait_for(&mut there, is_opened).await;
@@ -78,10 +83,7 @@ impl TestNode {
     pub(crate) async fn channels_active(&self) {
         let active = async {
             loop {
-                let Reply::Status(status) = self.handle.command(Command::Status).await.unwrap()
-                else {
-                    panic!("not a status");
-                };
+                let status = self.handle.status().await.unwrap();
                 let [_, _, _, active, _] = status.channels;
                 if active > 0
                     && active == status.channels.iter().sum::<u32>()
@@ -96,13 +98,24 @@ impl TestNode {
     }
 }
 
-/// Asks for a channel with `host`.
-pub(crate) fn invoke(host: &NodeHandle) -> Command {
-    Command::InvokeChannel {
-        host: host.info().node_id,
-        addresses: vec![host.info().listen[0].to_string()],
-        secret: Vec::new(),
-    }
+/// Asks for a channel with `host`, without waiting until it is open.
+pub(crate) async fn invoke(client: &NodeHandle, host: &NodeHandle) {
+    let info = host.info();
+    let address = info.listen[0].to_string().parse().unwrap();
+    client.open_channel(info.node_id, address, Vec::new(), Duration::ZERO).await.unwrap();
+}
+
+pub(crate) fn new_invoice(amount_msat: Option<u64>, expiry_s: u32) -> NewInvoice {
+    NewInvoice { amount_msat, description: "coffee".to_owned(), expiry_s }
+}
+
+pub(crate) fn pay_invoice(invoice: Invoice, amount_msat: Option<u64>) -> PayInvoice {
+    let amount = amount_msat.map_or(PayAmount::AsInvoiced, PayAmount::Msat);
+    PayInvoice { invoice, amount, max_fee_msat: None }
+}
+
+pub(crate) fn keysend_to(destination: NodeId, amount_msat: u64) -> PayNode {
+    PayNode { destination, via: None, amount_msat, max_fee_msat: None }
 }
 
 pub(crate) async fn wait_for(

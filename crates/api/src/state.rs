@@ -1,0 +1,27 @@
+//! What handlers share.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use steward_node::Operations;
+use steward_node::ops::wait::Wait;
+use tokio::sync::{Notify, Semaphore, watch};
+
+/// What handlers share.
+#[derive(Clone)]
+pub(crate) struct Shared {
+    pub(crate) node: Operations,
+    /// One permit per event stream.
+    pub(crate) subscribers: Arc<Semaphore>,
+    /// Its sender is dropped once the API stops: ends event streams and waits.
+    pub(crate) closing: watch::Receiver<()>,
+    /// Told when a caller asks the node to stop.
+    pub(crate) stop: Arc<Notify>,
+}
+
+impl Shared {
+    /// A wait that also ends when the API stops.
+    pub(crate) fn wait(&self, at_most: Duration) -> Wait {
+        Wait::from(at_most).or_until(self.closing.clone())
+    }
+}

@@ -1,0 +1,201 @@
+//! Channels: list, show, open, and what an operator decides about one.
+
+use steward_engine::command::ChannelInfo;
+use steward_engine::{Error, EventKind};
+use steward_hosted::Phase;
+use steward_p2p::PeerAddress;
+use steward_wire::{ErrorCode, ErrorText, NodeId, Preimage};
+
+use super::wait::Wait;
+use super::{Operations, ask};
+
+impl Operations {
+    /// All channels.
+    ///
+    /// # Errors
+    /// As [`super::plumbing::Plumbing::command`].
+    pub async fn channels(&self) -> Result<Vec<ChannelInfo>, Error> {
+        self.ask(ask::list_channels()).await
+    }
+
+    /// One channel, with the state both sides signed.
+    ///
+    /// # Errors
+    /// `unknown_channel`, or as [`super::plumbing::Plumbing::command`].
+    pub async fn channel(&self, peer: NodeId) -> Result<Box<ChannelInfo>, Error> {
+        self.ask(ask::show_channel(peer)).await
+    }
+
+    /// Opens a hosted channel with a host, as client, or resumes the opening, and waits until both
+    /// have signed. Returns the channel as it stands: opening, if the time was too short.
+    ///
+    /// # Errors
+    /// `opening_failed` with the host's reason; as [`super::plumbing::Plumbing::reach`], and nothing
+    /// is left behind; or as [`super::plumbing::Plumbing::command`].
+    pub async fn open_channel(
+        &self,
+        host: NodeId,
+        address: PeerAddress,
+        secret: Vec<u8>,
+        wait: impl Into<Wait>,
+    ) -> Result<Box<ChannelInfo>, Error> {
+        let wait = wait.into();
+        let has_secret = !secret.is_empty();
+        let mut events = self.subscribe();
+        let invoke = ask::invoke_channel(host, &address, secret);
+        let info = self.reach_and_ask((host, &address), true, invoke).await?;
+        if info.phase != Phase::Opening || wait.is_zero() {
+            return Ok(info);
+        }
+        let outcome = wait.event(&mut events, |kind| match kind {
+            EventKind::ChannelOpened { peer, .. } if *peer == host => Some(Ok(())),
+            EventKind::ChannelOpeningFailed { peer, reason } if *peer == host => {
+                Some(Err(opening_failed(reason, has_secret)))
+            }
+            _ => None,
+        });
+        outcome.await.transpose()?;
+        self.channel(host).await
+    }
+
+    /// Asks our host for a larger capacity, as client, and waits until it has signed. Returns the
+    /// channel as it stands: with its old capacity if the host has not answered in time, or is
+    /// away; it is asked when it is back.
+    ///
+    /// # Errors
+    /// `resize_refused`, `resize_failed` if the channel was suspended instead, or as
+    /// [`super::plumbing::Plumbing::command`].
+    pub async fn resize(
+        &self,
+        host: NodeId,
+        new_capacity_sat: u64,
+        wait: impl Into<Wait>,
+    ) -> Result<Box<ChannelInfo>, Error> {
+        let wait = wait.into();
+        let mut events = self.subscribe();
+        let info = self.ask(ask::resize_channel(host, new_capacity_sat)).await?;
+        if info.phase != Phase::Active || wait.is_zero() {
+            return Ok(info);
+        }
+        let outcome = wait.event(&mut events, |kind| match kind {
+            EventKind::ChannelResized { peer, .. } if *peer == host => Some(Ok(())),
+            EventKind::ResizeRefused { peer, reason } if *peer == host => {
+                let text = format!("the host refused: {reason}");
+                Some(Err(Error::refused("resize_refused", text)))
+            }
+            EventKind::ChannelSuspended { peer, suspension } if *peer == host => {
+                let text = format!("the channel was suspended instead: {}", suspension.text);
+                Some(Err(Error::refused("resize_failed", text)))
+            }
+            _ => None,
+        });
+        outcome.await.transpose()?;
+        self.channel(host).await
+    }
+
+    /// Suspends a channel, for both sides: no new HTLCs until an override.
+    ///
+    /// # Errors
+    /// `unknown_channel`, or as [`super::plumbing::Plumbing::command`].
+    pub async fn suspend(&self, peer: NodeId) -> Result<Box<ChannelInfo>, Error> {
+        self.ask(ask::suspend_channel(peer)).await
+    }
+
+    /// Proposes a fresh state for a suspended channel, as host: this balance is ours, the rest is
+    /// the client's, nothing is in flight.
+    ///
+    /// # Errors
+    /// Why the engine does not propose it, or as [`super::plumbing::Plumbing::command`].
+    pub async fn propose_override(
+        &self,
+        client: NodeId,
+        balance: OverrideBalance,
+    ) -> Result<Box<ChannelInfo>, Error> {
+        let our_balance_msat = match balance {
+            OverrideBalance::Ours(our_balance_msat) => our_balance_msat,
+            OverrideBalance::Clients(client_balance_msat) => {
+                self.rest_of_capacity_msat(client, client_balance_msat).await?
+            }
+            OverrideBalance::AsProvedBy(evidence) => {
+                self.proved_balance_msat(client, evidence).await?
+            }
+        };
+        self.ask(ask::propose_override(client, our_balance_msat)).await
+    }
+
+    /// Accepts the fresh state that our host proposes for a suspended channel, as client, if it
+    /// gives us this balance.
+    ///
+    /// # Errors
+    /// `override_differs` and others, or as [`super::plumbing::Plumbing::command`].
+    pub async fn accept_override(
+        &self,
+        host: NodeId,
+        our_balance_msat: u64,
+    ) -> Result<Box<ChannelInfo>, Error> {
+        self.ask(ask::accept_override(host, our_balance_msat)).await
+    }
+
+    /// Forgets a channel in which nobody has anything.
+    ///
+    /// # Errors
+    /// Why it is kept, or as [`super::plumbing::Plumbing::command`].
+    pub async fn forget_channel(&self, peer: NodeId) -> Result<(), Error> {
+        self.ask(ask::forget_channel(peer)).await
+    }
+
+    /// Hands in a preimage that was learned elsewhere. It fulfills the HTLCs that wait for it.
+    ///
+    /// # Errors
+    /// As [`super::plumbing::Plumbing::command`].
+    pub async fn submit_preimage(&self, preimage: Preimage) -> Result<(), Error> {
+        self.ask(ask::submit_preimage(preimage)).await
+    }
+
+    async fn rest_of_capacity_msat(&self, client: NodeId, msat: u64) -> Result<u64, Error> {
+        let channel = self.channel(client).await?;
+        let capacity_msat = channel.summary.as_ref().map(|summary| summary.capacity_msat);
+        let capacity_msat = capacity_msat.ok_or_else(|| {
+            Error::refused("channel_not_open", "the channel has no signed state yet")
+        })?;
+        capacity_msat.checked_sub(msat).ok_or_else(|| {
+            Error::bad_request("balance_too_high", "the balance is more than the channel holds")
+        })
+    }
+}
+
+/// How an operator says which balance an override gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OverrideBalance {
+    /// Our balance, in millisatoshi.
+    Ours(u64),
+    /// The client's balance, in millisatoshi.
+    Clients(u64),
+    /// The balance that the evidence of this number proves.
+    AsProvedBy(u64),
+}
+
+fn opening_failed(reason: &str, has_secret: bool) -> Error {
+    let said = ErrorText::parse(reason.as_bytes());
+    let is_bare = said.code == Some(ErrorCode::ChannelDenied) && !said.text.trim().contains(' ');
+    // Hosts that are not Steward's say no more than "channel denied" to a secret they do not like.
+    let may_be_the_secret = reason.to_ascii_lowercase().contains("secret") || is_bare;
+    let hint = if reason.contains("block day") {
+        // Code 0001: the heights of the two sides are days apart.
+        "the two sides see other block heights: look with the doctor at our own clock and \
+         chain source; if they are right, the host's are not"
+    } else if may_be_the_secret && has_secret {
+        "the secret sent was not accepted: ask the host for the right one, and name it again (`secret`; \
+         on the command line --secret-file FILE, or --secret)"
+    } else if may_be_the_secret {
+        "no secret was sent: ask the host for one, and name it (`secret`; on the command line \
+         --secret-file FILE, or --secret)"
+    } else if reason.contains("has forgotten") {
+        "a host never lets a client in again whose channel it has forgotten: use another host, or a \
+         wallet with another seed"
+    } else {
+        ""
+    };
+    let message = format!("the channel was not opened: {reason}");
+    Error::refused("opening_failed", message).hint(hint)
+}

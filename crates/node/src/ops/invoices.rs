@@ -1,0 +1,55 @@
+//! Invoices: make, show, list.
+
+use steward_engine::Error;
+use steward_engine::row::{InvoiceRow, PaymentStatus};
+use steward_store::{Page, PageRequest};
+use steward_wire::{PaymentHash, Preimage};
+
+use super::{Operations, ask};
+use crate::random::random_bytes;
+
+/// An invoice to be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewInvoice {
+    /// In millisatoshi; `None`: the payer chooses.
+    pub amount_msat: Option<u64>,
+    /// Shown to the payer.
+    pub description: String,
+    /// Seconds until it expires.
+    pub expiry_s: u32,
+}
+
+impl Operations {
+    /// Makes an invoice.
+    ///
+    /// # Errors
+    /// `cannot_receive` and others, or as [`super::plumbing::Plumbing::command`].
+    pub async fn create_invoice(&self, invoice: NewInvoice) -> Result<InvoiceRow, Error> {
+        let preimage = Preimage(random_bytes()?);
+        self.ask(ask::create_invoice(invoice, preimage, random_bytes()?)).await
+    }
+
+    /// One of our invoices.
+    ///
+    /// # Errors
+    /// `unknown_invoice`, or if the store cannot be read.
+    pub async fn invoice(&self, payment_hash: PaymentHash) -> Result<InvoiceRow, Error> {
+        let row = self.read(move |history| history.invoice(&payment_hash)).await?;
+        row.ok_or_else(|| {
+            let text = "we made no invoice with this payment hash";
+            Error::bad_request("unknown_invoice", text)
+        })
+    }
+
+    /// Our invoices, newest first, optionally of one status; expired ones are still pending.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub async fn invoices(
+        &self,
+        status: Option<PaymentStatus>,
+        page: PageRequest,
+    ) -> Result<Page<InvoiceRow>, Error> {
+        self.read(move |history| history.invoices(status, page)).await
+    }
+}

@@ -1,0 +1,109 @@
+//! The typed operations of a node: each asks, waits for the outcome where there is one, and returns
+//! its own type. API, command line and programs that embed a node call the same ones.
+//!
+//! Layout
+//! - [`plumbing`]: [`Plumbing`], what the operations stand on: a running node, or a fake of one
+//! - `ask`: which command is answered by what; the only place that looks into a reply
+//! - [`wait`]: how long an operation waits for its outcome
+//! - `channels`: list, show, open, suspend, override, resize, forget
+//! - [`payments`]: pay an invoice or a node, and wait for the end
+//! - [`invoices`]: make, show and list invoices
+//! - `peers`: list, connect, forget
+//! - [`evidence`]: what peers did, and the balance it proves
+//! - `records`: what is stored: payments, forwards, events
+
+mod ask;
+mod channels;
+pub mod evidence;
+pub mod invoices;
+pub mod payments;
+mod peers;
+pub mod plumbing;
+mod records;
+pub mod wait;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use steward_engine::command::Status;
+use steward_engine::{Error, Event};
+use tokio::sync::broadcast;
+use zeroize::Zeroizing;
+
+pub use self::channels::OverrideBalance;
+use self::plumbing::Plumbing;
+use crate::config::Config;
+use crate::info::NodeInfo;
+use crate::metrics::NodeMetrics;
+use crate::seed::Seed;
+use crate::task::blocking;
+
+/// The operations of one node. Clones belong to the same node.
+#[derive(Clone)]
+pub struct Operations {
+    node: Arc<dyn Plumbing>,
+}
+
+impl Operations {
+    /// The operations over `node`.
+    pub fn over(node: Arc<dyn Plumbing>) -> Self {
+        Self { node }
+    }
+
+    /// What the operations stand on: for a caller that needs a command with all its fields.
+    pub fn plumbing(&self) -> &dyn Plumbing {
+        &*self.node
+    }
+
+    /// Who and where the node is.
+    pub fn info(&self) -> NodeInfo {
+        self.node.info()
+    }
+
+    /// Counters and queue lengths.
+    pub fn metrics(&self) -> NodeMetrics {
+        self.node.metrics()
+    }
+
+    /// Numbers about the node as a whole.
+    ///
+    /// # Errors
+    /// As [`Plumbing::command`].
+    pub async fn status(&self) -> Result<Status, Error> {
+        self.ask(ask::status()).await
+    }
+
+    /// Takes over what may change while the node runs: `[host]` but for `enabled`, and
+    /// `[payments]`. Nothing is taken over from a configuration that cannot be used.
+    ///
+    /// # Errors
+    /// `config_invalid`, or as [`Plumbing::command`].
+    pub async fn reconfigure(&self, config: Config) -> Result<(), Error> {
+        // It may read an image.
+        let config = blocking(move || config.engine_config()).await??;
+        self.ask(ask::reconfigure(config)).await
+    }
+
+    /// Events from now on. A subscriber that is too slow is told how many it has missed and finds
+    /// them with [`Self::events_after`].
+    pub fn subscribe(&self) -> broadcast::Receiver<Event> {
+        self.node.subscribe()
+    }
+
+    /// Copies the database, as of one moment and while it is in use, to a new file.
+    ///
+    /// # Errors
+    /// `file_exists` if there is such a file, `backup_not_possible` if none can be made there.
+    pub async fn backup(&self, to: PathBuf) -> Result<(), Error> {
+        self.node.backup(to).await
+    }
+
+    /// The seed's words, to be written down.
+    ///
+    /// # Errors
+    /// If the seed file cannot be read.
+    pub fn seed_words(&self) -> Result<Zeroizing<String>, Error> {
+        let seed = Seed::load(&self.info().data_dir)?;
+        Ok(Zeroizing::new(seed.words().to_owned()))
+    }
+}

@@ -1,0 +1,184 @@
+//! Payments out: pay an invoice or a node, and wait for the end.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use steward_engine::row::{PaymentRow, PaymentStatus};
+use steward_engine::{Error, EventKind};
+use steward_invoice::Invoice;
+use steward_store::PaymentWithParts;
+use steward_wire::{NodeId, PaymentHash, Preimage};
+use tokio::time::timeout;
+
+use super::ask::Ask;
+use super::wait::Wait;
+use super::{Operations, ask};
+use crate::random::random_bytes;
+
+/// An invoice to be paid.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PayInvoice {
+    /// The invoice.
+    pub invoice: Invoice,
+    /// How much.
+    pub amount: PayAmount,
+    /// The most fee to pay, in millisatoshi; `None`: 1 % and at least 10 sat.
+    pub max_fee_msat: Option<u64>,
+}
+
+/// How much an invoice is paid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PayAmount {
+    /// What the invoice says.
+    AsInvoiced,
+    /// This much, in millisatoshi: needed if the invoice leaves the amount open, otherwise it must
+    /// be the invoice's.
+    Msat(u64),
+    /// All that can be sent to the payee now, if the invoice leaves the amount open.
+    All,
+}
+
+/// A node to be paid without an invoice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PayNode {
+    /// The payee.
+    pub destination: NodeId,
+    /// The host through which it is reached, if it is not a direct peer.
+    pub via: Option<NodeId>,
+    /// In millisatoshi.
+    pub amount_msat: u64,
+    /// The most fee to pay, in millisatoshi; `None`: 1 % and at least 10 sat.
+    pub max_fee_msat: Option<u64>,
+}
+
+/// A payment, and whether this request began it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Paid {
+    /// The payment as it stands, or how it ended.
+    pub payment: PaymentRow,
+    /// True if an earlier request began it: this one has paid nothing.
+    pub begun_earlier: bool,
+}
+
+impl Operations {
+    /// Pays an invoice, unless it is paid already, and waits until that has ended. The payment
+    /// returned is complete or failed; or pending, if the time was too short: it goes on.
+    ///
+    /// # Errors
+    /// The payment was not begun: why, or as [`super::plumbing::Plumbing::command`].
+    pub async fn pay(&self, request: PayInvoice, wait: impl Into<Wait>) -> Result<Paid, Error> {
+        let PayInvoice { invoice, amount, max_fee_msat } = request;
+        let amount_msat = match amount {
+            PayAmount::AsInvoiced => None,
+            PayAmount::Msat(amount_msat) => Some(amount_msat),
+            PayAmount::All => Some(self.ask(ask::most_payable(invoice.clone())).await?),
+        };
+        let payment_hash = invoice.payment_hash;
+        match self.known_of(payment_hash).await? {
+            Known::Paid(payment) => {
+                payment.check_repeated(&invoice, amount_msat)?;
+                return Ok(Paid { payment: *payment, begun_earlier: true });
+            }
+            Known::Ours => {
+                return Err(Error::refused("self_payment", "the invoice is our own")
+                    .hint("give it to whoever shall pay it"));
+            }
+            Known::Nothing => {}
+        }
+        let pay = ask::pay(invoice, amount_msat, max_fee_msat);
+        self.start_and_wait(pay, payment_hash, &wait.into()).await
+    }
+
+    /// Pays a node without an invoice and waits as [`Self::pay`].
+    ///
+    /// # Errors
+    /// As [`Self::pay`].
+    pub async fn keysend(
+        &self,
+        request: PayNode,
+        wait: impl Into<Wait>,
+    ) -> Result<PaymentRow, Error> {
+        let preimage = Preimage(random_bytes()?);
+        let keysend = ask::keysend(request, preimage);
+        let paid = self.start_and_wait(keysend, preimage.hash(), &wait.into()).await?;
+        Ok(paid.payment)
+    }
+
+    /// A payment with everything tried for it, once it has ended or the time is over. One whose
+    /// outcome is unknown is not waited for.
+    ///
+    /// # Errors
+    /// `unknown_payment`, or if the store cannot be read.
+    pub async fn wait_payment(
+        &self,
+        hash: PaymentHash,
+        wait: impl Into<Wait>,
+    ) -> Result<PaymentWithParts, Error> {
+        let wait = wait.into();
+        let mut events = self.subscribe();
+        let stored = self.payment(hash).await?;
+        let row = &stored.payment;
+        let will_end = row.status == PaymentStatus::Pending && !row.is_outcome_unknown();
+        if !will_end || wait.is_zero() {
+            return Ok(stored);
+        }
+        let ended = wait.event(&mut events, |kind| match kind {
+            EventKind::PaymentSent { payment_hash, .. }
+            | EventKind::PaymentFailed { payment_hash, .. } => {
+                (*payment_hash == hash).then_some(())
+            }
+            _ => None,
+        });
+        // Whether it has ended or not: the payment as it stands.
+        ended.await;
+        self.payment(hash).await
+    }
+
+    /// A payment with everything tried for it, as stored.
+    ///
+    /// # Errors
+    /// `unknown_payment`, or if the store cannot be read.
+    pub async fn payment(&self, hash: PaymentHash) -> Result<PaymentWithParts, Error> {
+        let payment = self.read(move |history| history.payment(&hash)).await?;
+        payment.ok_or_else(|| {
+            Error::bad_request("unknown_payment", "we made no payment with this hash")
+        })
+    }
+
+    async fn start_and_wait(
+        &self,
+        start: Ask<Paid>,
+        payment_hash: PaymentHash,
+        wait: &Wait,
+    ) -> Result<Paid, Error> {
+        let mut asked = pin!(self.ask(start));
+        if let Some(answer) = wait.outcome(&mut asked).await {
+            return answer;
+        }
+        // Handled after what was asked: if that was refused, the refusal is there by now.
+        let stands = self.ask(ask::get_payment(payment_hash)).await;
+        match timeout(Duration::ZERO, &mut asked).await {
+            Ok(answer) => answer,
+            Err(_elapsed) => Ok(Paid { payment: stands?, begun_earlier: false }),
+        }
+    }
+
+    /// The engine remembers for some minutes what it has paid, and until then what it is to be
+    /// paid; the store for ever.
+    async fn known_of(&self, payment_hash: PaymentHash) -> Result<Known, Error> {
+        self.read(move |history| match history.paid(&payment_hash)? {
+            Some(payment) => Ok(Known::Paid(Box::new(payment))),
+            None => Ok(history.invoice(&payment_hash)?.map_or(Known::Nothing, |_| Known::Ours)),
+        })
+        .await
+    }
+}
+
+/// What the store knows of a payment hash.
+enum Known {
+    Nothing,
+    /// We paid it.
+    Paid(Box<PaymentRow>),
+    /// We are, or were, to be paid.
+    Ours,
+}

@@ -1,0 +1,54 @@
+//! What is stored: lists, and what subscribers have missed. A question blocks on the disk, so it
+//! is asked on a thread that may.
+
+use steward_engine::row::{ForwardRow, PaymentRow, PaymentStatus};
+use steward_engine::{Error, Event};
+use steward_store::{ForwardTotals, History, Page, PageRequest, StoreError};
+
+use super::Operations;
+use crate::error::store_error;
+use crate::task::blocking;
+
+impl Operations {
+    /// Our payments, newest first, optionally of one status.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub async fn payments(
+        &self,
+        status: Option<PaymentStatus>,
+        page: PageRequest,
+    ) -> Result<Page<PaymentRow>, Error> {
+        self.read(move |history| history.payments(status, page)).await
+    }
+
+    /// What was forwarded between channels, newest first, and the sums over all of it.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub async fn forwards(
+        &self,
+        page: PageRequest,
+    ) -> Result<(Page<ForwardRow>, ForwardTotals), Error> {
+        self.read(move |history| Ok((history.forwards(page)?, history.forward_totals()?))).await
+    }
+
+    /// Events with a number above `after`, oldest first, `limit` at most.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub async fn events_after(&self, after: u64, limit: usize) -> Result<Vec<Event>, Error> {
+        self.read(move |history| history.events(after, limit)).await
+    }
+
+    /// Asks the store.
+    pub(super) async fn read<T, F>(&self, question: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: FnOnce(&dyn History) -> Result<T, StoreError> + Send + 'static,
+    {
+        let history = self.node.history();
+        let answer = blocking(move || question(&*history)).await?;
+        answer.map_err(|error| store_error(&error))
+    }
+}
