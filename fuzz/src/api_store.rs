@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 use steward_api::{Api, Token};
-use steward_engine::{AnswerAt, Command, ConnId, Error, Event, Reply};
+use steward_engine::{AnswerAt, Code, Command, ConnId, Error, Event, Reply};
 use steward_node::ops::plumbing::{Pending, Plumbing};
 use steward_node::{ConnectionFailure, NodeInfo, NodeMetrics, Operations};
 use steward_p2p::PeerAddress;
@@ -91,7 +91,7 @@ impl RealNode {
             other => other,
         };
         let asked = || self.with(|world| world.net.command(world.asked, command));
-        let refused = |_| Err(Error::ours("store_failed", "a row was refused").hint("a bug"));
+        let refused = |_| Err(Error::new(Code::StoreFailed, "a row was refused").hint("a bug"));
         catch_unwind(AssertUnwindSafe(asked)).unwrap_or_else(refused)
     }
 }

@@ -2,11 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use steward_engine::Blame;
 use utoipa::IntoResponses;
 use utoipa::openapi::schema::Ref;
 use utoipa::openapi::{ContentBuilder, RefOr, Response, ResponseBuilder};
-
-use crate::codes::STATUSES;
 
 /// The errors every route may answer with.
 pub(crate) struct Errors;
@@ -18,6 +17,8 @@ impl IntoResponses for Errors {
             let content = ContentBuilder::new().schema(Some(schema)).build();
             ResponseBuilder::new().description(what).content("application/json", content).build()
         };
-        STATUSES.iter().map(|(status, what)| (status.to_string(), response(what).into())).collect()
+        let of_blame =
+            |blame: &Blame| (blame.status().to_string(), response(blame.meaning()).into());
+        Blame::ALL.iter().map(of_blame).collect()
     }
 }

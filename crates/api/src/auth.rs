@@ -5,6 +5,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use steward_engine::Code;
 
 use axum::extract::{Request, State};
 use axum::http::header;
@@ -164,6 +165,6 @@ pub(crate) async fn require_token(
         Some(_) => "the token is wrong",
         None => "the request has no token",
     };
-    let error = ApiError::of("unauthorized", message);
+    let error = ApiError::of(Code::Unauthorized, message);
     ([(header::WWW_AUTHENTICATE, "Bearer")], error).into_response()
 }

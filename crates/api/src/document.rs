@@ -7,6 +7,7 @@
 )]
 
 use serde_json::{Map, Value, json};
+use steward_engine::{Code, Scope};
 use utoipa::PartialSchema;
 
 use crate::error::ErrorBody;
@@ -15,7 +16,7 @@ use crate::routes;
 
 const ABOUT: &str = "Hosted channels for Lightning. Amounts are in millisatoshi (`_msat`), times \
                      in milliseconds since 1970 (`_ms`), ids in hexadecimal. Every error is \
-                     `{code, message, hint}`; docs/errors.md lists the codes.";
+                     `{code, message, hint}`; the schema `Error` lists the codes in `x-codes`.";
 
 /// The document, as served at `/openapi.json`.
 ///
@@ -25,6 +26,7 @@ pub(crate) fn document() -> Result<Value, serde_json::Error> {
     let mut document = serde_json::to_value(routes::all().into_openapi())?;
     let schemas = &mut document["components"]["schemas"];
     schemas["Error"] = serde_json::to_value(ErrorBody::schema())?;
+    schemas["Error"]["x-codes"] = codes();
     if let Some(schemas) = schemas.as_object_mut() {
         flatten_unions(schemas);
         schemas.values_mut().for_each(describe_schema);
@@ -49,6 +51,20 @@ pub(crate) fn document() -> Result<Value, serde_json::Error> {
         json!({ "token": { "type": "http", "scheme": "bearer" } });
     document["security"] = json!([{ "token": [] }]);
     Ok(document)
+}
+
+/// Every code an answer may have. More may come, so the schema does not close the list.
+fn codes() -> Value {
+    let in_answers = Code::ALL.iter().filter(|code| code.scope() == Scope::Api);
+    let described = in_answers.map(|code| {
+        json!({
+            "code": code.name(),
+            "status": code.blame().status(),
+            "meaning": code.meaning(),
+            "hint": code.hint(),
+        })
+    });
+    described.collect()
 }
 
 /// Name, one line, description; and what its parameters hold.

@@ -2,6 +2,7 @@
 //! before (`strict`).
 
 use std::time::Duration;
+use steward_engine::Code;
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
@@ -10,7 +11,7 @@ use serde::de::DeserializeOwned;
 use steward_store::{Cursor, PageRequest};
 use steward_wire::{NodeId, PaymentHash};
 
-use crate::error::ApiError;
+use crate::error::{ApiError, ErrorBody};
 use crate::limits::{DEFAULT_PAGE_ROWS, MAX_PAGE_ROWS, MAX_WAIT_MS};
 
 /// A JSON body.
@@ -32,7 +33,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        let unfit = || ApiError::of("bad_field", "the body is not what this request takes");
+        let unfit = || ApiError::of(Code::BadField, "the body is not what this request takes");
         let bytes = Bytes::from_request(request, state).await.map_err(|_| unfit())?;
         serde_json::from_slice(&bytes).map(Self).map_err(|_| unfit())
     }
@@ -45,7 +46,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
         let query = axum::extract::Query::from_request_parts(parts, state).await;
         query
             .map(|axum::extract::Query(query)| Self(query))
-            .map_err(|_| ApiError::of("bad_query", "the query is not what this request takes"))
+            .map_err(|_| ApiError::of(Code::BadQuery, "the query is not what this request takes"))
     }
 }
 
@@ -63,7 +64,7 @@ impl<S: Send + Sync> FromRequestParts<S> for PathPaymentHash {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let text = path_segment(parts, state).await?;
         text.parse().map(Self).map_err(|_| {
-            ApiError::of("bad_payment_hash", "a payment hash has 64 hexadecimal digits")
+            ApiError::of(Code::BadPaymentHash, "a payment hash has 64 hexadecimal digits")
         })
     }
 }
@@ -74,7 +75,7 @@ impl<S: Send + Sync> FromRequestParts<S> for PathNumber {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let text = path_segment(parts, state).await?;
         let number = text.parse().ok().filter(|_| text.bytes().all(|c| c.is_ascii_digit()));
-        number.map(Self).ok_or_else(|| ApiError::of("bad_number", "this is no number of a row"))
+        number.map(Self).ok_or_else(|| ApiError::of(Code::BadNumber, "this is no number of a row"))
     }
 }
 
@@ -84,19 +85,19 @@ pub(crate) fn node_id(text: &str) -> Result<NodeId, ApiError> {
         text.parse().ok().filter(|_| text.starts_with("02") || text.starts_with("03")).ok_or_else(
             || {
                 let text = "a node id has 66 hexadecimal digits and begins with 02 or 03";
-                ApiError::of("bad_node_id", text)
+                ApiError::of(Code::BadNodeId, text)
             },
         )?;
     if id.public_key().is_none() {
         let text = "these digits have the form of a node id, but are no public key";
-        return Err(ApiError::of("not_a_public_key", text));
+        return Err(ApiError::of(Code::NotAPublicKey, text));
     }
     Ok(id)
 }
 
 /// A node and where it listens, `node_id@host:port`; without a port it is 9735.
 pub(crate) fn node_address(text: &str) -> Result<(NodeId, steward_p2p::PeerAddress), ApiError> {
-    let malformed = |message: String| ApiError::of("bad_node_address", message);
+    let malformed = |message: String| ApiError::of(Code::BadNodeAddress, message);
     let (id, address) = text
         .split_once('@')
         .ok_or_else(|| malformed("the address of the node is missing".to_owned()))?;
@@ -108,15 +109,15 @@ pub(crate) fn node_address(text: &str) -> Result<(NodeId, steward_p2p::PeerAddre
 /// An invoice that somebody gave the caller.
 pub(crate) fn invoice(text: &str) -> Result<steward_invoice::Invoice, ApiError> {
     steward_invoice::pasted::read(text)
-        .map_err(|error| ApiError::new("bad_invoice", error.to_string(), error.hint()))
+        .map_err(|error| ApiError::new(Code::BadInvoice, error.to_string(), error.hint()))
 }
 
 /// Looks at `node_id@host:port` before anything is asked of a node.
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn check_node_address(text: &str) -> Result<(), crate::error::ErrorBody> {
-    node_address(text).map(drop).map_err(|error| error.body)
+pub fn check_node_address(text: &str) -> Result<(), ErrorBody> {
+    node_address(text).map(drop).map_err(ErrorBody::from)
 }
 
 /// Which part of a list.
@@ -124,7 +125,7 @@ pub(crate) fn page(limit: Option<usize>, before: Option<u64>) -> Result<PageRequ
     let limit = limit.unwrap_or(DEFAULT_PAGE_ROWS);
     if !(1..=MAX_PAGE_ROWS).contains(&limit) {
         let text = format!("a page has 1 to {MAX_PAGE_ROWS} rows, not {limit}");
-        return Err(ApiError::of("bad_limit", text));
+        return Err(ApiError::of(Code::BadLimit, text));
     }
     Ok(PageRequest { before: before.map(Cursor), limit })
 }
@@ -134,7 +135,7 @@ pub(crate) fn wait(wait_ms: Option<u64>, default_ms: u64) -> Result<Duration, Ap
     let wait_ms = wait_ms.unwrap_or(default_ms);
     if wait_ms > MAX_WAIT_MS {
         let text = format!("nobody may wait longer than {MAX_WAIT_MS} ms");
-        return Err(ApiError::of("bad_wait", text));
+        return Err(ApiError::of(Code::BadWait, text));
     }
     Ok(Duration::from_millis(wait_ms))
 }
@@ -143,5 +144,5 @@ async fn path_segment<S: Send + Sync>(parts: &mut Parts, state: &S) -> Result<St
     Path::<String>::from_request_parts(parts, state)
         .await
         .map(|Path(text)| text)
-        .map_err(|_| ApiError::of("bad_path", "the path is not UTF-8"))
+        .map_err(|_| ApiError::of(Code::BadPath, "the path is not UTF-8"))
 }

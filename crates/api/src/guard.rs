@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::time::Duration;
+use steward_engine::Code;
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
@@ -27,11 +28,11 @@ impl Guard {
 /// Runs the request if there is room, and gives it up when its time is over.
 pub(crate) async fn guard(State(guard): State<Guard>, request: Request, next: Next) -> Response {
     let Ok(_permit) = guard.room.try_acquire() else {
-        return ApiError::of("too_many_requests", "too many requests are being answered")
+        return ApiError::of(Code::TooManyRequests, "too many requests are being answered")
             .into_response();
     };
     tokio::time::timeout(guard.timeout, next.run(request)).await.unwrap_or_else(|_| {
         // What was asked may still happen: the caller must look, not assume.
-        ApiError::of("timeout", "the node did not answer in time").into_response()
+        ApiError::of(Code::Timeout, "the node did not answer in time").into_response()
     })
 }

@@ -9,7 +9,6 @@
 //! - [`auth`]: the token, its file, its check
 //! - `state`: what handlers share, the node's operations above all
 //! - [`model`]: what is said in JSON, both ways; the command line reads it as well
-//! - [`codes`]: every error code, with its status and meaning
 //! - [`error`]: errors on their way to the caller
 //! - `document`, `answers`, `fields`: the OpenAPI document; the errors it describes everywhere;
 //!   what a field holds, by its name
@@ -24,7 +23,6 @@
 
 mod answers;
 pub mod auth;
-pub mod codes;
 mod connections;
 mod document;
 pub mod error;

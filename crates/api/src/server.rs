@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
+use steward_engine::Code;
 
 use axum::Router;
 use axum::body::Bytes;
@@ -136,11 +137,11 @@ where
 }
 
 async fn unknown_path() -> ApiError {
-    ApiError::of("unknown_path", "there is nothing at this path")
+    ApiError::of(Code::UnknownPath, "there is nothing at this path")
 }
 
 async fn wrong_method() -> ApiError {
-    ApiError::of("wrong_method", "this path is not asked in this way")
+    ApiError::of(Code::WrongMethod, "this path is not asked in this way")
 }
 
 /// Balances are nobody else's business, not even a cache's.

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
+use steward_engine::Code;
 
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::{BytesRejection, FailedToBufferBody};
@@ -115,19 +116,19 @@ async fn checked(rules: &Rules, request: Request) -> Result<Request, ApiError> {
     let (parts, body) = request.into_parts();
     let body = Request::from_parts(parts.clone(), body);
     let body = tokio::time::timeout(BODY_TIMEOUT, Bytes::from_request(body, &())).await;
-    let late = |_| ApiError::of("bad_body", "the body did not arrive in time");
+    let late = |_| ApiError::of(Code::BadBody, "the body did not arrive in time");
     let body = body.map_err(late)?.map_err(unreadable)?;
     let body = match &rule.body {
         Some(fields) => checked_body(fields, &parts.headers, &body)?,
         None if matches!(body.trim_ascii(), b"" | b"{}") => Vec::new(),
-        None => return Err(ApiError::of("bad_body", "this request takes no body")),
+        None => return Err(ApiError::of(Code::BadBody, "this request takes no body")),
     };
     Ok(Request::from_parts(parts, Body::from(body)))
 }
 
 fn check_query(fields: &Fields, uri: &Uri) -> Result<(), ApiError> {
     let pairs = axum::extract::Query::<Vec<(String, String)>>::try_from_uri(uri)
-        .map_err(|_| ApiError::of("bad_query", "the query is not `name=value&name=value`"))?;
+        .map_err(|_| ApiError::of(Code::BadQuery, "the query is not `name=value&name=value`"))?;
     let mut given = Map::new();
     let check = || {
         for (name, text) in pairs.0 {
@@ -139,7 +140,7 @@ fn check_query(fields: &Fields, uri: &Uri) -> Result<(), ApiError> {
         }
         fields.check(&given, "parameter")
     };
-    check().map_err(|problem| problem.refuse("bad_query"))
+    check().map_err(|problem| problem.refuse(Code::BadQuery))
 }
 
 /// A parameter's text as the value its schema asks for, if it is one.
@@ -164,23 +165,25 @@ fn checked_body(fields: &Fields, headers: &HeaderMap, body: &[u8]) -> Result<Vec
             None => "the body does not say what it is".to_owned(),
             Some(_) => "the body says that it is something else than JSON".to_owned(),
         };
-        return Err(ApiError::of("bad_content_type", text));
+        return Err(ApiError::of(Code::BadContentType, text));
     }
     let mut object = match serde_json::from_slice::<Object>(body) {
         Ok(Object { twice: Some(name), .. }) => {
-            return Err(Problem::new(&name, format!("`{name}` is there twice")).refuse("bad_field"));
+            return Err(
+                Problem::new(&name, format!("`{name}` is there twice")).refuse(Code::BadField)
+            );
         }
         Ok(object) => object.fields,
         Err(error) if error.is_data() => {
-            return Err(ApiError::of("bad_field", "the body is no JSON object"));
+            return Err(ApiError::of(Code::BadField, "the body is no JSON object"));
         }
         Err(error) => {
             let place = format!("line {}, column {}", error.line(), error.column());
-            return Err(ApiError::of("bad_json", format!("the body is not JSON: see {place}")));
+            return Err(ApiError::of(Code::BadJson, format!("the body is not JSON: see {place}")));
         }
     };
     fields.write_out_whole_numbers(&mut object);
-    fields.check(&object, "field").map_err(|problem| problem.refuse("bad_field"))?;
+    fields.check(&object, "field").map_err(|problem| problem.refuse(Code::BadField))?;
     // Texts, numbers and lists always have a JSON form.
     Ok(serde_json::to_vec(&object).unwrap_or_default())
 }
@@ -271,11 +274,11 @@ impl Problem {
     }
 
     /// Some fields have a code of their own.
-    fn refuse(self, code: &str) -> ApiError {
+    fn refuse(self, code: Code) -> ApiError {
         let code = match self.field.as_str() {
-            "limit" => "bad_limit",
-            "wait_ms" => "bad_wait",
-            "expiry_s" => "bad_expiry",
+            "limit" => Code::BadLimit,
+            "wait_ms" => Code::BadWait,
+            "expiry_s" => Code::BadExpiry,
             _ => code,
         };
         ApiError::of(code, self.text)
@@ -319,8 +322,8 @@ fn unreadable(rejection: BytesRejection) -> ApiError {
     match rejection {
         BytesRejection::FailedToBufferBody(FailedToBufferBody::LengthLimitError(_)) => {
             let text = format!("the body is longer than {MAX_BODY_BYTES} bytes");
-            ApiError::of("body_too_large", text)
+            ApiError::of(Code::BodyTooLarge, text)
         }
-        _ => ApiError::of("bad_body", "the body ended too early"),
+        _ => ApiError::of(Code::BadBody, "the body ended too early"),
     }
 }

@@ -1,19 +1,16 @@
-//! The table of error codes, the code that uses it, and docs/errors.md say the same.
+//! The list of error codes, the sources that use it, and docs/errors.md say the same.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use steward_api::codes::{CODES, find};
+use steward_engine::{Blame, Code, Scope};
 
-/// Crates of which any error may become an answer.
-const CRATES: [&str; 2] = ["api", "engine"];
-/// Files of the node that running nodes answer from; the others are about starting one.
-const NODE_FILES: [&str; 6] =
-    ["error.rs", "handle.rs", "reach.rs", "replies.rs", "stop.rs", "task.rs"];
-/// Codes, or how they begin, that only starting a node meets.
-const NOT_IN_ANSWERS: [&str; 3] = ["channel_record_unreadable", "config_", "seed_"];
+/// Crates that give codes to errors.
+const CRATES: [&str; 5] = ["api", "engine", "node", "steward", "store"];
+/// Set, the page is written anew: `WRITE_ERRORS_PAGE=1 cargo test -p steward-api --test codes`.
+const WRITE_PAGE: &str = "WRITE_ERRORS_PAGE";
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -31,18 +28,11 @@ fn sources(folder: &Path, out: &mut Vec<(PathBuf, String)>) {
     }
 }
 
-/// Sources without their tests.
-fn all_sources() -> Vec<(PathBuf, String)> {
+/// Sources without their tests, and without the list itself.
+fn sources_of(name: &str) -> Vec<(PathBuf, String)> {
     let mut out = Vec::new();
-    for name in CRATES {
-        sources(&root().join("crates").join(name).join("src"), &mut out);
-    }
-    sources(&root().join("crates/node/src/ops"), &mut out);
-    for name in NODE_FILES {
-        let path = root().join("crates/node/src").join(name);
-        let text = fs::read_to_string(&path).unwrap();
-        out.push((path, text));
-    }
+    sources(&root().join("crates").join(name).join("src"), &mut out);
+    out.retain(|(path, _)| !path.ends_with("engine/src/code.rs"));
     for (_, text) in &mut out {
         let end = text.find("#[cfg(test)]").unwrap_or(text.len());
         text.truncate(end);
@@ -50,103 +40,150 @@ fn all_sources() -> Vec<(PathBuf, String)> {
     out
 }
 
-/// Every code that is given to a constructor of errors, with the constructor.
-fn used() -> Vec<(PathBuf, String, String)> {
-    let mut found = Vec::new();
-    for (path, text) in all_sources() {
-        for start in ["Error::", "Self::"] {
-            for (at, _) in text.match_indices(start) {
-                let rest = &text[at + start.len()..];
-                let Some((constructor, arguments)) = rest.split_once('(') else { continue };
-                let kinds = ["bad_request", "refused", "unavailable", "ours", "new", "of"];
-                if !kinds.contains(&constructor) {
-                    continue;
-                }
-                let Some(rest) = arguments.trim_start().strip_prefix('"') else { continue };
-                let code = rest.split('"').next().unwrap();
-                found.push((path.clone(), constructor.to_owned(), code.to_owned()));
-            }
-        }
-    }
-    assert!(found.len() > 60, "{}", found.len());
-    found
+/// The codes in a text.
+fn codes_in(text: &str) -> BTreeSet<&'static str> {
+    let words = text.split("Code::").skip(1);
+    let variant = |rest: &str| rest.split(|c: char| !c.is_alphanumeric()).next().map(str::to_owned);
+    let used: BTreeSet<String> = words.filter_map(variant).collect();
+    let is_used = |code: &&Code| used.contains(&format!("{code:?}"));
+    Code::ALL.iter().filter(is_used).map(|code| code.name()).collect()
 }
 
 #[test]
-fn every_code_in_the_sources_is_listed_with_a_status_that_fits() {
-    for (path, constructor, name) in used() {
-        if NOT_IN_ANSWERS.iter().any(|start| name.starts_with(start)) {
-            continue;
-        }
-        let place = format!("{} in {}", name, path.display());
-        let code = find(&name).unwrap_or_else(|| panic!("{place} is not in CODES"));
-        // What no waiting mends must not be called unavailable: programs would ask for ever.
-        let fits: &[u16] = match constructor.as_str() {
-            // Its configuration was wrong; whoever asks the node afterwards is not to blame.
-            _ if name == "chain_source_unusable" => &[500],
-            "bad_request" => &[400, 404, 409, 422],
-            "refused" => &[409],
-            "unavailable" => &[503],
-            "ours" => &[500],
-            _ => continue,
-        };
-        assert!(fits.contains(&code.status), "{place}: {constructor} and {}", code.status);
-    }
-}
-
-#[test]
-fn every_listed_code_is_used_and_listed_once() {
-    let mut all = String::new();
-    for (path, text) in all_sources() {
-        if !path.ends_with("codes.rs") {
-            all.push_str(&text);
-        }
-    }
-    all.push_str(&fs::read_to_string(root().join("crates/store/src/error.rs")).unwrap());
+fn every_code_is_listed_once_and_used() {
+    let texts = CRATES.map(|name| sources_of(name).into_iter().map(|(_, text)| text).collect());
+    let used = codes_in(&texts.map(|texts: Vec<_>| texts.concat()).concat());
     let mut names = BTreeSet::new();
-    for code in CODES {
-        assert!(all.contains(&format!("\"{}\"", code.name)), "{} is used nowhere", code.name);
-        assert!(names.insert(code.name), "{} is there twice", code.name);
-        assert!(!code.meaning.is_empty() && !code.hint.is_empty(), "{}", code.name);
+    for code in Code::ALL {
+        let name = code.name();
+        assert!(used.contains(name), "{name} is used nowhere");
+        assert!(names.insert(name), "{name} is there twice");
+        assert!(name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{name}");
+        assert!(code.meaning().ends_with('.') && !code.hint().is_empty(), "{name}");
+    }
+    for blame in Blame::ALL {
+        assert!(Code::ALL.iter().any(|code| code.blame() == *blame), "{blame:?} is used nowhere");
+    }
+}
+
+#[test]
+fn what_the_api_itself_answers_is_listed_among_its_answers() {
+    let api = sources_of("api").into_iter().map(|(_, text)| text).collect::<String>();
+    for name in codes_in(&api) {
+        let code = Code::ALL.iter().find(|code| code.name() == name).unwrap();
+        assert_eq!(code.scope(), Scope::Api, "{name}");
     }
 }
 
 /// An answer is read by programs and by people at other machines.
 #[test]
 fn no_error_of_the_core_names_a_command_line() {
-    let store = root().join("crates/store/src/error.rs");
-    let mut all = all_sources();
-    all.push((store.clone(), fs::read_to_string(store).unwrap()));
-    for (path, text) in all {
+    for (path, text) in ["api", "engine", "store"].into_iter().flat_map(sources_of) {
         // A token that cannot be loaded has no API to answer.
         if path.ends_with("auth.rs") {
             continue;
         }
-        // In the node's file the errors of starting one come first.
-        let start =
-            if path.ends_with("node/src/error.rs") { text.find("pub(crate) fn") } else { None };
-        let text = &text[start.unwrap_or(0)..];
         for line in text.lines().filter(|line| !line.trim_start().starts_with("//")) {
             assert!(!line.contains("`steward "), "{}: {line}", path.display());
         }
     }
-    for code in CODES {
-        assert!(!code.hint.contains("`steward "), "{}", code.name);
+    for code in Code::ALL {
+        assert!(!code.hint().contains("`steward "), "{code}");
     }
 }
 
 #[test]
-fn the_page_of_errors_is_the_table() {
-    let page = fs::read_to_string(root().join("docs/errors.md")).unwrap();
-    let written: Vec<&str> = page.lines().filter(|line| line.starts_with("| `")).collect();
-    let row = |code: &steward_api::codes::Code| {
-        format!("| `{}` | {} | {} | {} |", code.name, code.status, code.meaning, code.hint)
-    };
-    let listed: Vec<String> = CODES.iter().map(row).collect();
-    for row in &listed {
-        assert!(written.contains(&row.as_str()), "docs/errors.md lacks:\n{row}");
+fn the_page_of_errors_is_the_list() {
+    let path = root().join("docs/errors.md");
+    if std::env::var_os(WRITE_PAGE).is_some() {
+        fs::write(&path, page()).unwrap();
     }
-    for row in written {
-        assert!(listed.iter().any(|listed| listed == row), "CODES lacks:\n{row}");
+    let written = fs::read_to_string(&path).unwrap();
+    for (line, (written, listed)) in written.lines().zip(page().lines()).enumerate() {
+        assert_eq!(written, listed, "docs/errors.md, line {}: see {WRITE_PAGE}", line + 1);
+    }
+    assert_eq!(written, page(), "docs/errors.md: see {WRITE_PAGE}");
+}
+
+fn page() -> String {
+    let mut page = ABOUT.to_owned();
+    for blame in Blame::ALL {
+        let again = ask_again(*blame);
+        page += &format!("| {} | {} | {again} |\n", blame.status(), blame.meaning());
+    }
+    page += ANSWERS;
+    page += "| Code | Status | Means | What to do |\n|---|---|---|---|\n";
+    for code in of_scope(Scope::Api) {
+        let (status, meaning, hint) = (code.blame().status(), code.meaning(), code.hint());
+        page += &format!("| `{code}` | {status} | {meaning} | {hint} |\n");
+    }
+    for (title, scope) in [(START, Scope::Start), (COMMAND_LINE, Scope::CommandLine)] {
+        page += title;
+        page += "| Code | Means | What to do |\n|---|---|---|\n";
+        for code in of_scope(scope) {
+            page += &format!("| `{code}` | {} | {} |\n", code.meaning(), code.hint());
+        }
+    }
+    page
+}
+
+fn of_scope(scope: Scope) -> Vec<Code> {
+    let mut codes: Vec<_> =
+        Code::ALL.iter().copied().filter(|code| code.scope() == scope).collect();
+    if scope == Scope::Api {
+        codes.sort_by_key(|code| (code.blame().status(), code.name()));
+    } else {
+        codes.sort_by_key(|code| code.name());
+    }
+    codes
+}
+
+fn ask_again(blame: Blame) -> &'static str {
+    match blame {
+        Blame::Malformed => "no: mend the program",
+        Blame::Unauthorized => "with the token",
+        Blame::NotFound | Blame::WrongMethod | Blame::TooLarge => "no",
+        Blame::Refused => "not before something else has changed",
+        Blame::BadRequest => "no: ask for something else",
+        Blame::OurFault => "no: see the log",
+        Blame::Unavailable => "yes, later",
+        Blame::NoAnswer => "look first: it may have been done",
     }
 }
+
+const ABOUT: &str = "\
+# Errors
+
+<!-- Made from the list of codes in crates/engine/src/code.rs: change that, then run
+     `WRITE_ERRORS_PAGE=1 cargo test -p steward-api --test codes`. -->
+
+Every answer of the API that is no success is `{\"code\", \"message\", \"hint\"}`: a stable code for
+programs, a sentence for people, and what to do about it. A code always comes with the same status.
+The hints below are given where the error itself does not know better. `/openapi.json` has the same
+list under `components.schemas.Error.x-codes`.
+
+| Status | Means | Ask again? |
+|---|---|---|
+";
+
+const ANSWERS: &str = "
+Why a payment failed is no error of the API: the payment is answered with 200 and says so in
+`failure`.
+
+";
+
+const START: &str = "
+## Of a node that does not start
+
+A data directory that cannot be made, restored or started with; `steward` shows the code and ends
+with 1.
+
+";
+
+const COMMAND_LINE: &str = "
+## Of the command line
+
+What only the program `steward` itself says; with `--json` as an object like the API's. What the
+daemon answers it passes on.
+
+";

@@ -5,6 +5,7 @@ mod common;
 
 use common::server;
 use serde_json::{Value, json};
+use steward_engine::{Blame, Code, Scope};
 
 fn document() -> Value {
     serde_json::from_str(&steward_api::openapi_json().unwrap()).unwrap()
@@ -85,10 +86,8 @@ fn every_route_documents_its_answer_and_its_errors() {
         for (method, operation) in methods.as_object().unwrap() {
             let responses = operation["responses"].as_object().unwrap();
             assert!(responses.keys().any(|status| status.starts_with('2')), "{method} {path}");
-            let errors =
-                ["400", "401", "404", "405", "409", "413", "422", "500", "502", "503", "504"];
-            for status in errors {
-                let schema = &responses[status]["content"]["application/json"]["schema"];
+            for status in Blame::ALL.iter().map(|blame| blame.status().to_string()) {
+                let schema = &responses[&status]["content"]["application/json"]["schema"];
                 let error = "#/components/schemas/Error";
                 assert_eq!(schema, &json!({ "$ref": error }), "{method} {path} {status}");
             }
@@ -238,4 +237,13 @@ fn the_token_is_documented() {
     assert_eq!(document["components"]["securitySchemes"]["token"]["scheme"], "bearer");
     assert_eq!(document["security"][0]["token"], json!([]));
     assert!(document["servers"][0]["url"].as_str().unwrap().starts_with("http://127.0.0.1"));
+}
+
+#[test]
+fn the_document_lists_every_code_an_answer_may_have() {
+    let document = document();
+    let listed = document["components"]["schemas"]["Error"]["x-codes"].as_array().unwrap().clone();
+    let listed: Vec<_> = listed.iter().map(|code| code["code"].as_str().unwrap()).collect();
+    let in_answers = Code::ALL.iter().filter(|code| code.scope() == Scope::Api);
+    assert_eq!(listed, in_answers.map(|code| code.name()).collect::<Vec<_>>());
 }

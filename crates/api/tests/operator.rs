@@ -8,7 +8,7 @@ use std::sync::Arc;
 use common::{Server, channel, code, peer, server};
 use serde_json::{Value, json};
 use steward_engine::command::ChannelInfo;
-use steward_engine::{Command, Error, Event, EventKind, Reply};
+use steward_engine::{Code, Command, Error, Event, EventKind, Reply};
 use steward_hosted::{Phase, Role, Suspension};
 use steward_wire::Preimage;
 
@@ -52,7 +52,7 @@ fn a_proposed_balance_reaches_the_engine() {
 #[test]
 fn a_refused_override_says_why() {
     let server = server();
-    let refused = Error::unavailable("htlcs_in_flight", "not known yet").hint("wait");
+    let refused = Error::new(Code::HtlcsInFlight, "not known yet").hint("wait");
     server.node.answer(Err(refused));
     let (status, body) = post(&server, "override", &json!({ "our_balance_msat": 0 }));
     assert_eq!((status, code(&body)), (503, "htlcs_in_flight"));
@@ -73,7 +73,7 @@ fn the_balance_to_be_accepted_reaches_the_engine() {
 #[test]
 fn a_balance_the_host_does_not_propose_is_a_conflict() {
     let server = server();
-    server.node.answer(Err(Error::refused("override_differs", "another").hint("look again")));
+    server.node.answer(Err(Error::new(Code::OverrideDiffers, "another").hint("look again")));
     let (status, body) = post(&server, "accept-override", &json!({ "our_balance_msat": 7_000 }));
     assert_eq!((status, code(&body)), (409, "override_differs"));
     assert_eq!(body["hint"], "look again");

@@ -5,36 +5,30 @@ mod common;
 
 use common::{channel, code, invoice, invoice_hash, payment, peer, server};
 use serde_json::json;
-use steward_engine::error::Blame;
 use steward_engine::row::{HtlcKey, InvoiceRow, PaymentStatus, Row};
-use steward_engine::{Command, Error, Reply};
+use steward_engine::{Code, Command, Error, Reply};
 use steward_hosted::Role;
 use steward_wire::{PaymentHash, Preimage};
 
 #[test]
-fn every_blame_has_its_status() {
+fn every_code_has_its_status_and_its_hint() {
     let server = server();
-    let cases = [
-        (Blame::BadRequest, 422),
-        (Blame::Refused, 409),
-        (Blame::Unavailable, 503),
-        (Blame::OurFault, 500),
-        (Blame::PeerMisbehaved, 502),
-        (Blame::PeerIncompatible, 502),
-    ];
-    for (blame, expected) in cases {
-        server.node.answer(Err(Error::new(blame, "unlisted", "some sentence").hint("do it")));
+    for code in Code::ALL {
+        server.node.answer(Err(Error::new(*code, "some sentence").hint("do it")));
         let (status, body) = server.get("/v1/peers");
-        assert_eq!(status, expected, "{blame:?}");
-        let expected = json!({ "code": "unlisted", "message": "some sentence", "hint": "do it" });
+        assert_eq!(status, code.blame().status(), "{code}");
+        let expected = json!({ "code": code.name(), "message": "some sentence", "hint": "do it" });
         assert_eq!(body, expected);
     }
+    server.node.answer(Err(Error::new(Code::UnknownPeer, "some sentence").hint("")));
+    let (status, body) = server.get("/v1/peers");
+    assert_eq!((status, body["hint"].as_str()), (404, Some(Code::UnknownPeer.hint())));
 }
 
 #[test]
 fn a_channel_that_does_not_exist_is_404() {
     let server = server();
-    server.node.answer(Err(Error::bad_request("unknown_channel", "we have no such channel")));
+    server.node.answer(Err(Error::new(Code::UnknownChannel, "we have no such channel")));
     let (status, body) = server.get(&format!("/v1/channels/{}", peer()));
     assert_eq!((status, code(&body)), (404, "unknown_channel"));
 }

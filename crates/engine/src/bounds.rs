@@ -3,6 +3,7 @@
 
 use steward_wire::amount::in_sat;
 
+use crate::code::Code;
 use crate::command::Command;
 use crate::error::Error;
 use crate::limits::{MAX_ADDRESS_BYTES, MAX_ADDRESSES, MAX_AMOUNT_MSAT};
@@ -69,16 +70,14 @@ fn check_amount(amount_msat: u64) -> Result<(), Error> {
     if amount_msat > MAX_AMOUNT_MSAT {
         let (amount, most) = (in_sat(amount_msat), in_sat(MAX_AMOUNT_MSAT));
         let text = format!("{amount} are more than the {most} that a payment can be");
-        return Err(Error::bad_request("amount_too_high", text)
-            .hint("amounts are in millisatoshi: 1000 of them are a satoshi"));
+        return Err(Error::new(Code::AmountTooHigh, text));
     }
     Ok(())
 }
 
 fn check_secret(secret: &[u8]) -> Result<(), Error> {
     if secret.len() > steward_wire::limits::MAX_SECRET_BYTES {
-        return Err(Error::bad_request("secret_too_long", "the secret is longer than 128 bytes")
-            .hint("use the secret that the host gave out"));
+        return Err(Error::new(Code::SecretTooLong, "the secret is longer than 128 bytes"));
     }
     Ok(())
 }
@@ -86,11 +85,11 @@ fn check_secret(secret: &[u8]) -> Result<(), Error> {
 fn check_addresses(addresses: &[String]) -> Result<(), Error> {
     if addresses.len() > MAX_ADDRESSES {
         let text = format!("at most {MAX_ADDRESSES} addresses are kept of one peer");
-        return Err(Error::bad_request("too_many_addresses", text).hint("name the best of them"));
+        return Err(Error::new(Code::TooManyAddresses, text));
     }
     if addresses.iter().any(|address| address.len() > MAX_ADDRESS_BYTES) {
         let text = format!("an address has at most {MAX_ADDRESS_BYTES} bytes");
-        return Err(Error::bad_request("address_too_long", text).hint("write host:port"));
+        return Err(Error::new(Code::AddressTooLong, text).hint("write host:port"));
     }
     Ok(())
 }

@@ -8,6 +8,7 @@ use steward_wire::proof::judge;
 use steward_wire::{NodeId, Preimage, ShortChannelId, Snapshot};
 
 use crate::bounds::capped_fee;
+use crate::code::Code;
 use crate::command::{AnswerAt, ChannelInfo, Command, PeerInfo, Reply, Status};
 use crate::engine::{Engine, node_id_of};
 use crate::error::{Error, sat};
@@ -83,8 +84,7 @@ impl Engine {
             Command::GetPayment { payment_hash } | Command::AwaitPayment { payment_hash } => {
                 let row = self.payments.row(&payment_hash).cloned();
                 row.map(Reply::Payment).ok_or_else(|| {
-                    Error::bad_request("unknown_payment", "no payment with this hash is under way")
-                        .hint("the list of payments shows all")
+                    Error::new(Code::UnknownPayment, "no payment with this hash is under way")
                 })
             }
         }
@@ -100,23 +100,21 @@ impl Engine {
         if let Some(entry) = self.channels.get(&host) {
             if entry.channel.role() == Role::Host {
                 let text = "this node is our client: it has a channel with us already";
-                return Err(Error::refused("already_our_client", text)
-                    .hint("one channel per pair of nodes is enough for both directions"));
+                return Err(Error::new(Code::AlreadyOurClient, text));
             }
             self.keep_peer(host, true, addresses);
             return self.show_channel(host);
         }
         if !self.height_is_known {
             let text = "the block height is not known yet";
-            return Err(Error::unavailable("chain_unknown", text)
-                .hint("try again when the chain source has answered; the doctor checks it"));
+            return Err(Error::new(Code::ChainUnknown, text));
         }
         let key = self.keys.towards_host(&host);
         let local = node_id_of(&key);
         let scid = ShortChannelId::of_pair(&local, &host);
         if self.channels.by_scid(scid).is_some() {
             let text = "another channel has the same short channel id";
-            return Err(Error::refused("scid_collision", text).hint("choose another host"));
+            return Err(Error::new(Code::ScidCollision, text));
         }
         let refund_scriptpubkey = self.keys.refund_scriptpubkey(&host);
         let channel = Channel::client(local, host, refund_scriptpubkey, secret);
@@ -140,13 +138,10 @@ impl Engine {
 
     fn check_other_node(&self, id: &NodeId) -> Result<(), Error> {
         if *id == self.node_id {
-            return Err(
-                Error::bad_request("own_node", "this node is our own").hint("name another node")
-            );
+            return Err(Error::new(Code::OwnNode, "this node is our own"));
         }
         if id.public_key().is_none() {
-            return Err(Error::bad_request("not_a_public_key", "no node can have this id")
-                .hint("copy the node id again, all of it"));
+            return Err(Error::new(Code::NotAPublicKey, "no node can have this id"));
         }
         Ok(())
     }
@@ -204,7 +199,7 @@ impl Engine {
         max_fee_msat: Option<u64>,
     ) -> Result<Reply, Error> {
         invoice.check_network(self.config.network).map_err(|error| {
-            Error::bad_request("wrong_network", error.to_string())
+            Error::new(Code::WrongNetwork, error.to_string())
                 .hint("the invoice was made for another chain")
         })?;
         // Asking how an earlier attempt went must work whatever the clock says.
@@ -215,12 +210,10 @@ impl Engine {
         }
         let amount_msat = amount_to_pay(invoice, amount_msat)?;
         if invoice.is_expired(self.wall_ms / 1000) {
-            return Err(Error::refused("invoice_expired", "the invoice has expired")
-                .hint("ask the payee for a new one"));
+            return Err(Error::new(Code::InvoiceExpired, "the invoice has expired"));
         }
         if self.invoices.contains_key(&invoice.payment_hash) {
-            return Err(Error::refused("self_payment", "the invoice is our own")
-                .hint("money of one's own need not be moved"));
+            return Err(Error::new(Code::SelfPayment, "the invoice is our own"));
         }
         let row = self.payment_row(invoice.payment_hash, invoice.payee, amount_msat, max_fee_msat);
         let row = PaymentRow { bolt11: invoice.text.clone(), ..row };
@@ -250,11 +243,7 @@ impl Engine {
     fn keysend_hint(&self, host: NodeId, destination: NodeId) -> Result<Vec<HintHop>, Error> {
         let policy = self.channels.get(&host).and_then(|entry| entry.channel.peer_policy());
         let policy = policy.ok_or_else(|| {
-            Error::bad_request(
-                "unknown_host",
-                "we have no channel with this host, or not its terms",
-            )
-            .hint("`via` must be one of our own hosts")
+            Error::new(Code::UnknownHost, "we have no channel with this host, or not its terms")
         })?;
         Ok(vec![HintHop {
             node_id: host,
@@ -288,10 +277,10 @@ impl Engine {
     }
 
     pub(crate) fn show_channel(&self, peer: NodeId) -> Result<Reply, Error> {
-        let entry = self.channels.get(&peer).ok_or_else(|| {
-            Error::bad_request("unknown_channel", "we have no channel with this node")
-                .hint("the list of channels names all")
-        })?;
+        let entry = self
+            .channels
+            .get(&peer)
+            .ok_or_else(|| Error::new(Code::UnknownChannel, "we have no channel with this node"))?;
         let channel = &entry.channel;
         let mut info = info(channel);
         info.state = channel.export(&self.key_in_channel(&peer));
@@ -418,7 +407,7 @@ impl PaymentRow {
             sat(self.amount_msat),
             sat(given_msat)
         );
-        Err(Error::bad_request("wrong_amount", text)
+        Err(Error::new(Code::WrongAmount, text)
             .hint("an invoice is paid once; ask the payee for another one"))
     }
 }
@@ -427,14 +416,13 @@ fn amount_to_pay(invoice: &Invoice, given_msat: Option<u64>) -> Result<u64, Erro
     let amount_msat = match (invoice.amount_msat, given_msat) {
         (Some(asked), Some(given)) if given != asked => {
             let text = format!("the invoice asks for {}, not for {}", sat(asked), sat(given));
-            return Err(Error::bad_request("wrong_amount", text)
-                .hint("leave the amount out: the invoice names it"));
+            return Err(Error::new(Code::WrongAmount, text));
         }
         (Some(asked), _) => asked,
         (None, Some(given)) => given,
         (None, None) => {
             let text = "the invoice leaves the amount open";
-            return Err(Error::bad_request("amount_needed", text).hint("say how much to pay"));
+            return Err(Error::new(Code::AmountNeeded, text));
         }
     };
     if amount_msat == 0 {
@@ -444,7 +432,7 @@ fn amount_to_pay(invoice: &Invoice, given_msat: Option<u64>) -> Result<u64, Erro
 }
 
 fn zero_amount() -> Error {
-    Error::bad_request("zero_amount", "nothing cannot be sent").hint("name an amount above 0")
+    Error::new(Code::ZeroAmount, "nothing cannot be sent").hint("name an amount above 0")
 }
 
 fn count(n: usize) -> u32 {

@@ -1,68 +1,36 @@
-//! Errors with a stable code, a sentence and a hint (design.md sections 8 and 9).
+//! Errors with a stable code, a sentence and a hint.
 
 use std::fmt;
 
-/// Who has to act.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Blame {
-    /// The caller gave something that cannot be used.
-    BadRequest,
-    /// The peer broke the protocol; evidence is kept.
-    PeerMisbehaved,
-    /// The peer speaks something we do not.
-    PeerIncompatible,
-    /// A limit or policy says no.
-    Refused,
-    /// Not now; try later.
-    Unavailable,
-    /// A bug or a disk.
-    OurFault,
-}
+use crate::code::{Blame, Code};
 
 /// What went wrong, for programs and for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
-    /// Who has to act.
-    pub blame: Blame,
-    /// Stable, snake_case.
-    pub code: &'static str,
+    /// For programs.
+    pub code: Code,
     /// One sentence.
     pub message: String,
-    /// What to do about it; may be empty.
+    /// What to do about it: the code's own hint, or a better one.
     pub hint: String,
 }
 
 impl Error {
-    /// An error without a hint.
-    pub fn new(blame: Blame, code: &'static str, message: impl Into<String>) -> Self {
-        Self { blame, code, message: message.into(), hint: String::new() }
+    /// An error with the hint of its code.
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), hint: code.hint().to_owned() }
     }
 
-    /// Adds what to do about it.
+    /// A better hint than the code's.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = hint.into();
         self
     }
 
-    /// The caller gave something that cannot be used.
-    pub fn bad_request(code: &'static str, message: impl Into<String>) -> Self {
-        Self::new(Blame::BadRequest, code, message)
-    }
-
-    /// A limit or policy says no.
-    pub fn refused(code: &'static str, message: impl Into<String>) -> Self {
-        Self::new(Blame::Refused, code, message)
-    }
-
-    /// Not now; try later.
-    pub fn unavailable(code: &'static str, message: impl Into<String>) -> Self {
-        Self::new(Blame::Unavailable, code, message)
-    }
-
-    /// A bug or a disk.
-    pub fn ours(code: &'static str, message: impl Into<String>) -> Self {
-        Self::new(Blame::OurFault, code, message)
+    /// Who has to act.
+    pub fn blame(&self) -> Blame {
+        self.code.blame()
     }
 }
 

@@ -11,6 +11,7 @@ use steward_hosted::{Channel, Phase, Role};
 use steward_wire::{LastCrossSignedState, NodeId};
 
 use crate::channels::ScriptMark;
+use crate::code::Code;
 use crate::command::Reply;
 use crate::engine::{Engine, node_id_of};
 use crate::error::{Error, sat};
@@ -58,13 +59,11 @@ impl Engine {
     /// No longer keeps a connection to a peer.
     pub(crate) fn forget_peer(&mut self, peer: NodeId) -> Result<Reply, Error> {
         let Some(row) = self.peers.get(&peer) else {
-            return Err(Error::bad_request("unknown_peer", "we keep no connection to this node")
-                .hint("the list of peers shows those that are wanted"));
+            return Err(Error::new(Code::UnknownPeer, "we keep no connection to this node"));
         };
         let role = self.channels.get(&peer).map(|entry| entry.channel.role());
         if role == Some(Role::Client) {
-            return Err(Error::refused("peer_is_host", "this node is our host")
-                .hint("forget the channel, once it is empty: the connection goes with it"));
+            return Err(Error::new(Code::PeerIsHost, "this node is our host"));
         }
         let local =
             if row.is_host { node_id_of(&self.keys.towards_host(&peer)) } else { self.node_id };
@@ -91,22 +90,19 @@ impl Engine {
                 false => ("the host owes us", "pay it out first: everything can be sent at once"),
             };
             let text = format!("{text} {} in this channel", sat(client_msat));
-            return Err(Error::refused("channel_not_empty", text).hint(hint));
+            return Err(Error::new(Code::ChannelNotEmpty, text).hint(hint));
         }
         if channel.override_balance_msat().is_some_and(|proposed_msat| proposed_msat > 0) {
             let text = "the host proposes a balance for us in this channel";
-            return Err(Error::refused("override_proposed", text)
-                .hint("accept the override, or ask the host for another proposal"));
+            return Err(Error::new(Code::OverrideProposed, text));
         }
         if self.has_loose_ends(peer, channel) {
             let text = "payments are under way in this channel";
-            return Err(
-                Error::unavailable("htlcs_in_flight", text).hint("wait until they have ended")
-            );
+            return Err(Error::new(Code::HtlcsInFlight, text).hint("wait until they have ended"));
         }
         if is_host && channel.phase() == Phase::Suspended {
             let text = "the channel is suspended: the client may hold a newer state than ours";
-            return Err(Error::refused("channel_suspended", text)
+            return Err(Error::new(Code::ChannelSuspended, text)
                 .hint("agree on a balance of 0 with the client by an override first"));
         }
         if is_host
@@ -114,8 +110,7 @@ impl Engine {
             && self.forgotten.clients.len() >= MAX_FORGOTTEN_CLIENTS
         {
             let text = format!("{MAX_FORGOTTEN_CLIENTS} clients were forgotten already");
-            return Err(Error::refused("too_many_forgotten", text)
-                .hint("an empty channel costs nothing but its place: leave it"));
+            return Err(Error::new(Code::TooManyForgotten, text));
         }
         Ok(())
     }

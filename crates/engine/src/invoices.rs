@@ -5,6 +5,7 @@ use steward_hosted::{Phase, Role};
 use steward_invoice::{Description, HintHop, NewInvoice, build};
 use steward_wire::{PaymentHash, Preimage};
 
+use crate::code::Code;
 use crate::engine::Engine;
 use crate::error::{Error, sat};
 use crate::limits::{
@@ -43,10 +44,7 @@ impl Engine {
             hints,
             basic_mpp: true,
         })
-        .map_err(|error| {
-            Error::bad_request("invoice_not_possible", error.to_string())
-                .hint("ask for another amount, or with another description")
-        })?;
+        .map_err(|error| Error::new(Code::InvoiceNotPossible, error.to_string()))?;
         let row = InvoiceRow {
             payment_hash,
             preimage: request.preimage,
@@ -79,24 +77,19 @@ impl Engine {
 
     fn check_invoice_request(&self, request: &InvoiceRequest) -> Result<(), Error> {
         if request.amount_msat == Some(0) {
-            return Err(Error::bad_request(
-                "zero_amount",
-                "an invoice over nothing cannot be paid",
-            )
-            .hint("leave the amount out to let the payer choose"));
+            return Err(Error::new(Code::ZeroAmount, "an invoice over nothing cannot be paid")
+                .hint("leave the amount out to let the payer choose"));
         }
         if request.description.len() > MAX_DESCRIPTION_BYTES {
             let text = format!("the description is longer than {MAX_DESCRIPTION_BYTES} bytes");
-            return Err(Error::bad_request("description_too_long", text).hint("shorten it"));
+            return Err(Error::new(Code::DescriptionTooLong, text).hint("shorten it"));
         }
         if request.expiry_s == 0 || request.expiry_s > MAX_INVOICE_EXPIRY_S {
             let text = format!("the expiry must be within 1 and {MAX_INVOICE_EXPIRY_S} seconds");
-            return Err(Error::bad_request("bad_expiry", text)
-                .hint("choose at least a second and at most a year"));
+            return Err(Error::new(Code::BadExpiry, text));
         }
         if self.invoices.len() >= MAX_OPEN_INVOICES {
-            return Err(Error::unavailable("too_many_invoices", "too many invoices are open")
-                .hint("wait until some are paid or have expired"));
+            return Err(Error::new(Code::TooManyInvoices, "too many invoices are open"));
         }
         Ok(())
     }
@@ -169,7 +162,7 @@ struct WayIn {
 /// An invoice that nobody can pay is not made.
 fn check_payable(ways: &[WayIn], amount_msat: Option<u64>) -> Result<(), Error> {
     let Some(least_msat) = ways.iter().map(|way| way.least_msat).min() else {
-        return Err(Error::refused("cannot_receive", "no channel can receive anything")
+        return Err(Error::new(Code::CannotReceive, "no channel can receive anything")
             .hint("open a channel with a host; one that is full cannot receive"));
     };
     let Some(amount_msat) = amount_msat else { return Ok(()) };
@@ -179,7 +172,7 @@ fn check_payable(ways: &[WayIn], amount_msat: Option<u64>) -> Result<(), Error> 
             sat(amount_msat),
             sat(least_msat)
         );
-        return Err(Error::refused("amount_below_minimum", text).hint("ask for more"));
+        return Err(Error::new(Code::AmountBelowMinimum, text));
     }
     // Parts may come over several hosts, and from one client alone.
     let over_hosts = ways.iter().filter(|way| way.hint.is_some());
@@ -194,7 +187,7 @@ fn check_payable(ways: &[WayIn], amount_msat: Option<u64>) -> Result<(), Error> 
             sat(amount_msat),
             sat(most_msat)
         );
-        return Err(Error::refused("cannot_receive", text)
+        return Err(Error::new(Code::CannotReceive, text)
             .hint("ask for less, or open a channel with another host"));
     }
     Ok(())

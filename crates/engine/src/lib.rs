@@ -8,7 +8,7 @@
 //! - [`io`]: inputs, effects, actions, events
 //! - [`command`]: what the operator asks and what is answered
 //! - [`row`]: what is stored, and the batch that stores it
-//! - [`error`]: errors with a code, a sentence and a hint
+//! - [`error`], [`code`]: errors with a code, a sentence and a hint, and the list of all codes
 //! - [`config`]: the host's offer, policies and limits that an operator sets
 //! - [`keys`]: whose keys sign what
 //! - `engine`: the state, the dispatch, the end of a batch
@@ -34,6 +34,7 @@ mod batch;
 mod bounds;
 mod channels;
 mod clock;
+pub mod code;
 pub mod command;
 mod commands;
 pub mod config;
@@ -63,10 +64,11 @@ mod search;
 mod send_all;
 mod verdict;
 
+pub use code::{Blame, Code, Scope};
 pub use command::{AnswerAt, Command, Reply};
 pub use config::{Config, Policy};
 pub use engine::Engine;
-pub use error::{Blame, Error};
+pub use error::Error;
 pub use io::{Action, ConnId, Effects, Event, EventKind, Input, ReplyId, Time};
 pub use keys::Keys;
 pub use row::{Row, StoredState, WriteBatch};

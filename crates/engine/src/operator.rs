@@ -4,6 +4,7 @@
 use steward_hosted::{Command, CommandRefusal};
 use steward_wire::{NodeId, Preimage};
 
+use crate::code::Code;
 use crate::command::Reply;
 use crate::engine::Engine;
 use crate::error::{Error, sat};
@@ -26,7 +27,7 @@ impl Engine {
         if is_override && self.carries_on_htlcs_of(&peer) {
             let text = "HTLCs of this channel are on their way to others: what they are worth \
                         is not known yet";
-            return Err(Error::unavailable("htlcs_in_flight", text)
+            return Err(Error::new(Code::HtlcsInFlight, text)
                 .hint("wait until they are settled or have expired, then override"));
         }
         if let Act::AcceptOverride { our_balance_msat } = act {
@@ -50,8 +51,7 @@ impl Engine {
         if self.external_preimage(preimage) {
             return Ok(Reply::Done);
         }
-        Err(Error::refused("no_such_htlc", "no HTLC of ours waits for this preimage")
-            .hint("it may have been settled, or given up as expired, before"))
+        Err(Error::new(Code::NoSuchHtlc, "no HTLC of ours waits for this preimage"))
     }
 
     /// The host may replace its proposal at any time: only the one that was looked at is accepted.
@@ -65,8 +65,7 @@ impl Engine {
                     sat(proposed_msat),
                     sat(expected_msat)
                 );
-                Err(Error::refused("override_differs", text)
-                    .hint("accept what it proposes, or ask it for another proposal"))
+                Err(Error::new(Code::OverrideDiffers, text))
             }
             // Without a proposal the channel says what is missing.
             _ => Ok(()),
@@ -83,44 +82,20 @@ impl Engine {
     }
 }
 
-/// What is in the way, and how to get around it.
+/// What is in the way.
 fn refused(refusal: CommandRefusal) -> Error {
-    let (code, hint) = match refusal {
-        CommandRefusal::NotOpen => {
-            ("channel_not_open", "open it first: both sides must have signed a first state")
-        }
-        CommandRefusal::WrongRole => {
-            ("wrong_role", "the host proposes an override; the client accepts it, and resizes")
-        }
-        CommandRefusal::NotSuspended => {
-            ("channel_not_suspended", "suspend it first, if it shall go on with another balance")
-        }
-        CommandRefusal::Suspended => ("channel_suspended", "an override makes it active again"),
-        CommandRefusal::NotConnected => {
-            ("peer_not_connected", "try again when the peer is connected")
-        }
-        CommandRefusal::NoOverride => ("no_override", "ask the host to propose a balance"),
-        CommandRefusal::BalanceTooHigh => {
-            ("balance_too_high", "it is our part of the capacity; the client gets the rest")
-        }
-        CommandRefusal::NotResizable => {
-            ("channel_not_resizable", "the host did not offer this when the channel was opened")
-        }
-        CommandRefusal::ResizePending => {
-            ("resize_pending", "wait until the host has signed the last request")
-        }
-        CommandRefusal::BadCapacity => {
-            ("bad_capacity", "a channel can only grow; the balances stay as they are")
-        }
-        CommandRefusal::CountersExhausted => ("counters_exhausted", "open another channel"),
+    let code = match refusal {
+        CommandRefusal::NotOpen => Code::ChannelNotOpen,
+        CommandRefusal::WrongRole => Code::WrongRole,
+        CommandRefusal::NotSuspended => Code::ChannelNotSuspended,
+        CommandRefusal::Suspended => Code::ChannelSuspended,
+        CommandRefusal::NotConnected => Code::PeerNotConnected,
+        CommandRefusal::NoOverride => Code::NoOverride,
+        CommandRefusal::BalanceTooHigh => Code::BalanceTooHigh,
+        CommandRefusal::NotResizable => Code::ChannelNotResizable,
+        CommandRefusal::ResizePending => Code::ResizePending,
+        CommandRefusal::BadCapacity => Code::BadCapacity,
+        CommandRefusal::CountersExhausted => Code::CountersExhausted,
     };
-    let text = refusal.to_string();
-    let error = match refusal {
-        CommandRefusal::NotConnected => Error::unavailable(code, text),
-        CommandRefusal::WrongRole
-        | CommandRefusal::BadCapacity
-        | CommandRefusal::BalanceTooHigh => Error::bad_request(code, text),
-        _ => Error::refused(code, text),
-    };
-    error.hint(hint)
+    Error::new(code, refusal.to_string())
 }

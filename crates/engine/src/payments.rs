@@ -7,6 +7,7 @@ use steward_hosted::{Input, NewHtlc, Phase};
 use steward_invoice::{HintHop, Invoice};
 use steward_wire::{Onion, PaymentHash, Preimage, ShortChannelId, impossible};
 
+use crate::code::Code;
 use crate::command::Reply;
 use crate::engine::Engine;
 use crate::error::{Error, sat};
@@ -219,8 +220,7 @@ impl Engine {
             return Ok(earlier.clone());
         }
         if self.payments.pending.len() >= MAX_PENDING_PAYMENTS {
-            return Err(Error::unavailable("too_many_payments", "too many payments are under way")
-                .hint("wait until some have ended"));
+            return Err(Error::new(Code::TooManyPayments, "too many payments are under way"));
         }
         self.check_balance(row.amount_msat)?;
         self.payments.ended.remove(&hash);
@@ -249,8 +249,7 @@ impl Engine {
         if spendable_msat < amount_msat {
             let text =
                 format!("{} can be sent now, {} are needed", sat(spendable_msat), sat(amount_msat));
-            return Err(Error::refused("insufficient_balance", text)
-                .hint("receive something first, or wait for payments under way to end"));
+            return Err(Error::new(Code::InsufficientBalance, text));
         }
         Ok(())
     }
@@ -267,11 +266,10 @@ impl Engine {
     fn no_channel(&self) -> Error {
         let comes_back = |phase| matches!(phase, Phase::Offline | Phase::Syncing);
         if self.channels.iter().any(|(_, entry)| comes_back(entry.channel.phase())) {
-            return Error::unavailable("no_active_channel", "no channel is active at the moment")
+            return Error::new(Code::NoActiveChannel, "no channel is active at the moment")
                 .hint("wait until a peer is connected again; the list of channels tells more");
         }
-        Error::refused("no_usable_channel", "there is no channel, or all of them wait for a person")
-            .hint("open a channel, or look at what the list of channels says about those there are")
+        Error::new(Code::NoUsableChannel, "there is no channel, or all of them wait for a person")
     }
 
     fn ask_for_route(&mut self, hash: PaymentHash) {

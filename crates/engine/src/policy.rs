@@ -6,6 +6,7 @@ use steward_wire::bolt7::{CHANNEL_FLAG_DIRECTION, MESSAGE_FLAG_MUST_BE_ONE};
 use steward_wire::codec::Wire;
 use steward_wire::{ChannelUpdate, NodeId, Signature};
 
+use crate::code::Code;
 use crate::command::Reply;
 use crate::config::Config;
 use crate::engine::Engine;
@@ -17,7 +18,7 @@ impl Engine {
     pub(crate) fn reconfigure(&mut self, config: Config) -> Result<Reply, Error> {
         if config.network != self.config.network || config.chain_hash != self.config.chain_hash {
             let text = "a node belongs to one network for good";
-            return Err(Error::bad_request("wrong_network", text));
+            return Err(Error::new(Code::WrongNetwork, text));
         }
         let is_new_policy = config.policy != self.config.policy;
         self.config = config;

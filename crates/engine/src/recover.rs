@@ -10,6 +10,7 @@ use steward_wire::UpdateAddHtlc;
 use crate::batch::Batch;
 use crate::channels::Channels;
 use crate::clock::Clock;
+use crate::code::Code;
 use crate::config::Config;
 use crate::engine::{Engine, node_id_of};
 use crate::error::Error;
@@ -102,7 +103,7 @@ impl Engine {
         let channel = Channel::from_record(&row.record).map_err(|error| {
             let text =
                 format!("the record of the channel with {} is unreadable: {error}", row.peer);
-            Error::ours("channel_record_unreadable", text)
+            Error::new(Code::ChannelRecordUnreadable, text)
                 .hint("the database is damaged: restore a backup, and only a recent one")
         })?;
         let key = (channel.local() != self.node_id).then(|| self.keys.towards_host(&row.peer));
@@ -110,8 +111,7 @@ impl Engine {
             && node_id_of(key) != channel.local()
         {
             let text = format!("the seed does not fit the channel with {}", row.peer);
-            return Err(Error::bad_request("seed_mismatch", text)
-                .hint("the data directory belongs to another seed"));
+            return Err(Error::new(Code::SeedMismatch, text));
         }
         self.channels.insert(channel, key);
         Ok(())

@@ -2,6 +2,7 @@
 
 use steward_invoice::{HintHop, Invoice};
 
+use crate::code::Code;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::io::FirstHop;
@@ -21,7 +22,7 @@ impl Engine {
     pub(crate) fn most_payable(&self, invoice: &Invoice) -> Result<u64, Error> {
         if invoice.amount_msat.is_some() {
             let text = "the invoice names its amount";
-            return Err(Error::bad_request("amount_fixed", text)
+            return Err(Error::new(Code::AmountFixed, text)
                 .hint("everything can be sent only to an invoice that leaves the amount open"));
         }
         let hops = self.usable_first_hops()?;
@@ -41,8 +42,7 @@ impl Engine {
             false => amounts.max().unwrap_or(0),
         };
         if most_msat == 0 {
-            return Err(Error::refused("insufficient_balance", "nothing can be sent now")
-                .hint("receive something first, or wait for payments under way to end"));
+            return Err(Error::new(Code::InsufficientBalance, "nothing can be sent now"));
         }
         Ok(most_msat)
     }

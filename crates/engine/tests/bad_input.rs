@@ -97,7 +97,7 @@ fn error_text(messages: &[Message]) -> String {
 fn refusal<T: std::fmt::Debug>(result: Result<T, Error>) -> (&'static str, Blame) {
     let error = result.unwrap_err();
     assert!(!error.message.is_empty(), "an error is a sentence");
-    (error.code, error.blame)
+    (error.code.name(), error.blame())
 }
 
 #[test]
@@ -388,7 +388,7 @@ fn an_amount_above_the_balance_is_refused_and_says_what_there_is() {
     let invoice = net.invoice(2, Some(INITIAL_MSAT + 1));
     let command = net.pay_command(&invoice.bolt11, None);
     let error = net.command(1, command).unwrap_err();
-    assert_eq!((error.code, error.blame), ("insufficient_balance", Blame::Refused));
+    assert_eq!((error.code.name(), error.blame()), ("insufficient_balance", Blame::Refused));
     assert!(error.message.contains("400 000 sat"), "{}", error.message);
     assert!(!error.hint.is_empty());
 }
@@ -440,7 +440,7 @@ fn a_payer_without_a_channel_is_told_so() {
 fn a_channel_that_does_not_exist_is_named_as_unknown() {
     let mut net = Net::new(vec![config(); 2]);
     let show = Command::ShowChannel { peer: net.id(1) };
-    assert_eq!(refusal(net.command(0, show)), ("unknown_channel", Blame::BadRequest));
+    assert_eq!(refusal(net.command(0, show)), ("unknown_channel", Blame::NotFound));
 }
 
 #[test]

@@ -16,7 +16,7 @@ use steward_wire::{Preimage, ShortChannelId};
 fn refusal(result: Result<Reply, Error>) -> (&'static str, Blame) {
     let error = result.unwrap_err();
     assert!(!error.message.is_empty() && !error.hint.is_empty(), "{error:?}");
-    (error.code, error.blame)
+    (error.code.name(), error.blame())
 }
 
 fn keysend(net: &Net, amount_msat: u64, max_fee_msat: Option<u64>) -> Command {

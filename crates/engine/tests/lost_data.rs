@@ -396,7 +396,7 @@ fn reconnect(net: &mut Net, pairs: &[(usize, usize)]) {
 
 fn submit(net: &mut Net, node: usize, invoice: &InvoiceRow) -> Result<Reply, &'static str> {
     let command = Command::SubmitPreimage { preimage: invoice.preimage };
-    net.command(node, command).map_err(|error| error.code)
+    net.command(node, command).map_err(|error| error.code.name())
 }
 
 #[track_caller]

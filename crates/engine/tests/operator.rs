@@ -20,13 +20,13 @@ fn suspend(net: &mut Net, client: usize) {
 fn propose(net: &mut Net, client: usize, local_balance_msat: u64) -> Result<Reply, String> {
     let peer = net.client_id(client, 0);
     let command = Command::ProposeOverride { peer, local_balance_msat };
-    net.command(0, command).map_err(|error| error.code.to_owned())
+    net.command(0, command).map_err(|error| error.code.name().to_owned())
 }
 
 fn accept(net: &mut Net, client: usize, our_balance_msat: u64) -> Result<Reply, String> {
     let peer = net.id(0);
     let command = Command::AcceptOverride { peer, our_balance_msat };
-    net.command(client, command).map_err(|error| error.code.to_owned())
+    net.command(client, command).map_err(|error| error.code.name().to_owned())
 }
 
 #[test]
@@ -51,7 +51,7 @@ fn a_proposal_that_slips_in_after_another_was_looked_at_is_not_accepted() {
     let host = net.id(0);
     let command = Command::AcceptOverride { peer: host, our_balance_msat: 5_000 };
     let refused = net.command(1, command).unwrap_err();
-    assert_eq!(refused.code, "override_differs");
+    assert_eq!(refused.code.name(), "override_differs");
     assert!(refused.message.contains("4.999 sat"), "{refused}");
     assert_eq!(net.channel(1, 0).phase, Phase::Suspended);
     accept(&mut net, 1, 4_999).unwrap();
@@ -101,7 +101,7 @@ fn a_refusal_says_what_to_do_instead() {
     let resize = Command::ResizeChannel { peer, new_capacity_sat: 2_000_000 };
     let refused = net.command(1, resize).unwrap_err();
     assert_eq!(
-        (refused.code, &*refused.hint),
+        (refused.code.name(), &*refused.hint),
         ("channel_suspended", "an override makes it active again")
     );
 }
@@ -119,7 +119,7 @@ fn an_unknown_peer_is_named_as_such() {
     let mut net = Net::host_and_clients(1);
     let peer = net.id(0);
     let refused = net.command(0, Command::SuspendChannel { peer }).unwrap_err();
-    assert_eq!(refused.code, "unknown_channel");
+    assert_eq!(refused.code.name(), "unknown_channel");
 }
 
 #[test]
@@ -161,7 +161,7 @@ fn no_override_while_an_htlc_of_the_channel_waits_for_its_turn_at_another() {
     let local_balance_msat = CAPACITY_MSAT - INITIAL_MSAT;
     let reply = net.issue(0, Command::ProposeOverride { peer, local_balance_msat });
     net.step(0);
-    assert_eq!(net.reply(0, reply).unwrap_err().code, "htlcs_in_flight");
+    assert_eq!(net.reply(0, reply).unwrap_err().code.name(), "htlcs_in_flight");
 }
 
 #[test]
@@ -191,7 +191,7 @@ fn a_client_asks_for_a_larger_channel() {
     let summary = net.channel(1, 0).summary.unwrap();
     assert_eq!(summary.capacity_msat, 2_000_000_000);
     assert_eq!(net.agreed_balance_msat(1, 0), INITIAL_MSAT);
-    assert_eq!(net.command(1, resize).unwrap_err().code, "bad_capacity");
+    assert_eq!(net.command(1, resize).unwrap_err().code.name(), "bad_capacity");
 }
 
 #[test]
@@ -199,7 +199,7 @@ fn a_host_does_not_resize() {
     let mut net = Net::host_and_clients(1);
     let peer = net.client_id(1, 0);
     let resize = Command::ResizeChannel { peer, new_capacity_sat: 2_000_000 };
-    assert_eq!(net.command(0, resize).unwrap_err().code, "wrong_role");
+    assert_eq!(net.command(0, resize).unwrap_err().code.name(), "wrong_role");
 }
 
 /// One zero too many: the host says no, and both go on.

@@ -224,5 +224,5 @@ fn no_channel_is_opened_before_the_height_is_known() {
     net.forget_the_chain(1);
     let host = net.id(0);
     let invoke = Command::InvokeChannel { host, addresses: Vec::new(), secret: Vec::new() };
-    assert_eq!(net.command(1, invoke).unwrap_err().code, "chain_unknown");
+    assert_eq!(net.command(1, invoke).unwrap_err().code.name(), "chain_unknown");
 }

@@ -107,5 +107,5 @@ fn another_network_is_refused() {
     let mut net = Net::new(vec![config()]);
     let other = Config { network: bitcoin::Network::Bitcoin, ..config() };
     let refused = net.command(0, Command::Reconfigure { config: Box::new(other) });
-    assert_eq!(refused.unwrap_err().code, "wrong_network");
+    assert_eq!(refused.unwrap_err().code.name(), "wrong_network");
 }

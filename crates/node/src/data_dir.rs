@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use steward_chain::network_name;
-use steward_engine::Error;
+use steward_engine::{Code, Error};
 use steward_store::sqlite::FILE_NAME;
 use steward_store::{DirLock, InUse, OpenMode, Owner, SqliteStore, Store};
 
@@ -96,7 +96,7 @@ fn make_dir(dir: &Path) -> Result<(), Error> {
         }
         Err(error) => format!("{} cannot be made: {error}", dir.display()),
     };
-    Err(Error::bad_request("data_dir_unusable", problem).hint(
+    Err(Error::new(Code::DataDirUnusable, problem).hint(
         "Check the path, and that its disk is mounted; or name another with --data-dir. Only the last directory of a path is made.",
     ))
 }
@@ -107,14 +107,14 @@ fn lock(dir: &Path) -> Result<DirLock, Error> {
 
 fn exists(path: &Path) -> Result<bool, Error> {
     path.try_exists().map_err(|error| {
-        Error::ours("data_dir_unusable", format!("{}: {error}", path.display()))
+        Error::new(Code::DataDirUnusable, format!("{}: {error}", path.display()))
             .hint("Check that this user may read the data directory.")
     })
 }
 
 fn no_node(dir: &Path) -> Error {
     let dir = dir.display();
-    Error::bad_request("no_node", format!("there is no node in {dir}")).hint(format!(
+    Error::new(Code::NoNode, format!("there is no node in {dir}")).hint(format!(
         "If there should be one, check the path and that its disk is mounted. To make a new one: `steward init --data-dir {dir}`."
     ))
 }
@@ -122,7 +122,7 @@ fn no_node(dir: &Path) -> Error {
 /// A backup holds no seed.
 pub(crate) fn no_seed_to_restore_for(dir: &Path) -> Error {
     let dir = dir.display();
-    Error::bad_request("no_node", format!("there is no seed in {dir} to restore a backup for"))
+    Error::new(Code::NoNode, format!("there is no seed in {dir} to restore a backup for"))
         .hint(format!("First the seed, from its words: `steward init --restore --data-dir {dir}`."))
 }
 
@@ -137,7 +137,7 @@ pub fn is_in_use(dir: &Path) -> Result<bool, Error> {
 
 fn node_exists(database: &Path) -> Error {
     let shown = database.display();
-    Error::bad_request("node_exists", format!("there is a node already: {shown} exists")).hint(
+    Error::new(Code::NodeExists, format!("there is a node already: {shown} exists")).hint(
         "`steward start` runs it. For another node choose another data directory. The database is what this node owes and owns: leave it where it is.",
     )
 }

@@ -4,7 +4,7 @@ use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use steward_engine::{Command, ConnId, Error, Event, Input, Reply};
+use steward_engine::{Code, Command, ConnId, Error, Event, Input, Reply};
 use steward_graph::Graph;
 use steward_p2p::PeerAddress;
 use steward_store::History;
@@ -102,7 +102,7 @@ async fn shut_down(node: Arc<Shared>, engine_thread: EngineJoin) {
     let closed = blocking(move || match engine_thread.join() {
         Ok(commits) => commits.close().map(drop).map_err(|error| commit_error(&error)),
         // The guard has told why.
-        Err(_) => Err(Error::ours("bug", "the engine panicked")),
+        Err(_) => Err(Error::new(Code::Bug, "the engine panicked")),
     });
     let closed = closed.await.and_then(|closed| closed);
     node.save_graph().await;

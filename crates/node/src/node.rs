@@ -11,7 +11,7 @@ use std::thread::JoinHandle;
 use bitcoin::constants::ChainHash;
 use steward_chain::{BlockSource, ChainSource, ChainUpdate, Tip, WatchSettings, network_name};
 use steward_engine::row::StoredState;
-use steward_engine::{Action, Engine, Error, Event, Keys, Time};
+use steward_engine::{Action, Code, Engine, Error, Event, Keys, Time};
 use steward_graph::Graph;
 use steward_hosted::Role;
 use steward_p2p::{ProxyConfig, ProxyScope, SessionConfig, Transport, TransportConfig};
@@ -168,7 +168,7 @@ impl Prepared {
         let (graph, history) = (Arc::clone(&self.graph), Arc::clone(&self.history));
         let (searches, requests) = search_requests();
         let (log, log_thread) =
-            LogThread::start().map_err(|error| Error::ours("no_thread", error.to_string()))?;
+            LogThread::start().map_err(|error| Error::new(Code::NoThread, error.to_string()))?;
         let peers = pump_peers(peer_events, links.inputs.clone(), log.clone());
         let (engine_thread, reach) =
             self.start_threads(engine_inputs, searches, (log, log_thread), &links)?;
@@ -259,7 +259,7 @@ impl Prepared {
             engine.run()
         };
         let thread = std::thread::Builder::new().name("engine".to_owned()).spawn(run);
-        let thread = thread.map_err(|error| Error::ours("no_thread", error.to_string()))?;
+        let thread = thread.map_err(|error| Error::new(Code::NoThread, error.to_string()))?;
         Ok((thread, reach))
     }
 }
@@ -280,7 +280,7 @@ pub(crate) fn host_not_enabled(config: &Config, clients: u64) -> Error {
     let problem = format!(
         "this node hosts {clients} channels, but host.enabled is not set: as a wallet it would listen nowhere, and its clients could not reach it"
     );
-    Error::bad_request("host_not_enabled", problem).hint(format!(
+    Error::new(Code::HostNotEnabled, problem).hint(format!(
         "Add this line below `[host]` in {} (and the line `[host]`, if there is none): enabled = true",
         file.display()
     ))
@@ -306,7 +306,7 @@ pub(crate) struct Links {
 /// and the connections go before a peer can be told anything else.
 async fn tear_down_on_failure(links: Links) {
     let Err(error) = links.stop.stopped().await else { return };
-    tracing::error!(code = error.code, hint = error.hint, "{}", error.message);
+    tracing::error!(code = %error.code, hint = error.hint, "{}", error.message);
     links.inputs.end();
     links.replies.give_up();
     links.transport.shutdown().await;
@@ -398,8 +398,9 @@ async fn listen(
             _ => transport.listen(*address, keys.node()).await,
         };
         bound.push(listening.map_err(|error| {
-            Error::bad_request("listen_failed", format!("cannot listen on {address}: {error}"))
-                .hint("Another program may use the port: see `steward doctor`, or set listen.addresses.")
+            Error::new(Code::ListenFailed, format!("cannot listen on {address}: {error}")).hint(
+                "Another program may use the port: see `steward doctor`, or set listen.addresses.",
+            )
         })?);
     }
     Ok(bound)

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use bitcoin::secp256k1::SecretKey;
-use steward_engine::{ConnId, Error, Keys};
+use steward_engine::{Code, ConnId, Error, Keys};
 use steward_p2p::{
     ConnectError, ConnectionId, DisconnectReason, PeerAddress, PeerTransport, Reconnector,
     Transport,
@@ -89,11 +89,9 @@ impl Reach {
 /// Why there is no connection, and who should look at what.
 fn unreachable(error: &ConnectError, address: &PeerAddress) -> Error {
     match error {
-        ConnectError::InvalidNodeId => {
-            Error::bad_request("own_node", "the node id is our own").hint("name another node")
-        }
+        ConnectError::InvalidNodeId => Error::new(Code::OwnNode, "the node id is our own"),
         ConnectError::OnionNeedsProxy => {
-            Error::refused("proxy_needed", "an onion address needs a proxy")
+            Error::new(Code::ProxyNeeded, "an onion address needs a proxy")
                 .hint("run Tor and set proxy.socks5, for example to 127.0.0.1:9050")
         }
         ConnectError::Handshake(reason) => {
@@ -104,15 +102,14 @@ fn unreachable(error: &ConnectError, address: &PeerAddress) -> Error {
                 reason => reason.to_string(),
             };
             let text = format!("what listens at {address} is not this node: {text}");
-            Error::refused("handshake_failed", text)
-                .hint("compare the id with what the other node's status shows")
+            Error::new(Code::HandshakeFailed, text)
         }
         ConnectError::Unreachable(_) | ConnectError::Timeout => {
             let text = format!("nothing answers at {address}: {error}");
-            Error::refused("peer_unreachable", text)
+            Error::new(Code::PeerUnreachable, text)
                 .hint("is the address right, and does the other node run? Nothing was kept")
         }
         ConnectError::ShuttingDown => crate::error::stopping(),
-        error => Error::ours("bug", format!("cannot connect: {error}")),
+        error => Error::new(Code::Bug, format!("cannot connect: {error}")),
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use steward_engine::{Error, Reply, ReplyId};
+use steward_engine::{Code, Error, Reply, ReplyId};
 use tokio::sync::oneshot;
 
 use crate::limits::MAX_OUTSTANDING_COMMANDS;
@@ -33,7 +33,7 @@ impl Replies {
         let mut waiting = self.lock();
         if waiting.senders.len() >= MAX_OUTSTANDING_COMMANDS {
             let text = format!("{MAX_OUTSTANDING_COMMANDS} commands wait for their answers");
-            return Err(Error::unavailable("node_busy", text).hint("Try again in a moment."));
+            return Err(Error::new(Code::NodeBusy, text).hint("Try again in a moment."));
         }
         let (sender, receiver) = oneshot::channel();
         waiting.last += 1;
@@ -96,7 +96,7 @@ mod tests {
         let replies = Replies::default();
         let mut pending: Vec<_> =
             (0..MAX_OUTSTANDING_COMMANDS).map(|_| replies.register().unwrap()).collect();
-        assert_eq!(replies.register().err().unwrap().code, "node_busy");
+        assert_eq!(replies.register().err().unwrap().code.name(), "node_busy");
         pending.pop();
         assert!(replies.register().is_ok());
     }

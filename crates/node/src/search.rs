@@ -310,7 +310,7 @@ mod tests {
         running.ask(10, 10).await;
         let stop = running.stop.clone();
         assert_eq!(running.end().await, []);
-        assert_eq!(stop.failure().unwrap().code, "chain_source_unusable");
+        assert_eq!(stop.failure().unwrap().code.name(), "chain_source_unusable");
         assert!(script.asked.lock().unwrap().is_empty());
     }
 }

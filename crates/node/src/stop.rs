@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use steward_engine::Error;
+use steward_engine::{Code, Error};
 use tokio::sync::watch;
 
 /// Shared by everything that can stop the node. The first reason stays.
@@ -71,7 +71,7 @@ impl Drop for StopOnPanic {
         if std::thread::panicking() {
             let text = format!("the thread {} panicked", self.thread);
             self.stop.fail(
-                Error::ours("bug", text)
+                Error::new(Code::Bug, text)
                     .hint("This is a bug: start the node again and report it with the log."),
             );
         }
@@ -85,10 +85,10 @@ mod tests {
     #[tokio::test]
     async fn the_first_reason_stays() {
         let stop = Stop::new();
-        stop.fail(Error::ours("first", ""));
-        stop.fail(Error::ours("second", ""));
+        stop.fail(Error::new(Code::StoreFailed, ""));
+        stop.fail(Error::new(Code::ChainSourceUnusable, ""));
         stop.done();
-        assert_eq!(stop.stopped().await.unwrap_err().code, "first");
+        assert_eq!(stop.stopped().await.unwrap_err().code, Code::StoreFailed);
     }
 
     #[tokio::test]
@@ -100,7 +100,7 @@ mod tests {
         };
         let task = tokio::spawn(guarded(stop.clone(), "test", task));
         assert!(task.await.unwrap_err().is_panic());
-        assert_eq!(stop.stopped().await.unwrap_err().code, "bug");
+        assert_eq!(stop.stopped().await.unwrap_err().code, Code::Bug);
     }
 
     #[tokio::test]
@@ -112,6 +112,6 @@ mod tests {
             panic!("on purpose");
         });
         assert!(thread.join().is_err());
-        assert_eq!(stop.stopped().await.unwrap_err().code, "bug");
+        assert_eq!(stop.stopped().await.unwrap_err().code, Code::Bug);
     }
 }

@@ -89,10 +89,10 @@ async fn what_was_paid_long_ago_is_not_taken_for_another_amount_or_for_an_invoic
     let pay = |amount_msat| client.handle.pay(pay_invoice(any.clone(), amount_msat), PATIENCE);
     assert!(pay(Some(5_000)).await.unwrap().begun_earlier);
     assert!(pay(None).await.unwrap().begun_earlier);
-    assert_eq!(pay(Some(6_000)).await.unwrap_err().code, "wrong_amount");
+    assert_eq!(pay(Some(6_000)).await.unwrap_err().code.name(), "wrong_amount");
     // The payee, who has forgotten it as well.
     let own = host.handle.pay(pay_invoice(any.clone(), Some(5_000)), PATIENCE).await;
-    assert_eq!(own.unwrap_err().code, "self_payment");
+    assert_eq!(own.unwrap_err().code.name(), "self_payment");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -161,7 +161,7 @@ async fn twelve_words_bring_a_client_back_to_its_channel() {
 async fn a_second_node_on_the_same_directory_is_refused() {
     let node = TestNode::start(&[]).await;
     let second = Node::start(config(node.dir.path(), &[])).await;
-    assert_eq!(second.err().unwrap().code, "data_dir_locked");
+    assert_eq!(second.err().unwrap().code.name(), "data_dir_locked");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -212,7 +212,7 @@ async fn a_payment_that_is_refused_says_why_to_those_who_do_not_wait_too() {
         let keysend = payer.handle.keysend(keysend_to(payee, too_much_msat), Duration::ZERO);
         let (made, paid) = tokio::join!(busy, keysend);
         made.unwrap();
-        assert_eq!(paid.unwrap_err().code, "insufficient_balance");
+        assert_eq!(paid.unwrap_err().code.name(), "insufficient_balance");
     }
 }
 
@@ -221,7 +221,7 @@ async fn a_node_that_was_shut_down_answers_no_commands() {
     let node = TestNode::start(&[]).await;
     node.handle.shutdown().await.unwrap();
     let answer = node.handle.status().await;
-    assert_eq!(answer.err().unwrap().code, "node_stopped");
+    assert_eq!(answer.err().unwrap().code.name(), "node_stopped");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -232,7 +232,7 @@ async fn a_port_in_use_is_named() {
     let config = config(dir.path(), &[&taken]);
     make_node(&config);
     let error = Node::start(config).await.err().unwrap();
-    assert_eq!(error.code, "listen_failed");
+    assert_eq!(error.code.name(), "listen_failed");
     assert!(error.message.contains(&node.address()));
 }
 
@@ -242,9 +242,9 @@ async fn a_lost_database_is_not_replaced_by_an_empty_one() {
     node.handle.shutdown().await.unwrap();
     std::fs::remove_file(node.dir.path().join(FILE_NAME)).unwrap();
     let error = Node::start(node.config.clone()).await.err().unwrap();
-    assert_eq!(error.code, "database_not_found");
+    assert_eq!(error.code.name(), "database_not_found");
     // Unless somebody says that it is lost for good.
-    assert_eq!(initialize(&node.config, None).err().unwrap().code, "seed_exists");
+    assert_eq!(initialize(&node.config, None).err().unwrap().code.name(), "seed_exists");
     let words = node.handle.seed_words().unwrap();
     initialize(&node.config, Some(&words)).unwrap();
     Node::start(node.config).await.unwrap().shutdown().await.unwrap();
@@ -256,7 +256,7 @@ async fn a_lost_seed_is_not_replaced_by_a_new_one() {
     node.handle.shutdown().await.unwrap();
     std::fs::remove_file(node.dir.path().join("seed")).unwrap();
     let error = Node::start(node.config).await.err().unwrap();
-    assert_eq!(error.code, "seed_missing");
+    assert_eq!(error.code.name(), "seed_missing");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -267,7 +267,7 @@ async fn a_directory_of_another_network_is_refused() {
         node.dir.path(),
         &["network=signet", "chain.source=esplora", "chain.url=http://127.0.0.1:1"],
     );
-    assert_eq!(Node::start(other).await.err().unwrap().code, "wrong_network");
+    assert_eq!(Node::start(other).await.err().unwrap().code.name(), "wrong_network");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -279,7 +279,7 @@ async fn a_backup_is_a_database_of_the_same_node() {
     let found = steward_store::sqlite::verify(&copy).unwrap();
     assert_eq!(found.owner.node_id, node.handle.info().node_id);
     let again = node.handle.backup(copy).await;
-    assert_eq!(again.err().unwrap().code, "file_exists");
+    assert_eq!(again.err().unwrap().code.name(), "file_exists");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -299,7 +299,7 @@ async fn a_start_where_no_node_is_makes_nothing() {
     let dir = tempfile::tempdir().unwrap();
     for place in [dir.path().to_owned(), dir.path().join("mistyped"), dir.path().join("a/b")] {
         let error = Node::start(config(&place, &[])).await.err().unwrap();
-        assert_eq!(error.code, "no_node");
+        assert_eq!(error.code.name(), "no_node");
         assert!(error.hint.contains("steward init"), "{}", error.hint);
     }
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
@@ -310,7 +310,7 @@ fn a_directory_in_a_place_that_is_not_there_is_not_made() {
     let dir = tempfile::tempdir().unwrap();
     let place = dir.path().join("not-mounted/steward");
     let error = initialize(&config(&place, &[]), None).err().unwrap();
-    assert_eq!(error.code, "data_dir_unusable");
+    assert_eq!(error.code.name(), "data_dir_unusable");
     assert!(error.message.contains("not-mounted does not exist"), "{}", error.message);
     assert!(!dir.path().join("not-mounted").exists());
 }
@@ -320,7 +320,7 @@ fn words_that_are_wrong_make_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let place = dir.path().join("new");
     let error = initialize(&config(&place, &[]), Some("not a seed")).err().unwrap();
-    assert_eq!(error.code, "seed_invalid");
+    assert_eq!(error.code.name(), "seed_invalid");
     assert!(!place.exists());
 }
 
@@ -330,7 +330,7 @@ async fn a_seed_nobody_has_seen_does_not_start() {
     let config = config(dir.path(), &[]);
     initialize(&config, None).unwrap();
     let error = Node::start(config.clone()).await.err().unwrap();
-    assert_eq!(error.code, "seed_not_shown");
+    assert_eq!(error.code.name(), "seed_not_shown");
     assert!(error.hint.contains("`steward seed`"), "{}", error.hint);
     Seed::words_were_shown(dir.path()).unwrap();
     Node::start(config).await.unwrap().shutdown().await.unwrap();
@@ -344,7 +344,7 @@ async fn a_seed_that_others_can_read_does_not_start() {
     for mode in [0o644, 0o640, 0o602] {
         std::fs::set_permissions(&seed, PermissionsExt::from_mode(mode)).unwrap();
         let error = Node::start(node.config.clone()).await.err().unwrap();
-        assert_eq!(error.code, "seed_readable");
+        assert_eq!(error.code.name(), "seed_readable");
         assert!(error.hint.contains("chmod 600"), "{}", error.hint);
     }
 }
@@ -358,7 +358,7 @@ async fn a_host_does_not_become_a_wallet_unasked() {
     host.handle.shutdown().await.unwrap();
     let as_before = config(host.dir.path(), &["host.enabled=false", "listen.addresses="]);
     let error = Node::start(as_before).await.err().unwrap();
-    assert_eq!(error.code, "host_not_enabled");
+    assert_eq!(error.code.name(), "host_not_enabled");
     assert!(error.message.contains("hosts 1 channels"), "{}", error.message);
     assert!(error.hint.ends_with("enabled = true"), "{}", error.hint);
     Node::start(host.config).await.unwrap().shutdown().await.unwrap();

@@ -4,6 +4,7 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use steward_engine::Code;
 
 use rustls::pki_types::CertificateDer;
 use serde::Serialize;
@@ -54,7 +55,7 @@ impl Client {
         })?;
         let place = fs::read_to_string(data_dir.join(ADDRESS_FILE)).map_err(|_| {
             Failure::new(
-                "daemon_not_ready",
+                Code::DaemonNotReady,
                 format!("the daemon in {} is starting, or ending", data_dir.display()),
                 "try again in a moment; its log says more",
             )
@@ -143,7 +144,7 @@ impl Client {
     fn unreachable(&self, error: &ureq::Error) -> Failure {
         match error {
             ureq::Error::Timeout(_) => Failure::new(
-                "timeout",
+                Code::Timeout,
                 "the daemon did not answer in time",
                 "what was asked may still be carried out: look before you ask again",
             ),
@@ -152,7 +153,7 @@ impl Client {
                 if !matches!(error.kind(), ErrorKind::ConnectionRefused | ErrorKind::NotFound) =>
             {
                 Failure::new(
-                    "connection_lost",
+                    Code::ConnectionLost,
                     format!("the connection to the daemon was lost: {error}"),
                     "what was asked may still be carried out: look before you ask again",
                 )
@@ -181,7 +182,7 @@ fn agent(place: &Place, config: &Config) -> Result<(Agent, String), Failure> {
         }
         Place::Tls(address) => {
             let connector = PinnedConnector::new(certificate(config)?)
-                .map_err(|error| Failure::new("bug", error.to_string(), "please report it"))?;
+                .map_err(|error| Failure::new(Code::Bug, error.to_string(), "please report it"))?;
             // The connector speaks TLS itself.
             (Agent::with_parts(settings, connector, resolver), format!("http://{address}"))
         }
@@ -192,7 +193,7 @@ fn agent(place: &Place, config: &Config) -> Result<(Agent, String), Failure> {
 fn certificate(config: &Config) -> Result<CertificateDer<'static>, Failure> {
     let unusable = |text: String| {
         let hint = "set api.tls_certificate to the file the daemon was started with";
-        Failure::new("certificate_unusable", text, hint)
+        Failure::new(Code::CertificateUnusable, text, hint)
     };
     let path = config.api.tls_certificate.as_deref().ok_or_else(|| {
         unusable("the daemon speaks TLS, and its certificate is not configured here".to_owned())
@@ -204,7 +205,7 @@ fn certificate(config: &Config) -> Result<CertificateDer<'static>, Failure> {
 fn not_running(data_dir: &Path) -> Failure {
     let dir = data_dir.display();
     Failure::new(
-        "daemon_not_running",
+        Code::DaemonNotRunning,
         format!("no daemon runs in {dir}"),
         format!("start it with `steward start --data-dir {dir}`, or name another data directory"),
     )
@@ -212,7 +213,7 @@ fn not_running(data_dir: &Path) -> Failure {
 
 fn foreign_answer(error: &ureq::Error) -> Failure {
     Failure::new(
-        "bad_answer",
+        Code::BadAnswer,
         format!("the daemon's answer cannot be read: {error}"),
         "does another program use its port, or is it another version?",
     )

@@ -9,6 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
+use steward_engine::Code;
 
 use steward_api::model::{
     ChannelBalances, ChannelDetails, CreateInvoice, Invoice, InvokeChannel, Pay, Payment,
@@ -138,7 +139,7 @@ impl NodeProcess {
         }
         drop(Guard(Some(child)));
         Err(Failure::new(
-            "child_not_stopped",
+            Code::ChildNotStopped,
             "the node did not stop in order",
             log_end(&self.data_dir),
         ))
@@ -152,7 +153,7 @@ impl NodeProcess {
         let wait_ms = u64::try_from(MAX_OPENING_WAIT.as_millis()).ok();
         let request = InvokeChannel { host: host.address(), secret: None, wait_ms };
         let _: ChannelDetails = self.client.post_for("/v1/channels", &request, MAX_OPENING_WAIT)?;
-        self.wait_for_channel(host.node_id(), "channel_not_active", |details| {
+        self.wait_for_channel(host.node_id(), Code::ChannelNotActive, |details| {
             details.channel.phase == Phase::Active && details.channel.host_policy.is_some()
         })
     }
@@ -173,7 +174,7 @@ impl NodeProcess {
         let is_idle = |balances: &ChannelBalances| {
             balances.outgoing_htlcs == 0 && balances.incoming_htlcs == 0
         };
-        self.wait_for_channel(peer_id, "channel_not_settled", |details| {
+        self.wait_for_channel(peer_id, Code::ChannelNotSettled, |details| {
             details.channel.phase == Phase::Active
                 && details.channel.balances.as_ref().is_some_and(is_idle)
         })
@@ -221,7 +222,7 @@ impl NodeProcess {
     fn wait_for_channel(
         &self,
         peer_id: &str,
-        code: &str,
+        code: Code,
         is_as_wanted: impl Fn(&ChannelDetails) -> bool,
     ) -> Result<ChannelDetails, Failure> {
         let deadline = Instant::now() + MAX_OPENING_WAIT;
@@ -345,7 +346,7 @@ fn spawn(binary: &Path, data_dir: &Path, overrides: &[String]) -> Result<(Child,
     guard
         .release()
         .map(|child| (child, ready))
-        .ok_or_else(|| Failure::new("bug", "the child process is gone", ""))
+        .ok_or_else(|| Failure::new(Code::Bug, "the child process is gone", ""))
 }
 
 /// A node in a directory that has none. Its words are the directory's own: what it holds is for
@@ -405,7 +406,7 @@ fn not_started(line: &str, data_dir: &Path) -> Failure {
         "" => "the node did not start".to_owned(),
         said => format!("the node did not start: {said}"),
     };
-    Failure::new("child_not_started", said, log_end(data_dir))
+    Failure::new(Code::ChildNotStarted, said, log_end(data_dir))
 }
 
 fn log_end(data_dir: &Path) -> String {

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use steward_engine::Code;
 
 use serde::{Deserialize, Serialize};
 use steward_api::{Api, Listener, Token};
@@ -143,7 +144,7 @@ impl Daemon<'_> {
         match self.try_reload(node).await {
             Ok(()) => tracing::info!("the configuration was read again"),
             Err(error) => tracing::error!(
-                code = error.code,
+                code = %error.code,
                 hint = error.hint,
                 "SIGHUP: the configuration was not taken over, the old one stays: {}",
                 error.message
@@ -154,7 +155,7 @@ impl Daemon<'_> {
     async fn try_reload(&mut self, node: &NodeHandle) -> Result<(), Failure> {
         let sources = self.sources.clone();
         let read = tokio::task::spawn_blocking(move || EffectiveConfig::load(&sources));
-        let read = read.await.map_err(|error| Failure::new("bug", error.to_string(), ""))?;
+        let read = read.await.map_err(|error| Failure::new(Code::Bug, error.to_string(), ""))?;
         let read = read?;
         read.check_private()?;
         let new = read.config;

@@ -3,6 +3,7 @@
 
 use std::thread;
 use std::time::Duration;
+use steward_engine::Code;
 
 use serde::Serialize;
 use steward_api::model::{InvoiceState, PaymentDetails, PaymentState};
@@ -206,7 +207,7 @@ fn clients(cluster: &Cluster) -> Result<(&NodeProcess, &NodeProcess), Failure> {
 /// Something that must hold does not. The directory is left for whoever looks for the reason.
 fn broken(message: impl Into<String>) -> Failure {
     Failure::new(
-        "demo_failed",
+        Code::DemoFailed,
         message,
         format!("the nodes' logs are in {}", new_cluster_dir("demo").display()),
     )

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 use steward_api::{ErrorBody, TokenError};
+use steward_engine::Code;
 use steward_node::ConfigError;
 
 /// Why a command failed.
@@ -25,7 +26,12 @@ pub struct Failure {
 
 impl Failure {
     /// A failure of the command line's own.
-    pub fn new(code: &str, message: impl Into<String>, hint: impl Into<String>) -> Self {
+    pub fn new(code: Code, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::said(code.name(), message, hint)
+    }
+
+    /// A failure that a daemon told of: of another version, it may know other codes.
+    pub(crate) fn said(code: &str, message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self {
             code: code.to_owned(),
             message: message.into(),
@@ -49,7 +55,7 @@ impl Failure {
 
     /// The operating system refused.
     pub fn io(what: impl fmt::Display, error: &std::io::Error) -> Self {
-        Self::new("io_error", format!("{what}: {error}"), "check the path and its permissions")
+        Self::new(Code::IoError, format!("{what}: {error}"), "check the path and its permissions")
     }
 }
 
@@ -75,7 +81,7 @@ impl From<ConfigError> for Failure {
 
 impl From<TokenError> for Failure {
     fn from(error: TokenError) -> Self {
-        Self::new("token_unusable", error.to_string(), error.hint())
+        Self::new(Code::TokenUnusable, error.to_string(), error.hint())
     }
 }
 
@@ -85,7 +91,7 @@ impl From<ErrorBody> for Failure {
             Some(command) => format!("{}: `{command}`", body.hint),
             None => body.hint,
         };
-        Self::new(&body.code, body.message, hint)
+        Self::said(&body.code, body.message, hint)
     }
 }
 

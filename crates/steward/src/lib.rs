@@ -39,6 +39,7 @@ mod transport;
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::process::ExitCode;
+use steward_engine::Code;
 
 use clap::Parser;
 use clap::error::ErrorKind;
@@ -95,7 +96,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
         Err(error) => {
             let message = first_paragraph(&error.render().to_string());
-            Output::new(true).failure(&Failure::new("usage", message, "see `steward help`"));
+            Output::new(true).failure(&Failure::new(Code::Usage, message, "see `steward help`"));
             ExitCode::from(2)
         }
     }

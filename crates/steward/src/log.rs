@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
+use steward_engine::Code;
 
 use steward_node::config::LogConfig;
 use tracing_subscriber::fmt::MakeWriter;
@@ -200,7 +201,7 @@ fn open(file: Option<&Path>) -> Result<Box<dyn Write + Send>, Failure> {
 fn filter(level: &str) -> Result<EnvFilter, Failure> {
     EnvFilter::try_new(level).map_err(|error| {
         Failure::new(
-            "config_invalid",
+            Code::ConfigInvalid,
             format!("log.level: {error}"),
             "for example info, or info,steward_p2p=debug",
         )
@@ -208,7 +209,7 @@ fn filter(level: &str) -> Result<EnvFilter, Failure> {
 }
 
 fn bug(text: &str) -> Failure {
-    Failure::new("bug", text, "please report it")
+    Failure::new(Code::Bug, text, "please report it")
 }
 
 #[cfg(test)]

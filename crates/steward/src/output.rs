@@ -1,6 +1,7 @@
 //! What a command says: an answer on stdout, for people or as JSON; progress and errors on stderr.
 
 use std::io::{self, ErrorKind, Write};
+use steward_engine::Code;
 
 use serde::Serialize;
 
@@ -57,7 +58,7 @@ impl Output {
     ) -> Result<String, Failure> {
         match self.json {
             true => serde_json::to_string_pretty(value)
-                .map_err(|error| Failure::new("bug", error.to_string(), "please report it")),
+                .map_err(|error| Failure::new(Code::Bug, error.to_string(), "please report it")),
             false => Ok(visible_lines(&text(value))),
         }
     }
@@ -91,7 +92,7 @@ impl Output {
 /// The answer could not be written.
 pub(crate) fn unsaid(error: &io::Error) -> Failure {
     Failure::new(
-        "io_error",
+        Code::IoError,
         format!("the answer cannot be written to standard output: {error}"),
         "what was asked may have been done; write to a disk with room, and ask again",
     )
@@ -131,13 +132,13 @@ mod tests {
 
     #[test]
     fn a_failure_has_a_sentence_a_hint_and_a_code() {
-        let text = failure_text(&Failure::new("no_luck", "it failed", "try again"));
-        assert_eq!(text, "error: it failed\nhint: try again\ncode: no_luck");
+        let text = failure_text(&Failure::new(Code::Usage, "it failed", "try again"));
+        assert_eq!(text, "error: it failed\nhint: try again\ncode: usage");
     }
 
     #[test]
     fn no_hint_means_no_hint_line() {
-        let text = failure_text(&Failure::new("no_luck", "it failed", ""));
-        assert_eq!(text, "error: it failed\ncode: no_luck");
+        let text = failure_text(&Failure::new(Code::Usage, "it failed", ""));
+        assert_eq!(text, "error: it failed\ncode: usage");
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use steward_engine::Code;
 
 use steward_api::{ListenError, Listener};
 use steward_node::config::ApiConfig;
@@ -82,7 +83,7 @@ pub(crate) async fn listen(api: &ApiConfig) -> Result<(Listener, Place), Failure
     }
     let refused = |error: std::io::Error| {
         Failure::new(
-            "api_listen_failed",
+            Code::ApiListenFailed,
             format!("the API cannot listen on {}: {error}", api.address),
             "is another daemon running? choose another address with --set api.address=...",
         )
@@ -110,7 +111,7 @@ fn cannot_listen(error: &ListenError) -> Failure {
         }
         _ => "api.tls_certificate and api.tls_key are PEM files that belong together",
     };
-    Failure::new("api_listen_failed", format!("the API cannot listen: {error}"), hint)
+    Failure::new(Code::ApiListenFailed, format!("the API cannot listen: {error}"), hint)
 }
 
 #[cfg(test)]

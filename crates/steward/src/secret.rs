@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, IsTerminal, Read};
 use std::path::Path;
+use steward_engine::Code;
 
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
 use steward_node::text::decode;
@@ -67,7 +68,7 @@ fn one_line(text: &str) -> Result<&str, Failure> {
 }
 
 fn bad(problem: &str) -> Failure {
-    Failure::new("bad_secret", problem, "it is what the host gave you, in one line")
+    Failure::new(Code::BadSecret, problem, "it is what the host gave you, in one line")
 }
 
 /// The terminal does not show what is typed, until this is dropped.

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use rusqlite::ErrorCode;
+use steward_engine::Code;
 
 /// Why the store cannot be opened, read or written.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -153,28 +154,28 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// Stable, snake_case.
-    pub fn code(&self) -> &'static str {
+    /// The code for programs.
+    pub fn code(&self) -> Code {
         match self {
-            Self::Locked { .. } => "data_dir_locked",
-            Self::NotFound { .. } => "database_not_found",
-            Self::ReadOnly { .. } => "database_read_only",
-            Self::Linked { .. } => "database_linked",
-            Self::Replaced { .. } => "database_replaced",
-            Self::InTheWay { .. } => "database_in_the_way",
-            Self::AlreadyExists { .. } => "file_exists",
-            Self::Foreign { .. } => "not_our_database",
-            Self::Newer { .. } => "database_too_new",
-            Self::WrongNetwork { .. } => "wrong_network",
-            Self::WrongNode { .. } => "wrong_node",
-            Self::Corrupt { .. } | Self::Torn | Self::Decode { .. } => "database_damaged",
-            Self::BadRow { .. } => "bad_row",
-            Self::SecondWriter => "second_writer",
-            Self::Busy => "database_busy",
-            Self::DiskFull => "disk_full",
-            Self::Io { .. } => "io_error",
-            Self::Database { .. } => "database_error",
-            Self::Stopped => "store_stopped",
+            Self::Locked { .. } => Code::DataDirLocked,
+            Self::NotFound { .. } => Code::DatabaseNotFound,
+            Self::ReadOnly { .. } => Code::DatabaseReadOnly,
+            Self::Linked { .. } => Code::DatabaseLinked,
+            Self::Replaced { .. } => Code::DatabaseReplaced,
+            Self::InTheWay { .. } => Code::DatabaseInTheWay,
+            Self::AlreadyExists { .. } => Code::FileExists,
+            Self::Foreign { .. } => Code::NotOurDatabase,
+            Self::Newer { .. } => Code::DatabaseTooNew,
+            Self::WrongNetwork { .. } => Code::WrongNetwork,
+            Self::WrongNode { .. } => Code::WrongNode,
+            Self::Corrupt { .. } | Self::Torn | Self::Decode { .. } => Code::DatabaseDamaged,
+            Self::BadRow { .. } => Code::BadRow,
+            Self::SecondWriter => Code::SecondWriter,
+            Self::Busy => Code::DatabaseBusy,
+            Self::DiskFull => Code::DiskFull,
+            Self::Io { .. } => Code::IoError,
+            Self::Database { .. } => Code::DatabaseError,
+            Self::Stopped => Code::StoreStopped,
         }
     }
 

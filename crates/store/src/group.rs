@@ -59,7 +59,7 @@ impl<T: Send + 'static> CommitThread<T> {
             let result = worker.run();
             worker.publish_stats();
             if let Err(error) = &result {
-                tracing::error!(code = error.code(), "the store failed: {error}");
+                tracing::error!(code = %error.code(), "the store failed: {error}");
                 on_failure(error.clone());
             }
             result

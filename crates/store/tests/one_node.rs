@@ -16,7 +16,7 @@ use support::*;
 fn assert_locked(dir: &Path) {
     let error = try_open(dir, OpenMode::Existing).unwrap_err();
     assert!(matches!(error, StoreError::Locked { .. }), "{error:?}");
-    assert_eq!(error.code(), "data_dir_locked");
+    assert_eq!(error.code().name(), "data_dir_locked");
 }
 
 #[test]
@@ -80,7 +80,7 @@ fn a_second_node_is_refused_where_another_directory_leads_to_the_same_database()
     // Nobody has it now, but under two names it would have two logs.
     for dir in [&one, &linked] {
         let error = try_open(dir, OpenMode::Existing).unwrap_err();
-        assert_eq!(error.code(), "database_linked");
+        assert_eq!(error.code().name(), "database_linked");
     }
     fs::remove_file(linked.join("steward.db")).unwrap();
     drop(open(&one));

@@ -137,7 +137,7 @@ fn a_database_with_any_page_overwritten_is_refused() {
         damaged[page * 4096..(page + 1) * 4096].fill(0xa5);
         fs::write(database(dir.path()), damaged).unwrap();
         let error = refusal(dir.path());
-        assert_eq!(error.code(), "database_damaged", "page {page}: {error:?}");
+        assert_eq!(error.code().name(), "database_damaged", "page {page}: {error:?}");
     }
 }
 

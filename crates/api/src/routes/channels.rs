@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use hex::FromHex;
+use steward_engine::Code;
 use steward_engine::command::ChannelInfo;
 
 use crate::answers::Errors;
@@ -74,5 +75,5 @@ fn secret_bytes(text: &str) -> Result<Vec<u8>, ApiError> {
         return Ok(text.as_bytes().to_vec());
     };
     Vec::from_hex(digits)
-        .map_err(|_| ApiError::of("bad_secret", "the secret after `hex:` is not hexadecimal"))
+        .map_err(|_| ApiError::of(Code::BadSecret, "the secret after `hex:` is not hexadecimal"))
 }

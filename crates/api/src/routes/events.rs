@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
+use steward_engine::Code;
 
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -31,9 +32,9 @@ pub(crate) async fn stream(
     Query(query): Query<EventsQuery>,
 ) -> Result<Sse<impl Stream<Item = Result<sse::Event, Infallible>>>, ApiError> {
     let after = last_event_id(&headers)?.or(query.after);
-    let permit = Arc::clone(&shared.subscribers)
-        .try_acquire_owned()
-        .map_err(|_| ApiError::of("too_many_subscribers", "too many programs listen to events"))?;
+    let permit = Arc::clone(&shared.subscribers).try_acquire_owned().map_err(|_| {
+        ApiError::of(Code::TooManySubscribers, "too many programs listen to events")
+    })?;
     let subscription = Subscription {
         // Before the store is asked: what happens meanwhile is in both, never in neither.
         live: shared.node.subscribe(),
@@ -115,7 +116,7 @@ fn last_event_id(headers: &HeaderMap) -> Result<Option<u64>, ApiError> {
     let Some(value) = headers.get("last-event-id") else { return Ok(None) };
     let number = value.to_str().ok().and_then(|text| text.trim().parse().ok());
     number.filter(|number| *number <= MAX_NUMBER).map(Some).ok_or_else(|| {
-        ApiError::of("bad_last_event_id", "Last-Event-ID is not the number of an event")
+        ApiError::of(Code::BadLastEventId, "Last-Event-ID is not the number of an event")
     })
 }
 

@@ -1,6 +1,7 @@
 //! The node as a whole: status, metrics, forwards, backup, stop.
 
 use std::path::PathBuf;
+use steward_engine::Code;
 
 use axum::Json;
 use axum::extract::State;
@@ -73,7 +74,7 @@ pub(crate) async fn backup(
     let path = PathBuf::from(&request.path);
     if !path.is_absolute() || request.path.contains('\0') {
         return Err(ApiError::of(
-            "relative_path",
+            Code::RelativePath,
             "the path of a backup must be absolute, and a path",
         ));
     }

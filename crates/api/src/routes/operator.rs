@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
+use steward_engine::Code;
 use steward_node::ops::OverrideBalance;
 use steward_wire::Preimage;
 
@@ -87,7 +88,7 @@ pub(crate) async fn submit_preimage(
     let preimage: Preimage = request
         .preimage
         .parse()
-        .map_err(|_| ApiError::of("bad_preimage", "a preimage has 64 hexadecimal digits"))?;
+        .map_err(|_| ApiError::of(Code::BadPreimage, "a preimage has 64 hexadecimal digits"))?;
     shared.node.submit_preimage(preimage).await?;
     Ok(Json(SubmittedPreimage { payment_hash: preimage.hash().to_string() }))
 }
@@ -98,14 +99,17 @@ fn balance(request: &ProposeOverride) -> Result<OverrideBalance, ApiError> {
         (Some(msat), None, None) => Ok(OverrideBalance::Ours(msat)),
         (None, Some(msat), None) => Ok(OverrideBalance::Clients(msat)),
         (None, None, Some(number)) => Ok(OverrideBalance::AsProvedBy(number)),
-        _ => Err(ApiError::of("bad_balance", "exactly one balance, or one proof of it, is needed")),
+        _ => Err(ApiError::of(
+            Code::BadBalance,
+            "exactly one balance, or one proof of it, is needed",
+        )),
     }
 }
 
 fn whole_sat(capacity_msat: u64) -> Result<u64, ApiError> {
     if !capacity_msat.is_multiple_of(1000) {
         let text = "a capacity is a whole number of satoshi";
-        return Err(ApiError::new("bad_capacity", text, "make it divisible by 1000"));
+        return Err(ApiError::new(Code::BadCapacity, text, "make it divisible by 1000"));
     }
     Ok(capacity_msat / 1000)
 }

@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
+use steward_engine::Code;
 use steward_engine::row::PaymentStatus;
 use steward_node::ops::payments::{PayAmount, PayInvoice, PayNode};
 
@@ -29,7 +30,7 @@ pub(crate) async fn pay(
 
 fn pay_amount(request: &Pay) -> Result<PayAmount, ApiError> {
     match (request.all, request.amount_msat) {
-        (true, Some(_)) => Err(ApiError::of("bad_amount", "`all` and an amount were given")),
+        (true, Some(_)) => Err(ApiError::of(Code::BadAmount, "`all` and an amount were given")),
         (true, None) => Ok(PayAmount::All),
         (false, Some(amount_msat)) => Ok(PayAmount::Msat(amount_msat)),
         (false, None) => Ok(PayAmount::AsInvoiced),

@@ -13,7 +13,7 @@ use serde_json::Value;
 use steward_api::{Api, Listener, Token};
 use steward_engine::command::ChannelInfo;
 use steward_engine::row::{PaymentRow, PaymentStatus, Row, WriteBatch};
-use steward_engine::{Command, ConnId, Error, Event, EventKind, Reply};
+use steward_engine::{Code, Command, ConnId, Error, Event, EventKind, Reply};
 use steward_hosted::{Phase, Role};
 use steward_node::ops::plumbing::{Pending, Plumbing};
 use steward_node::{ConnectionFailure, NodeInfo, NodeMetrics, Operations};
@@ -118,9 +118,9 @@ impl FakeNode {
             }
             Command::MostPayable { .. } => Ok(Reply::Amount(1_000)),
             Command::CreateInvoice { .. } => {
-                Err(Error::refused("cannot_receive", "no channel can receive this amount"))
+                Err(Error::new(Code::CannotReceive, "no channel can receive this amount"))
             }
-            Command::Status => Err(Error::unavailable("node_stopped", "the node has no status")),
+            Command::Status => Err(Error::new(Code::NodeStopped, "the node has no status")),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 
 use steward_engine::command::{ChannelInfo, PeerInfo, Status};
 use steward_engine::row::{InvoiceRow, PaymentRow};
-use steward_engine::{AnswerAt, Command, Config, Error, Reply};
+use steward_engine::{AnswerAt, Code, Command, Config, Error, Reply};
 use steward_invoice::Invoice;
 use steward_p2p::PeerAddress;
 use steward_wire::{NodeId, PaymentHash, Preimage, impossible, invariant};
@@ -42,7 +42,7 @@ fn answer<T: Answer>(reply: Reply) -> Result<T, Error> {
     for bug in invariant::take() {
         tracing::error!(code = "bug", "{bug}");
     }
-    Err(Error::ours("bug", text))
+    Err(Error::new(Code::Bug, text))
 }
 
 fn ask<T>(command: Command) -> Ask<T> {

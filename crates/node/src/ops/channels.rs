@@ -1,7 +1,7 @@
 //! Channels: list, show, open, and what an operator decides about one.
 
 use steward_engine::command::ChannelInfo;
-use steward_engine::{Error, EventKind};
+use steward_engine::{Code, Error, EventKind};
 use steward_hosted::Phase;
 use steward_p2p::PeerAddress;
 use steward_wire::{ErrorCode, ErrorText, NodeId, Preimage};
@@ -81,11 +81,11 @@ impl Operations {
             EventKind::ChannelResized { peer, .. } if *peer == host => Some(Ok(())),
             EventKind::ResizeRefused { peer, reason } if *peer == host => {
                 let text = format!("the host refused: {reason}");
-                Some(Err(Error::refused("resize_refused", text)))
+                Some(Err(Error::new(Code::ResizeRefused, text)))
             }
             EventKind::ChannelSuspended { peer, suspension } if *peer == host => {
                 let text = format!("the channel was suspended instead: {}", suspension.text);
-                Some(Err(Error::refused("resize_failed", text)))
+                Some(Err(Error::new(Code::ResizeFailed, text)))
             }
             _ => None,
         });
@@ -156,10 +156,10 @@ impl Operations {
         let channel = self.channel(client).await?;
         let capacity_msat = channel.summary.as_ref().map(|summary| summary.capacity_msat);
         let capacity_msat = capacity_msat.ok_or_else(|| {
-            Error::refused("channel_not_open", "the channel has no signed state yet")
+            Error::new(Code::ChannelNotOpen, "the channel has no signed state yet")
         })?;
         capacity_msat.checked_sub(msat).ok_or_else(|| {
-            Error::bad_request("balance_too_high", "the balance is more than the channel holds")
+            Error::new(Code::BalanceTooHigh, "the balance is more than the channel holds")
         })
     }
 }
@@ -197,5 +197,5 @@ fn opening_failed(reason: &str, has_secret: bool) -> Error {
         ""
     };
     let message = format!("the channel was not opened: {reason}");
-    Error::refused("opening_failed", message).hint(hint)
+    Error::new(Code::OpeningFailed, message).hint(hint)
 }

@@ -1,6 +1,6 @@
 //! Evidence: list, show, and the balance that it proves.
 
-use steward_engine::Error;
+use steward_engine::{Code, Error};
 use steward_hosted::Role;
 use steward_store::{NumberedEvidence, Page, PageRequest};
 use steward_wire::proof::{Findings, judge};
@@ -91,7 +91,7 @@ impl Operations {
         let state = Examined::of(kept, channel.local, channel.state.as_ref()).state;
         let state = state.ok_or_else(|| unusable("it is no state that anybody signed"))?;
         if channel.role != Role::Host {
-            return Err(Error::refused("wrong_role", "only the host proposes an override"));
+            return Err(Error::new(Code::WrongRole, "only the host proposes an override"));
         }
         let capacity_msat = channel.summary.as_ref().map(|summary| summary.capacity_msat);
         state.check_usable(capacity_msat)?;
@@ -100,9 +100,7 @@ impl Operations {
 
     async fn kept(&self, number: u64) -> Result<NumberedEvidence, Error> {
         let row = self.read(move |history| history.evidence_row(number)).await?;
-        row.ok_or_else(|| {
-            Error::bad_request("unknown_evidence", "there is no evidence of this number")
-        })
+        row.ok_or_else(|| Error::new(Code::UnknownEvidence, "there is no evidence of this number"))
     }
 }
 
@@ -173,5 +171,5 @@ impl ProvedState {
 
 fn unusable(why: &str) -> Error {
     let text = format!("this evidence proves no balance to go on with: {why}");
-    Error::refused("evidence_unusable", text)
+    Error::new(Code::EvidenceUnusable, text)
 }

@@ -1,7 +1,7 @@
 //! Invoices: make, show, list.
 
-use steward_engine::Error;
 use steward_engine::row::{InvoiceRow, PaymentStatus};
+use steward_engine::{Code, Error};
 use steward_store::{Page, PageRequest};
 use steward_wire::{PaymentHash, Preimage};
 
@@ -37,7 +37,7 @@ impl Operations {
         let row = self.read(move |history| history.invoice(&payment_hash)).await?;
         row.ok_or_else(|| {
             let text = "we made no invoice with this payment hash";
-            Error::bad_request("unknown_invoice", text)
+            Error::new(Code::UnknownInvoice, text)
         })
     }
 

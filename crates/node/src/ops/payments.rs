@@ -4,7 +4,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use steward_engine::row::{PaymentRow, PaymentStatus};
-use steward_engine::{Error, EventKind};
+use steward_engine::{Code, Error, EventKind};
 use steward_invoice::Invoice;
 use steward_store::PaymentWithParts;
 use steward_wire::{NodeId, PaymentHash, Preimage};
@@ -80,7 +80,7 @@ impl Operations {
                 return Ok(Paid { payment: *payment, begun_earlier: true });
             }
             Known::Ours => {
-                return Err(Error::refused("self_payment", "the invoice is our own")
+                return Err(Error::new(Code::SelfPayment, "the invoice is our own")
                     .hint("give it to whoever shall pay it"));
             }
             Known::Nothing => {}
@@ -140,9 +140,7 @@ impl Operations {
     /// `unknown_payment`, or if the store cannot be read.
     pub async fn payment(&self, hash: PaymentHash) -> Result<PaymentWithParts, Error> {
         let payment = self.read(move |history| history.payment(&hash)).await?;
-        payment.ok_or_else(|| {
-            Error::bad_request("unknown_payment", "we made no payment with this hash")
-        })
+        payment.ok_or_else(|| Error::new(Code::UnknownPayment, "we made no payment with this hash"))
     }
 
     async fn start_and_wait(

@@ -2,6 +2,7 @@
 
 use steward_api::check_node_address;
 use steward_api::model::{ChannelDetails, Channels, InvokeChannel, Phase};
+use steward_engine::Code;
 
 use super::{Context, operator};
 use crate::cli::ChannelCommand;
@@ -53,7 +54,7 @@ fn invoke(context: &Context, host: String, secret: Option<String>) -> Result<(),
     }
     let peer_id = &channel.channel.peer_id;
     let failure = Failure::new(
-        "not_open_yet",
+        Code::NotOpenYet,
         "the host has not answered yet; the daemon keeps asking",
         format!("is it a host? `steward channel forget {peer_id}` gives up"),
     );
@@ -69,6 +70,6 @@ pub(super) fn channel_path(peer_id: &str) -> Result<String, Failure> {
 pub(super) fn path_segment(id: &str) -> Result<&str, Failure> {
     let is_hex = !id.is_empty() && id.bytes().all(|c| c.is_ascii_hexdigit());
     is_hex.then_some(id).ok_or_else(|| {
-        Failure::new("bad_id", format!("`{id}` is not hexadecimal"), "copy the whole id")
+        Failure::new(Code::BadId, format!("`{id}` is not hexadecimal"), "copy the whole id")
     })
 }

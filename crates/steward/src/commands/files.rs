@@ -4,6 +4,7 @@ use std::fs::OpenOptions;
 use std::io::{self, BufRead, IsTerminal, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use steward_engine::Code;
 
 use serde::Serialize;
 use steward_chain::{network_name, parse_network};
@@ -55,7 +56,7 @@ pub(super) fn init(context: &Context, init: &Init) -> Result<(), Failure> {
 
 fn unknown_network(text: &str) -> Failure {
     Failure::new(
-        "config_invalid",
+        Code::ConfigInvalid,
         format!("flag --network: there is no network {text}"),
         "it is mainnet (`bitcoin` is the same), testnet, testnet4, signet or regtest",
     )
@@ -82,7 +83,7 @@ fn refuse_another_network(sources: &Sources, chosen: &EffectiveConfig) -> Result
         (origin, _) => format!("{origin}, says network = {started}, not {made}"),
     };
     Err(Failure::new(
-        "network_differs",
+        Code::NetworkDiffers,
         problem,
         "a node belongs to one network for good: make both say the same, or choose another data directory",
     ))
@@ -137,7 +138,8 @@ fn read_words(context: &Context) -> Result<String, Failure> {
             limited.read_to_end(&mut bytes).map_err(failed)?;
         }
     }
-    let unusable = |problem: String| Failure::new("seed_invalid", problem, "give the words only");
+    let unusable =
+        |problem: String| Failure::new(Code::SeedInvalid, problem, "give the words only");
     if bytes.len() as u64 > MAX_SEED_BYTES {
         return Err(unusable("that is longer than any seed".to_owned()));
     }
@@ -222,7 +224,7 @@ pub(super) fn doctor(context: &Context) -> Result<(), Failure> {
         return Ok(());
     }
     let message = format!("{failed} {} failed", if failed == 1 { "check" } else { "checks" });
-    Err(Failure::new("checks_failed", message, "see the hints above").in_answer())
+    Err(Failure::new(Code::ChecksFailed, message, "see the hints above").in_answer())
 }
 
 impl From<Check> for CheckLine {
@@ -285,7 +287,7 @@ struct Words<'a> {
 pub(super) fn seed(context: &Context, yes: bool) -> Result<(), Failure> {
     if !yes && !io::stdout().is_terminal() {
         return Err(Failure::new(
-            "not_a_terminal",
+            Code::NotATerminal,
             "the words of the seed are shown on a terminal only",
             "add --yes if they shall go into a file or another program",
         ));

@@ -1,6 +1,7 @@
 //! `steward invoice` and `steward decode`.
 
 use steward_api::model::{CreateInvoice, DecodedInvoice, Invoice, Invoices};
+use steward_engine::Code;
 use steward_node::clock::now_ms;
 
 use super::channel::path_segment;
@@ -28,7 +29,7 @@ pub(super) fn run(context: &Context, arguments: InvoiceArguments) -> Result<(), 
         }
         // The parser asks for one of them.
         (None, None) => Err(Failure::new(
-            "usage",
+            Code::Usage,
             "an amount is missing",
             "for example `steward invoice 1000sat`, or `steward invoice any`",
         )),
@@ -48,6 +49,6 @@ fn create(context: &Context, create: cli::CreateInvoice) -> Result<(), Failure> 
 /// Needs no daemon: everything is in the invoice.
 pub(super) fn decode(output: Output, text: &str) -> Result<(), Failure> {
     let invoice = steward_invoice::pasted::read(text)
-        .map_err(|error| Failure::new("bad_invoice", error.to_string(), error.hint()))?;
+        .map_err(|error| Failure::new(Code::BadInvoice, error.to_string(), error.hint()))?;
     output.answer(&DecodedInvoice::at(&invoice, now_ms()), render::decoded)
 }

@@ -10,6 +10,7 @@ mod payment;
 mod verify;
 
 use std::path::Path;
+use steward_engine::Code;
 
 use steward_node::config::expand_home;
 use steward_node::{EffectiveConfig, Sources};
@@ -81,7 +82,7 @@ fn sources(global: &Global) -> Result<Sources, Failure> {
     }
     let file = global.config.as_deref().map(|file| {
         expand_home(utf8(file)?).map_err(|problem| {
-            Failure::new("bad_path", format!("flag --config: {problem}"), "write the whole path")
+            Failure::new(Code::BadPath, format!("flag --config: {problem}"), "write the whole path")
         })
     });
     Ok(Sources::of_process(file.transpose()?, overrides))
@@ -91,7 +92,7 @@ fn sources(global: &Global) -> Result<Sources, Failure> {
 fn utf8(path: &Path) -> Result<&str, Failure> {
     path.to_str().ok_or_else(|| {
         Failure::new(
-            "bad_path",
+            Code::BadPath,
             format!("the path {} is not UTF-8", path.display()),
             "choose another name",
         )

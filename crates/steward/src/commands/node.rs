@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::thread;
 use std::time::Instant;
+use steward_engine::Code;
 
 use steward_api::check_node_address;
 use steward_api::model::{Backup, BackupRequest, Connect, Forwards, Metrics, Peers, Status};
@@ -70,7 +71,7 @@ pub(super) fn stop(context: &Context) -> Result<(), Failure> {
     {
         if Instant::now() >= deadline {
             return Err(Failure::new(
-                "still_stopping",
+                Code::StillStopping,
                 "the daemon has not ended yet",
                 "see its log; it ends when everything is durable",
             ));

@@ -2,6 +2,7 @@
 //! and `steward preimage`.
 
 use std::io::{self, BufRead, IsTerminal, Read};
+use steward_engine::Code;
 
 use serde::Serialize;
 use steward_api::model::{
@@ -60,7 +61,7 @@ fn confirm_proved(context: &Context, peer_id: &str, number: u64) -> Result<(), F
     }
     let hint =
         format!("to propose it: steward channel override {peer_id} --as-proved {number} --yes");
-    Err(Failure::new("not_confirmed", plan, hint))
+    Err(Failure::new(Code::NotConfirmed, plan, hint))
 }
 
 /// The number is the confirmation: what is not named is shown, and not accepted.
@@ -113,7 +114,7 @@ fn not_confirmed(channel: &Channel) -> Failure {
     let peer_id = &channel.peer_id;
     let Some(proposed_msat) = channel.override_balance_msat else {
         return Failure::new(
-            "no_override",
+            Code::NoOverride,
             "the host proposes no balance for this channel",
             "the host does so with `steward channel override`, once the channel is suspended",
         );
@@ -123,7 +124,7 @@ fn not_confirmed(channel: &Channel) -> Failure {
         None => "nothing".to_owned(),
     };
     Failure::new(
-        "not_confirmed",
+        Code::NotConfirmed,
         format!(
             "the host proposes a balance of {} for us; both signed {signed} before, and that \
              would be replaced for good",

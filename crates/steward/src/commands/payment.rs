@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use steward_api::model::{Keysend, Pay, Payment, PaymentDetails, PaymentState, Payments};
+use steward_engine::Code;
 
 use super::channel::path_segment;
 use super::{Context, page_query};
@@ -81,14 +82,14 @@ fn is_under_way(payment: &Payment) -> bool {
 fn failed(payment: &Payment) -> Failure {
     let (code, reason) = match &payment.failure {
         Some(failure) => (failure.code.as_str(), failure.message.as_str()),
-        None => ("payment_failed", "no reason was given"),
+        None => (Code::PaymentFailed.name(), "no reason was given"),
     };
     if payment.status == PaymentState::Pending {
         let hint = "ask the payee; if it was paid, hand in the proof with `steward preimage`, and \
                     never pay it by other means before you know";
-        return Failure::new(code, format!("the payment may have been made: {reason}"), hint);
+        return Failure::said(code, format!("the payment may have been made: {reason}"), hint);
     }
-    Failure::new(
+    Failure::said(
         code,
         format!("the payment failed, nothing was paid: {reason}"),
         format!("`steward payments {}` shows what was tried", payment.payment_hash),

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
+use steward_engine::Code;
 
 use hex::{DisplayHex, FromHex};
 use serde::Serialize;
@@ -89,7 +90,7 @@ pub(crate) fn verify_snapshot(text: &str) -> Result<Proof, Failure> {
     let snapshot = decode(text)?;
     let findings = judge(&snapshot).ok_or_else(|| {
         Failure::new(
-            "signature_invalid",
+            Code::SignatureInvalid,
             "neither node's signature holds: this state proves nothing",
             "ask for the state again; if it stays so, somebody changed it",
         )
@@ -192,12 +193,12 @@ fn read_all(from: impl Read, name: &str) -> Result<String, Failure> {
 fn not_proved(proof: &Proof) -> Failure {
     match proof.flaws.is_empty() {
         true => Failure::new(
-            "host_signature_missing",
+            Code::HostSignatureMissing,
             "the host's signature does not hold: nothing is proved against the host",
             "ask for the state again; if it stays so, the host has not signed it",
         ),
         false => Failure::new(
-            "state_impossible",
+            Code::StateImpossible,
             "no channel of these two nodes can have this state: it proves nothing",
             "ask for the state again; if it stays so, do not rely on it",
         ),
@@ -206,7 +207,7 @@ fn not_proved(proof: &Proof) -> Failure {
 
 fn not_a_snapshot(message: &str) -> Failure {
     Failure::new(
-        "bad_snapshot",
+        Code::BadSnapshot,
         message,
         "it is `snapshot` in `steward channel show NODE_ID --json`, that whole answer, a file with \
          either, or `-` for standard input",
