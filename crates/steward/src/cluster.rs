@@ -108,6 +108,12 @@ impl NodeProcess {
         Ok(())
     }
 
+    /// From its next start on it is another version of the program, which must read the data directory of the one
+    /// before.
+    pub fn become_program(&mut self, binary: &Path) {
+        binary.clone_into(&mut self.binary);
+    }
+
     /// Starts it again and kills it `lifetime` later, ready or not.
     ///
     /// # Errors
@@ -262,7 +268,7 @@ pub struct Cluster {
 pub const CLIENT_NAMES: [&str; 4] = ["alice", "bob", "carol", "dave"];
 
 impl Cluster {
-    /// Starts a host and `clients` clients below a new directory `dir`, and opens their channels,
+    /// Starts a host and `clients` clients below the directory `dir`, and opens their channels,
     /// each with `initial_balance_sat` for its client. `said` hears what happens.
     ///
     /// # Errors
@@ -274,10 +280,7 @@ impl Cluster {
         initial_balance_sat: u64,
         said: &dyn Fn(&str),
     ) -> Result<Self, Failure> {
-        DirBuilder::new()
-            .mode(0o700)
-            .create(dir)
-            .map_err(|error| Failure::io(dir.display(), &error))?;
+        make_dir(dir)?;
         let gift = format!("host.initial_client_balance_sat={initial_balance_sat}");
         let host_overrides = ["host.enabled=true", "listen.addresses=127.0.0.1:0", gift.as_str()];
         let host = NodeProcess::start(binary, &dir.join("host"), &host_overrides)?;

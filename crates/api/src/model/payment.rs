@@ -43,6 +43,8 @@ pub struct Payment {
     pub ended_ms: Option<u64>,
     /// In answer to a request to pay: true if the invoice is paid and an earlier request began
     /// that, so that this one has paid nothing. Otherwise false.
+    #[serde(default)]
+    #[schema(required)]
     pub already_paid: bool,
 }
 

@@ -1,6 +1,6 @@
 //! A host and its clients, each in a process of its own; killed and restarted by name.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread;
 use std::time::Duration;
@@ -68,10 +68,21 @@ pub(crate) struct Network {
 impl Network {
     /// A host and this many clients with channels.
     pub(crate) fn start(clients: usize) -> Self {
+        Self::start_as(binary(), clients)
+    }
+
+    /// The same, all of them another version of the program, which makes its directories itself.
+    pub(crate) fn start_as(program: &Path, clients: usize) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let seed = rng::seed();
         let place = dir.path().join("cluster");
-        let cluster = Cluster::start(binary(), &place, clients, GIFT_SAT, &|_| {}).unwrap();
+        if program != binary() {
+            std::fs::create_dir(&place).unwrap();
+            for name in (0..clients).map(client_name).chain(["host".to_owned()]) {
+                make_directory(program, &place.join(name));
+            }
+        }
+        let cluster = Cluster::start(program, &place, clients, GIFT_SAT, &|_| {}).unwrap();
         let apis = Apis::default();
         cluster.clients.iter().enumerate().for_each(|(index, node)| apis.set(index, node.client()));
         Self { cluster, dir: Some(dir), seed, rng: Rng::new(seed), apis: Arc::new(apis) }
@@ -111,8 +122,16 @@ impl Network {
 
     /// A further client, which has no channel yet.
     pub(crate) fn add_client(&mut self) -> Who {
+        self.add_client_as(binary())
+    }
+
+    /// The same, another version of the program.
+    pub(crate) fn add_client_as(&mut self, program: &Path) -> Who {
         let dir = self.cluster.dir.join(client_name(self.cluster.clients.len()));
-        self.adopt_client(NodeProcess::start(binary(), &dir, &[]).unwrap())
+        if program != binary() {
+            make_directory(program, &dir);
+        }
+        self.adopt_client(NodeProcess::start(program, &dir, &[]).unwrap())
     }
 
     /// Counts a node that runs among the clients.
@@ -143,6 +162,20 @@ impl Network {
         if victims.contains(&HOST) {
             self.reconnect();
         }
+    }
+
+    /// Starts the nodes that do not run: those named as that version of the program, the others as they were.
+    pub(crate) fn upgrade(&mut self, whose: &[Who], program: &Path) {
+        let clients = (0..self.cluster.clients.len()).map(Who::Client);
+        let all = std::iter::once(HOST).chain(clients);
+        let down: Vec<Who> = all.filter(|who| self.node(*who).process_id().is_none()).collect();
+        for who in down {
+            if whose.contains(&who) {
+                self.node_mut(who).become_program(program);
+            }
+            self.try_restart(who).unwrap();
+        }
+        self.reconnect();
     }
 
     /// Starts a node that may refuse to.
@@ -202,6 +235,14 @@ impl Network {
         self.let_pass();
         oracle::assert_consistent(&self, &load.stop());
     }
+}
+
+/// Makes a data directory as that version of the program does: a later one's database would be too new for it.
+fn make_directory(program: &Path, dir: &Path) {
+    let mut command = program::command(program);
+    command.arg("--json").arg("--data-dir").arg(dir).args(["init", "--network", "regtest"]);
+    let made = command.output().unwrap();
+    assert!(made.status.success(), "{made:?}");
 }
 
 impl Drop for Network {
