@@ -1,6 +1,6 @@
-//! Amounts as people read them. Everything else counts in millisatoshi.
+//! Amounts in the form in which people read them. Everything else counts in millisatoshi.
 
-/// In satoshi, digits in groups: `250 000 sat`, `1.001 sat`.
+/// Writes an amount in satoshi, with its digits in groups: `250 000 sat`, `1.001 sat`.
 pub fn in_sat(amount_msat: u64) -> String {
     let mut text = grouped(amount_msat / 1000);
     let rest_msat = amount_msat % 1000;
@@ -11,12 +11,12 @@ pub fn in_sat(amount_msat: u64) -> String {
     text
 }
 
-/// The same of an amount that is counted in satoshi.
+/// Writes an amount that is counted in satoshi in the same way.
 pub fn of_sat(amount_sat: u64) -> String {
     format!("{} sat", grouped(amount_sat))
 }
 
-/// A number with its digits in groups of three.
+/// Writes a number with its digits in groups of three.
 pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() * 4 / 3);

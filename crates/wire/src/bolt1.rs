@@ -1,12 +1,12 @@
-//! `warning` of BOLT1: a sentence for the people of the other side, which changes nothing.
+//! BOLT 1's `warning`: a sentence for the people of the other side, which changes nothing.
 
 use crate::limits::MAX_WARNING_TEXT_BYTES;
 
 /// The type of a `warning`.
 pub const WARNING_TYPE: u16 = 1;
 
-/// A `warning` about the connection as a whole, as type and payload. A text that is too long is
-/// cut.
+/// Makes a `warning` about the connection as a whole, as type and payload. A text that is too long
+/// is cut.
 ///
 /// ```
 /// let (message_type, payload) = steward_wire::bolt1::warning("this cannot be read");
@@ -18,14 +18,15 @@ pub fn warning(text: &str) -> (u16, Vec<u8>) {
         end -= 1;
     }
     let text = text.get(..end).unwrap_or_default();
-    // All channels: of hosted ones the protocol says nothing.
+    // All zeros means all channels. The protocol does not say how to name a hosted one.
     let mut payload = vec![0; 32];
     payload.extend(u16::try_from(text.len()).unwrap_or(u16::MAX).to_be_bytes());
     payload.extend(text.as_bytes());
     (WARNING_TYPE, payload)
 }
 
-/// The text of a `warning`'s payload, as far as it is text. `None` if the payload is cut short.
+/// Returns the text of a `warning`'s payload, with what is not UTF-8 replaced. `None` means that
+/// the payload is cut short.
 ///
 /// ```
 /// use steward_wire::bolt1::{text_of_warning, warning};

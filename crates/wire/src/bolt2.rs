@@ -1,7 +1,8 @@
-//! The BOLT2 bodies that hosted channels reuse: `update_*` and `error` (protocol.md section 1.4).
+//! The BOLT 2 bodies that hosted channels reuse: `update_*` and `error` (docs/protocol.md section
+//! 1.4).
 //!
 //! They are kept byte-exact: an invalid onion key and unknown odd TLVs survive decoding, because
-//! the signed state covers an add's very bytes. Unknown even TLVs are refused (BOLT1).
+//! the signed state covers the very bytes of an add. Unknown even TLVs are refused (BOLT 1).
 
 use std::sync::Arc;
 
@@ -10,13 +11,14 @@ use crate::ids::{ChannelId, PaymentHash, Preimage};
 use crate::limits::{ADD_FIXED_BYTES, MAX_ADD_TLV_BYTES, ONION_BYTES};
 use bitcoin::secp256k1::PublicKey;
 
-/// TLV type of the blinded path's key in an `update_add_htlc` (BOLT2).
+/// The TLV type of the blinded path's key in an `update_add_htlc` (BOLT 2).
 const TLV_PATH_KEY: u64 = 0;
-/// TLV type of attribution data in `update_fail_htlc` and `update_fulfill_htlc` (BOLT4).
+/// The TLV type of attribution data in `update_fail_htlc` and `update_fulfill_htlc` (BOLT 4).
 const TLV_ATTRIBUTION: u64 = 1;
 
-/// An onion packet as received: version, ephemeral key, hops data, hmac. Not validated. Copies of
-/// an HTLC share it: every state that is signed or checked lists all HTLCs in flight.
+/// An onion packet as received: version, ephemeral key, hops data, hmac. It is not validated. The
+/// copies of an HTLC share it, because every state that is signed or checked lists all HTLCs in
+/// flight.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Onion(pub Arc<[u8; ONION_BYTES]>);
 
@@ -26,38 +28,38 @@ impl std::fmt::Debug for Onion {
     }
 }
 
-/// 63505: one HTLC offered.
+/// 63505: offers an HTLC.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UpdateAddHtlc {
-    /// The channel, from the pair of nodes.
+    /// The id of the channel, which follows from the pair of nodes.
     pub channel_id: ChannelId,
-    /// The offerer's counter value that this update raises it to (protocol.md section 2.6).
+    /// The value to which this update raises the offerer's counter (docs/protocol.md section 2.6).
     pub id: u64,
-    /// Amount, in millisatoshi.
+    /// The amount, in millisatoshi.
     pub amount_msat: u64,
-    /// Hash whose preimage claims it.
+    /// The hash whose preimage claims the HTLC.
     pub payment_hash: PaymentHash,
-    /// Absolute expiry, block height.
+    /// The expiry, an absolute block height.
     pub cltv_expiry: u32,
-    /// What the receiver peels.
+    /// The onion that the receiver peels.
     pub onion: Onion,
     /// The TLV stream, verbatim.
     pub tlvs: Vec<u8>,
 }
 
 impl UpdateAddHtlc {
-    /// Length of the encoded body, in bytes.
+    /// Returns the length of the encoded body, in bytes.
     pub fn encoded_len(&self) -> usize {
         ADD_FIXED_BYTES + self.tlvs.len()
     }
 
-    /// The path key of a blinded path (BOLT2 TLV 0), if one is given. In a decoded add a key that
-    /// is given is valid.
+    /// Returns the path key of a blinded path (BOLT 2 TLV 0), if there is one. In a decoded add it
+    /// is always a valid key.
     pub fn path_key(&self) -> Option<PublicKey> {
         tlv_value(&self.tlvs, TLV_PATH_KEY).and_then(|value| PublicKey::from_slice(value).ok())
     }
 
-    /// A TLV stream holding just a path key.
+    /// Makes a TLV stream that holds just a path key.
     pub fn path_key_tlv(path_key: &PublicKey) -> Vec<u8> {
         let mut tlvs = vec![0, 33];
         tlvs.extend_from_slice(&path_key.serialize());
@@ -95,12 +97,12 @@ impl Wire for UpdateAddHtlc {
     }
 }
 
-/// 63503: an HTLC claimed by its preimage.
+/// 63503: claims an HTLC with its preimage.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UpdateFulfillHtlc {
-    /// The channel.
+    /// The id of the channel.
     pub channel_id: ChannelId,
-    /// The HTLC, by its offerer's id.
+    /// The id that the offerer gave the HTLC.
     pub id: u64,
     /// The proof of payment.
     pub preimage: Preimage,
@@ -109,7 +111,7 @@ pub struct UpdateFulfillHtlc {
 }
 
 impl UpdateFulfillHtlc {
-    /// Attribution data (BOLT4), if the sender gave any.
+    /// Returns the attribution data (BOLT 4), if the sender gave any.
     pub fn attribution(&self) -> Option<&[u8]> {
         tlv_value(&self.tlvs, TLV_ATTRIBUTION)
     }
@@ -133,12 +135,12 @@ impl Wire for UpdateFulfillHtlc {
     }
 }
 
-/// 63501: an HTLC failed, with an onion error for the payer.
+/// 63501: fails an HTLC, with an onion error for the payer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UpdateFailHtlc {
-    /// The channel.
+    /// The id of the channel.
     pub channel_id: ChannelId,
-    /// The HTLC, by its offerer's id.
+    /// The id that the offerer gave the HTLC.
     pub id: u64,
     /// The encrypted reason.
     pub reason: Vec<u8>,
@@ -147,7 +149,7 @@ pub struct UpdateFailHtlc {
 }
 
 impl UpdateFailHtlc {
-    /// Attribution data (BOLT4), if the sender gave any.
+    /// Returns the attribution data (BOLT 4), if the sender gave any.
     pub fn attribution(&self) -> Option<&[u8]> {
         tlv_value(&self.tlvs, TLV_ATTRIBUTION)
     }
@@ -171,16 +173,16 @@ impl Wire for UpdateFailHtlc {
     }
 }
 
-/// 63499: an HTLC failed because its onion could not be read.
+/// 63499: fails an HTLC because its onion could not be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UpdateFailMalformedHtlc {
-    /// The channel.
+    /// The id of the channel.
     pub channel_id: ChannelId,
-    /// The HTLC, by its offerer's id.
+    /// The id that the offerer gave the HTLC.
     pub id: u64,
-    /// SHA-256 of the onion that could not be read.
+    /// The SHA-256 of the onion that could not be read.
     pub sha256_of_onion: [u8; 32],
-    /// A BOLT4 failure code with the BADONION bit.
+    /// A BOLT 4 failure code with the BADONION bit.
     pub failure_code: u16,
     /// The TLV stream, verbatim.
     pub tlvs: Vec<u8>,
@@ -206,12 +208,12 @@ impl Wire for UpdateFailMalformedHtlc {
     }
 }
 
-/// 63497: why the sender suspended the channel. For people: never act on its text.
+/// 63497: tells why the sender suspended the channel. The text is for people: no code acts on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WireError {
-    /// The channel; all zeros when it concerns an opening that was refused.
+    /// The id of the channel; all zeros when the error concerns an opening that was refused.
     pub channel_id: ChannelId,
-    /// ASCII: a four-character code and text, or text alone.
+    /// The data in ASCII: a code of four digits and text, or text alone.
     pub data: Vec<u8>,
     /// The TLV stream, verbatim.
     pub tlvs: Vec<u8>,
@@ -233,8 +235,8 @@ impl Wire for WireError {
     }
 }
 
-/// Everything left, checked to be a TLV stream of at most `limit` bytes whose even types are all
-/// in `known_even`.
+/// Reads everything that is left and checks that it is a TLV stream of at most `limit` bytes whose
+/// even types are all in `known_even`.
 fn read_tlvs(
     reader: &mut Reader<'_>,
     limit: usize,

@@ -1,5 +1,6 @@
-//! `channel_announcement` and `channel_update` (BOLT7), as hosted channels use them: private
-//! between host and client, and in the gossip of public hosted channels (protocol.md section 5).
+//! `channel_announcement` and `channel_update` (BOLT 7), as hosted channels use them: in private
+//! between host and client, and in the gossip of public hosted channels (docs/protocol.md section
+//! 5).
 
 use bitcoin::hashes::{Hash, sha256d};
 use bitcoin::secp256k1::{Message as SecpMessage, SECP256K1, SecretKey};
@@ -7,37 +8,38 @@ use bitcoin::secp256k1::{Message as SecpMessage, SECP256K1, SecretKey};
 use crate::codec::{DecodeError, Reader, Wire, put_var_u16};
 use crate::ids::{NodeId, ShortChannelId, Signature};
 
-/// A channel made known, signed by both nodes. Unknown bytes after the last field are kept.
+/// The announcement of a channel, signed by both nodes. Unknown bytes after the last field are
+/// kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChannelAnnouncement {
-    /// Signature of the lesser node id.
+    /// The signature of the lesser node id.
     pub node_signature_1: Signature,
-    /// Signature of the greater node id.
+    /// The signature of the greater node id.
     pub node_signature_2: Signature,
-    /// In a public hosted channel: equal to `node_signature_1`.
+    /// In a public hosted channel it equals `node_signature_1`.
     pub bitcoin_signature_1: Signature,
-    /// In a public hosted channel: equal to `node_signature_2`.
+    /// In a public hosted channel it equals `node_signature_2`.
     pub bitcoin_signature_2: Signature,
-    /// Feature bits, big-endian.
+    /// The feature bits, big-endian.
     pub features: Vec<u8>,
-    /// Genesis block hash, internal byte order.
+    /// The genesis block hash, in internal byte order.
     pub chain_hash: [u8; 32],
-    /// The channel.
+    /// The short id of the channel.
     pub short_channel_id: ShortChannelId,
     /// The lesser node id.
     pub node_id_1: NodeId,
     /// The greater node id.
     pub node_id_2: NodeId,
-    /// In a public hosted channel: equal to `node_id_1`.
+    /// In a public hosted channel it equals `node_id_1`.
     pub bitcoin_key_1: NodeId,
-    /// In a public hosted channel: equal to `node_id_2`.
+    /// In a public hosted channel it equals `node_id_2`.
     pub bitcoin_key_2: NodeId,
-    /// What follows, verbatim; signed with the rest.
+    /// The bytes after the last known field, verbatim. They are signed with the rest.
     pub excess: Vec<u8>,
 }
 
 impl ChannelAnnouncement {
-    /// The bytes the four signatures cover, hashed as BOLT7 says.
+    /// Returns the hash that the four signatures cover (BOLT 7).
     pub fn signed_hash(&self) -> [u8; 32] {
         let mut witness = Vec::with_capacity(174 + self.features.len() + self.excess.len());
         self.write_witness(&mut witness);
@@ -86,61 +88,61 @@ impl Wire for ChannelAnnouncement {
     }
 }
 
-/// `message_flags` bit: `htlc_maximum_msat` is present (BOLT7: always).
+/// The bit of `message_flags` for `htlc_maximum_msat`, which BOLT 7 requires in every update.
 pub const MESSAGE_FLAG_MUST_BE_ONE: u8 = 1;
-/// `channel_flags` bit: the update is by the greater node id.
+/// The bit of `channel_flags` for an update by the greater node id.
 pub const CHANNEL_FLAG_DIRECTION: u8 = 1;
-/// `channel_flags` bit: the channel is disabled in this direction.
+/// The bit of `channel_flags` for a channel that is disabled in this direction.
 pub const CHANNEL_FLAG_DISABLED: u8 = 2;
 
-/// What a node asks for carrying payments to the other end of a channel.
+/// The terms on which a node forwards payments to the other end of a channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChannelUpdate {
-    /// By the node whose direction this is.
+    /// The signature of the node whose direction this is.
     pub signature: Signature,
-    /// Genesis block hash, internal byte order.
+    /// The genesis block hash, in internal byte order.
     pub chain_hash: [u8; 32],
-    /// The channel.
+    /// The short id of the channel.
     pub short_channel_id: ShortChannelId,
-    /// Unix time, seconds; the higher one wins.
+    /// The unix time, in seconds. The update with the higher one wins.
     pub timestamp: u32,
-    /// See [`MESSAGE_FLAG_MUST_BE_ONE`].
+    /// The flags; see [`MESSAGE_FLAG_MUST_BE_ONE`].
     pub message_flags: u8,
-    /// See [`CHANNEL_FLAG_DIRECTION`] and [`CHANNEL_FLAG_DISABLED`].
+    /// The flags; see [`CHANNEL_FLAG_DIRECTION`] and [`CHANNEL_FLAG_DISABLED`].
     pub channel_flags: u8,
-    /// Blocks the forwarder wants between the two expiries.
+    /// The number of blocks that the forwarder wants between the two expiries.
     pub cltv_expiry_delta: u16,
-    /// Smallest HTLC carried, in millisatoshi.
+    /// The smallest HTLC that is forwarded, in millisatoshi.
     pub htlc_minimum_msat: u64,
-    /// Fixed fee, in millisatoshi.
+    /// The fixed fee, in millisatoshi.
     pub fee_base_msat: u32,
-    /// Proportional fee, in millionths of the amount forwarded.
+    /// The proportional fee, in millionths of the amount forwarded.
     pub fee_proportional_millionths: u32,
-    /// Largest HTLC carried, in millisatoshi. Absent in very old updates: present if, and only
-    /// if, `message_flags` has [`MESSAGE_FLAG_MUST_BE_ONE`].
+    /// The largest HTLC that is forwarded, in millisatoshi. It is present if, and only if,
+    /// `message_flags` has [`MESSAGE_FLAG_MUST_BE_ONE`]; very old updates lack it.
     pub htlc_maximum_msat: Option<u64>,
-    /// What follows, verbatim; signed with the rest.
+    /// The bytes after the last known field, verbatim. They are signed with the rest.
     pub excess: Vec<u8>,
 }
 
 impl ChannelUpdate {
-    /// True if this is the direction out of `from`, towards `to`.
+    /// Returns true if this is the direction out of `from`, towards `to`.
     pub fn is_from(&self, from: &NodeId, to: &NodeId) -> bool {
         (self.channel_flags & CHANNEL_FLAG_DIRECTION != 0) == (from > to)
     }
 
-    /// True unless the node has switched this direction off.
+    /// Returns true unless the node has disabled this direction.
     pub fn is_enabled(&self) -> bool {
         self.channel_flags & CHANNEL_FLAG_DISABLED == 0
     }
 
-    /// Signs in place.
+    /// Signs the update in place.
     pub fn sign(&mut self, key: &SecretKey) {
         let message = SecpMessage::from_digest(self.signed_hash());
         self.signature = SECP256K1.sign_ecdsa(&message, key).into();
     }
 
-    /// True if `node` signed it.
+    /// Returns true if `node` signed it.
     pub fn is_signed_by(&self, node: &NodeId) -> bool {
         let (Some(key), Some(signature)) = (node.public_key(), self.signature.to_ecdsa()) else {
             return false;

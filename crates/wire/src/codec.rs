@@ -1,15 +1,16 @@
-//! The primitive readers and writers the messages share (protocol.md section 1.2, BOLT1).
+//! The primitive readers and writers that the messages share (docs/protocol.md section 1.2, BOLT
+//! 1).
 
 use crate::ids::{ChannelId, NodeId, PaymentHash, Preimage, ShortChannelId, Signature};
 use crate::limits::MAX_MSAT;
 
-/// Why bytes are not a message. Always the sender's fault.
+/// The reason why bytes are not a message. It is always the sender's fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
     /// The message ends before its last field.
     #[error("the message ends too early")]
     Truncated,
-    /// Bytes are left after the last field.
+    /// The message has bytes after its last field.
     #[error("the message has bytes after its last field")]
     TrailingBytes,
     /// A BigSize is not in its shortest form.
@@ -21,16 +22,16 @@ pub enum DecodeError {
     /// Text is not UTF-8.
     #[error("a text is not UTF-8")]
     NotUtf8,
-    /// A TLV stream is out of order, truncated, longer than we accept, holds an even type we do
-    /// not know, or a known one whose value is not what it must be.
+    /// A TLV stream is out of order, truncated or longer than we accept, or holds an even type that
+    /// we do not know, or a known type with a value that it must not have.
     #[error("the TLV stream is malformed")]
     BadTlv,
-    /// A field has a value its format forbids.
+    /// A field has a value that its format forbids.
     #[error("a field has a forbidden value")]
     BadValue,
 }
 
-/// A cursor over received bytes. Every read checks what is left.
+/// A cursor over received bytes. Every read checks how many bytes are left.
 #[derive(Clone, Copy, Debug)]
 pub struct Reader<'a> {
     rest: &'a [u8],
@@ -42,71 +43,71 @@ impl<'a> Reader<'a> {
         Self { rest: bytes }
     }
 
-    /// The next `n` bytes.
+    /// Reads the next `n` bytes.
     pub fn take(&mut self, n: usize) -> Result<&'a [u8], DecodeError> {
         let (head, rest) = self.rest.split_at_checked(n).ok_or(DecodeError::Truncated)?;
         self.rest = rest;
         Ok(head)
     }
 
-    /// The next `N` bytes as an array.
+    /// Reads the next `N` bytes as an array.
     pub fn array<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
         self.take(N)?.try_into().map_err(|_| DecodeError::Truncated)
     }
 
-    /// All that is left.
+    /// Reads all bytes that are left.
     pub fn rest(&mut self) -> &'a [u8] {
         std::mem::take(&mut self.rest)
     }
 
-    /// How many bytes are left.
+    /// Returns how many bytes are left.
     pub fn remaining(&self) -> usize {
         self.rest.len()
     }
 
-    /// Fails unless everything was read.
+    /// Fails unless all bytes were read.
     pub fn end(self) -> Result<(), DecodeError> {
         if self.rest.is_empty() { Ok(()) } else { Err(DecodeError::TrailingBytes) }
     }
 
-    /// One byte.
+    /// Reads one byte.
     pub fn u8(&mut self) -> Result<u8, DecodeError> {
         Ok(u8::from_be_bytes(self.array()?))
     }
 
-    /// Big-endian u16.
+    /// Reads a big-endian u16.
     pub fn u16(&mut self) -> Result<u16, DecodeError> {
         Ok(u16::from_be_bytes(self.array()?))
     }
 
-    /// Big-endian u32.
+    /// Reads a big-endian u32.
     pub fn u32(&mut self) -> Result<u32, DecodeError> {
         Ok(u32::from_be_bytes(self.array()?))
     }
 
-    /// Big-endian u64.
+    /// Reads a big-endian u64.
     pub fn u64(&mut self) -> Result<u64, DecodeError> {
         Ok(u64::from_be_bytes(self.array()?))
     }
 
-    /// An amount: u64 below 2^63.
+    /// Reads an amount: a u64 below 2^63.
     pub fn msat(&mut self) -> Result<u64, DecodeError> {
         let amount = self.u64()?;
         if amount < MAX_MSAT { Ok(amount) } else { Err(DecodeError::AmountOutOfRange) }
     }
 
-    /// An amount in satoshi: like [`Self::msat`], u64 below 2^63.
+    /// Reads an amount in satoshi: like [`Self::msat`], a u64 below 2^63.
     pub fn sat(&mut self) -> Result<u64, DecodeError> {
         self.msat()
     }
 
-    /// bool8: zero is false, anything else true. The one place where decoding forgets bytes:
-    /// 01..=fe are written back as ff, as every implementation does.
+    /// Reads a bool8: zero is false, anything else is true. This is the one place where decoding
+    /// forgets bytes: 01 to fe are written back as ff, as every implementation does.
     pub fn bool8(&mut self) -> Result<bool, DecodeError> {
         Ok(self.u8()? != 0)
     }
 
-    /// BigSize (BOLT1), minimal.
+    /// Reads a BigSize (BOLT 1), which must be minimal.
     pub fn bigsize(&mut self) -> Result<u64, DecodeError> {
         let (value, least) = match self.u8()? {
             0xfd => (u64::from(self.u16()?), 0xfd),
@@ -117,19 +118,19 @@ impl<'a> Reader<'a> {
         if value < least { Err(DecodeError::NotMinimal) } else { Ok(value) }
     }
 
-    /// u16 length, then as many bytes.
+    /// Reads a u16 length, then as many bytes.
     pub fn var_u16(&mut self) -> Result<&'a [u8], DecodeError> {
         let len = self.u16()?;
         self.take(usize::from(len))
     }
 
-    /// BigSize length, then as many bytes.
+    /// Reads a BigSize length, then as many bytes.
     pub fn var_bigsize(&mut self) -> Result<&'a [u8], DecodeError> {
         let len = self.bigsize()?;
         self.take(usize::try_from(len).map_err(|_| DecodeError::Truncated)?)
     }
 
-    /// u16 count, then as many items. A count that the bytes left cannot hold, at
+    /// Reads a u16 count, then as many items. A count that the bytes left cannot hold, at
     /// `min_item_bytes` each, is refused before anything is allocated for it.
     pub fn list<T>(
         &mut self,
@@ -147,52 +148,52 @@ impl<'a> Reader<'a> {
         Ok(items)
     }
 
-    /// 33 bytes of a node id.
+    /// Reads the 33 bytes of a node id.
     pub fn node_id(&mut self) -> Result<NodeId, DecodeError> {
         self.array().map(NodeId)
     }
 
-    /// 32 bytes of a channel id.
+    /// Reads the 32 bytes of a channel id.
     pub fn channel_id(&mut self) -> Result<ChannelId, DecodeError> {
         self.array().map(ChannelId)
     }
 
-    /// 8 bytes of a short channel id.
+    /// Reads the 8 bytes of a short channel id.
     pub fn scid(&mut self) -> Result<ShortChannelId, DecodeError> {
         self.u64().map(ShortChannelId)
     }
 
-    /// 32 bytes of a payment hash.
+    /// Reads the 32 bytes of a payment hash.
     pub fn payment_hash(&mut self) -> Result<PaymentHash, DecodeError> {
         self.array().map(PaymentHash)
     }
 
-    /// 32 bytes of a preimage.
+    /// Reads the 32 bytes of a preimage.
     pub fn preimage(&mut self) -> Result<Preimage, DecodeError> {
         self.array().map(Preimage)
     }
 
-    /// 64 bytes of a signature.
+    /// Reads the 64 bytes of a signature.
     pub fn signature(&mut self) -> Result<Signature, DecodeError> {
         self.array().map(Signature)
     }
 }
 
-/// What can be written to, and read from, the body of a message.
+/// A type that is written to, and read from, the body of a message.
 pub trait Wire: Sized {
     /// Appends the body.
     fn write(&self, out: &mut Vec<u8>);
     /// Reads the body; bytes after it are left to the caller.
     fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError>;
 
-    /// The body.
+    /// Returns the body.
     fn encode(&self) -> Vec<u8> {
         let mut out = Vec::new();
         self.write(&mut out);
         out
     }
 
-    /// The whole of `bytes` as one body.
+    /// Reads the whole of `bytes` as one body.
     fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let mut reader = Reader::new(bytes);
         let value = Self::read(&mut reader)?;
@@ -201,12 +202,12 @@ pub trait Wire: Sized {
     }
 }
 
-/// bool8: `ff` or `00`.
+/// Writes a bool8: `ff` or `00`.
 pub fn put_bool8(out: &mut Vec<u8>, value: bool) {
     out.push(if value { 0xff } else { 0 });
 }
 
-/// BigSize (BOLT1).
+/// Writes a BigSize (BOLT 1).
 pub fn put_bigsize(out: &mut Vec<u8>, value: u64) {
     let be = value.to_be_bytes();
     match value {
@@ -226,29 +227,29 @@ pub fn put_bigsize(out: &mut Vec<u8>, value: u64) {
     }
 }
 
-/// u16 length, then the bytes. Bytes past 65535 do not fit the format and are cut off; what is
-/// left is still too long for [`crate::framing::encode`], so a cut message is never sent.
+/// Writes a u16 length, then the bytes. Bytes past 65535 do not fit the format and are cut off; the
+/// rest is still too long for [`crate::framing::encode`], so a cut message is never sent.
 pub fn put_var_u16(out: &mut Vec<u8>, bytes: &[u8]) {
     let len = u16::try_from(bytes.len()).unwrap_or(u16::MAX);
     out.extend_from_slice(&len.to_be_bytes());
     out.extend(bytes.iter().take(usize::from(len)));
 }
 
-/// BigSize length, then the bytes.
+/// Writes a BigSize length, then the bytes.
 pub fn put_var_bigsize(out: &mut Vec<u8>, bytes: &[u8]) {
     put_bigsize(out, bytes.len() as u64);
     out.extend_from_slice(bytes);
 }
 
-/// u16 count, then the items, each written by `write`. Items past 65535 do not fit the format and
-/// are cut off, with the same consequence as in [`put_var_u16`].
+/// Writes a u16 count, then the items by `write`. Items past 65535 do not fit the format and are
+/// cut off, with the same consequence as in [`put_var_u16`].
 pub fn put_list<T>(out: &mut Vec<u8>, items: &[T], write: impl Fn(&T, &mut Vec<u8>)) {
     let count = u16::try_from(items.len()).unwrap_or(u16::MAX);
     out.extend_from_slice(&count.to_be_bytes());
     items.iter().take(usize::from(count)).for_each(|item| write(item, out));
 }
 
-/// How many bytes [`put_bigsize`] writes.
+/// Returns how many bytes [`put_bigsize`] writes.
 pub fn bigsize_len(value: u64) -> usize {
     match value {
         0..0xfd => 1,
@@ -258,8 +259,8 @@ pub fn bigsize_len(value: u64) -> usize {
     }
 }
 
-/// Checks that `bytes` is a TLV stream (BOLT1): types strictly increasing, lengths within bounds.
-/// Any type is let through; see [`check_known_tlvs`].
+/// Checks that `bytes` is a TLV stream (BOLT 1): types strictly increasing, lengths within bounds.
+/// It accepts any type; see [`check_known_tlvs`].
 pub fn check_tlv_stream(bytes: &[u8]) -> Result<(), DecodeError> {
     for record in TlvStream::new(bytes) {
         record?;
@@ -267,7 +268,8 @@ pub fn check_tlv_stream(bytes: &[u8]) -> Result<(), DecodeError> {
     Ok(())
 }
 
-/// [`check_tlv_stream`], and every even type is one of `known_even`: "it's OK to be odd" (BOLT1).
+/// Checks as [`check_tlv_stream`] does, and that every even type is one of `known_even`: "it's OK
+/// to be odd" (BOLT 1).
 pub fn check_known_tlvs(bytes: &[u8], known_even: &[u64]) -> Result<(), DecodeError> {
     for record in TlvStream::new(bytes) {
         let (tlv_type, _) = record?;
@@ -278,7 +280,7 @@ pub fn check_known_tlvs(bytes: &[u8], known_even: &[u64]) -> Result<(), DecodeEr
     Ok(())
 }
 
-/// Iterates over a TLV stream, ends after the first error.
+/// An iterator over a TLV stream, which ends after the first error.
 #[derive(Clone, Debug)]
 pub struct TlvStream<'a> {
     reader: Reader<'a>,
@@ -287,7 +289,7 @@ pub struct TlvStream<'a> {
 }
 
 impl<'a> TlvStream<'a> {
-    /// The records of `bytes`.
+    /// Iterates over the records of `bytes`.
     pub fn new(bytes: &'a [u8]) -> Self {
         Self { reader: Reader::new(bytes), last_type: None, failed: false }
     }

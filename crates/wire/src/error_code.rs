@@ -1,5 +1,5 @@
-//! What the data of an `error` says (protocol.md section 3.9). For people and logs: nothing may
-//! act on it, because it is whatever the peer chose to write.
+//! The data of an `error` (docs/protocol.md section 3.9). It is for people and logs: no code may
+//! act on it, because the peer can write there what it wants.
 
 use std::fmt;
 
@@ -14,20 +14,20 @@ macro_rules! error_codes {
         }
 
         impl ErrorCode {
-            /// All codes, by number.
+            /// All codes, in the order of their numbers.
             pub const ALL: &'static [Self] = &[$(Self::$variant),*];
 
-            /// The number on the wire.
+            /// Returns the number on the wire.
             pub fn number(self) -> u16 {
                 match self { $(Self::$variant => $number,)* }
             }
 
-            /// The name every implementation shows.
+            /// Returns the name that every implementation shows.
             pub fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name,)* }
             }
 
-            /// The code of a number, if there is one.
+            /// Returns the code with this number, if there is one.
             pub fn from_number(number: u16) -> Option<Self> {
                 match number { $($number => Some(Self::$variant),)* _ => None }
             }
@@ -36,13 +36,13 @@ macro_rules! error_codes {
 }
 
 error_codes! {
-    /// The block day of a state is more than one off.
+    /// The block day of a state differs by more than one day.
     WrongBlockDay = 1, "ERR_HOSTED_WRONG_BLOCKDAY";
     /// The receiver of a state did not make the signature it carries as the receiver's.
     WrongLocalSig = 2, "ERR_HOSTED_WRONG_LOCAL_SIG";
     /// The sender of a state did not make the signature it carries as the sender's.
     WrongRemoteSig = 3, "ERR_HOSTED_WRONG_REMOTE_SIG";
-    /// Suspended because the other side sent an error.
+    /// The channel is suspended because the other side sent an error.
     ClosedByRemotePeer = 4, "ERR_HOSTED_CLOSED_BY_REMOTE_PEER";
     /// An HTLC expired without being resolved.
     TimedOutOutgoingHtlc = 5, "ERR_HOSTED_TIMED_OUT_OUTGOING_HTLC";
@@ -59,15 +59,15 @@ error_codes! {
 }
 
 impl ErrorCode {
-    /// The data of an `error`: four digits and, right after them as in the deployed plugin, `text`
-    /// made printable and cut to [`MAX_ERROR_TEXT_BYTES`].
+    /// Makes the data of an `error`: four digits and, right after them as in the deployed plugin,
+    /// `text` made printable and cut to [`MAX_ERROR_TEXT_BYTES`].
     pub fn to_data(self, text: &str) -> Vec<u8> {
         format!("{:04}{}", self.number(), printable(text.as_bytes())).into_bytes()
     }
 }
 
-/// The data of an `error`, read as leniently as the implementations differ. For people, code and
-/// text stand apart, which on the wire they do not.
+/// The data of an `error`, read leniently because the implementations differ. For people a space
+/// separates code and text, which nothing separates on the wire.
 ///
 /// ```
 /// use steward_wire::{ErrorCode, ErrorText};
@@ -86,8 +86,8 @@ pub struct ErrorText {
 }
 
 impl ErrorText {
-    /// Reads four decimal digits, or Valet's two raw bytes, then text; else text alone. Any byte
-    /// that is not printable ASCII becomes `?`, so that it can go to a terminal or a log.
+    /// Reads four decimal digits, or Valet's two raw bytes, then text; otherwise text alone. Any
+    /// byte that is not printable ASCII becomes `?`, so that a terminal or a log can show it.
     pub fn parse(data: &[u8]) -> Self {
         let (code, text) = split_code(data).map_or((None, data), |(code, rest)| (Some(code), rest));
         Self { code, text: printable(text) }

@@ -1,29 +1,29 @@
-//! The two framings of a hosted-channel message (protocol.md section 1.1).
+//! The two framings of a hosted-channel message (docs/protocol.md section 1.1).
 //!
 //! Modern: `type | body`. Legacy: `type | u16 length | body`. Nothing on the wire declares which
-//! one a peer speaks, so it is read off what the peer sends and kept for the connection.
+//! one a peer speaks, so it is inferred from what the peer sends and kept for the connection.
 
 use crate::codec::DecodeError;
 use crate::limits::{MAX_LEGACY_PAYLOAD_BYTES, MAX_PAYLOAD_BYTES};
 use crate::message::Message;
 
-/// How a peer frames its messages.
+/// The way a peer frames its messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Framing {
     /// The body follows the type.
     Modern,
-    /// A u16 length stands between type and body.
+    /// A u16 length stands between the type and the body.
     Legacy,
 }
 
-/// A message too large for the framing it must go out in.
+/// The error for a message that is too large for the framing it must be sent in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the message has {0} bytes, too many for one frame")]
 pub struct TooLarge(pub usize);
 
-/// Decodes the payload of a custom message. `sticky` is what the connection has shown so far;
-/// it is set by the first message that reads in only one way and never changed by one that reads
-/// in both. `Ok(None)` is a type we do not know.
+/// Decodes the payload of a custom message. `sticky` is the framing that the connection has shown
+/// so far; it is set by the first message that can be read in only one framing and never changed by
+/// one that can be read in both. `Ok(None)` means an unknown type.
 pub fn decode(
     sticky: &mut Option<Framing>,
     message_type: u16,
@@ -41,14 +41,15 @@ pub fn decode(
         }
         (Some(Ok(legacy)), Err(_)) => (legacy, Framing::Legacy),
         (_, Ok(modern)) => (modern, Framing::Modern),
-        // The right length in front says it was meant as legacy; so does its error.
+        // The right length in front means that the payload was meant as legacy, so its error is the
+        // one to report.
         (Some(Err(error)), Err(_)) | (None, Err(error)) => return Err(error),
     };
     *sticky = Some(shown);
     Ok(Some(message))
 }
 
-/// The payload of a custom message that carries `message`, in `framing`.
+/// Returns the type and the payload of a custom message that carries `message` in `framing`.
 pub fn encode(framing: Framing, message: &Message) -> Result<(u16, Vec<u8>), TooLarge> {
     let (message_type, body) = message.encode();
     let limit = match framing {
@@ -70,7 +71,7 @@ pub fn encode(framing: Framing, message: &Message) -> Result<(u16, Vec<u8>), Too
     }
 }
 
-/// The body, if the first two bytes are its length.
+/// Returns the body if the first two bytes are its length.
 fn legacy_body(payload: &[u8]) -> Option<&[u8]> {
     let (len, body) = payload.split_first_chunk::<2>()?;
     (usize::from(u16::from_be_bytes(*len)) == body.len()).then_some(body)

@@ -1,7 +1,7 @@
 //! Identifiers: node ids, channel ids, short channel ids, hashes, preimages, signatures.
 //!
-//! They are plain byte arrays, so that decoding never fails for a reason the message's own
-//! format does not name; keys are parsed where they are used.
+//! They are plain byte arrays, so that decoding fails only for a reason that the message's own
+//! format names; keys are parsed where they are used.
 
 use std::fmt;
 
@@ -37,19 +37,20 @@ macro_rules! bytes_type {
 }
 
 bytes_type!(
-    /// A node's public key, compressed. Not necessarily a valid point: see [`NodeId::public_key`].
+    /// A node's public key, compressed. It need not be a valid point: see [`NodeId::public_key`].
     NodeId, 33
 );
 bytes_type!(
-    /// `sha256(K1 ‖ K2)` of the two node ids in byte order (protocol.md section 1.6).
+    /// The id of a channel: for a hosted one `sha256(K1 ‖ K2)` of the two node ids in byte order
+    /// (docs/protocol.md section 1.6).
     ChannelId, 32
 );
 bytes_type!(
-    /// SHA-256 of a payment's preimage.
+    /// The SHA-256 of a payment's preimage.
     PaymentHash, 32
 );
 bytes_type!(
-    /// A payment's preimage.
+    /// The secret whose hash a payment is locked to.
     Preimage, 32
 );
 bytes_type!(
@@ -57,7 +58,7 @@ bytes_type!(
     Signature, 64
 );
 
-/// A hexadecimal id of the wrong length or with a wrong digit.
+/// The error for a hexadecimal id of the wrong length or with a wrong digit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a hexadecimal id of the right length")]
 pub struct ParseIdError;
@@ -79,7 +80,7 @@ fn parse_hex<const N: usize>(text: &str) -> Result<[u8; N], ParseIdError> {
 }
 
 impl NodeId {
-    /// The key as a curve point; `None` if the bytes are not one.
+    /// Returns the key as a curve point, or `None` if the bytes are not one.
     pub fn public_key(&self) -> Option<PublicKey> {
         PublicKey::from_slice(&self.0).ok()
     }
@@ -92,23 +93,23 @@ impl From<PublicKey> for NodeId {
 }
 
 impl ChannelId {
-    /// All zeros: names no channel; used in errors that concern a whole connection.
+    /// All zeros, which name no channel; used in errors that concern a whole connection.
     pub const ZERO: Self = Self([0; 32]);
 
-    /// The id of the hosted channel between two nodes; the order of the arguments is irrelevant.
+    /// Returns the id of the hosted channel between two nodes, in whichever order they are given.
     pub fn of_pair(a: &NodeId, b: &NodeId) -> Self {
         Self(sha256::Hash::hash(&sorted_pair(a, b)).to_byte_array())
     }
 }
 
-/// A short channel id. A hosted channel's is derived from its two nodes and may look like any
+/// A short channel id. That of a hosted channel is derived from its two nodes and may look like any
 /// block, transaction and output.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct ShortChannelId(pub u64);
 
 impl ShortChannelId {
-    /// The scid of the hosted channel between two nodes: the sum modulo 2^64 of the first eight
-    /// big-endian words of the sorted pair (protocol.md section 1.6).
+    /// Returns the scid of the hosted channel between two nodes: the sum modulo 2^64 of the first
+    /// eight big-endian words of the sorted pair (docs/protocol.md section 1.6).
     pub fn of_pair(a: &NodeId, b: &NodeId) -> Self {
         let pair = sorted_pair(a, b);
         let sum = pair.chunks_exact(8).fold(0u64, |sum, word| {
@@ -150,17 +151,17 @@ impl std::str::FromStr for ShortChannelId {
 }
 
 impl Preimage {
-    /// The hash this preimage pays.
+    /// Returns the hash that this preimage belongs to.
     pub fn hash(&self) -> PaymentHash {
         PaymentHash(sha256::Hash::hash(&self.0).to_byte_array())
     }
 }
 
 impl Signature {
-    /// No signature: what an opening state holds before both sides signed.
+    /// All zeros, in place of a signature: an opening state holds it before both sides have signed.
     pub const ZERO: Self = Self([0; 64]);
 
-    /// The signature in the library's form; `None` if `r` or `s` is out of range.
+    /// Returns the signature in the library's form, or `None` if `r` or `s` is out of range.
     pub fn to_ecdsa(&self) -> Option<ecdsa::Signature> {
         ecdsa::Signature::from_compact(&self.0).ok()
     }

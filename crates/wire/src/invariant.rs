@@ -1,8 +1,8 @@
-//! What can never be, said aloud if it is: a panic in tests, simulator and fuzzing, and in a
-//! release a counted finding that the engine logs as `bug`.
+//! Conditions that always hold unless our code has a bug. One that does not hold is a panic in
+//! tests, simulator and fuzzing; in a release it is counted, and the engine logs it as `bug`.
 //!
-//! An invariant is about our own code. What a peer, a disk or an operator can bring about is no
-//! invariant: it has a branch of its own, which says when it is taken.
+//! An invariant is about our own code. What a peer, a disk or an operator can cause is not an
+//! invariant: it has a branch of its own, with a comment that says when it is taken.
 //!
 //! ```
 //! use steward_wire::{impossible, invariant};
@@ -35,11 +35,11 @@ struct Found {
 /// An invariant that did not hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bug {
-    /// The how-manieth of this thread.
+    /// The number of this finding, counted in this thread from 1.
     pub number: u64,
-    /// Where it stands in the source.
+    /// The file and line of the check.
     pub place: String,
-    /// What was thought impossible.
+    /// The sentence that the check gives.
     pub text: String,
 }
 
@@ -49,8 +49,8 @@ impl fmt::Display for Bug {
     }
 }
 
-/// Asserts in builds with debug assertions. Otherwise, if the condition does not hold, the finding
-/// is noted for [`take`], and the code goes on.
+/// Panics in builds with debug assertions if the condition does not hold. In other builds it notes
+/// the finding for [`take`], and the code continues.
 #[macro_export]
 macro_rules! invariant {
     ($condition:expr, $($text:tt)+) => {
@@ -60,7 +60,8 @@ macro_rules! invariant {
     };
 }
 
-/// A place that is never reached: panics in builds with debug assertions, otherwise notes it.
+/// Marks a place that is never reached: panics in builds with debug assertions, otherwise notes the
+/// finding for [`take`].
 #[macro_export]
 macro_rules! impossible {
     ($($text:tt)+) => {
@@ -88,8 +89,8 @@ fn note(place: String, text: String) {
     });
 }
 
-/// What this thread has found since it was last asked. Of many in one batch the first
-/// [`MAX_REMEMBERED_BUGS`] are told; the numbers show how many there were.
+/// Returns what this thread has found since the last call. Of many findings in one batch only the
+/// first [`MAX_REMEMBERED_BUGS`] are kept; the numbers show how many there were.
 pub fn take() -> Vec<Bug> {
     FOUND.with_borrow_mut(|found| std::mem::take(&mut found.untold))
 }

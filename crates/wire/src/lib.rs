@@ -1,29 +1,31 @@
 //! Hosted-channel messages, ids, framing and state signatures: bytes in, structs out.
 //!
-//! The lowest layer. It knows the wire (protocol.md sections 1 and 2) and nothing of what the
+//! This is the lowest layer. It knows the wire (docs/protocol.md sections 1 and 2) and not what the
 //! messages mean; it does no I/O, reads no clock and no randomness, and accepts any bytes a peer
 //! may send without panicking or allocating more than the input's own size.
 //!
 //! Layout
-//! - [`amount`]: amounts as people read them
+//! - [`amount`]: amounts in the form in which people read them
 //! - [`ids`]: node ids, channel ids, short channel ids, hashes and preimages
-//! - [`message`]: every message as a struct, and [`Message`], their sum
-//! - [`codec`]: the primitive readers and writers the messages share
+//! - [`message`]: every message as a struct, and [`Message`], the enum of all of them
+//! - [`terms`]: `init_hosted_channel`, the terms of a channel, which are also a part of each state
+//! - [`codec`]: the primitive readers and writers that the messages share
 //! - [`bolt1`]: the `warning` message
-//! - [`bolt2`]: `update_*` and `error` messages, the BOLT2 bodies hosted channels reuse
+//! - [`bolt2`]: `update_*` and `error` messages, the BOLT 2 bodies that hosted channels reuse
 //! - [`bolt7`]: `channel_announcement` and `channel_update`
 //! - [`framing`]: legacy and modern framing of a custom message
 //! - [`state`]: `last_cross_signed_state`, its hash, `reverse`, signing and verifying
-//! - [`trampoline`]: what wallets that route for others tell each other
+//! - [`trampoline`]: the messages in which wallets offer to route for others
 //! - [`features`]: feature bits
 //! - [`snapshot`]: a state exported for a third party to verify
-//! - [`proof`]: what such a state proves, against whom, and what it does not
-//! - [`error_code`]: what the text of an `error` says, for people
+//! - [`proof`]: what such a state proves, against which side, and what it leaves open
+//! - [`error_code`]: the text of an `error`, for people
 //! - [`onchain`]: preimages published in transaction outputs
-//! - [`mod@invariant`]: what can never be, said aloud if it is
+//! - [`mod@invariant`]: conditions that always hold, and a loud report if one does not
+//! - [`limits`]: every limit of this layer
 //!
-//! A message goes out in the framing its receiver speaks, and comes in with the framing its sender
-//! has shown:
+//! A message is sent in the framing that its receiver speaks, and read in the framing that its
+//! sender has shown:
 //!
 //! ```
 //! use steward_wire::{Framing, Message, Signature, StateUpdate, framing};
@@ -60,6 +62,7 @@ pub mod onchain;
 pub mod proof;
 pub mod snapshot;
 pub mod state;
+pub mod terms;
 pub mod trampoline;
 
 pub use bolt2::{
@@ -71,10 +74,11 @@ pub use error_code::{ErrorCode, ErrorText};
 pub use framing::Framing;
 pub use ids::{ChannelId, NodeId, PaymentHash, Preimage, ShortChannelId, Signature};
 pub use message::{
-    AnnouncementSignature, AskBrandingInfo, HostedChannelBranding, InitHostedChannel,
-    InvokeHostedChannel, Message, QueryPreimages, QueryPublicHostedChannels, ReplyPreimages,
-    ReplyPublicHostedChannelsEnd, ResizeChannel, StateOverride, StateUpdate,
+    AnnouncementSignature, AskBrandingInfo, HostedChannelBranding, InvokeHostedChannel, Message,
+    QueryPreimages, QueryPublicHostedChannels, ReplyPreimages, ReplyPublicHostedChannelsEnd,
+    ResizeChannel, StateOverride, StateUpdate,
 };
 pub use snapshot::Snapshot;
 pub use state::LastCrossSignedState;
+pub use terms::InitHostedChannel;
 pub use trampoline::{TrampolineStatusInit, TrampolineStatusUpdate, TrampolineUndesired};

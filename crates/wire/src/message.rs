@@ -1,5 +1,5 @@
-//! Every message of the hosted-channel protocol as a struct, and [`Message`], their sum
-//! (protocol.md sections 1.3 and 1.4).
+//! Every message of the hosted-channel protocol as a struct, and [`Message`], the enum of all of
+//! them (docs/protocol.md sections 1.3 and 1.4).
 
 use bitcoin::hashes::{Hash, sha256};
 use bitcoin::secp256k1::{Message as SecpMessage, PublicKey, SECP256K1, SecretKey};
@@ -9,54 +9,30 @@ use crate::bolt2::{
 };
 use crate::bolt7::{ChannelAnnouncement, ChannelUpdate};
 use crate::codec::{DecodeError, Reader, Wire, put_bool8, put_list, put_var_u16};
-use crate::features::INIT_RESIZABLE;
 use crate::ids::{PaymentHash, Preimage, Signature};
 use crate::state::LastCrossSignedState;
+use crate::terms::InitHostedChannel;
 use crate::trampoline::{TrampolineStatusInit, TrampolineStatusUpdate, TrampolineUndesired};
 
 /// 65535, client to host: opens a channel, or resumes one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvokeHostedChannel {
-    /// Genesis block hash, internal byte order.
+    /// The genesis block hash, in internal byte order.
     pub chain_hash: [u8; 32],
-    /// Where the client is refunded on chain if the host winds down.
+    /// The script to which the client is refunded on chain if the host winds down.
     pub refund_scriptpubkey: Vec<u8>,
-    /// What the host gave the client to open with; empty when resuming.
+    /// The secret that the host gave the client to open with; empty when resuming.
     pub secret: Vec<u8>,
-}
-
-/// 65533, host to client: the terms of a new channel.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct InitHostedChannel {
-    /// Most that may be in flight in one direction, in millisatoshi.
-    pub max_htlc_value_in_flight_msat: u64,
-    /// Smallest HTLC, in millisatoshi.
-    pub htlc_minimum_msat: u64,
-    /// Most HTLCs in one direction.
-    pub max_accepted_htlcs: u16,
-    /// Sum of both balances and all HTLCs, in millisatoshi.
-    pub channel_capacity_msat: u64,
-    /// What the host gives the client to begin with, in millisatoshi.
-    pub initial_client_balance_msat: u64,
-    /// Feature numbers, such as [`INIT_RESIZABLE`].
-    pub features: Vec<u16>,
-}
-
-impl InitHostedChannel {
-    /// True if the client may ask for a larger capacity.
-    pub fn is_resizable(&self) -> bool {
-        self.features.contains(&INIT_RESIZABLE)
-    }
 }
 
 /// 65529: acknowledges all updates seen so far with a signature over the state they lead to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StateUpdate {
-    /// Height / 144 at the sender.
+    /// The height at the sender, divided by 144.
     pub block_day: u32,
-    /// Updates sent by the sender, up to this state.
+    /// The number of updates that the sender has sent, up to this state.
     pub local_updates: u32,
-    /// Updates sent by the receiver, up to this state.
+    /// The number of updates that the receiver has sent, up to this state.
     pub remote_updates: u32,
     /// The sender's signature over the receiver's copy of the state.
     pub local_sig_of_remote: Signature,
@@ -65,7 +41,7 @@ pub struct StateUpdate {
 /// 65527, host to client: proposes a fresh state without HTLCs for a suspended channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StateOverride {
-    /// Height / 144 at the host.
+    /// The height at the host, divided by 144.
     pub block_day: u32,
     /// The host's balance in the new state, in millisatoshi.
     pub local_balance_msat: u64,
@@ -77,23 +53,23 @@ pub struct StateOverride {
     pub local_sig_of_remote: Signature,
 }
 
-/// 65525, host to client: how the host wants to be shown.
+/// 65525, host to client: the name card under which wallets show the host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostedChannelBranding {
-    /// Colour: red, green, blue.
+    /// The colour: red, green, blue.
     pub rgb: [u8; 3],
     /// A PNG image, if any.
     pub png: Option<Vec<u8>>,
-    /// A contact URL.
+    /// A URL under which the host's operator can be reached.
     pub contact_info: String,
 }
 
 /// 65523: one side's signature under the announcement of a public hosted channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AnnouncementSignature {
-    /// Serves as node and as bitcoin signature.
+    /// The signature, which serves as node signature and as bitcoin signature.
     pub node_signature: Signature,
-    /// True if the sender still needs the other side's.
+    /// True if the sender still needs the other side's signature.
     pub wants_reply: bool,
 }
 
@@ -107,13 +83,13 @@ pub struct ResizeChannel {
 }
 
 impl ResizeChannel {
-    /// A signed request.
+    /// Makes a signed request.
     pub fn signed(new_capacity_sat: u64, key: &SecretKey) -> Self {
         let message = SecpMessage::from_digest(Self::signed_hash(new_capacity_sat));
         Self { new_capacity_sat, client_sig: SECP256K1.sign_ecdsa(&message, key).into() }
     }
 
-    /// True if the client signed it.
+    /// Returns true if the client signed it.
     pub fn is_signed_by(&self, client: &PublicKey) -> bool {
         let message = SecpMessage::from_digest(Self::signed_hash(self.new_capacity_sat));
         self.client_sig
@@ -121,12 +97,13 @@ impl ResizeChannel {
             .is_some_and(|signature| SECP256K1.verify_ecdsa(&message, &signature, client).is_ok())
     }
 
-    /// SHA-256 of the capacity in little-endian: all that is signed (protocol.md section 9.1, 4).
+    /// Returns the SHA-256 of the capacity in little-endian, which is all that is signed
+    /// (docs/protocol.md section 9.1, 4).
     pub fn signed_hash(new_capacity_sat: u64) -> [u8; 32] {
         sha256::Hash::hash(&new_capacity_sat.to_le_bytes()).to_byte_array()
     }
 
-    /// The capacity asked for, in millisatoshi; `None` if it does not fit.
+    /// Returns the capacity asked for, in millisatoshi, or `None` if it does not fit.
     pub fn new_capacity_msat(&self) -> Option<u64> {
         self.new_capacity_sat.checked_mul(1000).filter(|msat| *msat < crate::limits::MAX_MSAT)
     }
@@ -135,18 +112,18 @@ impl ResizeChannel {
 /// 65519: asks for all public hosted channels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QueryPublicHostedChannels {
-    /// Genesis block hash, internal byte order.
+    /// The genesis block hash, in internal byte order.
     pub chain_hash: [u8; 32],
 }
 
 /// 65517: ends the answer to [`QueryPublicHostedChannels`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReplyPublicHostedChannelsEnd {
-    /// Genesis block hash, internal byte order.
+    /// The genesis block hash, in internal byte order.
     pub chain_hash: [u8; 32],
 }
 
-/// 65515: asks whether preimages were seen on chain.
+/// 65515: asks whether these preimages were seen on chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QueryPreimages {
     /// The hashes asked about.
@@ -156,14 +133,15 @@ pub struct QueryPreimages {
 /// 65513: the preimages that are known, in any order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReplyPreimages {
-    /// To be matched by hashing.
+    /// The preimages. The receiver matches them to the hashes by hashing.
     pub preimages: Vec<Preimage>,
 }
 
 /// 65511, client to host: asks for [`HostedChannelBranding`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AskBrandingInfo {
-    /// By the text the chain hash; some wallets put the channel id. Nobody looks at it.
+    /// The chain hash, by the protocol's text; some wallets send the channel id instead. No
+    /// implementation reads it.
     pub chain_hash: [u8; 32],
 }
 
@@ -176,22 +154,22 @@ macro_rules! messages {
         }
 
         impl Message {
-            /// True if messages of this type can be decoded.
+            /// Returns true if messages of this type can be decoded.
             pub fn is_known(message_type: u16) -> bool {
                 matches!(message_type, $($type)|*)
             }
 
-            /// The message's type number.
+            /// Returns the message's type number.
             pub fn message_type(&self) -> u16 {
                 match self { $(Self::$name(_) => $type,)* }
             }
 
-            /// The message's name, for logs.
+            /// Returns the message's name, for logs.
             pub fn name(&self) -> &'static str {
                 match self { $(Self::$name(_) => stringify!($name),)* }
             }
 
-            /// Type number and unframed body.
+            /// Returns the type number and the unframed body.
             pub fn encode(&self) -> (u16, Vec<u8>) {
                 match self { $(Self::$name(body) => ($type, body.encode()),)* }
             }
@@ -209,30 +187,30 @@ macro_rules! messages {
 
 messages! {
     65535 InvokeHostedChannel(InvokeHostedChannel), "opens or resumes a channel.";
-    65533 InitHostedChannel(InitHostedChannel), "terms of a new channel.";
-    65531 LastCrossSignedState(LastCrossSignedState), "the sender's signed state.";
+    65533 InitHostedChannel(InitHostedChannel), "proposes the terms of a new channel.";
+    65531 LastCrossSignedState(LastCrossSignedState), "shows the sender's last cross-signed state.";
     65529 StateUpdate(StateUpdate), "acknowledges updates by a signature.";
     65527 StateOverride(StateOverride), "proposes a fresh state.";
-    65525 HostedChannelBranding(HostedChannelBranding), "how the host is shown.";
-    65523 AnnouncementSignature(AnnouncementSignature), "half of a public announcement.";
+    65525 HostedChannelBranding(HostedChannelBranding), "the name card of the host.";
+    65523 AnnouncementSignature(AnnouncementSignature), "carries half of a public announcement.";
     65521 ResizeChannel(ResizeChannel), "asks for more capacity.";
     65519 QueryPublicHostedChannels(QueryPublicHostedChannels), "asks for public channels.";
-    65517 ReplyPublicHostedChannelsEnd(ReplyPublicHostedChannelsEnd), "ends that answer.";
+    65517 ReplyPublicHostedChannelsEnd(ReplyPublicHostedChannelsEnd), "ends the answer to that query.";
     65515 QueryPreimages(QueryPreimages), "asks for preimages seen on chain.";
-    65513 ReplyPreimages(ReplyPreimages), "the preimages known.";
+    65513 ReplyPreimages(ReplyPreimages), "the preimages that are known.";
     65511 AskBrandingInfo(AskBrandingInfo), "asks for branding.";
-    64513 AnnouncementGossip(ChannelAnnouncement), "a public channel, as gossip.";
-    64511 AnnouncementSync(ChannelAnnouncement), "a public channel, answering a query.";
-    64509 UpdateGossip(ChannelUpdate), "an update as gossip, or of a private channel.";
-    64507 UpdateSync(ChannelUpdate), "an update, answering a query.";
+    64513 AnnouncementGossip(ChannelAnnouncement), "announces a public channel, as gossip.";
+    64511 AnnouncementSync(ChannelAnnouncement), "announces a public channel, in answer to a query.";
+    64509 UpdateGossip(ChannelUpdate), "carries an update as gossip, or of a private channel.";
+    64507 UpdateSync(ChannelUpdate), "carries an update, in answer to a query.";
     63505 UpdateAddHtlc(UpdateAddHtlc), "offers an HTLC.";
     63503 UpdateFulfillHtlc(UpdateFulfillHtlc), "claims an HTLC.";
     63501 UpdateFailHtlc(UpdateFailHtlc), "fails an HTLC.";
     63499 UpdateFailMalformedHtlc(UpdateFailMalformedHtlc), "fails an unreadable HTLC.";
     63497 Error(WireError), "suspends the channel.";
     44793 TrampolineUndesired(TrampolineUndesired), "the sender does not route for others.";
-    44791 TrampolineStatusUpdate(TrampolineStatusUpdate), "new terms of a routing wallet.";
-    44789 TrampolineStatusInit(TrampolineStatusInit), "terms of a routing wallet.";
+    44791 TrampolineStatusUpdate(TrampolineStatusUpdate), "changes the terms of a routing wallet.";
+    44789 TrampolineStatusInit(TrampolineStatusInit), "announces the terms of a routing wallet.";
 }
 
 impl Wire for InvokeHostedChannel {
@@ -247,30 +225,6 @@ impl Wire for InvokeHostedChannel {
             chain_hash: reader.array()?,
             refund_scriptpubkey: reader.var_u16()?.to_vec(),
             secret: reader.var_u16()?.to_vec(),
-        })
-    }
-}
-
-impl Wire for InitHostedChannel {
-    fn write(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.max_htlc_value_in_flight_msat.to_be_bytes());
-        out.extend_from_slice(&self.htlc_minimum_msat.to_be_bytes());
-        out.extend_from_slice(&self.max_accepted_htlcs.to_be_bytes());
-        out.extend_from_slice(&self.channel_capacity_msat.to_be_bytes());
-        out.extend_from_slice(&self.initial_client_balance_msat.to_be_bytes());
-        put_list(out, &self.features, |feature, out| {
-            out.extend_from_slice(&feature.to_be_bytes());
-        });
-    }
-
-    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        Ok(Self {
-            max_htlc_value_in_flight_msat: reader.u64()?,
-            htlc_minimum_msat: reader.msat()?,
-            max_accepted_htlcs: reader.u16()?,
-            channel_capacity_msat: reader.msat()?,
-            initial_client_balance_msat: reader.msat()?,
-            features: reader.list(2, Reader::u16)?,
         })
     }
 }

@@ -1,13 +1,14 @@
-//! Preimages published on chain: the output scripts that carry them (protocol.md section 6.1).
-//! Finding the transactions, and paying for them, is the business of others.
+//! Preimages published on chain: the output scripts that carry them (docs/protocol.md section 6.1).
+//! Finding the transactions, and paying for them, is the task of other crates.
 
 use bitcoin::blockdata::opcodes::all::{OP_PUSHBYTES_32, OP_RETURN};
 use bitcoin::{Script, ScriptBuf, Transaction};
 
 use crate::ids::Preimage;
 
-/// The preimages that `script` publishes: one or two, or none if it has any other form. Only
-/// `OP_RETURN PUSH32` and `OP_RETURN PUSH32 PUSH32` are a proof every implementation reads.
+/// Returns the preimages that `script` publishes: one or two, or none if it has any other form.
+/// Only `OP_RETURN PUSH32` and `OP_RETURN PUSH32 PUSH32` are a proof that every implementation
+/// reads.
 pub fn preimages_in_script(script: &Script) -> Vec<Preimage> {
     let Some((first, rest)) =
         script.as_bytes().strip_prefix(&[OP_RETURN.to_u8()]).and_then(split_push)
@@ -23,8 +24,8 @@ pub fn preimages_in_script(script: &Script) -> Vec<Preimage> {
     }
 }
 
-/// The preimages that `transaction` publishes, in the order of its outputs. The outputs' values
-/// do not matter.
+/// Returns the preimages that `transaction` publishes, in the order of its outputs. The values of
+/// the outputs do not matter.
 pub fn preimages_in_transaction(transaction: &Transaction) -> Vec<Preimage> {
     transaction
         .output
@@ -33,7 +34,7 @@ pub fn preimages_in_transaction(transaction: &Transaction) -> Vec<Preimage> {
         .collect()
 }
 
-/// The scripts that publish `preimages`, two to a script and in order.
+/// Makes the scripts that publish `preimages`, two in each script and in order.
 pub fn preimage_scripts(preimages: &[Preimage]) -> Vec<ScriptBuf> {
     preimages
         .chunks(2)
@@ -48,7 +49,7 @@ pub fn preimage_scripts(preimages: &[Preimage]) -> Vec<ScriptBuf> {
         .collect()
 }
 
-/// A minimal push of 32 bytes, and what follows it.
+/// Splits off a minimal push of 32 bytes.
 fn split_push(bytes: &[u8]) -> Option<(Preimage, &[u8])> {
     let (preimage, rest) =
         bytes.strip_prefix(&[OP_PUSHBYTES_32.to_u8()])?.split_first_chunk::<32>()?;

@@ -1,15 +1,16 @@
-//! What an exported state proves, against whom, and what it does not prove.
+//! What an exported state proves, against which side, and what it does not prove.
 //!
-//! A signature counts against its signer only. The host's is what a client can hold against the
-//! host; the client's half shows that the client accepted, and a client can make it again at any
-//! time. The deployed protocol signs less than a state shows: neither signature covers the other
-//! side's node id, the chain, or who offered an HTLC. So a stranger who has seen a state can put
-//! itself in the client's place, and HTLCs can be moved to the other list, with every signature
-//! still valid. This module names what the signatures leave open instead of assuming it.
+//! A signature counts against its signer only. A client can hold the host's signature against the
+//! host; the client's signature shows that the client accepted the state, and the client can make
+//! it again at any time. The deployed protocol signs less than a state shows: neither signature
+//! covers the other side's node id, the chain, or which side offered an HTLC. So a stranger who has
+//! seen a state can put itself in the client's place, and HTLCs can be moved to the other list,
+//! with every signature still valid. This module names what the signatures leave open instead of
+//! assuming it.
 //!
-//! The names of nodes come back in two ways only: an HTLC carries the channel id, which is a hash of
-//! both; and directions follow from ids and counters when only one split of the signed sequence of
-//! HTLCs is possible. [`words`] says the findings as sentences.
+//! Signatures cover the names of nodes and directions in two ways only: an HTLC carries the channel
+//! id, which is a hash of both node ids; and directions follow from ids and counters when only one
+//! split of the signed sequence of HTLCs is possible. [`words`] turns the findings into sentences.
 
 pub mod words;
 
@@ -21,9 +22,9 @@ use crate::state::LastCrossSignedState;
 /// One side of a hosted channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Party {
-    /// It keeps the money and owes.
+    /// The side that keeps the money and owes it.
     Host,
-    /// It is owed.
+    /// The side to which the money is owed.
     Client,
 }
 
@@ -43,98 +44,98 @@ pub struct Findings {
     pub host: NodeId,
     /// The node shown as client.
     pub client: NodeId,
-    /// The host's signature, if it holds: all that counts against the host.
+    /// The host's signature, if it holds. Nothing else counts against the host.
     pub host_signature: Option<Signed>,
-    /// The client's signature, if it holds: all that counts against the client.
+    /// The client's signature, if it holds. Nothing else counts against the client.
     pub client_signature: Option<Signed>,
-    /// Why such a state cannot be one of a channel. With any of them nothing is proved.
+    /// The reasons why no channel can have such a state. If there is any, nothing is proved.
     pub flaws: Vec<Flaw>,
-    /// The hash that the host signs. Together with the host's id it names the debt: two files with
-    /// equal ones show one debt, whatever client they name.
+    /// The hash that the host signs. Together with the host's id it names the debt: two files in
+    /// which both are equal show one debt, even if they name different clients.
     pub debt: [u8; 32],
     /// The script of the client's refund, the only name of the creditor that is always signed.
     pub refund_script: Vec<u8>,
-    /// What the channel holds.
+    /// The capacity of the channel, in millisatoshi.
     pub capacity_msat: u64,
-    /// The host's own part.
+    /// The host's balance, in millisatoshi.
     pub host_balance_msat: u64,
-    /// What the host owes for certain.
+    /// The client's balance, in millisatoshi: what the host owes in any case.
     pub client_balance_msat: u64,
-    /// Updates of the host so far.
+    /// The number of updates that the host has sent.
     pub host_updates: u32,
-    /// Updates of the client so far.
+    /// The number of updates that the client has sent.
     pub client_updates: u32,
-    /// Height / 144, as the signers wrote it.
+    /// The height divided by 144, as the signers wrote it.
     pub block_day: u32,
-    /// HTLCs in flight, in the order in which the signer that counts has signed them.
+    /// The HTLCs in flight, in the order in which the signer that counts has signed them.
     pub htlcs: Vec<Htlc>,
 }
 
 /// What a valid signature covers beyond the numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Signed {
-    /// Whether it names the other side: by the channel id in an HTLC that the signer itself has
-    /// provably offered. Otherwise the other side is only as shown.
+    /// True if the signature names the other side: by the channel id in an HTLC that the signer
+    /// itself has provably offered. Otherwise only the file names the other side.
     pub names_other: bool,
 }
 
 /// An HTLC in flight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Htlc {
-    /// The offerer's number for it.
+    /// The number that the offerer gave it.
     pub id: u64,
-    /// Amount, in millisatoshi.
+    /// The amount, in millisatoshi.
     pub amount_msat: u64,
-    /// Hash whose preimage claims it.
+    /// The hash whose preimage claims it.
     pub payment_hash: PaymentHash,
-    /// Height up to which it can be claimed.
+    /// The height up to which it can be claimed.
     pub cltv_expiry: u32,
-    /// In whose list the state was shown with it.
+    /// The side in whose list the file shows it.
     pub shown_as_offered_by: Party,
-    /// Who offered it, by the host's signature if that holds, else by the client's. `None`: the
-    /// direction is not proved.
+    /// The side that offered it, by the host's signature if that holds, else by the client's.
+    /// `None` means that the direction is not proved.
     pub offered_by: Option<Party>,
 }
 
-/// Why a state cannot be one of a channel between the two nodes.
+/// A reason why a state cannot belong to a channel between the two nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Flaw {
     /// Both ends are one node.
     #[error("both ends of the channel are the same node")]
     SameNode,
-    /// The sum is wrong.
+    /// The sum differs from the capacity.
     #[error("balances and HTLCs do not add up to the capacity")]
     NotBalanced,
-    /// An HTLC of nothing, which could hide where another one begins.
+    /// An HTLC has the amount zero: it could hide where another one begins.
     #[error("HTLC {id} is of amount zero")]
     ZeroAmount {
-        /// The HTLC's.
+        /// The number of the HTLC.
         id: u64,
     },
-    /// The order in which states are signed is kept nowhere.
+    /// An HTLC is not in the order in which states are signed.
     #[error(
         "HTLC {id} is out of order: HTLCs of one side are signed in the order of their numbers"
     )]
     OutOfOrder {
-        /// The HTLC's.
+        /// The number of the HTLC.
         id: u64,
     },
-    /// A number that the offerer had not reached.
+    /// An HTLC has a number that its offerer had not reached.
     #[error("HTLC {id} has a number that its offerer had not reached")]
     BeyondCounter {
-        /// The HTLC's.
+        /// The number of the HTLC.
         id: u64,
     },
-    /// Its offerer made it for another pair of nodes.
+    /// The offerer of an HTLC made it for another pair of nodes.
     #[error("HTLC {id} belongs to a channel of other nodes")]
     ForeignChannel {
-        /// The HTLC's.
+        /// The number of the HTLC.
         id: u64,
     },
 }
 
-/// Judges a snapshot. `None` if neither node's signature holds, whichever of them is the host: then
-/// the file says nothing of anybody.
+/// Judges a snapshot. Returns `None` if neither node's signature holds, whichever of the two is the
+/// host: such a file proves nothing.
 pub fn judge(snapshot: &Snapshot) -> Option<Findings> {
     let (a, b) = (snapshot.node_id_a, snapshot.node_id_b);
     let as_host_and_client = |holder, other| match snapshot.state.is_host {
@@ -145,7 +146,7 @@ pub fn judge(snapshot: &Snapshot) -> Option<Findings> {
         true => snapshot.state.reverse(),
         false => snapshot.state.clone(),
     };
-    // The order of the ids says nothing; the host's signature weighs more than the client's.
+    // The order of the ids means nothing; the host's signature weighs more than the client's.
     let [first, second] = [(a, b), (b, a)].map(|(holder, other)| {
         let (host, client) = as_host_and_client(holder, other);
         Signatures::of(&at_client, host, client)
@@ -155,30 +156,30 @@ pub fn judge(snapshot: &Snapshot) -> Option<Findings> {
 }
 
 impl Findings {
-    /// True if the host is shown to owe what the state says: its signature holds over a state that
-    /// can be.
+    /// Returns true if the host is shown to owe what the state says: its signature holds over a
+    /// state that a channel can have.
     pub fn proves_debt(&self) -> bool {
         self.host_signature.is_some() && self.flaws.is_empty()
     }
 
-    /// True if both signatures hold over a state that can be, as in every state of a channel that
-    /// is open.
+    /// Returns true if both signatures hold over a state that a channel can have, as in every state
+    /// of an open channel.
     pub fn both_signed(&self) -> bool {
         self.proves_debt() && self.client_signature.is_some()
     }
 
-    /// What the host owes at most, if every HTLC ends in the client's favour.
+    /// Returns what the host owes if every HTLC ends in the client's favour, in millisatoshi.
     pub fn owed_at_most_msat(&self) -> u64 {
         self.capacity_msat.saturating_sub(self.host_balance_msat)
     }
 
-    /// The sum of the HTLCs.
+    /// Returns the sum of the HTLCs, in millisatoshi.
     pub fn in_flight_msat(&self) -> u64 {
         self.htlcs.iter().fold(0, |sum, htlc| sum.saturating_add(htlc.amount_msat))
     }
 }
 
-/// Which signatures hold if these two are host and client.
+/// The signatures that hold if these two nodes are host and client.
 #[derive(Clone, Copy)]
 struct Signatures {
     host: NodeId,
@@ -262,18 +263,20 @@ fn flaws(at_client: &LastCrossSignedState, host: NodeId, client: NodeId) -> Vec<
     flaws
 }
 
-/// The HTLCs as one side signs them: its own, then the other side's, with nothing between.
+/// The HTLCs in the sequence that one side signs: its own, then the other side's, without a mark
+/// between them.
 struct Sequence<'a> {
     signer: Party,
     adds: Vec<&'a UpdateAddHtlc>,
-    /// How many stand in the signer's list as the state is shown.
+    /// The number of HTLCs in the signer's list, as the file shows the state.
     shown_split: usize,
-    /// Splits that ids and counters allow: so many of the first are the signer's.
+    /// The numbers of leading HTLCs that can be the signer's, as ids and counters allow.
     possible_splits: Vec<usize>,
 }
 
 impl<'a> Sequence<'a> {
-    /// The signer covers the other side's copy, in which its own HTLCs are the incoming ones.
+    /// Builds the sequence. The signer covers the other side's copy, in which the signer's HTLCs
+    /// are the incoming ones.
     fn signed_by(signer: Party, at_client: &'a LastCrossSignedState) -> Self {
         let (own, others) = match signer {
             Party::Host => (&at_client.incoming_htlcs, &at_client.outgoing_htlcs),
@@ -308,9 +311,10 @@ impl<'a> Sequence<'a> {
         self.adds.iter().enumerate().map(htlc).collect()
     }
 
-    /// Who offered the HTLC at this position, if every possible split agrees.
+    /// Returns the side that offered the HTLC at this position, if every possible split agrees.
     fn offerer(&self, position: usize) -> Option<Party> {
-        // Each end of a split can only move until its order breaks: the possible ones are a range.
+        // Each end of a split can only move until its order breaks, so the possible splits are a
+        // range.
         let (least, most) = (self.possible_splits.first()?, self.possible_splits.last()?);
         if position < *least {
             Some(self.signer)
@@ -321,7 +325,8 @@ impl<'a> Sequence<'a> {
         }
     }
 
-    /// Whether the signer itself has put this channel id into an HTLC that is provably its own.
+    /// Returns true if the signer itself has put this channel id into an HTLC that is provably its
+    /// own.
     fn names(&self, channel_id: ChannelId) -> bool {
         self.adds.iter().enumerate().any(|(position, add)| {
             add.channel_id == channel_id && self.offerer(position) == Some(self.signer)
@@ -329,7 +334,7 @@ impl<'a> Sequence<'a> {
     }
 }
 
-/// Whether these can be HTLCs of one side, in order, whose counter is `updates`.
+/// Returns true if these can be HTLCs of one side, in order, with `updates` as that side's counter.
 fn can_be_numbered(adds: &[&UpdateAddHtlc], updates: u32) -> bool {
     adds.iter().is_sorted_by(|one, next| one.id < next.id)
         && adds.last().is_none_or(|last| last.id <= u64::from(updates))

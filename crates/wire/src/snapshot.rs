@@ -1,5 +1,5 @@
-//! A state exported with the names of both nodes, for a third party to verify or for a side that
-//! lost its data (protocol.md section 1.7). What it proves is judged in [`crate::proof`].
+//! A state exported with the ids of both nodes, for a third party to verify or for a side that lost
+//! its data (docs/protocol.md section 1.7). [`crate::proof`] judges what it proves.
 
 use crate::codec::{DecodeError, Reader, Wire};
 use crate::ids::NodeId;
@@ -9,9 +9,9 @@ use crate::state::LastCrossSignedState;
 /// The order of the two ids is not significant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Snapshot {
-    /// One end of the channel.
+    /// The node at one end of the channel.
     pub node_id_a: NodeId,
-    /// The other end.
+    /// The node at the other end.
     pub node_id_b: NodeId,
     /// The state as its exporter holds it.
     pub state: LastCrossSignedState,

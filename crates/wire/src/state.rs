@@ -1,5 +1,5 @@
 //! `last_cross_signed_state`: the signed record of a channel, its hash, `reverse`, signing and
-//! verifying (protocol.md sections 1.4 and 2).
+//! verifying (docs/protocol.md sections 1.4 and 2).
 
 use bitcoin::hashes::{Hash, HashEngine, sha256};
 use bitcoin::secp256k1::{Message as SecpMessage, PublicKey, SECP256K1, SecretKey};
@@ -11,12 +11,12 @@ use crate::codec::{
 };
 use crate::ids::Signature;
 use crate::limits::ADD_FIXED_BYTES;
-use crate::message::InitHostedChannel;
+use crate::terms::InitHostedChannel;
 
-/// `init_hosted_channel` without features, in bytes.
+/// The size of `init_hosted_channel` without features, in bytes.
 const INIT_FIXED_BYTES: usize = 36;
-/// The fields of fixed size: flag, length of the script, day, two balances, two counters, two
-/// counts and two signatures, in bytes.
+/// The size of all fields of fixed size, in bytes: flag, length of the script, day, two balances,
+/// two counters, two counts and two signatures.
 const STATE_FIXED_BYTES: usize = 1 + 2 + 4 + 16 + 8 + 4 + 128;
 
 /// 65531: a state of the channel from its holder's point of view. With both signatures valid it
@@ -25,23 +25,23 @@ const STATE_FIXED_BYTES: usize = 1 + 2 + 4 + 16 + 8 + 4 + 128;
 pub struct LastCrossSignedState {
     /// True if the holder of this copy is the host.
     pub is_host: bool,
-    /// Where the client is refunded on chain if the host winds down.
+    /// The script to which the client is refunded on chain if the host winds down.
     pub last_refund_scriptpubkey: Vec<u8>,
-    /// The terms both agreed to. Only capacity and initial balance are signed.
+    /// The terms that both sides agreed to. Only capacity and initial balance are signed.
     pub init_hosted_channel: InitHostedChannel,
-    /// Height / 144 when it was signed.
+    /// The height when it was signed, divided by 144.
     pub block_day: u32,
     /// The holder's balance, in millisatoshi.
     pub local_balance_msat: u64,
     /// The other side's balance, in millisatoshi.
     pub remote_balance_msat: u64,
-    /// Updates sent by the holder so far.
+    /// The number of updates that the holder has sent.
     pub local_updates: u32,
-    /// Updates sent by the other side so far.
+    /// The number of updates that the other side has sent.
     pub remote_updates: u32,
-    /// HTLCs offered to the holder, in the order they are signed: ascending by id.
+    /// The HTLCs offered to the holder, in the order in which they are signed: ascending by id.
     pub incoming_htlcs: Vec<UpdateAddHtlc>,
-    /// HTLCs offered by the holder, in the same order.
+    /// The HTLCs offered by the holder, in the same order.
     pub outgoing_htlcs: Vec<UpdateAddHtlc>,
     /// The other side's signature over this copy.
     pub remote_sig_of_local: Signature,
@@ -50,7 +50,7 @@ pub struct LastCrossSignedState {
 }
 
 impl LastCrossSignedState {
-    /// The same state as the other side holds it.
+    /// Returns the same state as the other side holds it.
     pub fn reverse(&self) -> Self {
         Self {
             is_host: !self.is_host,
@@ -68,13 +68,13 @@ impl LastCrossSignedState {
         }
     }
 
-    /// The hash that [`Self::remote_sig_of_local`] covers: a single SHA-256, numbers in
-    /// little-endian (protocol.md section 2.1).
+    /// Returns the hash that [`Self::remote_sig_of_local`] covers: a single SHA-256, with numbers
+    /// in little-endian (docs/protocol.md section 2.1).
     pub fn sighash(&self) -> [u8; 32] {
         self.hash_as(false)
     }
 
-    /// The hash of [`Self::reverse`], which [`Self::local_sig_of_remote`] covers.
+    /// Returns the hash of [`Self::reverse`], which [`Self::local_sig_of_remote`] covers.
     pub fn reverse_sighash(&self) -> [u8; 32] {
         self.hash_as(true)
     }
@@ -106,23 +106,23 @@ impl LastCrossSignedState {
         sha256::Hash::from_engine(engine).to_byte_array()
     }
 
-    /// Our signature over the other side's copy: what goes into `state_update` and
-    /// [`Self::local_sig_of_remote`]. Deterministic (RFC 6979), low-S.
+    /// Signs the other side's copy: the signature that belongs in `state_update` and in
+    /// [`Self::local_sig_of_remote`]. It is deterministic (RFC 6979) and low-S.
     pub fn sign_remote(&self, key: &SecretKey) -> Signature {
         SECP256K1.sign_ecdsa(&SecpMessage::from_digest(self.reverse_sighash()), key).into()
     }
 
-    /// True if `remote` signed this copy.
+    /// Returns true if `remote` signed this copy.
     pub fn verify_remote_sig(&self, remote: &PublicKey) -> bool {
         verify(self.sighash(), &self.remote_sig_of_local, remote)
     }
 
-    /// True if `local`, the holder of this copy, signed the other side's.
+    /// Returns true if `local`, the holder of this copy, signed the other side's copy.
     pub fn verify_local_sig(&self, local: &PublicKey) -> bool {
         verify(self.reverse_sighash(), &self.local_sig_of_remote, local)
     }
 
-    /// True if balances and HTLCs add up to the capacity exactly.
+    /// Returns true if balances and HTLCs add up to the capacity exactly.
     pub fn is_balanced(&self) -> bool {
         self.incoming_htlcs
             .iter()
@@ -133,14 +133,15 @@ impl LastCrossSignedState {
             == Some(self.init_hosted_channel.channel_capacity_msat)
     }
 
-    /// Puts both lists in the order in which states are built and signed: ascending by id.
-    /// A received state is hashed in the order received and sorted after (protocol.md section 2.2).
+    /// Sorts both lists into the order in which states are built and signed: ascending by id. A
+    /// received state is hashed in the order received and sorted afterwards (docs/protocol.md
+    /// section 2.2).
     pub fn sort_htlcs(&mut self) {
         self.incoming_htlcs.sort_by_key(|add| add.id);
         self.outgoing_htlcs.sort_by_key(|add| add.id);
     }
 
-    /// Length of the encoded body, in bytes.
+    /// Returns the length of the encoded body, in bytes.
     pub fn encoded_len(&self) -> usize {
         let init_len = INIT_FIXED_BYTES + 2 * self.init_hosted_channel.features.len();
         let htlcs = self.incoming_htlcs.iter().chain(&self.outgoing_htlcs);

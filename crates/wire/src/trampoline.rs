@@ -1,21 +1,21 @@
-//! What wallets tell each other about routing for others (protocol.md section 7): the three
-//! `trampoline_*` messages and the fee they announce. They are advice; nothing is signed.
+//! The three `trampoline_*` messages, in which wallets offer to route for others, and the fee that
+//! they announce (docs/protocol.md section 7). They are advice; nothing is signed.
 
 use crate::codec::{DecodeError, Reader, Wire, put_list};
 use crate::ids::NodeId;
 
-/// Bytes of [`TrampolineOn`].
+/// The size of [`TrampolineOn`], in bytes.
 const TRAMPOLINE_ON_BYTES: usize = 38;
-/// Bytes of [`NodeIdTrampolineParams`].
+/// The size of [`NodeIdTrampolineParams`], in bytes.
 const NODE_PARAMS_BYTES: usize = 33 + TRAMPOLINE_ON_BYTES;
 
-/// A number as the wire has it, IEEE 754 in 64 bits. Compared and kept by its bits: any pattern
-/// survives.
+/// A floating-point number as the wire has it, IEEE 754 in 64 bits. It is compared and kept by its
+/// bits, so that any pattern survives.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Exponent(u64);
 
 impl Exponent {
-    /// The number; may be infinite or none at all.
+    /// Returns the number, which may be infinite or not a number.
     pub fn value(self) -> f64 {
         f64::from_bits(self.0)
     }
@@ -33,34 +33,35 @@ impl std::fmt::Debug for Exponent {
     }
 }
 
-/// On what terms a wallet routes.
+/// The terms on which a wallet routes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TrampolineOn {
-    /// Smallest amount, in millisatoshi.
+    /// The smallest amount, in millisatoshi.
     pub min_msat: u64,
-    /// Largest amount, in millisatoshi.
+    /// The largest amount, in millisatoshi.
     pub max_msat: u64,
-    /// Proportional fee, in millionths.
+    /// The proportional fee, in millionths.
     pub fee_proportional_millionths: u32,
-    /// Power the proportional fee is raised to.
+    /// The power to which the proportional fee is raised.
     pub exponent: Exponent,
-    /// Power the logarithm of the proportional fee is raised to.
+    /// The power to which the logarithm of the proportional fee is raised.
     pub log_exponent: Exponent,
-    /// Blocks between the two expiries.
+    /// The number of blocks between the two expiries.
     pub cltv_expiry_delta: u16,
 }
 
 impl TrampolineOn {
-    /// The fee for relaying `amount_msat`, in millisatoshi: `p^exponent + ln(p)^log_exponent`,
-    /// rounded up, where p is the proportional fee (protocol.md section 7.4). `None` if that is
-    /// no amount: exponents come from strangers.
+    /// Returns the fee for relaying `amount_msat`, in millisatoshi: `p^exponent +
+    /// ln(p)^log_exponent`, rounded up, where p is the proportional fee (docs/protocol.md section
+    /// 7.4). Returns `None` if the result is not an amount, which the exponents of a stranger can
+    /// cause.
     pub fn fee_msat(&self, amount_msat: u64) -> Option<u64> {
         let proportional =
             u128::from(amount_msat) * u128::from(self.fee_proportional_millionths) / 1_000_000;
         let proportional = proportional as f64;
         let power = proportional.powf(self.exponent.value());
         let fee = (power + proportional.ln().powf(self.log_exponent.value())).ceil();
-        // 2^53: beyond it not every integer is a number of this kind.
+        // Beyond 2^53 a floating-point number no longer represents every integer.
         (0.0..9_007_199_254_740_992.0).contains(&fee).then_some(fee as u64)
     }
 }
@@ -90,9 +91,9 @@ impl Wire for TrampolineOn {
 /// One wallet and its terms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NodeIdTrampolineParams {
-    /// The wallet.
+    /// The id of the wallet.
     pub node_id: NodeId,
-    /// Its terms.
+    /// The terms of this wallet.
     pub on: TrampolineOn,
 }
 
@@ -107,13 +108,13 @@ impl Wire for NodeIdTrampolineParams {
     }
 }
 
-/// Wallets one behind the other; at least one.
+/// A route over one wallet after the other; it has at least one.
 pub type TrampolineRoute = Vec<NodeIdTrampolineParams>;
 
 /// 44789: the sender routes, on these terms.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TrampolineStatusInit {
-    /// Ways beyond the sender.
+    /// The routes beyond the sender.
     pub routes: Vec<TrampolineRoute>,
     /// The sender's own terms.
     pub peer: TrampolineOn,
@@ -130,16 +131,16 @@ impl Wire for TrampolineStatusInit {
     }
 }
 
-/// 44791: what changed since [`TrampolineStatusInit`].
+/// 44791: tells what changed since [`TrampolineStatusInit`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TrampolineStatusUpdate {
-    /// New ways beyond the sender.
+    /// The new routes beyond the sender.
     pub new_routes: Vec<TrampolineRoute>,
-    /// New terms of wallets on known ways.
+    /// The new terms of wallets on known routes.
     pub updated: Vec<NodeIdTrampolineParams>,
     /// The sender's own new terms.
     pub updated_peer: Option<TrampolineOn>,
-    /// Wallets that route no more.
+    /// The wallets that no longer route.
     pub removed: Vec<NodeId>,
 }
 
@@ -183,7 +184,8 @@ fn write_routes(routes: &[TrampolineRoute], out: &mut Vec<u8>) {
     put_list(out, routes, |route, out| put_list(out, route, |hop, out| hop.write(out)));
 }
 
-/// A route has at least one wallet: so a list of many that cost nothing cannot be claimed.
+/// Reads routes of at least one wallet each. So a peer cannot claim a list of many that cost it no
+/// bytes.
 fn read_routes(reader: &mut Reader<'_>) -> Result<Vec<TrampolineRoute>, DecodeError> {
     reader.list(2 + NODE_PARAMS_BYTES, |reader| {
         let route = reader.list(NODE_PARAMS_BYTES, NodeIdTrampolineParams::read)?;
@@ -191,7 +193,7 @@ fn read_routes(reader: &mut Reader<'_>) -> Result<Vec<TrampolineRoute>, DecodeEr
     })
 }
 
-/// The flag is one bit, and all that follows is shifted by it; zeros fill the last byte.
+/// Writes the flag, which is one bit, and then `tail`, shifted by it; zeros fill the last byte.
 fn put_after_flag(out: &mut Vec<u8>, flag: bool, tail: &[u8]) {
     let mut carry = u8::from(flag) << 7;
     for byte in tail {

@@ -1,4 +1,4 @@
-//! What holds for every message and for any bytes: decoding inverts encoding, accepted bytes come
+//! Properties of every message and of any bytes: decoding inverts encoding, accepted bytes come
 //! back unchanged, nothing panics, and memory stays within the size of the input.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
@@ -17,7 +17,8 @@ fn known_types() -> impl Iterator<Item = u16> {
     (0..=u16::MAX).filter(|message_type| Message::is_known(*message_type))
 }
 
-/// Valid encodings with a few bytes changed, and cut or lengthened: much of it still decodes.
+/// Generates valid encodings with a few bytes changed, cut or lengthened: many of them still
+/// decode.
 fn damaged_message() -> impl Strategy<Value = (u16, Vec<u8>)> {
     let damage = proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..3);
     let tail = prop_oneof![4 => Just(None), 1 => (-3i8..4).prop_map(Some)];
@@ -35,7 +36,7 @@ fn damaged_message() -> impl Strategy<Value = (u16, Vec<u8>)> {
     })
 }
 
-/// Where a bool8 stands in the body of a message that has one.
+/// Returns the position of a bool8 in the body of a message that has one.
 fn bool8_position(message_type: u16) -> Option<usize> {
     match message_type {
         65531 => Some(0),

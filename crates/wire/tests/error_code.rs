@@ -1,4 +1,4 @@
-//! Error texts (protocol.md section 3.9).
+//! The texts of errors (docs/protocol.md section 3.9).
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 #[path = "support/load.rs"]

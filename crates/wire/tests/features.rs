@@ -1,4 +1,4 @@
-//! Feature bits (protocol.md section 1.5).
+//! Feature bits (docs/protocol.md section 1.5).
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 use steward_wire::features::{has_bit, has_pair, supports_hosted_channels};
@@ -9,7 +9,8 @@ fn vector(bit: usize) -> Vec<u8> {
     features
 }
 
-/// E: HostedWireSpec :70 looks for the odd bit; other implementations show either of a pair.
+/// The eclair plugin's suite (HostedWireSpec, line 70) looks for the odd bit; other implementations
+/// set either bit of a pair.
 #[test]
 fn any_of_the_four_bits_means_hosted_channels() {
     for bit in [256, 257, 32_972, 32_973] {

@@ -1,4 +1,4 @@
-//! Telling the two framings apart (protocol.md section 1.1).
+//! How the two framings are told apart (docs/protocol.md section 1.1).
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 #[path = "support/arbitrary_message.rs"]
@@ -77,7 +77,7 @@ fn a_message_that_reads_both_ways_is_legacy_unless_the_peer_is_modern() {
 }
 
 #[test]
-fn what_reads_in_neither_way_is_refused_and_teaches_nothing() {
+fn a_payload_that_reads_in_neither_framing_is_refused_and_not_remembered() {
     for case in cases("unreadable") {
         for before in STICKIES {
             let mut sticky = before;
@@ -98,7 +98,7 @@ fn an_unknown_type_is_ignored() {
 
 #[test]
 fn a_message_that_only_fits_without_the_inner_length_goes_out_modern_only() {
-    // rgb 3, flag 1, length 2, length 2
+    // The bytes: rgb 3, flag 1, length 2, length 2.
     let branding = |png_bytes| {
         Message::HostedChannelBranding(HostedChannelBranding {
             rgb: [0; 3],

@@ -8,7 +8,7 @@ mod vectors;
 
 use serde_json::Value;
 
-/// To renew the file: `cargo run -p steward-wire --example generate_vectors`.
+/// To write the file again: `cargo run -p steward-wire --example generate_vectors`.
 #[test]
 fn the_committed_file_is_what_the_generator_prints() {
     let committed: Value = load::load("wire/generated.json");

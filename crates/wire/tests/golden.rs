@@ -1,4 +1,5 @@
-//! What other implementations wrote: their codecs, hashes and signatures, nothing of ours.
+//! Bytes that other implementations wrote, with their codecs, hashes and signatures and none of
+//! ours.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 #[path = "support/load.rs"]
@@ -86,7 +87,7 @@ fn messages_of_eclair_decode_and_encode_to_the_same_bytes_in_both_framings() {
             assert_eq!(encoded, (message_type, frame.to_vec()), "{context}");
             let decoded = framing::decode(&mut Some(way), message_type, frame);
             assert_eq!(decoded, Ok(Some(message.clone())), "{context}");
-            // A connection that has shown nothing yet.
+            // The connection has shown no framing yet.
             let decoded = framing::decode(&mut None, message_type, frame);
             assert_eq!(decoded, Ok(Some(message.clone())), "{context}");
         }
@@ -173,7 +174,7 @@ struct GoldenIds {
     a: String,
     b: String,
     channel_id: String,
-    /// The JVM's long: signed.
+    /// The id as the JVM's long, which is signed.
     scid: i64,
     scid_text: String,
 }
@@ -194,7 +195,7 @@ fn ids_of_eclair_follow_from_the_keys() {
     }
 }
 
-/// The bLIP says "bool" only; the deployed byte is `ff`, and so is ours.
+/// The bLIP says only "bool"; the deployed byte is `ff`, and ours is the same.
 #[test]
 fn a_true_of_canopus_is_read_as_true_and_hashes_the_same() {
     let vector: Value = load("golden/bool8.json");
@@ -208,9 +209,9 @@ fn a_true_of_canopus_is_read_as_true_and_hashes_the_same() {
     assert_eq!(hex(by_canopus.encode()), whole.payload);
 }
 
-/// Nothing like it may go to a peer that has not said that it reads it.
+/// We never send such an add to a peer that has not announced that it reads it.
 #[test]
-fn an_add_that_the_deployed_cannot_read_is_read_by_us() {
+fn an_add_that_deployed_implementations_cannot_read_decodes_here() {
     let vector: Value = load("golden/unreadable-for-deployed.json");
     let message_type = u16::try_from(vector["type"].as_u64().unwrap()).unwrap();
     let payload = bytes(vector["payload"].as_str().unwrap());

@@ -1,4 +1,4 @@
-//! Identifiers (protocol.md section 1.6).
+//! Identifiers (docs/protocol.md section 1.6).
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 #[path = "support/load.rs"]
@@ -44,12 +44,13 @@ fn ids_follow_from_the_keys() {
     }
 }
 
-/// E: HostedChannelsDbSpec :137 draws a million; a tenth of it keeps the test short.
+/// The eclair plugin's suite (HostedChannelsDbSpec, line 137) draws a million pairs; a tenth of
+/// that keeps the test short.
 #[test]
 fn a_hundred_thousand_random_pairs_have_different_short_channel_ids() {
     let mut state = 1u64;
     let mut word = || {
-        // SplitMix64: pairs that look random and are the same in every run.
+        // SplitMix64 makes pairs that look random and are the same in every run.
         state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = state;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -98,7 +99,7 @@ fn bytes_that_are_no_point_give_no_key() {
 }
 
 proptest! {
-    /// E: HostedWireSpec :74.
+    /// The eclair plugin's suite has this test, too (HostedWireSpec, line 74).
     #[test]
     fn ids_are_symmetric_in_the_keys(a in any::<[u8; 32]>(), b in any::<[u8; 32]>()) {
         let node_id = |x: [u8; 32]| {

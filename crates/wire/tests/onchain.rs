@@ -1,4 +1,4 @@
-//! Preimages in transaction outputs (protocol.md section 6.1).
+//! Preimages in transaction outputs (docs/protocol.md section 6.1).
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 #[path = "support/load.rs"]

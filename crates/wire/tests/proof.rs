@@ -56,8 +56,8 @@ fn add(id: u64) -> UpdateAddHtlc {
     }
 }
 
-/// The client's copy, signed by both: HTLCs with these ids are offered by the host and by the
-/// client, whose counters are these.
+/// Makes the client's copy, signed by both sides. The host and the client offer HTLCs with these
+/// ids, and their counters have these values.
 fn state(
     [by_host, by_client]: [&[u64]; 2],
     [host_updates, client_updates]: [u32; 2],
@@ -118,7 +118,7 @@ fn flaws(change: impl FnOnce(&mut LastCrossSignedState)) -> Vec<Flaw> {
     findings.flaws
 }
 
-/// Every sentence, block by block.
+/// Joins the sentences of each block.
 fn text(findings: &Findings) -> [String; 3] {
     let words = words(findings);
     [words.proved, words.said, words.not_known].map(|lines| lines.join("\n"))
@@ -144,13 +144,13 @@ fn the_hosts_signature_counts_against_the_host_and_the_clients_against_the_clien
     let [proved, said, not_known] = text(&findings(plain()));
     let (host, client) = (node(&host()), node(&client()));
     let debt = format!(
-        "Host {host} signed that it owes 1 000 000 sat to whoever owns refund script 0014{}, out of \
-         a channel of 10 000 000 sat. Its signature counts against this host and nobody else.",
+        "Host {host} signed that it owes 1 000 000 sat to the owner of refund script 0014{}, out of \
+         a channel of 10 000 000 sat. Its signature counts against this host only.",
         "aa".repeat(20)
     );
     let acceptance = format!(
         "Client {client} signed that it accepts 1 000 000 sat as its balance with a host that its \
-         signature does not name. Its signature counts against this client and nobody else."
+         signature does not name. Its signature counts against this client only."
     );
     assert_eq!(proved, format!("{debt}\n{acceptance}"));
     assert!(said.contains(&format!("That the creditor is client {client}: shown for this client")));
@@ -180,12 +180,12 @@ fn the_hosts_signature_alone_proves_the_debt() {
 #[test]
 fn a_state_that_neither_of_the_two_signed_is_not_judged() {
     assert_eq!(judge(&shown_for(plain(), &stranger(), &key(4))), None);
-    // The right nodes in the wrong roles.
+    // The nodes are the right ones, in the wrong roles.
     let turned = LastCrossSignedState { is_host: true, ..plain() };
     assert_eq!(judge(&shown_for(turned, &host(), &client())), None);
 }
 
-/// R1: a stranger signs the client's half of a state it has seen.
+/// Replay 1: a stranger signs the client's half of a state that it has seen.
 #[test]
 fn a_debt_shown_for_a_stranger_is_not_proved_to_be_the_strangers() {
     let mut adopted = plain();
@@ -194,11 +194,11 @@ fn a_debt_shown_for_a_stranger_is_not_proved_to_be_the_strangers() {
     assert!(findings.both_signed(), "every signature holds: that is the weakness");
     let [proved, said, _] = text(&findings);
     assert!(!proved.contains(&format!("owes 1 000 000 sat to client {}", node(&stranger()))));
-    assert!(proved.contains("to whoever owns refund script"));
+    assert!(proved.contains("to the owner of refund script"));
     assert!(said.contains(&format!("client {}: shown for this client", node(&stranger()))));
 }
 
-/// R1 with an HTLC: its channel id gives the stranger away.
+/// Replay 1 with an HTLC: its channel id shows that the stranger is not the client.
 #[test]
 fn a_state_with_an_htlc_of_another_pair_is_refused() {
     for in_flight in [[&[9][..], &[]], [&[], &[7]]] {
@@ -211,7 +211,7 @@ fn a_state_with_an_htlc_of_another_pair_is_refused() {
     }
 }
 
-/// R2: one client shows one debt under two of its own keys.
+/// Replay 2: one client shows one debt under two of its own keys.
 #[test]
 fn a_debt_shown_twice_has_one_name() {
     let mut again = plain();
@@ -222,7 +222,7 @@ fn a_debt_shown_twice_has_one_name() {
     assert!(text(&second)[2].contains("one and the same debt"));
 }
 
-/// R3: another host lifts the signature that a client gave to its own.
+/// Replay 3: another host copies the signature that a client gave to its own host.
 #[test]
 fn a_clients_signature_is_not_proved_to_be_meant_for_the_host_that_shows_it() {
     let mut lifted = plain();
@@ -233,7 +233,8 @@ fn a_clients_signature_is_not_proved_to_be_meant_for_the_host_that_shows_it() {
     assert!(said.contains(&format!("That the client meant host {}", node(&stranger()))));
 }
 
-/// R4, R5, R7: other chains, other lives and newer states are outside what is signed.
+/// Replays 4, 5 and 7: the signature covers neither the chain, nor which of two channels it belongs
+/// to, nor that no newer state exists.
 #[test]
 fn chain_and_newer_states_are_named_as_not_known() {
     let [_, _, not_known] = text(&findings(plain()));
@@ -242,7 +243,7 @@ fn chain_and_newer_states_are_named_as_not_known() {
     }
 }
 
-/// R6: the same signatures hold with the HTLC in the other list.
+/// Replay 6: the same signatures hold with the HTLC in the other list.
 #[test]
 fn an_htlc_moved_to_the_other_list_changes_no_finding() {
     let signed = state([&[7], &[]], [9, 8]);
@@ -265,7 +266,7 @@ fn an_htlc_moved_to_a_list_whose_counter_it_exceeds_is_refused() {
     assert_eq!(findings.htlcs[0].offered_by, Some(Party::Host), "the signature still says whose");
 }
 
-/// R8: what nobody signed is in no sentence.
+/// Replay 8: no sentence contains what was not signed.
 #[test]
 fn unsigned_terms_change_no_finding() {
     let mut other_terms = plain();
@@ -277,7 +278,7 @@ fn unsigned_terms_change_no_finding() {
 
 #[test]
 fn directions_are_proved_where_ids_and_counters_leave_one_choice() {
-    /// Ids by host and client, their counters, and who has offered each, as far as it is proved.
+    /// The ids by host and client, their counters, and the offerer of each HTLC if it is proved.
     type Case<'a> = ([&'a [u64]; 2], [u32; 2], &'a [Option<Party>]);
     use Party::{Client, Host};
     let table: [Case; 9] = [
@@ -299,7 +300,8 @@ fn directions_are_proved_where_ids_and_counters_leave_one_choice() {
     }
 }
 
-/// A client can re-sign its own half at any split: only the host's sequence counts against the host.
+/// A client can sign its own half again at any split: only the host's sequence counts against the
+/// host.
 #[test]
 fn the_clients_own_signature_proves_no_direction_against_the_host() {
     let mut moved = state([&[5], &[7]], [9, 8]);
@@ -381,7 +383,7 @@ proptest! {
         words(&findings);
     }
 
-    /// Whatever is changed in a file, no debt is proved that the host did not sign.
+    /// Whatever byte is changed in a file, no debt is proved that the host did not sign.
     #[test]
     fn a_changed_byte_proves_nothing_else(at in 0usize..2000, bit in 0u8..8) {
         let snapshot = shown_for(state([&[5, 9], &[2]], [9, 8]), &host(), &client());

@@ -1,5 +1,5 @@
-//! The signed state: hash, reverse, signatures (protocol.md section 2). Tests that E's suite also
-//! has name the line of `HostedChannelTypesSpec.scala`.
+//! The signed state: hash, reverse, signatures (docs/protocol.md section 2). A line number names
+//! the test in `HostedChannelTypesSpec.scala` of the eclair plugin's suite that checks the same.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 #[path = "support/arbitrary_state.rs"]
@@ -42,7 +42,7 @@ fn add(id: u64, amount_msat: u64) -> UpdateAddHtlc {
     }
 }
 
-/// Alice's copy, unsigned: she is the host, two HTLCs go each way.
+/// Makes Alice's copy, unsigned: she is the host, and two HTLCs go each way.
 fn unsigned_state() -> LastCrossSignedState {
     LastCrossSignedState {
         is_host: true,
@@ -74,7 +74,7 @@ fn signed_state() -> LastCrossSignedState {
     state
 }
 
-/// :43
+/// Line 43.
 #[test]
 fn htlcs_sorted_by_id_give_the_same_hash_whatever_their_order_before() {
     let state = unsigned_state();
@@ -86,7 +86,7 @@ fn htlcs_sorted_by_id_give_the_same_hash_whatever_their_order_before() {
     assert_eq!(shuffled.sighash(), state.sighash());
 }
 
-/// :48, and every other signed field.
+/// Line 48, and every other signed field.
 #[test]
 fn a_change_of_any_signed_field_changes_the_hash() {
     let changes: [fn(&mut LastCrossSignedState); 12] = [
@@ -120,7 +120,7 @@ fn limits_and_features_are_not_signed() {
     assert_eq!(state.sighash(), unsigned_state().sighash());
 }
 
-/// :56
+/// Line 56.
 #[test]
 fn fully_signed_copies_verify_on_both_sides() {
     let at_alice = signed_state();
@@ -133,7 +133,7 @@ fn fully_signed_copies_verify_on_both_sides() {
     assert!(at_bob.verify_local_sig(&public(bob())));
 }
 
-/// :67
+/// Line 67.
 #[test]
 fn a_half_signed_copy_verifies_when_the_other_side_reverses_it() {
     let mut at_alice = unsigned_state();
@@ -145,7 +145,7 @@ fn a_half_signed_copy_verifies_when_the_other_side_reverses_it() {
     assert!(!at_alice.verify_remote_sig(&public(bob())), "bob has not signed this one");
 }
 
-/// :141
+/// Line 141.
 #[test]
 fn a_resize_verifies_with_its_signers_key_only() {
     let resize = ResizeChannel::signed(100_000, &alice());
@@ -197,7 +197,7 @@ fn a_state_is_balanced_only_if_every_millisatoshi_is_accounted_for() {
 }
 
 proptest! {
-    /// :52
+    /// Line 52.
     #[test]
     fn reversing_twice_changes_nothing(state in any_state()) {
         prop_assert_eq!(state.reverse().reverse(), state);

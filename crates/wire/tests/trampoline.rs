@@ -1,4 +1,4 @@
-//! The messages of wallets that route for others, and the fee they announce.
+//! The messages in which wallets offer to route for others, and the fee that they announce.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 #[path = "support/load.rs"]

@@ -1,4 +1,4 @@
-//! What the TLV streams of BOLT2 messages may hold, and what they are read for.
+//! Which TLV streams the BOLT 2 messages may hold, and how they are read.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 use bitcoin::secp256k1::{PublicKey, SECP256K1, SecretKey};

@@ -204,7 +204,8 @@ fn generated_vectors_hold_too() {
     states.iter().for_each(|state| check_state(&keys, state));
 }
 
-/// Other implementations refuse a node id that is no point of the curve, and whole vectors with it.
+/// Other implementations refuse a node id that is not a point of the curve, and with it the whole
+/// vector.
 #[test]
 fn every_node_id_of_the_vectors_is_a_key() {
     let mut seen = 0;

@@ -177,7 +177,7 @@ fn gossip(keys: &Keys) -> Vec<(&'static str, Message)> {
     ]
 }
 
-/// Immortan's defaults, and an update whose tail is shifted by one bit.
+/// Makes messages with immortan's defaults, and an update whose tail is shifted by one bit.
 fn trampoline() -> Vec<(&'static str, Message)> {
     let on = |min_msat, max_msat| TrampolineOn {
         min_msat,

@@ -12,7 +12,7 @@ use super::fields::{self, hex};
 use super::oracle::sighash_preimage;
 use super::{Keys, SOURCE, filled, frame};
 
-/// (HTLCs from host to client, from client to host)
+/// The numbers of HTLCs from host to client and from client to host.
 const SHAPES: [(u64, u64); 6] = [(0, 0), (1, 0), (0, 1), (1, 1), (2, 1), (1, 3)];
 
 const CAPACITY_MSAT: u64 = 10_000_000_000;
@@ -74,7 +74,7 @@ pub(super) fn init(number: u32) -> InitHostedChannel {
     }
 }
 
-/// P2WPKH, P2WSH and P2TR in turn.
+/// Makes a P2WPKH, P2WSH or P2TR script, in turn.
 fn refund_script(number: u32) -> Vec<u8> {
     let hash: [u8; 32] = filled(&format!("{number}/refund"));
     let (version, len) = match number % 3 {
@@ -85,7 +85,7 @@ fn refund_script(number: u32) -> Vec<u8> {
     [version, len].into_iter().chain(hash.into_iter().take(usize::from(len))).collect()
 }
 
-/// Without TLVs, with an unknown odd one and with two of them, in turn.
+/// Makes an add without TLVs, with an unknown odd one, or with two of them, in turn.
 pub(super) fn add(channel_id: ChannelId, name: &str, number: u64) -> UpdateAddHtlc {
     let tlvs: &[u8] = match number % 3 {
         0 => &[],

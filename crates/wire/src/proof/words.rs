@@ -1,24 +1,24 @@
-//! Findings as sentences, the same wherever a state is shown: three blocks, of what is proved, what
+//! Findings as sentences, the same wherever a state is shown, in three blocks: what is proved, what
 //! is only said, and what no such file can show.
 
 use super::{Findings, Htlc, Party, Signed};
 use crate::amount::in_sat;
 
-/// What a block day is, in blocks.
+/// The length of a block day, in blocks.
 const BLOCKS_PER_DAY: u64 = 144;
 
-/// What can be said of a state.
+/// The sentences about a state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Words {
-    /// What a signature shows, with whose, and against whom.
+    /// The sentences that a signature proves, each with the side against which it counts.
     pub proved: Vec<String>,
-    /// What only those who signed, or who show the state, say.
+    /// The sentences that only the signers, or the person who shows the state, assert.
     pub said: Vec<String>,
-    /// What cannot be known from this file.
+    /// The sentences about what this file cannot show.
     pub not_known: Vec<String>,
 }
 
-/// Says the findings.
+/// Turns the findings into sentences.
 pub fn words(findings: &Findings) -> Words {
     if !findings.flaws.is_empty() {
         let flaws = findings.flaws.iter().map(|flaw| {
@@ -44,7 +44,7 @@ fn proved(findings: &Findings) -> Vec<String> {
     lines
 }
 
-/// What the host's signature shows.
+/// Says what the host's signature shows.
 fn debt(findings: &Findings, signed: Signed) -> String {
     let Findings { host, client, .. } = findings;
     let owed = in_sat(findings.client_balance_msat);
@@ -52,15 +52,15 @@ fn debt(findings: &Findings, signed: Signed) -> String {
     let script = hex(&findings.refund_script);
     let creditor = match signed.names_other {
         true => format!("client {client}, refund script {script}"),
-        false => format!("whoever owns refund script {script}"),
+        false => format!("the owner of refund script {script}"),
     };
     format!(
         "Host {host} signed that it owes {owed} to {creditor}, out of a channel of {capacity}. \
-         Its signature counts against this host and nobody else."
+         Its signature counts against this host only."
     )
 }
 
-/// What the client's signature shows: never more than that the client accepted.
+/// Says what the client's signature shows: never more than that the client accepted.
 fn acceptance(findings: &Findings, signed: Signed) -> String {
     let Findings { host, client, .. } = findings;
     let owed = in_sat(findings.client_balance_msat);
@@ -70,7 +70,7 @@ fn acceptance(findings: &Findings, signed: Signed) -> String {
     };
     let accepted = format!(
         "Client {client} signed that it accepts {owed} as its balance with {with}. Its signature \
-         counts against this client and nobody else."
+         counts against this client only."
     );
     match findings.host_signature {
         Some(_) => accepted,

@@ -1,4 +1,4 @@
-//! Arbitrary messages that have an encoding, of every type.
+//! Generates arbitrary messages that have an encoding, of every type.
 
 #[path = "arbitrary_state.rs"]
 mod arbitrary_state;

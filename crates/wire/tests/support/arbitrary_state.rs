@@ -1,5 +1,5 @@
-//! Arbitrary signed states that have an encoding: amounts below 2^63, TLV streams in order, of odd
-//! types and path keys.
+//! Generates arbitrary signed states that have an encoding: amounts below 2^63, TLV streams in
+//! order, of odd types and path keys.
 
 use std::collections::BTreeMap;
 
@@ -52,7 +52,7 @@ pub(crate) fn init() -> impl Strategy<Value = InitHostedChannel> {
     )
 }
 
-/// Its onion is any bytes: most have no valid ephemeral key.
+/// Generates an add whose onion is any bytes: most have no valid ephemeral key.
 pub(crate) fn add() -> impl Strategy<Value = UpdateAddHtlc> {
     let tlvs = (option::of(path_key()), tlvs()).prop_map(|(path_key, odd)| {
         let mut tlvs = path_key.as_ref().map(UpdateAddHtlc::path_key_tlv).unwrap_or_default();

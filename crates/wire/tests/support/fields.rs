@@ -1,5 +1,5 @@
 //! A message's name and fields as the JSON of the vectors: bytes as lowercase hex, numbers as
-//! numbers. Nothing is read back from it; `vectors/wire/README.md` describes it.
+//! numbers. No code reads it back; `vectors/wire/README.md` describes it.
 
 use hex::DisplayHex;
 use serde_json::{Value, json};
@@ -9,9 +9,19 @@ use steward_wire::{
     UpdateAddHtlc,
 };
 
-/// The message's name as the specification spells it, and its fields.
+/// Returns the message's name as the specification spells it, and its fields.
 pub(crate) fn describe(message: &Message) -> (&'static str, Value) {
-    match message {
+    channel(message)
+        .or_else(|| host(message))
+        .or_else(|| gossip(message))
+        .or_else(|| trampoline(message))
+        .or_else(|| htlc(message))
+        .unwrap_or_else(|| panic!("{} has no description", message.name()))
+}
+
+/// Describes the messages that open, sign, resize and suspend a channel.
+fn channel(message: &Message) -> Option<(&'static str, Value)> {
+    Some(match message {
         Message::InvokeHostedChannel(m) => (
             "invoke_hosted_channel",
             json!({
@@ -41,6 +51,28 @@ pub(crate) fn describe(message: &Message) -> (&'static str, Value) {
                 "local_sig_of_remote": hex(&m.local_sig_of_remote.0),
             }),
         ),
+        Message::ResizeChannel(m) => (
+            "resize_channel",
+            json!({
+                "new_capacity_sat": m.new_capacity_sat,
+                "client_sig": hex(&m.client_sig.0),
+            }),
+        ),
+        Message::Error(m) => (
+            "error",
+            json!({
+                "channel_id": hex(&m.channel_id.0),
+                "data": hex(&m.data),
+                "tlvs": hex(&m.tlvs),
+            }),
+        ),
+        _ => return None,
+    })
+}
+
+/// Describes what host and client ask each other outside of any state.
+fn host(message: &Message) -> Option<(&'static str, Value)> {
+    Some(match message {
         Message::HostedChannelBranding(m) => (
             "hosted_channel_branding",
             json!({
@@ -49,22 +81,8 @@ pub(crate) fn describe(message: &Message) -> (&'static str, Value) {
                 "contact_info": m.contact_info,
             }),
         ),
-        Message::AnnouncementSignature(m) => (
-            "announcement_signature",
-            json!({ "node_signature": hex(&m.node_signature.0), "wants_reply": m.wants_reply }),
-        ),
-        Message::ResizeChannel(m) => (
-            "resize_channel",
-            json!({
-                "new_capacity_sat": m.new_capacity_sat,
-                "client_sig": hex(&m.client_sig.0),
-            }),
-        ),
-        Message::QueryPublicHostedChannels(m) => {
-            ("query_public_hosted_channels", json!({ "chain_hash": hex(&m.chain_hash) }))
-        }
-        Message::ReplyPublicHostedChannelsEnd(m) => {
-            ("reply_public_hosted_channels_end", json!({ "chain_hash": hex(&m.chain_hash) }))
+        Message::AskBrandingInfo(m) => {
+            ("ask_branding_info", json!({ "chain_hash": hex(&m.chain_hash) }))
         }
         Message::QueryPreimages(m) => (
             "query_preimages",
@@ -74,13 +92,34 @@ pub(crate) fn describe(message: &Message) -> (&'static str, Value) {
             "reply_preimages",
             json!({ "preimages": m.preimages.iter().map(|p| hex(&p.0)).collect::<Vec<_>>() }),
         ),
-        Message::AskBrandingInfo(m) => {
-            ("ask_branding_info", json!({ "chain_hash": hex(&m.chain_hash) }))
+        _ => return None,
+    })
+}
+
+/// Describes the messages of public channels.
+fn gossip(message: &Message) -> Option<(&'static str, Value)> {
+    Some(match message {
+        Message::AnnouncementSignature(m) => (
+            "announcement_signature",
+            json!({ "node_signature": hex(&m.node_signature.0), "wants_reply": m.wants_reply }),
+        ),
+        Message::QueryPublicHostedChannels(m) => {
+            ("query_public_hosted_channels", json!({ "chain_hash": hex(&m.chain_hash) }))
+        }
+        Message::ReplyPublicHostedChannelsEnd(m) => {
+            ("reply_public_hosted_channels_end", json!({ "chain_hash": hex(&m.chain_hash) }))
         }
         Message::AnnouncementGossip(m) => ("channel_announcement_gossip", announcement(m)),
         Message::AnnouncementSync(m) => ("channel_announcement_sync", announcement(m)),
         Message::UpdateGossip(m) => ("channel_update_gossip", update(m)),
         Message::UpdateSync(m) => ("channel_update_sync", update(m)),
+        _ => return None,
+    })
+}
+
+/// Describes the offers to route for others.
+fn trampoline(message: &Message) -> Option<(&'static str, Value)> {
+    Some(match message {
         Message::TrampolineStatusInit(m) => (
             "trampoline_status_init",
             json!({ "routes": routes(&m.routes), "peer": trampoline_on(&m.peer) }),
@@ -95,6 +134,13 @@ pub(crate) fn describe(message: &Message) -> (&'static str, Value) {
             }),
         ),
         Message::TrampolineUndesired(_) => ("trampoline_undesired", json!({})),
+        _ => return None,
+    })
+}
+
+/// Describes the updates of HTLCs.
+fn htlc(message: &Message) -> Option<(&'static str, Value)> {
+    Some(match message {
         Message::UpdateAddHtlc(m) => ("update_add_htlc", add(m)),
         Message::UpdateFulfillHtlc(m) => (
             "update_fulfill_htlc",
@@ -124,15 +170,8 @@ pub(crate) fn describe(message: &Message) -> (&'static str, Value) {
                 "tlvs": hex(&m.tlvs),
             }),
         ),
-        Message::Error(m) => (
-            "error",
-            json!({
-                "channel_id": hex(&m.channel_id.0),
-                "data": hex(&m.data),
-                "tlvs": hex(&m.tlvs),
-            }),
-        ),
-    }
+        _ => return None,
+    })
 }
 
 pub(crate) fn state(state: &LastCrossSignedState) -> Value {

@@ -1,5 +1,5 @@
-//! The bytes that a state's hash covers, written down a second time and the plain way, so that
-//! the library's streamed hash has something to be compared with (protocol.md section 2.1).
+//! The bytes that a state's hash covers, written a second time in the plainest way, so that the
+//! library's streamed hash has something to be compared with (docs/protocol.md section 2.1).
 
 use steward_wire::LastCrossSignedState;
 use steward_wire::codec::Wire;
