@@ -18,30 +18,30 @@ use crate::http::{Answer, AnswerLimit, BaseUrl, HttpClient};
 use crate::limits::{BLOCK_TIMEOUT_MS, MAX_ANSWER_BYTES, MAX_BLOCK_BYTES, MAX_COOKIE_BYTES};
 use crate::source::{BlockSource, ChainSource, Tip, believable_height};
 
-/// `RPC_INVALID_PARAMETER`: what bitcoind says to a height above its tip.
+/// `RPC_INVALID_PARAMETER`: bitcoind's answer to a height above its tip.
 const RPC_INVALID_PARAMETER: i64 = -8;
 
-/// A block in hex, and the JSON around it.
+/// The limit for a block in hex with the JSON around it.
 const BLOCK_ANSWER: AnswerLimit =
     AnswerLimit { max_bytes: 2 * MAX_BLOCK_BYTES + MAX_ANSWER_BYTES, timeout_ms: BLOCK_TIMEOUT_MS };
 
-/// How bitcoind knows us.
+/// The credentials for bitcoind.
 pub(crate) enum RpcAuth {
-    /// The file bitcoind writes anew at each start.
+    /// The file that bitcoind writes at each start, with a new password.
     CookieFile(PathBuf),
-    /// `rpcauth` or `rpcuser` of bitcoin.conf.
+    /// The `rpcauth` or `rpcuser` of bitcoin.conf.
     UserPassword { user: String, password: String },
-    /// The same, with the password in a file.
+    /// The same user, with the password in a file.
     PasswordFile { user: String, path: PathBuf },
 }
 
-/// A bitcoind.
+/// A bitcoind as a source.
 pub(crate) struct BitcoindSource {
     http: HttpClient,
     auth: RpcAuth,
-    /// The `authorization` header in use; `None` until the cookie is read (again).
+    /// The `authorization` header in use; `None` until the credentials are read, or read again.
     authorization: Option<String>,
-    /// The last tip: its header need not be asked for again.
+    /// The last tip, whose header need not be requested again.
     known: Option<Tip>,
 }
 
@@ -65,7 +65,8 @@ impl BitcoindSource {
                 .to_string();
         let mut answer = self.post(&request, limit)?;
         if answer.status == 401 && !matches!(self.auth, RpcAuth::UserPassword { .. }) {
-            // bitcoind has restarted and written a new cookie, or somebody a new password.
+            // bitcoind has restarted and written a new cookie, or somebody has written a new
+            // password.
             self.authorization = None;
             answer = self.post(&request, limit)?;
         }
@@ -88,7 +89,7 @@ impl BitcoindSource {
         let endpoint = self.http.endpoint();
         let reply: RpcReply = match serde_json::from_slice(&answer.body) {
             Ok(reply) => reply,
-            // Errors of the HTTP layer, e.g. a full work queue, come as plain text.
+            // Errors of the HTTP layer, such as a full work queue, come as plain text.
             Err(_) if answer.status != 200 => {
                 let status = i64::from(answer.status);
                 return Err(ChainError::refused(endpoint, status, &answer.text_lossy()));
@@ -154,7 +155,7 @@ impl ChainSource for BitcoindSource {
 impl BlockSource for BitcoindSource {
     fn preimages_at(&mut self, height: u32) -> Result<Option<Vec<Preimage>>, ChainError> {
         let Some(hash) = self.block_hash_at(height)? else { return Ok(None) };
-        // Verbosity 0: the block's own bytes, which can be checked against the hash.
+        // Verbosity 0 gives the block's own bytes, which can be checked against the hash.
         let hex: String = self.call_within(BLOCK_ANSWER, "getblock", json!([hash, 0]))?;
         let endpoint = self.http.endpoint();
         let block: Block =

@@ -1,5 +1,5 @@
-//! What a whole block publishes, once it is certain that it is the block that was asked for.
-//! Getting the block is the business of the sources.
+//! The preimages that a block publishes, once it is certain that it is the block that was asked
+//! for. The sources fetch the block.
 
 use bitcoin::{Block, BlockHash};
 use steward_wire::Preimage;
@@ -7,11 +7,13 @@ use steward_wire::onchain::preimages_in_transaction;
 
 use crate::error::ChainError;
 
-/// The preimages that `block` publishes, in order; a preimage shown twice is there twice.
+/// Returns the preimages that `block` publishes, in order. A preimage that is published twice is
+/// listed twice.
 ///
 /// # Errors
-/// [`ChainError::Malformed`] unless it is the whole block `asked`: its header has that hash, its
-/// transactions the Merkle root of that header. Less would be searched than was asked for.
+/// [`ChainError::Malformed`] unless it is the whole block `asked`: its header has that hash, and
+/// its transactions have the Merkle root of that header. Otherwise less would be searched than was
+/// asked for.
 pub(crate) fn preimages_in_block(
     endpoint: &str,
     asked: BlockHash,

@@ -1,4 +1,5 @@
-//! A stand-in for the chain on regtest: a height that rises with time or when told. No blocks.
+//! A replacement for the chain on regtest, without blocks: a height that rises with time or on
+//! command.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,25 +15,25 @@ use crate::limits::{MAX_HEIGHT, MAX_HEIGHT_FILE_BYTES};
 use crate::source::{BlockSource, ChainSource, Tip};
 use crate::tracker::Moment;
 
-/// Reads the time in seconds since 1970. Passed in so that tests own it.
+/// Reads the time in seconds since 1970. Callers pass it in so that tests control it.
 pub type UnixClock = Arc<dyn Fn() -> u64 + Send + Sync>;
 
-/// The machine's own clock.
+/// Returns the machine's own clock.
 pub fn system_clock() -> UnixClock {
     Arc::new(|| SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()))
 }
 
-/// Both clocks of a watcher. Passed in so that tests own them.
+/// Both clocks of a watcher. Callers pass them in so that tests control them.
 #[derive(Clone)]
 pub struct Clocks {
-    /// Seconds since 1970, as the machine believes.
+    /// The seconds since 1970, as the machine believes.
     pub unix_s: UnixClock,
-    /// Milliseconds on a clock that nobody sets and that counts sleep.
+    /// The milliseconds on a clock that cannot be set and that counts sleep.
     pub now_ms: Arc<dyn Fn() -> u64 + Send + Sync>,
 }
 
 impl Clocks {
-    /// This moment.
+    /// Reads both clocks.
     pub fn now(&self) -> Moment {
         Moment { unix_s: (self.unix_s)(), now_ms: (self.now_ms)() }
     }
@@ -55,15 +56,15 @@ enum Pace {
 pub struct HeightHandle(Arc<AtomicU32>);
 
 impl HeightHandle {
-    /// Makes `height` the height from now on.
+    /// Sets the height from now on.
     pub fn set(&self, height: u32) {
         self.0.store(height, Ordering::Release);
     }
 }
 
 impl ClockSource {
-    /// Rises by one each `seconds_per_block` from `start_height` at `start_unix`. Nodes with the
-    /// same three numbers agree on the height.
+    /// Makes a clock that rises by one each `seconds_per_block` from `start_height` at
+    /// `start_unix`. Nodes with the same three numbers agree on the height.
     pub fn steady(
         start_height: u32,
         start_unix: u64,
@@ -73,12 +74,13 @@ impl ClockSource {
         Self { pace: Pace::Steady { start_height, start_unix, seconds_per_block }, clock }
     }
 
-    /// Follows the decimal number in the file at `path`; `start_height` until that file exists.
+    /// Makes a clock that follows the decimal number in the file at `path`, and stays at
+    /// `start_height` until that file exists.
     pub fn by_file(path: PathBuf, start_height: u32, clock: UnixClock) -> Self {
         Self { pace: Pace::File { path, start_height }, clock }
     }
 
-    /// Stays at `height` until the handle sets another.
+    /// Makes a clock that stays at `height` until the handle sets another.
     pub fn manual(height: u32, clock: UnixClock) -> (Self, HeightHandle) {
         let shared = Arc::new(AtomicU32::new(height));
         (Self { pace: Pace::Manual(Arc::clone(&shared)), clock }, HeightHandle(shared))
@@ -137,7 +139,7 @@ impl ChainSource for ClockSource {
 
 impl BlockSource for ClockSource {
     fn preimages_at(&mut self, _height: u32) -> Result<Option<Vec<Preimage>>, ChainError> {
-        // There are no blocks to publish anything in.
+        // There are no blocks in which anything could be published.
         Ok(Some(Vec::new()))
     }
 }

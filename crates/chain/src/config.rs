@@ -1,4 +1,5 @@
-//! The `[chain]` table of the configuration: its keys, what fits together, and the source it names.
+//! The `[chain]` table of the configuration: its keys, the rules for combining them, and the source
+//! that it names.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -25,17 +26,17 @@ use crate::stream::ElectrumUrl;
 use crate::tracker::StaleRule;
 use crate::watcher::WatchSettings;
 
-/// Kinds of chain source.
+/// The kinds of chain source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SourceKind {
-    /// A bitcoind of one's own, by JSON-RPC.
+    /// The operator's own bitcoind, by JSON-RPC.
     Bitcoind,
     /// An esplora server, by HTTP or HTTPS.
     Esplora,
     /// An electrum server, by TCP or TLS.
     Electrum,
-    /// No chain at all: a height that rises with time. Regtest only.
+    /// No chain at all: a height that rises with time. It is for regtest only.
     Clock,
 }
 
@@ -67,53 +68,54 @@ impl fmt::Debug for Password {
     }
 }
 
-/// The `[chain]` table. Flat, so that each key can come from the environment or a flag.
+/// The `[chain]` table. It is flat, so that each key can come from the environment or a flag.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ChainConfig {
-    /// Where the height comes from. May be left out on regtest only, meaning the clock.
+    /// The source of the height. It may be left out on regtest only, which means the clock.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<SourceKind>,
-    /// bitcoind (default: its usual port on this machine), esplora: `http://` or `https://`;
-    /// electrum: `tcp://host:port` or `ssl://host:port`.
+    /// The address. bitcoind: its RPC port, by default the usual one on this machine; esplora:
+    /// `http://` or `https://`; electrum: `tcp://host:port` or `ssl://host:port`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
-    /// bitcoind: its `.cookie` file.
+    /// For bitcoind: the path of its `.cookie` file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cookie_file: Option<PathBuf>,
-    /// bitcoind, in place of the cookie: the RPC user.
+    /// For bitcoind, in place of the cookie: the RPC user.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
-    /// bitcoind, in place of the cookie: the RPC password.
+    /// For bitcoind, in place of the cookie: the RPC password.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub password: Option<Password>,
-    /// bitcoind, in place of `password`: a file with it.
+    /// For bitcoind, in place of `password`: a file that holds it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub password_file: Option<PathBuf>,
-    /// clock: seconds between two heights, default 600.
+    /// For the clock: the time between two heights, in seconds; by default 600.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seconds_per_block: Option<u64>,
-    /// clock: the height at `start_unix`, or until `height_file` exists; default 0.
+    /// For the clock: the height at `start_unix`, or until `height_file` exists; by default 0.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub start_height: Option<u32>,
-    /// clock: when it was at `start_height`, in seconds since 1970; default the time in the header
-    /// of regtest's genesis block, so that nodes agree without configuration.
+    /// For the clock: the time when it was at `start_height`, in seconds since 1970; by default the
+    /// time in the header of regtest's genesis block, so that nodes agree without configuration.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub start_unix: Option<u64>,
-    /// clock: follow the number in this file and not the time.
+    /// For the clock: a file whose number it follows, instead of the time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub height_file: Option<PathBuf>,
-    /// Milliseconds between two polls; default 10 000, esplora 30 000, clock 250.
+    /// The time between two polls, in milliseconds; by default 10 000, esplora 30 000, clock 250.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub poll_interval_ms: Option<u64>,
-    /// Seconds without a block, or without an answer, after which no forwards are accepted;
-    /// default 10 800. On regtest a missing block counts only if this is set; never with the clock.
+    /// The time without a block, or without an answer, after which no forwards are accepted, in
+    /// seconds; by default 10 800. On regtest a missing block counts only if this is set; with the
+    /// clock it never counts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stale_after_s: Option<u64>,
 }
 
 impl ChainConfig {
-    /// Makes sure that this configuration can be used on `network`. Asks nobody.
+    /// Checks that this configuration can be used on `network`, without a connection.
     ///
     /// # Errors
     /// [`ChainError::Config`], above all if a network other than regtest has no real source.
@@ -121,7 +123,7 @@ impl ChainConfig {
         self.plan(network).map(drop)
     }
 
-    /// The configured source. It is not connected before it is asked.
+    /// Opens the configured source. It connects when it is first asked.
     ///
     /// # Errors
     /// As [`Self::validate`].
@@ -134,8 +136,8 @@ impl ChainConfig {
         })
     }
 
-    /// The configured source once more, to look into blocks: large answers do not hold up those
-    /// about the tip. `None` if it is of a kind that cannot.
+    /// Opens the configured source a second time, to look into blocks, so that large answers do not
+    /// delay those about the tip. Returns `None` if this kind of source has no blocks.
     ///
     /// # Errors
     /// As [`Self::validate`].
@@ -151,7 +153,8 @@ impl ChainConfig {
         })
     }
 
-    /// How to watch the configured source. `resume` is what the node believed before a restart.
+    /// Returns how to watch the configured source. `resume` is the tip that the node believed
+    /// before a restart.
     ///
     /// # Errors
     /// As [`Self::validate`].
@@ -168,7 +171,7 @@ impl ChainConfig {
             SourceKind::Clock => DEFAULT_CLOCK_POLL_INTERVAL_MS,
         };
         let interval_ms = self.poll_interval_ms.unwrap_or(default_interval_ms);
-        // On regtest blocks come when somebody mines them.
+        // On regtest blocks come only when somebody mines them.
         let blocks_are_due = network != Network::Regtest || self.stale_after_s.is_some();
         Ok(WatchSettings {
             network,
@@ -219,7 +222,8 @@ impl ChainConfig {
         }
     }
 
-    /// A key the source does not read is a misunderstanding, perhaps about which source is used.
+    /// Refuses keys that the source does not read: they show a misunderstanding, perhaps about
+    /// which source is used.
     fn refuse_foreign_keys(&self, kind: SourceKind) -> Result<(), ChainError> {
         use SourceKind::{Bitcoind, Clock};
         let keys = [
@@ -325,7 +329,7 @@ impl ChainConfig {
     }
 }
 
-/// A configuration whose parts fit together.
+/// A configuration whose parts are consistent.
 enum Plan {
     Bitcoind { url: BaseUrl, auth: RpcAuth },
     Esplora { url: BaseUrl },

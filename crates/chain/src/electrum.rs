@@ -1,5 +1,6 @@
-//! The chain as an electrum server tells it: three requests of its line protocol (1.4 to 1.6).
-//! Own code because electrum-client 0.25 reads lines without limit and panics on foreign JSON.
+//! The chain as an electrum server reports it: three requests of its line protocol (1.4 to 1.6).
+//! The code is our own because electrum-client 0.25 reads lines without limit and panics on
+//! unexpected JSON.
 
 use std::io::{self, BufRead, BufReader, Write};
 
@@ -43,7 +44,7 @@ impl ElectrumSource {
         };
         let reply = connection.ask(&endpoint, method, params)?;
         // Only a connection that gave a whole answer is kept: on any other the next line could
-        // belong to this question.
+        // belong to this request.
         self.connection = Some(connection);
         reply.into_result(&endpoint)
     }
@@ -69,14 +70,14 @@ impl Connection {
             json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params}).to_string();
         line.push('\n');
         self.send(&line).map_err(|error| ChainError::unreachable(endpoint, error))?;
-        // Ends at the latest when the allowance is spent.
+        // The loop ends at the latest when the allowance is spent.
         loop {
             let line = self.read_line(endpoint)?;
-            // Through a map: a struct alone would be read from a JSON list as well.
+            // The answer is parsed through a map: a struct alone would accept a JSON list as well.
             let reply: Reply = serde_json::from_slice::<Map<String, Value>>(&line)
                 .and_then(|map| serde_json::from_value(Value::Object(map)))
                 .map_err(|error| ChainError::malformed(endpoint, error))?;
-            // Other lines are notifications of new blocks; the next poll sees those itself.
+            // Other lines are notifications of new blocks, which the next poll sees by itself.
             if reply.id == json!(id) {
                 return Ok(reply);
             }
@@ -109,7 +110,7 @@ impl ChainSource for ElectrumSource {
     }
 
     fn tip(&mut self) -> Result<Tip, ChainError> {
-        // The answer to subscribing is the present tip, each time it is asked.
+        // The answer to a subscription is the present tip, every time.
         let best: BestHeader = self.call("blockchain.headers.subscribe", json!([]))?;
         let endpoint = self.describe();
         let header = parse_header(&endpoint, &best.hex)?;
@@ -123,7 +124,7 @@ impl ChainSource for ElectrumSource {
     fn block_hash_at(&mut self, height: u32) -> Result<Option<BlockHash>, ChainError> {
         match self.call::<String>("blockchain.block.header", json!([height])) {
             Ok(hex) => Ok(Some(parse_header(&self.describe(), &hex)?.block_hash())),
-            // Servers agree on no code for a height above their tip.
+            // Servers do not agree on a code for a height above their tip.
             Err(ChainError::Refused { .. }) => Ok(None),
             Err(error) => Err(error),
         }

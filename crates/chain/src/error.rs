@@ -1,4 +1,4 @@
-//! What can go wrong with a chain source: one sentence for what happened, one for what to do.
+//! The errors of a chain source: one sentence for what happened, one for what to do.
 
 use bitcoin::{BlockHash, Network};
 use thiserror::Error;
@@ -6,42 +6,43 @@ use thiserror::Error;
 use crate::limits::MAX_REMOTE_TEXT_CHARS;
 use crate::network::network_name;
 
-/// Why the chain's height is not known. `endpoint` names the source without its credentials.
+/// The reason why the chain's height is not known. `endpoint` names the source without its
+/// credentials.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum ChainError {
     /// The `[chain]` configuration cannot be used as it is.
     #[error("{problem}")]
     Config {
-        /// What is wrong.
+        /// The description of what is wrong.
         problem: String,
-        /// What to write instead.
+        /// The advice what to write instead.
         hint: String,
     },
-    /// No connection, or no whole answer in time.
+    /// There is no connection, or no whole answer in time.
     #[error("{endpoint} cannot be reached: {reason}")]
     Unreachable {
-        /// The source asked.
+        /// The source.
         endpoint: String,
-        /// What the connection said.
+        /// The error of the connection.
         reason: String,
     },
     /// The source does not accept our credentials.
     #[error("{endpoint} refuses our credentials: {reason}")]
     Unauthorized {
-        /// The source asked.
+        /// The source.
         endpoint: String,
-        /// What was refused, never the credentials themselves.
+        /// The description of what was refused, never the credentials themselves.
         reason: String,
     },
-    /// The source follows another chain than the one configured.
+    /// The source follows another chain than the configured one.
     #[error(
         "{endpoint} is on another chain: its genesis block is {found}, {} has {}",
         network_name(*expected),
         bitcoin::constants::genesis_block(*expected).block_hash()
     )]
     WrongNetwork {
-        /// The source asked.
+        /// The source.
         endpoint: String,
         /// The configured network.
         expected: Network,
@@ -51,47 +52,47 @@ pub enum ChainError {
     /// The source answered the request with an error.
     #[error("{endpoint} answered with error {code}: {message}")]
     Refused {
-        /// The source asked.
+        /// The source.
         endpoint: String,
-        /// JSON-RPC error code or HTTP status; 0 where the protocol has none.
+        /// The JSON-RPC error code or HTTP status; 0 where the protocol has none.
         code: i64,
-        /// The source's words, shortened and printable. For people only, never acted on.
+        /// The source's own text, shortened and printable. It is for people; no code acts on it.
         message: String,
     },
     /// The answer is longer than any honest one.
     #[error("{endpoint} sent more than {limit_bytes} bytes for one question")]
     TooLarge {
-        /// The source asked.
+        /// The source.
         endpoint: String,
-        /// The limit that was passed.
+        /// The limit that was exceeded, in bytes.
         limit_bytes: usize,
     },
     /// The answer is not what the source's protocol promises.
     #[error("{endpoint} sent an answer that makes no sense: {problem}")]
     Malformed {
-        /// The source asked.
+        /// The source.
         endpoint: String,
-        /// What is wrong with it.
+        /// The description of what is wrong with it.
         problem: String,
     },
-    /// A file the source depends on cannot be used.
+    /// A file that the source depends on cannot be used.
     #[error("file {path} cannot be used: {reason}")]
     File {
         /// The file as configured.
         path: String,
-        /// Why not.
+        /// The reason why it cannot be used.
         reason: String,
     },
-    /// The source's own code failed; the watcher has lost it.
+    /// The source's own code failed, and the watcher has lost it.
     #[error("the code that asks {endpoint} has failed")]
     Broken {
-        /// The source asked.
+        /// The source.
         endpoint: String,
     },
 }
 
 impl ChainError {
-    /// What the operator can do about it, as one sentence.
+    /// Returns the advice for the operator, as one sentence.
     pub fn hint(&self) -> &str {
         match self {
             Self::Config { hint, .. } => hint,
@@ -115,7 +116,7 @@ impl ChainError {
         }
     }
 
-    /// True if asking again cannot help and the node must not run on this source.
+    /// Returns true if asking again cannot help and the node must not run on this source.
     pub fn is_fatal(&self) -> bool {
         matches!(self, Self::Config { .. } | Self::WrongNetwork { .. } | Self::Broken { .. })
     }
@@ -137,7 +138,7 @@ impl ChainError {
     }
 }
 
-/// Foreign text made safe for a log line: no control characters, bounded length.
+/// Makes the text of others safe for a log line: no control characters, bounded length.
 fn printable(text: &str) -> String {
     text.chars()
         .map(|c| if c.is_control() { ' ' } else { c })

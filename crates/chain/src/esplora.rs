@@ -1,5 +1,5 @@
-//! The chain as an esplora server tells it, over HTTP or HTTPS. Trusted to know the best chain:
-//! only hashes are compared, and blocks with their hash.
+//! The chain as an esplora server reports it, over HTTP or HTTPS. We trust the server to know the
+//! best chain: only hashes are compared, and blocks with their hash.
 
 use std::str::FromStr;
 
@@ -14,14 +14,14 @@ use crate::http::{Answer, AnswerLimit, BaseUrl, HttpClient};
 use crate::limits::{BLOCK_TIMEOUT_MS, MAX_BLOCK_BYTES};
 use crate::source::{BlockSource, ChainSource, Tip, believable_height};
 
-/// A raw block.
+/// The limit for a raw block.
 const BLOCK_ANSWER: AnswerLimit =
     AnswerLimit { max_bytes: MAX_BLOCK_BYTES, timeout_ms: BLOCK_TIMEOUT_MS };
 
-/// An esplora server.
+/// An esplora server as a source.
 pub(crate) struct EsploraSource {
     http: HttpClient,
-    /// The last tip: it need not be asked for again.
+    /// The last tip, which need not be requested again.
     known: Option<Tip>,
 }
 
@@ -30,7 +30,7 @@ impl EsploraSource {
         Self { http: HttpClient::new("esplora", url), known: None }
     }
 
-    /// The body of `path`; `None` if the server has no such thing.
+    /// Requests `path` and returns the body, or `None` if the server has no such thing.
     fn get(&self, path: &str, limit: AnswerLimit) -> Result<Option<Vec<u8>>, ChainError> {
         let answer: Answer = self.http.get(path, limit)?;
         match answer.status {
@@ -73,7 +73,8 @@ impl ChainSource for EsploraSource {
         if let Some(known) = self.known.filter(|tip| tip.hash == Some(hash)) {
             return Ok(known);
         }
-        // Height and time by the hash, not by /blocks/tip/height: a block may come in between.
+        // Height and time come by the hash, not by /blocks/tip/height, because a block may be found
+        // in between.
         let body = self
             .get(&format!("/block/{hash}"), AnswerLimit::SMALL)?
             .ok_or_else(|| self.malformed("it does not know its own last block"))?;

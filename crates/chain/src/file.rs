@@ -1,4 +1,4 @@
-//! Reading the small text files sources depend on. No meaning of their contents.
+//! Reads the small text files that sources depend on, without interpreting them.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read};
@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::error::ChainError;
 
-/// The text of the file at `path`, if it is at most `limit_bytes` long.
+/// Reads the text of the file at `path`, if it is at most `limit_bytes` long.
 ///
 /// # Errors
 /// [`ChainError::File`] if it is missing, unreadable, too long, or not text.
@@ -15,7 +15,7 @@ pub(crate) fn read_small_file(path: &Path, limit_bytes: u64) -> Result<String, C
         .ok_or_else(|| refusal(path, "it does not exist".to_owned()))
 }
 
-/// As [`read_small_file`], but `None` if there is no such file.
+/// Reads as [`read_small_file`] does, but returns `None` if there is no such file.
 pub(crate) fn read_small_file_if_present(
     path: &Path,
     limit_bytes: u64,

@@ -1,4 +1,4 @@
-//! Bounded HTTP requests for bitcoind and esplora. Knows nothing of what is asked.
+//! Bounded HTTP requests for bitcoind and esplora, independent of what is requested.
 
 use std::time::Duration;
 
@@ -46,12 +46,12 @@ impl BaseUrl {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct AnswerLimit {
     pub(crate) max_bytes: usize,
-    /// From the first byte of the request to the last of the answer.
+    /// The time from the first byte of the request to the last of the answer, in milliseconds.
     pub(crate) timeout_ms: u64,
 }
 
 impl AnswerLimit {
-    /// For everything but blocks.
+    /// The limit for everything but blocks.
     pub(crate) const SMALL: Self =
         Self { max_bytes: MAX_ANSWER_BYTES, timeout_ms: REQUEST_TIMEOUT_MS };
 
@@ -60,14 +60,14 @@ impl AnswerLimit {
     }
 }
 
-/// A whole answer, of whatever status.
+/// A whole answer with any status.
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) body: Vec<u8>,
 }
 
 impl Answer {
-    /// The body as text for an error message.
+    /// Returns the body as text for an error message.
     pub(crate) fn text_lossy(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
@@ -76,7 +76,7 @@ impl Answer {
 pub(crate) struct HttpClient {
     agent: Agent,
     base: BaseUrl,
-    /// What errors call the other side.
+    /// The name of the other side in errors.
     endpoint: String,
 }
 
@@ -86,7 +86,8 @@ impl HttpClient {
             .http_status_as_error(false)
             // A redirect could carry our credentials elsewhere.
             .max_redirects(0)
-            // Not from the environment: a proxy would see a local bitcoind's password.
+            // The proxy does not come from the environment: it would see a local bitcoind's
+            // password.
             .proxy(None)
             .timeout_connect(Some(Duration::from_millis(CONNECT_TIMEOUT_MS)))
             .build()

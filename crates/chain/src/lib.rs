@@ -1,16 +1,16 @@
 //! Block height and published preimages from bitcoind, esplora, electrum or a regtest clock.
 //!
-//! | Module | Holds |
-//! |---|---|
-//! | `config` | [`ChainConfig`]: the `[chain]` table, and the source it names |
-//! | `source` | [`ChainSource`]: what a source can be asked; [`BlockSource`]: and some about blocks |
-//! | `bitcoind`, `esplora`, `electrum`, `clock` | the four sources |
-//! | `block` | what a block publishes, if it is the one asked for |
-//! | `http`, `stream`, `file` | their bounded reads |
-//! | `tracker` | [`TipTracker`]: which height to believe, when it is stale; pure |
-//! | `watcher` | [`watch`]: the task that polls a source and reports changes |
-//! | `network` | names and chain hashes of the networks |
-//! | `limits` | every number this crate will not exceed |
+//! Layout
+//! - `config`: [`ChainConfig`], the `[chain]` table, and the source that it names
+//! - `source`: [`ChainSource`], what every source answers; [`BlockSource`], for those with blocks
+//! - `bitcoind`, `esplora`, `electrum`, `clock`: the four sources
+//! - `block`: the preimages that a block publishes, if it is the block that was asked for
+//! - `http`, `stream`, `file`: their bounded reads
+//! - `tracker`: [`TipTracker`], which height to believe and when it is stale; pure
+//! - `watcher`: [`watch`], the task that polls a source and reports changes
+//! - `network`: names and chain hashes of the networks
+//! - `error`: [`ChainError`]
+//! - [`limits`]: every limit of this crate
 //!
 //! ```no_run
 //! # async fn run() -> Result<(), steward_chain::ChainError> {

@@ -5,13 +5,14 @@ use bitcoin::constants::ChainHash;
 
 use crate::error::ChainError;
 
-/// The `chain_hash` of BOLT 0 and of `invoke_hosted_channel` (P§1.4): the genesis block's hash in
-/// internal byte order, so mainnet begins `6fe28c0a`, not `00000000`.
+/// Returns the `chain_hash` of BOLT 0 and of `invoke_hosted_channel` (docs/protocol.md section
+/// 1.4): the genesis block's hash in internal byte order, so mainnet's begins with `6fe28c0a`, not
+/// `00000000`.
 pub fn chain_hash(network: Network) -> [u8; 32] {
     ChainHash::using_genesis_block_const(network).to_bytes()
 }
 
-/// The network's name in configuration and output.
+/// Returns the network's name in configuration and output.
 pub fn network_name(network: Network) -> &'static str {
     match network {
         Network::Bitcoin => "mainnet",
@@ -22,8 +23,8 @@ pub fn network_name(network: Network) -> &'static str {
     }
 }
 
-/// The network called `name`. Takes what [`network_name`] writes and the names other Bitcoin
-/// software uses for the same networks.
+/// Returns the network called `name`. It accepts what [`network_name`] writes and the names that
+/// other Bitcoin software uses for the same networks.
 ///
 /// # Errors
 /// [`ChainError::Config`] for any other name.

@@ -1,5 +1,5 @@
-//! TCP and TLS connections to electrum servers that stop reading at a number of bytes and a
-//! point in time. Knows nothing of the protocol spoken.
+//! TCP and TLS connections to electrum servers, which stop reading at a number of bytes and a point
+//! in time. The protocol is in `electrum`.
 
 use std::io::{self, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
@@ -12,7 +12,7 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use crate::error::ChainError;
 use crate::limits::{CONNECT_TIMEOUT_MS, MAX_ANSWER_BYTES, REQUEST_TIMEOUT_MS};
 
-/// `tcp://host:port` or `ssl://host:port`.
+/// An address `tcp://host:port` or `ssl://host:port`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ElectrumUrl {
     text: String,
@@ -51,7 +51,7 @@ impl ElectrumUrl {
     }
 }
 
-/// What may still be read before the next question: shared between a stream and who asks on it.
+/// The bytes that may still be read before the next request: shared between a stream and its user.
 #[derive(Clone)]
 pub(crate) struct Allowance(Arc<Mutex<Budget>>);
 
@@ -65,12 +65,12 @@ impl Allowance {
         Self(Arc::new(Mutex::new(Budget::full())))
     }
 
-    /// Called before each question.
+    /// Renews the allowance; called before each request.
     pub(crate) fn renew(&self) {
         *self.lock() = Budget::full();
     }
 
-    /// True once the other side has sent more than one answer may hold.
+    /// Returns true once the other side has sent more than one answer may hold.
     pub(crate) fn is_spent(&self) -> bool {
         self.lock().bytes == 0
     }
@@ -87,7 +87,7 @@ impl Budget {
     }
 }
 
-/// A connection in either dress.
+/// A connection by TCP or by TLS.
 pub(crate) type Stream = Box<dyn Duplex>;
 
 pub(crate) trait Duplex: Read + Write + Send {}
@@ -149,7 +149,7 @@ impl Read for Bounded {
         };
         self.inner.set_read_timeout(Some(left))?;
         let read = self.inner.read(window).map_err(|error| match error.kind() {
-            // What a socket's time-out is called on Linux.
+            // Linux calls a socket's time-out so.
             io::ErrorKind::WouldBlock => {
                 io::Error::new(io::ErrorKind::TimedOut, "no whole answer in time")
             }

@@ -1,5 +1,5 @@
-//! Which height to believe (design rule 10): no backward step without a reorg, and when the tip
-//! counts as stale. Pure: no I/O, the time is passed in.
+//! Decides which height to believe (docs/design.md section 4, rule 10): no backward step without a
+//! reorg, and when the tip counts as stale. It is pure: no I/O, and the time is passed in.
 
 use std::collections::BTreeMap;
 
@@ -8,16 +8,17 @@ use bitcoin::BlockHash;
 use crate::limits::REORG_MEMORY_BLOCKS;
 use crate::source::Tip;
 
-/// When a tip is too old to accept forwards on.
+/// The rule that says when a tip is too old to accept forwards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StaleRule {
-    /// Seconds without a new block, or without an answer, that make the tip stale.
+    /// The time without a new block, or without an answer, that makes the tip stale, in seconds.
     pub stale_after_s: u64,
-    /// False where blocks come only when somebody wants them: then only silence makes stale.
+    /// False where blocks come only when somebody wants them: then only silence makes the tip
+    /// stale.
     pub block_age_counts: bool,
 }
 
-/// How the source does, apart from what the chain does.
+/// The health of the source, apart from that of the chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SourceHealth {
     /// It answers, and its tip is the one reported.
@@ -28,37 +29,39 @@ pub enum SourceHealth {
     Failing,
 }
 
-/// One moment, by both clocks.
+/// One moment on both clocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Moment {
-    /// Seconds since 1970, as the machine believes: what block headers are compared with.
+    /// The seconds since 1970, as the machine believes; block headers are compared with it.
     pub unix_s: u64,
-    /// Milliseconds on a clock that nobody sets and that counts sleep: how long something lasts.
+    /// The milliseconds on a clock that cannot be set and that counts sleep; durations are measured
+    /// with it.
     pub now_ms: u64,
 }
 
 /// The chain as the node should see it from now on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ChainUpdate {
-    /// Height of the best chain. Lower than in the update before only if `reorg`.
+    /// The height of the best chain. It is lower than in the update before only if `reorg` is true.
     pub height: u32,
-    /// Hash of the block at `height`; `None` from the regtest clock.
+    /// The hash of the block at `height`; `None` from the regtest clock.
     pub hash: Option<BlockHash>,
-    /// Seconds since the block's header time or since it was first seen here, whichever is longer.
+    /// The time since the block's header time or since we first saw it, whichever is longer, in
+    /// seconds.
     pub tip_age_s: u64,
-    /// The node must not accept forwards on this height.
+    /// True if the node must not accept forwards on this height.
     pub stale: bool,
-    /// Blocks reported before have been replaced.
+    /// True if blocks that were reported before have been replaced.
     pub reorg: bool,
-    /// How the source does.
+    /// The health of the source.
     pub health: SourceHealth,
-    /// When it was last asked for what it then answered, by [`Moment::now_ms`]; `None`: never. A
-    /// lagging answer does not count.
+    /// The time of the last request that was answered, by [`Moment::now_ms`]; `None` if there was
+    /// none. A lagging answer does not count.
     pub asked_ms: Option<u64>,
 }
 
 impl ChainUpdate {
-    /// Whether the node has to hear of `self` after `last`. Age alone is no news.
+    /// Returns true if the node has to hear of `self` after `last`. A greater age alone is no news.
     fn is_news_after(&self, last: &Self) -> bool {
         self.reorg
             || (self.height, self.hash, self.stale, self.health)
@@ -66,16 +69,17 @@ impl ChainUpdate {
     }
 }
 
-/// Follows the tips a source shows and decides what to believe.
+/// Follows the tips that a source shows and decides what to believe.
 #[derive(Debug, Clone)]
 pub struct TipTracker {
     rule: StaleRule,
     believed: Option<Believed>,
-    /// Hashes of tips believed before, to compare the source's present chain with. Bounded.
+    /// The hashes of tips that were believed before, to compare the source's present chain with.
+    /// Their number is bounded.
     remembered: BTreeMap<u32, BlockHash>,
-    /// When it last answered, or when the watch began.
+    /// The time of the last answer, or of the beginning of the watch.
     last_answer_ms: u64,
-    /// When the question was put that it answered last.
+    /// The time at which the last answered request was made.
     asked_ms: Option<u64>,
     last_update: Option<ChainUpdate>,
 }
@@ -87,8 +91,8 @@ struct Believed {
 }
 
 impl TipTracker {
-    /// A tracker that knows nothing yet, or what was believed before a restart (`resume`), so that
-    /// the height does not go back over a restart either.
+    /// Makes a tracker that knows nothing yet, or what was believed before a restart (`resume`), so
+    /// that the height does not go back at a restart either.
     pub fn new(rule: StaleRule, resume: Option<Tip>, now: Moment) -> Self {
         let believed = resume.map(|tip| Believed { tip, first_seen_ms: now.now_ms });
         let remembered = resume.and_then(|tip| Some((tip.height, tip.hash?))).into_iter().collect();
@@ -102,16 +106,17 @@ impl TipTracker {
         }
     }
 
-    /// The height whose block hash on the source's chain must be looked up to judge `tip`; `None`
-    /// if the tip itself tells enough.
+    /// Returns the height whose block hash on the source's chain must be looked up to judge `tip`,
+    /// or `None` if the tip alone suffices.
     pub fn probe_height(&self, tip: &Tip) -> Option<u32> {
         tip.hash?;
         let (height, _) = self.remembered.range(..=tip.height).next_back()?;
         (*height != tip.height).then_some(*height)
     }
 
-    /// The source, asked at `asked_ms`, shows `tip`; `probe` is its hash at
-    /// [`Self::probe_height`], if it has one. Returns what the node has to hear, if anything.
+    /// Takes the answer to a request made at `asked_ms`: the source shows `tip`; `probe` is its
+    /// hash at [`Self::probe_height`], if it has one. Returns what the node has to hear, if
+    /// anything.
     pub fn tip_seen(
         &mut self,
         tip: Tip,
@@ -133,19 +138,19 @@ impl TipTracker {
         self.report(SourceHealth::Following, reorg, now)
     }
 
-    /// The source did not answer. Returns what the node has to hear, if anything.
+    /// Takes note that the source did not answer. Returns what the node has to hear, if anything.
     pub fn source_failed(&mut self, now: Moment) -> Option<ChainUpdate> {
         self.report(SourceHealth::Failing, false, now)
     }
 
-    /// What the node heard last, confirmed by an answer that was no news.
+    /// Returns what the node heard last, confirmed by an answer that was no news.
     pub fn confirmed(&self) -> Option<ChainUpdate> {
         let asked_ms = self.asked_ms;
         self.last_update.map(|last| ChainUpdate { reorg: false, asked_ms, ..last })
     }
 
-    /// True if the source's chain has another block than we were shown before, at the highest
-    /// height known of both.
+    /// Returns true if the source's chain has another block than we were shown before, at the
+    /// greatest height at which both are known.
     fn contradicts(&self, tip: &Tip, probe: Option<BlockHash>) -> bool {
         let Some((height, hash)) = self.remembered.range(..=tip.height).next_back() else {
             return false;
@@ -169,8 +174,8 @@ impl TipTracker {
 
     fn report(&mut self, health: SourceHealth, reorg: bool, now: Moment) -> Option<ChainUpdate> {
         let Believed { tip, first_seen_ms } = self.believed?;
-        // Header times may lie two hours ahead, and a wall clock behind: then the first sight
-        // tells the age.
+        // Header times may lie two hours ahead, and a wall clock behind: then the time of the first
+        // sight gives the age.
         let known_s = now.now_ms.saturating_sub(first_seen_ms) / 1000;
         let tip_age_s = now.unix_s.saturating_sub(tip.time_unix).max(known_s);
         let silence_s = now.now_ms.saturating_sub(self.last_answer_ms) / 1000;

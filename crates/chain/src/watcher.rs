@@ -1,5 +1,5 @@
-//! The task that asks a source again and again and tells the node what changed. The judgement is
-//! in `tracker`; here are waiting, time-outs and back-off.
+//! The task that polls a source and tells the node what changed. `tracker` judges the answers; here
+//! are waiting, time-outs and back-off.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,20 +18,21 @@ use crate::tracker::{ChainUpdate, StaleRule, TipTracker};
 /// How to watch a source. [`crate::ChainConfig::watch_settings`] makes one.
 #[derive(Debug, Clone)]
 pub struct WatchSettings {
-    /// The chain the source must follow; checked before its first tip and after each failure.
+    /// The chain that the source must follow; checked before its first tip and after each failure.
     pub network: Network,
-    /// Time between two polls that succeed.
+    /// The time between two polls that succeed.
     pub poll_interval: Duration,
-    /// Time for one poll before it counts as failed.
+    /// The time for one poll before it counts as failed.
     pub poll_timeout: Duration,
-    /// When the tip is too old.
+    /// The rule that says when the tip is too old.
     pub stale: StaleRule,
-    /// What the node believed before it restarted, if it knows.
+    /// The tip that the node believed before it restarted, if it knows.
     pub resume: Option<Tip>,
 }
 
-/// Watches `source` until the receiver of `updates` is gone. Each answer is told, news or not: it
-/// says how fresh the height is. `hurry` wakes it before its turn, at most once a second.
+/// Watches `source` until the receiver of `updates` is gone. Each answer is sent, news or not,
+/// because it shows how fresh the height is. `hurry` wakes it before the next poll is due, at most
+/// once a second.
 ///
 /// # Errors
 /// Only a fatal one ([`ChainError::is_fatal`]): the source follows another chain, or its code
@@ -59,55 +60,55 @@ pub async fn watch(
     }
 }
 
-/// Ends when it is woken, and not before a moment that spares the source.
+/// Ends when it is woken, but not before a moment that spares the source.
 async fn hurried(hurry: &Notify, wait: Duration) {
     sleep(wait.min(Duration::from_millis(MIN_HURRIED_POLL_INTERVAL_MS))).await;
     hurry.notified().await;
 }
 
-/// [`watch`] in single steps, for callers with their own loop.
+/// Does what [`watch`] does in single steps, for callers with their own loop.
 pub struct Watcher {
     endpoint: String,
     settings: WatchSettings,
     clocks: Clocks,
     tracker: TipTracker,
     poll: Poll,
-    /// Whether the source's network was checked since its last failure.
+    /// True if the source's network was checked since its last failure.
     network_checked: bool,
-    /// Polls failed in a row.
+    /// The number of polls that failed in a row.
     failures: u32,
-    /// When the question was put that is, or was last, to be answered.
+    /// The time at which the last request was made, answered or not.
     asked_ms: u64,
 }
 
-/// What one poll came to.
+/// The result of one poll.
 #[derive(Debug)]
 pub struct Step {
-    /// What the node has to hear, if anything.
+    /// The update that the node has to hear, if any.
     pub update: Option<ChainUpdate>,
-    /// What the node knows already, if the source has just confirmed it.
+    /// The update that the node knows already, if the source has just confirmed it.
     pub confirmed: Option<ChainUpdate>,
-    /// How long to wait before the next step.
+    /// The time to wait before the next step.
     pub wait: Duration,
 }
 
 enum Poll {
     Idle(Box<dyn ChainSource>),
-    /// A thread has the source. It is waited for over several steps if need be: there is never a
-    /// second one.
+    /// A thread has the source. If need be it is waited for over several steps, and a second one is
+    /// never started.
     Running(JoinHandle<(Box<dyn ChainSource>, Result<Sighting, ChainError>)>),
-    /// The thread died with the source.
+    /// The thread died, and the source with it.
     Lost,
 }
 
-/// What a source shows in one poll.
+/// The answers of a source in one poll.
 struct Sighting {
     tip: Tip,
     probe: Option<BlockHash>,
 }
 
 impl Watcher {
-    /// A watcher of `source` that has not asked it yet.
+    /// Makes a watcher of `source` that has not asked it yet.
     pub fn new(source: Box<dyn ChainSource>, settings: WatchSettings, clocks: Clocks) -> Self {
         let now = clocks.now();
         let tracker = TipTracker::new(settings.stale, settings.resume, now);
@@ -181,21 +182,21 @@ impl Watcher {
         }
         let wait = backoff(self.failures);
         self.failures = self.failures.saturating_add(1);
-        // Whoever answers next may be somebody else.
+        // The next answer may come from another server at the same address.
         self.network_checked = false;
         let update = self.tracker.source_failed(self.clocks.now());
         Step { update, confirmed: None, wait }
     }
 }
 
-/// How long to wait before a source that failed is asked again, after so many failures in a row
-/// before this one: doubling from [`MIN_BACKOFF_MS`] to [`MAX_BACKOFF_MS`].
+/// Returns how long to wait before a source that failed is asked again, after `failures` failed
+/// polls in a row before this one: doubling from [`MIN_BACKOFF_MS`] to [`MAX_BACKOFF_MS`].
 pub fn backoff(failures: u32) -> Duration {
     let wait_ms = MIN_BACKOFF_MS.saturating_mul(1 << failures.min(16)).min(MAX_BACKOFF_MS);
     Duration::from_millis(wait_ms)
 }
 
-/// One poll, on a thread that may block.
+/// Makes one poll, on a thread that may block.
 fn look(
     source: &mut dyn ChainSource,
     check_network: Option<Network>,

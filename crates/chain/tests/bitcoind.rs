@@ -10,7 +10,7 @@ use steward_chain::limits::MAX_ANSWER_BYTES;
 use steward_chain::{ChainConfig, ChainError, ChainSource, Network, SourceKind};
 use support::{FakeChain, Reply, Request, bitcoind_reply, serve_http};
 
-/// `user:secret` as HTTP has it.
+/// `user:secret` in the form of HTTP.
 const AUTHORIZATION: &str = "Basic dXNlcjpzZWNyZXQ=";
 
 fn bitcoind(answer: impl Fn(Request) -> Reply + Send + 'static) -> Box<dyn ChainSource> {
@@ -224,7 +224,7 @@ fn a_password_is_read_from_its_file_and_again_when_it_has_changed() {
     assert!(source.tip().unwrap_err().to_string().contains("it is empty"));
     std::fs::write(&path, "secret\n").unwrap();
     assert_eq!(source.tip().unwrap().height, 1);
-    // user:new
+    // The header encodes user:new.
     *valid.lock().unwrap() = "Basic dXNlcjpuZXc=";
     std::fs::write(&path, "new").unwrap();
     assert_eq!(source.tip().unwrap().height, 1);

@@ -1,4 +1,4 @@
-//! Published preimages: what bitcoind and esplora find in a block, and what counts as no search.
+//! Published preimages: what bitcoind and esplora find in a block, and which answers are errors.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)] // helpers are tests too
 
 mod support;
@@ -16,7 +16,7 @@ fn preimages(count: u8) -> Vec<Preimage> {
     (1..=count).map(|n| Preimage([n; 32])).collect()
 }
 
-/// A chain of height 3 whose last block publishes `scripts`.
+/// Makes a chain of height 3 whose last block publishes `scripts`.
 fn publishing(scripts: &[ScriptBuf]) -> FakeChain {
     let chain = FakeChain::new(Network::Regtest, 2);
     chain.mine_publishing(scripts, 0);
@@ -35,12 +35,12 @@ fn open(source: SourceKind, url: String) -> Option<Box<dyn BlockSource>> {
     config.open_blocks(Network::Regtest).unwrap()
 }
 
-/// Both kinds of source that can look into blocks.
+/// Opens both kinds of source that can look into blocks.
 fn following(chain: &FakeChain) -> [Box<dyn BlockSource>; 2] {
     showing(chain, |block| block)
 }
 
-/// The same, but the block shown is the one that `change` makes of the right one.
+/// Opens both, but they show the block that `change` makes of the right one.
 fn showing(
     chain: &FakeChain,
     change: impl Fn(Block) -> Block + Clone + Send + 'static,
@@ -49,7 +49,7 @@ fn showing(
     sending(chain, raw)
 }
 
-/// The same, with any bytes instead of the block at height 3.
+/// Opens both, but they send any bytes instead of the block at height 3.
 fn sending(
     chain: &FakeChain,
     raw: impl Fn(&FakeChain) -> Vec<u8> + Clone + Send + 'static,

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use steward_chain::limits::MAX_HEIGHT;
 use steward_chain::{ChainError, ChainSource, ClockSource, Network, UnixClock};
 
-/// A clock at `start_unix` and the hand to set it.
+/// Makes a clock at `start_unix`, and the handle to set it.
 fn settable(start_unix: u64) -> (UnixClock, Arc<AtomicU64>) {
     let time = Arc::new(AtomicU64::new(start_unix));
     let read = Arc::clone(&time);

@@ -17,7 +17,7 @@ fn parse(json: &str) -> ChainConfig {
     serde_json::from_str(json).unwrap()
 }
 
-/// The refusal of `json` on `network`, as problem and advice.
+/// Returns the refusal of `json` on `network`, as problem and advice.
 fn refusal(json: &str, network: Network) -> (String, String) {
     let error = parse(json).validate(network).unwrap_err();
     assert!(matches!(error, ChainError::Config { .. }) && error.is_fatal());

@@ -1,4 +1,4 @@
-//! Which height is believed and when it is stale (design rule 10).
+//! Which height is believed, and when it is stale (docs/design.md section 4, rule 10).
 #![allow(clippy::unwrap_used)] // helpers are tests too
 
 use bitcoin::hashes::Hash;
@@ -8,7 +8,7 @@ use steward_chain::{BlockHash, Moment, SourceHealth, StaleRule, Tip, TipTracker}
 const NOW: u64 = 1_700_000_000;
 const RULE: StaleRule = StaleRule { stale_after_s: DEFAULT_STALE_AFTER_S, block_age_counts: true };
 
-/// The moment at which both clocks have gone on from the start by as much.
+/// Returns the moment at which both clocks have advanced by the same time since the start.
 fn at(unix_s: u64) -> Moment {
     Moment { unix_s, now_ms: (unix_s - NOW) * 1000 }
 }
@@ -21,7 +21,7 @@ fn tip(height: u32, n: u8) -> Tip {
     Tip { height, hash: Some(hash(n)), time_unix: NOW }
 }
 
-/// A tracker that believes block 100 with hash 1.
+/// Makes a tracker that believes block 100 with hash 1.
 fn at_100() -> TipTracker {
     let mut tracker = TipTracker::new(RULE, None, at(NOW));
     tracker.tip_seen(tip(100, 1), None, 0, at(NOW)).unwrap();
@@ -114,7 +114,7 @@ fn blocks_replaced_once_prove_nothing_later() {
     let mut tracker = at_100();
     tracker.tip_seen(tip(101, 2), Some(hash(1)), 0, at(NOW));
     tracker.tip_seen(tip(102, 8), Some(hash(9)), 0, at(NOW)).unwrap();
-    // Block 100 may have been replaced too, unseen: hash 7 there is no news of another reorg.
+    // Block 100 may have been replaced as well, unseen: hash 7 there does not show another reorg.
     let update = tracker.tip_seen(tip(100, 7), None, 0, at(NOW)).unwrap();
     assert_eq!((update.height, update.reorg), (102, false));
 }

@@ -1,4 +1,4 @@
-//! Watching a source: what reaches the node, waits, time-outs and fatal ends.
+//! Watching a source: what reaches the node, waits, time-outs and fatal errors.
 #![allow(clippy::unwrap_used)] // helpers are tests too
 
 mod support;
@@ -21,7 +21,7 @@ fn run<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(future)
 }
 
-/// Clocks that stand at the header time of `chain`'s tip, and the hand to move both.
+/// Makes clocks that stand at the header time of `chain`'s tip, and the handle to move both.
 fn clock_at_tip(chain: &FakeChain) -> (Clocks, Arc<AtomicU64>) {
     let time = Arc::new(AtomicU64::new(u64::from(chain.tip().time)));
     let (unix, now) = (Arc::clone(&time), Arc::clone(&time));
@@ -43,7 +43,7 @@ fn settings() -> WatchSettings {
     WatchSettings { poll_interval: POLL_INTERVAL, ..settings }
 }
 
-/// bitcoind over real HTTP, which stops answering sensibly while `broken`.
+/// Opens bitcoind over real HTTP, which stops answering sensibly while `broken` is true.
 fn bitcoind(chain: &FakeChain, broken: &Arc<AtomicBool>) -> Box<dyn ChainSource> {
     let (chain, broken) = (chain.clone(), Arc::clone(broken));
     let url = serve_http(move |request| match broken.load(Ordering::SeqCst) {
@@ -60,7 +60,7 @@ fn bitcoind(chain: &FakeChain, broken: &Arc<AtomicBool>) -> Box<dyn ChainSource>
     config.open(Network::Regtest).unwrap()
 }
 
-/// A source that does as a closure says.
+/// A source that behaves as a closure says.
 struct Scripted<F>(F);
 
 impl<F: FnMut() -> Result<Tip, ChainError> + Send> ChainSource for Scripted<F> {

@@ -1,4 +1,4 @@
-//! Making and signing an invoice.
+//! Makes and signs an invoice.
 
 use std::time::Duration;
 
@@ -19,61 +19,61 @@ use crate::limits::{
     MAX_INVOICE_CHARS,
 };
 
-/// All that goes into an invoice.
+/// The content of a new invoice.
 #[derive(Clone, Debug)]
 pub struct NewInvoice {
-    /// The chain the payment is on.
+    /// The chain that the payment is on.
     pub network: Network,
-    /// The payee's node key; it signs.
+    /// The payee's node key, which signs.
     pub payee: SecretKey,
-    /// Hash of the preimage that the payer gets as receipt.
+    /// The hash of the preimage that the payer gets as a receipt.
     pub payment_hash: PaymentHash,
     /// The secret that proves to the payee that the payer has this invoice.
     pub payment_secret: [u8; 32],
-    /// What to pay; `None` leaves it to the payer.
+    /// The amount to pay, in millisatoshi; `None` leaves it to the payer.
     pub amount_msat: Option<u64>,
-    /// What for.
+    /// The purpose of the payment.
     pub description: Description,
-    /// Now, in seconds since 1970.
+    /// The present time, in seconds since 1970.
     pub created_at_unix: u64,
-    /// Seconds until the invoice may no longer be paid.
+    /// The time until the invoice may no longer be paid, in seconds.
     pub expiry_s: u64,
-    /// Blocks the last HTLC must have left when it arrives.
+    /// The blocks that the last HTLC must have left when it arrives.
     pub min_final_cltv_expiry_delta: u16,
-    /// Ways to the payee over channels the payer cannot know; each ends at the payee.
+    /// The routes to the payee over channels that the payer cannot know; each ends at the payee.
     pub hints: Vec<Vec<HintHop>>,
-    /// Whether the payment may come in parts.
+    /// True if the payment may come in parts.
     pub basic_mpp: bool,
 }
 
-/// Why an invoice cannot be made.
+/// The reason why an invoice cannot be made.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BuildError {
-    /// BOLT11 has no prefix for the network.
+    /// BOLT 11 has no prefix for the network.
     #[error("invoices cannot be made for {0}")]
     Network(Network),
-    /// More than [`MAX_DESCRIPTION_BYTES`].
+    /// The description has more than [`MAX_DESCRIPTION_BYTES`].
     #[error("the description is longer than {MAX_DESCRIPTION_BYTES} bytes; use its hash instead")]
     DescriptionTooLong,
-    /// More than [`MAX_AMOUNT_MSAT`].
+    /// The amount is more than [`MAX_AMOUNT_MSAT`].
     #[error("the amount is more than an invoice can ask for")]
     AmountTooLarge,
-    /// Zero is not an amount; leave it out to let the payer choose.
+    /// The amount is zero. It has to be left out to let the payer choose.
     #[error("the amount is zero; leave it out to let the payer choose")]
     AmountZero,
     /// The creation time has more than 35 bits.
     #[error("the creation time is out of range")]
     CreatedAtOutOfRange,
-    /// More than [`MAX_EXPIRY_S`].
+    /// The expiry is more than [`MAX_EXPIRY_S`].
     #[error("the invoice would be valid for more than {MAX_EXPIRY_S} seconds")]
     ExpiryTooLong,
-    /// A hint has no hop or more than [`MAX_HINT_HOPS`].
+    /// A hint has no hop, or more than [`MAX_HINT_HOPS`].
     #[error("a route hint needs 1 to {MAX_HINT_HOPS} hops")]
     BadHintLength,
     /// A node id in a hint is not a public key.
     #[error("a route hint names a node id that is not a public key")]
     BadHintNode,
-    /// More than [`MAX_INVOICE_CHARS`].
+    /// The text would have more than [`MAX_INVOICE_CHARS`].
     #[error("the invoice would be longer than {MAX_INVOICE_CHARS} characters; use fewer hints")]
     TooLong,
     /// The library refuses for another reason.

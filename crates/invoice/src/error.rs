@@ -1,4 +1,4 @@
-//! Why a text is not an invoice we can pay, each reason a sentence.
+//! The reasons why a text is not an invoice that we can pay, each with a sentence.
 
 use std::fmt;
 
@@ -6,31 +6,31 @@ use bitcoin::Network;
 
 use crate::limits::MAX_INVOICE_CHARS;
 
-/// Why a text is not an invoice we can pay.
+/// The reason why a text is not an invoice that we can pay.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ParseError {
-    /// Not an invoice at all.
+    /// The text is not an invoice at all.
     #[error("this is not a Lightning invoice")]
     NotAnInvoice,
-    /// More than [`MAX_INVOICE_CHARS`].
+    /// The text has more than [`MAX_INVOICE_CHARS`].
     #[error("the invoice is longer than {MAX_INVOICE_CHARS} characters")]
     TooLong,
     /// The bech32 checksum is wrong.
     #[error("the invoice is mistyped or incomplete: its checksum is wrong")]
     BadChecksum,
-    /// A prefix no network we know has.
+    /// No network that we know has this prefix.
     #[error("the invoice is for an unknown network")]
     UnknownNetwork,
-    /// The amount is no number, or no whole number of millisatoshi.
+    /// The amount is not a number, or not a whole number of millisatoshi.
     #[error("the invoice's amount is not a number of millisatoshi")]
     BadAmount,
-    /// Not signed by the payee.
+    /// The signature is not the payee's.
     #[error("the invoice's signature is wrong")]
     BadSignature,
-    /// A feature that this node does not have is required.
+    /// The invoice requires a feature that this node does not have.
     #[error("the invoice requires {0}, which this node does not have")]
     UnknownFeature(RequiredFeature),
-    /// Blinded paths stand in for the payment secret (bLIP 39).
+    /// Blinded paths replace the payment secret (bLIP 39).
     #[error("the invoice hides its payee behind blinded paths, which this node cannot pay")]
     BlindedPaths,
     /// A mandatory field is missing.
@@ -39,16 +39,16 @@ pub enum ParseError {
     /// A field that decides where the money goes is there more than once.
     #[error("the invoice has more than one {0}")]
     Duplicate(&'static str),
-    /// Both `d` and `h`: it cannot be told what the payment is for.
+    /// The invoice has both `d` and `h`, so it is not clear what the payment is for.
     #[error("the invoice has a description and the hash of another one")]
     BothDescriptions,
-    /// `min_final_cltv_expiry_delta` is not a number of blocks.
+    /// The `min_final_cltv_expiry_delta` is not a number of blocks.
     #[error("the invoice asks for an impossible expiry")]
     BadExpiryDelta,
-    /// 33 bytes of a route hint are no point of the curve.
+    /// The 33 bytes of a node id in a route hint are not a point of the curve.
     #[error("a route hint of the invoice names a node id that is not a public key")]
     BadHintNode,
-    /// The `n` field is no point of the curve.
+    /// The `n` field is not a point of the curve.
     #[error("the invoice names a payee that is not a public key")]
     BadPayee,
     /// A field is malformed.
@@ -56,7 +56,7 @@ pub enum ParseError {
     Malformed(&'static str),
 }
 
-/// The even bit of a feature that the payee requires (BOLT9, BOLT11 "Feature Bits").
+/// The even bit of a feature that the payee requires (BOLT 9; BOLT 11 "Feature Bits").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RequiredFeature(pub u16);
 
@@ -75,17 +75,17 @@ impl fmt::Display for RequiredFeature {
     }
 }
 
-/// The invoice is for another chain than ours.
+/// The error for an invoice of another chain than ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the invoice is for {}, this node is on {}", network_name(*.invoice), network_name(*.ours))]
 pub struct WrongNetwork {
-    /// The invoice's.
+    /// The invoice's network.
     pub invoice: Network,
-    /// Ours.
+    /// Our network.
     pub ours: Network,
 }
 
-/// As configuration and output name it.
+/// Names a network as configuration and output do.
 fn network_name(network: Network) -> String {
     match network {
         Network::Bitcoin => "mainnet".to_owned(),
@@ -94,7 +94,7 @@ fn network_name(network: Network) -> String {
 }
 
 impl ParseError {
-    /// What to do about it.
+    /// Returns the advice for the user.
     pub fn hint(&self) -> &'static str {
         match self {
             Self::NotAnInvoice => {

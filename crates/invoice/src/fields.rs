@@ -1,7 +1,7 @@
-//! The tagged fields (BOLT11, "Tagged Fields"), written in the shortest form or not.
+//! The tagged fields (BOLT 11 "Tagged Fields"), written in the shortest form or not.
 //!
-//! Of two fields of a kind the first counts, except where a payer could be led astray: two payment
-//! hashes, two payment secrets, or a description and a hash are refused.
+//! Of two fields of a kind the first counts, except where the second could mislead a payer: two
+//! payment hashes, two payment secrets, or a description and a hash are refused.
 
 use bitcoin::hashes::Hash;
 use bitcoin::secp256k1::PublicKey;
@@ -13,7 +13,7 @@ use crate::hint::{self, HintHop};
 use crate::limits::MAX_EXPIRY_S;
 use crate::{Description, groups};
 
-/// A BOLT11 type, the value of a bech32 character.
+/// The types of BOLT 11, each the value of a bech32 character.
 mod tag {
     pub(super) const PAYMENT_HASH: u8 = 1;
     pub(super) const ROUTE_HINT: u8 = 3;
@@ -23,14 +23,15 @@ mod tag {
     pub(super) const DESCRIPTION: u8 = 13;
     pub(super) const PAYMENT_SECRET: u8 = 16;
     pub(super) const PAYEE: u8 = 19;
-    /// bLIP 39.
+    /// The type of bLIP 39.
     pub(super) const BLINDED_PATH: u8 = 20;
     pub(super) const DESCRIPTION_HASH: u8 = 23;
     pub(super) const MIN_FINAL_CLTV_EXPIRY_DELTA: u8 = 24;
     pub(super) const METADATA: u8 = 27;
 }
 
-/// What the fields say; unknown ones, and those of a length they cannot have, are skipped.
+/// The values of the fields. Unknown fields, and those of a length that they cannot have, are
+/// skipped.
 #[derive(Default)]
 pub(crate) struct Fields<'a> {
     pub(crate) payment_hash: Option<PaymentHash>,
@@ -47,7 +48,7 @@ pub(crate) struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    /// Reads all that stands between the time and the signature.
+    /// Reads everything between the time and the signature.
     pub(crate) fn read(mut data: &'a [u8], network: Network) -> Result<Self, ParseError> {
         let mut fields = Self::default();
         while let [tag, len_high, len_low, rest @ ..] = data {
@@ -102,7 +103,7 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// One group more would still be 33 bytes.
+/// The groups of a payee's key. One group more would still be 33 bytes.
 const PAYEE_GROUPS: usize = 53;
 const CUT_OFF: ParseError = ParseError::Malformed("a field is cut off");
 
@@ -132,12 +133,13 @@ fn payee(data: &[u8]) -> Result<Option<PublicKey>, ParseError> {
     PublicKey::from_slice(&bytes).map(Some).map_err(|_| ParseError::BadPayee)
 }
 
-/// A longer time than [`MAX_EXPIRY_S`] is read as that.
+/// Reads an expiry. A longer one than [`MAX_EXPIRY_S`] is read as that.
 fn expiry_s(data: &[u8]) -> u64 {
     groups::number(data).unwrap_or(MAX_EXPIRY_S).min(MAX_EXPIRY_S)
 }
 
-/// `None` if it is no address: nothing that is paid over Lightning depends on it.
+/// Reads an address. Returns `None` if it is not one: nothing that is paid over Lightning depends
+/// on it.
 fn fallback_address(data: &[u8], network: Network) -> Option<String> {
     let (version, program) = data.split_first()?;
     let program = groups::bytes(program);

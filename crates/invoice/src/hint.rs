@@ -1,27 +1,27 @@
-//! Route hints: the last channels of the way to a payee, as the payee names them.
+//! Route hints: the last channels of the route to a payee, as the payee names them.
 
 use lightning_types::routing::{RouteHintHop, RoutingFees};
 use steward_wire::{NodeId, ShortChannelId};
 
 use crate::error::ParseError;
 
-/// One channel of a hint, towards the payee. A hosted channel is hinted like any other.
+/// One channel of a hint, towards the payee. A hint names a hosted channel like any other.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HintHop {
-    /// The node at the channel's far end: the one that forwards.
+    /// The node at the channel's far end, which forwards.
     pub node_id: NodeId,
-    /// The channel.
+    /// The short id of the channel.
     pub scid: ShortChannelId,
-    /// What `node_id` asks for each HTLC, in millisatoshi.
+    /// The fee that `node_id` asks for each HTLC, in millisatoshi.
     pub fee_base_msat: u32,
-    /// What `node_id` asks of the amount, in millionths.
+    /// The share of the amount that `node_id` asks for, in millionths.
     pub fee_ppm: u32,
-    /// Blocks between incoming and outgoing expiry at `node_id`.
+    /// The blocks between incoming and outgoing expiry at `node_id`.
     pub cltv_expiry_delta: u16,
 }
 
 impl HintHop {
-    /// `None` if the node id is not a public key.
+    /// Converts the hop. Returns `None` if the node id is not a public key.
     pub(crate) fn to_ldk(&self) -> Option<RouteHintHop> {
         Some(RouteHintHop {
             src_node_id: self.node_id.public_key()?,
@@ -37,10 +37,10 @@ impl HintHop {
     }
 }
 
-/// Bytes of one hop: key, channel, two fees, delta.
+/// The size of one hop, in bytes: key, channel, two fees, delta.
 const HOP_BYTES: usize = 33 + 8 + 4 + 4 + 2;
 
-/// The hops of one `r` field; `None` if it has none, which says nothing.
+/// Reads the hops of one `r` field. Returns `None` if it has none, which carries no information.
 pub(crate) fn read(bytes: &[u8]) -> Result<Option<Vec<HintHop>>, ParseError> {
     let hops = bytes.chunks_exact(HOP_BYTES);
     if !hops.remainder().is_empty() {
@@ -50,8 +50,8 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Option<Vec<HintHop>>, ParseError> {
     Ok(Some(hops).filter(|hops| !hops.is_empty()))
 }
 
-/// A key that is none spoils the whole invoice: as for other implementations, its maker is not to
-/// be trusted with money.
+/// Reads one hop. An invalid key makes the whole invoice invalid, as in other implementations: a
+/// payee that writes such a key is not to be trusted with money.
 fn read_hop(bytes: &[u8]) -> Result<HintHop, ParseError> {
     let (node_id, rest) = bytes.split_first_chunk().ok_or(CUT_OFF)?;
     let (scid, rest) = rest.split_first_chunk().ok_or(CUT_OFF)?;

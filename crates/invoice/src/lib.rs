@@ -1,15 +1,17 @@
-//! BOLT11 invoices: build, parse and check.
+//! BOLT 11 invoices: build, parse and check.
 //!
-//! Our ids in and out, every error a sentence for the user. Whether an invoice is ours or paid is
-//! not known here. `lightning-invoice` writes; reading is our own, because a payee signs the text
-//! as it wrote it, and the library checks signatures over the text as it would have written it.
+//! The crate speaks in our ids, and every error is a sentence for the user. It does not know
+//! whether an invoice is ours or paid. `lightning-invoice` writes invoices; reading is our own
+//! code, because a payee signs the text as it wrote it, and the library checks signatures over the
+//! text as the library would have written it.
 //!
 //! Layout
-//! - [`build`](mod@build): make and sign
-//! - [`parse`](mod@parse): read and check, by `groups` of five bits: the `prefix` with the amount,
-//!   the tagged `fields` with `features` and [`hint`]s, the `signature`
-//! - [`pasted`]: the invoice in what people paste, or what that is instead
-//! - [`error`]: why not
+//! - [`build`](mod@build): makes and signs an invoice
+//! - [`parse`](mod@parse): reads and checks one, by `groups` of five bits: the `prefix` with the
+//!   amount, the tagged `fields` with `features` and [`hint`]s, the `signature`
+//! - [`pasted`]: finds the invoice in what people paste, or names what that is instead
+//! - [`error`]: the reasons why a text is not an invoice that we can pay
+//! - [`limits`]: every limit of invoices
 //!
 //! ```
 //! use bitcoin::Network;
@@ -56,11 +58,11 @@ pub use error::{ParseError, RequiredFeature, WrongNetwork};
 pub use hint::HintHop;
 pub use parse::{Invoice, parse};
 
-/// What an invoice is for.
+/// The purpose of a payment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Description {
-    /// In words.
+    /// The purpose in words.
     Text(String),
-    /// SHA-256 of words told elsewhere.
+    /// The SHA-256 of words that the payer knows from elsewhere.
     Hash([u8; 32]),
 }

@@ -1,4 +1,4 @@
-//! Reading an invoice somebody gave us.
+//! Reads an invoice that somebody gave us.
 
 use bitcoin::Network;
 use bitcoin::bech32::primitives::decode::{CheckedHrpstring, CheckedHrpstringError};
@@ -12,42 +12,42 @@ use crate::limits::MAX_INVOICE_CHARS;
 use crate::signature::{self, SIGNATURE_GROUPS};
 use crate::{Description, features, groups, prefix};
 
-/// A decoded invoice, its checksum, signature and required features checked.
+/// A decoded invoice, with its checksum, signature and required features checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Invoice {
-    /// The invoice itself, lower case and without a scheme.
+    /// The invoice itself, in lower case and without a scheme.
     pub text: String,
-    /// The chain the payment is on. All testnets have one prefix and read as `Testnet`.
+    /// The chain that the payment is on. All testnets have one prefix and are read as `Testnet`.
     pub network: Network,
-    /// Who gets the payment.
+    /// The node that gets the payment.
     pub payee: NodeId,
-    /// Hash of the preimage that is the receipt.
+    /// The hash of the preimage that is the receipt.
     pub payment_hash: PaymentHash,
-    /// To be shown to the payee with every part.
+    /// The secret that the payee must see with every part.
     pub payment_secret: [u8; 32],
-    /// What to pay; `None` leaves it to the payer.
+    /// The amount to pay, in millisatoshi; `None` leaves it to the payer.
     pub amount_msat: Option<u64>,
-    /// What for, in the payee's words: may contain anything, escape it before display.
+    /// The purpose in the payee's words. They may contain anything: escape them before display.
     pub description: Description,
-    /// When it was made, in seconds since 1970.
+    /// The time when it was made, in seconds since 1970.
     pub created_at_unix: u64,
-    /// Seconds from creation until it may no longer be paid, at most `MAX_EXPIRY_S`.
+    /// The time from creation until it may no longer be paid, in seconds, at most `MAX_EXPIRY_S`.
     pub expiry_s: u64,
-    /// Blocks the last HTLC must have left when it arrives.
+    /// The blocks that the last HTLC must have left when it arrives.
     pub min_final_cltv_expiry_delta: u32,
-    /// Ways to the payee over unannounced channels.
+    /// The routes to the payee over unannounced channels.
     pub hints: Vec<Vec<HintHop>>,
-    /// Whether the payment may come in parts.
+    /// True if the payment may come in parts.
     pub basic_mpp: bool,
-    /// The feature bits that are set (BOLT9), in rising order; none of them is a hindrance.
+    /// The feature bits that are set (BOLT 9), in rising order. None of them keeps us from paying.
     pub features: Vec<u16>,
-    /// To be sent to the payee with every part.
+    /// The bytes that the payee must see with every part.
     pub metadata: Option<Vec<u8>>,
-    /// Addresses the payee also takes the payment at.
+    /// The addresses at which the payee also takes the payment.
     pub fallback_addresses: Vec<String>,
 }
 
-/// Reads an invoice; upper case, surrounding white space and a `lightning:` scheme are accepted.
+/// Reads an invoice. Upper case, surrounding white space and a `lightning:` scheme are accepted.
 pub fn parse(text: &str) -> Result<Invoice, ParseError> {
     let text = strip_scheme(text.trim());
     if text.len() > MAX_INVOICE_CHARS {
@@ -57,12 +57,12 @@ pub fn parse(text: &str) -> Result<Invoice, ParseError> {
 }
 
 impl Invoice {
-    /// When it may no longer be paid, in seconds since 1970.
+    /// Returns when it may no longer be paid, in seconds since 1970.
     pub fn expires_at_unix(&self) -> u64 {
         self.created_at_unix.saturating_add(self.expiry_s)
     }
 
-    /// Whether it is too late to pay at `now_unix`, in seconds since 1970.
+    /// Returns true if it is too late to pay at `now_unix`, in seconds since 1970.
     pub fn is_expired(&self, now_unix: u64) -> bool {
         now_unix >= self.expires_at_unix()
     }
@@ -132,14 +132,14 @@ fn starts_like_an_invoice(text: &str) -> bool {
 }
 
 const TOO_SHORT: ParseError = ParseError::Malformed("it is too short");
-/// Groups that the creation time takes.
+/// The number of groups that the creation time takes.
 const TIME_GROUPS: usize = 7;
-/// BOLT11's, for an invoice that does not say.
+/// BOLT 11's default, for an invoice that does not name one.
 const DEFAULT_EXPIRY_S: u64 = 3_600;
-/// BOLT11's, for an invoice that does not say.
+/// BOLT 11's default, for an invoice that does not name one.
 const DEFAULT_MIN_FINAL_CLTV_EXPIRY_DELTA: u32 = 18;
 
-/// Bech32, but longer than its checksum was made for.
+/// Bech32 without the limit on the length for which its checksum was made.
 enum InvoiceBech32 {}
 
 impl Checksum for InvoiceBech32 {

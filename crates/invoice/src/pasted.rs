@@ -1,28 +1,28 @@
 //! What people paste where an invoice is asked for: a URI with an invoice in it, an invoice broken
-//! by a mail, or something else altogether, which is then called by its name.
+//! by a mail, or something else, which the error then names.
 
 use crate::error::ParseError;
 use crate::limits::MAX_PASTED_CHARS;
 use crate::parse::{Invoice, parse};
 
-/// Why there is no invoice to be paid in a text.
+/// The reason why a text has no invoice to be paid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PasteError {
-    /// Something else that people pay with.
+    /// The text is something else that people pay with.
     #[error("this is {0}; Steward pays BOLT11 invoices only")]
     Other(Other),
-    /// A `bitcoin:` URI that demands what we do not know (BIP21, `req-`).
+    /// The text is a `bitcoin:` URI that demands a parameter that we do not know (BIP 21, `req-`).
     #[error("this payment request demands `{0}`, which Steward does not know")]
     Demands(String),
-    /// It has two invoices, and it cannot be told which is meant.
+    /// The text has two invoices, and it is not clear which one is meant.
     #[error("this payment request has more than one Lightning invoice")]
     Ambiguous,
-    /// An invoice, and what is wrong with it.
+    /// The text has an invoice, and this is wrong with it.
     #[error(transparent)]
     Invoice(#[from] ParseError),
 }
 
-/// What is not an invoice.
+/// A text that is not an invoice, by its form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Other {
     /// `lno1...`
@@ -42,7 +42,7 @@ pub enum Other {
 }
 
 impl PasteError {
-    /// What to do about it, which depends on what was given.
+    /// Returns the advice for the user, which depends on the text given.
     pub fn hint(&self) -> &'static str {
         match self {
             Self::Other(other) => other.hint(),
@@ -93,7 +93,7 @@ impl std::fmt::Display for Other {
 }
 
 /// Reads the invoice in a text: with or without a scheme, in quotes, broken by white space, among
-/// characters that cannot be seen, or as part of a `bitcoin:` URI (BIP21, BIP321).
+/// invisible characters, or as part of a `bitcoin:` URI (BIP 21, BIP 321).
 ///
 /// ```
 /// # fn main() {
@@ -105,7 +105,7 @@ impl std::fmt::Display for Other {
 /// ```
 ///
 /// # Errors
-/// What it is instead, or what is wrong with it.
+/// The error names what the text is instead, or what is wrong with the invoice.
 pub fn read(text: &str) -> Result<Invoice, PasteError> {
     let text = clean(text)?;
     let (scheme, rest) = split_scheme(&text);
@@ -115,13 +115,13 @@ pub fn read(text: &str) -> Result<Invoice, PasteError> {
             Err(PasteError::Other(Other::Lnurl))
         }
         "http" | "https" => in_web_address(rest),
-        // A scheme that every wallet writes, and what web pages make of it.
+        // Every wallet writes this scheme; web pages write variants of it.
         "lightning" | "web+lightning" | "" => one(rest.strip_prefix("//").unwrap_or(rest)),
         _ => Err(ParseError::NotAnInvoice.into()),
     }
 }
 
-/// Without white space, quotes around it, and what cannot be seen: none of it is part of any form.
+/// Removes white space, quotes around the text and invisible characters: no form contains them.
 fn clean(text: &str) -> Result<String, ParseError> {
     if text.chars().nth(MAX_PASTED_CHARS).is_some() {
         return Err(ParseError::TooLong);
@@ -140,7 +140,7 @@ fn clean(text: &str) -> Result<String, ParseError> {
 fn split_scheme(text: &str) -> (String, &str) {
     let is_of_scheme = |c: char| c.is_ascii_alphanumeric() || "+-.".contains(c);
     match text.split_once(':') {
-        // The port of an address is no scheme's rest.
+        // What follows the colon is a port, so this is no scheme.
         Some((scheme, rest)) if !scheme.is_empty() && scheme.chars().all(is_of_scheme) => {
             (scheme.to_ascii_lowercase(), rest)
         }
@@ -148,7 +148,7 @@ fn split_scheme(text: &str) -> (String, &str) {
     }
 }
 
-/// BIP21 and BIP321: an address that may be missing, then parameters in any case.
+/// Reads a URI of BIP 21 or BIP 321: an address that may be missing, then parameters in any case.
 fn in_bitcoin_uri(rest: &str) -> Result<Invoice, PasteError> {
     let (address, query) = rest.split_once('?').unwrap_or((rest, ""));
     let query = query.split('#').next().unwrap_or_default();
@@ -170,7 +170,7 @@ fn in_bitcoin_uri(rest: &str) -> Result<Invoice, PasteError> {
     }
 }
 
-/// A page that hands on an invoice, or an LNURL, as a parameter.
+/// Reads the address of a web page that carries an invoice, or an LNURL, as a parameter.
 fn in_web_address(rest: &str) -> Result<Invoice, PasteError> {
     let query = rest.split_once('?').map_or("", |(_, query)| query);
     let parameter = query.split('&').find_map(|parameter| {
@@ -183,7 +183,7 @@ fn in_web_address(rest: &str) -> Result<Invoice, PasteError> {
     }
 }
 
-/// One thing, without a scheme.
+/// Reads a single item without a scheme.
 fn one(text: &str) -> Result<Invoice, PasteError> {
     // Some pages write the scheme into the parameter once more.
     let text = match split_scheme(text) {
@@ -196,7 +196,7 @@ fn one(text: &str) -> Result<Invoice, PasteError> {
     }
 }
 
-/// What a text is, if it is no invoice.
+/// Returns what a text is if it is not an invoice.
 fn other(text: &str) -> Option<Other> {
     let lower = text.to_ascii_lowercase();
     let starts = |prefix: &str| lower.starts_with(prefix);
@@ -228,7 +228,8 @@ fn is_node_id(text: &str) -> bool {
     text.len() == 66 && text.bytes().all(|c| c.is_ascii_hexdigit())
 }
 
-/// By its form alone: it is not going to be paid.
+/// Returns true if the text has the form of an address. Its checksum does not matter, because it is
+/// not going to be paid.
 fn is_chain_address(text: &str, lower: &str) -> bool {
     let is_alphanumeric = text.bytes().all(|c| c.is_ascii_alphanumeric());
     let is_segwit = ["bc1", "tb1", "bcrt1"].iter().any(|prefix| lower.starts_with(prefix));
@@ -238,7 +239,7 @@ fn is_chain_address(text: &str, lower: &str) -> bool {
     is_alphanumeric && (is_segwit || is_base58)
 }
 
-/// RFC 3986; what is no escape stays as it is.
+/// Decodes as RFC 3986 says. What is not an escape stays as it is.
 fn percent_decoded(text: &str) -> String {
     let mut decoded = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();

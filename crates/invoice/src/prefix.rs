@@ -1,4 +1,4 @@
-//! What stands before the last `1`: the chain and the amount (BOLT11, "Human-Readable Part").
+//! The part before the last `1`: the chain and the amount (BOLT 11 "Human-Readable Part").
 
 use bitcoin::Network;
 
@@ -28,8 +28,8 @@ fn network(chain: &str) -> Result<Network, ParseError> {
     }
 }
 
-/// Digits, and perhaps one letter for the unit; `None` if that is no whole number of millisatoshi,
-/// or more than 64 bits of them.
+/// Reads digits and at most one letter for the unit. Returns `None` if that is not a whole number
+/// of millisatoshi, or needs more than 64 bits.
 fn amount_msat(amount: &str) -> Option<u64> {
     let digits = amount.trim_end_matches(|c: char| c.is_ascii_lowercase());
     let number: u64 = digits.parse().ok()?;

@@ -1,4 +1,5 @@
-//! Who signed: over the very text that was given, never over what we make of it.
+//! The signature over an invoice, checked over the very text that was given and never over a text
+//! that we make of it.
 
 use bitcoin::hashes::{Hash, HashEngine, sha256};
 use bitcoin::secp256k1::ecdsa::{RecoverableSignature, RecoveryId};
@@ -7,11 +8,11 @@ use bitcoin::secp256k1::{Message, PublicKey, SECP256K1};
 use crate::error::ParseError;
 use crate::groups;
 
-/// Groups that a signature takes: 64 bytes and one for the recovery id.
+/// The number of groups that a signature takes: 64 bytes and one for the recovery id.
 pub(crate) const SIGNATURE_GROUPS: usize = 104;
 
-/// The key that signed `prefix` and `data`. If the invoice names its payee, only that key will do,
-/// and a signature with a high `S` does not.
+/// Returns the key that signed `prefix` and `data`. If the invoice names its payee, only that key
+/// is accepted, and a signature with a high `S` is not.
 pub(crate) fn payee(
     prefix: &str,
     data: &[u8],

@@ -1,4 +1,4 @@
-//! BOLT11's own examples, good and bad.
+//! BOLT 11's own examples, good and bad.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 use bitcoin::Network;
@@ -135,7 +135,7 @@ fn what_cannot_be_paid_is_told_in_its_own_sentence() {
     }
 }
 
-/// The examples order their fields as they like, so the text differs; what it says does not.
+/// The examples order their fields in their own way, so our text differs; its meaning does not.
 #[test]
 fn the_examples_made_by_us_read_the_same() {
     let key = SecretKey::from_slice(&array::<32>(&vector("valid")["private_key"])).unwrap();

@@ -1,4 +1,4 @@
-//! What we build we can read, and what we cannot read is told in words.
+//! Every invoice that we build can be read, and a text that cannot be read gets a sentence.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 use bitcoin::Network;
@@ -49,8 +49,8 @@ fn coffee() -> NewInvoice {
     }
 }
 
-/// The library's builder, for invoices that ours does not make. A macro because the builder's
-/// type cannot be named.
+/// The library's builder, for invoices that ours does not make. It is a macro because the type of
+/// the builder cannot be named.
 macro_rules! by_hand {
     ($currency:expr) => {
         InvoiceBuilder::new($currency)
@@ -100,7 +100,7 @@ fn a_mistyped_character_is_a_bad_checksum() {
     }
 }
 
-/// BOLT11: with an `n` field, a high `S` must be refused.
+/// BOLT 11: with an `n` field, a high `S` must be refused.
 #[test]
 fn a_signature_with_a_high_s_is_refused_if_the_payee_is_named() {
     let key = key(1);

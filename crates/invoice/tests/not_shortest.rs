@@ -1,4 +1,4 @@
-//! A payee signs the text as it wrote it: however it spelt a field, it stays the payee.
+//! A payee signs the text as it wrote it: in whatever form it wrote a field, it stays the payee.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 #[path = "support/by_hand.rs"]
@@ -31,7 +31,7 @@ fn examples() -> Vec<String> {
     all
 }
 
-/// An example, its payee replaced by [`key`].
+/// Makes an example with its payee replaced by [`key`].
 fn ours(text: &str) -> ByHand {
     let mut invoice = ByHand::of(text);
     for field in &mut invoice.fields {
@@ -42,15 +42,16 @@ fn ours(text: &str) -> ByHand {
     invoice
 }
 
-/// How a field may be spelt so that it says the same.
+/// A way to write a field so that it says the same.
 #[derive(Clone, Copy, Debug)]
 enum Spelling {
     AsItWas,
-    /// Numbers and features: zeros in front. Texts and bytes: a group more, if it adds no byte.
+    /// Numbers and features have zeros in front. Texts and bytes have one group more, if that adds
+    /// no byte.
     Longer,
-    /// Bits that fill the last group are ones.
+    /// The bits that fill the last group are ones.
     PaddingBitsSet,
-    /// A number is given twice over, the second one is wrong.
+    /// A number is given twice, and the second one is wrong.
     ContradictedLater,
 }
 
@@ -75,7 +76,7 @@ fn respell(field: &Field, spelling: Spelling) -> Vec<Field> {
     vec![new]
 }
 
-/// The same amount in a smaller unit, or with zeros in front.
+/// Writes the same amount in a smaller unit, or with zeros in front.
 fn respell_amount(prefix: &str, zeros: usize, units: usize) -> String {
     let digits_at = prefix.find(|c: char| c.is_ascii_digit()).unwrap_or(prefix.len());
     let (chain, amount) = prefix.split_at(digits_at);

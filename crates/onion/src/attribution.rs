@@ -1,4 +1,4 @@
-//! Attribution data (BOLT4): which hop spoiled a failure, and how long each hop held an HTLC.
+//! Attribution data (BOLT 4): which hop spoiled a failure, and how long each hop held an HTLC.
 //!
 //! The block holds 20 hold times, newest first, and 210 HMACs cut to four bytes: 20 of the newest
 //! hop, one for each place in the route it could be at, 19 of the hop after it, and so on.
@@ -16,30 +16,31 @@ type Word = [u8; 4];
 /// The unit of a hold time on the wire, in milliseconds.
 const HOLD_TIME_UNIT_MS: u64 = 100;
 
-/// `attribution_data` of an `update_fail_htlc` or `update_fulfill_htlc`, obfuscated.
+/// The `attribution_data` of an `update_fail_htlc` or `update_fulfill_htlc`, obfuscated.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Attribution(pub [u8; ATTRIBUTION_BYTES]);
 
 /// A failure and its attribution data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AttributedFailure {
-    /// `reason` of `update_fail_htlc`.
+    /// The `reason` of `update_fail_htlc`.
     pub reason: Vec<u8>,
-    /// `attribution_data` of `update_fail_htlc`.
+    /// The `attribution_data` of `update_fail_htlc`.
     pub attribution: Attribution,
 }
 
-/// What the sender reads from attribution data.
+/// The content of attribution data, as the sender reads it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HoldTimes {
-    /// How long each hop says it held the HTLC, in milliseconds, from the first hop on.
+    /// How long each hop says that it held the HTLC, from the first hop on, in milliseconds.
     pub held_ms: Vec<u64>,
     /// The first hop whose HMAC is wrong: it or the hop before it spoiled the data, or it does not
-    /// support attribution. `None` if all hops are right.
+    /// support attribution. `None` means that all hops are right.
     pub spoiled_at: Option<usize>,
 }
 
-/// [`crate::build_failure`] with attribution data. `held_ms` is how long we held the HTLC.
+/// Builds a failure as [`crate::build_failure`] does, with attribution data. `held_ms` is how long
+/// we held the HTLC.
 pub fn build_attributed_failure(
     shared_secret: &[u8; 32],
     failure: &Failure,
@@ -48,8 +49,8 @@ pub fn build_attributed_failure(
     attribute(shared_secret, &plain_packet(shared_secret, failure), Block::zero(), held_ms)
 }
 
-/// [`crate::wrap_failure`] with attribution data. `downstream` is the data that came with the
-/// failure, if any.
+/// Wraps a failure as [`crate::wrap_failure`] does, with attribution data. `downstream` is the data
+/// that came with the failure, if any.
 pub fn wrap_attributed_failure(
     shared_secret: &[u8; 32],
     reason: &[u8],
@@ -59,8 +60,8 @@ pub fn wrap_attributed_failure(
     attribute(shared_secret, reason, Block::received(downstream), held_ms)
 }
 
-/// The attribution data of a fulfill; `downstream` is what came with the fulfill we pass on, `None`
-/// at the recipient.
+/// Makes the attribution data of a fulfill. `downstream` is the data that came with the fulfill
+/// that we pass on, and `None` at the recipient.
 pub fn attribute_fulfill(
     shared_secret: &[u8; 32],
     downstream: Option<&Attribution>,
@@ -69,9 +70,9 @@ pub fn attribute_fulfill(
     Block::received(downstream).sign(shared_secret, &[], held_ms)
 }
 
-/// Reads the attribution data of a failure. `hops` ends with the hop that
-/// [`crate::decode_failure`] found, or is the whole route if it found none: then
-/// [`HoldTimes::spoiled_at`] is whom to blame. `None` if the session key or a node id is not one.
+/// Reads the attribution data of a failure. `hops` ends with the hop that [`crate::decode_failure`]
+/// found, or is the whole route if it found none: then [`HoldTimes::spoiled_at`] is the hop to
+/// blame. Returns `None` if the session key is not a private key or a node id is not a public key.
 pub fn read_failure_attribution(
     session_key: &[u8; 32],
     hops: &[NodeId],
@@ -81,7 +82,8 @@ pub fn read_failure_attribution(
     read(session_key, hops, Some(reason), attribution)
 }
 
-/// Reads the attribution data of a fulfill. `None` if the session key or a node id is not one.
+/// Reads the attribution data of a fulfill. Returns `None` if the session key is not a private key
+/// or a node id is not a public key.
 pub fn read_fulfill_attribution(
     session_key: &[u8; 32],
     hops: &[NodeId],
@@ -108,7 +110,7 @@ fn read(
     for (hop_index, secret) in route_secrets(session_key, hops)?.iter().take(HOPS).enumerate() {
         message = message.map(|packet| wrap_failure(secret, &packet));
         block.obfuscate(secret);
-        // Hops that come after this one, as far as attribution reaches.
+        // The number of hops that come after this one, as far as attribution reaches.
         let after = reach.saturating_sub(hop_index).saturating_sub(1);
         let um = keys::derive(KeyType::Um, secret);
         if block.own_hmac(after) != block.hmac(&um, message.as_deref().unwrap_or(&[]), after) {
@@ -120,11 +122,11 @@ fn read(
     Some(HoldTimes { held_ms, spoiled_at: None })
 }
 
-/// Attribution data as words.
+/// Attribution data, split into words.
 struct Block {
     hold_times: [Word; HOPS],
-    /// Row `x` belongs to the hop `x` places after the newest; its entry `y` is the HMAC for the
-    /// case that `y` hops come after that one. Row `x` uses entries `0..HOPS - x`.
+    /// The HMACs. Row `x` belongs to the hop `x` places after the newest; its entry `y` is the HMAC
+    /// for the case that `y` hops come after that one. Row `x` uses entries `0..HOPS - x`.
     hmacs: [[Word; HOPS]; HOPS],
 }
 
@@ -133,7 +135,7 @@ impl Block {
         Self { hold_times: [[0; 4]; HOPS], hmacs: [[[0; 4]; HOPS]; HOPS] }
     }
 
-    /// What came from downstream, with room made for our own entries.
+    /// Takes over what came from downstream and makes room for our own entries.
     fn received(downstream: Option<&Attribution>) -> Self {
         let Some(attribution) = downstream else { return Self::zero() };
         let mut block = Self::from(attribution);
@@ -144,7 +146,7 @@ impl Block {
         block
     }
 
-    /// Fills in our own entries and obfuscates.
+    /// Fills in our own entries and obfuscates the whole.
     fn sign(mut self, secret: &[u8; 32], message: &[u8], held_ms: u64) -> Attribution {
         let units = u32::try_from(held_ms / HOLD_TIME_UNIT_MS).unwrap_or(u32::MAX);
         self.hold_times[0] = units.to_be_bytes();
@@ -155,8 +157,8 @@ impl Block {
         Attribution::from(&self)
     }
 
-    /// The newest hop's HMAC for the case that `after` hops come after it: over the message, the
-    /// hold times, and the HMACs that those hops made for the same case.
+    /// Computes the newest hop's HMAC for the case that `after` hops come after it: over the
+    /// message, the hold times, and the HMACs that those hops made for the same case.
     fn hmac(&self, um: &[u8; 32], message: &[u8], after: usize) -> Word {
         let hold_times = self.hold_times.iter().take(after.saturating_add(1)).flatten();
         let downstream = (0..after).rev().zip(self.hmacs.iter().skip(1));
@@ -174,8 +176,8 @@ impl Block {
         u64::from(u32::from_be_bytes(self.hold_times[0])).saturating_mul(HOLD_TIME_UNIT_MS)
     }
 
-    /// Undoes the shift the newest hop made. What that shift pushed out is lost, and not needed:
-    /// it was for routes longer than attribution reaches.
+    /// Undoes the shift that the newest hop made. What that shift pushed out is lost, and not
+    /// needed: it was for routes longer than attribution reaches.
     fn remove_newest(&mut self) {
         self.hold_times.rotate_left(1);
         self.hmacs.rotate_left(1);
@@ -187,7 +189,8 @@ impl Block {
         *self = Self::from(&bytes);
     }
 
-    /// The words in the order of the wire: hold times, then each row from its furthest place down.
+    /// Lists the words in the order of the wire: hold times, then each row from its furthest place
+    /// down.
     fn words_mut(&mut self) -> impl Iterator<Item = &mut Word> {
         let rows = self.hmacs.iter_mut().enumerate();
         let hmacs = rows.flat_map(|(x, row)| row.iter_mut().take(HOPS - x).rev());

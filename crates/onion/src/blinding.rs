@@ -1,4 +1,4 @@
-//! Route blinding (BOLT4) as a forwarding node sees it: path keys, the data the recipient
+//! Route blinding (BOLT 4) as a forwarding node sees it: path keys, the data that the recipient
 //! encrypted for us, and the amount and expiry that follow from it.
 
 use bitcoin::secp256k1::{PublicKey, Scalar, SecretKey};
@@ -10,13 +10,13 @@ use crate::keys::{self, KeyType};
 use crate::payload;
 use crate::peel::NextHop;
 
-/// A path key together with the secret we share with the path's creator through it.
+/// A path key together with the secret that we share with the path's creator through it.
 pub(crate) struct PathSecret {
     path_key: PublicKey,
     shared_secret: [u8; 32],
 }
 
-/// What a blinded path tells a forwarding node.
+/// The instructions of a blinded path for a forwarding node.
 pub(crate) struct BlindedForward {
     pub(crate) next: NextHop,
     pub(crate) amt_to_forward_msat: u64,
@@ -24,30 +24,31 @@ pub(crate) struct BlindedForward {
     pub(crate) next_path_key: PublicKey,
 }
 
-/// Recipient data, decrypted.
+/// The recipient's data, decrypted.
 pub(crate) enum RecipientData {
-    /// Instructions for a forwarding node.
+    /// The data are instructions for a forwarding node.
     Relay(Vec<u8>),
-    /// Sealed with our own receive key: a hop of a path we made, so the payment ends with us.
+    /// The data were sealed with our own receive key: it is a hop of a path that we made, so the
+    /// payment ends with us.
     OwnPath,
 }
 
-/// The recipient data is not what its format asks for. The node may not say why.
+/// The error for recipient data that break their format. The node may not say why.
 pub(crate) struct BadBlinding;
 
 impl PathSecret {
-    /// The secret behind `path_key` for the node with `key`.
+    /// Computes the secret behind `path_key` for the node with `key`.
     pub(crate) fn new(key: &SecretKey, path_key: PublicKey) -> Self {
         Self { path_key, shared_secret: keys::ecdh(key, &path_key) }
     }
 
-    /// The private key of our blinded node id, to which the onion is encrypted.
+    /// Returns the private key of our blinded node id, to which the onion is encrypted.
     pub(crate) fn blinded_key(&self, key: &SecretKey) -> Option<SecretKey> {
         let tweak = keys::derive(KeyType::BlindedNodeId, &self.shared_secret);
         key.mul_tweak(&Scalar::from_be_bytes(tweak).ok()?).ok()
     }
 
-    /// Decrypts recipient data; `own_key` is the key we seal our own paths with.
+    /// Decrypts recipient data; `own_key` is the key with which we seal our own paths.
     pub(crate) fn open(&self, data: &[u8], own_key: &[u8; 32]) -> Option<RecipientData> {
         let (sealed, tag) = data.split_last_chunk::<16>()?;
         let rho = keys::derive(KeyType::Rho, &self.shared_secret);
@@ -63,7 +64,7 @@ impl PathSecret {
             .then_some(RecipientData::OwnPath)
     }
 
-    /// What to do with an HTLC, given the decrypted recipient data.
+    /// Decides what to do with an HTLC, given the decrypted recipient data.
     pub(crate) fn forward(
         &self,
         data: &[u8],
@@ -90,8 +91,9 @@ impl PathSecret {
     }
 }
 
-/// The Poly1305 tag of ChaCha20-Poly1305 (RFC 8439) with no associated data; or, with `own_key`,
-/// LDK's variant for paths one makes for oneself, which appends the key after the data.
+/// Computes the Poly1305 tag of ChaCha20-Poly1305 (RFC 8439) with no associated data; or, with
+/// `own_key`, of LDK's variant for paths that a node makes for itself, which appends the key after
+/// the data.
 fn tag_of(mac_key: [u8; 32], sealed: &[u8], own_key: Option<&[u8; 32]>) -> [u8; 16] {
     let length = (sealed.len() as u64).to_le_bytes();
     let mut mac = Poly1305::new(mac_key);
@@ -112,7 +114,7 @@ fn tag_of(mac_key: [u8; 32], sealed: &[u8], own_key: Option<&[u8; 32]>) -> [u8; 
     mac.tag()
 }
 
-/// `encrypted_data_tlv` of a forwarding node.
+/// The `encrypted_data_tlv` of a forwarding node.
 #[derive(Default)]
 struct EncryptedData {
     next: Option<NextHop>,
@@ -147,10 +149,10 @@ impl EncryptedData {
     fn field(&mut self, tlv_type: u64, value: &[u8]) -> Option<()> {
         match tlv_type {
             2 => self.next = Some(NextHop::Channel(payload::scid(value)?)),
-            // Exactly one of scid and node id.
+            // It has exactly one of scid and node id.
             4 if self.next.is_some() => return None,
             4 => self.next = Some(NextHop::Node(NodeId::from(PublicKey::from_slice(value).ok()?))),
-            // `path_id` is the recipient's mark to itself; we are not the recipient.
+            // `path_id` is the recipient's mark for itself, and we are not the recipient.
             6 => {}
             8 => self.next_path_key_override = Some(PublicKey::from_slice(value).ok()?),
             10 => self.relay = Some(PaymentRelay::parse(value)?),
@@ -175,7 +177,8 @@ impl PaymentRelay {
         })
     }
 
-    /// BOLT4's formula; `None` if the amount does not cover the fee and anything to forward.
+    /// Applies BOLT 4's formula. Returns `None` if the amount does not cover the fee and anything
+    /// to forward.
     fn amt_to_forward_msat(self, amount_msat: u64) -> Option<u64> {
         let after_base = u128::from(amount_msat.checked_sub(u64::from(self.fee_base_msat))?);
         let rate = 1_000_000 + u128::from(self.fee_proportional_millionths);

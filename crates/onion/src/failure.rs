@@ -1,5 +1,5 @@
-//! Failure messages (BOLT4 "Failure Messages"): codes, their data, their names. How they travel
-//! back is in [`crate::failure_packet`].
+//! Failure messages (BOLT 4 "Failure Messages"): codes, their data, their names.
+//! [`crate::failure_packet`] carries them back.
 
 use std::fmt;
 
@@ -7,46 +7,46 @@ use steward_wire::codec::{Reader, put_bigsize};
 
 use crate::limits::MAX_CHANNEL_UPDATE_BYTES;
 
-/// Flags and codes of BOLT4.
+/// The flags and codes of BOLT 4.
 pub mod code {
-    /// The onion could not be parsed; told by `update_fail_malformed_htlc`.
+    /// The flag of an onion that could not be parsed; sent in `update_fail_malformed_htlc`.
     pub const BADONION: u16 = 0x8000;
-    /// Permanent.
+    /// The flag of a permanent failure.
     pub const PERM: u16 = 0x4000;
-    /// Concerns the node rather than one of its channels.
+    /// The flag of a failure that concerns the node rather than one of its channels.
     pub const NODE: u16 = 0x2000;
-    /// A forwarding parameter of the channel was violated.
+    /// The flag of a violated forwarding parameter of the channel.
     pub const UPDATE: u16 = 0x1000;
 
-    /// General temporary failure of the node.
+    /// The node has a general temporary failure.
     pub const TEMPORARY_NODE_FAILURE: u16 = NODE | 2;
-    /// General permanent failure of the node.
+    /// The node has a general permanent failure.
     pub const PERMANENT_NODE_FAILURE: u16 = PERM | NODE | 2;
-    /// The onion lacks a feature the node requires.
+    /// The onion lacks a feature that the node requires.
     pub const REQUIRED_NODE_FEATURE_MISSING: u16 = PERM | NODE | 3;
-    /// Unknown onion version.
+    /// The node does not know the onion's version.
     pub const INVALID_ONION_VERSION: u16 = BADONION | PERM | 4;
     /// The onion is not authentic.
     pub const INVALID_ONION_HMAC: u16 = BADONION | PERM | 5;
-    /// The onion's ephemeral key is not a key.
+    /// The onion's ephemeral key is not a public key.
     pub const INVALID_ONION_KEY: u16 = BADONION | PERM | 6;
     /// The channel cannot carry this HTLC now.
     pub const TEMPORARY_CHANNEL_FAILURE: u16 = UPDATE | 7;
     /// The channel cannot carry any HTLC.
     pub const PERMANENT_CHANNEL_FAILURE: u16 = PERM | 8;
-    /// The onion lacks a feature the channel requires.
+    /// The onion lacks a feature that the channel requires.
     pub const REQUIRED_CHANNEL_FEATURE_MISSING: u16 = PERM | 9;
-    /// No such outgoing channel.
+    /// The node has no such outgoing channel.
     pub const UNKNOWN_NEXT_PEER: u16 = PERM | 10;
-    /// Below the channel's `htlc_minimum_msat`.
+    /// The amount is below the channel's `htlc_minimum_msat`.
     pub const AMOUNT_BELOW_MINIMUM: u16 = UPDATE | 11;
     /// The fee is too low.
     pub const FEE_INSUFFICIENT: u16 = UPDATE | 12;
-    /// The distance of the expiries is too short.
+    /// The incoming and the outgoing expiry are too near to each other.
     pub const INCORRECT_CLTV_EXPIRY: u16 = UPDATE | 13;
     /// The expiry is too near.
     pub const EXPIRY_TOO_SOON: u16 = UPDATE | 14;
-    /// The recipient does not know the payment, or it is not what was asked for.
+    /// The recipient does not know the payment, or it is not what the recipient asked for.
     pub const INCORRECT_OR_UNKNOWN_PAYMENT_DETAILS: u16 = PERM | 15;
     /// The HTLC expires sooner than the sender said.
     pub const FINAL_INCORRECT_CLTV_EXPIRY: u16 = 18;
@@ -56,41 +56,41 @@ pub mod code {
     pub const CHANNEL_DISABLED: u16 = UPDATE | 20;
     /// The expiry is too far.
     pub const EXPIRY_TOO_FAR: u16 = 21;
-    /// The payload could not be understood.
+    /// The node could not understand the payload.
     pub const INVALID_ONION_PAYLOAD: u16 = PERM | 22;
     /// The other parts of a payment did not come in time.
     pub const MPP_TIMEOUT: u16 = 23;
-    /// Anything that went wrong inside a blinded path.
+    /// Something failed inside a blinded path.
     pub const INVALID_ONION_BLINDING: u16 = BADONION | PERM | 24;
 }
 
-/// Why an HTLC was refused: a code and the data that belongs to it.
+/// The reason why an HTLC was refused: a code and the data that belong to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
-    /// Flags and number, see [`code`].
+    /// The flags and the number; see [`code`].
     pub code: u16,
-    /// What follows the code.
+    /// The data after the code.
     pub data: Vec<u8>,
 }
 
 impl Failure {
-    /// General temporary failure of this node.
+    /// This node has a general temporary failure.
     pub fn temporary_node_failure() -> Self {
         Self::bare(code::TEMPORARY_NODE_FAILURE)
     }
 
-    /// General permanent failure of this node.
+    /// This node has a general permanent failure.
     pub fn permanent_node_failure() -> Self {
         Self::bare(code::PERMANENT_NODE_FAILURE)
     }
 
-    /// The onion lacks a feature this node requires.
+    /// The onion lacks a feature that this node requires.
     pub fn required_node_feature_missing() -> Self {
         Self::bare(code::REQUIRED_NODE_FEATURE_MISSING)
     }
 
-    /// The outgoing channel cannot carry this HTLC now. `channel_update` is its `channel_update`
-    /// with type, or empty.
+    /// The outgoing channel cannot carry this HTLC now. `channel_update` is the channel's update
+    /// with its message type, or empty.
     pub fn temporary_channel_failure(channel_update: &[u8]) -> Self {
         Self::update(code::TEMPORARY_CHANNEL_FAILURE, &[], channel_update)
     }
@@ -100,12 +100,12 @@ impl Failure {
         Self::bare(code::PERMANENT_CHANNEL_FAILURE)
     }
 
-    /// The onion lacks a feature the outgoing channel requires.
+    /// The onion lacks a feature that the outgoing channel requires.
     pub fn required_channel_feature_missing() -> Self {
         Self::bare(code::REQUIRED_CHANNEL_FEATURE_MISSING)
     }
 
-    /// The onion names a channel we do not have.
+    /// The onion names a channel that we do not have.
     pub fn unknown_next_peer() -> Self {
         Self::bare(code::UNKNOWN_NEXT_PEER)
     }
@@ -122,7 +122,7 @@ impl Failure {
         Self::update(code::FEE_INSUFFICIENT, &amount, channel_update)
     }
 
-    /// Incoming and outgoing expiry are too near to each other.
+    /// The incoming and the outgoing expiry are too near to each other.
     pub fn incorrect_cltv_expiry(outgoing_cltv_expiry: u32, channel_update: &[u8]) -> Self {
         let expiry = outgoing_cltv_expiry.to_be_bytes();
         Self::update(code::INCORRECT_CLTV_EXPIRY, &expiry, channel_update)
@@ -133,7 +133,7 @@ impl Failure {
         Self::update(code::EXPIRY_TOO_SOON, &[], channel_update)
     }
 
-    /// Unknown payment, wrong secret, too little, or too late to be accepted.
+    /// The payment is unknown, its secret is wrong, or it brings too little or comes too late.
     pub fn incorrect_or_unknown_payment_details(amount_msat: u64, height: u32) -> Self {
         let mut data = amount_msat.to_be_bytes().to_vec();
         data.extend_from_slice(&height.to_be_bytes());
@@ -162,8 +162,8 @@ impl Failure {
         Self::bare(code::EXPIRY_TOO_FAR)
     }
 
-    /// The payload is malformed at `offset` (bytes into the decrypted stream), in or before the
-    /// TLV `tlv_type`. Zeros if no place can be named.
+    /// The payload is malformed at `offset`, in bytes into the decrypted stream, in or before the
+    /// TLV `tlv_type`. Both are zero if no place can be named.
     pub fn invalid_onion_payload(tlv_type: u64, offset: u16) -> Self {
         let mut data = Vec::new();
         put_bigsize(&mut data, tlv_type);
@@ -176,34 +176,34 @@ impl Failure {
         Self::bare(code::MPP_TIMEOUT)
     }
 
-    /// Anything that went wrong inside a blinded path.
+    /// Something failed inside a blinded path.
     pub fn invalid_onion_blinding(sha256_of_onion: [u8; 32]) -> Self {
         Self { code: code::INVALID_ONION_BLINDING, data: sha256_of_onion.to_vec() }
     }
 
-    /// The failure that stands for a downstream `update_fail_malformed_htlc`. `None` if its code
-    /// lacks BADONION, which BOLT2 forbids.
+    /// Makes the failure that stands for a downstream `update_fail_malformed_htlc`. Returns `None`
+    /// if its code lacks BADONION, which BOLT 2 forbids.
     pub fn from_malformed(failure_code: u16, sha256_of_onion: [u8; 32]) -> Option<Self> {
         let failure = Self { code: failure_code, data: sha256_of_onion.to_vec() };
         failure.is_bad_onion().then_some(failure)
     }
 
-    /// Retrying the same way is pointless.
+    /// Returns true if it is pointless to retry the same route.
     pub fn is_permanent(&self) -> bool {
         self.code & code::PERM != 0
     }
 
-    /// Concerns the whole node rather than one channel.
+    /// Returns true if the failure concerns the whole node rather than one channel.
     pub fn is_node(&self) -> bool {
         self.code & code::NODE != 0
     }
 
-    /// The onion could not be parsed.
+    /// Returns true if the onion could not be parsed.
     pub fn is_bad_onion(&self) -> bool {
         self.code & code::BADONION != 0
     }
 
-    /// Only the recipient of a payment sends this.
+    /// Returns true if only the recipient of a payment sends this failure.
     pub fn is_from_recipient(&self) -> bool {
         matches!(
             self.code,
@@ -214,8 +214,8 @@ impl Failure {
         )
     }
 
-    /// The `channel_update` inside a failure with the UPDATE flag, as it came; `None` if there is
-    /// none. It may start with its message type or not: both are seen in the field.
+    /// Returns the `channel_update` inside a failure with the UPDATE flag, as it came, or `None` if
+    /// there is none. It may start with its message type or not: nodes send both.
     pub fn channel_update(&self) -> Option<&[u8]> {
         let before = match self.code {
             code::TEMPORARY_CHANNEL_FAILURE | code::EXPIRY_TOO_SOON => 0,
@@ -229,7 +229,7 @@ impl Failure {
         reader.var_u16().ok().filter(|update| !update.is_empty())
     }
 
-    /// BOLT4's name, or `unknown_failure`.
+    /// Returns the name in BOLT 4, or `unknown_failure`.
     pub fn name(&self) -> &'static str {
         match self.code {
             code::TEMPORARY_NODE_FAILURE => "temporary_node_failure",
@@ -262,8 +262,8 @@ impl Failure {
         Self { code, data: Vec::new() }
     }
 
-    /// A failure with the UPDATE flag. An update too long for the padding is left out: failures
-    /// of different lengths would tell hops on the way what happened.
+    /// Makes a failure with the UPDATE flag. An update that is too long for the padding is left
+    /// out: failures of different lengths would tell the hops on the way what happened.
     fn update(code: u16, before: &[u8], channel_update: &[u8]) -> Self {
         let fits = channel_update.len() <= MAX_CHANNEL_UPDATE_BYTES;
         let update = if fits { channel_update } else { &[] };

@@ -1,5 +1,5 @@
-//! The way back of a failure (BOLT4 "Returning Errors"): built by the node that fails, wrapped by
-//! every node before it, read by the sender. Attribution data is in [`crate::attribution`].
+//! The way back of a failure (BOLT 4 "Returning Errors"): the node that fails builds it, every node
+//! before it wraps it, and the sender reads it. Attribution data is in [`crate::attribution`].
 
 use bitcoin::secp256k1::SecretKey;
 use steward_wire::NodeId;
@@ -9,29 +9,30 @@ use crate::failure::Failure;
 use crate::keys::{self, KeyType};
 use crate::limits::{FAILURE_PADDED_BYTES, MAX_ROUTE_HOPS, MIN_FAILURE_BYTES};
 
-/// What the sender learns from a failure.
+/// A failure, as the sender reads it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DecodedFailure {
-    /// Place in the route of the node that failed the payment; 0 is the first hop.
+    /// The place in the route of the node that failed the payment; 0 is the first hop.
     pub hop_index: usize,
-    /// What it said. A node that signs gibberish counts as a permanent failure of that node.
+    /// The failure that this node named. A node that signs an unreadable failure counts as a
+    /// permanent failure of that node.
     pub failure: Failure,
 }
 
-/// The `reason` of an `update_fail_htlc` we originate.
+/// Builds the `reason` of an `update_fail_htlc` that starts with us.
 pub fn build_failure(shared_secret: &[u8; 32], failure: &Failure) -> Vec<u8> {
     wrap_failure(shared_secret, &plain_packet(shared_secret, failure))
 }
 
-/// The `reason` to send on for one that came from downstream.
+/// Wraps a `reason` that came from downstream, to be passed on.
 pub fn wrap_failure(shared_secret: &[u8; 32], reason: &[u8]) -> Vec<u8> {
     let mut wrapped = reason.to_vec();
     keys::xor_stream(&keys::derive(KeyType::Ammag, shared_secret), &mut wrapped);
     wrapped
 }
 
-/// Reads a failure of a payment we sent along `hops` (without the blinded tail, if any) with an
-/// onion made from `session_key`. `None` if no hop has signed it: some node spoiled it.
+/// Reads a failure of a payment that we sent along `hops` (without the blinded tail, if any) with
+/// an onion made from `session_key`. Returns `None` if no hop has signed it: some node spoiled it.
 pub fn decode_failure(
     session_key: &[u8; 32],
     hops: &[NodeId],
@@ -43,8 +44,8 @@ pub fn decode_failure(
     }
     let mut packet = reason.to_vec();
     let mut found = None;
-    // Always the same number of rounds, so that the time of a retry does not tell the failing
-    // node how far away it is.
+    // The number of rounds is always the same, so that the time of a retry does not tell the
+    // failing node how far away it is.
     for hop_index in 0..MAX_ROUTE_HOPS {
         let secret = secrets.get(hop_index).unwrap_or(&[0; 32]);
         keys::xor_stream(&keys::derive(KeyType::Ammag, secret), &mut packet);
@@ -56,7 +57,7 @@ pub fn decode_failure(
     found
 }
 
-/// The return packet before obfuscation.
+/// Builds the return packet before obfuscation.
 pub(crate) fn plain_packet(shared_secret: &[u8; 32], failure: &Failure) -> Vec<u8> {
     let mut message = failure.code.to_be_bytes().to_vec();
     message.extend_from_slice(&failure.data);
@@ -70,7 +71,7 @@ pub(crate) fn plain_packet(shared_secret: &[u8; 32], failure: &Failure) -> Vec<u
     packet
 }
 
-/// The failure in a deobfuscated packet, if this hop signed it.
+/// Reads the failure in a deobfuscated packet, if this hop signed it.
 fn authentic_failure(shared_secret: &[u8; 32], packet: &[u8]) -> Option<Failure> {
     let (hmac, body) = packet.split_first_chunk::<32>()?;
     let um = keys::derive(KeyType::Um, shared_secret);
@@ -85,7 +86,8 @@ fn parse_message(body: &[u8]) -> Option<Failure> {
     Some(Failure { code: message.u16().ok()?, data: message.rest().to_vec() })
 }
 
-/// The secrets the sender of an onion shares with its hops. `None` if a key is not one.
+/// Computes the secrets that the sender of an onion shares with its hops. Returns `None` if a key
+/// is not valid.
 pub(crate) fn route_secrets(session_key: &[u8; 32], hops: &[NodeId]) -> Option<Vec<[u8; 32]>> {
     let mut ephemeral = SecretKey::from_slice(session_key).ok()?;
     let mut secrets = Vec::with_capacity(hops.len());

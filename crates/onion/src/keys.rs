@@ -1,5 +1,5 @@
-//! Keys and streams derived from a shared secret (BOLT4 "Key Generation"), and the scalar maths
-//! of ephemeral and path keys. No packet formats here.
+//! The keys and streams derived from a shared secret (BOLT 4 "Key Generation"), and the scalar
+//! maths of ephemeral and path keys. Packet formats are elsewhere.
 
 use bitcoin::hashes::{Hash, HashEngine, Hmac, HmacEngine, sha256};
 use bitcoin::secp256k1::ecdh::SharedSecret;
@@ -7,7 +7,7 @@ use bitcoin::secp256k1::{PublicKey, SECP256K1, Scalar, SecretKey};
 use chacha20::ChaCha20;
 use chacha20::cipher::{KeyIvInit, StreamCipher};
 
-/// What a derived key is for; the label BOLT4 feeds to the HMAC.
+/// The purpose of a derived key: the label that BOLT 4 feeds to the HMAC.
 #[derive(Clone, Copy)]
 pub(crate) enum KeyType {
     /// Obfuscates the onion on its way forward, and recipient data in a blinded path.
@@ -37,12 +37,12 @@ impl KeyType {
     }
 }
 
-/// The key of one type for one hop.
+/// Derives the key of one type for one hop.
 pub(crate) fn derive(key_type: KeyType, shared_secret: &[u8; 32]) -> [u8; 32] {
     hmac(key_type.label(), &[shared_secret])
 }
 
-/// HMAC-SHA256 over the concatenation of `parts`.
+/// Computes the HMAC-SHA256 over the concatenation of `parts`.
 pub(crate) fn hmac(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
     let mut engine = HmacEngine::<sha256::Hash>::new(key);
     for part in parts {
@@ -51,7 +51,7 @@ pub(crate) fn hmac(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
     Hmac::<sha256::Hash>::from_engine(engine).to_byte_array()
 }
 
-/// SHA-256 of `bytes`.
+/// Computes the SHA-256 of `bytes`.
 pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
     sha256::Hash::hash(bytes).to_byte_array()
 }
@@ -61,24 +61,24 @@ pub(crate) fn xor_stream(key: &[u8; 32], bytes: &mut [u8]) {
     ChaCha20::new(key.into(), &[0u8; 12].into()).apply_keystream(bytes);
 }
 
-/// Compares without telling by its duration where the difference is.
+/// Compares two byte strings in a time that does not depend on where they differ.
 pub(crate) fn constant_time_eq(a: &[u8], b: &[u8]) -> bool {
     a.len() == b.len() && a.iter().zip(b).fold(0, |diff, (x, y)| diff | (x ^ y)) == 0
 }
 
-/// The secret shared by the holder of `secret` and the holder of `point`'s key.
+/// Computes the secret shared by the holder of `secret` and the holder of `point`'s key.
 pub(crate) fn ecdh(secret: &SecretKey, point: &PublicKey) -> [u8; 32] {
     SharedSecret::new(point, secret).secret_bytes()
 }
 
-/// The point the next hop sees instead of `point`: an onion's ephemeral key or a path key, each
-/// multiplied by the hash of itself and the secret it was used for. `None` only for a hash that
-/// is no scalar, which nobody can find.
+/// Computes the point that the next hop sees instead of `point`: an onion's ephemeral key or a path
+/// key, multiplied by the hash of itself and the secret that it was used for. Returns `None` only
+/// for a hash that is not a scalar, which is infeasible to find.
 pub(crate) fn next_point(point: &PublicKey, shared_secret: &[u8; 32]) -> Option<PublicKey> {
     point.mul_tweak(SECP256K1, &blinding_factor(point, shared_secret)?).ok()
 }
 
-/// The private side of [`next_point`].
+/// Computes the private side of [`next_point`].
 pub(crate) fn next_secret(secret: &SecretKey, shared_secret: &[u8; 32]) -> Option<SecretKey> {
     let point = PublicKey::from_secret_key(SECP256K1, secret);
     secret.mul_tweak(&blinding_factor(&point, shared_secret)?).ok()

@@ -1,16 +1,21 @@
-//! BOLT4 onions: peel, forward, blinded hops, failures with attribution.
+//! BOLT 4 onions: peel, forward, blinded hops, failures with attribution.
 //!
-//! Pure functions over bytes and keys; no channel, no policy, no chain. Forwarding and everything
-//! about failures is written here, the last hop's rules and the making of an onion are LDK's,
-//! because that is what LDK exposes.
+//! Pure functions over bytes and keys, without channels, policy or chain. Forwarding and everything
+//! about failures is written here; the rules of the last hop and the making of an onion are LDK's,
+//! because LDK exposes these two.
 //!
 //! Layout
-//! - [`peel`](mod@peel): our layer of an incoming HTLC's onion; where it goes on to
+//! - [`peel`](mod@peel): our layer of an incoming HTLC's onion, and where the HTLC goes next
 //! - [`receive`](mod@receive): the layer of an HTLC that ends here
-//! - [`send`]: an onion for a payment of ours
+//! - [`send`]: the onion of a payment of ours
 //! - [`failure`]: failure messages
-//! - [`failure_packet`]: how they travel back
-//! - [`attribution`]: who spoiled a failure, who held an HTLC for how long
+//! - [`failure_packet`]: how failures travel back
+//! - [`attribution`]: which hop spoiled a failure, and how long each hop held an HTLC
+//! - `sphinx`: one layer of an onion packet; `payload`: the TLVs in it
+//! - `blinding`: the same for the hops of a blinded path
+//! - `keys`: keys and streams derived from a shared secret
+//! - `signer`: our node key in the form that LDK's code asks for
+//! - [`limits`]: every limit of this layer
 //!
 //! A payment over one hop:
 //! ```

@@ -1,11 +1,11 @@
-//! The TLV payload of a hop (BOLT4 "`payload` format"): its form, and the fields of a hop that
-//! forwards. What a last hop's fields say is read by LDK, see `receive`.
+//! The TLV payload of a hop (BOLT 4 "`payload` format"): its form, and the fields of a hop that
+//! forwards. LDK reads the fields of a last hop, see `receive`.
 
 use bitcoin::secp256k1::PublicKey;
 use steward_wire::ShortChannelId;
 use steward_wire::codec::Reader;
 
-/// TLV types of a payload.
+/// The TLV types of a payload.
 pub(crate) mod tlv {
     pub(crate) const AMT_TO_FORWARD: u64 = 2;
     pub(crate) const OUTGOING_CLTV: u64 = 4;
@@ -15,7 +15,7 @@ pub(crate) mod tlv {
     pub(crate) const CURRENT_PATH_KEY: u64 = 12;
     pub(crate) const PAYMENT_METADATA: u64 = 16;
     pub(crate) const TOTAL_AMOUNT: u64 = 18;
-    /// bLIP-3; the only even record of the custom range.
+    /// The type of bLIP-3, the only even one in the custom range.
     pub(crate) const KEYSEND_PREIMAGE: u64 = 5_482_373_484;
 }
 
@@ -33,19 +33,19 @@ pub(crate) struct Payload<'a> {
     pub(crate) unblinded_only: Option<Defect>,
 }
 
-/// What is wrong with a payload: the TLV type and its place.
+/// A defect of a payload: the TLV type and its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Defect {
-    /// TLV type; 0 if none can be named.
+    /// The TLV type; 0 if none can be named.
     pub(crate) tlv_type: u64,
-    /// Bytes from the start of the payload (after its length) to the TLV.
+    /// The offset of the TLV from the start of the payload after its length, in bytes.
     pub(crate) offset: usize,
-    /// The payload named a path key: we are the introduction node of a blinded path.
+    /// True if the payload named a path key: we are the introduction node of a blinded path.
     pub(crate) introduction: bool,
 }
 
 impl<'a> Payload<'a> {
-    /// Reads a TLV stream. Unknown odd types are skipped, unknown even ones refused.
+    /// Reads a TLV stream. Unknown odd types are skipped, unknown even ones are refused.
     pub(crate) fn parse(bytes: &'a [u8]) -> Result<Self, Defect> {
         let mut payload = Self::default();
         let mut reader = Reader::new(bytes);
@@ -69,7 +69,7 @@ impl<'a> Payload<'a> {
         }
     }
 
-    /// Stores one field. `None` if it is unknown and even, or malformed.
+    /// Stores one field. Returns `None` if it is unknown and even, or malformed.
     fn field(&mut self, tlv_type: u64, value: &'a [u8], place: Defect) -> Option<()> {
         match tlv_type {
             tlv::AMT_TO_FORWARD => self.amt_to_forward_msat = Some(truncated_u64(value)?),
@@ -99,7 +99,7 @@ fn remaining(mut reader: Reader<'_>) -> usize {
     reader.rest().len()
 }
 
-/// `tu64` (BOLT1): big-endian without leading zeros.
+/// Reads a `tu64` (BOLT 1): big-endian without leading zeros.
 pub(crate) fn truncated_u64(bytes: &[u8]) -> Option<u64> {
     if bytes.len() > 8 || bytes.first() == Some(&0) {
         return None;
@@ -107,12 +107,12 @@ pub(crate) fn truncated_u64(bytes: &[u8]) -> Option<u64> {
     Some(bytes.iter().fold(0, |value, byte| value << 8 | u64::from(*byte)))
 }
 
-/// `tu32` (BOLT1).
+/// Reads a `tu32` (BOLT 1).
 pub(crate) fn truncated_u32(bytes: &[u8]) -> Option<u32> {
     u32::try_from(truncated_u64(bytes)?).ok()
 }
 
-/// A short channel id, exactly eight bytes.
+/// Reads a short channel id of exactly eight bytes.
 pub(crate) fn scid(bytes: &[u8]) -> Option<ShortChannelId> {
     Some(ShortChannelId(u64::from_be_bytes(bytes.try_into().ok()?)))
 }

@@ -1,5 +1,5 @@
-//! Peeling our layer off an incoming HTLC's onion: forward it, take it as ours, or refuse it with
-//! the right failure. Fees, expiry distances and channel policy are the caller's.
+//! Peels our layer off an incoming HTLC's onion: the HTLC is to be forwarded, is ours, or is
+//! refused with the right failure. Fees, expiry distances and channel policy are up to the caller.
 
 use bitcoin::secp256k1::{PublicKey, SecretKey};
 use steward_wire::{NodeId, PaymentHash, ShortChannelId};
@@ -12,100 +12,101 @@ use crate::payload::{Defect, Payload, tlv};
 use crate::signer::receive_auth_key;
 use crate::sphinx::{Layer, Packet};
 
-/// An HTLC as its `update_add_htlc` says.
+/// An HTLC, as its `update_add_htlc` says.
 #[derive(Clone, Copy, Debug)]
 pub struct IncomingHtlc<'a> {
-    /// `onion_routing_packet`.
+    /// The `onion_routing_packet`.
     pub onion: &'a [u8; ONION_BYTES],
-    /// `payment_hash`.
+    /// The `payment_hash`.
     pub payment_hash: PaymentHash,
-    /// `amount_msat`.
+    /// The `amount_msat`.
     pub amount_msat: u64,
-    /// `cltv_expiry`, a height.
+    /// The `cltv_expiry`, a height.
     pub cltv_expiry: u32,
-    /// `path_key`, if we are inside a blinded path.
+    /// The `path_key`, if we are inside a blinded path.
     pub path_key: Option<PublicKey>,
 }
 
-/// What one peeled layer says.
+/// The content of one peeled layer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Peeled {
-    /// Shared with the sender; failures and attribution data are made with it.
+    /// The secret shared with the sender; failures and attribution data are made with it.
     pub shared_secret: [u8; 32],
-    /// What to do.
+    /// The instruction of this layer.
     pub hop: Hop,
 }
 
-/// Whether the HTLC goes on.
+/// The two things that a layer can ask for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Hop {
-    /// To the next node.
+    /// The HTLC goes to the next node.
     Forward(Forward),
-    /// The last layer is ours: call [`crate::receive()`].
+    /// The HTLC ends here: call [`crate::receive()`].
     Final,
 }
 
-/// Where an HTLC goes on to, and how.
+/// The next node of an HTLC, and the HTLC that it gets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Forward {
     /// The outgoing channel or node.
     pub next: NextHop,
-    /// `amount_msat` of the outgoing HTLC. In a blinded path BOLT4 rounds it up, so that what is
-    /// left for us can be one millisatoshi short of the fee.
+    /// The `amount_msat` of the outgoing HTLC. In a blinded path BOLT 4 rounds it up, so that what
+    /// is left for us can be one millisatoshi short of the fee.
     pub amt_to_forward_msat: u64,
-    /// `cltv_expiry` of the outgoing HTLC, a height.
+    /// The `cltv_expiry` of the outgoing HTLC, a height.
     pub outgoing_cltv_expiry: u32,
-    /// `onion_routing_packet` of the outgoing HTLC.
+    /// The `onion_routing_packet` of the outgoing HTLC.
     pub onion: Box<[u8; ONION_BYTES]>,
-    /// `path_key` of the outgoing HTLC.
+    /// The `path_key` of the outgoing HTLC.
     pub next_path_key: Option<PublicKey>,
-    /// How failures, ours and downstream's, must be told.
+    /// How failures from this hop and from downstream must be encoded.
     pub blinding: Blinding,
 }
 
-/// How the sender or a blinded path names the next hop.
+/// The next hop, as the sender or a blinded path names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NextHop {
-    /// By a channel; any other channel to the same node will do (BOLT4 "Non-strict Forwarding").
+    /// A channel. Any other channel to the same node will do (BOLT 4 "Non-strict Forwarding").
     Channel(ShortChannelId),
-    /// By node id; only blinded paths do.
+    /// A node id. Only blinded paths name one.
     Node(NodeId),
 }
 
-/// Our place with respect to a blinded path. It decides how failures are told.
+/// Our place with respect to a blinded path. It decides how failures are encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Blinding {
-    /// Not in a blinded path.
+    /// We are not in a blinded path.
     None,
-    /// Its first node: every failure becomes an encrypted `invalid_onion_blinding`.
+    /// We are its first node: every failure becomes an encrypted `invalid_onion_blinding`.
     Introduction,
-    /// Inside: every failure becomes `update_fail_malformed_htlc` with `invalid_onion_blinding`.
+    /// We are inside: every failure becomes `update_fail_malformed_htlc` with
+    /// `invalid_onion_blinding`.
     Inside,
 }
 
-/// How to fail an HTLC.
+/// The message by which an HTLC must be failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PeelError {
-    /// By `update_fail_malformed_htlc`.
+    /// The answer is `update_fail_malformed_htlc`.
     #[error("malformed onion (0x{code:04x})")]
     Malformed {
-        /// `failure_code`.
+        /// The `failure_code`.
         code: u16,
-        /// `sha256_of_onion`.
+        /// The `sha256_of_onion`.
         sha256_of_onion: [u8; 32],
     },
-    /// By `update_fail_htlc`, its reason from [`crate::build_failure`].
+    /// The answer is `update_fail_htlc`, with a reason from [`crate::build_failure`].
     #[error("{failure}")]
     Failure {
         /// The secret to build the failure with.
         shared_secret: [u8; 32],
-        /// Why.
+        /// The failure itself.
         failure: Failure,
     },
 }
 
 impl Forward {
-    /// The channel named, if the next hop is not named by node id.
+    /// Returns the channel named, or `None` if the next hop is named by node id.
     pub fn scid(&self) -> Option<ShortChannelId> {
         match self.next {
             NextHop::Channel(scid) => Some(scid),
@@ -115,12 +116,12 @@ impl Forward {
 }
 
 impl Blinding {
-    /// Whether failures lose their meaning: do not wrap those of downstream, build them anew.
+    /// Returns true if failures lose their meaning: those of downstream are replaced, not wrapped.
     pub fn is_blinded(self) -> bool {
         self != Self::None
     }
 
-    /// How to tell `failure`, whether ours or downstream's, for the HTLC with `onion`.
+    /// Encodes `failure`, whether ours or downstream's, for the HTLC with `onion`.
     pub fn reject(
         self,
         onion: &[u8; ONION_BYTES],
@@ -143,8 +144,8 @@ impl Blinding {
 
 /// Peels our layer off `htlc`'s onion; `key` is our node's.
 ///
-/// Errors say how the HTLC must be failed. A final layer is checked for authenticity only; the
-/// rest is up to [`crate::receive()`].
+/// Errors say how the HTLC must be failed. A final layer is checked for authenticity only;
+/// [`crate::receive()`] checks the rest.
 pub fn peel(key: &SecretKey, htlc: &IncomingHtlc<'_>) -> Result<Peeled, PeelError> {
     let opened = Opened::new(key, htlc)?;
     if opened.layer.is_final() {
@@ -195,12 +196,12 @@ impl<'a> Opened<'a> {
                 let path = PathSecret::new(key, path_key);
                 self.blinded_forward(key, &path, &payload, Blinding::Introduction)
             }
-            // A path key inside and outside: nobody makes such an onion honestly.
+            // An honest sender never makes an onion with a path key both inside and outside.
             (Some(_), Some(_)) => Err(self.bad_blinding(Blinding::Inside)),
         }
     }
 
-    /// The payload, with unknown even types refused.
+    /// Reads the payload and refuses unknown even types.
     pub(crate) fn payload(&self) -> Result<Payload<'_>, PeelError> {
         Payload::parse(self.layer.payload()).map_err(|defect| self.defect(defect))
     }
@@ -293,12 +294,12 @@ impl<'a> Opened<'a> {
     }
 }
 
-/// What is known of our place before the payload is read.
+/// Returns what is known of our place before the payload is read.
 fn outer_blinding(htlc: &IncomingHtlc<'_>) -> Blinding {
     if htlc.path_key.is_some() { Blinding::Inside } else { Blinding::None }
 }
 
-/// BADONION, unless a blinded path must not show what went wrong.
+/// Answers with BADONION, unless a blinded path must not show what went wrong.
 fn malformed(htlc: &IncomingHtlc<'_>, bad_onion: u16) -> PeelError {
     let code = if htlc.path_key.is_some() { code::INVALID_ONION_BLINDING } else { bad_onion };
     PeelError::Malformed { code, sha256_of_onion: keys::sha256(htlc.onion) }

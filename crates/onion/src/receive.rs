@@ -1,5 +1,5 @@
-//! The last hop: what a payment to us says, read and checked by LDK's `peel_payment_onion`
-//! (payload rules, blinded paths, keysend). Whether we want the payment is the caller's.
+//! The last hop: the content of a payment to us, read and checked by LDK's `peel_payment_onion`
+//! (payload rules, blinded paths, keysend). Whether we accept the payment is up to the caller.
 
 use bitcoin::secp256k1::{PublicKey, SECP256K1, SecretKey};
 use lightning::ln::channelmanager::PendingHTLCRouting;
@@ -19,29 +19,30 @@ use crate::signer::{NoLog, OnionSigner};
 /// A payment, or a part of one, that ends here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Received {
-    /// What the sender meant this HTLC to carry; the HTLC carries at least as much.
+    /// The amount that the sender meant this HTLC to carry, in millisatoshi; it carries at least as
+    /// much.
     pub amount_msat: u64,
-    /// What the sender will pay with all parts together.
+    /// The amount that the sender will pay with all parts together, in millisatoshi.
     pub total_msat: u64,
-    /// The invoice's secret. `None` for keysend without one.
+    /// The invoice's secret; `None` for a keysend without one.
     pub payment_secret: Option<[u8; 32]>,
     /// The invoice's metadata.
     pub metadata: Option<Vec<u8>>,
     /// The preimage, if the sender chose it; it matches the payment hash.
     pub keysend_preimage: Option<Preimage>,
-    /// Further records, types 65536 and up, ascending; all types are odd.
+    /// The further records, of types 65536 and up, ascending; all types are odd.
     pub custom_tlvs: Vec<(u64, Vec<u8>)>,
-    /// Shared with the sender; failures and attribution data are made with it.
+    /// The secret shared with the sender; failures and attribution data are made with it.
     pub shared_secret: [u8; 32],
-    /// How failures must be told.
+    /// How failures must be encoded.
     pub blinding: Blinding,
 }
 
 /// Reads the last layer of `htlc`'s onion at chain height `height`.
 ///
 /// Errors say how the HTLC must be failed: among others if it expires within
-/// [`crate::limits::MIN_FINAL_EXPIRY_BLOCKS`], carries less or expires sooner than the sender
-/// said, has neither payment secret nor keysend preimage, or an even record we do not know.
+/// [`crate::limits::MIN_FINAL_EXPIRY_BLOCKS`], carries less or expires sooner than the sender said,
+/// has neither payment secret nor keysend preimage, or has an even record that we do not know.
 pub fn receive(
     key: &SecretKey,
     htlc: &IncomingHtlc<'_>,
@@ -59,7 +60,7 @@ pub fn receive(
         .map_err(|error| refusal(&opened, blinding, htlc, height, &error))?;
     let layer = FinalLayer::of(info.routing)
         .ok_or_else(|| opened.reject(blinding, Failure::invalid_onion_payload(0, 0)))?;
-    // Once more for a last layer behind dummy hops.
+    // The same check again for a last layer behind dummy hops.
     if let Some((even, _)) = layer.custom_tlvs.iter().find(|(tlv_type, _)| tlv_type % 2 == 0) {
         return Err(opened.reject(blinding, Failure::invalid_onion_payload(*even, 0)));
     }
@@ -76,8 +77,8 @@ pub fn receive(
     })
 }
 
-/// How the last hop's failures must be told. The introduction node of its own path is an ordinary
-/// last hop, unless dummy hops follow: then it must look like one that forwards.
+/// Decides how the last hop's failures must be encoded. The introduction node of its own path is an
+/// ordinary last hop, unless dummy hops follow: then it must look like one that forwards.
 fn place_in_path(opened: &Opened<'_>, htlc: &IncomingHtlc<'_>) -> Blinding {
     match htlc.path_key {
         Some(_) => Blinding::Inside,
@@ -86,7 +87,7 @@ fn place_in_path(opened: &Opened<'_>, htlc: &IncomingHtlc<'_>) -> Blinding {
     }
 }
 
-/// The two kinds of final layer, as one.
+/// The fields that the two kinds of final layer have in common.
 struct FinalLayer {
     payment_data: Option<FinalOnionHopData>,
     metadata: Option<Vec<u8>>,
@@ -124,7 +125,7 @@ impl FinalLayer {
     }
 }
 
-/// BOLT4's failure for LDK's reason.
+/// Translates LDK's reason into BOLT 4's failure.
 fn refusal(
     opened: &Opened<'_>,
     blinding: Blinding,
@@ -138,7 +139,8 @@ fn refusal(
         Reason::FinalIncorrectHTLCAmount => Failure::final_incorrect_htlc_amount(htlc.amount_msat),
         // LDK does not say which field is wrong.
         Reason::InvalidOnionPayload => Failure::invalid_onion_payload(0, 0),
-        // Too near an expiry, no secret, a wrong keysend preimage: BOLT4 has one answer to all.
+        // BOLT 4 has one answer to an expiry that is too near, a missing secret and a wrong keysend
+        // preimage.
         _ => Failure::incorrect_or_unknown_payment_details(htlc.amount_msat, height),
     };
     opened.reject(blinding, failure)

@@ -1,5 +1,4 @@
-//! Making the onion of a payment, by LDK's `create_payment_onion`. Which way the payment goes is
-//! decided elsewhere.
+//! Makes the onion of a payment, by LDK's `create_payment_onion`. The route comes from elsewhere.
 
 use bitcoin::secp256k1::{PublicKey, SECP256K1, SecretKey};
 use lightning::ln::msgs::OnionPacket;
@@ -16,59 +15,61 @@ use crate::limits::{MAX_HEIGHT, MAX_MONEY_MSAT, MAX_ROUTE_HOPS, ONION_BYTES};
 /// AFTER this hop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PathHop {
-    /// The node this hop reaches.
+    /// The node that this hop reaches.
     pub node_id: NodeId,
     /// The channel by which it is reached.
     pub scid: ShortChannelId,
-    /// What the node keeps for forwarding; for the last hop the amount paid (or, before a blinded
-    /// tail, the fee of the whole tail).
+    /// The fee that the node keeps for forwarding, in millisatoshi; for the last hop the amount
+    /// paid or, before a blinded tail, the fee of the whole tail.
     pub fee_msat: u64,
-    /// Blocks the node keeps between incoming and outgoing expiry; for the last hop the
-    /// recipient's `min_final_cltv_expiry_delta` (or the delta of the whole tail).
+    /// The blocks that the node keeps between incoming and outgoing expiry; for the last hop the
+    /// recipient's `min_final_cltv_expiry_delta` or, before a blinded tail, the delta of the whole
+    /// tail.
     pub cltv_expiry_delta: u32,
 }
 
-/// What the recipient gets to see.
+/// The content of the payload for the recipient.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Recipient {
     /// The invoice's secret.
     pub payment_secret: Option<[u8; 32]>,
-    /// What all parts pay together.
+    /// The amount that all parts pay together, in millisatoshi.
     pub total_msat: u64,
     /// The invoice's metadata.
     pub metadata: Option<Vec<u8>>,
-    /// The preimage, for a payment without invoice.
+    /// The preimage, for a payment without an invoice.
     pub keysend_preimage: Option<Preimage>,
-    /// Further records, types 65536 and up, each once.
+    /// The further records, of types 65536 and up, each once.
     pub custom_tlvs: Vec<(u64, Vec<u8>)>,
 }
 
-/// The randomness and the time an onion is made of.
+/// The randomness and the height that an onion is made from.
 #[derive(Clone, Copy)]
 pub struct OnionSeed {
-    /// Fresh for every onion; keep it, failures are read with it. A valid private key.
+    /// A valid private key, fresh for every onion. The caller keeps it, because failures are read
+    /// with it.
     pub session_key: [u8; 32],
-    /// Fresh for every onion; fills the unused part.
+    /// Random bytes, fresh for every onion, which fill the unused part.
     pub prng_seed: [u8; 32],
-    /// Best known height.
+    /// The best known height.
     pub height: u32,
 }
 
 /// An onion and the HTLC that carries it to the first hop.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PaymentOnion {
-    /// `onion_routing_packet`.
+    /// The `onion_routing_packet`.
     pub onion: Box<[u8; ONION_BYTES]>,
-    /// `amount_msat`, fees included.
+    /// The `amount_msat`, fees included.
     pub amount_msat: u64,
-    /// `cltv_expiry`, a height.
+    /// The `cltv_expiry`, a height.
     pub cltv_expiry: u32,
 }
 
-/// Why an onion cannot be made.
+/// The reason why an onion cannot be made.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CreateError {
-    /// No hop, or more than [`MAX_ROUTE_HOPS`].
+    /// The route has no hop, or more than [`MAX_ROUTE_HOPS`].
     #[error("a route needs 1 to {MAX_ROUTE_HOPS} hops")]
     BadLength,
     /// A node id in the route is not a public key.
@@ -77,10 +78,10 @@ pub enum CreateError {
     /// The session key is not a private key.
     #[error("the session key is not a valid private key")]
     BadSessionKey,
-    /// Nothing is paid, or amounts add up to more bitcoin than there are.
+    /// The payment is of nothing, or its amounts add up to more bitcoin than exist.
     #[error("the amounts of the route are out of range")]
     BadAmount,
-    /// Expiries add up to no height.
+    /// The expiries do not add up to a height.
     #[error("the expiries of the route are out of range")]
     BadExpiry,
     /// A custom record has a reserved type or comes twice.
@@ -91,7 +92,7 @@ pub enum CreateError {
     Refused(String),
 }
 
-/// Makes the onion for a payment along `path`, the recipient last.
+/// Makes the onion for a payment along `path`, which ends with the recipient.
 pub fn create(
     path: &[PathHop],
     recipient: &Recipient,
@@ -101,8 +102,8 @@ pub fn create(
     build(path, None, recipient, payment_hash, seed)
 }
 
-/// Makes the onion for a payment along `path` to the introduction node of a blinded path, its
-/// last hop, and on along `tail`.
+/// Makes the onion for a payment along `path`, which ends with the introduction node of a blinded
+/// path, and then along `tail`.
 pub fn create_blinded(
     path: &[PathHop],
     tail: BlindedTail,
@@ -143,7 +144,7 @@ fn build(
     Ok(PaymentOnion { onion, amount_msat, cltv_expiry })
 }
 
-/// LDK adds up unchecked and serialises amounts it trusts: check before.
+/// Checks what LDK does not: it adds up unchecked and serialises amounts that it trusts.
 fn check(
     path: &[PathHop],
     tail: Option<&BlindedTail>,
@@ -156,7 +157,7 @@ fn check(
     if path.is_empty() || hops > MAX_ROUTE_HOPS || tail.is_some_and(|tail| tail.hops.is_empty()) {
         return Err(CreateError::BadLength);
     }
-    // LDK takes an amount of zero for one it has yet to see, and puts a fee in its place.
+    // LDK takes an amount of zero for one that it has yet to see, and puts a fee in its place.
     let paid_msat = match tail {
         Some(tail) => tail.final_value_msat,
         None => path.last().map_or(0, |hop| hop.fee_msat),

@@ -11,8 +11,9 @@ use lightning::util::logger::{Logger, Record};
 
 use crate::keys;
 
-/// The key our own blinded payment paths are sealed with. Whoever builds paths to this node with
-/// LDK must pass it as `ReceiveAuthKey`, or [`crate::receive()`] refuses payments over them.
+/// Derives the key with which our own blinded payment paths are sealed. Code that builds paths to
+/// this node with LDK must pass it as `ReceiveAuthKey`, or [`crate::receive()`] refuses payments
+/// over them.
 pub fn receive_auth_key(key: &SecretKey) -> [u8; 32] {
     keys::hmac(b"steward/receive-auth", &[&key.secret_bytes()])
 }
@@ -87,7 +88,7 @@ impl OnionSigner<'_> {
     }
 }
 
-/// The core logs nothing; what went wrong is in the error.
+/// A logger that drops everything: the core logs nothing, and the error says what went wrong.
 pub(crate) struct NoLog;
 
 impl Logger for NoLog {

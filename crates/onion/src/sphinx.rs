@@ -1,5 +1,5 @@
-//! One layer of an onion packet: check it, decrypt it, and build what the next hop gets (BOLT4
-//! "Onion Decryption"). What a payload says is read elsewhere.
+//! One layer of an onion packet: check it, decrypt it, and build the packet for the next hop (BOLT
+//! 4 "Onion Decryption"). The payload is read in `payload`.
 
 use bitcoin::secp256k1::{PublicKey, SecretKey};
 use steward_wire::PaymentHash;
@@ -9,7 +9,7 @@ use crate::failure::code;
 use crate::keys::{self, KeyType};
 use crate::limits::{HOP_PAYLOADS_BYTES, ONION_BYTES};
 
-/// The parts of an onion packet, its ephemeral key parsed.
+/// The parts of an onion packet, with its ephemeral key parsed.
 pub(crate) struct Packet<'a> {
     pub(crate) ephemeral: PublicKey,
     hop_payloads: &'a [u8; HOP_PAYLOADS_BYTES],
@@ -19,12 +19,12 @@ pub(crate) struct Packet<'a> {
 /// A decrypted layer.
 pub(crate) struct Layer {
     plain: Box<[u8; 2 * HOP_PAYLOADS_BYTES]>,
-    /// Where the payload lies in `plain`.
+    /// The place of the payload in `plain`.
     start: usize,
     end: usize,
 }
 
-/// The first length or HMAC of a layer does not fit into it.
+/// The error for a layer into which its first length or its HMAC does not fit.
 pub(crate) struct BrokenLayer;
 
 impl<'a> Packet<'a> {
@@ -41,12 +41,12 @@ impl<'a> Packet<'a> {
         Ok(Self { ephemeral, hop_payloads, hmac })
     }
 
-    /// The secret we share with the sender of this packet.
+    /// Computes the secret that we share with the sender of this packet.
     pub(crate) fn shared_secret(&self, key: &SecretKey) -> [u8; 32] {
         keys::ecdh(key, &self.ephemeral)
     }
 
-    /// Whether the packet is what the sender made, for this payment.
+    /// Returns true if the packet is what the sender made, for this payment.
     pub(crate) fn is_authentic(
         &self,
         shared_secret: &[u8; 32],
@@ -67,11 +67,11 @@ impl<'a> Packet<'a> {
     }
 }
 
-/// The payload's range. Payload and HMAC must lie in the part that came with the packet.
+/// Finds the payload's range. Payload and HMAC must lie in the part that came with the packet.
 fn payload_bounds(plain: &[u8]) -> Option<(usize, usize)> {
     let mut reader = Reader::new(plain.get(..HOP_PAYLOADS_BYTES)?);
     let length = usize::try_from(reader.bigsize().ok()?).ok()?;
-    // 0 was the legacy format, 1 is reserved.
+    // Length 0 was the legacy format, and 1 is reserved.
     if length < 2 {
         return None;
     }
@@ -81,22 +81,22 @@ fn payload_bounds(plain: &[u8]) -> Option<(usize, usize)> {
 }
 
 impl Layer {
-    /// Our payload, without its length.
+    /// Returns our payload, without its length.
     pub(crate) fn payload(&self) -> &[u8] {
         self.plain.get(self.start..self.end).unwrap_or_default()
     }
 
-    /// Bytes of the layer that come before the payload.
+    /// Returns how many bytes of the layer come before the payload.
     pub(crate) fn payload_offset(&self) -> usize {
         self.start
     }
 
-    /// Whether no hop comes after us: the next HMAC is zero.
+    /// Returns true if no hop comes after us: the next HMAC is zero.
     pub(crate) fn is_final(&self) -> bool {
         self.after_payload().iter().take(32).all(|byte| *byte == 0)
     }
 
-    /// The packet for the next hop, which sees `ephemeral`.
+    /// Builds the packet for the next hop, which sees `ephemeral`.
     pub(crate) fn next_packet(&self, ephemeral: &PublicKey) -> Box<[u8; ONION_BYTES]> {
         let (hmac, hop_payloads) = self.after_payload().split_at_checked(32).unwrap_or_default();
         let mut packet = Box::new([0u8; ONION_BYTES]);

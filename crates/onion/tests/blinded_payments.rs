@@ -1,5 +1,5 @@
-//! Payments over blinded paths that LDK built for us: the introduction node forwards with our
-//! code, the recipient reads the last layer, dummy hops included.
+//! Payments over blinded paths that LDK built for us: the introduction node forwards with our code,
+//! and the recipient reads the last layer, dummy hops included.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod support;
@@ -52,7 +52,7 @@ fn receive_tlvs() -> ReceiveTlvs {
     }
 }
 
-/// Host, then client; the client's part sealed with `auth_key`.
+/// Builds a path over the host to the client; the client's part is sealed with `auth_key`.
 fn path_over_host(auth_key: [u8; 32]) -> BlindedPaymentPath {
     let relay = PaymentRelay {
         cltv_expiry_delta: 144,
@@ -98,7 +98,7 @@ fn pay(path: &BlindedPaymentPath) -> PaymentOnion {
     create_blinded(&[to_host], tail, &recipient, &PAYMENT_HASH, &seed).unwrap()
 }
 
-/// What the client gets from the host.
+/// Returns what the client gets from the host.
 fn at_client(payment: &PaymentOnion) -> (PaymentOnion, Option<PublicKey>) {
     let incoming = htlc(&payment.onion, payment.amount_msat, payment.cltv_expiry);
     let (_, forward) = support::forward(&key(HOST), &incoming);
@@ -153,7 +153,8 @@ fn a_late_payment_inside_a_blinded_path_does_not_say_why_it_fails() {
     assert!(matches!(refusal, PeelError::Malformed { code: code::INVALID_ONION_BLINDING, .. }));
 }
 
-/// We are the introduction node of our own path, which goes on with a dummy hop and ends with us.
+/// Makes an onion for which we are the introduction node of our own path, which continues with a
+/// dummy hop and ends with us.
 fn onion_with_dummy_hop(receive_data: &[u8]) -> [u8; 1366] {
     let own_key = receive_auth_key(&key(CLIENT));
     let relay = tlv(10, &[0, 10, 0, 0, 0, 0, 100]);
@@ -205,7 +206,7 @@ fn a_defect_behind_dummy_hops_is_told_by_the_introduction_node() {
 fn dummy_hops_hide_that_the_introduction_node_is_the_recipient() {
     let onion = onion_with_dummy_hop(&receive_tlvs().encode());
     let expected = Failure::invalid_onion_blinding(sha256(&[&onion]));
-    // Too late, and too little.
+    // The payment comes too late, and brings too little.
     for (amount_msat, height) in [(50_100, HEIGHT + 55), (50_099, HEIGHT)] {
         let incoming = htlc(&onion, amount_msat, HEIGHT + 60);
         match receive(&key(CLIENT), &incoming, height).unwrap_err() {

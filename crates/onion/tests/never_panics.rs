@@ -1,4 +1,4 @@
-//! Whatever a peer sends, it is refused or forwarded, and nothing panics.
+//! Any input of a peer is refused or forwarded, and none causes a panic.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod support;
@@ -16,7 +16,7 @@ fn random(len: impl Into<proptest::collection::SizeRange>) -> impl Strategy<Valu
     proptest::collection::vec(any::<u8>(), len)
 }
 
-/// Records with the types the readers know, and values of any kind.
+/// Generates records with the types that the readers know, and values of any kind.
 fn records(types: &'static [u64]) -> impl Strategy<Value = Vec<u8>> {
     proptest::collection::btree_map(proptest::sample::select(types), random(0..40), 0..6)
         .prop_map(|records| records.iter().flat_map(|(t, value)| tlv(*t, value)).collect())

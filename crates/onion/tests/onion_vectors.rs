@@ -1,4 +1,4 @@
-//! BOLT4's own vectors for onions on their way forward.
+//! BOLT 4's own vectors for onions on their way forward.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod support;
@@ -72,7 +72,7 @@ fn every_hop_of_the_bolt4_blinded_payment_forwards_as_the_recipient_said() {
     let test = vector("blinded-payment-onion-test");
     let payment_hash = PaymentHash(array(&test["generate"]["associated_data"]));
     let hops = test["decrypt"]["hops"].as_array().unwrap();
-    // Alice, Bob, Carol and Dave: channel, amount and expiry of what they send on.
+    // The channel, amount and expiry that Alice, Bob, Carol and Dave forward.
     let expected = [
         (10, 110_125, 749_150, Blinding::None),
         (1, 100_125, 749_100, Blinding::Introduction),
@@ -100,7 +100,7 @@ fn every_hop_of_the_bolt4_blinded_payment_forwards_as_the_recipient_said() {
     assert_eq!(hop, Hop::Final);
 }
 
-/// The vector has no onion; one is made to the vector's blinded node ids with its data.
+/// The vector has no onion, so this test makes one to the vector's blinded node ids with its data.
 #[test]
 fn the_bolt4_blinded_route_is_read_at_every_hop() {
     let test = vector("route-blinding-test");

@@ -15,7 +15,7 @@ const HEIGHT: u32 = 800_000;
 const PREIMAGE: Preimage = Preimage([7; 32]);
 const SEED: OnionSeed = OnionSeed { session_key: [9; 32], prng_seed: [8; 32], height: HEIGHT };
 
-/// A route over nodes 1 to `length`, paying 50 000 msat to the last one.
+/// Makes a route over nodes 1 to `length`, which pays 50 000 msat to the last one.
 fn route(length: u8) -> Vec<PathHop> {
     let hop = |n: u8| PathHop {
         node_id: node_id(n),
@@ -62,7 +62,7 @@ impl Travelling {
         }
     }
 
-    /// Passes node `n`; its shared secret.
+    /// Passes node `n` and returns its shared secret.
     fn pass(&mut self, n: u8) -> [u8; 32] {
         let (secret, forward) = support::forward(&key(n), &self.htlc());
         assert_eq!(forward.scid(), Some(ShortChannelId(u64::from(n) + 1)));
@@ -180,7 +180,7 @@ fn a_payment_is_refused_from_the_documented_distance_on() {
     );
 }
 
-/// What node 1 answers to a last layer with these records.
+/// Returns what node 1 answers to a last layer with these records.
 fn refusal_of(payload: &[u8]) -> Failure {
     let hops = [(support::public(&key(1)), support::with_length(payload))];
     let onion = support::construct(&key(9), &hops, &support::PAYMENT_HASH.0);
@@ -193,7 +193,7 @@ fn refusal_of(payload: &[u8]) -> Failure {
 #[test]
 fn an_even_record_we_do_not_know_is_refused_by_name() {
     let amounts = [support::tlv(2, &[1]), support::tlv(4, &[1])].concat();
-    // 20 would be a trampoline onion.
+    // Type 20 would be a trampoline onion.
     for even in [14, 20, 65_536, 100_000] {
         let payload = [amounts.clone(), support::tlv(even, &[1])].concat();
         let offset = 1 + amounts.len() as u16;
@@ -207,7 +207,7 @@ fn a_last_layer_that_says_forward_is_refused() {
     assert_eq!(refusal_of(&payload), Failure::invalid_onion_payload(0, 0));
 }
 
-/// The failure of hop `k` of a route of `length`, as it reaches the sender.
+/// Returns the failure of hop `k` of a route of `length`, as it reaches the sender.
 fn failed_at(k: u8, length: u8, failure: &Failure) -> Vec<u8> {
     let mut payment = Travelling::new(length, &invoice_recipient());
     let mut secrets: Vec<_> = (1..k).map(|n| payment.pass(n)).collect();
@@ -242,7 +242,8 @@ fn a_failure_changed_on_the_way_cannot_be_read() {
     assert_eq!(decode_failure(&SEED.session_key, &node_ids(4), &reason[..35]), None);
 }
 
-/// Rounds past the last hop, made to hide the route's length, use a secret everybody knows.
+/// The sender tries rounds past the last hop, to hide the route's length, with a secret that is
+/// public.
 #[test]
 fn a_failure_signed_by_nobody_on_the_route_is_not_believed() {
     let payment = Travelling::new(1, &invoice_recipient());

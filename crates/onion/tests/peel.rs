@@ -1,4 +1,4 @@
-//! Every defect of an incoming onion gets the failure BOLT4 asks for.
+//! Every defect of an incoming onion gets the failure that BOLT 4 asks for.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod support;
@@ -14,7 +14,7 @@ use support::{
 const AMOUNT_MSAT: u64 = 100_000;
 const EXPIRY: u32 = 700;
 
-/// What a node with key 1 answers to `onion`.
+/// Returns what a node with key 1 answers to `onion`.
 fn refusal(onion: &OnionBytes) -> PeelError {
     peel(&key(1), &htlc(onion, AMOUNT_MSAT, EXPIRY)).unwrap_err()
 }
@@ -73,7 +73,7 @@ fn a_payload_length_that_does_not_fit_is_an_invalid_payload() {
 #[test]
 fn an_unknown_even_record_is_named_with_its_offset() {
     let payload = [clear_payload(7, 99_000, 600), tlv(102, &[1])].concat();
-    // One byte of length, then the clear payload.
+    // One byte of length comes first, then the clear payload.
     let offset = 1 + clear_payload(7, 99_000, 600).len() as u16;
     let onion = onion_with_payload(&payload);
     assert_failure(refusal(&onion), Failure::invalid_onion_payload(102, offset));
@@ -127,7 +127,7 @@ fn recipient_data_without_a_path_key_is_refused() {
     assert_failure(refusal(&onion), Failure::invalid_onion_payload(12, 0));
 }
 
-/// Instructions of a blinded path that node 1 can follow.
+/// Makes instructions of a blinded path that node 1 can follow.
 fn relay_data() -> Vec<u8> {
     [
         tlv(2, &7u64.to_be_bytes()),
@@ -137,15 +137,15 @@ fn relay_data() -> Vec<u8> {
     .concat()
 }
 
-/// An onion that makes node 1 the introduction node of a blinded path with `data`, and any
-/// `extra` records after the path key.
+/// Makes an onion in which node 1 is the introduction node of a blinded path with `data`, and has
+/// any `extra` records after the path key.
 fn introduction(data: &[u8], extra: &[u8]) -> OnionBytes {
     let hop = blind(&key(50), &public(&key(1)), data);
     let path_key = hop.path_key.serialize();
     onion_with_payload(&[tlv(10, &hop.sealed), tlv(12, &path_key), extra.to_vec()].concat())
 }
 
-/// The same with node 1 inside the path; its path key travels with the HTLC.
+/// Makes the same onion with node 1 inside the path; its path key travels with the HTLC.
 fn inside(data: &[u8], extra: &[u8]) -> OnionBytes {
     let hop = blind(&key(50), &public(&key(1)), data);
     let payload = with_length(&[tlv(10, &hop.sealed), extra.to_vec()].concat());
@@ -198,7 +198,7 @@ fn an_introduction_node_tells_every_defect_as_invalid_onion_blinding() {
         [scid.clone(), relay.clone(), tlv(14, &[0x20])].concat(),
         [scid.clone(), relay.clone(), tlv(16, &[])].concat(),
         [relay, scid.clone()].concat(),
-        // A base fee of all there is: nothing is left to forward.
+        // The base fee is as large as can be, so nothing is left to forward.
         [scid, tlv(10, &[0, 36, 0, 0, 0, 0, 1, 0x86, 0xa0])].concat(),
     ] {
         let onion = introduction(&data, &[]);

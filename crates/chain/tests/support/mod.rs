@@ -1,4 +1,4 @@
-//! A small chain and servers on loopback that tell it as bitcoind, esplora or electrum would.
+//! A small chain and servers on loopback that report it as bitcoind, esplora or electrum would.
 #![allow(dead_code)] // each test file uses its own part
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)] // it is all test code
 
@@ -13,7 +13,7 @@ use bitcoin::constants::genesis_block;
 use bitcoin::{Amount, Block, BlockHash, Network, ScriptBuf, TxOut};
 use serde_json::{Value, json};
 
-/// Seconds between the headers of a [`FakeChain`].
+/// The seconds between the headers of a [`FakeChain`].
 pub(crate) const SPACING_S: u32 = 600;
 
 /// Blocks that follow each other, without proof of work. Clones are the same chain.
@@ -27,7 +27,7 @@ impl FakeChain {
         chain
     }
 
-    /// Adds `count` blocks; another `nonce` makes other blocks.
+    /// Adds `count` blocks. Another `nonce` makes other blocks.
     pub(crate) fn mine(&self, count: u32, nonce: u32) {
         for _ in 0..count {
             self.mine_publishing(&[], nonce);
@@ -53,12 +53,12 @@ impl FakeChain {
         blocks.push(block);
     }
 
-    /// Puts `block` in the place of the last one.
+    /// Replaces the last block by `block`.
     pub(crate) fn replace_tip(&self, block: Block) {
         *self.0.lock().unwrap().last_mut().unwrap() = block;
     }
 
-    /// Takes the last `count` blocks away.
+    /// Removes the last `count` blocks.
     pub(crate) fn rewind(&self, count: usize) {
         let mut blocks = self.0.lock().unwrap();
         let left = blocks.len() - count;
@@ -130,7 +130,7 @@ pub(crate) fn serve_http(answer: impl Fn(Request) -> Reply + Send + 'static) -> 
     format!("http://{address}")
 }
 
-/// Hands each connection to `handle`, one after the other.
+/// Passes each connection to `handle`, one after the other.
 pub(crate) fn serve(handle: impl Fn(&mut TcpStream) + Send + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
@@ -163,7 +163,7 @@ fn read_request(stream: &mut TcpStream) -> Option<Request> {
     Some(Request { path, authorization, body })
 }
 
-/// What bitcoind answers to the RPC in `body`.
+/// Returns what bitcoind answers to the RPC in `body`.
 pub(crate) fn bitcoind_reply(chain: &FakeChain, body: &[u8]) -> Reply {
     let request: Value = serde_json::from_slice(body).unwrap();
     let param = &request["params"][0];
@@ -200,7 +200,7 @@ pub(crate) fn bitcoind_reply(chain: &FakeChain, body: &[u8]) -> Reply {
     Reply { status, body: body.into() }
 }
 
-/// What esplora answers to a request for `path`.
+/// Returns what esplora answers to a request for `path`.
 pub(crate) fn esplora_reply(chain: &FakeChain, path: &str) -> Reply {
     let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
     match parts.as_slice() {
@@ -225,12 +225,12 @@ pub(crate) fn esplora_reply(chain: &FakeChain, path: &str) -> Reply {
     }
 }
 
-/// An electrum server; returns its address.
+/// Starts an electrum server and returns its address.
 pub(crate) fn serve_electrum(chain: FakeChain) -> String {
     serve_electrum_lines(move |request| electrum_reply(&chain, request).to_string())
 }
 
-/// A line server that answers each request with the line `answer` makes.
+/// Starts a line server that answers each request with the line that `answer` makes.
 pub(crate) fn serve_electrum_lines(answer: impl Fn(&Value) -> String + Send + 'static) -> String {
     let address = serve(move |stream| answer_electrum(stream, &answer));
     format!("tcp://{address}")
@@ -249,7 +249,7 @@ pub(crate) fn answer_electrum(stream: &mut TcpStream, answer: impl Fn(&Value) ->
     }
 }
 
-/// What an electrum server answers to `request`.
+/// Returns what an electrum server answers to `request`.
 pub(crate) fn electrum_reply(chain: &FakeChain, request: &Value) -> Value {
     let result = match request["method"].as_str().unwrap() {
         "server.version" => json!(["fake 1", "1.4"]),

@@ -1,11 +1,11 @@
-//! Invoices put together by hand, in any way that bech32 can spell.
+//! Invoices assembled group by group, in any form that bech32 allows.
 
 use bitcoin::bech32::primitives::decode::UncheckedHrpstring;
 use bitcoin::bech32::{Bech32, Fe32, Fe32IterExt, Hrp};
 use bitcoin::hashes::{Hash, sha256};
 use bitcoin::secp256k1::{Message, SECP256K1, SecretKey};
 
-/// One tagged field, its data in groups of five bits.
+/// One tagged field, with its data in groups of five bits.
 #[derive(Clone, Debug)]
 pub(crate) struct Field {
     pub(crate) tag: u8,
@@ -38,7 +38,7 @@ impl ByHand {
         Self { prefix, time: groups[..7].to_vec(), fields }
     }
 
-    /// The invoice, signed over exactly these groups.
+    /// Returns the invoice, signed over exactly these groups.
     pub(crate) fn sign(&self, key: &SecretKey) -> String {
         let mut groups = self.time.clone();
         for Field { tag, data } in &self.fields {
@@ -58,7 +58,7 @@ impl ByHand {
     }
 }
 
-/// Bytes to groups, zeros added to fill the last.
+/// Converts bytes to groups, with zeros added to fill the last one.
 pub(crate) fn to_groups(bytes: &[u8]) -> Vec<u8> {
     let mut bits: Vec<u8> =
         bytes.iter().flat_map(|byte| (0..8).rev().map(move |bit| byte >> bit & 1)).collect();
@@ -66,7 +66,7 @@ pub(crate) fn to_groups(bytes: &[u8]) -> Vec<u8> {
     bits.chunks(5).map(number).collect()
 }
 
-/// Groups to bytes, zeros added to fill the last.
+/// Converts groups to bytes, with zeros added to fill the last one.
 fn to_bytes(groups: &[u8]) -> Vec<u8> {
     let mut bits: Vec<u8> =
         groups.iter().flat_map(|group| (0..5).rev().map(move |bit| group >> bit & 1)).collect();

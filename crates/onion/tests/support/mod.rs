@@ -1,5 +1,5 @@
-//! Shared by the tests: vectors, and a second, independent construction of onions and blinded
-//! data that can also make the malformed ones no library would.
+//! Helpers of the tests: vectors, and a second, independent construction of onions and blinded data
+//! that can also make malformed ones, which no library would.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
 use bitcoin::hashes::{Hash, HashEngine, Hmac, HmacEngine, sha256};
@@ -18,7 +18,7 @@ pub(crate) fn vector(name: &str) -> serde_json::Value {
     serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
 
-/// A hexadecimal field of a vector.
+/// Reads a hexadecimal field of a vector.
 pub(crate) fn bytes(value: &serde_json::Value) -> Vec<u8> {
     Vec::from_hex(value.as_str().unwrap()).unwrap()
 }
@@ -35,7 +35,7 @@ pub(crate) fn point(value: &serde_json::Value) -> PublicKey {
     PublicKey::from_slice(&bytes(value)).unwrap()
 }
 
-/// Node number `n` of the tests.
+/// Returns the key of node number `n`.
 pub(crate) fn key(n: u8) -> SecretKey {
     SecretKey::from_slice(&[n; 32]).unwrap()
 }
@@ -54,7 +54,7 @@ pub(crate) fn htlc(onion: &OnionBytes, amount_msat: u64, cltv_expiry: u32) -> In
     IncomingHtlc { onion, payment_hash: PAYMENT_HASH, amount_msat, cltv_expiry, path_key: None }
 }
 
-/// Peels and expects a forward.
+/// Peels an onion and expects a forward.
 pub(crate) fn forward(key: &SecretKey, htlc: &IncomingHtlc<'_>) -> ([u8; 32], Forward) {
     match peel(key, htlc).unwrap() {
         Peeled { shared_secret, hop: Hop::Forward(forward) } => (shared_secret, forward),
@@ -91,7 +91,7 @@ fn next_key(secret: &SecretKey, shared: &[u8; 32]) -> SecretKey {
     secret.mul_tweak(&Scalar::from_be_bytes(factor).unwrap()).unwrap()
 }
 
-/// BigSize, for the lengths that tests need.
+/// Writes a BigSize, for the lengths that tests need.
 pub(crate) fn bigsize(value: u64) -> Vec<u8> {
     match value {
         0..0xfd => vec![value as u8],
@@ -113,7 +113,7 @@ pub(crate) fn truncated(value: u64) -> Vec<u8> {
     value.to_be_bytes().into_iter().skip_while(|byte| *byte == 0).collect()
 }
 
-/// A payload that forwards, in clear.
+/// Makes a payload that forwards, in clear.
 pub(crate) fn clear_payload(scid: u64, amount_msat: u64, cltv_expiry: u32) -> Vec<u8> {
     [
         tlv(2, &truncated(amount_msat)),
@@ -123,7 +123,7 @@ pub(crate) fn clear_payload(scid: u64, amount_msat: u64, cltv_expiry: u32) -> Ve
     .concat()
 }
 
-/// Builds an onion from payloads that include their length (BOLT4 "Packet Construction").
+/// Builds an onion from payloads that include their length (BOLT 4 "Packet Construction").
 pub(crate) fn construct(
     session_key: &SecretKey,
     hops: &[(PublicKey, Vec<u8>)],
@@ -160,19 +160,19 @@ pub(crate) fn construct(
     packet.try_into().unwrap()
 }
 
-/// An onion for one forwarding hop, node 1, followed by node 2.
+/// Makes an onion for one forwarding hop, node 1, followed by node 2.
 pub(crate) fn onion_with_payload(payload: &[u8]) -> OnionBytes {
     onion_with_raw_payload(with_length(payload))
 }
 
-/// The same with a payload that has its length in front, right or wrong.
+/// Makes the same onion with a payload that has its length in front, right or wrong.
 pub(crate) fn onion_with_raw_payload(payload: Vec<u8>) -> OnionBytes {
     let last = with_length(&tlv(2, &[1]));
     let hops = [(public(&key(1)), payload), (public(&key(2)), last)];
     construct(&key(9), &hops, &PAYMENT_HASH.0)
 }
 
-/// ChaCha20-Poly1305 with an empty associated data, as BOLT4 seals recipient data.
+/// Seals with ChaCha20-Poly1305 and empty associated data, as BOLT 4 seals recipient data.
 pub(crate) fn seal(rho: [u8; 32], plain: &[u8]) -> Vec<u8> {
     use chacha20_poly1305::{ChaCha20Poly1305, Key, Nonce};
     let mut sealed = plain.to_vec();
@@ -181,7 +181,7 @@ pub(crate) fn seal(rho: [u8; 32], plain: &[u8]) -> Vec<u8> {
     sealed
 }
 
-/// LDK's seal for hops of a path that ends at the one who makes it.
+/// Seals as LDK does for hops of a path that ends at the node that makes it.
 pub(crate) fn seal_for_self(rho: [u8; 32], own_key: [u8; 32], plain: &[u8]) -> Vec<u8> {
     let mut sealed = plain.to_vec();
     let stream = stream(rho, 64 + plain.len());
