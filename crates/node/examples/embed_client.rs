@@ -12,12 +12,9 @@ use std::error::Error;
 use std::path::Path;
 use std::time::Duration;
 
-use steward_engine::{Command, Event, EventKind, Reply};
-use steward_hosted::Summary;
 use steward_node::{Config, EffectiveConfig, Node, NodeHandle, Seed, Sources, initialize};
+use steward_p2p::PeerAddress;
 use steward_wire::NodeId;
-use tokio::sync::broadcast::Receiver;
-use tokio::time::timeout;
 
 /// The time a host has to answer.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -33,14 +30,14 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let config = configure(&data_dir)?;
     make_if_new(&config)?;
     let node = Node::start(config).await?;
-    let shown = open_and_show(&node, host.parse()?, address).await;
+    let shown = open_and_show(&node, host.parse()?, address.parse()?).await;
     // In order also after an error: what the node has taken in becomes durable.
     node.shutdown().await?;
     shown
 }
 
-/// The same configuration as the daemon's: `steward.toml` in the data directory, if there is one,
-/// and these keys in front of it.
+/// Loads the same configuration as the daemon: `steward.toml` in the data directory, if there is
+/// one; these two keys win over it.
 fn configure(data_dir: &str) -> Result<Config, Box<dyn Error>> {
     let keys = vec![format!("data_dir={data_dir}"), "network=regtest".to_owned()];
     let sources = Sources { overrides: keys, ..Sources::default() };
@@ -62,47 +59,16 @@ fn make_if_new(config: &Config) -> Result<(), Box<dyn Error>> {
 async fn open_and_show(
     node: &NodeHandle,
     host: NodeId,
-    address: &str,
+    address: PeerAddress,
 ) -> Result<(), Box<dyn Error>> {
-    // Subscribed before the command, so that no event is missed.
-    let mut events = node.subscribe();
-    let open = Command::InvokeChannel {
-        host,
-        addresses: vec![address.to_owned()],
-        // For hosts that open channels only to those they know.
-        secret: Vec::new(),
-    };
-    let mut summary = summary_in(node.command(open).await?)?;
-    // At a second start the channel is open already.
-    if summary.is_none() {
-        timeout(PATIENCE, opened(&mut events, host)).await??;
-        summary = summary_in(node.command(Command::ShowChannel { peer: host }).await?)?;
-    }
-    let summary = summary.ok_or("the channel is not open")?;
+    // A host may demand a secret that it has given to its clients; this one does not. If the
+    // channel is open already, it is returned as it stands.
+    let secret = Vec::new();
+    let channel = node.open_channel(host, address, secret, PATIENCE).await?;
+    let summary = channel.summary.ok_or("the host has not signed in time")?;
     println!(
         "balance: {} msat of a capacity of {} msat",
         summary.local_balance_msat, summary.capacity_msat
     );
     Ok(())
-}
-
-/// Every command about one channel is answered with the channel; it has a summary once it is open.
-fn summary_in(reply: Reply) -> Result<Option<Summary>, Box<dyn Error>> {
-    match reply {
-        Reply::Channel(channel) => Ok(channel.summary),
-        _ => Err("the node did not answer with the channel".into()),
-    }
-}
-
-/// Waits until both sides have signed the first state.
-async fn opened(events: &mut Receiver<Event>, host: NodeId) -> Result<(), Box<dyn Error>> {
-    loop {
-        match events.recv().await?.kind {
-            EventKind::ChannelOpened { peer, .. } if peer == host => return Ok(()),
-            EventKind::ChannelOpeningFailed { peer, reason } if peer == host => {
-                return Err(reason.into());
-            }
-            _ => {}
-        }
-    }
 }

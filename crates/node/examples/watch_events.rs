@@ -50,10 +50,7 @@ async fn watch(node: &NodeHandle) -> Result<(), Box<dyn Error>> {
 /// Prints the events after number `last` and returns the number of the newest.
 async fn print_stored(node: &NodeHandle, mut last: u64) -> Result<u64, Box<dyn Error>> {
     loop {
-        let history = node.history();
-        // It reads from the disk, which must not hold up the runtime.
-        let read = move || history.events(last, PAGE);
-        let page = tokio::task::spawn_blocking(read).await??;
+        let page = node.events_after(last, PAGE).await?;
         if page.is_empty() {
             return Ok(last);
         }
