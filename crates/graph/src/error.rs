@@ -1,4 +1,4 @@
-//! Why there is no route, and why gossip is not taken into the graph.
+//! The reasons why there is no route, and why gossip is not taken into the graph.
 
 use steward_engine::io::{NO_ROUTE, NoRoute};
 use steward_onion::CreateError;
@@ -7,22 +7,22 @@ use steward_wire::{NodeId, ShortChannelId};
 
 use crate::limits::{MAX_CHANNELS, MAX_MONEY_MSAT, MAX_TOTAL_CLTV_BLOCKS};
 
-/// Why a payment has no route. Amounts are in millisatoshi.
+/// The reason why a payment has no route. Amounts are in millisatoshi.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RouteError {
     /// Payer and payee are the same node.
     #[error("a node cannot pay itself")]
     ToSelf,
-    /// The payer's or the payee's id is no public key.
+    /// The payer's or the payee's id is not a public key.
     #[error("{0} is not a public key")]
     InvalidNodeId(NodeId),
-    /// Nothing is to be paid, or less than any of our channels carries.
+    /// The amount is zero, or less than any of our channels carries.
     #[error("the amount is too small: the least that can be sent is {}", in_sat(*.minimum_msat))]
     AmountTooSmall {
-        /// The least that can be sent.
+        /// The least that can be sent, in millisatoshi.
         minimum_msat: u64,
     },
-    /// More than there is.
+    /// The amount is more than all bitcoin.
     #[error("the amount must be below {}", in_sat(MAX_MONEY_MSAT))]
     AmountTooLarge,
     /// The payee, or the height, asks for an expiry that no node would accept.
@@ -38,20 +38,21 @@ pub enum RouteError {
         in_sat(*.needed_msat)
     )]
     InsufficientBalance {
-        /// What our channels can send; those that lead to the payee, if the others have more.
+        /// The sum that our channels can send, in millisatoshi; only those that lead to the payee
+        /// count if the others have more.
         spendable_msat: u64,
-        /// The amount, with the fee as far as it is known.
+        /// The amount, with the fee as far as it is known, in millisatoshi.
         needed_msat: u64,
     },
     /// The cheapest route found costs too much.
     #[error("the fee would be {}, {} are allowed", in_sat(*.needed_msat), in_sat(*.max_fee_msat))]
     FeeTooHigh {
-        /// What the route costs.
+        /// The fee of the route, in millisatoshi.
         needed_msat: u64,
-        /// What the request allows.
+        /// The fee that the request allows, in millisatoshi.
         max_fee_msat: u64,
     },
-    /// No way to the payee is known.
+    /// No route to the payee is known.
     #[error("no route to the payee was found")]
     NoRoute,
     /// There is a route, but its onion cannot be made.
@@ -71,13 +72,13 @@ impl From<RouteError> for NoRoute {
     }
 }
 
-/// Why an announcement or an update is not taken into the graph.
+/// The reason why an announcement or an update is not taken into the graph.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum GossipError {
-    /// It belongs to another chain.
+    /// The gossip belongs to another chain.
     #[error("it belongs to another chain")]
     WrongChain,
-    /// A node id is no public key, or they are not in ascending order.
+    /// A node id is not a public key, or the two are not in ascending order.
     #[error("the node ids are not two public keys in ascending order")]
     BadNodeIds,
     /// The channel is in the graph already, perhaps an on-chain one of the same number.
@@ -86,10 +87,11 @@ pub enum GossipError {
     /// The channel was not announced.
     #[error("channel {0} was not announced")]
     UnknownChannel(ShortChannelId),
-    /// There are [`MAX_CHANNELS`].
+    /// The graph has [`MAX_CHANNELS`] channels.
     #[error("the graph holds {MAX_CHANNELS} channels, no more fit")]
     Full,
-    /// LDK refuses: too old, not newer than what is known, from the future, out of range.
+    /// LDK refuses: the gossip is too old, not newer than what is known, from the future, or out of
+    /// range.
     #[error("{0}")]
     Refused(String),
 }

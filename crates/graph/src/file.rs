@@ -1,7 +1,8 @@
-//! The graph on disk: two files, each written whole beside the old one and renamed over it.
+//! The graph on disk: two files. Each is written as a whole beside the old one and renamed over it.
 //!
-//! A file is `magic (8) ‖ SHA256(body) (32) ‖ body`, the body as LDK writes it. The checksum comes
-//! before LDK's reader, which would take a spoiled length for a reason to allocate gigabytes.
+//! A file is `magic (8) ‖ SHA256(body) (32) ‖ body`, with the body as LDK writes it. The checksum
+//! is verified before LDK reads, because LDK's reader would take a spoiled length for a reason to
+//! allocate gigabytes.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -18,7 +19,7 @@ use crate::graph::{Graph, PublicGraph, Scorer, decay_params};
 use crate::limits::MAX_FILE_BYTES;
 use crate::log::LdkLog;
 
-/// The name of a file and what it starts with.
+/// A kind of file: its name and the bytes that it starts with.
 struct Kind {
     name: &'static str,
     magic: &'static [u8; 8],
@@ -51,7 +52,7 @@ impl Graph {
     /// old or the new one.
     ///
     /// # Errors
-    /// Those of the file system.
+    /// The errors of the file system.
     pub fn save(&self, dir: &Path) -> io::Result<()> {
         let _one_at_a_time = self.saving.lock().unwrap_or_else(PoisonError::into_inner);
         save_file(dir, &CHANNELS, &self.channels.encode())?;
@@ -80,7 +81,7 @@ fn save_file(dir: &Path, kind: &Kind, body: &[u8]) -> io::Result<()> {
     fs::rename(&temporary, dir.join(kind.name))
 }
 
-/// `None`, after a warning, if there is nothing to be had from the file.
+/// Loads a file. Returns `None`, after a warning, if nothing can be read from it.
 fn load_file<T>(
     dir: &Path,
     kind: &Kind,

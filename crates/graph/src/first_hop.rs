@@ -1,4 +1,4 @@
-//! A hosted channel of ours as LDK's router wants to see it.
+//! A hosted channel of ours in the form that LDK's router reads.
 
 use lightning::ln::channel_state::{ChannelCounterparty, ChannelDetails};
 use lightning::ln::types::ChannelId;
@@ -7,7 +7,7 @@ use steward_engine::io::FirstHop;
 
 use crate::limits::MAX_MONEY_MSAT;
 
-/// `None` if the peer's id is not a public key.
+/// Converts a channel. Returns `None` if the peer's id is not a public key.
 ///
 /// The router reads the peer, the channel's number and what one HTLC may carry; the rest concerns
 /// on-chain channels.

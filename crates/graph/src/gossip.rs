@@ -1,8 +1,8 @@
-//! Public hosted channels (P§5) as part of the graph. Signatures, and whether a node may have
-//! such a channel at all, are the caller's.
+//! Public hosted channels (docs/protocol.md section 5) as part of the graph. The caller verifies
+//! signatures, and whether a node may have such a channel at all.
 //!
 //! The router uses a channel once an update of BOTH directions is known, and forgets it 14 days
-//! after the last one. A channel number is taken by whoever is announced first.
+//! after the last one. The first channel that is announced under a number keeps it.
 
 use bitcoin::constants::ChainHash;
 use lightning::ln::msgs::{LightningError, UnsignedChannelUpdate};
@@ -16,9 +16,9 @@ use crate::graph::Graph;
 use crate::limits::{MAX_CHANNELS, MAX_MONEY_MSAT};
 
 impl Graph {
-    /// Adds a channel that the caller has verified (P§5.7). `capacity_sat` if it is known; the
-    /// updates' `htlc_maximum_msat` stands in for it otherwise. `now_ms` is unix time,
-    /// milliseconds.
+    /// Adds a channel that the caller has verified (docs/protocol.md section 5.7). `capacity_sat`
+    /// is given if it is known; otherwise the `htlc_maximum_msat` of the updates replaces it.
+    /// `now_ms` is the unix time, in milliseconds.
     ///
     /// # Errors
     /// [`GossipError::KnownChannel`] if the number is taken, even by the same channel; `WrongChain`,
@@ -63,8 +63,8 @@ impl Graph {
     /// Sets one direction of a known channel; the caller has verified the signature.
     ///
     /// # Errors
-    /// [`GossipError::UnknownChannel`], `WrongChain`, or `Refused` if the update is no newer than
-    /// the one known, more than 14 days old or a day ahead by the system's clock, or promises more
+    /// [`GossipError::UnknownChannel`], `WrongChain`, or `Refused` if the update is not newer than
+    /// the known one, more than 14 days old or a day ahead by the system's clock, or promises more
     /// than the capacity.
     pub fn apply_update(&self, update: &ChannelUpdate) -> Result<(), GossipError> {
         self.check_chain(&update.chain_hash)?;
@@ -101,7 +101,7 @@ impl Graph {
     }
 }
 
-/// A bad key in the graph would spoil every route that meets it.
+/// Converts a node id and refuses a bad key: in the graph it would spoil every route that meets it.
 fn to_ldk_node(node: NodeId) -> Result<LdkNodeId, GossipError> {
     let key = node.public_key().ok_or(GossipError::BadNodeIds)?;
     Ok(LdkNodeId::from_pubkey(&key))

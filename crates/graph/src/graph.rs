@@ -21,12 +21,12 @@ use crate::part::build_part;
 use crate::payment::Payment;
 use crate::{host_path, router};
 
-/// LDK's graph, logging to tracing.
+/// LDK's graph, which logs to tracing.
 pub(crate) type PublicGraph = NetworkGraph<LdkLog>;
 /// LDK's estimate of what each channel can carry.
 pub(crate) type Scorer = ProbabilisticScorer<Arc<PublicGraph>, LdkLog>;
 
-/// The public network as we know it, hosted channels included, and the way through it.
+/// The public network as we know it, hosted channels included, and the search for routes in it.
 ///
 /// All methods may be called from any thread. They compute, some for tens of milliseconds on the
 /// whole public graph, or wait for one that does: call them where blocking is allowed.
@@ -34,12 +34,12 @@ pub struct Graph {
     pub(crate) channels: Arc<PublicGraph>,
     scorer: RwLock<Scorer>,
     pub(crate) score_params: ProbabilisticScoringFeeParameters,
-    /// Held while the files are written, so that two savers do not mix theirs.
+    /// A lock that is held while the files are written, so that two savers do not mix theirs.
     pub(crate) saving: Mutex<()>,
 }
 
 impl Graph {
-    /// An empty graph.
+    /// Makes an empty graph.
     pub fn new(network: Network) -> Self {
         let channels = Arc::new(NetworkGraph::new(network, LdkLog));
         let scorer = ProbabilisticScorer::new(decay_params(), Arc::clone(&channels), LdkLog);
@@ -55,13 +55,13 @@ impl Graph {
         }
     }
 
-    /// Finds the way of a payment by `payer` and makes its HTLCs.
+    /// Finds the route of a payment by `payer` and makes its HTLCs.
     ///
-    /// `entropy` must be fresh and secret: session keys are derived from it. Payees of our own
-    /// hosts are reached without looking at the graph.
+    /// `entropy` must be fresh and secret, because session keys are derived from it. The graph is
+    /// not needed for payees of our own hosts.
     ///
     /// # Errors
-    /// Any [`RouteError`]; the request may be arbitrarily odd.
+    /// Any [`RouteError`]; any request is allowed, however odd.
     pub fn find_route(
         &self,
         request: &RouteRequest,
@@ -80,12 +80,13 @@ impl Graph {
             .collect()
     }
 
-    /// Learns from a payment's success or failure. `now_ms` is unix time, milliseconds.
+    /// Learns from a payment's success or failure. `now_ms` is the unix time, in milliseconds.
     ///
-    /// A failure whose channel is unknown teaches nothing; nor does what happens on channels
-    /// which are not in the graph.
+    /// A failure whose channel is unknown teaches nothing; nor does what happens on channels that
+    /// are not in the graph.
     pub fn record(&self, result: &PathResult, now_ms: u64) {
-        // Most payments stay among hosted channels: no need to wait for running searches.
+        // Most payments stay among hosted channels, so there is no need to wait for running
+        // searches.
         if !self.knows_some_of(&result.path) {
             return;
         }
@@ -98,15 +99,15 @@ impl Graph {
         }
     }
 
-    /// Forgets channels without an update for 14 days, and lets what was learned fade. To be
-    /// called about once an hour. `now_ms` is unix time, milliseconds.
+    /// Forgets channels without an update for 14 days, and lets what was learned fade. The caller
+    /// calls it about once an hour. `now_ms` is the unix time, in milliseconds.
     pub fn maintain(&self, now_ms: u64) {
         let now = Duration::from_millis(now_ms);
         self.channels.remove_stale_channels_and_tracking_with_time(now.as_secs());
         self.scorer_mut().time_passed(now);
     }
 
-    /// How many channels are known.
+    /// Returns how many channels are known.
     pub fn channel_count(&self) -> usize {
         self.channels.read_only().channels().len()
     }
@@ -129,7 +130,7 @@ pub(crate) fn decay_params() -> ProbabilisticScoringDecayParameters {
     ProbabilisticScoringDecayParameters::default()
 }
 
-/// What the scorer reads of a path: nodes, channels, and the amount at its end.
+/// Converts what the scorer reads of a path: nodes, channels, and the amount at its end.
 fn to_ldk_path(hops: &[(NodeId, ShortChannelId)], amount_msat: u64) -> Option<Path> {
     let route_hop = |(node_id, scid): &(NodeId, ShortChannelId)| {
         Some(RouteHop {

@@ -1,7 +1,7 @@
 //! The short cut for the commonest hosted payment: to a peer of ours, or to a payee behind one.
 //!
-//! No way through the graph is shorter, so none is looked for; LDK's router is the way for all
-//! else: payments that must be split, longer hints, payees without a hint.
+//! No route through the graph is shorter, so none is looked for. LDK's router finds all other
+//! routes: payments that must be split, longer hints, payees without a hint.
 
 use steward_engine::io::FirstHop;
 use steward_invoice::HintHop;
@@ -10,14 +10,15 @@ use steward_onion::PathHop;
 use crate::limits::MAX_TOTAL_CLTV_BLOCKS;
 use crate::payment::Payment;
 
-/// The cheapest path of one or two channels that carries the whole amount, as LDK's router would
-/// build it.
+/// Finds the cheapest path of one or two channels that carries the whole amount, as LDK's router
+/// would build it.
 pub(crate) fn find(payment: &Payment<'_>) -> Option<Vec<PathHop>> {
     let direct = payment.first_hops.iter().find_map(|first| direct_path(payment, first));
     direct.or_else(|| own_client_path(payment)).or_else(|| cheapest_by_hint(payment))
 }
 
-/// A host pays its own client: the invoice names a key of its own, and the hint our channel to it.
+/// Finds the path of a host to its own client: the invoice names a key of its own, and its hint is
+/// our channel to the client.
 fn own_client_path(payment: &Payment<'_>) -> Option<Vec<PathHop>> {
     let last_hops = payment.request.hints.iter().filter_map(|hint| hint.last());
     let our_scids = last_hops.filter(|hop| hop.node_id == payment.payer).map(|hop| hop.scid);
@@ -43,7 +44,7 @@ fn cheapest_by_hint(payment: &Payment<'_>) -> Option<Vec<PathHop>> {
         let first_hops = payment.first_hops.iter();
         first_hops.filter_map(|first| path_by_hint(payment, first, hint))
     });
-    // One without a fee is not beaten; of equals the first hint wins.
+    // A path without a fee cannot be beaten; of equal paths the first hint wins.
     paths.min_by_key(|path| path.first().map(|hop| hop.fee_msat))
 }
 
@@ -74,7 +75,8 @@ fn carries(first: &FirstHop, amount_msat: u64) -> bool {
     (first.htlc_minimum_msat..=first.spendable_msat).contains(&amount_msat)
 }
 
-/// BOLT7 "HTLC Fees": what the forwarding node asks for an HTLC that goes out with `amount_msat`.
+/// Computes what the forwarding node asks for an HTLC that leaves with `amount_msat` (BOLT 7 "HTLC
+/// Fees").
 fn forwarding_fee_msat(hint: &HintHop, amount_msat: u64) -> Option<u64> {
     let proportional_msat = amount_msat.checked_mul(u64::from(hint.fee_ppm))? / 1_000_000;
     proportional_msat.checked_add(u64::from(hint.fee_base_msat))
@@ -96,9 +98,11 @@ mod tests {
         SecretKey::from_slice(&[byte; 32]).unwrap().public_key(SECP256K1).into()
     }
 
-    /// Node 1 pays node 3; node 2 is the host of both, or node 3 the payer's peer.
+    /// Generates requests in which node 1 pays node 3; node 2 is the host of both, or node 3 the
+    /// payer's peer.
     fn any_request() -> impl Strategy<Value = RouteRequest> {
-        // Not up to the limit of expiries: the router keeps 80 blocks for its random offset.
+        // The expiry stays below the limit, because the router keeps 80 blocks for its random
+        // offset.
         let hint = (0..10_000u32, 0..20_000u32, 0..500u16);
         let first = (2..4u8, 1..2_000_000u64, 0..20_000u64);
         let request = (1..2_000_000u64, 0..50_000u64, 0..300u32, any::<bool>());

@@ -6,14 +6,17 @@
 //! so a spoiled file is set aside and the graph starts empty. No type of LDK leaves this crate.
 //!
 //! Layout
-//! - `graph`: [`Graph`], what it has learned about channels
+//! - `graph`: [`Graph`], and what it has learned about channels
 //! - `gossip`: public hosted channels become part of the graph
 //! - `file`: the graph on disk
 //! - `payment`: a request without what no route may use
+//! - `first_hop`: a channel of ours in the form that LDK's router reads
 //! - `host_path`: the short cut for payees of our own hosts
-//! - `router`: LDK's path-finding, and why it finds nothing
+//! - `router`: LDK's path-finding, and the reason if it finds nothing
 //! - `part`: a path's HTLC and onion
-//! - [`limits`]: every limit
+//! - `error`: [`RouteError`] and [`GossipError`]
+//! - `log`: LDK's log lines as tracing events
+//! - [`limits`]: every limit of path-finding
 #![forbid(unsafe_code)]
 
 mod error;

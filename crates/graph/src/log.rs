@@ -2,7 +2,7 @@
 
 use lightning::util::logger::{Level, Logger, Record};
 
-/// Passes LDK's lines on, all one step quieter: none of them needs an operator.
+/// Passes LDK's lines on, all one level quieter: none of them needs an operator.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LdkLog;
 

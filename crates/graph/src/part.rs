@@ -6,14 +6,14 @@ use steward_onion::{OnionSeed, PathHop, Recipient, create};
 
 use crate::error::RouteError;
 
-/// What a derived value is for, so that no two uses share one.
+/// The purpose of a derived value, so that no two purposes share one.
 #[derive(Clone, Copy)]
 pub(crate) enum Purpose {
-    /// LDK's random expiry offset; leaks into the payment.
+    /// LDK's random expiry offset, which can be inferred from the payment.
     Router = 0,
-    /// Secret until the payment is over.
+    /// A session key, secret until the payment is over.
     SessionKey = 1,
-    /// The unused part of an onion; visible to its last hop.
+    /// The unused part of an onion, visible to its last hop.
     Filler = 2,
 }
 
@@ -46,7 +46,7 @@ pub(crate) fn build_part(
     })
 }
 
-/// `SHA256(entropy ‖ purpose ‖ index)`.
+/// Computes `SHA256(entropy ‖ purpose ‖ index)`.
 pub(crate) fn derive(entropy: &[u8; 32], purpose: Purpose, index: u32) -> [u8; 32] {
     let mut engine = sha256::Hash::engine();
     engine.input(entropy);

@@ -1,4 +1,4 @@
-//! A request for a route, checked, and without channels and hints that no route may use.
+//! A request for a route, checked, and without the channels and hints that no route may use.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,17 +13,17 @@ use crate::limits::{
     MAX_MONEY_MSAT, MAX_TOTAL_CLTV_BLOCKS,
 };
 
-/// What both ways of finding a path work on.
+/// The input of both ways to find a path.
 pub(crate) struct Payment<'a> {
     pub(crate) request: &'a RouteRequest,
     pub(crate) payer: NodeId,
     /// Our channels that may carry something, each number once.
     pub(crate) first_hops: Vec<&'a FirstHop>,
-    /// Ways to the payee that do not lead through the payer or the payee.
+    /// The routes to the payee that do not lead through the payer or the payee.
     pub(crate) hints: Vec<&'a [HintHop]>,
-    /// Whether it may be split: the payee joins parts by the payment secret.
+    /// True if the payment may be split: the payee joins parts by the payment secret.
     pub(crate) mpp: bool,
-    /// The request's limit, kept small enough for sums.
+    /// The request's limit for the fee, kept small enough for sums, in millisatoshi.
     pub(crate) max_fee_msat: u64,
 }
 
@@ -46,18 +46,19 @@ impl<'a> Payment<'a> {
         Ok(payment)
     }
 
-    /// What our channels can send: together if the payment may be split, else the best one.
+    /// Returns what our channels can send, in millisatoshi: together if the payment may be split,
+    /// else the best one.
     pub(crate) fn spendable_msat(&self) -> u64 {
         let each = self.first_hops.iter().map(|hop| hop.spendable_msat);
         if self.mpp { each.fold(0, u64::saturating_add) } else { each.max().unwrap_or(0) }
     }
 
-    /// The least that any of our channels carries.
+    /// Returns the least that any of our channels carries, in millisatoshi.
     pub(crate) fn minimum_msat(&self) -> u64 {
         self.first_hops.iter().map(|hop| hop.htlc_minimum_msat).min().unwrap_or(0)
     }
 
-    /// The last hop of a path on which nobody is to be kept from knowing that it is the last.
+    /// Returns the last hop of a path on which every node may know that it is the last.
     pub(crate) fn plain_last_hop(&self, scid: ShortChannelId) -> PathHop {
         PathHop {
             node_id: self.request.destination,
@@ -67,12 +68,12 @@ impl<'a> Payment<'a> {
         }
     }
 
-    /// The payee's delta on such a path: what it asks for, and a little for blocks to come.
+    /// Returns the payee's delta on such a path: what it asks for, and a little for blocks to come.
     pub(crate) fn plain_final_delta_blocks(&self) -> u32 {
         self.request.final_cltv_expiry_delta_blocks.saturating_add(FINAL_EXPIRY_SLACK_BLOCKS)
     }
 
-    /// Makes sure that `paths` deliver the amount and cost no more than allowed.
+    /// Checks that `paths` deliver the amount and cost no more than allowed.
     pub(crate) fn check_fee(&self, paths: &[Vec<PathHop>]) -> Result<(), RouteError> {
         let mut hops = paths.iter().flatten();
         let sent_msat = hops
@@ -105,14 +106,14 @@ fn check_request(request: &RouteRequest, payer: NodeId) -> Result<(), RouteError
     if request.final_cltv_expiry_delta_blocks >= MAX_TOTAL_CLTV_BLOCKS {
         return Err(RouteError::ExpiryTooFar);
     }
-    // Room for the longest path and its random offset: LDK adds up unchecked.
+    // There must be room for the longest path and its random offset: LDK adds up unchecked.
     if request.height >= MAX_HEIGHT - 4 * MAX_TOTAL_CLTV_BLOCKS {
         return Err(RouteError::Onion(CreateError::BadExpiry));
     }
     Ok(())
 }
 
-/// The usable parts of the hints, less those in which one number stands for two channels: the
+/// Returns the usable parts of the hints, without those in which one number names two channels: the
 /// router would count both as one.
 fn usable_hints(request: &RouteRequest, payer: NodeId) -> Vec<&[HintHop]> {
     let mut ends_of: BTreeMap<ShortChannelId, (NodeId, NodeId)> = BTreeMap::new();
@@ -130,7 +131,7 @@ fn usable_hints(request: &RouteRequest, payer: NodeId) -> Vec<&[HintHop]> {
         .collect()
 }
 
-/// The two ends of each of a hint's channels, in order.
+/// Lists the two ends of each of a hint's channels, in order.
 pub(crate) fn hint_ends(
     hint: &[HintHop],
     payee: NodeId,
@@ -139,8 +140,8 @@ pub(crate) fn hint_ends(
     hint.iter().map(|hop| hop.node_id).zip(targets)
 }
 
-/// The part of `hint` after the last passage through payer, payee or a channel to avoid: how we
-/// get there is our own knowledge, and a loop helps nobody.
+/// Returns the part of `hint` after the last passage through payer, payee or a channel to avoid: we
+/// know ourselves how to get there, and a loop is of no use.
 fn usable_hint<'a>(
     request: &RouteRequest,
     payer: NodeId,
@@ -169,7 +170,7 @@ fn usable_first_hops<'a>(
         .filter(|hop| seen.insert(hop.short_channel_id))
         .collect();
     if hops.len() > MAX_FIRST_HOPS {
-        // Keep those that lead straight to the payee, then the largest.
+        // Hints that lead straight to the payee are kept first, then the largest.
         let near: BTreeSet<NodeId> = hints
             .iter()
             .flat_map(|hint| hint.iter().map(|hop| hop.node_id))

@@ -1,4 +1,5 @@
-//! LDK's router over the graph, our channels as first hops, and why it finds nothing.
+//! LDK's router over the graph, with our channels as first hops, and the reason if it finds
+//! nothing.
 
 use std::collections::BTreeMap;
 
@@ -26,7 +27,7 @@ use crate::log::LdkLog;
 use crate::part::{Purpose, derive};
 use crate::payment::{Payment, hint_ends};
 
-/// The paths of `payment`, one for each part.
+/// Finds the paths of `payment`, one for each part.
 pub(crate) fn find_paths(
     graph: &Graph,
     payment: &Payment<'_>,
@@ -39,7 +40,7 @@ pub(crate) fn find_paths(
     }
 }
 
-/// A payment in LDK's words.
+/// A payment in LDK's terms.
 struct Query {
     payer: PublicKey,
     parameters: RouteParameters,
@@ -83,8 +84,9 @@ impl Query {
         }
     }
 
-    /// Searches again without our limits one by one, to say which of them stands in the way. LDK
-    /// misses some routes at the edge of the fee limit: a second search may still find one.
+    /// Searches again without each of our limits in turn, to find out which of them prevents a
+    /// route. LDK misses some routes at the edge of the fee limit, so a second search may still
+    /// find one.
     fn diagnose(
         &mut self,
         graph: &Graph,
@@ -108,7 +110,7 @@ impl Query {
     }
 }
 
-/// What to say if `paths` would do, were there enough on the channels they start with.
+/// Returns the error for the case that `paths` would do if the channels they start with had enough.
 fn out_of_balance(payment: &Payment<'_>, paths: &[Vec<PathHop>]) -> RouteError {
     let hops = paths.iter().flatten();
     let needed_msat = hops.fold(0u64, |sum, hop| sum.saturating_add(hop.fee_msat));
@@ -158,7 +160,8 @@ fn route_parameters(
     Ok(parameters)
 }
 
-/// Whether the graph has another channel of this number: the router would count both as one.
+/// Returns true if the graph has another channel of this number: the router would count both as
+/// one.
 fn is_taken(
     known: &ReadOnlyNetworkGraph<'_>,
     scid: ShortChannelId,
@@ -170,7 +173,7 @@ fn is_taken(
     })
 }
 
-/// `None` if a node id is not a public key.
+/// Converts a hint. Returns `None` if a node id is not a public key.
 fn to_route_hint(hint: &[HintHop]) -> Option<RouteHint> {
     let to_hop = |hop: &HintHop| {
         Some(RouteHintHop {
@@ -188,8 +191,8 @@ fn to_route_hint(hint: &[HintHop]) -> Option<RouteHint> {
     hint.iter().map(to_hop).collect::<Option<_>>().map(RouteHint)
 }
 
-/// What parts in flight occupy of each channel, by direction. Added up here: LDK's own sums
-/// overflow.
+/// Adds up what parts in flight occupy of each channel, by direction. We add it up because LDK's
+/// own sums overflow.
 fn in_flight(payment: &Payment<'_>) -> InFlightHtlcs {
     let mut used: BTreeMap<(ShortChannelId, bool), (NodeId, NodeId, u64)> = BTreeMap::new();
     for (path, amount_msat) in payment.request.in_flight.iter().take(MAX_IN_FLIGHT_PATHS) {
@@ -209,7 +212,7 @@ fn in_flight(payment: &Payment<'_>) -> InFlightHtlcs {
     in_flight
 }
 
-/// LDK's route in our words. `None` if it does not start with a channel of ours.
+/// Converts LDK's route. Returns `None` if it does not start with a channel of ours.
 fn paths_of(route: &Route, payment: &Payment<'_>) -> Option<Vec<Vec<PathHop>>> {
     let paths = route.paths.iter().map(|path| {
         let hops = path.hops.iter().map(|hop| PathHop {
@@ -231,9 +234,9 @@ fn paths_of(route: &Route, payment: &Payment<'_>) -> Option<Vec<Vec<PathHop>>> {
     paths.collect()
 }
 
-/// Whether nobody on the path is to be kept from knowing who the payee is: it is our peer, or our
-/// peer is its host, who knows where its client's channel ends. LDK's random expiry offset would
-/// only lock money for longer.
+/// Returns true if every node on the path may know who the payee is: it is our peer, or our peer is
+/// its host, who knows where its client's channel ends. LDK's random expiry offset would only lock
+/// money for longer.
 fn payee_is_plain(payment: &Payment<'_>, path: &[PathHop]) -> bool {
     match path {
         [_] => true,

@@ -1,4 +1,4 @@
-//! The graph's files: what is saved is there again, what is spoiled is set aside.
+//! The graph's files: saved data is loaded again, and a spoiled file is set aside.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
 mod support;

@@ -1,4 +1,4 @@
-//! However odd a request is: no panic, and what is found keeps the request's limits.
+//! However odd a request is, it causes no panic, and what is found keeps the request's limits.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
 mod support;
@@ -11,7 +11,7 @@ use steward_invoice::HintHop;
 use steward_wire::{NodeId, PaymentHash, Preimage, ShortChannelId};
 use support::*;
 
-/// Few nodes, so that they meet often; one of them is no public key.
+/// Generates few nodes, so that they meet often; one of them is not a public key.
 fn any_node() -> impl Strategy<Value = NodeId> {
     prop_oneof![
         20 => prop::sample::select(vec!['P', 'H', 'G', 'X', 'R']).prop_map(|name| node(name).id),
@@ -19,7 +19,8 @@ fn any_node() -> impl Strategy<Value = NodeId> {
     ]
 }
 
-/// Numbers of own channels are derived from both ends: nobody else's channel has one of them.
+/// Generates numbers of own channels. They are derived from both ends, so no other channel has one
+/// of them.
 fn own_scid() -> impl Strategy<Value = ShortChannelId> {
     prop::sample::select(vec!['H', 'G', 'X', 'R']).prop_map(|peer| scid('P', peer))
 }

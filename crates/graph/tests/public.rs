@@ -8,7 +8,7 @@ use steward_graph::{GossipError, Graph, RouteError};
 use steward_wire::NodeId;
 use support::*;
 
-/// Two ways from H to R, over X at 1 sat and over Y at 3 sat.
+/// Makes two routes from H to R, over X at 1 sat and over Y at 3 sat.
 fn two_ways() -> Graph {
     let graph = graph();
     for (a, b, base_msat) in

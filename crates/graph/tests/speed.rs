@@ -1,5 +1,5 @@
-//! How long a route takes. Not run by default: `cargo test --release -p steward-graph --test speed
-//! -- --ignored --nocapture`.
+//! How long a route takes. By default it is not run: `cargo test --release -p steward-graph --test
+//! speed -- --ignored --nocapture`.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, clippy::print_stdout)]
 
@@ -14,7 +14,7 @@ use steward_wire::{NodeId, ShortChannelId};
 use support::*;
 
 const RUNS: usize = 500;
-/// About as many as the public network has.
+/// About as many nodes as the public network has.
 const NODES: usize = 15_000;
 const CHANNELS: usize = 60_000;
 
@@ -44,7 +44,7 @@ fn a_payment_by_the_payees_host_takes_less_than_400_us() {
     assert!(same_host_big < Duration::from_micros(400), "{same_host_big:?}");
 }
 
-/// The median; prints it with the 95th percentile.
+/// Returns the median, and prints it with the 95th percentile.
 fn measure(name: &str, graph: &Graph, request: &RouteRequest) -> Duration {
     let mut times: Vec<Duration> = (0..RUNS)
         .map(|_| {
@@ -61,8 +61,8 @@ fn measure(name: &str, graph: &Graph, request: &RouteRequest) -> Duration {
     median
 }
 
-/// Made up, but with hubs: every node chooses the nodes of its channels among those before it,
-/// preferring the first.
+/// Makes up a network with hubs: every node chooses the nodes of its channels among those before
+/// it, and prefers the first.
 fn public_network() -> (Graph, Vec<NodeId>) {
     let graph = graph();
     let ids: Vec<NodeId> = (1..=NODES)

@@ -1,4 +1,4 @@
-//! Where a peer can be reached: an IP address, a DNS name or a Tor onion service, and a port.
+//! The address of a peer: an IP address, a DNS name or a Tor onion service, and a port.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -13,29 +13,29 @@ pub enum Host {
     Ip(IpAddr),
     /// A DNS name, in lower case.
     Name(String),
-    /// A Tor onion service, in lower case, `.onion` included. Needs a proxy.
+    /// A Tor onion service, in lower case, `.onion` included. It needs a proxy.
     Onion(String),
 }
 
-/// The port of Lightning, meant where none is written (BOLT1).
+/// The port of Lightning, which is meant where none is written (BOLT 1).
 pub const DEFAULT_PORT: u16 = 9735;
 
-/// Where a peer can be reached. Written `host:port`, with an IPv6 address in brackets.
+/// The address of a peer, written `host:port`, with an IPv6 address in brackets.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PeerAddress {
-    /// IP address or name.
+    /// The IP address or name.
     pub host: Host,
-    /// TCP port, never zero.
+    /// The TCP port, never zero.
     pub port: u16,
 }
 
-/// Why a text is not an address.
+/// The reason why a text is not an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ParseAddressError {
     /// The port is not a number from 1 to 65535.
     #[error("the port is not a number from 1 to 65535")]
     InvalidPort,
-    /// Neither an IP address nor a host name.
+    /// The host is neither an IP address nor a host name.
     #[error("the host is neither an IP address nor a host name; IPv6 needs brackets")]
     InvalidHost,
 }
@@ -49,7 +49,7 @@ impl FromStr for PeerAddress {
             _ => return Ok(Self { host: parse_host(text)?, port: DEFAULT_PORT }),
         };
         let host = parse_host(host)?;
-        // `u16::from_str` takes a leading plus sign; an address does not.
+        // `u16::from_str` accepts a leading plus sign; an address does not.
         let digits = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
         let port = port.parse().ok().filter(|port| digits && *port != 0);
         Ok(Self { host, port: port.ok_or(ParseAddressError::InvalidPort)? })
@@ -88,7 +88,7 @@ fn parse_host(text: &str) -> Result<Host, ParseAddressError> {
     Ok(if name.ends_with(".onion") { Host::Onion(name) } else { Host::Name(name) })
 }
 
-/// A DNS label; underscores are not legal in host names but in use.
+/// Returns true for a DNS label. Underscores are not legal in host names, but people use them.
 fn is_label(label: &str) -> bool {
     let legal = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
     (1..=63).contains(&label.len()) && label.bytes().all(legal)

@@ -1,5 +1,5 @@
-//! Caps on inbound connections: in total, per address, and in the handshake; and who is kept out
-//! for a while because it flooded us.
+//! Caps on inbound connections: in total, per address, and in the handshake. An address that
+//! flooded us is kept out for a while.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::{IpAddr, Ipv6Addr};
@@ -11,7 +11,7 @@ use crate::keep_out::KeepOut;
 use crate::limits::{MAX_HANDSHAKES_OF_LOOPBACK, MAX_HANDSHAKES_PER_IP, MAX_INBOUND_OF_LOOPBACK};
 use crate::transport::TransportConfig;
 
-/// Why a socket was refused.
+/// The reason why a socket was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
     /// Its address flooded us.
@@ -32,7 +32,7 @@ pub(crate) struct Caps {
     limit_loopback: bool,
 }
 
-/// The place of one inbound connection; it is free again when this is dropped.
+/// The place of one inbound connection. Dropping it frees the place.
 pub(crate) struct Admission {
     _total: OwnedSemaphorePermit,
     slot: IpSlot,
@@ -52,7 +52,7 @@ pub(crate) struct HandshakeSlot {
     handshakes: Arc<Mutex<Handshakes>>,
 }
 
-/// Unfinished handshakes, in the order they began.
+/// The unfinished handshakes, in the order in which they began.
 #[derive(Default)]
 struct Handshakes {
     last: u64,
@@ -73,7 +73,7 @@ impl Caps {
         }
     }
 
-    /// Makes room for a connection from `ip`, or says what stands against it.
+    /// Makes room for a connection from `ip`, or says why there is none.
     pub(crate) fn admit(&self, ip: IpAddr) -> Result<(Admission, HandshakeSlot), Refusal> {
         let ip = ip.to_canonical();
         let is_shared = ip.is_loopback() && !self.limit_loopback;
@@ -103,8 +103,9 @@ impl Caps {
         Ok(IpSlot { group, per_ip: self.per_ip.clone() })
     }
 
-    /// A new handshake is always let in: the oldest one of the same address, or of all, makes
-    /// room for it. An honest one takes three messages, so who holds places loses them first.
+    /// Admits a new handshake in any case: the oldest one of the same address, or of all, makes
+    /// room for it. An honest handshake takes three messages, so a peer that keeps places occupied
+    /// loses them first.
     fn take_handshake_slot(&self, group: IpAddr, is_shared: bool) -> HandshakeSlot {
         let of_group = if is_shared { MAX_HANDSHAKES_OF_LOOPBACK } else { MAX_HANDSHAKES_PER_IP };
         let mut handshakes = lock(&self.handshakes);
@@ -125,14 +126,14 @@ impl Caps {
 }
 
 impl Admission {
-    /// The peer flooded us: its address is not let in again at once.
+    /// Keeps the address of a peer that flooded us out for a while.
     pub(crate) fn back_off(&self) {
         lock(&self.keep_out).flooded(self.slot.group, self.is_shared);
     }
 }
 
 impl Handshakes {
-    /// Takes a place away from its holder.
+    /// Takes a place from its holder.
     fn end(&mut self, number: Option<u64>) {
         if let Some(lost) = number.and_then(|number| self.remove(number)) {
             lost.notify_one();
@@ -175,7 +176,7 @@ impl Drop for IpSlot {
     }
 }
 
-/// An IPv4 address, or the /64 an IPv6 address is in: providers hand out no less.
+/// Returns an IPv4 address, or the /64 that an IPv6 address is in: providers assign no less.
 fn ip_group(ip: IpAddr) -> IpAddr {
     match ip {
         IpAddr::V4(_) => ip,
@@ -220,7 +221,7 @@ mod tests {
         assert!(!is_lost(&honest.1));
         let lost = held.iter().filter(|(_, slot)| is_lost(slot)).count();
         assert_eq!(lost, 100 - MAX_HANDSHAKES_PER_IP);
-        // Those who began first.
+        // The connections that began first lose their places.
         assert!(held[..lost].iter().all(|(_, slot)| is_lost(slot)));
         held[0].1.lost().await;
     }
@@ -280,7 +281,7 @@ mod tests {
         admission.back_off();
         assert_eq!(caps.admit(ip("2001:db8:0:7:8::2")).err(), Some(Refusal::BackOff));
         assert!(caps.admit(ip("2001:db8:0:8::1")).is_ok());
-        // The same address, written as IPv6.
+        // This is the same address, written as IPv6.
         let (admission, _slot) = caps.admit(ip("192.0.2.1")).unwrap();
         admission.back_off();
         assert_eq!(caps.admit(ip("::ffff:192.0.2.1")).err(), Some(Refusal::BackOff));

@@ -1,7 +1,8 @@
-//! BOLT2 messages of on-chain channels, of which this node has none.
+//! The BOLT 2 messages of on-chain channels, of which this node has none.
 //!
-//! An offer to open one is refused, since the opener waits for an answer. All else is ignored: an
-//! `error` would make a peer that believes in an old channel with our key close it on chain.
+//! An offer to open a channel is refused, since the opener waits for an answer. All other messages
+//! are ignored: an `error` would make a peer that believes in an old channel with our key close it
+//! on chain.
 
 use bitcoin::constants::ChainHash;
 use bitcoin::secp256k1::PublicKey;

@@ -14,29 +14,29 @@ use crate::limits::{CONNECT_TIMEOUT, PROXY_CONNECT_TIMEOUT};
 /// A SOCKS5 proxy, usually Tor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ProxyConfig {
-    /// Where the proxy listens.
+    /// The address on which the proxy listens.
     pub address: SocketAddr,
-    /// Which connections go through it.
+    /// The connections that go through it.
     pub scope: ProxyScope,
 }
 
-/// Which outbound connections use the proxy.
+/// The outbound connections that use the proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProxyScope {
-    /// All, names included: nothing is resolved or dialled past the proxy.
+    /// All connections use it, names included: nothing is resolved or dialled past the proxy.
     All,
-    /// Only `.onion` addresses.
+    /// Only connections to `.onion` addresses use it.
     OnionOnly,
 }
 
-/// Why no connection came to be.
+/// The reason why a connection was not made.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectError {
     /// The node id is not a public key, or our own.
     #[error("the node id is not a public key, or our own")]
     InvalidNodeId,
-    /// An onion service, and no proxy to reach it.
+    /// The address is an onion service, and there is no proxy to reach it.
     #[error("an onion address needs a proxy")]
     OnionNeedsProxy,
     /// The TCP connection failed, or the name did not resolve.
@@ -45,7 +45,7 @@ pub enum ConnectError {
     /// The TCP connection took too long.
     #[error("connecting timed out")]
     Timeout,
-    /// BOLT8 or `init` failed; also if the peer is not who we expect.
+    /// BOLT 8 or `init` failed, or the peer is not the expected node.
     #[error("the handshake failed: {0}")]
     Handshake(DisconnectReason),
     /// The operating system gave no randomness.

@@ -1,5 +1,5 @@
-//! Moves bytes between one socket and its session, messages between the session and the
-//! consumer. Bounded both ways: it stops reading when the consumer, or the peer, is behind.
+//! Moves bytes between one socket and its session, and messages between the session and the
+//! consumer. It is bounded both ways: it stops reading when the consumer, or the peer, is behind.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -21,7 +21,8 @@ use crate::stats::{Stats, add};
 use crate::unread::Unread;
 
 thread_local! {
-    /// One per thread, not per connection: it is in use only between two awaits.
+    /// The read buffer. There is one per thread, not per connection: it is in use only between two
+    /// awaits.
     static READ_BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BUFFER_BYTES].into());
 }
 
@@ -52,7 +53,7 @@ impl Link<'_> {
         timeout(time, handshake).await.unwrap_or(timed_out)
     }
 
-    /// Reads once. True if there may be more.
+    /// Reads once. Returns true if there may be more.
     fn read(&mut self) -> Result<bool, DisconnectReason> {
         READ_BUFFER.with_borrow_mut(|buffer| match self.stream.try_read(buffer) {
             Ok(0) => Err(DisconnectReason::ClosedByPeer),
@@ -67,7 +68,7 @@ impl Link<'_> {
         })
     }
 
-    /// Writes until the socket is full or nothing is left. True if anything was written.
+    /// Writes until the socket is full or nothing is left. Returns true if anything was written.
     fn write(&mut self) -> Result<bool, DisconnectReason> {
         let mut progress = false;
         loop {
@@ -93,17 +94,17 @@ impl Link<'_> {
     }
 }
 
-/// An established connection with a consumer.
+/// Drives an established connection with a consumer.
 pub(crate) struct Driver<'a> {
     link: Link<'a>,
     conn: ConnectionId,
     outbox: &'a Outbox,
     events: &'a mpsc::Sender<Event>,
-    /// What the consumer has no room for yet. Reading pauses while there is any.
+    /// The events that the consumer has no room for yet. Reading pauses while there are any.
     waiting: VecDeque<Event>,
-    /// What the consumer has not worked off yet. Reading pauses while it is too much.
+    /// The messages that the consumer has not handled yet. Reading pauses while there are too many.
     unread: Unread,
-    /// Whether the peer took any bytes since the last tick.
+    /// True if the peer took any bytes since the last tick.
     wrote_since_tick: bool,
 }
 
@@ -155,9 +156,9 @@ impl<'a> Driver<'a> {
                     return self.read().await;
                 }
             }
-            // Only to wake up.
+            // This branch only wakes the loop.
             () = self.unread.less(), if !self.unread.has_room() => {}
-            // Only to wake up: `deliver` takes the room itself.
+            // This branch only wakes the loop: `deliver` takes the room itself.
             _ = self.events.reserve(), if !self.waiting.is_empty() => {}
             _ = ticks.tick() => return self.tick(),
             _ = shutdown.changed() => return Err(DisconnectReason::Shutdown),
@@ -192,8 +193,8 @@ impl<'a> Driver<'a> {
         }
     }
 
-    /// Pings the peer, and gives it up if it was silent, unless its silence is our own doing:
-    /// while we do not read, or while it is busy taking what we queued before the ping.
+    /// Pings the peer, and gives it up if it was silent. Its silence does not count if we cause it:
+    /// while we do not read, or while the peer is busy taking what we queued before the ping.
     fn tick(&mut self) -> Result<(), DisconnectReason> {
         let draining = std::mem::take(&mut self.wrote_since_tick) && self.link.has_outgoing();
         if draining || !self.waiting.is_empty() || !self.unread.has_room() {
@@ -217,7 +218,7 @@ impl<'a> Driver<'a> {
         }
     }
 
-    /// Turns what the session says into events for the consumer, one for a run of messages.
+    /// Turns what the session reports into events for the consumer, one for a run of messages.
     fn collect_events(&mut self) {
         let conn = self.conn;
         let mut messages: Vec<CustomMessage> = Vec::new();
@@ -230,7 +231,7 @@ impl<'a> Driver<'a> {
                     self.push_messages(std::mem::take(&mut messages));
                     self.waiting.push_back(Event::PeerText { conn, kind, channel_id, text });
                 }
-                // Reported by the transport, with what it knows of the connection.
+                // The transport reports this, with what it knows of the connection.
                 SessionEvent::Established { .. } => {}
             }
         }
@@ -246,7 +247,7 @@ impl<'a> Driver<'a> {
         self.waiting.push_back(Event::Messages { conn: self.conn, messages, held });
     }
 
-    /// Hands over waiting events, as far as the consumer has room.
+    /// Delivers waiting events, as far as the consumer has room.
     fn deliver(&mut self) -> Result<(), DisconnectReason> {
         while !self.waiting.is_empty() {
             match self.events.try_reserve() {
@@ -264,8 +265,8 @@ impl<'a> Driver<'a> {
         Ok(())
     }
 
-    /// Last words, both ways: a requested end may follow a message that explains it. What the peer
-    /// sent is dropped if we ended the connection.
+    /// Sends and delivers the last messages: a requested end may follow a message that explains it.
+    /// What the peer sent is dropped if we ended the connection.
     async fn finish(mut self, reason: &DisconnectReason) {
         // The connection is over, whether they still fit or not.
         let _ = self.pump();

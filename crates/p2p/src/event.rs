@@ -1,5 +1,6 @@
-//! What a consumer of connections sees, whatever carries them: events, reasons, and the trait to
-//! send and hang up. No LDK type appears here, so that a plugin of another node can implement it.
+//! The interface to a consumer of connections, independent of what carries them: events, reasons,
+//! and the trait to send and disconnect. No LDK type appears here, so that a plugin of another node
+//! can implement it.
 
 use std::fmt;
 
@@ -9,7 +10,7 @@ use crate::address::PeerAddress;
 use crate::features::Features;
 pub use crate::unread::Held;
 
-/// One connection, never used again. A later connection has a larger number.
+/// The id of one connection, never used again. A later connection has a larger number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnectionId(pub u64);
 
@@ -19,71 +20,72 @@ impl fmt::Display for ConnectionId {
     }
 }
 
-/// A custom message: its BOLT1 type, and what follows the type.
+/// A custom message: its BOLT 1 type, and the payload after the type.
 pub type CustomMessage = (u16, Vec<u8>);
 
-/// What happened on a connection. Per connection: one `Connected`, then any number of `Messages`
-/// and `PeerText` in the order the peer sent them, then one `Disconnected`.
+/// An event on a connection. Each connection has one `Connected`, then any number of `Messages` and
+/// `PeerText` in the order in which the peer sent them, then one `Disconnected`.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event {
     /// The handshake and both `init` are done. Any older connection of the same pair of nodes was
     /// reported as disconnected before.
     Connected {
-        /// The new connection.
+        /// The id of the new connection.
         conn: ConnectionId,
-        /// Which of our identities the peer talks to.
+        /// Our identity to which the peer talks.
         local: NodeId,
-        /// The peer, proven by the BOLT8 handshake.
+        /// The peer, as the BOLT 8 handshake proved.
         peer: NodeId,
         /// The features of the peer's `init`.
         features: Features,
-        /// Whether the peer connected to us.
+        /// True if the peer connected to us.
         inbound: bool,
-        /// Where the peer is: as dialled, or as accepted.
+        /// The address of the peer, as dialled or as accepted.
         address: PeerAddress,
     },
-    /// Custom messages, in the order they were sent. All that came in one read, so that they can
-    /// be handled, and stored, together.
+    /// Custom messages came, in the order in which they were sent. All messages of one read are
+    /// together, so that they can be handled, and stored, together.
     Messages {
-        /// The connection.
+        /// The id of the connection.
         conn: ConnectionId,
         /// The messages, at least one.
         messages: Vec<CustomMessage>,
-        /// To be dropped once they are worked off: the connection is not read any further while
-        /// too much of it is held.
+        /// A guard for the consumer to drop once the messages are handled: the connection is not
+        /// read any further while too much of it is held.
         held: Held,
     },
-    /// A BOLT1 `error` or `warning`, for information.
+    /// A BOLT 1 `error` or `warning` came, for information.
     PeerText {
-        /// The connection.
+        /// The id of the connection.
         conn: ConnectionId,
-        /// Which of the two.
+        /// The message that carried the text.
         kind: PeerTextKind,
-        /// The channel it names; zero for the whole connection. LDK withholds a warning's: zero.
+        /// The channel that it names; zero for the whole connection, and for a warning, because LDK
+        /// withholds the channel of a warning.
         channel_id: [u8; 32],
-        /// The peer's words, cut to [`crate::limits::MAX_TEXT_BYTES`].
+        /// The peer's text, cut to [`crate::limits::MAX_TEXT_BYTES`].
         text: String,
     },
-    /// The connection is gone. What was sent to it and not yet delivered is lost.
+    /// The connection has ended. What was sent on it and not yet delivered is lost.
     Disconnected {
-        /// The connection.
+        /// The id of the connection.
         conn: ConnectionId,
-        /// Why.
+        /// The reason of the end.
         reason: DisconnectReason,
     },
 }
 
-/// Which BOLT1 message carried a peer's text.
+/// The BOLT 1 message that carried a peer's text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PeerTextKind {
-    /// `error`, type 17.
+    /// An `error`, type 17.
     Error,
-    /// `warning`, type 1.
+    /// A `warning`, type 1.
     Warning,
 }
 
-/// Why a connection ended.
+/// The reason why a connection ended.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DisconnectReason {
@@ -100,22 +102,23 @@ pub enum DisconnectReason {
     /// The peer answered no ping.
     #[error("the peer stopped answering")]
     PingTimeout,
-    /// The peer broke the protocol, or requires what we do not know; for a human.
+    /// The peer broke the protocol, or requires a feature that we do not know. The text is for
+    /// people.
     #[error("refused: {0}")]
     Protocol(String),
     /// The peer sent an `error` for the whole connection.
     #[error("the peer sent an error: {}", ErrorText::parse(.0.as_bytes()))]
     PeerError(String),
-    /// A newer connection of the same two nodes took over.
+    /// A newer connection of the same two nodes replaced it.
     #[error("replaced by a newer connection")]
     Replaced,
     /// The peer reads slower than we send; see [`crate::limits::MAX_QUEUED_BYTES`].
     #[error("too many bytes waited to be sent")]
     SendQueueFull,
-    /// The consumer asked for it.
+    /// The consumer asked for the end.
     #[error("disconnected: {0}")]
     Requested(String),
-    /// The consumer asked for it, and for the peer's address to be kept out for a while.
+    /// The consumer asked for the end, and to keep the peer's address out for a while.
     #[error("disconnected: {0}")]
     Flooding(String),
     /// The transport is shutting down.
@@ -123,24 +126,25 @@ pub enum DisconnectReason {
     Shutdown,
 }
 
-/// Sends on connections and ends them. `Transport` here; a node's plugin interface elsewhere.
+/// Sends on connections and ends them. [`crate::Transport`] implements it; a plugin of another node
+/// can do so as well.
 pub trait PeerTransport: Send + Sync {
-    /// Queues messages, in order. To a connection that is gone they are dropped: the resync of
-    /// the next connection repeats what matters.
+    /// Queues messages, in order. On a connection that has ended they are dropped: the
+    /// reestablishment on the next connection repeats what matters.
     fn send(&self, conn: ConnectionId, messages: Vec<CustomMessage>);
 
     /// Ends a connection. The `Disconnected` event follows.
     fn disconnect(&self, conn: ConnectionId, reason: &str);
 
-    /// Ends a connection as [`disconnect`](Self::disconnect), because the peer floods us: its
-    /// address is not let in again at once.
+    /// Ends a connection as [`disconnect`](Self::disconnect) does, because the peer floods us: its
+    /// address is not admitted again at once.
     fn refuse(&self, conn: ConnectionId, reason: &str) {
         self.disconnect(conn, reason);
     }
 }
 
 impl DisconnectReason {
-    /// True if we ended the connection: what the peer sent meanwhile is of no use.
+    /// Returns true if we ended the connection: what the peer sent meanwhile is of no use.
     pub fn is_ours(&self) -> bool {
         matches!(
             self,

@@ -1,28 +1,28 @@
-//! Feature bits of `init`: what we announce, what a peer announced. Not what they mean for
-//! hosted channels.
+//! The feature bits of `init`: those that we announce and those of a peer. What the bits mean for
+//! hosted channels is elsewhere.
 
 use std::fmt;
 use std::sync::Arc;
 
 use steward_wire::features::{ATTRIBUTION_DATA, HOSTED_CHANNELS, HOSTED_CHANNELS_LEGACY};
 
-/// BOLT9 bits every Lightning node may require of a peer before it talks at all:
+/// The BOLT 9 bits that every Lightning node may require of a peer before it talks at all:
 /// data_loss_protect, var_onion_optin, static_remotekey, payment_secret, basic_mpp, channel_type;
 /// and option_route_blinding, since we read the `path_key` of an add.
 const BASE_BITS: [u32; 7] = [1, 9, 13, 15, 17, 25, 45];
 
-/// The feature vector of an `init`: big-endian bytes as on the wire, without leading zeros.
-/// Clones share the bytes, of which bit 32973 alone makes 4 kB.
+/// The feature vector of an `init`: big-endian bytes as on the wire, without leading zeros. Clones
+/// share the bytes, of which bit 32973 alone makes 4 kB.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Features(Arc<[u8]>);
 
 impl Features {
-    /// From big-endian bytes, as in `init`.
+    /// Reads big-endian bytes, as in `init`.
     pub fn from_be_bytes(bytes: &[u8]) -> Self {
         Self(bytes.iter().copied().skip_while(|byte| *byte == 0).collect())
     }
 
-    /// Exactly these bits.
+    /// Makes a vector of exactly these bits.
     pub fn from_bits(bits: &[u32]) -> Self {
         let len = bits.iter().max().map_or(0, |highest| highest / 8 + 1);
         let mut bytes = vec![0; len as usize];
@@ -34,7 +34,8 @@ impl Features {
         Self(bytes.into())
     }
 
-    /// The bits we announce: odd forms only, since nodes refuse even bits they do not know.
+    /// Makes the vector that we announce: odd bits only, since nodes refuse even bits that they do
+    /// not know.
     pub fn announced(hosted_channels: bool, attribution: bool) -> Self {
         let mut bits = BASE_BITS.to_vec();
         if attribution {
@@ -46,17 +47,17 @@ impl Features {
         Self::from_bits(&bits)
     }
 
-    /// Whether this very bit is set; the odd and the even bit of a pair are different bits.
+    /// Returns true if this very bit is set; the odd and the even bit of a pair are different bits.
     pub fn has_bit(&self, bit: u32) -> bool {
         steward_wire::features::has_bit(&self.0, bit)
     }
 
-    /// Big-endian bytes, as in `init`.
+    /// Returns big-endian bytes, as in `init`.
     pub fn as_be_bytes(&self) -> &[u8] {
         &self.0
     }
 
-    /// The bits that are set, ascending.
+    /// Lists the bits that are set, ascending.
     pub fn bits(&self) -> impl Iterator<Item = u32> + '_ {
         let len = u32::try_from(self.0.len()).unwrap_or(u32::MAX / 8);
         (0..len.saturating_mul(8)).filter(|bit| self.has_bit(*bit))

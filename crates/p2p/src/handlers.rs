@@ -1,5 +1,5 @@
-//! What LDK's PeerManager calls back for one connection: `init`, custom messages, errors, bytes
-//! to send, log records. Handlers only note what happened; the session acts on it.
+//! The callbacks of LDK's PeerManager for one connection: `init`, custom messages, errors, bytes to
+//! send, log records. Handlers only note what happened; the session acts on it.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -23,10 +23,10 @@ use crate::features::Features;
 use crate::limits::{MAX_TEXT_BYTES, MIN_CUSTOM_TYPE};
 use crate::session::SessionEvent;
 
-/// How LDK 0.3 logs a BOLT1 warning; it offers no callback for one.
+/// The text with which LDK 0.3 logs a BOLT 1 warning; it offers no callback for one.
 const WARNING_LOG_PREFIX: &str = "Got warning message: ";
 
-/// A message neither LDK nor this crate looks into.
+/// A message that neither LDK nor this crate interprets.
 #[derive(Debug)]
 pub(crate) struct RawMessage {
     pub(crate) message_type: u16,
@@ -45,30 +45,30 @@ impl Writeable for RawMessage {
     }
 }
 
-/// What the callbacks of one connection left behind.
+/// The notes of the callbacks of one connection.
 #[derive(Default)]
 pub(crate) struct Shared {
-    /// What happened, oldest first.
+    /// The events, oldest first.
     pub(crate) events: Vec<SessionEvent>,
-    /// Messages to encrypt, oldest first.
+    /// The messages to encrypt, oldest first.
     pub(crate) outbox: Vec<RawMessage>,
     /// The peer and its features, once both `init` are exchanged.
     pub(crate) peer: Option<(PublicKey, Features)>,
-    /// `error` messages for on-chain channel messages we refuse.
+    /// The `error` messages for on-chain channel messages that we refuse.
     pub(crate) refusals: Vec<MessageSendEvent>,
-    /// Encrypted bytes to send.
+    /// The encrypted bytes to send.
     pub(crate) outgoing: Vec<u8>,
-    /// LDK gave the connection up.
+    /// True if LDK gave the connection up.
     pub(crate) disconnected: bool,
-    /// The last thing LDK said: the only account it gives of why it refuses a peer.
+    /// The last log line of LDK: the only information that it gives on why it refuses a peer.
     pub(crate) last_log: String,
-    /// Why we hang up once the warning about it is sent.
+    /// The reason why we disconnect once the warning about it is sent.
     pub(crate) hang_up: Option<String>,
-    /// The peer's error for the whole connection (channel id zero), after which LDK hangs up.
+    /// The peer's error for the whole connection (channel id zero), after which LDK disconnects.
     pub(crate) fatal_error: Option<String>,
 }
 
-/// All handlers of one connection, and the state they share with its session.
+/// All handlers of one connection, and the state that they share with its session.
 pub(crate) struct Handlers {
     features: InitFeatures,
     chain: ChainHash,
@@ -91,8 +91,8 @@ impl Handlers {
         self.chain
     }
 
-    /// A message that must be understood (BOLT1: it's ok to be odd), and is not. LDK would hang up
-    /// without a word.
+    /// Refuses a message that must be understood (BOLT 1: "it's OK to be odd") and is not. LDK
+    /// would disconnect without telling the peer why.
     fn refuse_even(&self, message_type: u16) {
         let mut shared = self.lock();
         if shared.hang_up.is_some() {
@@ -221,7 +221,7 @@ impl Logger for Handlers {
     }
 }
 
-/// The "socket" LDK writes to. It takes everything; the session bounds what is queued.
+/// The "socket" that LDK writes to. It takes everything; the session bounds what is queued.
 #[derive(Clone)]
 pub(crate) struct Descriptor(pub(crate) Arc<Handlers>);
 
@@ -250,8 +250,8 @@ impl Hash for Descriptor {
     }
 }
 
-/// Formats at most [`MAX_TEXT_BYTES`], control characters replaced: a peer may have written it,
-/// and somebody will print it.
+/// Formats at most [`MAX_TEXT_BYTES`], with control characters replaced: a peer may have written
+/// the text, and a terminal will show it.
 fn bounded_text(args: fmt::Arguments<'_>) -> String {
     struct Bounded(String);
 

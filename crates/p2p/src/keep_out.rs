@@ -1,4 +1,4 @@
-//! Addresses that flooded us, and until when they are not let in.
+//! The addresses that flooded us, and the time until which they are not admitted.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -11,20 +11,21 @@ use crate::limits::{
     MIN_BACK_OFF,
 };
 
-/// Who is kept out.
+/// The addresses that are kept out.
 #[derive(Default)]
 pub(crate) struct KeepOut {
     by_group: HashMap<IpAddr, BackOff>,
     shared: Shared,
 }
 
-/// One address's.
+/// The back-off of one address.
 struct BackOff {
     until: Instant,
     last: Duration,
 }
 
-/// Of an address that honest visitors come from as well: it is never kept out, only slowed down.
+/// The state of an address that honest visitors come from as well: it is never kept out, only
+/// slowed down.
 #[derive(Default)]
 struct Shared {
     until: Option<Instant>,
@@ -33,7 +34,7 @@ struct Shared {
 }
 
 impl KeepOut {
-    /// True if a connection of this address may begin.
+    /// Returns true if a connection of this address may begin.
     pub(crate) fn lets_in(&mut self, group: IpAddr, is_shared: bool) -> bool {
         let now = Instant::now();
         if is_shared {
@@ -42,7 +43,7 @@ impl KeepOut {
         self.by_group.get(&group).is_none_or(|back_off| back_off.until <= now)
     }
 
-    /// A connection of this address flooded us.
+    /// Takes note that a connection of this address flooded us.
     pub(crate) fn flooded(&mut self, group: IpAddr, is_shared: bool) {
         let now = Instant::now();
         if is_shared {
@@ -63,7 +64,7 @@ impl KeepOut {
         self.by_group.insert(group, BackOff { until: now + time, last: time });
     }
 
-    /// Drops all that are long over; if there is none, the one that ends first.
+    /// Drops all that ended long ago; if there is none, the one that ends first.
     fn forget_one(&mut self, now: Instant) {
         self.by_group.retain(|_, back_off| now < back_off.until + BACK_OFF_MEMORY);
         if self.by_group.len() < MAX_BACK_OFFS {

@@ -1,14 +1,22 @@
-//! BOLT8 connections over TCP: one LDK `PeerManager` per connection behind our own driver.
+//! BOLT 8 connections over TCP: one LDK `PeerManager` per connection behind our own driver.
 //!
-//! Carries opaque custom messages between two nodes and knows nothing of hosted channels.
-//! Inbound connections use the node's key, outbound ones any identity the caller has.
+//! The crate carries opaque custom messages between two nodes and knows nothing of hosted channels.
+//! Inbound connections use the node's key, outbound ones any identity that the caller has.
 //!
 //! Layout
 //! - [`transport`]: all connections of a node: listen, connect, send, one stream of events
-//! - [`Reconnector`]: keeps outbound connections up
+//! - [`Reconnector`] (`reconnect`): keeps outbound connections up; `backoff`: its delays
 //! - [`session`]: one connection without a socket, for the driver here and for simulators
-//! - [`event`]: what a consumer sees, and [`PeerTransport`], what it can do
-//! - [`limits`]: every bound
+//! - [`event`]: the consumer's interface: events, and [`PeerTransport`] to send and disconnect
+//! - `address`: [`PeerAddress`]; `dial`: opens TCP connections, directly or through a proxy
+//! - `driver`: moves bytes and messages between one socket, its session and the consumer
+//! - `outbox`: messages waiting to be sent; `unread`: messages waiting to be handled
+//! - `registry`: the connection that serves a pair of nodes
+//! - `caps`: caps on inbound connections; `keep_out`: addresses that flooded us
+//! - `handlers`: LDK's callbacks; `signer`: the key that LDK needs; `features`: the bits of `init`
+//! - `channel_messages`: the messages of on-chain channels, refused or ignored
+//! - `stats`: counters
+//! - [`limits`]: every limit of this crate
 //!
 //! ```
 //! use bitcoin::{Network, constants::ChainHash, secp256k1::{Secp256k1, SecretKey}};

@@ -1,4 +1,4 @@
-//! Messages on their way to one connection's task, and the order to end it. Bounded in bytes.
+//! The messages that wait for one connection's task, and the request to end it. Bounded in bytes.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -9,7 +9,7 @@ use crate::event::{CustomMessage, DisconnectReason};
 use crate::limits::{MAX_PAYLOAD_BYTES, MAX_QUEUED_BYTES, MESSAGE_OVERHEAD_BYTES};
 use crate::session::SendError;
 
-/// Written by any thread, drained by the connection's task.
+/// A queue that any thread fills and the connection's task drains.
 #[derive(Default)]
 pub(crate) struct Outbox {
     state: Mutex<State>,
@@ -20,14 +20,15 @@ pub(crate) struct Outbox {
 #[derive(Default)]
 struct State {
     messages: VecDeque<CustomMessage>,
-    /// Size of `messages` on the wire.
+    /// The size of `messages` on the wire.
     bytes: usize,
-    /// Set once, by the first who wants the connection to end.
+    /// The reason to end the connection, set once by the first caller that wants it to end.
     end: Option<DisconnectReason>,
 }
 
 impl Outbox {
-    /// Queues all messages or none. Waking the task once per batch lets them leave in one write.
+    /// Queues all messages or none. It wakes the task once per batch, so that they leave in one
+    /// write.
     pub(crate) fn push(&self, messages: Vec<CustomMessage>) -> Result<(), SendError> {
         let mut size = 0;
         for (_, payload) in &messages {
@@ -82,7 +83,7 @@ impl Outbox {
         self.wake.notify_one();
     }
 
-    /// Why the connection shall end, if it shall.
+    /// Returns the reason why the connection shall end, if it shall.
     pub(crate) fn end_reason(&self) -> Option<DisconnectReason> {
         self.lock().end.clone()
     }

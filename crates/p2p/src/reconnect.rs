@@ -16,14 +16,14 @@ use crate::limits::{MAX_ADDRESSES_PER_PEER, MAX_KEPT_PEERS};
 use crate::registry::Pair;
 use crate::transport::{ConnectionHandle, Transport};
 
-/// Why a peer cannot be kept connected.
+/// The reason why a peer cannot be kept connected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AddPeerError {
-    /// No address, or more than [`MAX_ADDRESSES_PER_PEER`].
+    /// The peer has no address, or more than [`MAX_ADDRESSES_PER_PEER`].
     #[error("a peer needs from 1 to {MAX_ADDRESSES_PER_PEER} addresses")]
     AddressCount,
-    /// More than [`MAX_KEPT_PEERS`].
+    /// The reconnector has [`MAX_KEPT_PEERS`] peers.
     #[error("no more than {MAX_KEPT_PEERS} peers can be kept connected")]
     TooManyPeers,
     /// The node id is not a public key, or our own.
@@ -31,16 +31,16 @@ pub enum AddPeerError {
     InvalidNodeId,
 }
 
-/// How the last attempt to reach a kept peer went wrong; gone once it is connected.
+/// The last failed attempt to reach a kept peer; forgotten once it is connected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FailedAttempt {
-    /// The address tried last.
+    /// The address that was tried last.
     pub address: PeerAddress,
-    /// Why there was no connection.
+    /// The reason why there was no connection.
     pub error: ConnectError,
-    /// When that was.
+    /// The time of the attempt.
     pub at: Instant,
-    /// When it is tried again.
+    /// The time of the next attempt.
     pub next_at: Instant,
 }
 
@@ -50,7 +50,7 @@ pub struct Reconnector {
     kept: Arc<Mutex<HashMap<Pair, KeptPeer>>>,
 }
 
-/// A peer's task, which ends with this.
+/// A kept peer. Its task ends when this is dropped.
 struct KeptPeer {
     task: JoinHandle<()>,
     failed: Arc<Mutex<Option<FailedAttempt>>>,
@@ -63,14 +63,14 @@ impl Drop for KeptPeer {
 }
 
 impl Reconnector {
-    /// A reconnector without peers.
+    /// Makes a reconnector without peers.
     pub fn new(transport: Transport) -> Self {
         Self { transport, kept: Arc::default() }
     }
 
     /// Keeps `identity` connected with `peer`; the first attempt is immediate. Each attempt tries
-    /// the addresses in turn. For a peer already kept, replaces the addresses and leaves a live
-    /// connection alone.
+    /// the addresses in turn. For a peer that is kept already it replaces the addresses and leaves
+    /// a live connection alone.
     ///
     /// # Errors
     /// See [`AddPeerError`].
@@ -100,7 +100,7 @@ impl Reconnector {
         Ok(())
     }
 
-    /// Our identity, peer and last failure of every kept peer that could not be reached.
+    /// Returns our identity, peer and last failure of every kept peer that could not be reached.
     pub fn failures(&self) -> Vec<(NodeId, NodeId, FailedAttempt)> {
         let kept = lock(&self.kept);
         let failures = kept
@@ -109,8 +109,8 @@ impl Reconnector {
         failures.collect()
     }
 
-    /// No longer keeps our identity `local` connected with `peer`, and ends their connection, even
-    /// one that is being made. Returns at once; the future waits until that is done.
+    /// Stops keeping our identity `local` connected with `peer`, and ends their connection, even
+    /// one that is being made. It returns at once; the future waits until that is done.
     pub fn remove_peer(&self, local: NodeId, peer: NodeId) -> impl Future<Output = ()> + use<> {
         let removed = lock(&self.kept).remove(&(local, peer));
         let (transport, kept) = (self.transport.clone(), Arc::clone(&self.kept));
@@ -176,7 +176,8 @@ impl Keeper {
         }
     }
 
-    /// The connection somebody made meanwhile, or a new one to the first address that answers.
+    /// Returns the connection that exists meanwhile, or a new one to the first address that
+    /// answers.
     async fn connection(
         &self,
         failed: &mut Option<(PeerAddress, ConnectError)>,
@@ -198,5 +199,5 @@ impl Keeper {
     }
 }
 
-/// The transport ends, and so does every keeper.
+/// The error when the transport ends, and every keeper with it.
 struct ShuttingDown;

@@ -1,4 +1,4 @@
-//! Which connections are live, and which one serves a pair of nodes. At most one does.
+//! The live connections, and the one of them that serves a pair of nodes.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,7 +12,7 @@ use crate::outbox::Outbox;
 /// Our identity and the peer's.
 pub(crate) type Pair = (NodeId, NodeId);
 
-/// Tells when, and why, a connection ended; `None` until then.
+/// A receiver of the reason why a connection ended; `None` until then.
 pub(crate) type Ended = watch::Receiver<Option<DisconnectReason>>;
 
 #[derive(Default)]
@@ -30,11 +30,11 @@ struct Entry {
     ended: Ended,
 }
 
-/// A connection's place in the registry; it leaves when this is dropped.
+/// A connection's place in the registry. Dropping it removes the connection.
 pub(crate) struct Registration {
     pub(crate) conn: ConnectionId,
     pub(crate) outbox: Arc<Outbox>,
-    /// The connection this one replaces. It ends before this one begins.
+    /// The connection that this one replaces. It ends before this one begins.
     pub(crate) predecessor: Option<Ended>,
     ended: watch::Sender<Option<DisconnectReason>>,
     pair: Pair,
@@ -42,7 +42,7 @@ pub(crate) struct Registration {
 }
 
 impl Registry {
-    /// Enters a connection under a new id. An older one of the same pair is told to end.
+    /// Enters a connection under a new id, and asks an older one of the same pair to end.
     pub(crate) fn register(self: &Arc<Self>, pair: Pair) -> Registration {
         let mut tables = self.lock();
         tables.last_id += 1;
@@ -60,12 +60,12 @@ impl Registry {
         Registration { conn, outbox, predecessor, ended, pair, registry: self.clone() }
     }
 
-    /// The outbox of a live connection.
+    /// Returns the outbox of a live connection.
     pub(crate) fn outbox(&self, conn: ConnectionId) -> Option<Arc<Outbox>> {
         self.lock().by_id.get(&conn).map(|entry| entry.outbox.clone())
     }
 
-    /// The live connection of a pair, and when it ends.
+    /// Returns the live connection of a pair, and a receiver of its end.
     pub(crate) fn of_pair(&self, pair: &Pair) -> Option<(ConnectionId, Ended)> {
         let tables = self.lock();
         let conn = *tables.by_pair.get(pair)?;
@@ -78,17 +78,17 @@ impl Registry {
 }
 
 impl Registration {
-    /// Our identity and the peer's.
+    /// Returns our identity and the peer's.
     pub(crate) fn pair(&self) -> Pair {
         self.pair
     }
 
-    /// When this connection ends.
+    /// Returns a receiver of this connection's end.
     pub(crate) fn ended(&self) -> Ended {
         self.ended.subscribe()
     }
 
-    /// Announces why the connection ended. Called once its last event is delivered.
+    /// Announces why the connection ended. The caller does so once its last event is delivered.
     pub(crate) fn end(self, reason: DisconnectReason) {
         self.ended.send_replace(Some(reason));
     }

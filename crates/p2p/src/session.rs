@@ -1,5 +1,5 @@
-//! One BOLT8 connection without a socket: bytes in, events and bytes out. No I/O, no clock, no
-//! randomness of its own, so that a simulator can run it.
+//! One BOLT 8 connection without a socket: bytes in, events and bytes out. It has no I/O, no clock
+//! and no randomness of its own, so that a simulator can run it.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::limits::{
 };
 use crate::signer::Signer;
 
-/// LDK's wire stack for one connection. Gossip and onion messages are ignored.
+/// LDK's wire stack for one connection. It ignores gossip and onion messages.
 type Manager = PeerManager<
     Descriptor,
     Arc<Handlers>,
@@ -29,57 +29,58 @@ type Manager = PeerManager<
     IgnoringMessageHandler,
 >;
 
-/// What we say in `init`.
+/// The content of our `init`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionConfig {
     /// Our chain. A peer that lists other chains only is refused.
     pub chain: ChainHash,
-    /// Whether to announce hosted channels, bits 257 and 32973 (protocol.md section 1.5). They
+    /// True to announce hosted channels, bits 257 and 32973 (docs/protocol.md section 1.5). They
     /// make `init` 4 kB long.
     pub hosted_channel_bits: bool,
-    /// Whether to announce attribution data, bit 37.
+    /// True to announce attribution data, bit 37.
     pub attribution: bool,
 }
 
-/// What a session has to tell.
+/// An event of a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SessionEvent {
-    /// The handshake and both `init` are done; comes first, once.
+    /// The handshake and both `init` are done. This event comes first, and once.
     Established {
-        /// The peer.
+        /// The node id of the peer.
         peer: NodeId,
         /// The features of its `init`.
         features: Features,
     },
-    /// A custom message of odd type from [`crate::limits::MIN_CUSTOM_TYPE`] up.
+    /// A custom message came, of odd type from [`crate::limits::MIN_CUSTOM_TYPE`] up.
     Message {
-        /// BOLT1 type.
+        /// The BOLT 1 type.
         message_type: u16,
-        /// What follows the type.
+        /// The payload after the type.
         payload: Vec<u8>,
     },
-    /// A BOLT1 `error` or `warning`; see [`crate::Event::PeerText`].
+    /// A BOLT 1 `error` or `warning` came; see [`crate::Event::PeerText`].
     PeerText {
-        /// Which of the two.
+        /// The message that carried the text.
         kind: PeerTextKind,
-        /// The channel it names.
+        /// The channel that it names.
         channel_id: [u8; 32],
-        /// The peer's words, bounded.
+        /// The peer's text, bounded.
         text: String,
     },
 }
 
-/// Why a session ended. Nothing can be received or sent afterwards.
+/// The reason why a session ended. Nothing can be received or sent afterwards.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SessionError {
     /// The remote node id is not a curve point.
     #[error("the node id is not a public key")]
     InvalidNodeId,
-    /// The peer broke the protocol, or requires what we do not know; for a human.
+    /// The peer broke the protocol, or requires a feature that we do not know. The text is for
+    /// people.
     #[error("{0}")]
     Protocol(String),
-    /// The peer sent an `error` for the whole connection, after which LDK hangs up.
+    /// The peer sent an `error` for the whole connection, after which LDK disconnects.
     #[error("the peer sent an error: {}", ErrorText::parse(.0.as_bytes()))]
     PeerError(String),
     /// The handshake took two ticks, or the peer was silent for two.
@@ -90,14 +91,14 @@ pub enum SessionError {
     SendQueueFull,
 }
 
-/// Why a message was not sent.
+/// The reason why a message was not sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SendError {
-    /// The payload is larger than a BOLT8 message can be. Nothing was sent.
+    /// The payload is larger than a BOLT 8 message can be. Nothing was sent.
     #[error("a payload of {len} bytes does not fit a message")]
     TooLarge {
-        /// Bytes of the payload; at most [`MAX_PAYLOAD_BYTES`] fit.
+        /// The size of the payload, in bytes; at most [`MAX_PAYLOAD_BYTES`] fit.
         len: usize,
     },
     /// The handshake is not finished, or the session has ended.
@@ -115,17 +116,17 @@ pub struct Session {
     handlers: Arc<Handlers>,
     local: NodeId,
     peer: Option<(NodeId, Features)>,
-    /// Encrypted bytes to send, from `sent` on.
+    /// The encrypted bytes to send, from `sent` on.
     outgoing: Vec<u8>,
     sent: usize,
-    /// Size on the wire of the messages that are not encrypted yet.
+    /// The size on the wire of the messages that are not encrypted yet.
     unencrypted_bytes: usize,
     ended: Option<SessionError>,
 }
 
 impl Session {
-    /// A session we open, as `identity`, to `remote`. The first bytes are ready to be sent.
-    /// `entropy` must be fresh and secret: the ephemeral key comes from it.
+    /// Opens a session, as `identity`, to `remote`. The first bytes are ready to be sent. `entropy`
+    /// must be fresh and secret: the ephemeral key comes from it.
     ///
     /// # Errors
     /// [`SessionError::InvalidNodeId`] if `remote` is not a public key.
@@ -143,11 +144,11 @@ impl Session {
         Ok(session)
     }
 
-    /// A session a peer opened to us, to be served as `identity`.
-    /// `entropy` must be fresh and secret: the ephemeral key comes from it.
+    /// Accepts a session that a peer opened, as `identity`. `entropy` must be fresh and secret: the
+    /// ephemeral key comes from it.
     ///
     /// # Errors
-    /// None today; LDK reserves the right to refuse a connection.
+    /// There are none today; LDK reserves the right to refuse a connection.
     pub fn inbound(
         identity: SecretKey,
         entropy: [u8; 32],
@@ -186,11 +187,11 @@ impl Session {
         }
     }
 
-    /// Takes bytes from the peer, in any portions. What they caused is in
-    /// [`take_events`](Self::take_events), also after an error.
+    /// Takes bytes from the peer, in any portions. [`take_events`](Self::take_events) returns what
+    /// they caused, also after an error.
     ///
     /// # Errors
-    /// The reason the session has ended for, now or earlier.
+    /// The reason why the session has ended, now or earlier.
     pub fn receive(&mut self, bytes: &[u8]) -> Result<(), SessionError> {
         for slice in bytes.chunks(READ_SLICE_BYTES) {
             self.check_alive()?;
@@ -232,7 +233,8 @@ impl Session {
         Ok(())
     }
 
-    /// Ten seconds have passed ([`crate::limits::TICK_INTERVAL`]): pings the peer.
+    /// Takes note that ten seconds have passed ([`crate::limits::TICK_INTERVAL`]), and pings the
+    /// peer.
     ///
     /// # Errors
     /// [`SessionError::Timeout`] if the peer did not finish the handshake, or was silent, for two
@@ -246,20 +248,20 @@ impl Session {
         self.encrypt()
     }
 
-    /// What happened since the last call, oldest first.
+    /// Returns what happened since the last call, oldest first.
     pub fn take_events(&mut self) -> Vec<SessionEvent> {
         std::mem::take(&mut self.handlers.lock().events)
     }
 
-    /// The bytes to send to the peer: all messages queued so far, encrypted. Tell how many of
-    /// them were sent with [`consume_outgoing`](Self::consume_outgoing).
+    /// Returns the bytes to send to the peer: all messages queued so far, encrypted. The caller
+    /// reports how many of them were sent to [`consume_outgoing`](Self::consume_outgoing).
     pub fn outgoing(&mut self) -> &[u8] {
         // An error here is kept, and returned by the next call that can.
         let _ = self.encrypt();
         self.outgoing.get(self.sent..).unwrap_or_default()
     }
 
-    /// The first `len` bytes of [`outgoing`](Self::outgoing) were sent.
+    /// Takes note that the first `len` bytes of [`outgoing`](Self::outgoing) were sent.
     pub fn consume_outgoing(&mut self, len: usize) {
         self.sent = self.sent.saturating_add(len).min(self.outgoing.len());
         if self.sent < self.outgoing.len() {
@@ -270,35 +272,35 @@ impl Session {
         self.outgoing.shrink_to(KEEP_BUFFER_BYTES);
     }
 
-    /// All bytes to send to the peer.
+    /// Returns all bytes to send to the peer.
     pub fn take_outgoing(&mut self) -> Vec<u8> {
         let bytes = self.outgoing().to_vec();
         self.consume_outgoing(bytes.len());
         bytes
     }
 
-    /// Bytes, as on the wire, that wait to be sent. The caller pauses reading above
+    /// Returns how many bytes, as on the wire, wait to be sent. The caller pauses reading above
     /// [`crate::limits::READ_PAUSE_QUEUED_BYTES`].
     pub fn queued_bytes(&self) -> usize {
         self.unencrypted_bytes + (self.outgoing.len() - self.sent)
     }
 
-    /// Whether messages can be sent.
+    /// Returns true if messages can be sent.
     pub fn is_established(&self) -> bool {
         self.ended.is_none() && self.peer.is_some()
     }
 
-    /// Our own node id.
+    /// Returns our own node id.
     pub fn local_node_id(&self) -> NodeId {
         self.local
     }
 
-    /// The peer, once both `init` are exchanged.
+    /// Returns the peer, once both `init` are exchanged.
     pub fn their_node_id(&self) -> Option<NodeId> {
         self.peer.as_ref().map(|(peer, _)| *peer)
     }
 
-    /// The peer's features, once both `init` are exchanged.
+    /// Returns the peer's features, once both `init` are exchanged.
     pub fn their_features(&self) -> Option<&Features> {
         self.peer.as_ref().map(|(_, features)| features)
     }
@@ -315,8 +317,8 @@ impl Session {
         if self.outgoing.is_empty() {
             std::mem::swap(&mut self.outgoing, &mut shared.outgoing);
         } else {
-            // Half of the buffer at a time, so that a busy connection neither grows it for ever
-            // nor moves every byte again and again.
+            // It removes half of the buffer at a time, so that a busy connection neither grows it
+            // without end nor moves every byte again and again.
             if self.sent > self.outgoing.len() / 2 {
                 self.outgoing.drain(..self.sent);
                 self.sent = 0;
@@ -332,7 +334,7 @@ impl Session {
         self.ended.clone().map_or(Ok(()), Err)
     }
 
-    /// Ends the session, and gives back its memory.
+    /// Ends the session, and frees its memory.
     fn end(&mut self, reason: SessionError) -> SessionError {
         self.manager.socket_disconnected(&Descriptor(self.handlers.clone()));
         let mut shared = self.handlers.lock();
@@ -342,7 +344,7 @@ impl Session {
         self.ended.get_or_insert(reason).clone()
     }
 
-    /// Why LDK gave the connection up, as far as it says.
+    /// Returns why LDK gave the connection up, as far as LDK says.
     fn end_reason(&self) -> SessionError {
         let shared = self.handlers.lock();
         if let Some(text) = &shared.fatal_error {

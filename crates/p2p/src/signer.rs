@@ -1,5 +1,5 @@
-//! The one thing LDK's wire stack needs of a node's key: ECDH under our node id. No signatures:
-//! those are made elsewhere, under other rules.
+//! The one operation that LDK's wire stack needs of a node's key: ECDH under our node id.
+//! Signatures are made elsewhere, under other rules.
 
 use bitcoin::secp256k1::{
     PublicKey, Scalar, Secp256k1, SecretKey, ecdh::SharedSecret, ecdsa, schnorr,
@@ -14,7 +14,7 @@ use lightning::sign::{NodeSigner, PeerStorageKey, ReceiveAuthKey, Recipient};
 pub(crate) struct Signer {
     key: SecretKey,
     node_id: PublicKey,
-    /// Stands in for keys the trait must return and the wire stack never asks for.
+    /// A key in place of those that the trait must return and the wire stack never asks for.
     unused_key: [u8; 32],
 }
 

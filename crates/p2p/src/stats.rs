@@ -2,36 +2,36 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// What happened on all connections since the start.
+/// The counts of all connections since the start.
 #[derive(Debug, Default)]
 pub struct Stats {
-    /// Sockets accepted, refused ones included.
+    /// The sockets accepted, refused ones included.
     pub accepted: AtomicU64,
-    /// Sockets closed at once because of the cap on connections.
+    /// The sockets closed at once because of the cap on connections.
     pub refused_total_cap: AtomicU64,
-    /// Sockets closed at once because of the cap per address.
+    /// The sockets closed at once because of the cap per address.
     pub refused_ip_cap: AtomicU64,
-    /// Sockets closed at once because their address flooded us before.
+    /// The sockets closed at once because their address flooded us before.
     pub refused_back_off: AtomicU64,
-    /// Handshakes ended to make room for newer ones.
+    /// The handshakes ended to make room for newer ones.
     pub refused_handshake_cap: AtomicU64,
-    /// Inbound handshakes that failed or timed out.
+    /// The inbound handshakes that failed or timed out.
     pub failed_handshakes: AtomicU64,
-    /// Connections established, both ways.
+    /// The connections established, both ways.
     pub established: AtomicU64,
-    /// Connections that a newer one of the same pair replaced.
+    /// The connections that a newer one of the same pair replaced.
     pub replaced: AtomicU64,
-    /// Connections closed because too much waited to be sent.
+    /// The connections closed because too much waited to be sent.
     pub send_queue_full: AtomicU64,
-    /// Messages handed to the consumer.
+    /// The messages delivered to the consumer.
     pub messages_received: AtomicU64,
-    /// Messages accepted for sending.
+    /// The messages accepted for sending.
     pub messages_sent: AtomicU64,
-    /// Messages dropped because their connection was gone.
+    /// The messages dropped because their connection had ended.
     pub messages_dropped: AtomicU64,
-    /// Bytes read from sockets.
+    /// The bytes read from sockets.
     pub bytes_received: AtomicU64,
-    /// Bytes written to sockets.
+    /// The bytes written to sockets.
     pub bytes_sent: AtomicU64,
 }
 

@@ -25,26 +25,26 @@ use crate::session::{SendError, Session, SessionConfig};
 use crate::stats::{Stats, add, count};
 use crate::unread::AllUnread;
 
-/// How a [`Transport`] behaves.
+/// The settings of a [`Transport`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TransportConfig {
-    /// What we say in `init`.
+    /// The content of our `init`.
     pub session: SessionConfig,
-    /// Inbound connections in total.
+    /// The most inbound connections in total.
     pub max_inbound: usize,
-    /// Inbound connections of one IPv4 address or one IPv6 /64.
+    /// The most inbound connections of one IPv4 address or one IPv6 /64.
     pub max_inbound_per_ip: usize,
-    /// Inbound connections that have not finished their handshake.
+    /// The most inbound connections that have not finished their handshake.
     pub max_inbound_handshakes: usize,
-    /// Whether `max_inbound_per_ip` and the back-off after a flood hold for the loopback address
+    /// True if `max_inbound_per_ip` and the back-off after a flood hold for the loopback address
     /// too, from which all visitors of an onion service come.
     pub limit_loopback: bool,
-    /// Proxy for outbound connections.
+    /// The proxy for outbound connections.
     pub proxy: Option<ProxyConfig>,
 }
 
 impl TransportConfig {
-    /// The defaults of [`crate::limits`], no proxy.
+    /// Returns the defaults of [`crate::limits`], without a proxy.
     pub fn new(session: SessionConfig) -> Self {
         Self {
             session,
@@ -68,8 +68,8 @@ struct Inner {
     events: mpsc::Sender<Event>,
     stats: Arc<Stats>,
     unread: AllUnread,
-    /// True when all tasks shall end. They hold a receiver each, so that its sender knows when
-    /// the last has gone.
+    /// True when all tasks shall end. Each holds a receiver, so that the sender knows when the last
+    /// has ended.
     shutdown: watch::Sender<bool>,
 }
 
@@ -81,7 +81,7 @@ pub struct ConnectionHandle {
 }
 
 impl ConnectionHandle {
-    /// The connection's id.
+    /// Returns the connection's id.
     pub fn id(&self) -> ConnectionId {
         self.conn
     }
@@ -93,8 +93,8 @@ impl ConnectionHandle {
 }
 
 impl Transport {
-    /// A transport without any connection, and its events. The consumer must keep taking them:
-    /// connections are not read while [`MAX_WAITING_EVENTS`] wait.
+    /// Makes a transport without any connection, and its events. The consumer must keep taking
+    /// them: connections are not read while [`MAX_WAITING_EVENTS`] wait.
     pub fn new(config: TransportConfig) -> (Self, mpsc::Receiver<Event>) {
         let (events, receiver) = mpsc::channel(MAX_WAITING_EVENTS);
         let inner = Inner {
@@ -109,8 +109,8 @@ impl Transport {
         (Self(Arc::new(inner)), receiver)
     }
 
-    /// Accepts connections on `address` as `identity`, until [`shutdown`](Self::shutdown).
-    /// Returns the address bound, of interest if the port was zero.
+    /// Accepts connections on `address` as `identity`, until [`shutdown`](Self::shutdown). Returns
+    /// the address bound, which matters if the port was zero.
     ///
     /// # Errors
     /// If the address cannot be bound.
@@ -122,8 +122,8 @@ impl Transport {
         self.accept_on(TcpListener::bind(address).await?, identity)
     }
 
-    /// The same for IPv6 alone, where the system would let IPv4 in as well: so that the same port
-    /// can be listened on for IPv4 apart.
+    /// Listens on IPv6 alone, where the system would accept IPv4 as well: so a second listener can
+    /// use the same port for IPv4.
     ///
     /// # Errors
     /// If the address cannot be bound.
@@ -146,7 +146,7 @@ impl Transport {
     }
 
     /// Connects to `peer` as `identity`. The handshake is done when this returns; the `Connected`
-    /// event follows. An older connection of the same pair is replaced. May be cancelled.
+    /// event follows. It replaces an older connection of the same pair, and may be cancelled.
     ///
     /// # Errors
     /// See [`ConnectError`].
@@ -179,7 +179,7 @@ impl Transport {
         Ok(handle)
     }
 
-    /// Queues messages on a connection, in order. To a connection that is gone they are dropped
+    /// Queues messages on a connection, in order. On a connection that has ended they are dropped
     /// and counted.
     ///
     /// # Errors
@@ -203,19 +203,19 @@ impl Transport {
         Ok(())
     }
 
-    /// The live connection of one of our identities with a peer.
+    /// Returns the live connection of one of our identities with a peer.
     pub fn connection(&self, local: NodeId, peer: NodeId) -> Option<ConnectionHandle> {
         let (conn, ended) = self.0.registry.of_pair(&(local, peer))?;
         Some(ConnectionHandle { conn, ended })
     }
 
-    /// The counters.
+    /// Returns the counters.
     pub fn stats(&self) -> &Arc<Stats> {
         &self.0.stats
     }
 
-    /// Ends all listeners and connections, and waits until all events are delivered: keep taking
-    /// them meanwhile, or drop the receiver.
+    /// Ends all listeners and connections, and waits until all events are delivered: the caller
+    /// keeps taking them meanwhile, or drops the receiver.
     pub async fn shutdown(&self) {
         self.0.shutdown.send_replace(true);
         self.0.shutdown.closed().await;
@@ -223,8 +223,8 @@ impl Transport {
 }
 
 impl PeerTransport for Transport {
-    /// Like [`Transport::try_send`]. A message that cannot be sent ends the connection: its
-    /// resync is a way back to agreement, a gap is not.
+    /// Sends as [`Transport::try_send`] does. A message that cannot be sent ends the connection:
+    /// reestablishing it restores agreement, a gap would not.
     fn send(&self, conn: ConnectionId, messages: Vec<CustomMessage>) {
         if let Err(error) = self.try_send(conn, messages) {
             tracing::warn!(%conn, %error, "cannot send");
@@ -250,7 +250,7 @@ struct Connection {
     session: Session,
     stream: TcpStream,
     address: PeerAddress,
-    /// Set if the peer connected to us.
+    /// The place of an inbound connection; `None` if we connected to the peer.
     admission: Option<Admission>,
     shutdown: watch::Receiver<bool>,
 }
@@ -367,7 +367,8 @@ fn register(inner: &Inner, connection: &Connection) -> Option<(Registration, Fea
     Some((registration, features))
 }
 
-/// Reports and runs a connection. Its events are framed by those of no other of its pair.
+/// Reports and runs a connection. Events of another connection of its pair never come between its
+/// own.
 async fn run(
     inner: Arc<Inner>,
     connection: Connection,
@@ -378,7 +379,7 @@ async fn run(
     if let Some(predecessor) = &mut registration.predecessor {
         wait_for_end(predecessor).await;
     }
-    // Replaced in its turn before it began: nobody has heard of it.
+    // It was replaced before it began, so no event has named it.
     if let Some(reason) = registration.outbox.end_reason() {
         return registration.end(reason);
     }
@@ -401,14 +402,14 @@ async fn run(
         count(&inner.stats.send_queue_full);
     }
     tracing::debug!(%conn, %peer, %reason, "disconnected");
-    // The consumer may be gone; then nobody is left to tell.
+    // An error means that the consumer is gone, and needs no event.
     let _ = inner.events.send(Event::Disconnected { conn, reason: reason.clone() }).await;
     drop(admission);
     registration.end(reason);
 }
 
 async fn wait_for_end(ended: &mut Ended) -> DisconnectReason {
-    // The sender goes away without a word only if its task was torn down with the runtime.
+    // The sender disappears without a value only if its task was torn down with the runtime.
     let reason = ended.wait_for(Option::is_some).await.ok().and_then(|reason| reason.clone());
     reason.unwrap_or(DisconnectReason::Shutdown)
 }

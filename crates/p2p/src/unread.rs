@@ -1,5 +1,6 @@
-//! What was read from one connection and is not worked off yet. Reading pauses while it is too
-//! much, so a peer that sends faster than we work fills its own socket, and nobody's queue.
+//! The messages that were read from one connection and are not handled yet. Reading pauses while
+//! there are too many, so a peer that sends faster than we work fills its own socket, and no queue
+//! of ours.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,11 +12,11 @@ use crate::limits::{
     MAX_UNREAD_BYTES, MAX_UNREAD_BYTES_IN_ALL, MESSAGE_OVERHEAD_BYTES, MIN_UNREAD_BYTES,
 };
 
-/// Counts what all connections of a transport hold.
+/// Counts the bytes that all connections of a transport hold.
 #[derive(Clone, Default)]
 pub(crate) struct AllUnread(Arc<AtomicUsize>);
 
-/// Counts what one connection holds.
+/// Counts the bytes that one connection holds.
 pub(crate) struct Unread(Arc<Gauge>);
 
 #[derive(Default)]
@@ -40,7 +41,7 @@ impl AllUnread {
 }
 
 impl Unread {
-    /// Counts messages, until what this returns is dropped.
+    /// Counts messages until the returned guard is dropped.
     pub(crate) fn hold(&self, messages: &[CustomMessage]) -> Held {
         let size = |(_, payload): &CustomMessage| payload.len() + MESSAGE_OVERHEAD_BYTES;
         let bytes = messages.iter().map(size).sum();
@@ -49,26 +50,26 @@ impl Unread {
         Held { bytes, gauge: Some(self.0.clone()) }
     }
 
-    /// True if more may be read.
+    /// Returns true if more may be read.
     pub(crate) fn has_room(&self) -> bool {
         let own = self.0.bytes.load(Ordering::Relaxed);
         let all = self.0.all.0.load(Ordering::Relaxed);
         own < if all < MAX_UNREAD_BYTES_IN_ALL { MAX_UNREAD_BYTES } else { MIN_UNREAD_BYTES }
     }
 
-    /// Resolves when some of it was worked off.
+    /// Resolves when some messages were handled.
     pub(crate) async fn less(&self) {
         self.0.less.notified().await;
     }
 }
 
 impl Held {
-    /// Holds nothing: for those who make events themselves.
+    /// Makes a guard that holds nothing, for callers that make events themselves.
     pub fn none() -> Self {
         Self::default()
     }
 
-    /// A part, to be dropped on its own: messages with this much payload.
+    /// Splits off a part that can be dropped on its own: messages with this much payload.
     #[must_use]
     pub fn split(&mut self, payload_bytes: usize) -> Self {
         let bytes = payload_bytes.min(self.bytes);

@@ -14,7 +14,7 @@ fn limits() -> TransportConfig {
     TransportConfig { limit_loopback: true, ..TransportConfig::new(config()) }
 }
 
-/// Whether the host closes a socket that says nothing at once.
+/// Returns true if the host closes a socket that says nothing at once.
 async fn is_refused(at: std::net::SocketAddr) -> bool {
     let mut socket = TcpStream::connect(at).await.unwrap();
     matches!(socket.read(&mut [0; 1]).await, Ok(0) | Err(_))
@@ -57,7 +57,7 @@ async fn unfinished_handshakes_are_capped_and_established_connections_are_not() 
     first.connect(&mut host, at).await;
     second.connect(&mut host, at).await;
     let mut silent = TcpStream::connect(at).await.unwrap();
-    // A newer one takes the silent one's place and finishes.
+    // A newer handshake takes the place of the silent one and finishes.
     Node::new(4).connect(&mut host, at).await;
     assert!(matches!(silent.read(&mut [0; 1]).await, Ok(0) | Err(_)));
     assert_eq!(host.transport.stats().refused_handshake_cap.load(Ordering::Relaxed), 1);
@@ -97,7 +97,7 @@ async fn a_place_is_free_again_after_a_disconnect() {
     let (conn, _) = client.connect(&mut host, at).await;
     client.transport.disconnect(conn, "done");
     host.disconnected().await;
-    // The place is given back right after the event; only then may the next one come.
+    // The place is freed right after the event; only then may the next one come.
     while host.transport.connection(host.id(), client.id()).is_some() {
         tokio::task::yield_now().await;
     }

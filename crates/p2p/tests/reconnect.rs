@@ -128,7 +128,7 @@ async fn new_addresses_of_a_kept_peer_leave_its_connection_alone() {
     host.connected().await;
     let nobody = free_port().await;
     reconnector.add_peer(client.key, host.id(), vec![nobody.into(), at.into()]).unwrap();
-    // Long enough for a new connection, had one been attempted.
+    // This is long enough for a new connection, had one been attempted.
     tokio::time::pause();
     tokio::time::sleep(BACKOFF_MIN * 5).await;
     client.transport.try_send(conn, vec![(TYPE, vec![1])]).unwrap();
@@ -199,7 +199,7 @@ async fn stop(node: Node) {
     transport.shutdown().await;
 }
 
-/// An address nobody listens on.
+/// Returns an address on which no one listens.
 async fn free_port() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
 }
@@ -209,8 +209,8 @@ fn proxied_client(proxy: SocketAddr, scope: ProxyScope) -> Node {
     Node::with_config(1, TransportConfig { proxy, ..TransportConfig::new(config()) })
 }
 
-/// Serves one SOCKS5 connection (RFC 1928): whatever is asked for, it leads to `to`. Tells the
-/// name and port it was asked for.
+/// Serves one SOCKS5 connection (RFC 1928), which always leads to `to`. Returns the name and port
+/// that was asked for through the channel.
 async fn socks5_server(to: SocketAddr) -> (SocketAddr, oneshot::Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let at = listener.local_addr().unwrap();
@@ -233,7 +233,7 @@ async fn socks5_server(to: SocketAddr) -> (SocketAddr, oneshot::Receiver<String>
 
         let mut host = TcpStream::connect(to).await.unwrap();
         client.write_all(&[5, 0, 0, 1, 0, 0, 0, 0, 0, 0]).await.unwrap();
-        // Ends when either side hangs up, in whatever way.
+        // The copying ends when either side disconnects, in whatever way.
         let _ = tokio::io::copy_bidirectional(&mut client, &mut host).await;
     });
     (at, asked_for)

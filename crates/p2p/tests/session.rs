@@ -144,7 +144,7 @@ fn a_queue_nobody_drains_is_bounded_and_ends_the_session() {
 #[test]
 fn a_peer_that_floods_pings_without_reading_is_ended_before_the_pongs_fill_memory() {
     let mut pair = Pair::established();
-    // BOLT1 ping, type 18: num_pong_bytes 65000, no padding.
+    // A BOLT 1 ping, type 18: num_pong_bytes 65000, no padding.
     for _ in 0..200 {
         pair.client.send(18, vec![0xfd, 0xe8, 0, 0]).unwrap();
     }
@@ -220,7 +220,7 @@ fn a_warning_is_passed_up_with_its_text_bounded() {
 #[test]
 fn on_chain_channel_messages_do_not_disturb_the_session() {
     let mut pair = Pair::established();
-    // update_fee: channel_id and feerate_per_kw.
+    // An update_fee: channel_id and feerate_per_kw.
     pair.client.send(134, vec![0; 36]).unwrap();
     pair.client.send(TYPE, vec![1]).unwrap();
     pair.drive().unwrap();
@@ -282,7 +282,7 @@ fn an_even_message_nobody_knows_ends_the_connection_with_a_warning() {
         let reason = pair.host.receive(&bytes).unwrap_err();
         let text = format!("unknown even message of type {message_type}");
         assert_eq!(reason, SessionError::Protocol(text.clone()));
-        // What came before it counts, what came after it does not.
+        // Messages before it count, messages after it do not.
         assert_eq!(messages(pair.host.take_events()), [(TYPE, vec![1])]);
         let last_words = pair.host.take_outgoing();
         pair.client.receive(&last_words).unwrap();

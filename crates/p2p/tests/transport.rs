@@ -21,7 +21,7 @@ use support::{Node, TYPE, config, key, node_id, text_message};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-/// Of BOLT1.
+/// The type in BOLT 1.
 const WARNING_TYPE: u16 = 1;
 
 #[tokio::test]
@@ -94,7 +94,7 @@ async fn twenty_thousand_messages_of_all_sizes_arrive_in_order_both_ways() {
     }
 }
 
-/// A message that shows its number, of any size up to the largest.
+/// Makes a message that shows its number, of any size up to the largest.
 fn numbered(number: usize) -> (u16, Vec<u8>) {
     let len = if number.is_multiple_of(200) { MAX_PAYLOAD_BYTES } else { 8 + number * 7919 % 3000 };
     let mut payload = vec![number as u8; len];
@@ -110,7 +110,8 @@ async fn a_message_reaches_the_peer_without_waiting_for_any_timer() {
     let mut round_trips = Vec::new();
     for _ in 0..101 {
         let started = Instant::now();
-        // Two sends in a row, the second of which Nagle's algorithm would delay by some 40 ms.
+        // There are two sends in a row, the second of which Nagle's algorithm would delay by some
+        // 40 ms.
         client.transport.try_send(at_client, vec![(TYPE, vec![1; 100])]).unwrap();
         tokio::task::yield_now().await;
         client.transport.try_send(at_client, vec![(TYPE, vec![2; 100])]).unwrap();
@@ -120,7 +121,7 @@ async fn a_message_reaches_the_peer_without_waiting_for_any_timer() {
         round_trips.push(started.elapsed());
     }
     round_trips.sort();
-    // The median, since a busy machine may well delay a few.
+    // The median counts, since a busy machine may well delay a few.
     assert!(round_trips[50] < Duration::from_millis(20), "{:?}", round_trips[50]);
 }
 
@@ -270,7 +271,7 @@ async fn a_peer_that_does_not_read_is_disconnected_before_memory_fills() {
         tokio::task::yield_now().await;
     };
     assert_eq!(refused, SendError::QueueFull);
-    // Our queue holds 4 MiB; the kernel's buffers take some more.
+    // Our queue holds 4 MiB, and the kernel's buffers take some more.
     assert!(accepted_bytes < 40_000_000, "{accepted_bytes}");
     assert_eq!(host.disconnected().await, (conn, DisconnectReason::SendQueueFull));
     assert_eq!(host.transport.stats().send_queue_full.load(Ordering::Relaxed), 1);
@@ -310,7 +311,7 @@ async fn a_consumer_that_lags_stops_the_reading_and_loses_nothing() {
             break;
         }
         next += 10;
-        // Lets both ends move on, until the socket is full.
+        // Both ends get time to continue, until the socket is full.
         for _ in 0..30 {
             tokio::task::yield_now().await;
         }
@@ -341,7 +342,7 @@ async fn messages_that_are_held_stop_the_reading_of_their_own_connection_only() 
     let (mut flooder, mut honest) = (Node::new(1), Node::new(3));
     let (at_flooder, _) = flooder.connect(&mut host, at).await;
     let (at_honest, of_honest) = honest.connect(&mut host, at).await;
-    // As much as the sockets and the flooder's own queue take.
+    // This is as much as the sockets and the flooder's own queue take.
     let flood = || vec![(TYPE, vec![0; 60_000]); 10];
     while flooder.transport.try_send(at_flooder, flood()).is_ok() {
         for _ in 0..30 {
@@ -355,7 +356,7 @@ async fn messages_that_are_held_stop_the_reading_of_their_own_connection_only() 
             Event::Messages { conn, messages, .. } if conn == of_honest => {
                 break assert_eq!(messages, [(TYPE, vec![7])]);
             }
-            // A slow consumer: it holds what it has taken.
+            // The consumer is slow: it holds what it has taken.
             Event::Messages { messages, held, .. } => {
                 bytes += messages.iter().map(|(_, payload)| payload.len()).sum::<usize>();
                 held_back.push(held);
@@ -365,7 +366,7 @@ async fn messages_that_are_held_stop_the_reading_of_their_own_connection_only() 
     }
     let most = MAX_UNREAD_BYTES + 2 * MAX_PAYLOAD_BYTES;
     assert!(bytes > 0 && bytes <= most, "{bytes} of the flooder");
-    // Once they are worked off, the rest is read.
+    // Once they are handled, the rest is read.
     drop(held_back);
     assert!(matches!(host.event().await, Event::Messages { .. }));
 }
@@ -391,7 +392,7 @@ async fn what_a_peer_sent_before_we_end_its_connection_is_dropped() {
         }
     };
     assert_eq!(reason, DisconnectReason::Flooding("enough".to_owned()));
-    // What was on its way to us already, no more: `first` still holds its share.
+    // Only what was on its way to us already comes: `first` still holds its share.
     assert!(later * 1000 <= MAX_UNREAD_BYTES + 64 * 1024, "{later}");
     drop(first);
 }
@@ -402,7 +403,7 @@ async fn of_a_connection_we_end_nothing_more_is_handed_over_than_was_already() {
     let at = host.listen().await;
     let mut flooder = Node::new(1);
     let (at_flooder, at_host) = flooder.connect(&mut host, at).await;
-    // Each of them is an event of its own: a word in between ends a run of messages.
+    // Each of them is an event of its own: a text in between ends a run of messages.
     let mut flood = Vec::new();
     for _ in 0..2 * MAX_WAITING_EVENTS {
         flood.extend([(TYPE, Vec::new()), (WARNING_TYPE, text_message([0; 32], "!"))]);
@@ -412,7 +413,7 @@ async fn of_a_connection_we_end_nothing_more_is_handed_over_than_was_already() {
         tokio::task::yield_now().await;
     }
     host.transport.refuse(at_host, "enough");
-    // Lets the connection end before there is room for more.
+    // The connection ends before there is room for more.
     for _ in 0..30 {
         tokio::task::yield_now().await;
     }
@@ -429,7 +430,7 @@ fn large_numbered(number: usize) -> (u16, Vec<u8>) {
     (TYPE, payload)
 }
 
-/// A socket past the handshake, with nobody behind it.
+/// Opens a socket past the handshake that nothing reads from or writes to.
 async fn established_socket(host: &Node, at: std::net::SocketAddr) -> TcpStream {
     let mut socket = TcpStream::connect(at).await.unwrap();
     let mut session = Session::outbound(key(1), host.id(), [9; 32], &config()).unwrap();
@@ -443,14 +444,14 @@ async fn established_socket(host: &Node, at: std::net::SocketAddr) -> TcpStream 
     socket
 }
 
-/// By its nature not on loopback: all addresses of both kinds, on one port.
+/// By its nature this is not on loopback: all addresses of both kinds, on one port.
 #[tokio::test]
 async fn all_of_ipv6_and_all_of_ipv4_are_listened_on_at_one_port() {
     let node = Node::new(1);
     let all = SocketAddrV6::new(Ipv6Addr::UNSPECIFIED, 0, 0, 0);
     let bound = match node.transport.listen_ipv6_only(all, key(1)) {
         Ok(bound) => bound,
-        // A machine without IPv6.
+        // The machine has no IPv6.
         Err(_) => return,
     };
     let ipv4 = SocketAddr::from((Ipv4Addr::UNSPECIFIED, bound.port()));

@@ -1,4 +1,4 @@
-//! What the tests share: nodes, requests, gossip, and a walk along a part's onion.
+//! Helpers of the tests: nodes, requests, gossip, and a walk along a part's onion.
 #![allow(dead_code, unreachable_pub)]
 
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -47,14 +47,14 @@ pub fn refusal(graph: &Graph, request: &RouteRequest) -> RouteError {
     find(graph, request).unwrap_err()
 }
 
-/// The only part of the only way to pay `request`.
+/// Returns the only part of the only route for `request`.
 pub fn find_one(graph: &Graph, request: &RouteRequest) -> RoutedPart {
     let mut parts = find(graph, request).unwrap();
     assert_eq!(parts.len(), 1, "{parts:?}");
     parts.remove(0)
 }
 
-/// A hosted channel of the payer.
+/// Makes a hosted channel of the payer.
 pub fn first_hop(host: char, spendable_msat: u64) -> FirstHop {
     FirstHop {
         peer: node(host).id,
@@ -65,7 +65,7 @@ pub fn first_hop(host: char, spendable_msat: u64) -> FirstHop {
     }
 }
 
-/// A hint of one hosted channel, with the usual fee and delta.
+/// Makes a hint of one hosted channel, with the usual fee and delta.
 pub fn hint(host: char, payee: char) -> Vec<HintHop> {
     vec![HintHop {
         node_id: node(host).id,
@@ -76,12 +76,12 @@ pub fn hint(host: char, payee: char) -> Vec<HintHop> {
     }]
 }
 
-/// What a hint's host asks.
+/// Returns what a hint's host asks.
 pub fn hint_fee_msat(amount_msat: u64) -> u64 {
     u64::from(BASE_MSAT) + amount_msat * u64::from(PPM) / 1_000_000
 }
 
-/// P pays R; nothing is known about the way.
+/// Makes a request: P pays R, and nothing is known about the route.
 pub fn request(amount_msat: u64) -> RouteRequest {
     RouteRequest {
         payment_hash: PaymentHash([9; 32]),
@@ -105,8 +105,8 @@ pub fn request(amount_msat: u64) -> RouteRequest {
     }
 }
 
-/// Carries `part` to its end the way its nodes would, with what `request` promises the payee, and
-/// says what arrives there. `way` names the nodes of the path.
+/// Carries `part` to its end as its nodes would, with what `request` promises the payee, and
+/// returns what arrives there. `way` names the nodes of the path.
 pub fn deliver_msat(request: &RouteRequest, part: &RoutedPart, way: &str) -> u64 {
     let nodes: Vec<Node> = way.chars().map(node).collect();
     let ids: Vec<NodeId> = part.path.iter().map(|hop| hop.node_id).collect();
@@ -171,7 +171,7 @@ pub fn announcement(a: char, b: char) -> ChannelAnnouncement {
     }
 }
 
-/// The direction from `from` to `to`, with a fee of `base_msat`.
+/// Makes the update of the direction from `from` to `to`, with a fee of `base_msat`.
 pub fn update(from: char, to: char, base_msat: u32) -> ChannelUpdate {
     ChannelUpdate {
         signature: Signature::ZERO,
@@ -189,7 +189,7 @@ pub fn update(from: char, to: char, base_msat: u32) -> ChannelUpdate {
     }
 }
 
-/// Puts a public hosted channel into the graph, a million satoshi wide.
+/// Puts a public hosted channel with a capacity of a million satoshi into the graph.
 pub fn publish(graph: &Graph, a: char, b: char, base_msat: u32) {
     graph.apply_announcement(&announcement(a, b), Some(1_000_000), now_ms()).unwrap();
     graph.apply_update(&update(a, b, base_msat)).unwrap();

@@ -61,7 +61,7 @@ impl Pair {
         }
     }
 
-    /// A pair past its handshake, its events taken.
+    /// Makes a pair past its handshake, with its events taken.
     pub fn established() -> Self {
         let mut pair = Self::new(&config(), &config());
         pair.drive().unwrap();
@@ -71,7 +71,7 @@ impl Pair {
     }
 }
 
-/// The messages among events.
+/// Returns the messages among events.
 pub fn messages(events: Vec<SessionEvent>) -> Vec<(u16, Vec<u8>)> {
     let message = |event| match event {
         SessionEvent::Message { message_type, payload } => Some((message_type, payload)),
@@ -80,7 +80,7 @@ pub fn messages(events: Vec<SessionEvent>) -> Vec<(u16, Vec<u8>)> {
     events.into_iter().filter_map(message).collect()
 }
 
-/// A BOLT1 `error` or `warning`: channel id, length, text.
+/// Makes the payload of a BOLT 1 `error` or `warning`: channel id, length, text.
 pub fn text_message(channel_id: [u8; 32], text: &str) -> Vec<u8> {
     let mut payload = channel_id.to_vec();
     payload.extend(u16::try_from(text.len()).unwrap().to_be_bytes());
@@ -113,7 +113,7 @@ impl Node {
         self.transport.listen("127.0.0.1:0".parse().unwrap(), self.key).await.unwrap()
     }
 
-    /// Connects to `host`; both sides' `Connected` events are taken.
+    /// Connects to `host` and takes both sides' `Connected` events.
     pub async fn connect(
         &mut self,
         host: &mut Node,
