@@ -1,4 +1,4 @@
-//! What callers of the HTTP interface send: models alone, and requests over loopback.
+//! Input of callers of the HTTP interface: models alone, and requests over loopback.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -14,7 +14,7 @@ use steward_api::model;
 use crate::bytes::Bytes;
 use crate::kits::api::{Server, code, peer, server};
 
-/// Which model, then JSON.
+/// Reads the choice of a model, then JSON.
 pub(crate) fn body(data: &[u8]) {
     let Some((which, json)) = data.split_first() else { return };
     match which % 18 {
@@ -24,7 +24,7 @@ pub(crate) fn body(data: &[u8]) {
         3 => json_comes_back::<model::Pay>(json),
         4 => json_comes_back::<model::Keysend>(json),
         5 => json_comes_back::<model::BackupRequest>(json),
-        // What the command line reads.
+        // The command line reads these.
         6 => json_comes_back::<model::ChannelDetails>(json),
         7 => json_comes_back::<model::Channels>(json),
         8 => json_comes_back::<model::DecodedInvoice>(json),
@@ -54,7 +54,7 @@ where
     }
 }
 
-/// Which query, then its text.
+/// Reads the choice of a query, then its text.
 pub(crate) fn query(data: &[u8]) {
     let Some((which, text)) = data.split_first() else { return };
     let uri = [b"/list?".as_slice(), text].concat();
@@ -69,7 +69,7 @@ pub(crate) fn query(data: &[u8]) {
     }
 }
 
-/// Through JSON: the queries of the command line are made from the same models.
+/// Sends the query through JSON: the queries of the command line are made from the same models.
 fn query_comes_back<T>(uri: &Uri)
 where
     T: DeserializeOwned + Serialize + PartialEq + std::fmt::Debug,
@@ -83,7 +83,7 @@ where
     }
 }
 
-/// Method and path of every route; `{}` is filled from the input.
+/// The method and path of every route; `{}` is filled from the input.
 const ROUTES: &[(&str, &str)] = &[
     ("GET", "/v1/channels"),
     ("GET", "/v1/channels/{}"),
@@ -109,20 +109,20 @@ const ROUTES: &[(&str, &str)] = &[
     ("POST", "/v1/peers"),
     ("GET", "/{}"),
 ];
-/// How long an answer may take that waits for a payment or a channel, in milliseconds.
+/// The time that an answer may take that waits for a payment or a channel, in milliseconds.
 const PATIENCE_MS: u64 = 50;
 
 thread_local! {
     static SERVER: Server = server();
 }
 
-/// Which route, what stands for `{}`, then the body.
+/// Reads the choice of a route, the replacement for `{}`, then the body.
 pub(crate) fn request(data: &[u8]) {
     let mut input = Bytes::new(data);
     let (method, path) = ROUTES[input.below(ROUTES.len())];
     let is_known = input.flag();
     let blank = input.short();
-    // What cannot be in a request line is the HTTP library's business.
+    // The HTTP library refuses what cannot be in a request line.
     let blank: String = match is_known {
         true => peer().to_string(),
         false => {
@@ -150,7 +150,7 @@ pub(crate) fn request(data: &[u8]) {
     });
 }
 
-/// JSON with a status; an error is a whole one.
+/// Checks that the answer is JSON with a status, and that an error is complete.
 fn is_answer(answer: &[u8]) {
     let text = String::from_utf8_lossy(answer);
     let Some((head, body)) = text.split_once("\r\n\r\n") else {
@@ -158,7 +158,7 @@ fn is_answer(answer: &[u8]) {
     };
     let status: u16 = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap();
     assert_ne!(status, 500, "{text}");
-    // The HTTP library refuses by itself, without a body, what is no HTTP.
+    // The HTTP library refuses by itself, without a body, a text that is not HTTP.
     if !body.is_empty() {
         let json: Value = serde_json::from_str(body).expect("every answer is JSON");
         assert_eq!(status >= 400, json.get("code").is_some() && !code(&json).is_empty());

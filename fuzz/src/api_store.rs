@@ -1,6 +1,6 @@
-//! Bodies and queries over HTTP to a real engine on a real store: whatever a caller says, the node
-//! goes on. A row that the store refuses stops a node; here it is a panic of the network, and the
-//! caller gets a 500.
+//! Bodies and queries over HTTP to a real engine on a real store: whatever a caller sends, the node
+//! continues to work. A row that the store refuses stops a node; here it is a panic of the network,
+//! and the caller gets a 500.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -27,12 +27,12 @@ use crate::kits::engine::Net;
 const HOST: usize = 0;
 const CLIENT: usize = 1;
 const PAYEE: usize = 2;
-/// Longest history, in requests.
+/// The longest history, in requests.
 const MAX_REQUESTS: usize = 12;
-/// Longest an answer may take, in milliseconds: they all come at once.
+/// The longest time that an answer may take, in milliseconds: they all come at once.
 const PATIENCE_MS: u64 = 20_000;
 
-/// Routes that write, and the fields their bodies may have.
+/// The routes that write, and the fields that their bodies may have.
 const ROUTES: &[(&str, &[&str])] = &[
     ("/v1/payments", &["invoice", "amount_msat", "max_fee_msat"]),
     ("/v1/keysend", &["destination", "amount_msat", "max_fee_msat", "via"]),
@@ -48,7 +48,7 @@ const ROUTES: &[(&str, &[&str])] = &[
     ("/v1/channels/{}/override", &["as_proved"]),
 ];
 
-/// A host and two clients; the API is that of whichever is being asked.
+/// A host and two clients. The API is that of the node to which the request goes.
 struct World {
     net: Net,
     asked: usize,
@@ -65,9 +65,9 @@ impl RealNode {
         act(&mut self.world.lock().unwrap_or_else(std::sync::PoisonError::into_inner))
     }
 
-    /// What a node does when a commit fails is to stop; here it answers that it has. Nobody here
-    /// waits for the end of a payment: with these routes it may never come. What is random in a
-    /// node is counted here, so that a history can be repeated.
+    /// Asks the node. A real node stops when a commit fails; this one answers that it has stopped.
+    /// No operation here waits for the end of a payment: with these routes it may never come.
+    /// Values that are random in a node are counted here, so that a history can be repeated.
     fn ask(&self, command: Command) -> Result<Reply, Error> {
         let command = match command {
             Command::CreateInvoice { amount_msat, description, expiry_s, .. } => {
@@ -106,7 +106,7 @@ impl World {
         Preimage([self.preimages; 32])
     }
 
-    /// The other side of a channel of the node that is asked.
+    /// Returns the other side of a channel of the node that is asked.
     fn peer(&self) -> NodeId {
         match self.asked {
             HOST => self.net.client_id(CLIENT, HOST),
@@ -187,7 +187,7 @@ fn serve() -> Server {
     Server { node, address, token: token.as_str().to_owned(), _runtime: runtime }
 }
 
-/// Who is asked, which route, which fields with which values; or any body.
+/// Reads the choice of a node, of a route, and of fields with their values; or any body.
 pub(crate) fn requests(data: &[u8]) {
     let mut input = Bytes::new(data);
     SERVER.with(|server| {
@@ -204,19 +204,19 @@ pub(crate) fn requests(data: &[u8]) {
             });
             let path = path.replace("{}", &peer.to_string());
             let body = match input.below(8) {
-                // Not where a minute is waited unless the body says less.
+                // A wait of a minute is left out unless the body says less.
                 0 if !fields.contains(&"wait_ms") => input.long().to_vec(),
                 _ => body(server, fields, &mut input).to_string().into_bytes(),
             };
             let status = server.post(&path, &body);
             assert!(status < 500 || status == 503, "{status} for {path}");
         }
-        // What was begun goes on and ends; every commit of it is checked as well.
+        // Operations that were begun continue and end; every commit of them is checked as well.
         server.node.with(|world| world.net.tick(120_000));
     });
 }
 
-/// Some of the fields, with what they might hold or with what they may not.
+/// Makes a body of some of the fields, with values that they may or may not have.
 fn body(server: &Server, fields: &[&str], input: &mut Bytes<'_>) -> Value {
     let mut body = Map::new();
     for field in fields {
@@ -258,7 +258,7 @@ fn fitting(server: &Server, field: &str, input: &mut Bytes<'_>) -> Value {
 }
 
 impl Server {
-    /// The status of the answer.
+    /// Returns the status of the answer.
     fn post(&self, path: &str, body: &[u8]) -> u16 {
         let head = format!(
             "POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\

@@ -1,7 +1,7 @@
-//! Choices of a structured harness, read from the front of the input. An exhausted input reads as
-//! zeros, so that every prefix of an input is an input too.
+//! The choices of a structured harness, read from the front of the input. An exhausted input reads
+//! as zeros, so that every prefix of an input is an input too.
 
-/// What is left of an input.
+/// The unread part of an input.
 pub(crate) struct Bytes<'a>(&'a [u8]);
 
 impl<'a> Bytes<'a> {
@@ -33,12 +33,12 @@ impl<'a> Bytes<'a> {
         self.u8() & 1 == 1
     }
 
-    /// A number below `end`.
+    /// Reads a number below `end`.
     pub(crate) fn below(&mut self, end: usize) -> usize {
         usize::from(self.u8()) % end
     }
 
-    /// Zero-filled once the input is exhausted.
+    /// Reads an array, filled with zeros once the input is exhausted.
     pub(crate) fn array<const N: usize>(&mut self) -> [u8; N] {
         let mut out = [0; N];
         let taken = self.take(N);
@@ -46,20 +46,20 @@ impl<'a> Bytes<'a> {
         out
     }
 
-    /// At most `len` bytes.
+    /// Reads at most `len` bytes.
     pub(crate) fn take(&mut self, len: usize) -> &'a [u8] {
         let (taken, rest) = self.0.split_at(len.min(self.0.len()));
         self.0 = rest;
         taken
     }
 
-    /// A length of one byte, then as many bytes.
+    /// Reads a length of one byte, then as many bytes.
     pub(crate) fn short(&mut self) -> &'a [u8] {
         let len = usize::from(self.u8());
         self.take(len)
     }
 
-    /// A length of two bytes, then as many bytes.
+    /// Reads a length of two bytes, then as many bytes.
     pub(crate) fn long(&mut self) -> &'a [u8] {
         let len = usize::from(self.u16());
         self.take(len)
@@ -69,7 +69,7 @@ impl<'a> Bytes<'a> {
         std::mem::take(&mut self.0)
     }
 
-    /// A number that is often small, often at an edge, sometimes anything.
+    /// Reads a number that is often small, often at an edge, and sometimes any.
     pub(crate) fn number(&mut self) -> u64 {
         match self.u8() {
             small @ 0..=199 => u64::from(small),

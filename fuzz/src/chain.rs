@@ -1,4 +1,4 @@
-//! What bitcoind, esplora and electrum servers answer, over loopback: their decoders stand behind
+//! Answers of bitcoind, esplora and electrum servers, over loopback: their decoders read from
 //! sockets.
 
 use std::collections::VecDeque;
@@ -13,7 +13,7 @@ use steward_chain::{ChainConfig, ChainError, ChainSource, Network, SourceKind};
 
 use crate::bytes::Bytes;
 
-/// Which kind of source, what it is asked, then the answers in turn.
+/// Reads the choice of a source and of a question, then the answers in turn.
 pub(crate) fn replies(data: &[u8]) {
     let mut input = Bytes::new(data);
     let kind = [SourceKind::Bitcoind, SourceKind::Esplora, SourceKind::Electrum][input.below(3)];
@@ -62,10 +62,10 @@ fn is_clear<T>(result: Result<T, ChainError>) -> Option<T> {
     }
 }
 
-/// How long the server waits for a question before it answers unasked, in milliseconds.
+/// The time for which the server waits for a request before it answers unasked, in milliseconds.
 const PATIENCE_MS: u64 = 20;
 
-/// A whole HTTP answer around the content, or the content alone.
+/// Makes a whole HTTP answer around the content, or the content alone.
 fn http(form: u8, content: &[u8]) -> Vec<u8> {
     let status = match form {
         0..=199 => "200 OK",
@@ -77,7 +77,7 @@ fn http(form: u8, content: &[u8]) -> Vec<u8> {
     [head.as_bytes(), content].concat()
 }
 
-/// A JSON-RPC answer with the content as result, or the content alone; always a line.
+/// Makes a JSON-RPC answer with the content as result, or the content alone; always a line.
 fn line(form: u8, content: &[u8]) -> Vec<u8> {
     let mut line = match form {
         0..=199 => {
@@ -100,8 +100,8 @@ thread_local! {
     static SERVER: Server = Server::start();
 }
 
-/// Answers each question with the next answer, whatever was asked; hangs up after the last one,
-/// and after every one over HTTP.
+/// Answers each request with the next answer, whatever was asked. It disconnects after the last
+/// one, and after every one over HTTP.
 struct Server {
     port: u16,
     answers: Arc<Mutex<VecDeque<Answer>>>,

@@ -1,6 +1,6 @@
 //! A host's engine with two clients: frames of a rogue in the name of one, payments of both,
-//! operators, crashes. Whatever comes, the host stores only what adds up, and neither the host
-//! nor the honest client loses money.
+//! operators, crashes. In every history the host stores only what adds up, and neither the host nor
+//! the honest client loses money.
 
 use std::collections::BTreeMap;
 
@@ -24,12 +24,12 @@ use crate::kits::engine::{CHAIN_HASH, Net, id_of};
 use crate::rogue::{PREIMAGES, Rogue, raw_message};
 
 const HOST: usize = 0;
-/// The client in whose name the rogue speaks, and the one who must not suffer.
+/// The client in whose name the rogue speaks; the other one must not lose anything.
 const SPOOFED: usize = 1;
 const HONEST: usize = 2;
-/// Longest history, in steps.
+/// The longest history, in steps.
 const MAX_STEPS: usize = 60;
-/// Fewer blocks than any HTLC of these histories lives.
+/// A number of blocks in which no HTLC of these histories expires.
 const QUIET_BLOCKS: u32 = 60;
 
 pub(crate) fn frames(data: &[u8]) {
@@ -51,9 +51,10 @@ struct Attack {
     /// The rogue's connection, once it has one.
     conn: Option<ConnId>,
     host_key: SecretKey,
-    /// The host's signed balances before anything happened, less what it pays, in millisatoshi.
+    /// The host's signed balances before the first step, less what it pays, in millisatoshi.
     host_msat: u64,
-    /// An operator decided something, or HTLCs may have expired: money may move without a payment.
+    /// True if an operator decided something, or HTLCs may have expired: money may move without a
+    /// payment.
     is_rough: bool,
     mined: u32,
     /// The peers' signatures that were found to be right.
@@ -63,7 +64,7 @@ struct Attack {
 impl Attack {
     fn new() -> Self {
         let net = Net::host_and_clients(2);
-        // As the kit derives them.
+        // The kit derives them in this way.
         let derive = |node: usize, purpose: &[u8]| {
             let seed = [&[u8::try_from(node + 1).unwrap()], purpose].concat();
             SecretKey::from_slice(sha256::Hash::hash(&seed).as_byte_array()).unwrap()
@@ -113,11 +114,11 @@ impl Attack {
             }
             217..=228 => self.ask(input),
             229..=236 => self.decide(input),
-            _ => self.frame_of_anybody(input),
+            _ => self.any_frame(input),
         }
     }
 
-    /// One client pays the other, with a preimage that the rogue knows as well.
+    /// Lets one client pay the other, with a preimage that the rogue knows as well.
     fn keysend(&mut self, input: &mut Bytes<'_>) {
         let payer = if input.flag() { SPOOFED } else { HONEST };
         let command = Command::Keysend {
@@ -152,7 +153,7 @@ impl Attack {
         }
     }
 
-    /// The rogue connects, if it is not, and says something.
+    /// Connects the rogue, if it is not connected, and sends one of its messages.
     fn attack(&mut self, input: &mut Bytes<'_>) {
         let conn = match self.conn {
             Some(conn) => conn,
@@ -188,7 +189,7 @@ impl Attack {
         self.listen(conn);
     }
 
-    /// What the host said to the rogue.
+    /// Takes the host's messages to the rogue.
     fn listen(&mut self, conn: ConnId) {
         let said = self.net.tapped(conn).into_iter();
         for (message_type, payload) in said.filter(|(kind, _)| *kind != WARNING_TYPE) {
@@ -199,7 +200,7 @@ impl Attack {
         }
     }
 
-    /// An add with an onion that the host can peel, for the honest client.
+    /// Makes an add with an onion that the host can peel, for the honest client.
     fn onward(&self, message: Message, input: &mut Bytes<'_>) -> Message {
         let Message::UpdateAddHtlc(add) = message else { return message };
         let host_id = self.net.id(HOST);
@@ -219,7 +220,7 @@ impl Attack {
         ];
         let choice = input.u8();
         let preimage = preimage(u64::from(choice) % PREIMAGES);
-        // What a payer may call the sum of all parts: no row may have to hold it.
+        // A payer may name this as the sum of all parts; no row may have to hold it.
         let (total_msat, payment_secret) = match choice {
             0..=247 => (amount_msat, None),
             248..=251 => (MAX_AMOUNT_MSAT + u64::from(choice - 247), Some([3; 32])),
@@ -245,8 +246,8 @@ impl Attack {
         }
     }
 
-    /// Any frame, on the rogue's connection or one that nobody knows.
-    fn frame_of_anybody(&mut self, input: &mut Bytes<'_>) {
+    /// Sends any frame, on the rogue's connection or on an unknown one.
+    fn any_frame(&mut self, input: &mut Bytes<'_>) {
         let conn = self.conn.unwrap_or(ConnId(u64::from(input.u8()) + 1_000));
         let frames = vec![(input.u16() | 0x8001, input.long().to_vec())];
         self.net.input(HOST, Input::Frames { conn, frames });
@@ -263,7 +264,7 @@ impl Attack {
         self.net.connect(client, HOST);
     }
 
-    /// Power fails: between batches, after a commit, or before one.
+    /// Cuts the power: between batches, after a commit, or before one.
     fn crash(&mut self, input: &mut Bytes<'_>) {
         let node = input.below(3);
         match input.below(3) {
@@ -283,7 +284,7 @@ impl Attack {
         }
     }
 
-    /// What changes nothing that is signed.
+    /// Sends a command that changes nothing signed.
     fn ask(&mut self, input: &mut Bytes<'_>) {
         let (node, peer) = self.channel_of_somebody(input);
         let payment_hash = preimage(u64::from(input.u8()) % PREIMAGES).hash();
@@ -300,7 +301,7 @@ impl Attack {
         self.net.issue(node, command);
     }
 
-    /// What an operator decides against the other side, or instead of it.
+    /// Sends a command by which an operator decides against the other side, or instead of it.
     fn decide(&mut self, input: &mut Bytes<'_>) {
         self.is_rough = true;
         let (node, peer) = self.channel_of_somebody(input);
@@ -311,7 +312,7 @@ impl Attack {
                 Command::ProposeOverride { peer, local_balance_msat }
             }
             2 => {
-                // Mostly what is proposed: nothing else is accepted.
+                // It is mostly the proposed balance, because no other is accepted.
                 let proposed_msat = self.proposed_balance_msat(node, peer);
                 let guessed_msat = u64::from(input.u16()) * 20_000;
                 let our_balance_msat = proposed_msat.unwrap_or(guessed_msat);
@@ -338,7 +339,7 @@ impl Attack {
         (node, peer)
     }
 
-    /// What an override would give this node, by what it has stored.
+    /// Returns what an override would give this node, by what it has stored.
     fn proposed_balance_msat(&mut self, node: usize, peer: NodeId) -> Option<u64> {
         let snapshot = self.net.nodes[node].store.load(self.net.now_ms).expect("the store loads");
         let row = snapshot.channels.iter().find(|row| row.peer == peer)?;
@@ -368,7 +369,7 @@ impl Attack {
         channels.iter().filter_map(Channel::state).map(|state| state.local_balance_msat).sum()
     }
 
-    /// What is on the host's disk adds up and is signed, at any moment.
+    /// Checks that the states on the host's disk add up and are signed, at any moment.
     fn check_host(&mut self) {
         for channel in self.host_channels() {
             let Some(state) = channel.state() else { continue };
@@ -380,7 +381,7 @@ impl Attack {
         }
     }
 
-    /// Everybody comes back, and waits run out.
+    /// Connects all nodes again, and lets all waits end.
     fn finish(mut self) {
         let is_quiet = !self.is_rough && self.mined < QUIET_BLOCKS;
         self.conn = None;

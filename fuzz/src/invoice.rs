@@ -1,4 +1,4 @@
-//! BOLT11: any text, any fields under a valid checksum, and what we build ourselves.
+//! BOLT 11: any text, any fields under a valid checksum, and invoices that we build ourselves.
 
 use bitcoin::Network;
 use bitcoin::bech32::primitives::iter::{ByteIterExt, Fe32IterExt};
@@ -15,7 +15,7 @@ use steward_wire::{NodeId, PaymentHash, ShortChannelId};
 use crate::bytes::Bytes;
 use crate::kits::onion::node_id;
 
-/// Any text.
+/// Reads any text.
 pub(crate) fn text(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     if let Ok(invoice) = read(text) {
@@ -24,8 +24,8 @@ pub(crate) fn text(data: &[u8]) {
     }
 }
 
-/// Which prefix, the amount, then the fields: five bits of each byte, or all eight of them packed.
-/// The checksum, which no fuzzer would guess, is right.
+/// Reads the choice of a prefix, the amount, then the fields: five bits of each byte, or all eight
+/// of them packed. The checksum, which no fuzzer would guess, is right.
 pub(crate) fn fields(data: &[u8]) {
     let mut input = Bytes::new(data);
     let prefix = ["lnbc", "lntb", "lntbs", "lnbcrt", "lnsb", "lnxx"][input.below(6)];
@@ -50,7 +50,8 @@ fn hrp_char(byte: u8) -> char {
     char::from(LETTERS[usize::from(byte % 16)])
 }
 
-/// Parses; an invoice says the same in every way it can be written, an error is a sentence.
+/// Parses. An invoice says the same in every form in which it can be written, and an error is a
+/// sentence.
 fn read(text: &str) -> Result<Invoice, ParseError> {
     let result = parse(text);
     compare(text, &result);
@@ -70,8 +71,8 @@ fn read(text: &str) -> Result<Invoice, ParseError> {
     result
 }
 
-/// A second road: what the library reads we read, and it says the same. Where ours refuses, it
-/// refuses something the library lets pass.
+/// Compares with the library: what it reads we read, with the same meaning. Where our parser
+/// refuses, it refuses something that the library does not check.
 fn compare(text: &str, ours: &Result<Invoice, ParseError>) {
     let Ok(theirs) = text.parse::<Bolt11Invoice>() else { return };
     let ours = match ours {
@@ -81,9 +82,10 @@ fn compare(text: &str, ours: &Result<Invoice, ParseError>) {
         Err(ParseError::BadExpiryDelta) => {
             return assert!(u32::try_from(theirs.min_final_cltv_expiry_delta()).is_err());
         }
-        // More whole bitcoin than 64 bits of tenths of a millisatoshi: the library reads none.
+        // The library reads no amount of more whole bitcoin than 64 bits of tenths of a
+        // millisatoshi.
         Err(ParseError::BadAmount) => return assert_eq!(theirs.amount_milli_satoshis(), None),
-        // The library signs over its own spelling.
+        // The library verifies the signature over its own spelling.
         Err(ParseError::BadSignature) => {
             return assert_ne!(theirs.to_string(), text.to_ascii_lowercase());
         }
@@ -126,7 +128,7 @@ fn compare(text: &str, ours: &Result<Invoice, ParseError>) {
     }
 }
 
-/// What is built is read back with every field.
+/// Checks that an invoice that we build is read back with every field.
 pub(crate) fn build_and_parse(data: &[u8]) {
     let mut input = Bytes::new(data);
     let networks =

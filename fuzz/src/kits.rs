@@ -1,5 +1,5 @@
-//! Worlds that the tests of other crates are written in. There is one of each, so they are used
-//! from where they are.
+//! The worlds in which the tests of other crates are written. There is one of each, so they are
+//! used from where they are.
 
 #[path = "../../crates/api/tests/common/mod.rs"]
 pub(crate) mod api;

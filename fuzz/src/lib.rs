@@ -3,10 +3,10 @@
 //!
 //! Layout
 //! - [`HARNESSES`]: all of them, by name
-//! - `bytes`: how structured harnesses read their choices out of the input
+//! - `bytes`: how structured harnesses read their choices from the input
 //! - `kits`: worlds borrowed from the tests of other crates
 //! - `wire`, `onion`, `invoice`, `store`, `settings`, `api`, `p2p`, `chain`: decoders
-//! - `api_store`: what callers say, to a real engine and its store
+//! - `api_store`: requests of callers, to a real engine and its store
 //! - `rogue`: a peer with a key and no scruples
 //! - `channel`, `engine`: sequences of inputs to state machines
 #![forbid(unsafe_code)]
@@ -36,13 +36,13 @@ mod wire;
 /// One harness.
 #[derive(Clone, Copy, Debug)]
 pub struct Harness {
-    /// Names its folder in `corpus/` and `regressions/`.
+    /// The name, which is also that of its folder in `corpus/` and `regressions/`.
     pub name: &'static str,
-    /// What it checks, in one line.
+    /// The property that it checks, in one line.
     pub about: &'static str,
-    /// Panics if a property does not hold for these bytes. Deterministic.
+    /// The function, which panics if a property does not hold for these bytes. It is deterministic.
     pub run: fn(&[u8]),
-    /// Longest useful input, in bytes.
+    /// The longest useful input, in bytes.
     pub max_len: usize,
 }
 
@@ -89,7 +89,7 @@ harnesses! {
     "wire_tlv", 4096, wire::tlv, "TLV streams, BigSize and feature bits";
 }
 
-/// The harness of this name.
+/// Returns the harness of this name.
 pub fn find(name: &str) -> Option<&'static Harness> {
     HARNESSES.iter().find(|harness| harness.name == name)
 }

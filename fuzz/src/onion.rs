@@ -1,4 +1,4 @@
-//! Onions, payloads, blinded data and failures, whoever made them.
+//! Onions, payloads, blinded data and failures of any origin.
 
 use std::sync::LazyLock;
 
@@ -16,7 +16,7 @@ use crate::kits::onion::{
     OnionBytes, PAYMENT_HASH, blind, construct, key, node_id, public, with_length,
 };
 
-/// Amount, expiry, height; then the packet, its version and key made valid if asked.
+/// Reads amount, expiry and height; then the packet, with its version and key made valid if asked.
 pub(crate) fn packet(data: &[u8]) {
     let mut input = Bytes::new(data);
     let terms = Terms::read(&mut input);
@@ -29,7 +29,7 @@ pub(crate) fn packet(data: &[u8]) {
     all_ways_in(&onion, &terms);
 }
 
-/// The same for a payload in an onion that is really for us.
+/// Reads the same with a payload in an onion that is really for us.
 pub(crate) fn payload(data: &[u8]) {
     let mut input = Bytes::new(data);
     let terms = Terms::read(&mut input);
@@ -39,7 +39,7 @@ pub(crate) fn payload(data: &[u8]) {
     all_ways_in(&onion_for_us(payload, is_last), &terms);
 }
 
-/// The same for recipient data, at the introduction and inside of a blinded path.
+/// Reads the same with recipient data, at the introduction and inside of a blinded path.
 pub(crate) fn blinded(data: &[u8]) {
     let mut input = Bytes::new(data);
     let terms = Terms::read(&mut input);
@@ -105,7 +105,7 @@ pub(crate) fn failure(data: &[u8]) {
     assert_eq!((read.spoiled_at, read.held_ms.len()), (None, failing + 1));
 }
 
-/// An onion for any route; whatever can be built is peeled by every hop in turn.
+/// Makes an onion for any route; every hop in turn peels whatever can be built.
 pub(crate) fn route(data: &[u8]) {
     let mut input = Bytes::new(data);
     let seed =
@@ -221,7 +221,7 @@ fn all_ways_in(onion: &OnionBytes, terms: &Terms) {
     }
 }
 
-/// A malformed onion is told with a BADONION code, anything else without.
+/// Checks that a malformed onion is answered with a BADONION code, and any other HTLC without.
 fn is_refusal(error: &PeelError) {
     match error {
         PeelError::Malformed { code, .. } => assert_ne!(code & 0x8000, 0),
@@ -229,10 +229,11 @@ fn is_refusal(error: &PeelError) {
     }
 }
 
-/// Longest route of a failure: more do not reach more code.
+/// The longest route of a failure: longer ones do not reach more code.
 const MAX_FAILURE_HOPS: u8 = 8;
 
-/// What each hop derives from an onion made with [`SESSION_KEY`]; a shorter route has the first.
+/// The secret that each hop derives from an onion made with [`SESSION_KEY`]; a shorter route has
+/// the first ones.
 static ROUTE_SECRETS: LazyLock<Vec<[u8; 32]>> = LazyLock::new(|| {
     let hop = |n| PathHop {
         node_id: node_id(n),

@@ -9,7 +9,7 @@ use steward_wire::NodeId;
 use crate::bytes::Bytes;
 use crate::kits::onion::{key, node_id};
 
-/// `host:port` as text.
+/// Reads `host:port` as text.
 pub(crate) fn address(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let address: PeerAddress = match text.parse() {
@@ -24,8 +24,7 @@ pub(crate) fn address(data: &[u8]) {
     }
 }
 
-/// Raw bytes, in portions, between two ends that shake hands: dropped in, or instead of the
-/// right ones.
+/// Mixes raw bytes, in portions, into a handshake: between the right bytes, or in their place.
 pub(crate) fn handshake(data: &[u8]) {
     let mut input = Bytes::new(data);
     let mut pair = Pair::new();
@@ -36,7 +35,7 @@ pub(crate) fn handshake(data: &[u8]) {
     while !input.is_empty() {
         let to_host = input.flag();
         let mut bytes = match input.flag() {
-            // The right bytes, one of them spoiled.
+            // The right bytes are sent, with one of them spoiled.
             true => {
                 let mut bytes = pair.sender(to_host).take_outgoing();
                 let at = usize::from(input.u16());
@@ -60,7 +59,7 @@ pub(crate) fn handshake(data: &[u8]) {
     }
 }
 
-/// Messages of an authenticated peer, of any type and content, some of them LDK's business.
+/// Sends messages of an authenticated peer, of any type and content; LDK handles some of them.
 pub(crate) fn messages(data: &[u8]) {
     let mut input = Bytes::new(data);
     let mut pair = Pair::new();
@@ -131,11 +130,11 @@ impl Pair {
         self.sender(!to_host)
     }
 
-    /// What one end has to say, to the other, both ways.
+    /// Carries the bytes of each end to the other.
     fn carry(&mut self) {
         for to_host in [true, false] {
             let bytes = self.sender(to_host).take_outgoing();
-            // Ends only if spoiled bytes came before.
+            // It ends only if spoiled bytes came before.
             let _ = self.receiver(to_host).receive(&bytes);
         }
     }
@@ -144,7 +143,7 @@ impl Pair {
         for (session, peer) in [(&mut self.client, node_id(2)), (&mut self.host, node_id(1))] {
             assert!(session.queued_bytes() <= MAX_QUEUED_BYTES);
             let authentic: Option<NodeId> = session.their_node_id();
-            assert!(authentic.is_none_or(|id| id == peer), "nobody else has these keys");
+            assert!(authentic.is_none_or(|id| id == peer), "no other node has these keys");
             Self::check_events(&session.take_events());
         }
     }

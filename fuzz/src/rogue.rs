@@ -1,5 +1,5 @@
-//! A peer with a key and no scruples: it follows a conversation, knows what would be right to say
-//! next, and says that or something else.
+//! A peer with a key and no scruples: it follows a conversation, knows which message would be right
+//! next, and sends that or another one.
 
 use bitcoin::secp256k1::SecretKey;
 use steward_hosted::{Channel, Role};
@@ -12,20 +12,21 @@ use steward_wire::{
 use crate::bytes::Bytes;
 use crate::kits::channel::{CAPACITY_MSAT, offer, preimage, refund_script};
 
-/// Preimages of the rogue's HTLCs, and of the victim's if the harness says so: seeds 0 to 3.
+/// The number of preimages of the rogue's HTLCs, and of the victim's if the harness says so: seeds
+/// 0 to 3.
 pub(crate) const PREIMAGES: u64 = 4;
 
 pub(crate) struct Rogue {
     key: SecretKey,
     chain_hash: [u8; 32],
-    /// Updates of the victim and of ours since its last signed state, oldest first.
+    /// The updates of the victim and of ours since its last signed state, oldest first.
     own: Vec<Message>,
     theirs: Vec<Message>,
-    /// The terms on the table before there is a state.
+    /// The terms proposed before there is a state.
     terms: InitHostedChannel,
-    /// The capacity last asked for, in millisatoshi.
+    /// The capacity of the last request, in millisatoshi.
     resize: Option<u64>,
-    /// The override last proposed.
+    /// The last proposed override.
     proposal: Option<StateOverride>,
 }
 
@@ -35,7 +36,7 @@ impl Rogue {
         Self { key, chain_hash, own, theirs, terms, resize: None, proposal: None }
     }
 
-    /// The victim says this.
+    /// Takes note of a message of the victim.
     pub(crate) fn heard(&mut self, message: &Message) {
         match message {
             Message::InitHostedChannel(terms) => self.terms = terms.clone(),
@@ -46,14 +47,15 @@ impl Rogue {
         }
     }
 
-    /// The victim hears this from us, or from the honest peer in whose place we speak.
+    /// Takes note of a message to the victim, from us or from the honest peer in whose place we
+    /// speak.
     pub(crate) fn said(&mut self, message: &Message) {
         if is_update(message) {
             self.theirs.push(message.clone());
         }
     }
 
-    /// Updates on a connection that broke are said again or never.
+    /// Takes note of the end of a connection: its unsigned updates are sent again or never.
     pub(crate) fn disconnected(&mut self) {
         self.own.clear();
         self.theirs.clear();
@@ -67,7 +69,8 @@ impl Rogue {
         self.theirs.retain(|message| !is_in(message, &reversed));
     }
 
-    /// Anything but a signature or a state: an update, or what is said around updates.
+    /// Makes any message but a signature or a state: an update, or a message that accompanies
+    /// updates.
     pub(crate) fn update(&self, victim: &Channel, height: u32, input: &mut Bytes<'_>) -> Message {
         let kind = input.u8();
         if kind < 128 { self.add(victim, height, kind, input) } else { settle(victim, kind, input) }
@@ -91,7 +94,7 @@ impl Rogue {
         })
     }
 
-    /// A `state_update`, well signed, over what is right or over something else.
+    /// Makes a `state_update`, well signed, over the right state or over another one.
     pub(crate) fn state_update(
         &self,
         victim: &Channel,
@@ -130,7 +133,7 @@ impl Rogue {
         Some(Message::StateUpdate(update))
     }
 
-    /// A state for the comparison after a connection, mostly the victim's own.
+    /// Makes a state for the reestablishment after a connection, mostly the victim's own.
     pub(crate) fn state(
         &self,
         victim: &Channel,
@@ -162,7 +165,7 @@ impl Rogue {
         Some(Message::LastCrossSignedState(state))
     }
 
-    /// Everything that is neither an update nor a state.
+    /// Makes any message that is neither an update nor a state.
     pub(crate) fn control(
         &mut self,
         victim: &Channel,
@@ -199,7 +202,7 @@ impl Rogue {
         }
     }
 
-    /// As a host would sign it, or not quite.
+    /// Makes an override as a host would sign it, or almost.
     fn override_proposal(
         &self,
         victim: &Channel,
@@ -232,7 +235,8 @@ impl Rogue {
         })
     }
 
-    /// What the victim would sign next if it believed all we said, in its view.
+    /// Returns the state that the victim would sign next if it believed all our messages, in its
+    /// view.
     fn next_state(&self, victim: &Channel, take_resize: bool) -> Option<LastCrossSignedState> {
         let mut state = victim.state().cloned().unwrap_or_else(|| self.opening_state(victim));
         if take_resize && let Some(capacity_msat) = self.resize {
@@ -275,7 +279,7 @@ impl Rogue {
     }
 }
 
-/// Any bytes that are a message.
+/// Makes a message from any bytes that are one.
 pub(crate) fn raw_message(input: &mut Bytes<'_>) -> Option<Message> {
     let message_type = 65_535 - 2 * u16::from(input.u8());
     Message::decode(message_type, input.long()).ok()
@@ -324,7 +328,7 @@ fn settled_id(message: &Message) -> Option<u64> {
     }
 }
 
-/// True if the update, of the state's holder, is part of the state already.
+/// Returns true if the update, of the state's holder, is part of the state already.
 fn is_in(message: &Message, state: &LastCrossSignedState) -> bool {
     match message {
         Message::UpdateAddHtlc(add) => add.id <= u64::from(state.local_updates),
@@ -333,7 +337,7 @@ fn is_in(message: &Message, state: &LastCrossSignedState) -> bool {
     }
 }
 
-/// Puts updates of the state's holder into it, adds first. `None` if they do not fit.
+/// Applies updates of the state's holder to it, adds first. Returns `None` if they do not fit.
 fn apply(state: &mut LastCrossSignedState, updates: &[Message]) -> Option<()> {
     for message in updates {
         state.local_updates = state.local_updates.checked_add(1)?;
@@ -355,7 +359,7 @@ fn apply(state: &mut LastCrossSignedState, updates: &[Message]) -> Option<()> {
     Some(())
 }
 
-/// The state that `proposal`, of a host, describes, in the view of `base`'s holder.
+/// Returns the state that `proposal`, of a host, describes, in the view of `base`'s holder.
 fn overridden(base: &LastCrossSignedState, proposal: &StateOverride) -> LastCrossSignedState {
     let capacity_msat = base.init_hosted_channel.channel_capacity_msat;
     let mut state = if base.is_host { base.clone() } else { base.reverse() };

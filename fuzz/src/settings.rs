@@ -1,4 +1,4 @@
-//! What an operator writes: the configuration, by file and by flags, and amounts.
+//! Input of an operator: the configuration, by file and by flags, and amounts.
 
 use std::fs;
 use std::path::Path;
@@ -9,7 +9,7 @@ use steward_node::{Config, ConfigError, EffectiveConfig, Sources};
 use steward_wire::amount::grouped;
 use tempfile::TempDir;
 
-/// The text of a configuration file.
+/// Reads the text of a configuration file.
 pub(crate) fn file(data: &[u8]) {
     DIR.with(|dir| {
         let path = dir.path().join("fuzz.toml");
@@ -19,7 +19,7 @@ pub(crate) fn file(data: &[u8]) {
     });
 }
 
-/// Lines: `STEWARD_X=y` sets the environment, everything else is a flag.
+/// Reads lines: `STEWARD_X=y` sets the environment, everything else is a flag.
 pub(crate) fn flags(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     DIR.with(|dir| {
@@ -78,7 +78,7 @@ fn load(sources: &Sources, dir: &Path) {
     assert_eq!(rewritten, expected);
 }
 
-/// The entries of `steward config` as a file.
+/// Writes the entries of `steward config` as a file.
 fn as_toml(effective: &EffectiveConfig) -> String {
     let mut text = String::new();
     let mut section = "";
@@ -102,7 +102,7 @@ fn is_clear(error: &ConfigError) {
     assert!(!error.hint().is_empty());
 }
 
-/// An amount, perhaps `any`.
+/// Reads an amount, perhaps `any`.
 pub(crate) fn amount(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let amount = match text.parse::<Amount>() {

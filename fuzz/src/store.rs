@@ -5,7 +5,7 @@ use steward_store::codec::{
     encode_addresses, encode_event, encode_origin, encode_path, encode_settlement,
 };
 
-/// Which blob, then the blob.
+/// Reads the choice of a blob, then the blob.
 pub(crate) fn blob(data: &[u8]) {
     macro_rules! is_canonical {
         ($blob:expr, $decode:ident, $encode:ident) => {

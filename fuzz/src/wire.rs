@@ -21,7 +21,7 @@ use steward_wire::{
 use crate::bytes::Bytes;
 use crate::kits::channel::node_id;
 
-/// Type, then body.
+/// Reads the type, then the body.
 pub(crate) fn body(data: &[u8]) {
     let Some((message_type, body)) = data.split_first_chunk::<2>() else { return };
     let message_type = u16::from_be_bytes(*message_type);
@@ -34,8 +34,8 @@ pub(crate) fn body(data: &[u8]) {
     assert_eq!(message.encode().1, again);
 }
 
-/// Every message is written back as it was read, but for a bool8 that is neither 00 nor ff, and
-/// for a secret that was cut.
+/// Returns true for the two allowed differences: every message is written back as it was read,
+/// except a bool8 that is neither 00 nor ff and a secret that was cut.
 fn differs_in_flags_only(read: &[u8], written: &[u8], message: &Message) -> bool {
     if read == written {
         return true;
@@ -53,7 +53,7 @@ fn differs_in_flags_only(read: &[u8], written: &[u8], message: &Message) -> bool
         && read.iter().zip(written).all(|(r, w)| r == w || (*r != 0 && *w == 0xff))
 }
 
-/// Frames of one connection: type, length, payload, and again.
+/// Reads frames of one connection: type, length, payload, and again.
 pub(crate) fn framing(data: &[u8]) {
     let mut input = Bytes::new(data);
     let mut sticky = None;
@@ -83,7 +83,7 @@ pub(crate) fn framing(data: &[u8]) {
     }
 }
 
-/// States and snapshots; then the same state signed by both sides.
+/// Reads states and snapshots; then the same state signed by both sides.
 pub(crate) fn state(data: &[u8]) {
     if let Ok(snapshot) = Snapshot::decode(data) {
         assert_eq!(Snapshot::decode(&snapshot.encode()).as_ref(), Ok(&snapshot));
@@ -123,7 +123,7 @@ pub(crate) fn state(data: &[u8]) {
     assert_eq!(Some(findings), judge(&reversed), "both sides prove the same");
 }
 
-/// `channel_update` and `channel_announcement`.
+/// Reads `channel_update` and `channel_announcement`.
 pub(crate) fn gossip(data: &[u8]) {
     if let Ok(announcement) = ChannelAnnouncement::decode(data) {
         assert_eq!(announcement.encode(), data);
@@ -138,7 +138,7 @@ pub(crate) fn gossip(data: &[u8]) {
     assert_eq!(ChannelUpdate::decode(&update.encode()), Ok(update));
 }
 
-/// One script; then the bytes as a transaction.
+/// Reads one script; then the bytes as a transaction.
 pub(crate) fn onchain(data: &[u8]) {
     let preimages = preimages_in_script(&ScriptBuf::from_bytes(data.to_vec()));
     if !preimages.is_empty() {
@@ -159,7 +159,7 @@ pub(crate) fn onchain(data: &[u8]) {
     assert_eq!(found, preimages);
 }
 
-/// Texts of errors and ids.
+/// Reads texts of errors and ids.
 pub(crate) fn text(data: &[u8]) {
     let error = ErrorText::parse(data);
     assert!(error.text.len() <= MAX_ERROR_TEXT_BYTES);
@@ -182,7 +182,7 @@ pub(crate) fn text(data: &[u8]) {
     }
 }
 
-/// One TLV stream, which is also a feature vector and a row of BigSize numbers.
+/// Reads one TLV stream, which is also a feature vector and a row of BigSize numbers.
 pub(crate) fn tlv(data: &[u8]) {
     let records: Result<Vec<_>, _> = TlvStream::new(data).collect();
     assert_eq!(records.is_ok(), check_tlv_stream(data).is_ok());

@@ -1,4 +1,4 @@
-//! Every harness as a property test: over its corpus, over what once failed, and over seeded
+//! Every harness as a property test: over its corpus, over earlier failures, and over seeded
 //! mutations of both. `make fuzz` does the same for hours, guided by coverage.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 
 use steward_fuzz::{HARNESSES, Harness, find};
 
-/// Most time for one harness's mutations; most of them end much sooner by count.
+/// The most time for one harness's mutations; most of them end much sooner by count.
 const BUDGET: Duration = Duration::from_millis(600);
 const MUTATIONS: usize = 400;
 
-/// Files of a folder, by name, so that a failure is the same everywhere.
+/// Reads the files of a folder, sorted by name, so that a failure is the same everywhere.
 fn inputs(folder: &str, harness: &Harness) -> Vec<(String, Vec<u8>)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder).join(harness.name);
     let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
@@ -27,7 +27,7 @@ fn inputs(folder: &str, harness: &Harness) -> Vec<(String, Vec<u8>)> {
     inputs
 }
 
-/// xorshift64*: enough to mutate, the same everywhere.
+/// A xorshift64* generator: enough to mutate, and the same everywhere.
 struct Random(u64);
 
 impl Random {
@@ -47,7 +47,8 @@ impl Random {
     }
 }
 
-/// One to four edits: a bit, a byte, an edge, a cut, an insertion, a splice with another input.
+/// Makes one to four edits: a bit, a byte, an edge, a cut, an insertion, a splice with another
+/// input.
 fn mutate(random: &mut Random, data: &mut Vec<u8>, other: &[u8], max_len: usize) {
     for _ in 0..=random.below(4) {
         let at = random.below(data.len() + 1);

@@ -1,4 +1,4 @@
-//! A host with many channels nobody uses: what each costs in memory, and how long a start takes.
+//! A host with many idle channels: how much memory each one takes, and how long a start takes.
 
 use std::path::Path;
 
@@ -14,12 +14,12 @@ use tempfile::TempDir;
 
 use crate::process::{Daemon, Result, init, progress};
 
-/// Rows written in one commit.
+/// The rows written in one commit.
 const ROWS_PER_COMMIT: usize = 10_000;
-/// Height at which the channels were opened.
+/// The height at which the channels were opened.
 const HEIGHT: u32 = 144_000;
 
-/// Memory of a host with `count` channels, less that of one without, per channel.
+/// Returns the memory of a host with `count` channels, less that of one without, per channel.
 pub(crate) fn bytes_per_idle_channel(steward: &Path, count: usize) -> Result<u64> {
     progress(&format!("weighing {count} idle channels"));
     let without = resident_with(steward, 0)?.0;
@@ -27,7 +27,7 @@ pub(crate) fn bytes_per_idle_channel(steward: &Path, count: usize) -> Result<u64
     Ok(with.saturating_sub(without) / count.max(1) as u64)
 }
 
-/// Seconds until a host with `count` channels is ready.
+/// Returns the time until a host with `count` channels is ready, in seconds.
 pub(crate) fn start_up_s(steward: &Path, count: usize) -> Result<f64> {
     progress(&format!("starting with {count} channels"));
     Ok(resident_with(steward, count)?.1)
@@ -43,7 +43,7 @@ fn resident_with(steward: &Path, count: usize) -> Result<(u64, f64)> {
     Ok(figures)
 }
 
-/// Writes channels that both sides really signed into a fresh data directory.
+/// Writes channels that both sides really signed into a new data directory.
 fn fill(data_dir: &Path, count: usize) -> Result<()> {
     let seed = Seed::load(data_dir)?;
     let network = bitcoin::Network::Regtest;
@@ -65,7 +65,7 @@ fn fill(data_dir: &Path, count: usize) -> Result<()> {
     Ok(())
 }
 
-/// The host's row of a channel, after the whole opening exchange.
+/// Makes the host's row of a channel, after the whole opening exchange.
 fn opened_channel(host_key: &SecretKey, number: usize) -> Result<ChannelRow> {
     let mut bytes = [1u8; 32];
     bytes[..8].copy_from_slice(&(number as u64).to_be_bytes());
@@ -94,7 +94,7 @@ fn opened_channel(host_key: &SecretKey, number: usize) -> Result<ChannelRow> {
     })
 }
 
-/// One input, and what the other side gets to see of it.
+/// Applies one input and returns the inputs that the other side gets from it.
 fn run(channel: &mut Channel, key: &SecretKey, input: Input) -> Vec<Input> {
     let env = Env {
         key,

@@ -18,25 +18,25 @@ use steward_wire::{
 
 use crate::process::Result;
 
-/// Connections of one flooder.
+/// The connections of one flooder.
 const CONNECTIONS: u64 = 4;
-/// Messages that are encrypted and sent together.
+/// The messages that are encrypted and sent together.
 const MESSAGES_AT_ONCE: usize = 200;
-/// HTLCs that a client leaves in its signed state, so that each answer to it is large.
+/// The HTLCs that a client leaves in its signed state, so that each answer to it is large.
 const HTLCS: u64 = 21;
-/// A step of an opening takes no longer.
+/// The longest time that a step of an opening takes.
 const STEP_TIMEOUT: Duration = Duration::from_secs(10);
-/// Between two attempts to be let in.
+/// The time between two attempts to be admitted.
 const RETRY: Duration = Duration::from_millis(20);
-/// Blocks of a day, as states count them.
+/// The blocks of a day, as states count them.
 const BLOCKS_PER_DAY: u32 = 144;
 
-/// What is sent.
+/// The kinds of flood.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Kind {
     /// Invokes that are refused.
     Refused,
-    /// Questions for the branding, whose answer is large.
+    /// Requests for the branding, whose answer is large.
     Branding,
     /// Invokes of a client with as many HTLCs as fit, each answered by its state.
     Invokes,
@@ -44,11 +44,11 @@ pub(crate) enum Kind {
     Unknown,
     /// Handshakes that are never finished.
     Handshakes,
-    /// What must be kept as evidence: fulfills with wrong preimages and long TLVs.
+    /// Messages that must be kept as evidence: fulfills with wrong preimages and long TLVs.
     Evidence,
 }
 
-/// All of them.
+/// All kinds of flood.
 pub(crate) const KINDS: [Kind; 6] =
     [Kind::Refused, Kind::Branding, Kind::Invokes, Kind::Unknown, Kind::Handshakes, Kind::Evidence];
 
@@ -62,7 +62,7 @@ pub(crate) fn run(kind: Kind, target: &str, seconds: u64, height: u32) -> Result
     }
     let end = Instant::now() + Duration::from_secs(seconds);
     std::thread::scope(|scope| {
-        scope.spawn(|| tell(end));
+        scope.spawn(|| report_until(end));
         for number in 0..CONNECTIONS {
             let flooder =
                 Flooder { kind, host, address, day: height / BLOCKS_PER_DAY, number, end };
@@ -72,8 +72,9 @@ pub(crate) fn run(kind: Kind, target: &str, seconds: u64, height: u32) -> Result
     Ok(())
 }
 
-/// Every moment, as whoever measures ends us at any: bytes sent so far, and connections made.
-fn tell(end: Instant) {
+/// Prints the bytes sent so far and the connections made, again and again, because the measuring
+/// process may end us at any time.
+fn report_until(end: Instant) {
     let mut stdout = std::io::stdout();
     while Instant::now() < end {
         std::thread::sleep(RETRY);
@@ -103,7 +104,7 @@ impl Flooder {
         let mut attempt = 0;
         while Instant::now() < self.end {
             attempt += 1;
-            // Whatever ends a connection, the next one goes on.
+            // Whatever ends a connection, the next one continues.
             if self.kind == Kind::Handshakes {
                 self.hold_handshakes();
             } else if let Ok(mut peer) = Peer::connect(self, attempt) {
@@ -136,11 +137,11 @@ impl Flooder {
         let message = match self.kind {
             Kind::Unknown | Kind::Handshakes => return Ok((40_001, Vec::new())),
             Kind::Branding => Message::AskBrandingInfo(AskBrandingInfo { chain_hash }),
-            // The script of all of them is one: only the first gets a channel.
+            // All of them have one script, so only the first gets a channel.
             Kind::Refused => peer.invoke([7; 20]),
             Kind::Invokes => peer.invoke(peer.script()),
             Kind::Evidence => {
-                // An odd TLV of 65 000 bytes.
+                // This is an odd TLV of 65 000 bytes.
                 let mut tlvs = vec![0x01, 0xfd, 0xfd, 0xe8];
                 tlvs.resize(4 + 65_000, 0);
                 let (channel_id, preimage) = (peer.channel_id(), Preimage([3; 32]));
@@ -151,7 +152,7 @@ impl Flooder {
     }
 }
 
-/// A connection.
+/// One connection to the host.
 struct Peer {
     session: Session,
     stream: TcpStream,
@@ -162,7 +163,7 @@ struct Peer {
 impl Peer {
     fn connect(flooder: &Flooder, attempt: u64) -> Result<Self> {
         let mut secret = [7u8; 32];
-        // Who has a channel comes back as the same.
+        // A client that has a channel returns under the same key.
         let stranger = if flooder.kind == Kind::Refused { attempt } else { 0 };
         for (byte, value) in secret.iter_mut().zip([flooder.number as u8, flooder.kind as u8]) {
             *byte = value;
@@ -324,7 +325,7 @@ impl Peer {
         ChannelId::of_pair(&self.id(), &self.host)
     }
 
-    /// A witness program that no other flooder has.
+    /// Makes a witness program that no other flooder has.
     fn script(&self) -> [u8; 20] {
         let mut program = [0; 20];
         for (byte, value) in program.iter_mut().zip(self.id().0) {

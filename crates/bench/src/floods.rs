@@ -1,4 +1,5 @@
-//! Honest payments while a host is flooded: the flooders have one core, all others the other one.
+//! Honest payments while a host is flooded: the flooders have one core, all other processes the
+//! other one.
 
 use std::io::Read;
 use std::path::Path;
@@ -12,28 +13,29 @@ use crate::flood::{KINDS, Kind};
 use crate::payments::Network;
 use crate::process::{Result, progress};
 
-/// The flooders' core, and that of the host and its honest clients.
+/// The core of the flooders; the next one is that of the host and its honest clients.
 const FLOODERS_CORE: u8 = 0;
 const OTHERS_CORE: u8 = 1;
-/// A flood of each kind lasts at most this long.
+/// The longest duration of a flood of each kind, in seconds.
 const FLOOD_S: u64 = 60;
-/// Before the payments are measured, in seconds: what a flood fills must be full.
+/// The time before the payments are measured, in seconds: whatever a flood fills must be full.
 const LEAD_S: u64 = 2;
 
-/// What a flood did to honest payments, and to the host.
+/// The effect of a flood on honest payments, and on the host.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Flooded {
     pub(crate) kind: String,
     pub(crate) quiet_p50_ms: f64,
     pub(crate) p50_ms: f64,
     pub(crate) host_grew_bytes: u64,
-    /// What the flooder could send meanwhile, in bytes.
+    /// The bytes that the flooder could send meanwhile.
     pub(crate) sent_bytes: u64,
-    /// Connections that it was let in on.
+    /// The connections on which it was admitted.
     pub(crate) connections: u64,
 }
 
-/// One host for each kind. Empty if this machine cannot pin processes to cores.
+/// Measures one host for each kind. The result is empty if this machine cannot pin processes to
+/// cores.
 pub(crate) fn measure(steward: &Path, payments: usize) -> Result<Vec<Flooded>> {
     if Command::new("taskset").args(["-c", "0", "true"]).status().is_err() {
         progress("SKIP floods: taskset is not installed");
@@ -70,7 +72,7 @@ fn measure_kind(steward: &Path, kind: Kind, payments: usize) -> Result<Flooded> 
 
 const PNG_HEAD: &[u8] = b"\x89PNG\r\n\x1a\n";
 
-/// A process of this very program; killed when dropped.
+/// A process of this very program, killed when dropped.
 struct Flooder(Child);
 
 impl Flooder {
@@ -83,7 +85,7 @@ impl Flooder {
         Ok(Self(command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?))
     }
 
-    /// Ends it; what it sent, in bytes, and on how many connections.
+    /// Ends the process and returns what it sent, in bytes, and on how many connections.
     fn end(mut self) -> Result<(u64, u64)> {
         self.0.kill()?;
         let mut told = String::new();
@@ -98,7 +100,7 @@ impl Flooder {
 
 impl Drop for Flooder {
     fn drop(&mut self) {
-        // Already gone is fine.
+        // An error means that it has ended already.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }

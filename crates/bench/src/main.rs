@@ -2,10 +2,11 @@
 //! loopback with durable storage, client -> host -> client, and a host with many channels.
 //!
 //! Layout
-//! - `process`: one daemon: start it, ask it, read its CPU time and memory
+//! - `process`: one daemon: starts it, calls it, reads its CPU time and memory
 //! - `payments`: one payment at a time, and many in parallel
-//! - `channels`: memory of idle channels, start-up with many
-//! - `flood`, `floods`: what floods do to honest payments; the flooders are this program as well
+//! - `channels`: memory of idle channels, and the time to start with many
+//! - `flood`, `floods`: the effect of floods on honest payments; the flooders are this program as
+//! well
 //! - `report`: the table and the JSON file
 #![forbid(unsafe_code)]
 
@@ -27,25 +28,25 @@ struct Options {
     /// The program to measure
     #[arg(long, value_name = "FILE", required_unless_present = "flood")]
     steward: Option<PathBuf>,
-    /// Where the figures go
+    /// The file for the figures
     #[arg(long, value_name = "FILE", default_value = "target/bench.json")]
     out: PathBuf,
-    /// Payments one at a time
+    /// The number of payments one at a time
     #[arg(long, default_value_t = 500)]
     alone: usize,
-    /// Payments in parallel
+    /// The number of payments in parallel
     #[arg(long, default_value_t = 20_000)]
     parallel: usize,
-    /// How many of them at a time
+    /// The number of payments in flight at a time
     #[arg(long, default_value_t = 100)]
     at_a_time: usize,
-    /// Idle channels, to weigh them
+    /// The number of idle channels whose memory is measured
     #[arg(long, default_value_t = 10_000)]
     idle_channels: usize,
-    /// Channels to start up with
+    /// The number of channels to start with
     #[arg(long, default_value_t = 100_000)]
     open_channels: usize,
-    /// Payments during each flood
+    /// The number of payments during each flood
     #[arg(long, default_value_t = 200)]
     flooded: usize,
     /// Measure the floods only
@@ -54,10 +55,10 @@ struct Options {
     /// Be a flooder, of a host on loopback
     #[arg(long, value_enum, requires = "target", hide = true)]
     flood: Option<flood::Kind>,
-    /// Whom a flooder floods, `id@host:port`
+    /// The host to flood, `id@host:port`
     #[arg(long, hide = true)]
     target: Option<String>,
-    /// How long
+    /// The duration of the flood, in seconds
     #[arg(long, default_value_t = 10, hide = true)]
     seconds: u64,
     /// The host's height

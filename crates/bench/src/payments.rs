@@ -1,4 +1,4 @@
-//! client -> host -> client in three processes: one payment at a time, and many in parallel.
+//! Payments client -> host -> client in three processes: one at a time, and many in parallel.
 
 use std::path::Path;
 use std::sync::Mutex;
@@ -11,12 +11,12 @@ use tempfile::TempDir;
 
 use crate::process::{Daemon, Result, init, progress};
 
-/// What each payment carries: small against what the payer has.
+/// The amount of each payment: small against the payer's balance.
 const AMOUNT_MSAT: u64 = 10_000;
-/// Payments to warm up with: connections, caches, first pages.
+/// The payments to warm up with: connections, caches, first pages.
 const WARM_UP: usize = 50;
 
-/// One payment at a time.
+/// The result of one payment at a time.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(crate) struct Alone {
     pub(crate) payments: usize,
@@ -26,21 +26,21 @@ pub(crate) struct Alone {
     pub(crate) host_cpu_ms_per_payment: f64,
 }
 
-/// Many payments in parallel.
+/// The result of many payments in parallel.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(crate) struct Parallel {
     pub(crate) payments: usize,
     pub(crate) payments_per_s: f64,
     pub(crate) p50_ms: f64,
     pub(crate) p99_ms: f64,
-    /// At the host, whose disk serves everybody.
+    /// The fsyncs per payment at the host, whose disk serves all of them.
     pub(crate) fsyncs_per_payment: f64,
     pub(crate) host_cpu_ms_per_payment: f64,
     pub(crate) payer_cpu_ms_per_payment: f64,
     pub(crate) payee_cpu_ms_per_payment: f64,
 }
 
-/// A host, a payer and a payee.
+/// A network of a host, a payer and a payee.
 pub(crate) struct Network {
     host: Daemon,
     payer: Daemon,
@@ -48,7 +48,7 @@ pub(crate) struct Network {
     _dirs: [TempDir; 3],
 }
 
-/// Readings of all three before and after.
+/// The readings of all three processes before and after.
 struct Readings {
     host_fsyncs: u64,
     cpu_ms: [f64; 3],
@@ -59,7 +59,7 @@ impl Network {
         Self::start_on(steward, &[], None)
     }
 
-    /// With further settings of the host, all daemons on this core if one is named.
+    /// Starts with further settings of the host, and with all daemons on this core if one is named.
     pub(crate) fn start_on(steward: &Path, settings: &[&str], core: Option<u8>) -> Result<Self> {
         progress("starting a host and two clients");
         let dirs = [TempDir::new()?, TempDir::new()?, TempDir::new()?];
@@ -111,7 +111,7 @@ impl Network {
         })
     }
 
-    /// Pays `at_a_time` invoices at any moment.
+    /// Keeps `at_a_time` payments in flight at any moment.
     pub(crate) fn parallel(&self, payments: usize, at_a_time: usize) -> Result<Parallel> {
         progress(&format!("{payments} payments, {at_a_time} at a time"));
         let invoices = self.invoices(payments)?;
@@ -161,14 +161,14 @@ impl Network {
         self.host.node_address()
     }
 
-    /// The host's height.
+    /// Returns the host's height.
     pub(crate) fn height(&self) -> Result<u64> {
         let status = self.host.caller().get("/v1/status")?;
         let height = status.get("block_height");
         height.and_then(serde_json::Value::as_u64).ok_or_else(|| "no height".into())
     }
 
-    /// Memory that the host holds, in bytes.
+    /// Returns the memory that the host holds, in bytes.
     pub(crate) fn host_bytes(&self) -> Result<u64> {
         self.host.resident_bytes()
     }
@@ -179,7 +179,7 @@ impl Network {
         self.host.stop()
     }
 
-    /// Made beforehand: not what is measured.
+    /// Makes invoices beforehand, because making them is not measured.
     fn invoices(&self, count: usize) -> Result<Vec<String>> {
         let payee = self.payee.caller();
         (0..count).map(|_| payee.invoice(AMOUNT_MSAT)).collect()

@@ -1,4 +1,4 @@
-//! One daemon: started, asked over HTTP, weighed by what the kernel says of it.
+//! One daemon: started, called over HTTP, and measured by what the kernel reports.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// Whatever goes wrong ends the measurement.
+/// The result of a measurement. Any error ends it.
 pub(crate) type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
-/// No single call takes longer.
+/// The longest time that a single call takes.
 const CALL_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// What the daemon says once it can be used.
+/// The message of the daemon once it can be used.
 #[derive(Debug, Deserialize)]
 struct Ready {
     api_address: String,
@@ -22,12 +22,12 @@ struct Ready {
     listen_addresses: Vec<String>,
 }
 
-/// A running daemon; killed when dropped.
+/// A running daemon, killed when dropped.
 pub(crate) struct Daemon {
     child: Child,
     ready: Ready,
     token: String,
-    /// From the start of the process until it said it is ready.
+    /// The time from the start of the process until it said that it is ready.
     pub(crate) start_up: Duration,
 }
 
@@ -49,7 +49,7 @@ impl Daemon {
         Self::start_on(None, steward, data_dir, settings)
     }
 
-    /// The same, on one core if one is named.
+    /// Starts a daemon on one core, if one is named.
     pub(crate) fn start_on(
         core: Option<u8>,
         steward: &Path,
@@ -87,13 +87,13 @@ impl Daemon {
         Ok(Self { child, ready, token, start_up })
     }
 
-    /// The daemon's address for clients.
+    /// Returns the daemon's address for clients.
     pub(crate) fn node_address(&self) -> Result<String> {
         let address = self.ready.listen_addresses.first().ok_or("the daemon does not listen")?;
         Ok(format!("{}@{address}", self.ready.node_id))
     }
 
-    /// A caller with a connection of its own.
+    /// Makes a caller with a connection of its own.
     pub(crate) fn caller(&self) -> Caller {
         let config = ureq::Agent::config_builder()
             .timeout_global(Some(CALL_TIMEOUT))
@@ -106,14 +106,14 @@ impl Daemon {
         }
     }
 
-    /// Calls to the disk that wait for it, since the start.
+    /// Returns the number of calls since the start that wait for the disk.
     pub(crate) fn fsyncs(&self) -> Result<u64> {
         let metrics = self.caller().get("/v1/metrics")?;
         let fsyncs = metrics.pointer("/store/fsyncs").and_then(Value::as_u64);
         fsyncs.ok_or_else(|| "no count of fsyncs".into())
     }
 
-    /// CPU time used so far, in milliseconds.
+    /// Returns the CPU time used so far, in milliseconds.
     pub(crate) fn cpu_ms(&self) -> Result<f64> {
         /// Linux counts in hundredths of a second.
         const MS_PER_TICK: f64 = 10.0;
@@ -126,7 +126,7 @@ impl Daemon {
         Ok((ticks(11)? + ticks(12)?) * MS_PER_TICK)
     }
 
-    /// Memory it holds, in bytes.
+    /// Returns the memory that it holds, in bytes.
     pub(crate) fn resident_bytes(&self) -> Result<u64> {
         let status = std::fs::read_to_string(self.proc_file("status"))?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
@@ -148,13 +148,13 @@ impl Daemon {
 
 impl Drop for Daemon {
     fn drop(&mut self) {
-        // Already gone is fine.
+        // An error means that it has ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// Asks one daemon over one connection.
+/// Calls one daemon over one connection.
 pub(crate) struct Caller {
     agent: ureq::Agent,
     base: String,
@@ -176,7 +176,7 @@ impl Caller {
         answer(path, status.is_success(), &response.body_mut().read_to_vec()?)
     }
 
-    /// An invoice over `amount_msat`.
+    /// Makes an invoice over `amount_msat`.
     pub(crate) fn invoice(&self, amount_msat: u64) -> Result<String> {
         let asked = json!({ "amount_msat": amount_msat, "description": "bench" });
         let invoice = self.post("/v1/invoices", &asked)?;
@@ -200,9 +200,9 @@ fn answer(path: &str, is_success: bool, body: &[u8]) -> Result<Value> {
     Ok(serde_json::from_slice(body)?)
 }
 
-/// Tells what is being done: some steps take a while.
+/// Prints what is being done, because some steps take a while.
 pub(crate) fn progress(what: &str) {
     let mut stderr = std::io::stderr();
-    // Nobody may be reading.
+    // The reader may be gone.
     let _ = writeln!(stderr, "{what} ...");
 }

@@ -1,4 +1,4 @@
-//! The table for people and the JSON file for programs, each figure beside its budget.
+//! The table for people and the JSON file for programs, with each figure beside its budget.
 
 use std::io::Write;
 use std::path::Path;
@@ -19,7 +19,7 @@ pub(crate) struct Report {
     pub(crate) flooded: Vec<Flooded>,
 }
 
-/// What a figure must be compared with its budget.
+/// The relation that a figure must have to its budget.
 enum Budget {
     AtMost(f64),
     AtLeast(f64),
@@ -51,7 +51,7 @@ impl Report {
                 Budget::AtLeast(limit) => (format!(">= {limit}"), format!("{:.2}", figure / limit)),
                 Budget::None => (String::new(), String::new()),
             };
-            // Nobody may be reading.
+            // The reader may be gone.
             let _ = writeln!(stdout, "{what:<32} {figure:>10.3} {unit:<11} {text:>8} {ratio:>6}");
         }
         drop(stdout);
@@ -69,9 +69,9 @@ impl Report {
     }
 }
 
-/// A flooded host's payments take at most this many times as long.
+/// The most times as long that a payment may take at a flooded host.
 const MOST_TIMES: f64 = 2.0;
-/// A flooded host grows by less than this, in MB.
+/// The most by which a flooded host may grow, in MB.
 const MOST_MB: f64 = 100.0;
 
 pub(crate) fn print_floods(floods: &[Flooded]) {
@@ -79,7 +79,7 @@ pub(crate) fn print_floods(floods: &[Flooded]) {
     for flood in floods {
         let times = flood.p50_ms / flood.quiet_p50_ms;
         let grew_mb = flood.host_grew_bytes as f64 / 1e6;
-        // Nobody may be reading.
+        // The reader may be gone.
         let _ = writeln!(
             stdout,
             "flood of {:<23} {:>10.3} ms, {times:.2} times {:.3} ms (<= {MOST_TIMES}); the host \

@@ -1,5 +1,5 @@
 //! Writes the seeds of `corpus/` that are made from vectors, real encoders and short scripts:
-//! `cargo run -p steward-fuzz --example write_corpus`. Seeds that fuzzing found stay.
+//! `cargo run -p steward-fuzz --example write_corpus`. It leaves seeds that fuzzing found.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout, reason = "a tool")]
 
@@ -42,7 +42,7 @@ fn seed(harness: &str, name: &str, data: impl AsRef<[u8]>) {
     fs::write(folder.join(name), data).unwrap();
 }
 
-/// Every string of every vector file, with the file's name and the keys that lead to it.
+/// Reads every string of every vector file, with the file's name and the keys that lead to it.
 fn read_vectors() -> Vec<(String, Value)> {
     let mut files = Vec::new();
     for folder in ["", "wire", "bolt04", "bolt11"] {
@@ -61,7 +61,7 @@ fn read_vectors() -> Vec<(String, Value)> {
     files
 }
 
-/// All objects of a file that have this key.
+/// Collects all objects of a file that have this key.
 fn objects<'a>(value: &'a Value, key: &str, found: &mut Vec<&'a Value>) {
     match value {
         Value::Object(map) => {
@@ -151,7 +151,7 @@ fn wire(vectors: &[(String, Value)]) {
     );
 }
 
-/// As `p2p_messages` reads it: not a tick, type, length, payload.
+/// Writes a message as `p2p_messages` reads it: not a tick, type, length, payload.
 fn p2p_message(frame: &[u8]) -> Vec<u8> {
     let len = u16::try_from(frame.len() - 2).unwrap().to_be_bytes();
     [&[2], &frame[..2], &len, &frame[2..], &[0, 1]].concat()
@@ -246,12 +246,12 @@ fn invoice(vectors: &[(String, Value)]) {
     seed("invoice_build", "too-much", [0, 2, 3, 4, 1, 255, 0, 0, 0]);
 }
 
-/// The fields of a valid invoice, in the form `invoice_fields` reads.
+/// Writes the fields of a valid invoice in the form that `invoice_fields` reads.
 fn seed_fields(name: &str, text: &str) {
     const CHARSET: &str = "qpzry9x8gf2tvdw0s3jn54khce6mua7l";
     let text = text.to_ascii_lowercase();
     let Some((hrp, data)) = text.rsplit_once('1') else { return };
-    // As `invoice_fields` counts them; the longer prefix of two first.
+    // `invoice_fields` counts them so; of two prefixes the longer one comes first.
     let chains = [(3, "lnbcrt"), (2, "lntbs"), (0, "lnbc"), (1, "lntb"), (4, "lnsb")];
     let found = chains.iter().find_map(|(nth, prefix)| Some((*nth, hrp.strip_prefix(prefix)?)));
     let Some((chain, rest)) = found else { return };

@@ -1,5 +1,5 @@
-//! Seeds of what surrounds the protocol: the store, settings, the API, chain sources, and scripts
-//! that play a channel or an engine.
+//! Seeds of everything around the protocol: the store, settings, the API, chain sources, and
+//! scripts that play a channel or an engine.
 
 use steward_engine::io::EventKind;
 use steward_engine::row::{HtlcKey, Origin, Settlement};
@@ -108,9 +108,9 @@ pub(super) fn settings() {
     }
 }
 
-/// Requests to a real engine: route, who is asked, which fields.
+/// Writes requests to a real engine: route, node, fields.
 pub(super) fn api_store() {
-    // A field that is there, with a number at an edge: 2^64 - 1, 2^63, 2^63 - 3.
+    // A field that is present, with a number at an edge: 2^64 - 1, 2^63, 2^63 - 3.
     let most = [100, 254, 0];
     let odd = [100, 251, 0];
     let below = [100, 251, 3];
@@ -195,7 +195,7 @@ pub(super) fn api() {
     seed("p2p_messages", "ping", [2, 0, 18, 0, 4, 0, 10, 0, 0, 0, 1, 0, 1]);
 }
 
-/// Kind of source, question, answers: of a tip, of a block's hash, of a block with a preimage.
+/// Writes source, question and answers: of a tip, of a block's hash, of a block with a preimage.
 pub(super) fn chain() {
     let block = bitcoin::constants::genesis_block(bitcoin::Network::Regtest);
     let block_hex = bitcoin::consensus::encode::serialize_hex(&block);
@@ -248,60 +248,40 @@ fn electrum(question: u8, results: &[&str]) -> Vec<u8> {
     script
 }
 
-/// Histories for the state machines, as their harnesses read them.
+/// A history of honest channels: add, deliver, settle, deliver, reconnect.
+#[rustfmt::skip]
+const HONEST: [u8; 36] = [
+    1, 0, 9, 0, 51, 51, 0x80 | 51, 0x80 | 51, 0x80 | 30, 0, 1, 0x80 | 51, 51, 0x80 | 2, 0, 77,
+    0x80 | 51, 51, 24, 0, 0, 51, 0x80 | 51, 88, 1, 2, 96, 104, 96, 111, 0, 9, 109, 108, 5, 9,
+];
+
+/// Writes histories for the state machines, in the form that their harnesses read.
 pub(super) fn scripts() {
-    // Add, deliver, settle, deliver, reconnect.
-    let honest = [
-        1,
-        0,
-        9,
-        0,
-        51,
-        51,
-        0x80 | 51,
-        0x80 | 51,
-        0x80 | 30,
-        0,
-        1,
-        0x80 | 51,
-        51,
-        0x80 | 2,
-        0,
-        77,
-        0x80 | 51,
-        51,
-        24,
-        0,
-        0,
-        51,
-        0x80 | 51,
-        88,
-        1,
-        2,
-        96,
-        104,
-        96,
-        111,
-        0,
-        9,
-        109,
-        108,
-        5,
-        9,
-    ];
-    seed("channel_honest", "payments", honest);
-    seed("channel_honest", "lazy", [&[0][..], &honest[1..]].concat());
+    honest_channels();
+    hostile_channels();
+    let engine =
+        [0, 10, 0, 9, 60, 3, 80, 0, 100, 0, 1, 5, 120, 0, 200, 1, 0, 30, 0, 1, 0, 0, 90, 0];
+    seed("engine_frames", "payments", engine);
+    seed("engine_frames", "again", engine.repeat(3));
+}
+
+fn honest_channels() {
+    seed("channel_honest", "payments", HONEST);
+    seed("channel_honest", "lazy", [&[0][..], &HONEST[1..]].concat());
     seed(
         "channel_honest",
         "burst",
         [&[1][..], &[3, 20, 20].repeat(12), &[51; 20], &[24, 0, 1].repeat(8)].concat(),
     );
-    seed("channel_rough", "payments", honest);
+    seed("channel_rough", "payments", HONEST);
     let rough =
-        [&honest[..14], &[113, 51, 0x80 | 51, 116, 100, 51, 120, 51, 0x80 | 51, 124, 0, 126, 7]]
+        [&HONEST[..14], &[113, 51, 0x80 | 51, 116, 100, 51, 120, 51, 0x80 | 51, 124, 0, 126, 7]]
             .concat();
     seed("channel_rough", "override", rough);
-    // Attacks: add and sign, settle and sign, shows, controls, local inputs.
+}
+
+/// Attacks: add and sign, settle and sign, shows, controls, local inputs.
+fn hostile_channels() {
     let add_sign = [30, 0, 1, 0, 0, 90, 0, 10, 2];
     for (name, choice) in [("host", 2), ("client", 3), ("opening-host", 0), ("opening-client", 1)] {
         let mut script = vec![choice];
@@ -318,8 +298,4 @@ pub(super) fn scripts() {
         "fulfill-own",
         [2, 200, 1, 0, 0, 0, 9, 10, 3, 90, 0, 30, 128, 1, 90, 0, 10, 3],
     );
-    let engine =
-        [0, 10, 0, 9, 60, 3, 80, 0, 100, 0, 1, 5, 120, 0, 200, 1, 0, 30, 0, 1, 0, 0, 90, 0];
-    seed("engine_frames", "payments", engine);
-    seed("engine_frames", "again", engine.repeat(3));
 }

@@ -5,15 +5,15 @@ use crate::bytes::Bytes;
 use crate::kits::channel::CAPACITY_MSAT;
 use crate::kits::channel::world::{Step, World};
 
-/// Longest history, in steps: a few milliseconds of signatures.
+/// The longest history, in steps: a few milliseconds of signatures.
 const MAX_STEPS: usize = 60;
 
-/// Nothing ends in a suspension.
+/// Checks that nothing ends in a suspension.
 pub(crate) fn honest(data: &[u8]) {
     run(data, false);
 }
 
-/// Suspensions, time-outs and overrides among the rest.
+/// Adds suspensions, time-outs and overrides to the steps.
 pub(crate) fn rough(data: &[u8]) {
     run(data, true);
 }
@@ -35,7 +35,7 @@ fn step(input: &mut Bytes<'_>, rough: bool) -> Step {
     let by = choice & 0x80 != 0;
     match choice & 0x7f {
         0..=23 => {
-            // Amounts the channel takes, from the minimum to almost all of it.
+            // The channel accepts these amounts, from the minimum to almost all of it.
             let amount_msat = 1_000 + u64::from(input.u16()) * 61_000;
             Step::Add { by, amount_msat }
         }

@@ -1,5 +1,5 @@
-//! One channel against a rogue peer: it speaks in the place of an honest one, goes and comes
-//! back, and repeats what was once said.
+//! One channel against a rogue peer: the rogue speaks in the place of an honest peer, disconnects
+//! and comes back, and repeats earlier messages.
 
 use steward_hosted::{Command, Failure, Input, Output};
 use steward_wire::Message;
@@ -9,14 +9,14 @@ use crate::bytes::Bytes;
 use crate::kits::channel::{Alice, Bob, CAPACITY_MSAT, Pair, Side, offer, preimage};
 use crate::rogue::{PREIMAGES, Rogue, raw_message};
 
-/// Longest history, in steps.
+/// The longest history, in steps.
 const MAX_STEPS: usize = 120;
-/// Longest wait, in milliseconds: a day.
+/// The longest wait, in milliseconds: a day.
 const MAX_WAIT_MS: u64 = 86_400_000;
-/// The kit's chain.
+/// The chain of the kit.
 const CHAIN_HASH: [u8; 32] = [7; 32];
 
-/// Which side is attacked, whether the channel is open, then steps.
+/// Reads which side is attacked, and whether the channel is open, then steps.
 pub(crate) fn hostile(data: &[u8]) {
     let mut input = Bytes::new(data);
     let mut attack = Attack::new(&mut input);
@@ -84,14 +84,14 @@ impl Attack {
         }
     }
 
-    /// Hands an input to the victim, as an engine does.
+    /// Passes an input to the victim, as an engine does.
     fn give(&mut self, input: Input) {
         let is_other_connection = matches!(input, Input::Connected | Input::Disconnected);
         let outputs = self.pair.give(self.victim, input);
         self.check(&outputs, is_other_connection);
     }
 
-    /// Hands an operator's command to the victim. A refusal changes nothing.
+    /// Passes an operator's command to the victim. A refusal changes nothing.
     fn command(&mut self, command: Command) {
         let outputs = self.pair.try_command(self.victim, command).unwrap_or_default();
         self.check(&outputs, false);
@@ -109,7 +109,7 @@ impl Attack {
         self.rogue.forget_signed(victim);
     }
 
-    /// Over the wire, which refuses what no channel need know of.
+    /// Sends over the wire, which refuses what never reaches a channel.
     fn send(&mut self, message: Message) {
         let (message_type, body) = message.encode();
         let Ok(message) = Message::decode(message_type, &body) else { return };
@@ -117,7 +117,7 @@ impl Attack {
         self.give(Input::Message(message));
     }
 
-    /// Lets the honest channels talk, each message in turn.
+    /// Lets the honest channels exchange messages, each in turn.
     fn be_honest(&mut self, rounds: usize) {
         let (victim, peer) = (self.victim, self.victim.other());
         for _ in 0..rounds {
@@ -145,7 +145,7 @@ impl Attack {
         self.connect();
     }
 
-    /// The victim's process dies and starts again from its disk.
+    /// Kills the victim's process and starts it again from its disk.
     fn restart(&mut self) {
         if self.pair.node(self.victim).disk.is_some() {
             self.pair.restart(self.victim);
@@ -153,7 +153,7 @@ impl Attack {
         }
     }
 
-    /// What the honest peer said once, perhaps with one byte changed.
+    /// Returns an earlier message of the honest peer, perhaps with one byte changed.
     fn repeated(&self, input: &mut Bytes<'_>) -> Option<Message> {
         let peer = self.victim.other();
         let past: Vec<_> = self.pair.sent.iter().filter(|(by, _)| *by == peer).collect();
@@ -166,7 +166,7 @@ impl Attack {
         Message::decode(message_type, &body).ok()
     }
 
-    /// What the victim's engine and operator ask of it.
+    /// Passes an input of the victim's engine or operator.
     fn local(&mut self, input: &mut Bytes<'_>) {
         let victim = self.victim;
         let channel = self.pair.channel(victim);
@@ -181,7 +181,7 @@ impl Attack {
                 Input::Add(self.pair.new_htlc(victim, amount_msat, seed))
             }
             10..=15 => {
-                // An engine gives the right preimage, whatever the fuzzer wants.
+                // An engine always passes the right preimage.
                 let hash = incoming.map(|htlc| htlc.payment_hash);
                 let right = (0..PREIMAGES).find(|seed| Some(preimage(*seed).hash()) == hash);
                 Input::Fulfill { id, preimage: preimage(right.unwrap_or(seed)) }

@@ -2,7 +2,7 @@
 //!
 //! - `honest`: two channels and a link that loses messages
 //! - `hostile`: one channel whose peer has its key and no scruples
-//! - `watch`: what must hold of a channel after every step
+//! - `watch`: the properties of a channel after every step
 
 mod honest;
 mod hostile;
@@ -13,10 +13,11 @@ pub(crate) use hostile::hostile;
 
 use steward_hosted::{Channel, Phase};
 
-/// Bytes as a stored channel. Disks are damaged, not malicious: read and stored again, no more.
+/// Reads bytes as a stored channel. Disks are damaged, not malicious, so the channel is read and
+/// stored again and not used.
 pub(crate) fn record(data: &[u8]) {
     let Ok(channel) = Channel::from_record(data) else { return };
-    assert!(!matches!(channel.phase(), Phase::Active | Phase::Syncing), "nobody is connected");
+    assert!(!matches!(channel.phase(), Phase::Active | Phase::Syncing), "no peer is connected");
     let record = channel.record();
     let again = Channel::from_record(&record).expect("what is stored can be read");
     assert_eq!(again.record(), record);

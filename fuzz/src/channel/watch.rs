@@ -1,4 +1,4 @@
-//! What must hold of a channel after every step, whatever its peer does.
+//! The properties that must hold of a channel after every step, whatever its peer does.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,19 +7,20 @@ use steward_hosted::limits::{MAX_EVIDENCE_PER_CONNECTION, MAX_STATE_BYTES};
 use steward_hosted::{Channel, Output, Phase};
 use steward_wire::{Framing, LastCrossSignedState, Message, PaymentHash, framing};
 
-/// Largest record of a channel, in bytes: two full directions with failures of full length.
+/// The largest record of a channel, in bytes: two full directions with failures of full length.
 const MAX_RECORD_BYTES: usize = 1_000_000;
-/// Most outputs one input may cause.
+/// The most outputs that one input may cause.
 const MAX_OUTPUTS: usize = 5_000;
 
-/// What an engine would remember of a channel, to hold it to its word.
+/// What an engine would remember of a channel, to compare later outputs with it.
 #[derive(Default)]
 pub(crate) struct Watch {
-    /// What we own and have in flight, in millisatoshi, in the first state or the last override.
+    /// Our balance and what we have in flight, in the first state or the last override, in
+    /// millisatoshi.
     least_msat: Option<u64>,
-    /// Own HTLCs paid since then, in millisatoshi.
+    /// The sum of own HTLCs that were paid since then, in millisatoshi.
     paid_msat: u64,
-    /// Own HTLCs: what they are for.
+    /// The payment hash and amount of own HTLCs.
     own: BTreeMap<u64, (PaymentHash, u64)>,
     ended: BTreeSet<u64>,
     incoming: BTreeSet<u64>,
@@ -28,7 +29,7 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    /// After an input, or a command, gave `outputs`.
+    /// Checks the outputs of an input or of a command.
     pub(crate) fn after(
         &mut self,
         is_other_connection: bool,
