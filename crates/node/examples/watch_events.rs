@@ -5,6 +5,7 @@
 //! ```
 //!
 //! A program beside a running daemon reads the same events from the HTTP API: `GET /v1/events`.
+#![allow(clippy::print_stdout, reason = "an example talks to its user")]
 
 use std::error::Error;
 
@@ -54,7 +55,9 @@ async fn print_stored(node: &NodeHandle, mut last: u64) -> Result<u64, Box<dyn E
         if page.is_empty() {
             return Ok(last);
         }
-        last = page.iter().map(print).last().unwrap_or(last);
+        for event in &page {
+            last = print(event);
+        }
     }
 }
 
