@@ -184,7 +184,7 @@ fn a_redirect_is_not_followed() {
 }
 
 #[test]
-fn nobody_listening_is_unreachable() {
+fn an_address_without_a_listener_is_unreachable() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);

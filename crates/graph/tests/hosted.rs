@@ -246,9 +246,9 @@ fn requests_that_make_no_sense_are_refused() {
     to_self.destination = node('P').id;
     assert_eq!(refusal(&graph, &to_self), RouteError::ToSelf);
 
-    let mut to_nobody = good.clone();
-    to_nobody.destination = NodeId([0; 33]);
-    assert_eq!(refusal(&graph, &to_nobody), RouteError::InvalidNodeId(NodeId([0; 33])));
+    let mut to_an_invalid_key = good.clone();
+    to_an_invalid_key.destination = NodeId([0; 33]);
+    assert_eq!(refusal(&graph, &to_an_invalid_key), RouteError::InvalidNodeId(NodeId([0; 33])));
 
     let mut of_nothing = good.clone();
     of_nothing.amount_msat = 0;

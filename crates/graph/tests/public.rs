@@ -65,7 +65,7 @@ fn a_public_channel_is_used_once_both_directions_are_known() {
 }
 
 #[test]
-fn a_channel_to_avoid_is_walked_around() {
+fn a_route_goes_around_a_channel_to_avoid() {
     let mut request = by_host(50_000);
     request.avoid = vec![scid('H', 'X')];
     deliver_msat(&request, &find_one(&two_ways(), &request), "HYR");
@@ -93,7 +93,7 @@ fn a_channel_that_failed_is_left_for_another() {
 }
 
 #[test]
-fn odd_results_teach_nothing_and_harm_nothing() {
+fn odd_results_change_nothing() {
     let graph = two_ways();
     let ways = [
         vec![],

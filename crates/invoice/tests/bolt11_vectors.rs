@@ -125,7 +125,7 @@ fn unusual_invoices_are_read_as_their_payee_meant_them() {
 }
 
 #[test]
-fn what_cannot_be_paid_is_told_in_its_own_sentence() {
+fn each_reason_why_an_invoice_cannot_be_paid_has_its_own_sentence() {
     for example in vector("unusual")["invalid"].as_array().unwrap() {
         let comment = &example["comment"];
         let error = parse(text(&example["invoice"])).err();

@@ -172,7 +172,7 @@ fn an_amount_that_overflows_is_not_read_as_none() {
 }
 
 #[test]
-fn what_is_not_an_invoice_is_called_so() {
+fn a_text_that_is_not_an_invoice_is_refused() {
     for text in
         ["", "lightning:", "hello", "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4", "ℓ", "lnbc"]
     {

@@ -62,7 +62,7 @@ fn an_invoice_is_found_in_every_form_in_which_people_paste_it() {
 }
 
 #[test]
-fn what_is_no_invoice_is_called_by_its_name() {
+fn a_text_that_is_not_an_invoice_is_named() {
     let node = format!("02{}@127.0.0.1:9735", "ab".repeat(32));
     for (text, expected) in [
         (

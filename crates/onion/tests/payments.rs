@@ -245,7 +245,7 @@ fn a_failure_changed_on_the_way_cannot_be_read() {
 /// The sender tries rounds past the last hop, to hide the route's length, with a secret that is
 /// public.
 #[test]
-fn a_failure_signed_by_nobody_on_the_route_is_not_believed() {
+fn a_failure_that_no_hop_of_the_route_signed_is_not_believed() {
     let payment = Travelling::new(1, &invoice_recipient());
     let secret = peel(&key(1), &payment.htlc()).unwrap().shared_secret;
     let forged = build_failure(&[0; 32], &Failure::mpp_timeout());

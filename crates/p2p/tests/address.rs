@@ -36,7 +36,7 @@ fn an_address_is_written_as_it_is_read() {
 }
 
 #[test]
-fn what_is_no_address_is_refused_with_its_fault() {
+fn a_text_that_is_not_an_address_is_refused_with_a_reason() {
     let parse = |text: &str| text.parse::<PeerAddress>().unwrap_err();
     for text in ["example.com:", "example.com:0", "example.com:65536", "example.com:+1"] {
         assert_eq!(parse(text), ParseAddressError::InvalidPort, "{text}");

@@ -70,9 +70,9 @@ async fn a_kept_peer_is_reached_again_after_its_server_went_away() {
 async fn the_next_address_is_tried_at_once() {
     let (mut client, mut host) = (Node::new(1), Node::new(2));
     let at = host.listen().await;
-    let nobody = free_port().await;
+    let closed = free_port().await;
     let reconnector = Reconnector::new(client.transport.clone());
-    reconnector.add_peer(client.key, host.id(), vec![nobody.into(), at.into()]).unwrap();
+    reconnector.add_peer(client.key, host.id(), vec![closed.into(), at.into()]).unwrap();
     client.connected().await;
     host.connected().await;
 }
@@ -126,8 +126,8 @@ async fn new_addresses_of_a_kept_peer_leave_its_connection_alone() {
     reconnector.add_peer(client.key, host.id(), vec![at.into()]).unwrap();
     let conn = client.connected().await;
     host.connected().await;
-    let nobody = free_port().await;
-    reconnector.add_peer(client.key, host.id(), vec![nobody.into(), at.into()]).unwrap();
+    let closed = free_port().await;
+    reconnector.add_peer(client.key, host.id(), vec![closed.into(), at.into()]).unwrap();
     // This is long enough for a new connection, had one been attempted.
     tokio::time::pause();
     tokio::time::sleep(BACKOFF_MIN * 5).await;
@@ -136,7 +136,7 @@ async fn new_addresses_of_a_kept_peer_leave_its_connection_alone() {
 }
 
 #[tokio::test]
-async fn senseless_peers_are_refused() {
+async fn peers_that_cannot_be_kept_are_refused() {
     let (client, host) = (Node::new(1), Node::new(2));
     let address: PeerAddress = "127.0.0.1:1".parse().unwrap();
     let reconnector = Reconnector::new(client.transport.clone());

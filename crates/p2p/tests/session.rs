@@ -11,7 +11,7 @@ use steward_p2p::{SendError, Session, SessionConfig, SessionError, SessionEvent}
 use support::{Pair, TYPE, config, key, messages, node_id, text_message};
 
 #[test]
-fn two_sessions_in_memory_learn_who_the_other_is_and_what_it_supports() {
+fn two_sessions_in_memory_learn_each_others_identity_and_features() {
     let mut pair = Pair::new(&config(), &config());
     pair.drive().unwrap();
 
@@ -126,7 +126,7 @@ fn a_node_id_off_the_curve_is_an_error() {
 }
 
 #[test]
-fn a_queue_nobody_drains_is_bounded_and_ends_the_session() {
+fn a_queue_that_is_never_drained_is_bounded_and_ends_the_session() {
     let mut pair = Pair::established();
     let mut accepted = 0;
     let error = loop {
@@ -272,7 +272,7 @@ proptest! {
 }
 
 #[test]
-fn an_even_message_nobody_knows_ends_the_connection_with_a_warning() {
+fn an_unknown_even_message_ends_the_connection_with_a_warning() {
     for message_type in [20_000, 40_000] {
         let mut pair = Pair::established();
         pair.client.send(TYPE, vec![1]).unwrap();

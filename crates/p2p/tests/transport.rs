@@ -446,7 +446,7 @@ async fn established_socket(host: &Node, at: std::net::SocketAddr) -> TcpStream 
 
 /// By its nature this is not on loopback: all addresses of both kinds, on one port.
 #[tokio::test]
-async fn all_of_ipv6_and_all_of_ipv4_are_listened_on_at_one_port() {
+async fn ipv4_and_ipv6_wildcards_can_share_a_port() {
     let node = Node::new(1);
     let all = SocketAddrV6::new(Ipv6Addr::UNSPECIFIED, 0, 0, 0);
     let bound = match node.transport.listen_ipv6_only(all, key(1)) {
