@@ -5,8 +5,7 @@
 //! - `process`: one daemon: starts it, calls it, reads its CPU time and memory
 //! - `payments`: one payment at a time, and many in parallel
 //! - `channels`: memory of idle channels, and the time to start with many
-//! - `flood`, `floods`: the effect of floods on honest payments; the flooders are this program as
-//! well
+//! - `flood`, `floods`: the effect of floods on honest payments; this program is the flooder, too
 //! - `report`: the table and the JSON file
 #![forbid(unsafe_code)]
 
