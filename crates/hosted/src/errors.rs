@@ -1,4 +1,4 @@
-//! An error that we found (protocol.md section 3.9).
+//! An error that we found (docs/protocol.md section 3.9).
 
 use steward_wire::ErrorCode;
 

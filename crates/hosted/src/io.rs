@@ -283,7 +283,7 @@ pub enum DropCause {
 pub struct Suspension {
     /// True if we found the error, false if the peer sent one.
     pub by_us: bool,
-    /// Four digits of protocol.md section 3.9, if there is one.
+    /// Four digits of docs/protocol.md section 3.9, if there is one.
     pub code: Option<u16>,
     /// A sentence.
     pub text: String,

@@ -1,7 +1,7 @@
 //! Every limit of the channel, in one place.
 
 /// HTLCs we offer at once, whatever more the terms allow: 42 of both directions, each with a
-/// wallet's TLV, are all that fit one `last_cross_signed_state` (protocol.md section 1.3).
+/// wallet's TLV, are all that fit one `last_cross_signed_state` (docs/protocol.md section 1.3).
 pub const MAX_OWN_HTLCS: usize = 21;
 /// Largest `last_cross_signed_state` we let come into being, in bytes: below both framings' limit.
 pub const MAX_STATE_BYTES: usize = 65_500;
@@ -18,16 +18,16 @@ pub const ADD_BYTES: usize = 1_453;
 pub const ORDINARY_ADD_TLV_BYTES: usize = 70;
 /// Own HTLCs waiting for an id.
 pub const MAX_WAITING_ADDS: usize = 1_000;
-/// Largest counter value (protocol.md section 9.1, 12): 2^32 - 2.
+/// Largest counter value (docs/protocol.md section 9.1, 12): 2^32 - 2.
 pub const MAX_UPDATES: u32 = u32::MAX - 1;
 /// An own HTLC must expire at least this many blocks after the best one, plus one: less could
 /// expire before the peer has seen it. Forwarding policy asks for far more.
 pub const MIN_EXPIRY_BLOCKS: u32 = 2;
 /// An own HTLC must expire at most this many blocks after the best one (two weeks).
 pub const MAX_EXPIRY_BLOCKS: u32 = 2_016;
-/// Blocks in a `block_day` (protocol.md section 2.5).
+/// Blocks in a `block_day` (docs/protocol.md section 2.5).
 pub const BLOCKS_PER_DAY: u32 = 144;
-/// Block days two nodes may be apart (protocol.md section 2.5).
+/// Block days two nodes may be apart (docs/protocol.md section 2.5).
 pub const MAX_BLOCK_DAY_DRIFT: u32 = 1;
 /// A revealed incoming HTLC this close to its expiry, in blocks, is reported (section 3.7).
 pub const PREIMAGE_AT_RISK_BLOCKS: u32 = 108;
@@ -36,7 +36,7 @@ pub const PREIMAGE_AT_RISK_BLOCKS: u32 = 108;
 pub const PUBLISHED_GRACE_BLOCKS: u32 = 12;
 const _: () = assert!(PUBLISHED_GRACE_BLOCKS < PREIMAGE_AT_RISK_BLOCKS);
 /// `invoke`, `last_cross_signed_state` and `state_update` must be answered within this time,
-/// in milliseconds (protocol.md section 9.1, 9).
+/// in milliseconds (docs/protocol.md section 9.1, 9).
 pub const ANSWER_TIMEOUT_MS: u64 = 30_000;
 /// As client: an invoke that nothing answered is sent again after this, in milliseconds, in the
 /// same framing: sooner than any limit on silence ends the connection.
@@ -51,7 +51,7 @@ const _: () = assert!(FORGOTTEN_RETRY_MS < MAX_FORGOTTEN_RETRY_MS);
 /// As host: an opening not finished within this time is forgotten, in milliseconds.
 pub const OPENING_TIMEOUT_MS: u64 = 60_000;
 /// Wrong signatures on `state_update` in a row that end in a reconnection; the next one suspends
-/// (protocol.md section 9.1, 11).
+/// (docs/protocol.md section 9.1, 11).
 pub const MAX_BAD_SIGNATURES: u8 = 3;
 /// A failure's reason is cut to this length, in bytes. Reasons come from anywhere on a route, so
 /// a long one must not harm the channel; no honest one is near this.
@@ -64,7 +64,7 @@ pub const MAX_EVIDENCE_PER_CONNECTION: u8 = 16;
 pub const MAX_ERROR_BYTES: usize = steward_wire::limits::MAX_ERROR_TEXT_BYTES;
 /// Unknown bytes at the end of a `channel_update` we keep.
 pub const MAX_POLICY_EXCESS_BYTES: usize = 256;
-/// As client: smallest in-flight limit we accept, in millisatoshi (protocol.md section 3.2).
+/// As client: smallest in-flight limit we accept, in millisatoshi (docs/protocol.md section 3.2).
 pub const MIN_OFFERED_IN_FLIGHT_MSAT: u64 = 100_000_000;
-/// As client: largest HTLC minimum we accept, in millisatoshi (protocol.md section 3.2).
+/// As client: largest HTLC minimum we accept, in millisatoshi (docs/protocol.md section 3.2).
 pub const MAX_OFFERED_HTLC_MINIMUM_MSAT: u64 = 546_000;

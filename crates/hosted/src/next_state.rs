@@ -1,5 +1,5 @@
 //! The state both sides sign next: the last signed one plus unsigned updates of both
-//! (protocol.md sections 2.6 and 3.1). Arithmetic only; no rules about who may do what.
+//! (docs/protocol.md sections 2.6 and 3.1). Arithmetic only; no rules about who may do what.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use steward_wire::{
     UpdateFailMalformedHtlc, UpdateFulfillHtlc,
 };
 
-use crate::limits::{ADD_BYTES, MAX_UPDATES};
+use crate::limits::{ADD_BYTES, MAX_FAIL_REASON_BYTES, MAX_FAIL_TLV_BYTES, MAX_UPDATES};
 
 /// One counted change of the state.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,7 +63,7 @@ impl Update {
 
 /// Balances and HTLCs after some updates, without copying any HTLC.
 pub(crate) struct Ledger<'a> {
-    /// Negative if own adds spend more than there is.
+    /// Negative if our adds spend more than there is.
     pub(crate) local_msat: i128,
     /// Negative if the peer's adds spend more than there is.
     pub(crate) remote_msat: i128,
@@ -78,8 +78,8 @@ impl<'a> Ledger<'a> {
     /// a settlement names no HTLC.
     pub(crate) fn new(
         signed: &'a LastCrossSignedState,
-        own: &'a [Update],
-        peer: &'a [Update],
+        local: &'a [Update],
+        remote: &'a [Update],
     ) -> Option<Self> {
         let mut ledger = Self {
             local_msat: i128::from(signed.local_balance_msat),
@@ -93,22 +93,22 @@ impl<'a> Ledger<'a> {
         for add in &signed.outgoing_htlcs {
             insert(&mut ledger.outgoing, add)?;
         }
-        for add in own.iter().filter_map(Update::as_add) {
+        for add in local.iter().filter_map(Update::as_add) {
             ledger.local_msat -= i128::from(add.amount_msat);
             insert(&mut ledger.outgoing, add)?;
         }
-        for add in peer.iter().filter_map(Update::as_add) {
+        for add in remote.iter().filter_map(Update::as_add) {
             ledger.remote_msat -= i128::from(add.amount_msat);
             insert(&mut ledger.incoming, add)?;
         }
-        for update in own {
+        for update in local {
             let Some(id) = update.settled_id() else { continue };
             let amount_msat = i128::from(ledger.incoming.remove(&id)?.amount_msat);
             let to =
                 if update.is_fulfill() { &mut ledger.local_msat } else { &mut ledger.remote_msat };
             *to += amount_msat;
         }
-        for update in peer {
+        for update in remote {
             let Some(id) = update.settled_id() else { continue };
             let amount_msat = i128::from(ledger.outgoing.remove(&id)?.amount_msat);
             let to =
@@ -137,11 +137,11 @@ pub(crate) fn htlc_bytes(htlcs: &BTreeMap<u64, &UpdateAddHtlc>) -> usize {
 /// it: a balance would go below zero, a counter above its limit, a settlement names no HTLC.
 pub(crate) fn next_state(
     signed: &LastCrossSignedState,
-    own: &[Update],
-    peer: &[Update],
+    local: &[Update],
+    remote: &[Update],
     block_day: u32,
 ) -> Option<LastCrossSignedState> {
-    let ledger = Ledger::new(signed, own, peer)?;
+    let ledger = Ledger::new(signed, local, remote)?;
     Some(LastCrossSignedState {
         is_host: signed.is_host,
         last_refund_scriptpubkey: signed.last_refund_scriptpubkey.clone(),
@@ -149,8 +149,8 @@ pub(crate) fn next_state(
         block_day,
         local_balance_msat: u64::try_from(ledger.local_msat).ok()?,
         remote_balance_msat: u64::try_from(ledger.remote_msat).ok()?,
-        local_updates: counter_after(signed.local_updates, own.len())?,
-        remote_updates: counter_after(signed.remote_updates, peer.len())?,
+        local_updates: counter_after(signed.local_updates, local.len())?,
+        remote_updates: counter_after(signed.remote_updates, remote.len())?,
         incoming_htlcs: ledger.incoming.into_values().cloned().collect(),
         outgoing_htlcs: ledger.outgoing.into_values().cloned().collect(),
         remote_sig_of_local: Signature::ZERO,
@@ -165,7 +165,7 @@ pub(crate) fn counter_after(counter: u32, updates: usize) -> Option<u32> {
 }
 
 /// The state with a larger capacity: the host's balance grows by the difference
-/// (protocol.md section 3.8). `None` if it would shrink.
+/// (docs/protocol.md section 3.8). `None` if it would shrink.
 pub(crate) fn resized(
     mut state: LastCrossSignedState,
     new_capacity_msat: u64,
@@ -214,4 +214,12 @@ pub(crate) fn with_signatures_of(
     ours.remote_sig_of_local = theirs.remote_sig_of_local;
     ours.local_sig_of_remote = theirs.local_sig_of_remote;
     ours
+}
+
+/// A failure's content within our limits. It is not part of the signed state, and whoever wrote
+/// it is far away: cutting it harms nobody but them.
+pub(crate) fn bounded_failure(mut reason: Vec<u8>, tlvs: Vec<u8>) -> (Vec<u8>, Vec<u8>) {
+    reason.truncate(MAX_FAIL_REASON_BYTES);
+    let tlvs = if tlvs.len() > MAX_FAIL_TLV_BYTES { Vec::new() } else { tlvs };
+    (reason, tlvs)
 }

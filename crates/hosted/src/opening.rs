@@ -1,394 +1,394 @@
-//! From `invoke_hosted_channel` to the first signed state (protocol.md section 3.2), and taking
-//! over a state that only the peer still has (section 3.11).
+//! From `invoke_hosted_channel` to the first signed state (docs/protocol.md section 3.2), and
+//! taking over a state that only the peer still has (section 3.11).
 
 use std::collections::BTreeSet;
 
-use bitcoin::{Script, WitnessVersion};
 use steward_wire::{
-    ChannelUpdate, ErrorCode, InitHostedChannel, InvokeHostedChannel, LastCrossSignedState,
-    Message, Signature, StateUpdate, UpdateAddHtlc, WireError, invariant,
+    ErrorCode, ErrorText, InitHostedChannel, InvokeHostedChannel, LastCrossSignedState, Message,
+    Signature, StateUpdate, UpdateAddHtlc, WireError, impossible,
 };
 
-use crate::channel::{Channel, Link};
-use crate::commit::{block_day, is_day_acceptable, state_update};
 use crate::direction::{Memory, doubts};
 use crate::errors::Fault;
-use crate::io::{Env, Output, Phase, Role};
-use crate::limits::{
-    ANSWER_TIMEOUT_MS, MAX_INIT_FEATURES, MAX_OFFERED_HTLC_MINIMUM_MSAT, MAX_POLICY_EXCESS_BYTES,
-    MAX_REFUND_SCRIPT_BYTES, MAX_STATE_BYTES, MIN_OFFERED_IN_FLIGHT_MSAT, OPENING_TIMEOUT_MS,
-    REPEAT_INVOKE_MS,
-};
+use crate::io::{AddRefusal, Env, Input, Output, Role};
+use crate::limits::{MAX_STATE_BYTES, OPENING_TIMEOUT_MS};
+use crate::open::OpenChannel;
+use crate::pair::Pair;
+use crate::session::{Handshake, Session, Stage};
+use crate::signing::{block_day, is_day_acceptable, sign, state_update};
+use crate::terms::{check_offer, is_standard_refund_script, is_within_offer};
 
-/// What a channel opens with.
+/// What a channel opens with, while there is no signed state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Opening {
-    Host { offer: InitHostedChannel },
-    Client { refund_scriptpubkey: Vec<u8>, secret: Vec<u8> },
-}
-
-/// How far an opening got on this connection.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Stage {
-    Idle,
-    /// As client: waits for the terms, or for a state from before we lost ours.
-    Invoked,
-    /// As host: waits for the client's signature.
-    Offered {
+    Host {
+        offer: InitHostedChannel,
+        /// Whether a state that the client shows may be taken over. Not in the record.
+        allow_adoption: bool,
+    },
+    Client {
         refund_scriptpubkey: Vec<u8>,
-    },
-    /// As client: waits for the host's signature over this state.
-    Accepted {
-        state: Box<LastCrossSignedState>,
+        secret: Vec<u8>,
     },
 }
 
-impl Channel {
-    /// As client: asks the host for the channel, or to go on with it.
-    pub(crate) fn invoke(&mut self, env: &Env<'_>, out: &mut Vec<Output>) {
-        self.stage = Stage::Invoked;
-        self.expect_answer(env);
-        self.send_invoke(env, out);
-    }
+/// What makes an open channel of an opening.
+pub(crate) enum Opened {
+    /// Both signed the first state. As host, our signature in it is still to be sent.
+    FirstState(LastCrossSignedState),
+    /// The peer showed a state that both had signed before we lost ours. The HTLCs in `doubts`
+    /// are held.
+    TakenOver { state: LastCrossSignedState, doubts: BTreeSet<u64> },
+}
 
-    /// A host may lose what comes in its first moments: eclair listens before its plugin does.
-    pub(crate) fn repeat_invoke(&mut self, env: &Env<'_>, out: &mut Vec<Output>) {
-        if self.repeat_invoke_ms.is_some_and(|due_ms| env.now_ms >= due_ms) {
-            self.send_invoke(env, out);
+impl Opened {
+    pub(crate) fn state(&self) -> &LastCrossSignedState {
+        match self {
+            Self::FirstState(state) | Self::TakenOver { state, .. } => state,
         }
     }
+}
 
-    fn send_invoke(&mut self, env: &Env<'_>, out: &mut Vec<Output>) {
-        let (refund_scriptpubkey, secret) = match (&self.signed, &self.opening) {
-            (Some(signed), _) => (signed.last_refund_scriptpubkey.clone(), Vec::new()),
-            (None, Some(Opening::Client { refund_scriptpubkey, secret })) => {
-                (refund_scriptpubkey.clone(), secret.clone())
+/// A channel that is not open yet, at one input: what may change, and what may be used for it.
+/// Until it is open it changes nothing that is in the record.
+pub(crate) struct OpeningChannel<'a> {
+    pub(crate) pair: &'a Pair,
+    pub(crate) opening: &'a Opening,
+    /// `None`: not connected.
+    pub(crate) session: &'a mut Option<Session>,
+    pub(crate) env: &'a Env<'a>,
+    pub(crate) out: &'a mut Vec<Output>,
+}
+
+impl OpeningChannel<'_> {
+    pub(crate) fn handle(&mut self, input: Input) -> Option<Opened> {
+        match input {
+            Input::Connected => self.on_connected(),
+            Input::Disconnected => self.on_disconnected(),
+            Input::Message(message) => return self.on_message(message),
+            Input::Tick => self.on_tick(),
+            Input::Add(htlc) => self
+                .out
+                .push(Output::HtlcRefused { token: htlc.token, reason: AddRefusal::Unavailable }),
+            // There is no HTLC to settle.
+            Input::Fulfill { id, .. } | Input::Fail { id, .. } => {
+                self.out.push(Output::SettlementRecorded { id });
             }
-            // Only a client invokes.
-            (None, _) => return,
+            // About HTLCs, a resize and forwards, of which there are none yet.
+            Input::Block
+            | Input::ExternalFulfill { .. }
+            | Input::ResizeRefused { .. }
+            | Input::OwnPolicy(_) => {}
+        }
+        None
+    }
+
+    fn on_connected(&mut self) {
+        self.on_disconnected();
+        let handshake = match self.opening {
+            Opening::Host { .. } => Handshake::Idle, // The client invokes.
+            Opening::Client { .. } => Handshake::Invoked,
         };
-        self.repeat_invoke_ms = Some(env.now_ms.saturating_add(REPEAT_INVOKE_MS));
-        let chain_hash = *env.chain_hash;
-        let invoke = InvokeHostedChannel { chain_hash, refund_scriptpubkey, secret };
-        out.push(Output::Send(Message::InvokeHostedChannel(invoke)));
+        let mut session = Session::new(Stage::Opening(handshake));
+        if let Opening::Client { .. } = self.opening {
+            session.expect_answer(self.env);
+        }
+        *self.session = Some(session);
+        self.invoke();
     }
 
-    /// As host: a client opens or resumes.
-    pub(crate) fn on_invoke(
-        &mut self,
-        invoke: InvokeHostedChannel,
-        env: &Env<'_>,
-        out: &mut Vec<Output>,
-    ) {
-        if self.role != Role::Host {
-            return;
-        }
-        match &self.opening {
-            None => self.resume_with_client(env, out),
-            Some(Opening::Client { .. }) => {}
-            Some(Opening::Host { offer }) => {
-                if invoke.chain_hash != *env.chain_hash {
-                    return self.refuse_opening(Fault::text("invalid chain hash"), out);
-                }
-                if !is_standard_refund_script(&invoke.refund_scriptpubkey) {
-                    return self.refuse_opening(Fault::text("invalid refund script"), out);
-                }
-                out.push(Output::Send(Message::InitHostedChannel(offer.clone())));
-                self.stage = Stage::Offered { refund_scriptpubkey: invoke.refund_scriptpubkey };
-                self.answer_due_ms = Some(env.now_ms.saturating_add(OPENING_TIMEOUT_MS));
-            }
-        }
-    }
-
-    /// As client: the host's terms, or the sign that it has lost our channel.
-    pub(crate) fn on_init(
-        &mut self,
-        init: InitHostedChannel,
-        env: &Env<'_>,
-        out: &mut Vec<Output>,
-    ) {
-        if self.role != Role::Client {
-            return;
-        }
-        let Some(Opening::Client { refund_scriptpubkey, .. }) = &self.opening else {
-            if self.phase() == Phase::Syncing {
-                self.expect_answer(env);
-                self.send_signed_state(env, out);
-            }
-            return;
+    fn on_disconnected(&mut self) {
+        let Some(session) = self.session.take() else {
+            return; // The engine need not know whether the peer was connected.
         };
-        if self.stage != Stage::Invoked {
-            return;
+        let is_under_way =
+            matches!(session.stage, Stage::Opening(handshake) if handshake != Handshake::Idle);
+        if self.pair.role == Role::Host && is_under_way {
+            self.out.push(Output::OpeningFailed("the client disconnected".to_owned()));
+        }
+    }
+
+    /// As client: asks the host for the channel.
+    fn invoke(&mut self) {
+        if let (Some(session), Opening::Client { refund_scriptpubkey, secret }) =
+            (self.session.as_mut(), self.opening)
+        {
+            session.invoke(refund_scriptpubkey.clone(), secret.clone(), self.env, self.out);
+        }
+    }
+
+    fn on_tick(&mut self) {
+        let env = self.env;
+        if self.session.as_ref().is_some_and(|session| session.must_repeat_invoke(env)) {
+            self.invoke();
+        }
+        if !self.session.as_mut().is_some_and(|session| session.answer_is_overdue(env)) {
+            return; // Nothing is due.
+        }
+        match self.opening {
+            Opening::Host { .. } => {
+                self.fail("the client did not finish the opening".to_owned());
+            }
+            Opening::Client { .. } => self.reconnect("the peer did not answer in time"),
+        }
+    }
+
+    fn on_message(&mut self, message: Message) -> Option<Opened> {
+        // Not connected: a message of a connection that has gone.
+        if !self.session.as_mut().is_some_and(|session| session.hear(&message)) {
+            return None;
+        }
+        match message {
+            Message::InvokeHostedChannel(invoke) => self.on_invoke(invoke),
+            Message::InitHostedChannel(init) => self.on_init(init),
+            Message::LastCrossSignedState(state) => return self.on_state(state),
+            Message::StateUpdate(update) => return self.on_update(update),
+            Message::Error(error) => {
+                let text = ErrorText::parse(&error.data).to_string();
+                self.out.push(Output::PeerError(text.clone()));
+                self.fail(text);
+            }
+            // All others are about an open channel, or concern the node.
+            _ => {}
+        }
+        None
+    }
+
+    /// As host: a client wants a channel.
+    fn on_invoke(&mut self, invoke: InvokeHostedChannel) {
+        let Opening::Host { offer, .. } = self.opening else {
+            return; // Only a client invokes.
+        };
+        if invoke.chain_hash != *self.env.chain_hash {
+            return self.refuse(&Fault::text("invalid chain hash"));
+        }
+        if !is_standard_refund_script(&invoke.refund_scriptpubkey) {
+            return self.refuse(&Fault::text("invalid refund script"));
+        }
+        self.out.push(Output::Send(Message::InitHostedChannel(offer.clone())));
+        let refund_scriptpubkey = invoke.refund_scriptpubkey;
+        self.set_handshake(Handshake::Offered { refund_scriptpubkey });
+        if let Some(session) = self.session {
+            session.answer_due_ms = Some(self.env.now_ms.saturating_add(OPENING_TIMEOUT_MS));
+        }
+    }
+
+    /// As client: the host's terms.
+    fn on_init(&mut self, init: InitHostedChannel) {
+        let Opening::Client { refund_scriptpubkey, .. } = self.opening else {
+            return; // Only a host has terms.
+        };
+        if self.handshake() != Some(&Handshake::Invoked) {
+            return; // Nobody asked, or it repeats itself.
         }
         if let Err(why) = check_offer(&init) {
-            return self.refuse_opening(Fault::text(why), out);
+            return self.refuse(&Fault::text(why));
         }
-        let mut state = LastCrossSignedState {
-            is_host: false,
-            last_refund_scriptpubkey: refund_scriptpubkey.clone(),
-            block_day: block_day(env),
-            local_balance_msat: init.initial_client_balance_msat,
-            remote_balance_msat: init
-                .channel_capacity_msat
-                .saturating_sub(init.initial_client_balance_msat),
-            init_hosted_channel: init,
-            local_updates: 0,
-            remote_updates: 0,
-            incoming_htlcs: Vec::new(),
-            outgoing_htlcs: Vec::new(),
-            remote_sig_of_local: Signature::ZERO,
-            local_sig_of_remote: Signature::ZERO,
-        };
-        invariant!(state.is_balanced(), "what we sign adds up to the capacity");
-        state.local_sig_of_remote = state.sign_remote(env.key);
-        out.push(Output::Send(state_update(&state)));
-        self.expect_answer(env);
-        self.stage = Stage::Accepted { state: Box::new(state) };
+        let refund_scriptpubkey = refund_scriptpubkey.clone();
+        let mut state = first_state(false, refund_scriptpubkey, init, block_day(self.env));
+        sign(&mut state, self.env.key);
+        self.out.push(Output::Send(state_update(&state)));
+        if let Some(session) = self.session {
+            session.expect_answer(self.env);
+        }
+        self.set_handshake(Handshake::Accepted { state: Box::new(state) });
     }
 
     /// The peer's signature over the first state.
-    pub(crate) fn on_opening_update(
-        &mut self,
-        update: StateUpdate,
-        env: &Env<'_>,
-        out: &mut Vec<Output>,
-    ) {
-        let stage = std::mem::replace(&mut self.stage, Stage::Idle);
-        let mut state = match (stage, &self.opening) {
-            (Stage::Accepted { state }, _) => *state,
-            (Stage::Offered { refund_scriptpubkey }, Some(Opening::Host { offer })) => {
-                first_host_state(refund_scriptpubkey, offer.clone())
+    fn on_update(&mut self, update: StateUpdate) -> Option<Opened> {
+        let mut state = match (self.handshake()?, self.opening) {
+            (Handshake::Accepted { state }, Opening::Client { .. }) => (**state).clone(),
+            (Handshake::Offered { refund_scriptpubkey }, Opening::Host { offer, .. }) => {
+                first_state(true, refund_scriptpubkey.clone(), offer.clone(), update.block_day)
             }
-            (stage, _) => {
-                self.stage = stage;
-                return;
-            }
+            _ => return None, // Nobody asked for it.
         };
-        if !is_day_acceptable(update.block_day, env) {
-            return self
-                .refuse_opening(Fault::coded(ErrorCode::WrongBlockDay, "wrong block day"), out);
+        if !is_day_acceptable(update.block_day, self.env) {
+            self.refuse(&Fault::coded(ErrorCode::WrongBlockDay, "wrong block day"));
+            return None;
         }
         if (update.local_updates, update.remote_updates) != (0, 0) {
-            return self.refuse_opening(Fault::text("wrong update numbers"), out);
+            self.refuse(&Fault::text("wrong update numbers"));
+            return None;
         }
-        let same_day = state.block_day == update.block_day;
+        let is_of_our_day = state.block_day == update.block_day;
         state.block_day = update.block_day;
         state.remote_sig_of_local = update.local_sig_of_remote;
-        if !self.is_signed_by_peer(&state) {
-            let fault = Fault::coded(ErrorCode::WrongRemoteSig, "wrong signature");
-            return self.refuse_opening(fault, out);
+        if !self.pair.is_signed_by_peer(&state) {
+            self.refuse(&Fault::coded(ErrorCode::WrongRemoteSig, "wrong signature"));
+            return None;
         }
-        if self.role == Role::Host || !same_day {
-            invariant!(state.is_balanced(), "what we sign adds up to the capacity");
-            state.local_sig_of_remote = state.sign_remote(env.key);
+        if self.pair.role == Role::Host || !is_of_our_day {
+            sign(&mut state, self.env.key);
         }
-        let reply = (self.role == Role::Host).then(|| Output::Send(state_update(&state)));
-        self.open_with(state, out);
-        out.extend(reply);
-        self.become_active(out);
+        Some(Opened::FirstState(state))
     }
 
     /// The peer shows a state where we have none: we lost our data, or this is an attack with an
-    /// old state. As client we trust the host anyway; as host it takes the operator's leave.
-    pub(crate) fn on_state_while_opening(
-        &mut self,
-        received: LastCrossSignedState,
-        env: &Env<'_>,
-        out: &mut Vec<Output>,
-    ) {
-        let allowed = match (&self.stage, &self.opening) {
-            (Stage::Invoked, Some(Opening::Client { .. })) => {
-                check_offer(&received.init_hosted_channel).is_ok()
-            }
-            (Stage::Offered { refund_scriptpubkey }, Some(Opening::Host { offer })) => {
-                self.allow_adoption
+    /// old state. A client trusts its host anyway; a host does so only if `allow_adoption` is set.
+    fn on_state(&mut self, received: LastCrossSignedState) -> Option<Opened> {
+        let terms = &received.init_hosted_channel;
+        let is_allowed = match (self.handshake()?, self.opening) {
+            (Handshake::Invoked, Opening::Client { .. }) => check_offer(terms).is_ok(),
+            (
+                Handshake::Offered { refund_scriptpubkey },
+                Opening::Host { offer, allow_adoption },
+            ) => {
+                *allow_adoption
                     && received.last_refund_scriptpubkey == *refund_scriptpubkey
-                    && is_within_offer(&received.init_hosted_channel, offer, env)
+                    && is_within_offer(terms, offer, self.env)
             }
-            _ => return,
+            _ => return None, // Nobody asked for it.
         };
-        let doubts = self.adoptable(&received, env.is_readable).filter(|_| allowed);
-        let Some(doubts) = doubts else { return self.refuse_adoption(received, out) };
-        let state = received.reverse();
-        let is_held = |add: &UpdateAddHtlc| doubts.contains(&add.id);
-        let incoming: Vec<UpdateAddHtlc> =
-            state.incoming_htlcs.iter().filter(|add| !is_held(add)).cloned().collect();
-        let has_htlcs = !incoming.is_empty() || !state.outgoing_htlcs.is_empty();
-        // A first state is only an opening whose last message we missed.
-        let is_used = (state.local_updates, state.remote_updates) != (0, 0);
-        self.open_with(state, out);
-        out.extend(is_used.then_some(Output::DataLost));
-        self.hold_doubtful(doubts, out);
-        if self.role == Role::Host && has_htlcs {
-            // We may have carried them on, and been paid or not: only people can find out.
-            let text = "the channel was taken over with HTLCs in flight";
-            return self.suspend(Fault::text(text), out);
+        let doubts = adoptable(self.pair, &received, self.env.is_readable);
+        match doubts.filter(|_| is_allowed) {
+            Some(doubts) => Some(Opened::TakenOver { state: received.reverse(), doubts }),
+            None => {
+                self.refuse_adoption(received);
+                None
+            }
         }
-        let taken_over = is_used;
-        let incoming = incoming.into_iter();
-        out.extend(incoming.map(|add| Output::HtlcIncoming { add, taken_over }));
-        self.resume(env, out);
     }
 
     /// A state of a channel that we have no record of, not to be taken over.
-    fn refuse_adoption(&mut self, received: LastCrossSignedState, out: &mut Vec<Output>) {
-        let is_signed_by_us = self.is_signed_by_us(&received.reverse());
-        self.keep(
-            "the peer shows a state of a channel we have no record of",
-            &Message::LastCrossSignedState(received),
-            out,
-        );
-        if self.role == Role::Host && is_signed_by_us {
+    fn refuse_adoption(&mut self, received: LastCrossSignedState) {
+        let is_signed_by_us = self.pair.is_signed_by_us(&received.reverse());
+        if let Some(session) = self.session {
+            let what = "the peer shows a state of a channel we have no record of";
+            session.keep(what, &Message::LastCrossSignedState(received), self.out);
+        }
+        if self.pair.role == Role::Host && is_signed_by_us {
             // We lost data. An error would be kept by the client for good: some never show their
             // state again after one, and then nobody could ever take the channel up.
             let why = "we signed the state it shows, and have no record of the channel";
-            self.reconnect(why, out);
-            return self.fail_opening(why.to_owned(), out);
+            self.reconnect(why);
+            return self.fail(why.to_owned());
         }
-        let fault = Fault::coded(ErrorCode::MissingChannel, "no such channel");
-        self.refuse_opening(fault, out);
+        self.refuse(&Fault::coded(ErrorCode::MissingChannel, "no such channel"));
     }
 
-    /// If the content of the peer's copy of a state may become ours, the HTLCs in it whose
-    /// offerer is not proved. It must be ours to hold, with both signatures good, balanced, and
-    /// in the form every later state will have.
-    pub(crate) fn adoptable(
-        &self,
-        received: &LastCrossSignedState,
-        is_readable: &dyn Fn(&UpdateAddHtlc) -> bool,
-    ) -> Option<BTreeSet<u64>> {
-        let ours = received.reverse();
-        let is_good = ours.is_host == (self.role == Role::Host)
-            && ours.is_balanced()
-            && ours.encoded_len() <= MAX_STATE_BYTES
-            && self.is_signed_by_peer(&ours)
-            && self.is_signed_by_us(&ours);
-        doubts(&ours, &Memory::default(), is_readable).filter(|_| is_good)
-    }
-
-    fn open_with(&mut self, state: LastCrossSignedState, out: &mut Vec<Output>) {
-        self.signed = Some(state);
-        self.opening = None;
-        self.stage = Stage::Idle;
-        self.answer_due_ms = None;
-        self.changed = true;
-        out.push(Output::Opened);
-    }
-
-    /// HTLCs can flow.
-    pub(crate) fn become_active(&mut self, out: &mut Vec<Output>) {
-        self.link = Link::Active;
-        self.times_forgotten = 0;
-        self.greeted = true;
-        out.push(Output::Active);
-    }
-
-    pub(crate) fn expect_answer(&mut self, env: &Env<'_>) {
-        self.answer_due_ms = Some(env.now_ms.saturating_add(ANSWER_TIMEOUT_MS));
-    }
-
-    /// Ends an opening, telling the peer why.
-    pub(crate) fn refuse_opening(&mut self, fault: Fault, out: &mut Vec<Output>) {
-        let data = fault.data();
-        let error = WireError { channel_id: self.channel_id, data, tlvs: Vec::new() };
-        out.push(Output::Send(Message::Error(error)));
-        self.fail_opening(fault.text, out);
-    }
-
-    pub(crate) fn fail_opening(&mut self, why: String, out: &mut Vec<Output>) {
-        self.stage = Stage::Idle;
-        self.answer_due_ms = None;
-        out.push(Output::OpeningFailed(why));
-    }
-
-    /// As client: the host's terms for forwarding to us.
-    pub(crate) fn on_peer_policy(
-        &mut self,
-        policy: ChannelUpdate,
-        env: &Env<'_>,
-        out: &mut Vec<Output>,
-    ) {
-        // What the host says last counts, whatever its clock says: nobody else can bring us an
-        // older one over its connection, and one dated by a clock that was ahead must not stay.
-        let is_new =
-            self.peer_policy.as_ref().is_none_or(|known| known.timestamp != policy.timestamp);
-        let is_ours = self.role == Role::Client
-            && self.signed.is_some()
-            && policy.short_channel_id == self.scid
-            && policy.chain_hash == *env.chain_hash
-            && policy.is_from(&self.remote, &self.local)
-            && policy.excess.len() <= MAX_POLICY_EXCESS_BYTES;
-        if is_new && is_ours && policy.is_signed_by(&self.remote) {
-            self.peer_policy = Some(policy.clone());
-            self.changed = true;
-            out.push(Output::PeerPolicy(policy));
+    /// `None` if the connection is to be replaced.
+    fn handshake(&self) -> Option<&Handshake> {
+        match self.session.as_ref().map(|session| &session.stage) {
+            Some(Stage::Opening(handshake)) => Some(handshake),
+            _ => None,
         }
+    }
+
+    fn set_handshake(&mut self, to: Handshake) {
+        match self.session.as_mut().map(|session| &mut session.stage) {
+            Some(Stage::Opening(handshake)) => *handshake = to,
+            _ => impossible!("an opening goes on by a message of its peer"),
+        }
+    }
+
+    fn reconnect(&mut self, why: &str) {
+        match self.session {
+            Some(session) => session.reconnect(why, self.out),
+            None => impossible!("there is a connection that is out of step"),
+        }
+    }
+
+    /// Ends the opening, telling the peer why.
+    fn refuse(&mut self, fault: &Fault) {
+        let channel_id = self.pair.channel_id;
+        let error = WireError { channel_id, data: fault.data(), tlvs: Vec::new() };
+        self.out.push(Output::Send(Message::Error(error)));
+        self.fail(fault.text.clone());
+    }
+
+    fn fail(&mut self, why: String) {
+        if let Some(session) = self.session {
+            session.answer_due_ms = None;
+            if let Stage::Opening(handshake) = &mut session.stage {
+                *handshake = Handshake::Idle;
+            }
+        }
+        self.out.push(Output::OpeningFailed(why));
     }
 }
 
-fn first_host_state(
+impl OpenChannel<'_> {
+    /// The channel has just been opened.
+    pub(crate) fn begin(&mut self, opened: Opened) {
+        if let Some(session) = self.session {
+            session.answer_due_ms = None;
+        }
+        self.changed = true;
+        self.out.push(Output::Opened);
+        match opened {
+            Opened::FirstState(state) => {
+                if self.pair.role == Role::Host {
+                    self.send(state_update(&state));
+                }
+                self.become_active(false);
+            }
+            Opened::TakenOver { state, doubts } => self.go_on_with(&state, doubts),
+        }
+    }
+
+    /// The channel goes on with a state that only the peer still had.
+    fn go_on_with(&mut self, state: &LastCrossSignedState, doubts: BTreeSet<u64>) {
+        // A first state is only an opening whose last message we missed.
+        let is_used = (state.local_updates, state.remote_updates) != (0, 0);
+        self.out.extend(is_used.then_some(Output::DataLost));
+        let is_held = |add: &&UpdateAddHtlc| doubts.contains(&add.id);
+        let incoming = state.incoming_htlcs.iter().filter(|add| !is_held(add)).cloned();
+        let incoming: Vec<UpdateAddHtlc> = incoming.collect();
+        let has_htlcs = !incoming.is_empty() || !state.outgoing_htlcs.is_empty();
+        self.open.commitment.hold(doubts);
+        self.report_held();
+        if self.pair.role == Role::Host && has_htlcs {
+            // We may have forwarded them, and been paid or not: only people can find out.
+            let text = "the channel was taken over with HTLCs in flight";
+            return self.suspend(Fault::text(text));
+        }
+        let incoming = incoming.into_iter();
+        self.out.extend(incoming.map(|add| Output::HtlcIncoming { add, taken_over: is_used }));
+        self.resume();
+    }
+}
+
+/// If the content of the peer's copy of a state may become ours, the HTLCs in it whose offerer is
+/// not proved. It must be ours to hold, with both signatures good, balanced, and in the form every
+/// later state will have.
+pub(crate) fn adoptable(
+    pair: &Pair,
+    received: &LastCrossSignedState,
+    is_readable: &dyn Fn(&UpdateAddHtlc) -> bool,
+) -> Option<BTreeSet<u64>> {
+    let ours = received.reverse();
+    let is_good = ours.is_host == (pair.role == Role::Host)
+        && ours.is_balanced()
+        && ours.encoded_len() <= MAX_STATE_BYTES
+        && pair.is_signed_by_peer(&ours)
+        && pair.is_signed_by_us(&ours);
+    doubts(&ours, &Memory::default(), is_readable).filter(|_| is_good)
+}
+
+/// The first state, unsigned.
+fn first_state(
+    is_host: bool,
     last_refund_scriptpubkey: Vec<u8>,
-    offer: InitHostedChannel,
+    terms: InitHostedChannel,
+    block_day: u32,
 ) -> LastCrossSignedState {
+    let client_msat = terms.initial_client_balance_msat;
+    let host_msat = terms.channel_capacity_msat.saturating_sub(client_msat);
+    let (local_balance_msat, remote_balance_msat) =
+        if is_host { (host_msat, client_msat) } else { (client_msat, host_msat) };
     LastCrossSignedState {
-        is_host: true,
+        is_host,
         last_refund_scriptpubkey,
-        block_day: 0,
-        local_balance_msat: offer
-            .channel_capacity_msat
-            .saturating_sub(offer.initial_client_balance_msat),
-        remote_balance_msat: offer.initial_client_balance_msat,
-        init_hosted_channel: offer,
+        init_hosted_channel: terms,
+        block_day,
+        local_balance_msat,
+        remote_balance_msat,
         local_updates: 0,
         remote_updates: 0,
         incoming_htlcs: Vec::new(),
         outgoing_htlcs: Vec::new(),
         remote_sig_of_local: Signature::ZERO,
         local_sig_of_remote: Signature::ZERO,
-    }
-}
-
-/// As client: whether the terms make a usable channel, by immortan's measure (section 3.2).
-fn check_offer(init: &InitHostedChannel) -> Result<(), &'static str> {
-    if init.initial_client_balance_msat > init.channel_capacity_msat {
-        return Err("the initial balance exceeds the capacity");
-    }
-    if init.max_htlc_value_in_flight_msat < MIN_OFFERED_IN_FLIGHT_MSAT {
-        return Err("the in-flight limit is too low");
-    }
-    if init.htlc_minimum_msat > MAX_OFFERED_HTLC_MINIMUM_MSAT {
-        return Err("the HTLC minimum is too high");
-    }
-    if init.max_accepted_htlcs == 0 {
-        return Err("no HTLCs are allowed");
-    }
-    if init.features.len() > MAX_INIT_FEATURES {
-        return Err("too many features");
-    }
-    Ok(())
-}
-
-/// As host: whether a state's terms, most of them unsigned, ask for no more than we would offer.
-fn is_within_offer(terms: &InitHostedChannel, offer: &InitHostedChannel, env: &Env<'_>) -> bool {
-    let max_capacity_msat =
-        offer.channel_capacity_msat.max(env.max_capacity_sat.saturating_mul(1000));
-    terms.channel_capacity_msat <= max_capacity_msat
-        && terms.max_htlc_value_in_flight_msat <= max_capacity_msat
-        && terms.htlc_minimum_msat >= offer.htlc_minimum_msat
-        && terms.max_accepted_htlcs <= offer.max_accepted_htlcs
-        && terms.features.iter().all(|feature| offer.features.contains(feature))
-        && terms.features.len() <= MAX_INIT_FEATURES
-}
-
-/// P2PKH, P2SH or any witness program (protocol.md section 9.2, 37).
-fn is_standard_refund_script(script: &[u8]) -> bool {
-    if script.len() > MAX_REFUND_SCRIPT_BYTES {
-        return false;
-    }
-    let script = Script::from_bytes(script);
-    match script.witness_version() {
-        Some(WitnessVersion::V0) => script.is_p2wpkh() || script.is_p2wsh(),
-        Some(_) => script.is_witness_program(),
-        None => script.is_p2pkh() || script.is_p2sh(),
     }
 }

@@ -12,11 +12,14 @@ use steward_wire::{
     ResizeChannel, StateOverride,
 };
 
-use crate::channel::{Channel, Outcome};
+use crate::channel::{Body, Channel};
+use crate::commitment::{Commitment, Counters, Outcome};
 use crate::errors::Fault;
 use crate::io::Role;
 use crate::next_state::Update;
+use crate::open::{Open, SinceStart, Suspended};
 use crate::opening::Opening;
+use crate::pair::Pair;
 
 /// Raised whenever the layout changes. Version 1 has no section of held HTLCs.
 const VERSION: u8 = 2;
@@ -44,31 +47,20 @@ impl Channel {
     /// Everything that must survive a restart.
     pub fn record(&self) -> Vec<u8> {
         let mut out = vec![VERSION];
-        out.push(match self.role {
+        out.push(match self.pair.role {
             Role::Host => ROLE_HOST,
             Role::Client => ROLE_CLIENT,
         });
-        out.extend_from_slice(&self.local.0);
-        out.extend_from_slice(&self.remote.0);
-        put_section(&mut out, |out| write_opening(out, self.opening.as_ref()));
-        put_section(&mut out, |out| write_option(out, self.signed.as_ref()));
-        put_section(&mut out, |out| write_updates(out, &self.own));
-        put_section(&mut out, |out| write_updates(out, &self.peer));
-        put_section(&mut out, |out| write_outcomes(out, &self.outcomes));
-        put_section(&mut out, |out| write_fault(out, self.own_error.as_ref()));
+        out.extend_from_slice(&self.pair.local.0);
+        out.extend_from_slice(&self.pair.remote.0);
         put_section(&mut out, |out| {
-            if let Some(data) = &self.peer_error {
-                put_var_u16(out, data);
+            if let Body::Opening(opening) = &self.body {
+                write_opening(out, opening);
             }
         });
-        put_section(&mut out, |out| {
-            out.extend_from_slice(&self.highest.0.to_be_bytes());
-            out.extend_from_slice(&self.highest.1.to_be_bytes());
-        });
-        put_section(&mut out, |out| write_option(out, self.override_proposal.as_ref()));
-        put_section(&mut out, |out| write_option(out, self.resize_proposal.as_ref()));
-        put_section(&mut out, |out| write_option(out, self.peer_policy.as_ref()));
-        put_section(&mut out, |out| write_ids(out, &self.held));
+        let open = self.open();
+        put_section(&mut out, |out| write_option(out, open.map(|open| open.commitment.signed())));
+        write_rest(&mut out, open);
         out
     }
 
@@ -87,33 +79,101 @@ impl Channel {
             ROLE_CLIENT => Role::Client,
             _ => return Err(DecodeError::BadValue.into()),
         };
-        let (local, remote) = (reader.node_id()?, reader.node_id()?);
+        let pair = Pair::new(role, reader.node_id()?, reader.node_id()?);
         let opening = read_opening(section(&mut reader)?, role)?;
         let signed: Option<LastCrossSignedState> = read_option(section(&mut reader)?)?;
-        if opening.is_some() == signed.is_some() {
-            return Err(DecodeError::BadValue.into());
-        }
-        let placeholder = Opening::Client { refund_scriptpubkey: Vec::new(), secret: Vec::new() };
-        let mut channel = Self::new(role, local, remote, placeholder);
-        channel.opening = opening;
-        channel.signed = signed;
-        channel.own = read_updates(section(&mut reader)?)?;
-        channel.peer = read_updates(section(&mut reader)?)?;
-        channel.outcomes = read_outcomes(section(&mut reader)?)?;
-        channel.own_error = read_fault(section(&mut reader)?)?;
-        channel.peer_error = read_peer_error(section(&mut reader)?)?;
-        let mut highest = Reader::new(section(&mut reader)?);
-        channel.highest = (highest.u32()?, highest.u32()?);
-        highest.end()?;
-        channel.override_proposal = read_option::<StateOverride>(section(&mut reader)?)?;
-        channel.resize_proposal = read_option::<ResizeChannel>(section(&mut reader)?)?;
-        channel.peer_policy = read_option::<ChannelUpdate>(section(&mut reader)?)?;
-        if version > 1 {
-            channel.held = read_ids(section(&mut reader)?)?;
-        }
+        let rest = read_rest(&mut reader, version)?;
         reader.end()?;
-        Ok(channel)
+        let body = match (opening, signed) {
+            (Some(opening), None) if rest == Rest::default() => Body::Opening(opening),
+            (None, Some(signed)) => Body::Open(Box::new(rest.on_top_of(signed))),
+            _ => return Err(DecodeError::BadValue.into()),
+        };
+        Ok(Self::offline(pair, body))
     }
+}
+
+/// What an open channel remembers beside the signed state.
+#[derive(Default, PartialEq)]
+struct Rest {
+    local: Vec<Update>,
+    remote: Vec<Update>,
+    outcomes: BTreeMap<u64, Outcome>,
+    held: BTreeSet<u64>,
+    suspended: Option<Suspended>,
+    override_proposal: Option<StateOverride>,
+    resize: Option<ResizeChannel>,
+    peer_policy: Option<ChannelUpdate>,
+}
+
+impl Rest {
+    fn on_top_of(self, signed: LastCrossSignedState) -> Open {
+        let Self { local, remote, outcomes, held, .. } = self;
+        Open {
+            commitment: Commitment::from_record(signed, local, remote, outcomes, held),
+            suspended: self.suspended,
+            override_proposal: self.override_proposal,
+            resize: self.resize,
+            peer_policy: self.peer_policy,
+            since_start: SinceStart::default(),
+        }
+    }
+}
+
+fn write_rest(out: &mut Vec<u8>, open: Option<&Open>) {
+    let commitment = open.map(|open| &open.commitment);
+    let suspended = open.and_then(|open| open.suspended.as_ref());
+    put_section(out, |out| write_updates(out, commitment.map_or(&[], Commitment::local)));
+    put_section(out, |out| write_updates(out, commitment.map_or(&[], Commitment::remote)));
+    put_section(out, |out| {
+        if let Some(commitment) = commitment {
+            write_outcomes(out, commitment.outcomes());
+        }
+    });
+    put_section(out, |out| write_fault(out, suspended.and_then(|s| s.ours.as_ref())));
+    put_section(out, |out| {
+        if let Some(data) = suspended.and_then(|suspended| suspended.theirs.as_ref()) {
+            put_var_u16(out, data);
+        }
+    });
+    put_section(out, |out| {
+        let highest = suspended.map(|suspended| suspended.highest).unwrap_or_default();
+        out.extend_from_slice(&highest.local.to_be_bytes());
+        out.extend_from_slice(&highest.remote.to_be_bytes());
+    });
+    put_section(out, |out| write_option(out, open.and_then(|o| o.override_proposal.as_ref())));
+    put_section(out, |out| write_option(out, open.and_then(|o| o.resize.as_ref())));
+    put_section(out, |out| write_option(out, open.and_then(|o| o.peer_policy.as_ref())));
+    put_section(out, |out| {
+        if let Some(commitment) = commitment {
+            write_ids(out, commitment.held());
+        }
+    });
+}
+
+fn read_rest(reader: &mut Reader<'_>, version: u8) -> Result<Rest, DecodeError> {
+    let mut rest = Rest {
+        local: read_updates(section(reader)?)?,
+        remote: read_updates(section(reader)?)?,
+        outcomes: read_outcomes(section(reader)?)?,
+        ..Rest::default()
+    };
+    let ours = read_fault(section(reader)?)?;
+    let theirs = read_peer_error(section(reader)?)?;
+    let mut counters = Reader::new(section(reader)?);
+    let highest = Counters { local: counters.u32()?, remote: counters.u32()? };
+    counters.end()?;
+    // Without an error the counters are zero: an override ends both.
+    if ours.is_some() || theirs.is_some() {
+        rest.suspended = Some(Suspended { ours, theirs, highest });
+    }
+    rest.override_proposal = read_option(section(reader)?)?;
+    rest.resize = read_option(section(reader)?)?;
+    rest.peer_policy = read_option(section(reader)?)?;
+    if version > 1 {
+        rest.held = read_ids(section(reader)?)?;
+    }
+    Ok(rest)
 }
 
 fn put_section(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
@@ -142,11 +202,10 @@ fn read_option<T: Wire>(bytes: &[u8]) -> Result<Option<T>, DecodeError> {
     if bytes.is_empty() { Ok(None) } else { T::decode(bytes).map(Some) }
 }
 
-fn write_opening(out: &mut Vec<u8>, opening: Option<&Opening>) {
+fn write_opening(out: &mut Vec<u8>, opening: &Opening) {
     match opening {
-        None => {}
-        Some(Opening::Host { offer }) => offer.write(out),
-        Some(Opening::Client { refund_scriptpubkey, secret }) => {
+        Opening::Host { offer, .. } => offer.write(out),
+        Opening::Client { refund_scriptpubkey, secret } => {
             put_var_u16(out, refund_scriptpubkey);
             put_var_u16(out, secret);
         }
@@ -158,7 +217,8 @@ fn read_opening(bytes: &[u8], role: Role) -> Result<Option<Opening>, DecodeError
         return Ok(None);
     }
     if role == Role::Host {
-        return Ok(Some(Opening::Host { offer: InitHostedChannel::decode(bytes)? }));
+        let offer = InitHostedChannel::decode(bytes)?;
+        return Ok(Some(Opening::Host { offer, allow_adoption: false }));
     }
     let mut reader = Reader::new(bytes);
     let refund_scriptpubkey = reader.var_u16()?.to_vec();

@@ -1,33 +1,23 @@
-//! A larger capacity, asked for by the client (protocol.md section 3.8). The signed state is
+//! A larger capacity, asked for by the client (docs/protocol.md section 3.8). The signed state is
 //! never edited: the resize takes effect with the first state both sign at the new capacity.
 
-use steward_wire::{ErrorCode, LastCrossSignedState, Message, ResizeChannel};
+use steward_wire::limits::MAX_MSAT;
+use steward_wire::{ErrorCode, Message, ResizeChannel};
 
-use crate::channel::Channel;
 use crate::command::CommandRefusal;
 use crate::errors::Fault;
-use crate::io::{Env, Output, Phase, Role};
-use crate::next_state::resized;
+use crate::io::{Output, Phase, Role};
+use crate::open::OpenChannel;
 
-impl Channel {
-    /// The client's request that is not signed yet, if any.
-    pub fn pending_resize(&self) -> Option<&ResizeChannel> {
-        self.resize_proposal.as_ref()
-    }
-
-    pub(crate) fn propose_resize(
-        &mut self,
-        new_capacity_sat: u64,
-        env: &Env<'_>,
-        out: &mut Vec<Output>,
-    ) -> Result<(), CommandRefusal> {
+impl OpenChannel<'_> {
+    pub(crate) fn propose_resize(&mut self, new_capacity_sat: u64) -> Result<(), CommandRefusal> {
         self.check_resize_command(new_capacity_sat)?;
-        let resize = ResizeChannel::signed(new_capacity_sat, env.key);
-        self.resize_proposal = Some(resize);
+        let resize = ResizeChannel::signed(new_capacity_sat, self.env.key);
+        self.open.resize = Some(resize);
         self.changed = true;
         if self.phase() == Phase::Active {
-            out.push(Output::Send(Message::ResizeChannel(resize)));
-            self.sign_owed = true;
+            self.send(Message::ResizeChannel(resize));
+            self.owe_signature();
         }
         Ok(())
     }
@@ -35,107 +25,85 @@ impl Channel {
     /// As client: the host says no, and has signed nothing. Our signature on the larger state may
     /// be on its way to it, so the next one covers the present capacity again; should it use the
     /// larger one after all, comparing states shows it.
-    pub(crate) fn withdraw_resize(&mut self, reason: String, out: &mut Vec<Output>) {
-        if self.role != Role::Client || self.resize_proposal.take().is_none() {
-            return;
+    pub(crate) fn withdraw_resize(&mut self, reason: String) {
+        if self.pair.role != Role::Client || self.open.resize.take().is_none() {
+            return; // It was signed in the meantime, or the host answers what nobody asked.
         }
         self.changed = true;
-        self.sign_owed |= self.phase() == Phase::Active;
-        out.push(Output::ResizeRefused { reason });
+        self.owe_signature();
+        self.out.push(Output::ResizeRefused { reason });
     }
 
     fn check_resize_command(&self, new_capacity_sat: u64) -> Result<(), CommandRefusal> {
-        let signed = self.signed.as_ref().ok_or(CommandRefusal::NotOpen)?;
-        let terms = &signed.init_hosted_channel;
-        if self.role != Role::Client {
+        if self.pair.role != Role::Client {
             return Err(CommandRefusal::WrongRole);
         }
-        if self.is_suspended() {
+        if self.open.suspended.is_some() {
             return Err(CommandRefusal::Suspended);
         }
-        if !terms.is_resizable() {
+        if !self.open.commitment.terms().is_resizable() {
             return Err(CommandRefusal::NotResizable);
         }
-        if self.resize_proposal.is_some() {
+        if self.open.resize.is_some() {
             return Err(CommandRefusal::ResizePending);
         }
         let new_capacity_msat = new_capacity_sat.checked_mul(1000);
         new_capacity_msat
-            .filter(|msat| *msat > terms.channel_capacity_msat)
-            .filter(|msat| *msat < steward_wire::limits::MAX_MSAT)
+            .filter(|msat| *msat > self.open.commitment.capacity_msat())
+            .filter(|msat| *msat < MAX_MSAT)
             .map(|_| ())
             .ok_or(CommandRefusal::BadCapacity)
     }
 
-    pub(crate) fn on_resize(
-        &mut self,
-        resize: ResizeChannel,
-        env: &Env<'_>,
-        out: &mut Vec<Output>,
-    ) {
-        let Some(signed) = &self.signed else { return };
+    pub(crate) fn on_resize(&mut self, resize: ResizeChannel) {
         let is_pending = self
-            .resize_proposal
+            .open
+            .resize
             .is_some_and(|pending| pending.new_capacity_sat >= resize.new_capacity_sat);
         // The signature covers only a number: what is not larger is an old request, replayed.
         let is_larger = resize
             .new_capacity_msat()
-            .is_none_or(|msat| msat > signed.init_hosted_channel.channel_capacity_msat);
-        if self.is_suspended() || is_pending || !is_larger {
-            return;
+            .is_none_or(|msat| msat > self.open.commitment.capacity_msat());
+        if self.open.suspended.is_some() || is_pending || !is_larger {
+            return; // Repeated, replayed, or sent before the peer heard of our error.
         }
-        match self.role {
-            Role::Host => self.on_client_resize(resize, env, out),
+        match self.pair.role {
+            Role::Host => self.on_client_resize(resize),
             // The host repeats a request of ours that we forgot.
             Role::Client => {
-                let is_ours = self.local.public_key().is_some_and(|key| resize.is_signed_by(&key));
-                if is_ours && resize.new_capacity_msat().is_some() && self.resize_proposal.is_none()
-                {
-                    self.resize_proposal = Some(resize);
+                let local_key = self.pair.local.public_key();
+                let is_ours = local_key.is_some_and(|key| resize.is_signed_by(&key));
+                if is_ours && resize.new_capacity_msat().is_some() && self.open.resize.is_none() {
+                    self.open.resize = Some(resize);
                     self.changed = true;
                 }
             }
         }
     }
 
-    fn on_client_resize(&mut self, resize: ResizeChannel, env: &Env<'_>, out: &mut Vec<Output>) {
-        let is_resizable =
-            self.signed.as_ref().is_some_and(|signed| signed.init_hosted_channel.is_resizable());
-        let is_allowed = is_resizable
+    fn on_client_resize(&mut self, resize: ResizeChannel) {
+        let is_allowed = self.open.commitment.terms().is_resizable()
             && resize.new_capacity_msat().is_some()
-            && resize.new_capacity_sat <= env.max_capacity_sat
-            && self.remote_key.is_some_and(|key| resize.is_signed_by(&key));
+            && resize.new_capacity_sat <= self.env.max_capacity_sat
+            && self.pair.remote_key.is_some_and(|key| resize.is_signed_by(&key));
         if !is_allowed {
-            self.keep("an invalid resize", &Message::ResizeChannel(resize), out);
-            return self.suspend(Fault::coded(ErrorCode::InvalidResize, "invalid resize"), out);
+            self.keep("an invalid resize", &Message::ResizeChannel(resize));
+            return self.suspend(Fault::coded(ErrorCode::InvalidResize, "invalid resize"));
         }
-        self.resize_proposal = Some(resize);
+        self.open.resize = Some(resize);
         self.changed = true;
     }
 
-    /// The last signed state with a pending resize applied.
-    pub(crate) fn resized_base(&self) -> Option<LastCrossSignedState> {
-        let new_capacity_msat = self.resize_proposal.as_ref()?.new_capacity_msat()?;
-        resized(self.signed.clone()?, new_capacity_msat)
-    }
-
-    /// Both signed a larger capacity. A still larger one may be asked for already.
-    pub(crate) fn on_resized(&mut self, new_capacity_msat: u64, out: &mut Vec<Output>) {
-        self.resize_proposal = self.resize_proposal.filter(|pending| {
+    /// The signed state changed; its capacity was `was_msat`. If both signed a larger one, a still
+    /// larger one may be asked for already.
+    pub(crate) fn note_capacity(&mut self, was_msat: u64) {
+        let new_capacity_msat = self.open.commitment.capacity_msat();
+        if new_capacity_msat == was_msat {
+            return; // As in most states.
+        }
+        self.open.resize = self.open.resize.filter(|pending| {
             pending.new_capacity_msat().is_some_and(|msat| msat > new_capacity_msat)
         });
-        out.push(Output::Resized { new_capacity_msat });
-    }
-
-    /// What a pending resize adds to the capacity, in millisatoshi. The host may sign it, and
-    /// spend it, before the client has that signature.
-    pub(crate) fn pending_growth_msat(&self) -> u64 {
-        let capacity_msat =
-            self.signed.as_ref().map(|signed| signed.init_hosted_channel.channel_capacity_msat);
-        let new_capacity_msat = self.resize_proposal.and_then(|r| r.new_capacity_msat());
-        match (new_capacity_msat, capacity_msat) {
-            (Some(new), Some(old)) => new.saturating_sub(old),
-            _ => 0,
-        }
+        self.out.push(Output::Resized { new_capacity_msat });
     }
 }

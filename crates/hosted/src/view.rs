@@ -3,13 +3,17 @@
 use bitcoin::secp256k1::SecretKey;
 use steward_wire::{
     ChannelId, ChannelUpdate, InitHostedChannel, LastCrossSignedState, NodeId, Preimage,
-    ShortChannelId, Signature, UpdateAddHtlc,
+    ResizeChannel, ShortChannelId, Signature, StateOverride, UpdateAddHtlc,
 };
 
-use crate::channel::{Channel, Outcome};
-use crate::io::{Phase, Role, Summary};
+use crate::channel::{Body, Channel};
+use crate::commitment::Outcome;
+use crate::io::{Phase, Role, Summary, Suspension};
 use crate::next_state::{Ledger, in_flight_msat};
+use crate::open::{Open, Suspended};
 use crate::opening::Opening;
+use crate::session::Stage;
+use crate::signing::sign;
 
 /// An HTLC the peer offers, signed by both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,158 +45,213 @@ pub struct OutgoingHtlc<'a> {
 impl Channel {
     /// Our side.
     pub fn role(&self) -> Role {
-        self.role
+        self.pair.role
     }
 
     /// Our node id in this channel.
     pub fn local(&self) -> NodeId {
-        self.local
+        self.pair.local
     }
 
     /// The peer's node id.
     pub fn remote(&self) -> NodeId {
-        self.remote
+        self.pair.remote
     }
 
     /// The channel's short id.
     pub fn scid(&self) -> ShortChannelId {
-        self.scid
+        self.pair.scid
     }
 
     /// The channel's id.
     pub fn channel_id(&self) -> ChannelId {
-        self.channel_id
+        self.pair.channel_id
     }
 
     /// The last state both sides signed. Our own signature in it may still be zero: see
     /// [`Channel::export`].
     pub fn state(&self) -> Option<&LastCrossSignedState> {
-        self.signed.as_ref()
+        self.open().map(|open| open.commitment.signed())
     }
 
     /// The last state both sides signed, with both signatures, to show to anyone.
     pub fn export(&self, key: &SecretKey) -> Option<LastCrossSignedState> {
-        let mut state = self.signed.clone()?;
+        let mut state = self.state()?.clone();
         if state.local_sig_of_remote == Signature::ZERO {
-            state.local_sig_of_remote = state.sign_remote(key);
+            sign(&mut state, key);
         }
         Some(state)
     }
 
+    /// Why the channel is suspended, if it is: our own error first.
+    pub fn suspension(&self) -> Option<Suspension> {
+        self.open()?.suspended.as_ref().map(Suspended::suspension)
+    }
+
     /// The peer's terms for forwarding to us.
     pub fn peer_policy(&self) -> Option<&ChannelUpdate> {
-        self.peer_policy.as_ref()
+        self.open()?.peer_policy.as_ref()
+    }
+
+    /// The client's request for a larger capacity that is not signed yet, if any.
+    pub fn pending_resize(&self) -> Option<&ResizeChannel> {
+        self.open()?.resize.as_ref()
+    }
+
+    /// The host's proposal that is not accepted yet: ours as host, received as client.
+    pub fn pending_override(&self) -> Option<&StateOverride> {
+        self.open()?.override_proposal.as_ref()
+    }
+
+    /// As client: our balance in the state that accepting the host's proposal would sign, in
+    /// millisatoshi. `None` without a proposal that could be accepted.
+    pub fn override_balance_msat(&self) -> Option<u64> {
+        let open = self.open().filter(|_| self.pair.role == Role::Client)?;
+        let proposal = open.override_proposal.as_ref()?;
+        open.acceptable_state(proposal, &self.pair).map(|state| state.local_balance_msat)
     }
 
     /// Every cross-signed HTLC of the peer's, by ascending id, unless it is held because nothing
     /// proves that the peer offered it. After a restart, those without a settlement are to be
     /// acted upon again.
     pub fn incoming_htlcs(&self) -> impl Iterator<Item = IncomingHtlc<'_>> {
-        self.signed
-            .iter()
-            .flat_map(|signed| &signed.incoming_htlcs)
-            .filter(|htlc| !self.held.contains(&htlc.id))
-            .map(|htlc| IncomingHtlc { htlc, settlement: self.settlement_of(htlc.id) })
+        self.open().into_iter().flat_map(|open| {
+            let htlcs = open.commitment.signed().incoming_htlcs.iter();
+            htlcs
+                .filter(|htlc| !open.commitment.held().contains(&htlc.id))
+                .map(|htlc| IncomingHtlc { htlc, settlement: open.settlement_of(htlc.id) })
+        })
     }
 
-    /// Every own HTLC that was ever sent and has not failed, expired or been removed by a signed
-    /// state, ours or one that only the peer has.
+    /// Every HTLC of ours that was ever sent and has not failed, expired or been removed by a
+    /// signed state, ours or one that only the peer has.
     pub fn outgoing_htlcs(&self) -> impl Iterator<Item = OutgoingHtlc<'_>> {
-        self.own_htlcs().filter_map(|htlc| {
-            let outcome = self.outcomes.get(&htlc.id).copied();
-            let preimage = outcome.and_then(Outcome::preimage);
-            let has_ended = matches!(outcome, Some(Outcome::Expired | Outcome::Unknown));
-            (!has_ended).then_some(OutgoingHtlc { htlc, preimage })
+        self.open().into_iter().flat_map(|open| {
+            open.commitment.local_htlcs().filter_map(|htlc| {
+                let outcome = open.commitment.outcomes().get(&htlc.id).copied();
+                let preimage = outcome.and_then(Outcome::preimage);
+                let has_ended = matches!(outcome, Some(Outcome::Expired | Outcome::Unknown));
+                (!has_ended).then_some(OutgoingHtlc { htlc, preimage })
+            })
         })
     }
 
     /// How many updates of ours, and of the peer's, are not in the signed state yet.
     pub fn unsigned_updates(&self) -> (usize, usize) {
-        (self.own.len(), self.peer.len())
+        let count = |open: &Open| (open.commitment.local().len(), open.commitment.remote().len());
+        self.open().map_or((0, 0), count)
     }
 
     /// True if any HTLC, of either side, is in the state or on its way into it.
     pub fn has_htlcs(&self) -> bool {
-        let has_incoming = self.signed.as_ref().is_some_and(|s| !s.incoming_htlcs.is_empty());
-        has_incoming || self.own_htlcs().next().is_some() || self.has_unsigned_incoming()
+        self.open().is_some_and(|open| {
+            let commitment = &open.commitment;
+            !commitment.signed().incoming_htlcs.is_empty()
+                || commitment.local_htlcs().next().is_some()
+                || commitment.remote().iter().any(|update| update.as_add().is_some())
+        })
     }
 
-    fn has_unsigned_incoming(&self) -> bool {
-        self.peer.iter().any(|update| update.as_add().is_some())
-    }
-
-    fn settlement_of(&self, id: u64) -> Option<IncomingSettlement> {
-        if let Some(preimage) = self.given_preimage(id) {
-            return Some(IncomingSettlement::Fulfill(preimage));
+    /// True if [`Channel::flush`] has something to do.
+    pub fn needs_flush(&self) -> bool {
+        let Some(open) = self.open() else {
+            return false; // There is nothing to sign yet.
+        };
+        let stage = self.session.as_ref().map(|session| &session.stage);
+        match (open.phase(self.session.as_ref()), stage) {
+            (Phase::Active, Some(Stage::Active(signing))) => {
+                let can_send = !open.since_start.waiting_settlements.is_empty()
+                    || (!signing.waiting_adds.is_empty() && !signing.adds_blocked);
+                signing.sign_owed || (open.commitment.local().is_empty() && can_send)
+            }
+            (Phase::Suspended, _) => open.since_start.has_waiting_fulfills(),
+            _ => false,
         }
-        let is_failed = self.waiting_settlements.contains_key(&id)
-            || self.own.iter().any(|update| update.settled_id() == Some(id));
-        is_failed.then_some(IncomingSettlement::Fail)
     }
 
     /// Numbers for people and for routing.
     pub fn summary(&self) -> Summary {
-        let (Some(signed), Some(next)) = (&self.signed, self.next_ledger()) else {
-            return self.summary_before_opening();
-        };
-        let terms = &signed.init_hosted_channel;
-        let is_active = self.phase() == Phase::Active;
+        let (phase, role) = (self.phase(), self.pair.role);
+        match &self.body {
+            Body::Opening(opening) => summary_before_opening(role, opening),
+            Body::Open(open) => {
+                let waiting_msat = match self.session.as_ref().map(|session| &session.stage) {
+                    Some(Stage::Active(signing)) => signing.waiting_msat(),
+                    _ => 0,
+                };
+                open.summary(role, phase, waiting_msat)
+            }
+        }
+    }
+}
+
+impl Open {
+    fn settlement_of(&self, id: u64) -> Option<IncomingSettlement> {
+        if let Some(preimage) = self.given_preimage(id) {
+            return Some(IncomingSettlement::Fulfill(preimage));
+        }
+        let is_failed = self.since_start.waiting_settlements.contains_key(&id)
+            || self.commitment.is_settled_by_us(id);
+        is_failed.then_some(IncomingSettlement::Fail)
+    }
+
+    fn summary(&self, role: Role, phase: Phase, waiting_msat: i128) -> Summary {
+        let commitment = &self.commitment;
+        let (signed, terms) = (commitment.signed(), commitment.terms());
         // Slots do not count: an HTLC waits for one. What waits already does.
-        let spendable_msat = match self.room() {
-            Some(room) if is_active => {
-                let waiting = self.waiting_adds.iter().map(|htlc| i128::from(htlc.amount_msat));
-                room.spendable_msat.min(room.in_flight_msat) - waiting.sum::<i128>()
+        let spendable_msat = match commitment.room() {
+            Some(room) if phase == Phase::Active => {
+                room.spendable_msat.min(room.in_flight_msat) - waiting_msat
             }
             _ => 0,
         };
+        // Suspended, or while the peer has yet to repeat its updates, only ours are certain.
+        let next = commitment.next_ledger().or_else(|| commitment.certain_ledger());
+        let next = next.or_else(|| Ledger::new(signed, &[], &[]));
         let limit_msat = i128::from(terms.max_htlc_value_in_flight_msat);
-        let receivable_msat = next.remote_msat.min(limit_msat - in_flight_msat(&next.incoming));
+        // Only a damaged record has no ledger: its state names one HTLC twice.
+        let (receivable_msat, outgoing_htlcs, incoming_htlcs) = next.map_or((0, 0, 0), |next| {
+            let room_msat = limit_msat - in_flight_msat(&next.incoming);
+            (next.remote_msat.min(room_msat), next.outgoing.len(), next.incoming.len())
+        });
         Summary {
-            role: self.role,
-            phase: self.phase(),
+            role,
+            phase,
             capacity_msat: terms.channel_capacity_msat,
             local_balance_msat: signed.local_balance_msat,
             remote_balance_msat: signed.remote_balance_msat,
             spendable_msat: amount(spendable_msat),
             receivable_msat: amount(receivable_msat),
-            outgoing_htlcs: count(next.outgoing.len()),
-            incoming_htlcs: count(next.incoming.len()),
+            outgoing_htlcs: count(outgoing_htlcs),
+            incoming_htlcs: count(incoming_htlcs),
             terms: terms.clone(),
         }
     }
+}
 
-    fn next_ledger(&self) -> Option<Ledger<'_>> {
-        let signed = self.signed.as_ref()?;
-        // Suspended, or while the peer has yet to repeat its updates, only ours are certain.
-        Ledger::new(signed, &self.own, &self.peer)
-            .or_else(|| Ledger::new(signed, &self.own, &[]))
-            .or_else(|| Ledger::new(signed, &[], &[]))
-    }
-
-    fn summary_before_opening(&self) -> Summary {
-        let terms = match &self.opening {
-            Some(Opening::Host { offer }) => offer.clone(),
-            _ => InitHostedChannel {
-                max_htlc_value_in_flight_msat: 0,
-                htlc_minimum_msat: 0,
-                max_accepted_htlcs: 0,
-                channel_capacity_msat: 0,
-                initial_client_balance_msat: 0,
-                features: Vec::new(),
-            },
-        };
-        Summary {
-            role: self.role,
-            phase: self.phase(),
-            capacity_msat: terms.channel_capacity_msat,
-            local_balance_msat: 0,
-            remote_balance_msat: 0,
-            spendable_msat: 0,
-            receivable_msat: 0,
-            outgoing_htlcs: 0,
-            incoming_htlcs: 0,
-            terms,
-        }
+fn summary_before_opening(role: Role, opening: &Opening) -> Summary {
+    let terms = match opening {
+        Opening::Host { offer, .. } => offer.clone(),
+        Opening::Client { .. } => InitHostedChannel {
+            max_htlc_value_in_flight_msat: 0,
+            htlc_minimum_msat: 0,
+            max_accepted_htlcs: 0,
+            channel_capacity_msat: 0,
+            initial_client_balance_msat: 0,
+            features: Vec::new(),
+        },
+    };
+    Summary {
+        role,
+        phase: Phase::Opening,
+        capacity_msat: terms.channel_capacity_msat,
+        local_balance_msat: 0,
+        remote_balance_msat: 0,
+        spendable_msat: 0,
+        receivable_msat: 0,
+        outgoing_htlcs: 0,
+        incoming_htlcs: 0,
+        terms,
     }
 }
 

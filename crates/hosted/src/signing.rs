@@ -1,0 +1,33 @@
+//! The one place where a state is signed, and the day that a signature covers.
+
+use bitcoin::secp256k1::SecretKey;
+use steward_wire::{LastCrossSignedState, Message, StateUpdate, invariant};
+
+use crate::io::Env;
+use crate::limits::{BLOCKS_PER_DAY, MAX_BLOCK_DAY_DRIFT};
+
+/// Puts our signature into our copy of a state. Every signature of ours is made here.
+pub(crate) fn sign(state: &mut LastCrossSignedState, key: &SecretKey) {
+    invariant!(state.is_balanced(), "what we sign adds up to the capacity");
+    state.local_sig_of_remote = state.sign_remote(key);
+}
+
+/// The `state_update` that hands out our signature in `state`.
+pub(crate) fn state_update(state: &LastCrossSignedState) -> Message {
+    Message::StateUpdate(StateUpdate {
+        block_day: state.block_day,
+        local_updates: state.local_updates,
+        remote_updates: state.remote_updates,
+        local_sig_of_remote: state.local_sig_of_remote,
+    })
+}
+
+/// Today, as states count days.
+pub(crate) fn block_day(env: &Env<'_>) -> u32 {
+    env.height / BLOCKS_PER_DAY
+}
+
+/// True if the peer's day is close enough to ours.
+pub(crate) fn is_day_acceptable(day: u32, env: &Env<'_>) -> bool {
+    day.abs_diff(block_day(env)) <= MAX_BLOCK_DAY_DRIFT
+}
