@@ -3,7 +3,6 @@
 use bitcoin::consensus::Decodable;
 use bitcoin::secp256k1::SecretKey;
 use bitcoin::{ScriptBuf, Transaction};
-use steward_wire::bolt7::{ChannelAnnouncement, ChannelUpdate};
 use steward_wire::codec::{
     Reader, TlvStream, Wire, bigsize_len, check_known_tlvs, check_tlv_stream, put_bigsize,
     put_var_bigsize,
@@ -14,8 +13,9 @@ use steward_wire::onchain::{preimage_scripts, preimages_in_script, preimages_in_
 use steward_wire::proof::judge;
 use steward_wire::proof::words::words;
 use steward_wire::{
-    ChannelId, ErrorCode, ErrorText, Framing, LastCrossSignedState, Message, NodeId, PaymentHash,
-    Preimage, ShortChannelId, Signature, Snapshot,
+    ChannelAnnouncement, ChannelId, ChannelUpdate, ErrorCode, ErrorText, Framing,
+    LastCrossSignedState, Message, NodeId, PaymentHash, Preimage, ShortChannelId, Signature,
+    Snapshot,
 };
 
 use crate::bytes::Bytes;

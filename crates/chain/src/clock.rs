@@ -39,7 +39,7 @@ impl Clocks {
     }
 }
 
-/// The regtest clock.
+/// The regtest clock: a chain source without blocks.
 pub struct ClockSource {
     pace: Pace,
     clock: UnixClock,

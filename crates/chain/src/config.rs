@@ -79,29 +79,29 @@ pub struct ChainConfig {
     /// `http://` or `https://`; electrum: `tcp://host:port` or `ssl://host:port`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
-    /// For bitcoind: the path of its `.cookie` file.
+    /// The path of bitcoind's `.cookie` file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cookie_file: Option<PathBuf>,
-    /// For bitcoind, in place of the cookie: the RPC user.
+    /// The RPC user of bitcoind, in place of the cookie.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
-    /// For bitcoind, in place of the cookie: the RPC password.
+    /// The RPC password of bitcoind, in place of the cookie.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub password: Option<Password>,
-    /// For bitcoind, in place of `password`: a file that holds it.
+    /// The file that holds the RPC password of bitcoind, in place of `password`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub password_file: Option<PathBuf>,
-    /// For the clock: the time between two heights, in seconds; by default 600.
+    /// The time between two heights of the clock, in seconds; by default 600.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seconds_per_block: Option<u64>,
-    /// For the clock: the height at `start_unix`, or until `height_file` exists; by default 0.
+    /// The height of the clock at `start_unix`, or until `height_file` exists; by default 0.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub start_height: Option<u32>,
-    /// For the clock: the time when it was at `start_height`, in seconds since 1970; by default the
+    /// The time when the clock was at `start_height`, in seconds since 1970; by default the
     /// time in the header of regtest's genesis block, so that nodes agree without configuration.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub start_unix: Option<u64>,
-    /// For the clock: a file whose number it follows, instead of the time.
+    /// The file whose number the clock follows, instead of the time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub height_file: Option<PathBuf>,
     /// The time between two polls, in milliseconds; by default 10 000, esplora 30 000, clock 250.

@@ -42,7 +42,7 @@ impl BaseUrl {
     }
 }
 
-/// How much of an answer is read, and for how long.
+/// The limits of an answer: its size, and the time for reading it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct AnswerLimit {
     pub(crate) max_bytes: usize,

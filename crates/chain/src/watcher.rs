@@ -15,7 +15,7 @@ use crate::limits::{MAX_BACKOFF_MS, MIN_BACKOFF_MS, MIN_HURRIED_POLL_INTERVAL_MS
 use crate::source::{ChainSource, Tip};
 use crate::tracker::{ChainUpdate, StaleRule, TipTracker};
 
-/// How to watch a source. [`crate::ChainConfig::watch_settings`] makes one.
+/// The settings of a watch. [`crate::ChainConfig::watch_settings`] makes them.
 #[derive(Debug, Clone)]
 pub struct WatchSettings {
     /// The chain that the source must follow; checked before its first tip and after each failure.

@@ -1,4 +1,4 @@
-//! The regtest clock.
+//! The regtest clock: its height by time, by file and by hand.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

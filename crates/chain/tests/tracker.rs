@@ -1,4 +1,4 @@
-//! Which height is believed, and when it is stale (docs/design.md section 4, rule 10).
+//! The tracker: which height is believed, and when it is stale (docs/design.md section 4, rule 10).
 #![allow(clippy::unwrap_used)] // helpers are tests too
 
 use bitcoin::hashes::Hash;

@@ -2,9 +2,10 @@
 //! operator changes while the node runs.
 
 use steward_hosted::{Input, Role};
-use steward_wire::bolt7::{CHANNEL_FLAG_DIRECTION, MESSAGE_FLAG_MUST_BE_ONE};
 use steward_wire::codec::Wire;
-use steward_wire::{ChannelUpdate, NodeId, Signature};
+use steward_wire::{
+    CHANNEL_FLAG_DIRECTION, ChannelUpdate, MESSAGE_FLAG_MUST_BE_ONE, NodeId, Signature,
+};
 
 use crate::code::Code;
 use crate::command::Reply;

@@ -61,6 +61,6 @@ fn read_verdict(part: &PartRow, decoded: &DecodedFailure) -> Verdict {
     let blamed =
         if failure.is_node() || is_payee { decoded.hop_index } else { decoded.hop_index + 1 };
     let failed_scid = part.path.get(blamed).map(|(_, scid)| *scid).filter(|_| !is_payee);
-    let may_succeed_later = failure.code == steward_onion::failure::code::MPP_TIMEOUT;
+    let may_succeed_later = failure.code == steward_onion::code::MPP_TIMEOUT;
     Verdict { failed_scid, is_final: is_payee && !may_succeed_later, code: failure.name(), message }
 }

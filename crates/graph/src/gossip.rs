@@ -8,8 +8,7 @@ use bitcoin::constants::ChainHash;
 use lightning::ln::msgs::{LightningError, UnsignedChannelUpdate};
 use lightning::routing::gossip::NodeId as LdkNodeId;
 use lightning_types::features::ChannelFeatures;
-use steward_wire::NodeId;
-use steward_wire::bolt7::{ChannelAnnouncement, ChannelUpdate, MESSAGE_FLAG_MUST_BE_ONE};
+use steward_wire::{ChannelAnnouncement, ChannelUpdate, MESSAGE_FLAG_MUST_BE_ONE, NodeId};
 
 use crate::error::GossipError;
 use crate::graph::Graph;

@@ -1,4 +1,5 @@
-//! How long a route takes. By default it is not run: `cargo test --release -p steward-graph --test
+//! Measures how long a route takes. By default it is not run:
+//! `cargo test --release -p steward-graph --test speed -- --ignored --nocapture`.
 //! speed -- --ignored --nocapture`.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, clippy::print_stdout)]

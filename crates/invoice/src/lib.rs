@@ -6,11 +6,11 @@
 //! text as the library would have written it.
 //!
 //! Layout
-//! - [`build`](mod@build): makes and signs an invoice
-//! - [`parse`](mod@parse): reads and checks one, by `groups` of five bits: the `prefix` with the
-//!   amount, the tagged `fields` with `features` and [`hint`]s, the `signature`
+//! - `build`: makes and signs an invoice
+//! - `parse`: reads and checks one, by `groups` of five bits: the `prefix` with the
+//!   amount, the tagged `fields` with `features` and `hint`s, the `signature`
 //! - [`pasted`]: finds the invoice in what people paste, or names what that is instead
-//! - [`error`]: the reasons why a text is not an invoice that we can pay
+//! - `error`: the reasons why a text is not an invoice that we can pay
 //! - [`limits`]: every limit of invoices
 //!
 //! ```
@@ -41,14 +41,14 @@
 //! ```
 #![forbid(unsafe_code)]
 
-pub mod build;
-pub mod error;
+mod build;
+mod error;
 mod features;
 mod fields;
 mod groups;
-pub mod hint;
+mod hint;
 pub mod limits;
-pub mod parse;
+mod parse;
 pub mod pasted;
 mod prefix;
 mod signature;

@@ -25,17 +25,17 @@ pub enum PasteError {
 /// A text that is not an invoice, by its form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Other {
-    /// `lno1...`
+    /// A BOLT 12 offer, `lno1...`.
     Offer,
-    /// `lnr1...` or `lni1...`
+    /// A BOLT 12 invoice or invoice request, `lni1...` or `lnr1...`.
     Bolt12,
-    /// `lnurl1...`, `lnurlp://...`
+    /// An LNURL, `lnurl1...` or `lnurlp://...`.
     Lnurl,
-    /// `name@host`
+    /// A lightning address, `name@host`.
     LightningAddress,
     /// An address on the chain, or a URI with nothing else.
     OnChain,
-    /// `node_id@host:port`
+    /// The address of a node, `node_id@host:port`.
     Node,
     /// A node id alone.
     NodeId,

@@ -3,7 +3,7 @@
 //! Commands, the chain and answers never wait behind peers. Peers take turns: each connection has
 //! a line of its own, of which a batch takes a few messages; those we share a channel with go
 //! first, and all strangers together get a small share of every batch. How much may wait in a
-//! line is bounded where it is read ([`steward_p2p::event::Held`]), so a line never makes another
+//! line is bounded where it is read ([`steward_p2p::Held`]), so a line never makes another
 //! wait. What one connection sent stays in order.
 
 use std::collections::{HashMap, VecDeque};
@@ -11,8 +11,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use steward_engine::{ConnId, Input};
-use steward_p2p::CustomMessage;
-use steward_p2p::event::Held;
+use steward_p2p::{CustomMessage, Held};
 use steward_wire::NodeId;
 use tokio::sync::Semaphore;
 

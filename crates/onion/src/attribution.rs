@@ -32,7 +32,8 @@ pub struct AttributedFailure {
 /// The content of attribution data, as the sender reads it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HoldTimes {
-    /// How long each hop says that it held the HTLC, from the first hop on, in milliseconds.
+    /// The times for which the hops say that they held the HTLC, from the first hop on, in
+    /// milliseconds.
     pub held_ms: Vec<u64>,
     /// The first hop whose HMAC is wrong: it or the hop before it spoiled the data, or it does not
     /// support attribution. `None` means that all hops are right.

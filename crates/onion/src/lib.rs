@@ -5,12 +5,12 @@
 //! because LDK exposes these two.
 //!
 //! Layout
-//! - [`peel`](mod@peel): our layer of an incoming HTLC's onion, and where the HTLC goes next
-//! - [`receive`](mod@receive): the layer of an HTLC that ends here
-//! - [`send`]: the onion of a payment of ours
-//! - [`failure`]: failure messages
-//! - [`failure_packet`]: how failures travel back
-//! - [`attribution`]: which hop spoiled a failure, and how long each hop held an HTLC
+//! - `peel`: our layer of an incoming HTLC's onion, and where the HTLC goes next
+//! - `receive`: the layer of an HTLC that ends here
+//! - `send`: the onion of a payment of ours
+//! - `failure`: failure messages
+//! - `failure_packet`: how failures travel back
+//! - `attribution`: which hop spoiled a failure, and how long each hop held an HTLC
 //! - `sphinx`: one layer of an onion packet; `payload`: the TLVs in it
 //! - `blinding`: the same for the hops of a blinded path
 //! - `keys`: keys and streams derived from a shared secret
@@ -51,16 +51,16 @@
 //! ```
 #![forbid(unsafe_code)]
 
-pub mod attribution;
+mod attribution;
 mod blinding;
-pub mod failure;
-pub mod failure_packet;
+mod failure;
+mod failure_packet;
 mod keys;
 pub mod limits;
 mod payload;
-pub mod peel;
-pub mod receive;
-pub mod send;
+mod peel;
+mod receive;
+mod send;
 mod signer;
 mod sphinx;
 
@@ -68,7 +68,7 @@ pub use attribution::{
     AttributedFailure, Attribution, HoldTimes, attribute_fulfill, build_attributed_failure,
     read_failure_attribution, read_fulfill_attribution, wrap_attributed_failure,
 };
-pub use failure::Failure;
+pub use failure::{Failure, code};
 pub use failure_packet::{DecodedFailure, build_failure, decode_failure, wrap_failure};
 pub use peel::{Blinding, Forward, Hop, IncomingHtlc, NextHop, PeelError, Peeled, peel};
 pub use receive::{Received, receive};

@@ -59,7 +59,8 @@ pub struct Forward {
     pub onion: Box<[u8; ONION_BYTES]>,
     /// The `path_key` of the outgoing HTLC.
     pub next_path_key: Option<PublicKey>,
-    /// How failures from this hop and from downstream must be encoded.
+    /// Our place in a blinded path: it decides how failures from this hop and from downstream are
+    /// encoded.
     pub blinding: Blinding,
 }
 
@@ -100,7 +101,7 @@ pub enum PeelError {
     Failure {
         /// The secret to build the failure with.
         shared_secret: [u8; 32],
-        /// The failure itself.
+        /// The reason for the refusal.
         failure: Failure,
     },
 }

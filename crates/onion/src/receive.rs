@@ -34,7 +34,7 @@ pub struct Received {
     pub custom_tlvs: Vec<(u64, Vec<u8>)>,
     /// The secret shared with the sender; failures and attribution data are made with it.
     pub shared_secret: [u8; 32],
-    /// How failures must be encoded.
+    /// Our place in a blinded path: it decides how failures are encoded.
     pub blinding: Blinding,
 }
 

@@ -16,7 +16,7 @@ pub(crate) struct Packet<'a> {
     hmac: &'a [u8; 32],
 }
 
-/// A decrypted layer.
+/// A decrypted layer of an onion, with the payload of this hop in it.
 pub(crate) struct Layer {
     plain: Box<[u8; 2 * HOP_PAYLOADS_BYTES]>,
     /// The place of the payload in `plain`.

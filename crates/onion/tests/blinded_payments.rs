@@ -14,10 +14,9 @@ use lightning::sign::{EntropySource, ReceiveAuthKey};
 use lightning::util::ser::Writeable;
 use lightning_types::features::BlindedHopFeatures;
 use lightning_types::payment::PaymentSecret;
-use steward_onion::failure::code;
 use steward_onion::{
     Blinding, Failure, Hop, IncomingHtlc, OnionSeed, PathHop, PaymentOnion, PeelError, Recipient,
-    create_blinded, peel, receive, receive_auth_key,
+    code, create_blinded, peel, receive, receive_auth_key,
 };
 use steward_wire::ShortChannelId;
 use support::{

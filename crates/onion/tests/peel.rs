@@ -3,8 +3,7 @@
 
 mod support;
 
-use steward_onion::failure::code;
-use steward_onion::{Blinding, Failure, Hop, IncomingHtlc, NextHop, PeelError, peel};
+use steward_onion::{Blinding, Failure, Hop, IncomingHtlc, NextHop, PeelError, code, peel};
 use steward_wire::{NodeId, ShortChannelId};
 use support::{
     OnionBytes, PAYMENT_HASH, blind, clear_payload, construct, htlc, key, node_id,

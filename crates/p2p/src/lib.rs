@@ -4,10 +4,10 @@
 //! Inbound connections use the node's key, outbound ones any identity that the caller has.
 //!
 //! Layout
-//! - [`transport`]: all connections of a node: listen, connect, send, one stream of events
+//! - `transport`: all connections of a node: listen, connect, send, one stream of events
 //! - [`Reconnector`] (`reconnect`): keeps outbound connections up; `backoff`: its delays
-//! - [`session`]: one connection without a socket, for the driver here and for simulators
-//! - [`event`]: the consumer's interface: events, and [`PeerTransport`] to send and disconnect
+//! - `session`: one connection without a socket, for the driver here and for simulators
+//! - `event`: the consumer's interface: events, and [`PeerTransport`] to send and disconnect
 //! - `address`: [`PeerAddress`]; `dial`: opens TCP connections, directly or through a proxy
 //! - `driver`: moves bytes and messages between one socket, its session and the consumer
 //! - `outbox`: messages waiting to be sent; `unread`: messages waiting to be handled
@@ -46,11 +46,11 @@
 //! ```
 #![forbid(unsafe_code)]
 
-pub mod event;
+mod event;
 pub mod limits;
-pub mod session;
-pub mod stats;
-pub mod transport;
+mod session;
+mod stats;
+mod transport;
 
 mod address;
 mod backoff;
@@ -71,7 +71,7 @@ pub use address::{DEFAULT_PORT, Host, ParseAddressError, PeerAddress};
 pub use backoff::Backoff;
 pub use dial::{ConnectError, ProxyConfig, ProxyScope};
 pub use event::{
-    ConnectionId, CustomMessage, DisconnectReason, Event, PeerTextKind, PeerTransport,
+    ConnectionId, CustomMessage, DisconnectReason, Event, Held, PeerTextKind, PeerTransport,
 };
 pub use features::Features;
 pub use reconnect::{AddPeerError, FailedAttempt, Reconnector};

@@ -444,7 +444,7 @@ async fn established_socket(host: &Node, at: std::net::SocketAddr) -> TcpStream 
     socket
 }
 
-/// By its nature this is not on loopback: all addresses of both kinds, on one port.
+/// This listens on all addresses of both kinds, on one port, so it is not on loopback alone.
 #[tokio::test]
 async fn ipv4_and_ipv6_wildcards_can_share_a_port() {
     let node = Node::new(1);

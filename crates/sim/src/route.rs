@@ -2,8 +2,7 @@
 //! everybody knows.
 
 use steward_engine::io::{RouteRequest, RoutedPart};
-use steward_onion::PathHop;
-use steward_onion::send::{OnionSeed, Recipient, create};
+use steward_onion::{OnionSeed, PathHop, Recipient, create};
 use steward_wire::{NodeId, ShortChannelId};
 
 use crate::rng::Rng;

@@ -16,9 +16,9 @@ pub struct ChannelAnnouncement {
     pub node_signature_1: Signature,
     /// The signature of the greater node id.
     pub node_signature_2: Signature,
-    /// In a public hosted channel it equals `node_signature_1`.
+    /// The first bitcoin signature; in a public hosted channel it equals `node_signature_1`.
     pub bitcoin_signature_1: Signature,
-    /// In a public hosted channel it equals `node_signature_2`.
+    /// The second bitcoin signature; in a public hosted channel it equals `node_signature_2`.
     pub bitcoin_signature_2: Signature,
     /// The feature bits, big-endian.
     pub features: Vec<u8>,
@@ -30,9 +30,9 @@ pub struct ChannelAnnouncement {
     pub node_id_1: NodeId,
     /// The greater node id.
     pub node_id_2: NodeId,
-    /// In a public hosted channel it equals `node_id_1`.
+    /// The first bitcoin key; in a public hosted channel it equals `node_id_1`.
     pub bitcoin_key_1: NodeId,
-    /// In a public hosted channel it equals `node_id_2`.
+    /// The second bitcoin key; in a public hosted channel it equals `node_id_2`.
     pub bitcoin_key_2: NodeId,
     /// The bytes after the last known field, verbatim. They are signed with the rest.
     pub excess: Vec<u8>,

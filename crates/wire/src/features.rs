@@ -4,9 +4,9 @@
 pub const HOSTED_CHANNELS: u32 = 257;
 /// Hosted channels by the number that eclair's plugin looks for, the odd bit.
 pub const HOSTED_CHANNELS_LEGACY: u32 = 32_973;
-/// In `init_hosted_channel.features`: hosted channels, the even number that eclair's plugin lists.
+/// The even number of hosted channels that eclair's plugin lists in `init_hosted_channel.features`.
 pub const INIT_HOSTED_CHANNELS: u16 = 32_972;
-/// In `init_hosted_channel.features`: the client may ask for a larger capacity.
+/// The number in `init_hosted_channel.features` by which the client may ask for a larger capacity.
 pub const INIT_RESIZABLE: u16 = 32_974;
 /// Blinded paths (BOLT 9 `option_route_blinding`), the odd bit: a node that sets it reads
 /// `path_key` in an add.

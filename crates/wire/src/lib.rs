@@ -6,20 +6,20 @@
 //!
 //! Layout
 //! - [`amount`]: amounts in the form in which people read them
-//! - [`ids`]: node ids, channel ids, short channel ids, hashes and preimages
-//! - [`message`]: every message as a struct, and [`Message`], the enum of all of them
-//! - [`terms`]: `init_hosted_channel`, the terms of a channel, which are also a part of each state
+//! - `ids`: node ids, channel ids, short channel ids, hashes and preimages
+//! - `message`: every message as a struct, and [`Message`], the enum of all of them
+//! - `terms`: `init_hosted_channel`, the terms of a channel, which are also a part of each state
 //! - [`codec`]: the primitive readers and writers that the messages share
 //! - [`bolt1`]: the `warning` message
-//! - [`bolt2`]: `update_*` and `error` messages, the BOLT 2 bodies that hosted channels reuse
-//! - [`bolt7`]: `channel_announcement` and `channel_update`
+//! - `bolt2`: `update_*` and `error` messages, the BOLT 2 bodies that hosted channels reuse
+//! - `bolt7`: `channel_announcement` and `channel_update`
 //! - [`framing`]: legacy and modern framing of a custom message
-//! - [`state`]: `last_cross_signed_state`, its hash, `reverse`, signing and verifying
-//! - [`trampoline`]: the messages in which wallets offer to route for others
+//! - `state`: `last_cross_signed_state`, its hash, `reverse`, signing and verifying
+//! - `trampoline`: the messages in which wallets offer to route for others
 //! - [`features`]: feature bits
-//! - [`snapshot`]: a state exported for a third party to verify
+//! - `snapshot`: a state exported for a third party to verify
 //! - [`proof`]: what such a state proves, against which side, and what it leaves open
-//! - [`error_code`]: the text of an `error`, for people
+//! - `error_code`: the text of an `error`, for people
 //! - [`onchain`]: preimages published in transaction outputs
 //! - [`mod@invariant`]: conditions that always hold, and a loud report if one does not
 //! - [`limits`]: every limit of this layer
@@ -48,31 +48,34 @@
 
 pub mod amount;
 pub mod bolt1;
-pub mod bolt2;
-pub mod bolt7;
+mod bolt2;
+mod bolt7;
 pub mod codec;
-pub mod error_code;
+mod error_code;
 pub mod features;
 pub mod framing;
-pub mod ids;
+mod ids;
 pub mod invariant;
 pub mod limits;
-pub mod message;
+mod message;
 pub mod onchain;
 pub mod proof;
-pub mod snapshot;
-pub mod state;
-pub mod terms;
-pub mod trampoline;
+mod snapshot;
+mod state;
+mod terms;
+mod trampoline;
 
 pub use bolt2::{
     Onion, UpdateAddHtlc, UpdateFailHtlc, UpdateFailMalformedHtlc, UpdateFulfillHtlc, WireError,
 };
-pub use bolt7::{ChannelAnnouncement, ChannelUpdate};
+pub use bolt7::{
+    CHANNEL_FLAG_DIRECTION, CHANNEL_FLAG_DISABLED, ChannelAnnouncement, ChannelUpdate,
+    MESSAGE_FLAG_MUST_BE_ONE,
+};
 pub use codec::DecodeError;
 pub use error_code::{ErrorCode, ErrorText};
 pub use framing::Framing;
-pub use ids::{ChannelId, NodeId, PaymentHash, Preimage, ShortChannelId, Signature};
+pub use ids::{ChannelId, NodeId, ParseIdError, PaymentHash, Preimage, ShortChannelId, Signature};
 pub use message::{
     AnnouncementSignature, AskBrandingInfo, HostedChannelBranding, InvokeHostedChannel, Message,
     QueryPreimages, QueryPublicHostedChannels, ReplyPreimages, ReplyPublicHostedChannelsEnd,
@@ -81,4 +84,7 @@ pub use message::{
 pub use snapshot::Snapshot;
 pub use state::LastCrossSignedState;
 pub use terms::InitHostedChannel;
-pub use trampoline::{TrampolineStatusInit, TrampolineStatusUpdate, TrampolineUndesired};
+pub use trampoline::{
+    Exponent, NodeIdTrampolineParams, TrampolineOn, TrampolineRoute, TrampolineStatusInit,
+    TrampolineStatusUpdate, TrampolineUndesired,
+};

@@ -1,4 +1,4 @@
-//! What an exported state proves, against which side, and what it does not prove.
+//! The judgement of an exported state: what it proves, against which side, and what it leaves open.
 //!
 //! A signature counts against its signer only. A client can hold the host's signature against the
 //! host; the client's signature shows that the client accepted the state, and the client can make
@@ -37,7 +37,7 @@ impl Party {
     }
 }
 
-/// What a snapshot proves.
+/// The result of judging a snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Findings {
     /// The node shown as host.
@@ -71,7 +71,7 @@ pub struct Findings {
     pub htlcs: Vec<Htlc>,
 }
 
-/// What a valid signature covers beyond the numbers.
+/// The content of a valid signature beyond the numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Signed {
     /// True if the signature names the other side: by the channel id in an HTLC that the signer

@@ -2,11 +2,11 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 use bitcoin::secp256k1::{SECP256K1, SecretKey};
-use steward_wire::bolt7::{
-    CHANNEL_FLAG_DIRECTION, CHANNEL_FLAG_DISABLED, MESSAGE_FLAG_MUST_BE_ONE,
-};
 use steward_wire::codec::Wire;
-use steward_wire::{ChannelUpdate, NodeId, ShortChannelId, Signature};
+use steward_wire::{
+    CHANNEL_FLAG_DIRECTION, CHANNEL_FLAG_DISABLED, ChannelUpdate, MESSAGE_FLAG_MUST_BE_ONE, NodeId,
+    ShortChannelId, Signature,
+};
 
 fn key(byte: u8) -> SecretKey {
     SecretKey::from_slice(&[byte; 32]).unwrap()

@@ -10,8 +10,9 @@ use std::mem::size_of;
 use arbitrary_message::{any_message, any_state};
 use proptest::prelude::*;
 use steward_wire::codec::{DecodeError, TlvStream, Wire};
-use steward_wire::trampoline::{NodeIdTrampolineParams, TrampolineRoute};
-use steward_wire::{Framing, Message, Snapshot, UpdateAddHtlc, framing};
+use steward_wire::{
+    Framing, Message, NodeIdTrampolineParams, Snapshot, TrampolineRoute, UpdateAddHtlc, framing,
+};
 
 fn known_types() -> impl Iterator<Item = u16> {
     (0..=u16::MAX).filter(|message_type| Message::is_known(*message_type))

@@ -1,4 +1,4 @@
-//! How the two framings are told apart (docs/protocol.md section 1.1).
+//! The detection of the two framings (docs/protocol.md section 1.1).
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 #[path = "support/arbitrary_message.rs"]

@@ -8,7 +8,7 @@ mod vectors;
 
 use serde_json::Value;
 
-/// To write the file again: `cargo run -p steward-wire --example generate_vectors`.
+/// `cargo run -p steward-wire --example generate_vectors` writes the file again.
 #[test]
 fn the_committed_file_is_what_the_generator_prints() {
     let committed: Value = load::load("wire/generated.json");

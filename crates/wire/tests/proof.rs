@@ -1,4 +1,4 @@
-//! What an exported state proves: the replays that the protocol's signatures allow must never be
+//! The judgement of exported states: the replays that the protocol's signatures allow must never be
 //! printed as proved, and directions are proved only where ids and counters leave one choice.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 

@@ -7,8 +7,7 @@ mod load;
 use hex::FromHex;
 use load::load;
 use serde_json::Value;
-use steward_wire::trampoline::TrampolineOn;
-use steward_wire::{DecodeError, Message, NodeId, TrampolineStatusUpdate};
+use steward_wire::{DecodeError, Message, NodeId, TrampolineOn, TrampolineStatusUpdate};
 
 fn vectors() -> Value {
     load("wire/trampoline.json")

@@ -1,4 +1,4 @@
-//! Which TLV streams the BOLT 2 messages may hold, and how they are read.
+//! The TLV streams of BOLT 2 messages: which are accepted, and what is read from them.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 use bitcoin::secp256k1::{PublicKey, SECP256K1, SecretKey};

@@ -12,7 +12,7 @@ const MAX_RECORD_BYTES: usize = 1_000_000;
 /// The most outputs that one input may cause.
 const MAX_OUTPUTS: usize = 5_000;
 
-/// What an engine would remember of a channel, to compare later outputs with it.
+/// The data that an engine would remember of a channel, to compare later outputs with them.
 #[derive(Default)]
 pub(crate) struct Watch {
     /// Our balance and what we have in flight, in the first state or the last override, in

@@ -10,8 +10,10 @@ use steward_engine::io::{FirstHop, Recipient, RouteRequest, RoutedPart};
 use steward_graph::{Graph, RouteError};
 use steward_invoice::HintHop;
 use steward_onion::{Hop, IncomingHtlc, peel, receive};
-use steward_wire::bolt7::{ChannelAnnouncement, ChannelUpdate, MESSAGE_FLAG_MUST_BE_ONE};
-use steward_wire::{NodeId, PaymentHash, ShortChannelId, Signature};
+use steward_wire::{
+    ChannelAnnouncement, ChannelUpdate, MESSAGE_FLAG_MUST_BE_ONE, NodeId, PaymentHash,
+    ShortChannelId, Signature,
+};
 
 pub const HEIGHT: u32 = 800_000;
 pub const FINAL_DELTA: u32 = 144;

@@ -1,10 +1,11 @@
-//! At least one message of every type but `last_cross_signed_state`, which `states` covers.
+//! Messages of every type but `last_cross_signed_state`, which `states` covers.
 
 use bitcoin::constants::ChainHash;
 use bitcoin::secp256k1::{Message as SecpMessage, SECP256K1, SecretKey};
-use steward_wire::bolt7::{CHANNEL_FLAG_DIRECTION, MESSAGE_FLAG_MUST_BE_ONE};
-use steward_wire::trampoline::{NodeIdTrampolineParams, TrampolineOn};
 use steward_wire::*;
+use steward_wire::{
+    CHANNEL_FLAG_DIRECTION, MESSAGE_FLAG_MUST_BE_ONE, NodeIdTrampolineParams, TrampolineOn,
+};
 
 use super::states::{add, init};
 use super::{Keys, filled};

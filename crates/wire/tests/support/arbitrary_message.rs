@@ -6,9 +6,8 @@ mod arbitrary_state;
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
-use steward_wire::bolt7::MESSAGE_FLAG_MUST_BE_ONE;
-use steward_wire::trampoline::{NodeIdTrampolineParams, TrampolineOn};
 use steward_wire::*;
+use steward_wire::{MESSAGE_FLAG_MUST_BE_ONE, NodeIdTrampolineParams, TrampolineOn};
 
 pub(crate) use arbitrary_state::any_state;
 use arbitrary_state::{add, bytes, channel_id, init, msat, signature, tlvs};

@@ -3,175 +3,49 @@
 
 use hex::DisplayHex;
 use serde_json::{Value, json};
-use steward_wire::trampoline::{NodeIdTrampolineParams, TrampolineOn, TrampolineRoute};
 use steward_wire::{
-    ChannelAnnouncement, ChannelUpdate, InitHostedChannel, LastCrossSignedState, Message,
-    UpdateAddHtlc,
+    AnnouncementSignature, ChannelAnnouncement, ChannelUpdate, HostedChannelBranding,
+    InitHostedChannel, InvokeHostedChannel, LastCrossSignedState, Message, NodeIdTrampolineParams,
+    QueryPreimages, ReplyPreimages, ResizeChannel, StateOverride, StateUpdate, TrampolineOn,
+    TrampolineRoute, TrampolineStatusInit, TrampolineStatusUpdate, UpdateAddHtlc, UpdateFailHtlc,
+    UpdateFailMalformedHtlc, UpdateFulfillHtlc, WireError,
 };
 
 /// Returns the message's name as the specification spells it, and its fields.
 pub(crate) fn describe(message: &Message) -> (&'static str, Value) {
-    channel(message)
-        .or_else(|| host(message))
-        .or_else(|| gossip(message))
-        .or_else(|| trampoline(message))
-        .or_else(|| htlc(message))
-        .unwrap_or_else(|| panic!("{} has no description", message.name()))
-}
-
-/// Describes the messages that open, sign, resize and suspend a channel.
-fn channel(message: &Message) -> Option<(&'static str, Value)> {
-    Some(match message {
-        Message::InvokeHostedChannel(m) => (
-            "invoke_hosted_channel",
-            json!({
-                "chain_hash": hex(&m.chain_hash),
-                "refund_scriptpubkey": hex(&m.refund_scriptpubkey),
-                "secret": hex(&m.secret),
-            }),
-        ),
+    match message {
+        Message::InvokeHostedChannel(m) => ("invoke_hosted_channel", invoke(m)),
         Message::InitHostedChannel(m) => ("init_hosted_channel", init(m)),
         Message::LastCrossSignedState(m) => ("last_cross_signed_state", state(m)),
-        Message::StateUpdate(m) => (
-            "state_update",
-            json!({
-                "block_day": m.block_day,
-                "local_updates": m.local_updates,
-                "remote_updates": m.remote_updates,
-                "local_sig_of_remote": hex(&m.local_sig_of_remote.0),
-            }),
-        ),
-        Message::StateOverride(m) => (
-            "state_override",
-            json!({
-                "block_day": m.block_day,
-                "local_balance_msat": m.local_balance_msat,
-                "local_updates": m.local_updates,
-                "remote_updates": m.remote_updates,
-                "local_sig_of_remote": hex(&m.local_sig_of_remote.0),
-            }),
-        ),
-        Message::ResizeChannel(m) => (
-            "resize_channel",
-            json!({
-                "new_capacity_sat": m.new_capacity_sat,
-                "client_sig": hex(&m.client_sig.0),
-            }),
-        ),
-        Message::Error(m) => (
-            "error",
-            json!({
-                "channel_id": hex(&m.channel_id.0),
-                "data": hex(&m.data),
-                "tlvs": hex(&m.tlvs),
-            }),
-        ),
-        _ => return None,
-    })
-}
-
-/// Describes what host and client ask each other outside of any state.
-fn host(message: &Message) -> Option<(&'static str, Value)> {
-    Some(match message {
-        Message::HostedChannelBranding(m) => (
-            "hosted_channel_branding",
-            json!({
-                "rgb": hex(&m.rgb),
-                "png": m.png.as_deref().map(hex),
-                "contact_info": m.contact_info,
-            }),
-        ),
-        Message::AskBrandingInfo(m) => {
-            ("ask_branding_info", json!({ "chain_hash": hex(&m.chain_hash) }))
-        }
-        Message::QueryPreimages(m) => (
-            "query_preimages",
-            json!({ "hashes": m.hashes.iter().map(|hash| hex(&hash.0)).collect::<Vec<_>>() }),
-        ),
-        Message::ReplyPreimages(m) => (
-            "reply_preimages",
-            json!({ "preimages": m.preimages.iter().map(|p| hex(&p.0)).collect::<Vec<_>>() }),
-        ),
-        _ => return None,
-    })
-}
-
-/// Describes the messages of public channels.
-fn gossip(message: &Message) -> Option<(&'static str, Value)> {
-    Some(match message {
-        Message::AnnouncementSignature(m) => (
-            "announcement_signature",
-            json!({ "node_signature": hex(&m.node_signature.0), "wants_reply": m.wants_reply }),
-        ),
+        Message::StateUpdate(m) => ("state_update", state_update(m)),
+        Message::StateOverride(m) => ("state_override", state_override(m)),
+        Message::HostedChannelBranding(m) => ("hosted_channel_branding", branding(m)),
+        Message::AnnouncementSignature(m) => ("announcement_signature", announcement_signature(m)),
+        Message::ResizeChannel(m) => ("resize_channel", resize(m)),
         Message::QueryPublicHostedChannels(m) => {
             ("query_public_hosted_channels", json!({ "chain_hash": hex(&m.chain_hash) }))
         }
         Message::ReplyPublicHostedChannelsEnd(m) => {
             ("reply_public_hosted_channels_end", json!({ "chain_hash": hex(&m.chain_hash) }))
         }
+        Message::QueryPreimages(m) => ("query_preimages", query_preimages(m)),
+        Message::ReplyPreimages(m) => ("reply_preimages", reply_preimages(m)),
+        Message::AskBrandingInfo(m) => {
+            ("ask_branding_info", json!({ "chain_hash": hex(&m.chain_hash) }))
+        }
         Message::AnnouncementGossip(m) => ("channel_announcement_gossip", announcement(m)),
         Message::AnnouncementSync(m) => ("channel_announcement_sync", announcement(m)),
         Message::UpdateGossip(m) => ("channel_update_gossip", update(m)),
         Message::UpdateSync(m) => ("channel_update_sync", update(m)),
-        _ => return None,
-    })
-}
-
-/// Describes the offers to route for others.
-fn trampoline(message: &Message) -> Option<(&'static str, Value)> {
-    Some(match message {
-        Message::TrampolineStatusInit(m) => (
-            "trampoline_status_init",
-            json!({ "routes": routes(&m.routes), "peer": trampoline_on(&m.peer) }),
-        ),
-        Message::TrampolineStatusUpdate(m) => (
-            "trampoline_status_update",
-            json!({
-                "new_routes": routes(&m.new_routes),
-                "updated": m.updated.iter().map(trampoline_params).collect::<Vec<_>>(),
-                "updated_peer": m.updated_peer.as_ref().map(trampoline_on),
-                "removed": m.removed.iter().map(|node| hex(&node.0)).collect::<Vec<_>>(),
-            }),
-        ),
+        Message::TrampolineStatusInit(m) => ("trampoline_status_init", trampoline_init(m)),
+        Message::TrampolineStatusUpdate(m) => ("trampoline_status_update", trampoline_update(m)),
         Message::TrampolineUndesired(_) => ("trampoline_undesired", json!({})),
-        _ => return None,
-    })
-}
-
-/// Describes the updates of HTLCs.
-fn htlc(message: &Message) -> Option<(&'static str, Value)> {
-    Some(match message {
         Message::UpdateAddHtlc(m) => ("update_add_htlc", add(m)),
-        Message::UpdateFulfillHtlc(m) => (
-            "update_fulfill_htlc",
-            json!({
-                "channel_id": hex(&m.channel_id.0),
-                "id": m.id,
-                "preimage": hex(&m.preimage.0),
-                "tlvs": hex(&m.tlvs),
-            }),
-        ),
-        Message::UpdateFailHtlc(m) => (
-            "update_fail_htlc",
-            json!({
-                "channel_id": hex(&m.channel_id.0),
-                "id": m.id,
-                "reason": hex(&m.reason),
-                "tlvs": hex(&m.tlvs),
-            }),
-        ),
-        Message::UpdateFailMalformedHtlc(m) => (
-            "update_fail_malformed_htlc",
-            json!({
-                "channel_id": hex(&m.channel_id.0),
-                "id": m.id,
-                "sha256_of_onion": hex(&m.sha256_of_onion),
-                "failure_code": m.failure_code,
-                "tlvs": hex(&m.tlvs),
-            }),
-        ),
-        _ => return None,
-    })
+        Message::UpdateFulfillHtlc(m) => ("update_fulfill_htlc", fulfill(m)),
+        Message::UpdateFailHtlc(m) => ("update_fail_htlc", fail(m)),
+        Message::UpdateFailMalformedHtlc(m) => ("update_fail_malformed_htlc", fail_malformed(m)),
+        Message::Error(m) => ("error", error(m)),
+    }
 }
 
 pub(crate) fn state(state: &LastCrossSignedState) -> Value {
@@ -193,6 +67,109 @@ pub(crate) fn state(state: &LastCrossSignedState) -> Value {
 
 pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.to_lower_hex_string()
+}
+
+fn invoke(m: &InvokeHostedChannel) -> Value {
+    json!({
+        "chain_hash": hex(&m.chain_hash),
+        "refund_scriptpubkey": hex(&m.refund_scriptpubkey),
+        "secret": hex(&m.secret),
+    })
+}
+
+fn state_update(m: &StateUpdate) -> Value {
+    json!({
+        "block_day": m.block_day,
+        "local_updates": m.local_updates,
+        "remote_updates": m.remote_updates,
+        "local_sig_of_remote": hex(&m.local_sig_of_remote.0),
+    })
+}
+
+fn state_override(m: &StateOverride) -> Value {
+    json!({
+        "block_day": m.block_day,
+        "local_balance_msat": m.local_balance_msat,
+        "local_updates": m.local_updates,
+        "remote_updates": m.remote_updates,
+        "local_sig_of_remote": hex(&m.local_sig_of_remote.0),
+    })
+}
+
+fn branding(m: &HostedChannelBranding) -> Value {
+    json!({
+        "rgb": hex(&m.rgb),
+        "png": m.png.as_deref().map(hex),
+        "contact_info": m.contact_info,
+    })
+}
+
+fn announcement_signature(m: &AnnouncementSignature) -> Value {
+    json!({ "node_signature": hex(&m.node_signature.0), "wants_reply": m.wants_reply })
+}
+
+fn resize(m: &ResizeChannel) -> Value {
+    json!({
+        "new_capacity_sat": m.new_capacity_sat,
+        "client_sig": hex(&m.client_sig.0),
+    })
+}
+
+fn query_preimages(m: &QueryPreimages) -> Value {
+    json!({ "hashes": m.hashes.iter().map(|hash| hex(&hash.0)).collect::<Vec<_>>() })
+}
+
+fn reply_preimages(m: &ReplyPreimages) -> Value {
+    json!({ "preimages": m.preimages.iter().map(|p| hex(&p.0)).collect::<Vec<_>>() })
+}
+
+fn trampoline_init(m: &TrampolineStatusInit) -> Value {
+    json!({ "routes": routes(&m.routes), "peer": trampoline_on(&m.peer) })
+}
+
+fn trampoline_update(m: &TrampolineStatusUpdate) -> Value {
+    json!({
+        "new_routes": routes(&m.new_routes),
+        "updated": m.updated.iter().map(trampoline_params).collect::<Vec<_>>(),
+        "updated_peer": m.updated_peer.as_ref().map(trampoline_on),
+        "removed": m.removed.iter().map(|node| hex(&node.0)).collect::<Vec<_>>(),
+    })
+}
+
+fn fulfill(m: &UpdateFulfillHtlc) -> Value {
+    json!({
+        "channel_id": hex(&m.channel_id.0),
+        "id": m.id,
+        "preimage": hex(&m.preimage.0),
+        "tlvs": hex(&m.tlvs),
+    })
+}
+
+fn fail(m: &UpdateFailHtlc) -> Value {
+    json!({
+        "channel_id": hex(&m.channel_id.0),
+        "id": m.id,
+        "reason": hex(&m.reason),
+        "tlvs": hex(&m.tlvs),
+    })
+}
+
+fn fail_malformed(m: &UpdateFailMalformedHtlc) -> Value {
+    json!({
+        "channel_id": hex(&m.channel_id.0),
+        "id": m.id,
+        "sha256_of_onion": hex(&m.sha256_of_onion),
+        "failure_code": m.failure_code,
+        "tlvs": hex(&m.tlvs),
+    })
+}
+
+fn error(m: &WireError) -> Value {
+    json!({
+        "channel_id": hex(&m.channel_id.0),
+        "data": hex(&m.data),
+        "tlvs": hex(&m.tlvs),
+    })
 }
 
 fn init(init: &InitHostedChannel) -> Value {
