@@ -29,10 +29,10 @@ use crate::session::Session;
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Channel {
-    pub(crate) pair: Pair,
-    pub(crate) body: Body,
+    pair: Pair,
+    body: Body,
     /// `None`: not connected.
-    pub(crate) session: Option<Session>,
+    session: Option<Session>,
 }
 
 /// What the channel remembers.
@@ -142,6 +142,19 @@ impl Channel {
             out.push(Output::Changed);
         }
         Some(result)
+    }
+
+    pub(crate) fn pair(&self) -> &Pair {
+        &self.pair
+    }
+
+    pub(crate) fn body(&self) -> &Body {
+        &self.body
+    }
+
+    /// `None`: not connected.
+    pub(crate) fn session(&self) -> Option<&Session> {
+        self.session.as_ref()
     }
 
     /// What an open channel remembers. `None` if it is not open.

@@ -9,7 +9,7 @@ use crate::limits::MAX_BAD_SIGNATURES;
 use crate::next_state::Update;
 use crate::open::{Open, OpenChannel};
 use crate::session::SentUpdate;
-use crate::signing::{block_day, is_day_acceptable, sign, state_update};
+use crate::signing::{block_day, is_day_acceptable, sign_hashed, state_update};
 
 impl Open {
     /// The state that covers every update of both sides and a pending resize, unsigned.
@@ -70,7 +70,7 @@ impl OpenChannel<'_> {
             self.changed |= self.open.commitment.complete(self.env.key);
             state.local_sig_of_remote = self.open.commitment.signed().local_sig_of_remote;
         } else {
-            sign(&mut state, self.env.key);
+            sign_hashed(&mut state, hash, self.env.key);
         }
         let (signature, block_day) = (state.local_sig_of_remote, state.block_day);
         signing.last_sent = Some(SentUpdate { hash, signature, block_day });

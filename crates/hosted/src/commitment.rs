@@ -368,3 +368,81 @@ fn leftover_updates(state: &LastCrossSignedState, local: Vec<Update>, used: usiz
     }
     left
 }
+
+#[cfg(test)]
+mod tests {
+    use steward_wire::{ChannelId, Onion, PaymentHash};
+
+    use super::*;
+
+    const CAPACITY_MSAT: u64 = 1_000_000;
+
+    fn state(local_balance_msat: u64, local_updates: u32) -> LastCrossSignedState {
+        LastCrossSignedState {
+            is_host: true,
+            last_refund_scriptpubkey: Vec::new(),
+            init_hosted_channel: InitHostedChannel {
+                max_htlc_value_in_flight_msat: CAPACITY_MSAT,
+                htlc_minimum_msat: 1,
+                max_accepted_htlcs: 21,
+                channel_capacity_msat: CAPACITY_MSAT,
+                initial_client_balance_msat: 0,
+                features: Vec::new(),
+            },
+            block_day: 0,
+            local_balance_msat,
+            remote_balance_msat: 0,
+            local_updates,
+            remote_updates: 0,
+            incoming_htlcs: Vec::new(),
+            outgoing_htlcs: Vec::new(),
+            remote_sig_of_local: Signature::ZERO,
+            local_sig_of_remote: Signature::ZERO,
+        }
+    }
+
+    fn add(id: u64) -> UpdateAddHtlc {
+        UpdateAddHtlc {
+            channel_id: ChannelId([1; 32]),
+            id,
+            amount_msat: 1_000,
+            payment_hash: PaymentHash([3; 32]),
+            cltv_expiry: 500,
+            onion: Onion([0; 1366].into()),
+            tlvs: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_signed_state_takes_the_updates_that_it_covers_and_leaves_the_others() {
+        let mut commitment = Commitment::new(state(CAPACITY_MSAT, 7));
+        commitment.send(Update::Add(add(8)));
+        let next = commitment.next_state(&commitment.signed().clone(), 0).unwrap();
+        commitment.send(Update::Add(add(9)));
+        assert_eq!(commitment.adopt(next.clone(), 1, 0), []);
+        assert_eq!(*commitment.signed(), next);
+        assert_eq!(commitment.local(), [Update::Add(add(9))]);
+        assert_eq!(commitment.next_counters(), Some(Counters { local: 9, remote: 0 }));
+    }
+
+    #[test]
+    #[cfg(debug_assertions)]
+    #[should_panic(expected = "adds up to the capacity")]
+    fn a_state_that_does_not_add_up_is_never_adopted() {
+        Commitment::new(state(CAPACITY_MSAT, 7)).adopt(state(CAPACITY_MSAT - 1, 7), 0, 0);
+    }
+
+    #[test]
+    #[cfg(debug_assertions)]
+    #[should_panic(expected = "counters grow by the updates")]
+    fn counters_never_grow_without_an_update() {
+        Commitment::new(state(CAPACITY_MSAT, 7)).adopt(state(CAPACITY_MSAT, 8), 0, 0);
+    }
+
+    #[test]
+    #[cfg(debug_assertions)]
+    #[should_panic(expected = "counters only grow")]
+    fn an_override_never_goes_back() {
+        Commitment::new(state(CAPACITY_MSAT, 7)).override_with(state(CAPACITY_MSAT, 6));
+    }
+}

@@ -47,14 +47,14 @@ impl Channel {
     /// Everything that must survive a restart.
     pub fn record(&self) -> Vec<u8> {
         let mut out = vec![VERSION];
-        out.push(match self.pair.role {
+        out.push(match self.pair().role {
             Role::Host => ROLE_HOST,
             Role::Client => ROLE_CLIENT,
         });
-        out.extend_from_slice(&self.pair.local.0);
-        out.extend_from_slice(&self.pair.remote.0);
+        out.extend_from_slice(&self.pair().local.0);
+        out.extend_from_slice(&self.pair().remote.0);
         put_section(&mut out, |out| {
-            if let Body::Opening(opening) = &self.body {
+            if let Body::Opening(opening) = self.body() {
                 write_opening(out, opening);
             }
         });

@@ -8,8 +8,15 @@ use crate::limits::{BLOCKS_PER_DAY, MAX_BLOCK_DAY_DRIFT};
 
 /// Puts our signature into our copy of a state. Every signature of ours is made here.
 pub(crate) fn sign(state: &mut LastCrossSignedState, key: &SecretKey) {
+    let hash = state.reverse_sighash();
+    sign_hashed(state, hash, key);
+}
+
+/// Signs a state whose hash, on the peer's side, is known.
+pub(crate) fn sign_hashed(state: &mut LastCrossSignedState, hash: [u8; 32], key: &SecretKey) {
     invariant!(state.is_balanced(), "what we sign adds up to the capacity");
-    state.local_sig_of_remote = state.sign_remote(key);
+    debug_assert_eq!(hash, state.reverse_sighash(), "the hash is of another state");
+    state.local_sig_of_remote = LastCrossSignedState::sign_hash(hash, key);
 }
 
 /// The `state_update` that hands out our signature in `state`.

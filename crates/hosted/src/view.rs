@@ -45,27 +45,27 @@ pub struct OutgoingHtlc<'a> {
 impl Channel {
     /// Our side.
     pub fn role(&self) -> Role {
-        self.pair.role
+        self.pair().role
     }
 
     /// Our node id in this channel.
     pub fn local(&self) -> NodeId {
-        self.pair.local
+        self.pair().local
     }
 
     /// The peer's node id.
     pub fn remote(&self) -> NodeId {
-        self.pair.remote
+        self.pair().remote
     }
 
     /// The channel's short id.
     pub fn scid(&self) -> ShortChannelId {
-        self.pair.scid
+        self.pair().scid
     }
 
     /// The channel's id.
     pub fn channel_id(&self) -> ChannelId {
-        self.pair.channel_id
+        self.pair().channel_id
     }
 
     /// The last state both sides signed. Our own signature in it may still be zero: see
@@ -106,9 +106,9 @@ impl Channel {
     /// As client: our balance in the state that accepting the host's proposal would sign, in
     /// millisatoshi. `None` without a proposal that could be accepted.
     pub fn override_balance_msat(&self) -> Option<u64> {
-        let open = self.open().filter(|_| self.pair.role == Role::Client)?;
+        let open = self.open().filter(|_| self.pair().role == Role::Client)?;
         let proposal = open.override_proposal.as_ref()?;
-        open.acceptable_state(proposal, &self.pair).map(|state| state.local_balance_msat)
+        open.acceptable_state(proposal, self.pair()).map(|state| state.local_balance_msat)
     }
 
     /// Every cross-signed HTLC of the peer's, by ascending id, unless it is held because nothing
@@ -157,8 +157,8 @@ impl Channel {
         let Some(open) = self.open() else {
             return false; // There is nothing to sign yet.
         };
-        let stage = self.session.as_ref().map(|session| &session.stage);
-        match (open.phase(self.session.as_ref()), stage) {
+        let stage = self.session().map(|session| &session.stage);
+        match (open.phase(self.session()), stage) {
             (Phase::Active, Some(Stage::Active(signing))) => {
                 let can_send = !open.since_start.waiting_settlements.is_empty()
                     || (!signing.waiting_adds.is_empty() && !signing.adds_blocked);
@@ -171,11 +171,11 @@ impl Channel {
 
     /// Numbers for people and for routing.
     pub fn summary(&self) -> Summary {
-        let (phase, role) = (self.phase(), self.pair.role);
-        match &self.body {
+        let (phase, role) = (self.phase(), self.pair().role);
+        match self.body() {
             Body::Opening(opening) => summary_before_opening(role, opening),
             Body::Open(open) => {
-                let waiting_msat = match self.session.as_ref().map(|session| &session.stage) {
+                let waiting_msat = match self.session().map(|session| &session.stage) {
                     Some(Stage::Active(signing)) => signing.waiting_msat(),
                     _ => 0,
                 };

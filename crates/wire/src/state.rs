@@ -109,7 +109,13 @@ impl LastCrossSignedState {
     /// Signs the other side's copy: the signature that belongs in `state_update` and in
     /// [`Self::local_sig_of_remote`]. It is deterministic (RFC 6979) and low-S.
     pub fn sign_remote(&self, key: &SecretKey) -> Signature {
-        SECP256K1.sign_ecdsa(&SecpMessage::from_digest(self.reverse_sighash()), key).into()
+        Self::sign_hash(self.reverse_sighash(), key)
+    }
+
+    /// Signs as [`Self::sign_remote`] does, when [`Self::reverse_sighash`] is known already: hashing
+    /// a state with all HTLCs in flight takes as long as signing the hash.
+    pub fn sign_hash(reverse_sighash: [u8; 32], key: &SecretKey) -> Signature {
+        SECP256K1.sign_ecdsa(&SecpMessage::from_digest(reverse_sighash), key).into()
     }
 
     /// Returns true if `remote` signed this copy.
