@@ -23,7 +23,7 @@ use crate::payments::Payments;
 use crate::peers::Connection;
 use crate::preimages::Preimages;
 use crate::receive::IncomingSet;
-use crate::row::{HtlcKey, InvoiceRow, Origin, PeerRow, Row};
+use crate::row::{HtlcKey, InvoiceRow, Origin, PeerRow, Row, Setting};
 use crate::search::Search;
 
 /// All channels of one node and what joins them (design.md section 3).
@@ -151,7 +151,7 @@ impl Engine {
         self.height_is_known = true;
         if height != self.height {
             self.height = height;
-            self.batch.writes.put(Row::Setting("height", height.to_be_bytes().to_vec()));
+            self.batch.writes.put(Row::Setting(Setting::Height(height)));
             self.search_to_tip();
             self.drive_blocks();
         }

@@ -17,7 +17,7 @@ use crate::engine::{Engine, node_id_of};
 use crate::error::{Error, sat};
 use crate::io::{Action, EventKind, Level};
 use crate::limits::MAX_FORGOTTEN_CLIENTS;
-use crate::row::{ForgottenClient, Row, RowKey};
+use crate::row::{ForgottenClient, Row, RowKey, Setting};
 
 impl Engine {
     /// Ends a channel in which nobody has anything, without the other side.
@@ -43,8 +43,7 @@ impl Engine {
         }
         if let Some(client) = used.filter(|_| role == Role::Host) {
             self.forgotten.insert(client);
-            let value = self.forgotten.to_setting();
-            self.batch.writes.put(Row::Setting("forgotten_clients", value));
+            self.batch.writes.put(Row::Setting(self.forgotten.to_setting()));
         }
         self.drop_peer(peer, local);
         if let Some(conn) = conn {
@@ -159,8 +158,12 @@ impl Forgotten {
         self.scripts.insert(client.refund_script_hash);
     }
 
-    fn to_setting(&self) -> Vec<u8> {
-        self.clients.iter().flat_map(|(peer, hash)| peer.0.into_iter().chain(*hash)).collect()
+    fn to_setting(&self) -> Setting {
+        let client = |(peer, hash): (&NodeId, &[u8; 32])| ForgottenClient {
+            peer: *peer,
+            refund_script_hash: *hash,
+        };
+        Setting::ForgottenClients(self.clients.iter().map(client).collect())
     }
 }
 

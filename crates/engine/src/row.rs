@@ -211,6 +211,39 @@ pub struct ForgottenClient {
     pub refund_script_hash: [u8; 32],
 }
 
+/// Table `setting`: the engine's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Setting {
+    /// The best height ever stored.
+    Height(u32),
+    /// Blocks up to this height were searched for published preimages.
+    SearchedHeight(u32),
+    /// Clients whose used channels were forgotten.
+    ForgottenClients(Vec<ForgottenClient>),
+}
+
+/// Which setting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SettingName {
+    /// `height`
+    Height,
+    /// `searched_height`
+    SearchedHeight,
+    /// `forgotten_clients`
+    ForgottenClients,
+}
+
+impl Setting {
+    /// Which one it is.
+    pub fn name(&self) -> SettingName {
+        match self {
+            Self::Height(_) => SettingName::Height,
+            Self::SearchedHeight(_) => SettingName::SearchedHeight,
+            Self::ForgottenClients(_) => SettingName::ForgottenClients,
+        }
+    }
+}
+
 /// Which row a write is about: its table, and its key there. Within a batch the last write to a row
 /// wins.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -240,7 +273,7 @@ pub enum RowKey {
     /// `peer`
     Peer(NodeId),
     /// `setting`
-    Setting(&'static str),
+    Setting(SettingName),
 }
 
 /// One row of one table, whole.
@@ -283,7 +316,7 @@ pub enum Row {
     /// `peer`
     Peer(PeerRow),
     /// `setting`
-    Setting(&'static str, Vec<u8>),
+    Setting(Setting),
 }
 
 impl Row {
@@ -302,7 +335,7 @@ impl Row {
             Self::Evidence(number, _) => RowKey::Evidence(*number),
             Self::Event(event) => RowKey::Event(event.number),
             Self::Peer(row) => RowKey::Peer(row.peer),
-            Self::Setting(name, _) => RowKey::Setting(name),
+            Self::Setting(setting) => RowKey::Setting(setting.name()),
         }
     }
 }

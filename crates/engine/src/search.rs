@@ -9,7 +9,7 @@ use steward_wire::{PaymentHash, Preimage, UpdateAddHtlc};
 use crate::engine::Engine;
 use crate::io::{Action, Level};
 use crate::limits::SEARCH_REORG_BLOCKS;
-use crate::row::{HtlcKey, Row};
+use crate::row::{HtlcKey, Row, Setting};
 
 /// How far the chain was searched.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -128,8 +128,7 @@ impl Engine {
     fn note_searched(&mut self, height: u32) {
         if height != self.search.height {
             self.search.height = height;
-            let value = height.to_be_bytes().to_vec();
-            self.batch.writes.put(Row::Setting("searched_height", value));
+            self.batch.writes.put(Row::Setting(Setting::SearchedHeight(height)));
         }
     }
 

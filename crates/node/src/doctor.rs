@@ -10,8 +10,8 @@ use std::process::Command;
 use steward_chain::network_name;
 use steward_engine::Error;
 use steward_p2p::PeerAddress;
-use steward_store::sqlite::{check_writable, verify};
-use steward_store::{DirLock, InUse};
+use steward_store::sqlite::{SqliteHistory, check_writable};
+use steward_store::{DirLock, History, InUse};
 
 use crate::clock::wall_ms;
 use crate::config::{Config, EffectiveConfig, Sources};
@@ -176,7 +176,7 @@ fn database_check(config: &Config) -> Check {
     if let Err(error) = check_writable(&path) {
         return fail(name, error.to_string(), error.hint());
     }
-    match verify(&path) {
+    match SqliteHistory::open(&path).and_then(|database| database.verify()) {
         Err(error) => fail(name, error.to_string(), error.hint()),
         Ok(found) if seed.is_some_and(|seed| owner(config, &seed) != found.owner) => fail(
             name,

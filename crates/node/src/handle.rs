@@ -14,7 +14,6 @@ use tokio::sync::{broadcast, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::data_dir::database;
 use crate::error::{backup_error, commit_error, stopping};
 use crate::info::NodeInfo;
 use crate::limits::DISCONNECT_TIMEOUT;
@@ -194,9 +193,9 @@ impl Plumbing for Shared {
     }
 
     fn backup(&self, to: PathBuf) -> Pending<'_, ()> {
-        let from = database(&self.info.data_dir);
+        let history = self.history();
         Box::pin(async move {
-            let copied = blocking(move || steward_store::sqlite::backup(&from, &to)).await?;
+            let copied = blocking(move || history.backup(&to)).await?;
             copied.map(drop).map_err(|error| backup_error(&error))
         })
     }

@@ -12,7 +12,8 @@ use common::{
 use steward_engine::row::PaymentStatus;
 use steward_hosted::Phase;
 use steward_node::{Node, Seed, initialize};
-use steward_store::sqlite::FILE_NAME;
+use steward_store::History;
+use steward_store::sqlite::{FILE_NAME, SqliteHistory};
 
 /// A host that gives its first clients something to pay with.
 const GENEROUS: &[&str] = &["host.initial_client_balance_sat=100000"];
@@ -276,7 +277,7 @@ async fn a_backup_is_a_database_of_the_same_node() {
     write_something(&node.handle).await.unwrap();
     let copy = node.dir.path().join("copy.db");
     node.handle.backup(copy.clone()).await.unwrap();
-    let found = steward_store::sqlite::verify(&copy).unwrap();
+    let found = SqliteHistory::open(&copy).unwrap().verify().unwrap();
     assert_eq!(found.owner.node_id, node.handle.info().node_id);
     let again = node.handle.backup(copy).await;
     assert_eq!(again.err().unwrap().code.name(), "file_exists");

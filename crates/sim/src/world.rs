@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use steward_engine::io::{Action, EventKind, Input, NoRoute, ReplyId};
-use steward_engine::row::{Row, RowKey};
+use steward_engine::row::{Row, RowKey, Setting, SettingName};
 use steward_engine::{Command, ConnId, Engine};
 use steward_hosted::IncomingSettlement;
 use steward_wire::bolt1::{WARNING_TYPE, text_of_warning};
@@ -445,11 +445,9 @@ impl World {
         let known = |node: &Node| node.told.map_or(0, |(told, _)| told);
         let behind = |node: &Node| {
             // What it read last counts also while it is down.
-            let durable = node.disk.row(&RowKey::Setting("height"));
+            let durable = node.disk.row(&RowKey::Setting(SettingName::Height));
             let durable = match durable {
-                Some(Row::Setting(_, bytes)) => {
-                    bytes.as_slice().try_into().map_or(0, u32::from_be_bytes)
-                }
+                Some(Row::Setting(Setting::Height(height))) => *height,
                 _ => known(node),
             };
             height.saturating_sub(durable)

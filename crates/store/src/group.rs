@@ -3,7 +3,7 @@
 //! What a batch allows to happen comes out only after the batch is durable, in the order the
 //! batches went in.
 
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
@@ -25,17 +25,6 @@ pub struct CommitThread<T> {
     sender: SyncSender<Entry<T>>,
     thread: JoinHandle<Result<(), StoreError>>,
     stats: Arc<Mutex<StoreStats>>,
-}
-
-/// Why a batch was not taken.
-#[derive(Debug, thiserror::Error)]
-pub enum SubmitError<T> {
-    /// [`MAX_QUEUED_BATCHES`] wait already; the batch comes back.
-    #[error("too many batches wait for the disk")]
-    Full(WriteBatch, T),
-    /// The thread has ended after a failure, which `on_failure` was told.
-    #[error("the store accepts no more writes")]
-    Stopped,
 }
 
 impl<T: Send + 'static> CommitThread<T> {
@@ -71,23 +60,12 @@ impl<T: Send + 'static> CommitThread<T> {
         Ok(Self { sender, thread, stats })
     }
 
-    /// Hands over a batch, waits while too many wait already.
+    /// Hands over a batch, waits while [`MAX_QUEUED_BATCHES`] wait already.
     ///
     /// # Errors
-    /// [`SubmitError::Stopped`] after a failure.
-    pub fn submit(&self, batch: WriteBatch, then: T) -> Result<(), SubmitError<T>> {
-        self.sender.send((batch, then)).map_err(|_| SubmitError::Stopped)
-    }
-
-    /// Hands over a batch without waiting.
-    ///
-    /// # Errors
-    /// [`SubmitError::Full`] gives the batch back, [`SubmitError::Stopped`] after a failure.
-    pub fn try_submit(&self, batch: WriteBatch, then: T) -> Result<(), SubmitError<T>> {
-        self.sender.try_send((batch, then)).map_err(|error| match error {
-            TrySendError::Full((batch, then)) => SubmitError::Full(batch, then),
-            TrySendError::Disconnected(_) => SubmitError::Stopped,
-        })
+    /// [`StoreError::Stopped`] after a failure, which `on_failure` was told.
+    pub fn submit(&self, batch: WriteBatch, then: T) -> Result<(), StoreError> {
+        self.sender.send((batch, then)).map_err(|_| StoreError::Stopped)
     }
 
     /// What the store did up to its last commit.

@@ -5,7 +5,10 @@
 //!
 //! Layout
 //! - [`store`]: [`Store`], the engine's single writer, and [`History`], the readers' side
-//! - [`sqlite`]: both in one SQLite file; creation, migration, backup and verification
+//! - `rows`: the tables, one file each: columns, checks, blobs and SQL; [`TABLES`] names them
+//! - `sql`: what every SQL database does alike: writes, loads, prunes, answers
+//! - `live`: one sum over the rows that must be of one moment
+//! - [`sqlite`]: both sides in one SQLite file; creation, migration, backup and verification
 //! - [`memory`]: both in memory, for the simulator and for tests
 //! - [`group`]: [`CommitThread`], which makes waiting batches durable together
 //! - [`lock`]: [`DirLock`], one node per data directory
@@ -14,7 +17,7 @@
 //! - [`limits`]: every number this crate will not exceed
 //!
 //! ```
-//! use steward_engine::{Row, WriteBatch};
+//! use steward_engine::row::{Row, Setting, WriteBatch};
 //! use steward_store::{DirLock, OpenMode, Owner, SqliteStore, Store};
 //! use steward_wire::NodeId;
 //!
@@ -25,7 +28,7 @@
 //! let mut store = SqliteStore::open(lock, OpenMode::Create, &owner)?;
 //!
 //! let mut batch = WriteBatch::default();
-//! batch.put(Row::Setting("height", 840_000u32.to_be_bytes().to_vec()));
+//! batch.put(Row::Setting(Setting::Height(840_000)));
 //! store.commit(&batch)?;
 //! assert_eq!(store.load(0)?.height, 840_000);
 //! store.close()?;
@@ -34,22 +37,25 @@
 //! ```
 #![forbid(unsafe_code)]
 
-mod check;
 pub mod codec;
 pub mod error;
 pub mod group;
 pub mod limits;
+mod live;
 pub mod lock;
 pub mod memory;
+mod rows;
+mod sql;
 pub mod sqlite;
 pub mod store;
 
 pub use error::StoreError;
-pub use group::{CommitThread, SubmitError};
+pub use group::CommitThread;
 pub use lock::{DirLock, InUse};
 pub use memory::MemoryStore;
-pub use sqlite::{OpenMode, Owner, SqliteStore};
+pub use rows::{TABLES, table_of};
+pub use sqlite::{OpenMode, SqliteStore};
 pub use store::{
-    Cursor, ForwardTotals, History, NumberedEvidence, Page, PageRequest, PaymentWithParts, Store,
-    StoreStats,
+    Cursor, ForwardTotals, History, NumberedEvidence, Owner, Page, PageRequest, PaymentWithParts,
+    Store, StoreStats, Verified,
 };

@@ -1,11 +1,12 @@
 //! The two sides of a store: [`Store`] writes what the engine says and loads it at start,
-//! [`History`] answers people's questions meanwhile. No implementation here.
+//! [`History`] answers people's questions meanwhile, and copies it. No implementation here.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use steward_engine::io::Event;
 use steward_engine::row::{
-    EvidenceRow, ForwardRow, InvoiceRow, PartRow, PaymentRow, PaymentStatus, StoredState,
+    EvidenceRow, ForwardRow, InvoiceRow, PartRow, PaymentRow, PaymentStatus, Row, StoredState,
     WriteBatch,
 };
 use steward_wire::{NodeId, PaymentHash};
@@ -75,7 +76,7 @@ pub struct StoreStats {
     pub checkpoints: u64,
 }
 
-/// Questions about the past, newest first unless said otherwise. Safe to call from many threads;
+/// Questions about the past, newest first unless said otherwise, and copies of it all. Safe to call from many threads;
 /// a call blocks on the disk, so not from an async task.
 pub trait History: Send + Sync {
     /// Payments out, optionally of one status.
@@ -149,6 +150,54 @@ pub trait History: Send + Sync {
         peer: Option<&NodeId>,
         page: PageRequest,
     ) -> Result<Page<NumberedEvidence>, StoreError>;
+
+    /// Shows every row of the engine's, table by table: all that another store needs to take over.
+    ///
+    /// # Errors
+    /// [`StoreError::Decode`] names the first row that cannot be read.
+    fn rows(&self, each: &mut dyn FnMut(Row)) -> Result<(), StoreError>;
+
+    /// Checks that all is whole: the pages, every row of every table, and that the live rows are
+    /// of one moment. Changes nothing; works while the store is in use.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    fn verify(&self) -> Result<Verified, StoreError>;
+
+    /// Copies one moment of the store to the new file `to`: complete, verified, private to its
+    /// owner. The writer goes on meanwhile.
+    ///
+    /// # Errors
+    /// [`StoreError::AlreadyExists`] if `to` exists; [`StoreError::Io`] if the store has no files;
+    /// else what makes the store unreadable, `to` unwritable or the copy fail [`History::verify`].
+    /// No half copy is left under the name `to`.
+    fn backup(&self, to: &Path) -> Result<Verified, StoreError>;
+}
+
+/// To whom a database belongs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// The network's name, such as `mainnet` or `regtest`.
+    pub network: String,
+    /// The node's id.
+    pub node_id: NodeId,
+}
+
+/// What [`History::verify`] read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verified {
+    /// Whose database it is.
+    pub owner: Owner,
+    /// Its schema version.
+    pub schema_version: u32,
+    /// Rows read, over all tables.
+    pub rows: u64,
+    /// Channels among them.
+    pub channels: u64,
+    /// Channels in which this node is the host.
+    pub hosted: u64,
+    /// Grows with everything the node does: of two copies of one database the newer has more.
+    pub history: u64,
 }
 
 /// A place in a list, from [`Page::next`]; stays valid while rows are added.

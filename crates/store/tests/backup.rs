@@ -13,7 +13,7 @@ mod support;
 use std::fs;
 use std::path::Path;
 
-use steward_store::sqlite::{SqliteHistory, backup, verify};
+use steward_store::sqlite::SqliteHistory;
 use steward_store::{CommitThread, History, Store, StoreError};
 use support::*;
 

@@ -19,7 +19,6 @@ use std::process::{Command, Stdio};
 use steward_engine::WriteBatch;
 use steward_engine::row::StoredState;
 use steward_store::limits::MAX_LOADED_PREIMAGES;
-use steward_store::sqlite::verify;
 use steward_store::{CommitThread, OpenMode, Store, StoreError};
 use support::*;
 

@@ -16,9 +16,7 @@ use std::sync::{Arc, Mutex};
 use steward_engine::WriteBatch;
 use steward_engine::row::StoredState;
 use steward_store::limits::{MAX_BATCHES_PER_COMMIT, MAX_QUEUED_BATCHES};
-use steward_store::{
-    CommitThread, History, MemoryStore, Store, StoreError, StoreStats, SubmitError,
-};
+use steward_store::{CommitThread, History, MemoryStore, Store, StoreError, StoreStats};
 use support::*;
 
 /// A disk the test holds in its hand: each commit waits for a word, and tells what it wrote.
@@ -179,28 +177,40 @@ fn after_a_failure_no_batch_is_taken() {
     f.failed.recv().unwrap();
     // The failure is told before the queue is gone; a batch may still be queued, for nobody.
     let refused = (0..).find_map(|n| f.thread.submit(write(n), n).err()).unwrap();
-    assert!(matches!(refused, SubmitError::Stopped));
+    assert_eq!(refused, StoreError::Stopped);
     assert_eq!(f.released.iter().count(), 0);
 }
 
 #[test]
-fn a_full_queue_gives_the_batch_back() {
+fn no_commit_makes_more_than_its_share_of_batches_wait() {
     let f = fixture();
-    let mut taken = 0;
-    let returned = loop {
-        match f.thread.try_submit(write(taken), taken) {
-            Ok(()) => taken += 1,
-            Err(error) => break error,
-        }
-    };
-    assert!(matches!(returned, SubmitError::Full(_, n) if n == taken));
-    let most = MAX_QUEUED_BATCHES + MAX_BATCHES_PER_COMMIT;
-    assert!((MAX_QUEUED_BATCHES..=most).contains(&(taken as usize)), "{taken} taken");
-    (0..=taken).for_each(|_| f.go.send(Ok(())).unwrap());
+    let total = 2 * MAX_BATCHES_PER_COMMIT as u64 + 10;
+    submit_all(&f, (0..total).map(|n| (write(n), n)));
+    (0..total).for_each(|_| f.go.send(Ok(())).unwrap());
     f.thread.close().unwrap();
     let groups: Vec<_> = f.released.iter().collect();
     assert!(groups.iter().all(|group| group.len() <= MAX_BATCHES_PER_COMMIT));
-    assert_eq!(groups.iter().flatten().count() as u64, taken);
+    assert_eq!(groups.concat(), (0..total).collect::<Vec<_>>());
+}
+
+/// What does not fit in the queue waits, and is taken in its turn.
+#[test]
+fn a_full_queue_loses_nothing() {
+    let f = fixture();
+    let total = (MAX_QUEUED_BATCHES + 2 * MAX_BATCHES_PER_COMMIT) as u64;
+    let Fixture { thread, go, released, .. } = f;
+    std::thread::scope(|scope| {
+        let submits = scope.spawn(move || {
+            for n in 0..total {
+                thread.submit(write(n), n).unwrap();
+            }
+            thread.close().unwrap();
+        });
+        (0..total).for_each(|_| go.send(Ok(())).unwrap());
+        submits.join().unwrap();
+    });
+    let groups: Vec<_> = released.iter().collect();
+    assert_eq!(groups.concat(), (0..total).collect::<Vec<_>>());
 }
 
 #[test]

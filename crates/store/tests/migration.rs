@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
-use steward_store::sqlite::{SCHEMA_VERSION, verify};
+use steward_store::sqlite::SCHEMA_VERSION;
 use steward_store::{OpenMode, Store, StoreError};
 use support::*;
 

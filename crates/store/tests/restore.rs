@@ -6,7 +6,7 @@ mod support;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use steward_store::sqlite::{Over, Restored, backup, restore, verify};
+use steward_store::sqlite::{Over, Restored, restore};
 use steward_store::{DirLock, OpenMode, Owner, SqliteStore, Store, StoreError};
 use support::*;
 use tempfile::TempDir;

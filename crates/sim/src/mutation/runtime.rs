@@ -4,7 +4,7 @@
 use steward_engine::Command;
 use steward_engine::config::{Config, Policy};
 use steward_engine::io::Input;
-use steward_engine::row::{HtlcKey, Origin, Row, RowKey};
+use steward_engine::row::{HtlcKey, Origin, Row, RowKey, Setting, SettingName};
 use steward_hosted::Channel;
 
 use super::{Mutation, Saboteur};
@@ -117,8 +117,8 @@ impl Saboteur {
 
 /// With a forward out, or after a lie, another lie; never a lower height than before.
 fn lie(disk: &Disk, height: u32) -> u32 {
-    let told = match disk.row(&RowKey::Setting("height")) {
-        Some(Row::Setting(_, bytes)) => bytes.as_slice().try_into().map_or(0, u32::from_be_bytes),
+    let told = match disk.row(&RowKey::Setting(SettingName::Height)) {
+        Some(Row::Setting(Setting::Height(told))) => *told,
         _ => 0,
     };
     let is_signed = |out: &HtlcKey| {

@@ -1,6 +1,6 @@
 //! Rules 6 to 10: what a signed state may look like and what may follow it; heights.
 
-use steward_engine::row::Row;
+use steward_engine::row::{Row, Setting};
 use steward_hosted::{Channel, Role};
 use steward_wire::{LastCrossSignedState, NodeId, Snapshot};
 
@@ -168,8 +168,8 @@ impl Oracles {
     ) -> Result<(), Violation> {
         let books = &mut self.books[node];
         for row in batch.writes.puts() {
-            let Row::Setting("height", bytes) = row else { continue };
-            let height = bytes.as_slice().try_into().map_or(0, u32::from_be_bytes);
+            let Row::Setting(Setting::Height(height)) = row else { continue };
+            let height = *height;
             if height < books.height && !chain.went_back(books.height, height) {
                 let text = format!("its height went back from {} to {height}", books.height);
                 return Err(Violation::new(Rule::HeightIsTrue, node, text));

@@ -8,6 +8,8 @@ use std::process::Stdio;
 use serde_json::Value;
 use steward::cluster::NodeProcess;
 use steward_api::model::Phase;
+use steward_store::History;
+use steward_store::sqlite::SqliteHistory;
 
 use crate::channels::{await_phase, local_id, pay, settled};
 use crate::shared;
@@ -120,7 +122,8 @@ fn a_host_whose_disk_is_gone_comes_back_from_its_words_and_a_backup() {
     assert!(said["message"].as_str().unwrap().contains("newer than the backup"), "{said}");
     let restored = steward(&dir, &["restore", path, "--replace"]).success();
     let aside = Path::new(restored["set_aside"].as_str().unwrap());
-    assert_eq!(steward_store::sqlite::verify(aside).unwrap().channels, 2);
+    let aside = SqliteHistory::open(aside).unwrap();
+    assert_eq!(aside.verify().unwrap().channels, 2);
 }
 
 #[test]

@@ -6,38 +6,15 @@ use std::path::Path;
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 
-use steward_hosted::Role;
-
-use super::columns;
-use super::load::{self, rows};
-use super::open::{self, Owner};
+use super::open;
 use crate::error::StoreError;
 use crate::lock::private;
+use crate::sql::count::{Counts, count};
+use crate::store::Verified;
 
-/// What [`verify`] read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Verified {
-    /// Whose database it is.
-    pub owner: Owner,
-    /// Its schema version.
-    pub schema_version: u32,
-    /// Rows read, over all tables.
-    pub rows: u64,
-    /// Channels among them.
-    pub channels: u64,
-    /// Channels in which this node is the host.
-    pub hosted: u64,
-    /// Grows with everything the node does: of two copies of one database the newer has more.
-    pub history: u64,
-}
-
-/// Copies the database at `from`, in use or not, to the new file `to`: one moment of it, complete
-/// in one file, verified, private to its owner. The writer goes on meanwhile.
-///
-/// # Errors
-/// [`StoreError::AlreadyExists`] if `to` exists; else what makes `from` unreadable, `to`
-/// unwritable or the copy fail [`verify`]. No half copy is left under the name `to`.
-pub fn backup(from: &Path, to: &Path) -> Result<Verified, StoreError> {
+/// Copies the database at `from`, in use or not, to the new file `to`, as
+/// [`History::backup`](crate::History::backup) says: one moment of it, in one file.
+pub(crate) fn backup(from: &Path, to: &Path) -> Result<Verified, StoreError> {
     if open::exists(to)? {
         return Err(StoreError::AlreadyExists { path: to.to_owned() });
     }
@@ -56,12 +33,8 @@ pub fn backup(from: &Path, to: &Path) -> Result<Verified, StoreError> {
     result
 }
 
-/// Checks a database page by page, decodes every row of every table, and takes the sum of the
-/// live rows. Changes nothing; works while the database is in use.
-///
-/// # Errors
-/// The first thing that is wrong with it.
-pub fn verify(path: &Path) -> Result<Verified, StoreError> {
+/// Checks a database as [`History::verify`](crate::History::verify) says.
+pub(crate) fn verify(path: &Path) -> Result<Verified, StoreError> {
     let connection = open::reader(path)?;
     let db = connection.unchecked_transaction()?;
     let (owner, schema_version) = open::identify(&db, path)?;
@@ -70,37 +43,9 @@ pub fn verify(path: &Path) -> Result<Verified, StoreError> {
         // Its columns are another version's: the pages must do until it is migrated.
         return Ok(Verified { owner, schema_version, rows: 0, channels: 0, hosted: 0, history: 0 });
     }
-    load::live_rows(&db)?;
-    let roles = rows(&db, columns::CHANNEL, [], |row| Ok(columns::channel(row)?.role))?;
-    let channels = roles.len() as u64;
-    let hosted = roles.iter().filter(|role| **role == Role::Host).count() as u64;
-    let all_rows = channels
-        + count(&db, columns::ORIGIN, columns::origin)?
-        + count(&db, columns::OUTBOX, columns::outbox)?
-        + count(&db, columns::PREIMAGE, columns::preimage)?
-        + count(&db, columns::PAYMENT, columns::payment)?
-        + count(&db, columns::PART, columns::part)?
-        + count(&db, columns::INVOICE, columns::invoice)?
-        + count(&db, columns::FORWARD, columns::forward)?
-        + count(&db, columns::EVIDENCE, columns::evidence)?
-        + count(&db, columns::EVENT, columns::event)?
-        + count(&db, columns::PEER, columns::peer)?
-        + count(&db, columns::SETTING, columns::setting)?;
-    let numbered = ["event", "evidence", "forward", "invoice", "payment", "preimage"];
-    let history = numbered.iter().try_fold(0_u64, |sum, table| {
-        Ok::<_, StoreError>(sum.saturating_add(load::last_number(&db, table)?))
-    })?;
-    Ok(Verified { owner, schema_version, rows: all_rows, channels, hosted, history })
-}
-
-/// Reads every row, keeps none.
-fn count<T>(
-    db: &Connection,
-    sql: &str,
-    read: impl Fn(&rusqlite::Row<'_>) -> Result<T, StoreError>,
-) -> Result<u64, StoreError> {
-    let nothings = rows(db, sql, [], |row| read(row).map(|_| ()))?;
-    Ok(nothings.len() as u64)
+    super::live_rows(&db)?;
+    let Counts { rows, channels, hosted, history } = count(&*db)?;
+    Ok(Verified { owner, schema_version, rows, channels, hosted, history })
 }
 
 fn copy(from: &Path, partial: &Path) -> Result<(), StoreError> {

@@ -4,18 +4,19 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex, PoisonError};
 
-use rusqlite::{Connection, Row, params};
+use rusqlite::Connection;
 use steward_engine::io::Event;
-use steward_engine::row::{ForwardRow, InvoiceRow, PaymentRow, PaymentStatus};
+use steward_engine::row::{ForwardRow, InvoiceRow, PaymentRow, PaymentStatus, Row};
 use steward_wire::{NodeId, PaymentHash};
 
-use super::columns::{self, Columns};
-use super::load::rows;
+use super::backup::{backup, verify};
 use super::open;
 use crate::error::StoreError;
-use crate::limits::{MAX_PAGE_ROWS, MAX_READER_CONNECTIONS};
+use crate::limits::MAX_READER_CONNECTIONS;
+use crate::sql::count::each_row;
+use crate::sql::questions;
 use crate::store::{
-    Cursor, ForwardTotals, History, NumberedEvidence, Page, PageRequest, PaymentWithParts,
+    ForwardTotals, History, NumberedEvidence, Page, PageRequest, PaymentWithParts, Verified,
 };
 
 /// The readers' side of a [`SqliteStore`](super::SqliteStore): a few connections, each used by
@@ -37,7 +38,7 @@ impl SqliteHistory {
     /// Reads the database at `path`, in this process or another one than its writer's.
     ///
     /// # Errors
-    /// As for [`verify`](super::verify), without its checks of pages and rows.
+    /// As for [`History::verify`], without its checks of pages and rows.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let connection = open::reader(path)?;
         open::identify(&connection, path)?;
@@ -75,30 +76,6 @@ impl SqliteHistory {
             pool = self.returned.wait(pool).unwrap_or_else(PoisonError::into_inner);
         }
     }
-
-    /// A page of `select`, whose last column is `number`, restricted by `filter` on `?3`.
-    fn page<T>(
-        &self,
-        (select, number_column): (&str, usize),
-        filter: Option<(&str, &dyn rusqlite::ToSql)>,
-        page: PageRequest,
-        read: impl Fn(&Row<'_>) -> Result<T, StoreError>,
-    ) -> Result<Page<T>, StoreError> {
-        let limit = page.limit.min(MAX_PAGE_ROWS);
-        let before = page.before.map_or(i64::MAX, |before| before.0.cast_signed());
-        let one_more = limit as i64 + 1;
-        let filtered = filter.map_or(String::new(), |(column, _)| format!("AND {column} = ?3"));
-        let sql = format!("{select} WHERE number < ?1 {filtered} ORDER BY number DESC LIMIT ?2");
-        let read = |row: &Row<'_>| Ok((read(row)?, row.get::<_, i64>(number_column)?));
-        let mut found = self.ask(|db| match filter {
-            Some((_, value)) => rows(db, &sql, params![before, one_more, value], read),
-            None => rows(db, &sql, params![before, one_more], read),
-        })?;
-        let more = found.len() > limit;
-        found.truncate(limit);
-        let last = found.last().filter(|_| more).map(|(_, number)| number.cast_unsigned());
-        Ok(Page { rows: found.into_iter().map(|(row, _)| row).collect(), next: last.map(Cursor) })
-    }
 }
 
 impl History for SqliteHistory {
@@ -107,26 +84,15 @@ impl History for SqliteHistory {
         status: Option<PaymentStatus>,
         page: PageRequest,
     ) -> Result<Page<PaymentRow>, StoreError> {
-        let status = status.map(columns::status_column);
-        let filter = status.as_ref().map(|status| ("status", status as &dyn rusqlite::ToSql));
-        self.page((columns::PAYMENT, 12), filter, page, columns::payment)
+        self.ask(|db| questions::payments(db, status, page))
     }
 
     fn payment(&self, hash: &PaymentHash) -> Result<Option<PaymentWithParts>, StoreError> {
-        let payment = format!("{} WHERE payment_hash = ?1", columns::PAYMENT);
-        let parts = format!("{} WHERE payment_hash = ?1 ORDER BY part", columns::PART);
-        self.ask(|db| {
-            let moment = db.unchecked_transaction()?;
-            let payments = rows(&moment, &payment, [hash.0], columns::payment)?;
-            let parts = rows(&moment, &parts, [hash.0], columns::part)?;
-            Ok(payments.into_iter().next().map(|payment| PaymentWithParts { payment, parts }))
-        })
+        self.ask(|db| questions::payment(&*db.unchecked_transaction()?, hash))
     }
 
     fn paid(&self, hash: &PaymentHash) -> Result<Option<PaymentRow>, StoreError> {
-        let sql = format!("{} WHERE payment_hash = ?1", columns::PAYMENT);
-        let found = self.ask(|db| rows(db, &sql, [hash.0], columns::payment))?;
-        Ok(found.into_iter().find(|row| row.status == PaymentStatus::Complete))
+        self.ask(|db| questions::paid(db, hash))
     }
 
     fn invoices(
@@ -134,41 +100,23 @@ impl History for SqliteHistory {
         status: Option<PaymentStatus>,
         page: PageRequest,
     ) -> Result<Page<InvoiceRow>, StoreError> {
-        let status = status.map(columns::status_column);
-        let filter = status.as_ref().map(|status| ("status", status as &dyn rusqlite::ToSql));
-        self.page((columns::INVOICE, 13), filter, page, columns::invoice)
+        self.ask(|db| questions::invoices(db, status, page))
     }
 
     fn invoice(&self, hash: &PaymentHash) -> Result<Option<InvoiceRow>, StoreError> {
-        let sql = format!("{} WHERE payment_hash = ?1", columns::INVOICE);
-        let found = self.ask(|db| rows(db, &sql, [hash.0], columns::invoice))?;
-        Ok(found.into_iter().next())
+        self.ask(|db| questions::invoice(db, hash))
     }
 
     fn forwards(&self, page: PageRequest) -> Result<Page<ForwardRow>, StoreError> {
-        self.page((columns::FORWARD, 7), None, page, columns::forward)
+        self.ask(|db| questions::forwards(db, page))
     }
 
     fn forward_totals(&self) -> Result<ForwardTotals, StoreError> {
-        let sql = "SELECT fulfilled, failed, amount_in_msat, amount_out_msat FROM forward_total";
-        let read = |row: &Row<'_>| {
-            let mut c = Columns::new(row, "forward_total");
-            Ok(ForwardTotals {
-                fulfilled: c.number()?,
-                failed: c.number()?,
-                amount_in_msat: c.number()?,
-                amount_out_msat: c.number()?,
-            })
-        };
-        let found = self.ask(|db| rows(db, sql, [], read))?;
-        Ok(found.first().copied().unwrap_or_default())
+        self.ask(|db| questions::forward_totals(db))
     }
 
     fn events(&self, after: u64, limit: usize) -> Result<Vec<Event>, StoreError> {
-        let sql = format!("{} WHERE number > ?1 ORDER BY number LIMIT ?2", columns::EVENT);
-        let after = i64::try_from(after).unwrap_or(i64::MAX);
-        let limit = limit.min(MAX_PAGE_ROWS) as i64;
-        self.ask(|db| rows(db, &sql, params![after, limit], columns::event))
+        self.ask(|db| questions::events(db, after, limit))
     }
 
     fn evidence(
@@ -176,19 +124,25 @@ impl History for SqliteHistory {
         peer: Option<&NodeId>,
         page: PageRequest,
     ) -> Result<Page<NumberedEvidence>, StoreError> {
-        let filter = peer.map(|peer| ("peer", &peer.0 as &dyn rusqlite::ToSql));
-        self.page((columns::EVIDENCE, 6), filter, page, numbered_evidence)
+        self.ask(|db| questions::evidence(db, peer, page))
     }
 
     fn evidence_row(&self, number: u64) -> Result<Option<NumberedEvidence>, StoreError> {
-        let Ok(number) = i64::try_from(number) else { return Ok(None) };
-        let sql = format!("{} WHERE number = ?1", columns::EVIDENCE);
-        let found = self.ask(|db| rows(db, &sql, [number], numbered_evidence))?;
-        Ok(found.into_iter().next())
+        self.ask(|db| questions::evidence_row(db, number))
     }
-}
 
-fn numbered_evidence(row: &Row<'_>) -> Result<NumberedEvidence, StoreError> {
-    let number = Columns::new(row, "evidence").number()?;
-    Ok(NumberedEvidence { number, row: columns::evidence(row)? })
+    fn rows(&self, each: &mut dyn FnMut(Row)) -> Result<(), StoreError> {
+        self.ask(|db| {
+            let moment = db.unchecked_transaction()?;
+            each_row(&*moment, &mut |row| row.into_iter().for_each(&mut *each))
+        })
+    }
+
+    fn verify(&self) -> Result<Verified, StoreError> {
+        verify(&self.path)
+    }
+
+    fn backup(&self, to: &Path) -> Result<Verified, StoreError> {
+        backup(&self.path, to)
+    }
 }

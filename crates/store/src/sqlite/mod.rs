@@ -1,28 +1,22 @@
-//! The store in one SQLite file: the writer. Its rules are argued in docs/state-format.md.
+//! The store in one SQLite file: the writer, and all that is SQLite's own. Its rules are argued in
+//! docs/state-format.md.
 //!
 //! - `schema`: tables, versions, migrations
 //! - `open`: creation, inspection, connections
-//! - `write`, `prune`: a batch into tables
-//! - `load`: tables into a snapshot
-//! - `live`: one sum over what must be of one moment
-//! - `history`: questions about the past
-//! - `columns`: rows of a query into the engine's rows
+//! - `statement`: runs the statements that all SQL databases have in common (`sql`)
+//! - `history`: the readers' side
 //! - `cost`: what a commit and a checkpoint cost
 //! - `backup`, `restore`: copies and verification, and the way back
 //! - `held`: the file itself, which one node has at a time
 
 mod backup;
-mod columns;
 mod cost;
 mod held;
 mod history;
-mod live;
-mod load;
 mod open;
-mod prune;
 mod restore;
 mod schema;
-mod write;
+mod statement;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -31,21 +25,24 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, TransactionBehavior};
 use steward_engine::row::{StoredState, WriteBatch};
 
-pub use backup::{Verified, backup, verify};
 pub use held::check_writable;
 pub use history::SqliteHistory;
-pub use open::{FILE_NAME, OpenMode, Owner};
+pub use open::{FILE_NAME, OpenMode};
 pub use restore::{Over, Restored, restore};
 pub use schema::SCHEMA_VERSION;
 
-use crate::check::{LIVE_ROWS, check};
 use crate::error::StoreError;
 use crate::limits::CHECKPOINT_LOG_BYTES;
+use crate::live::LiveRows;
 use crate::lock::DirLock;
-use crate::store::{History, Store, StoreStats};
+use crate::rows::check;
+use crate::rows::setting::LIVE_ROWS;
+use crate::sql::load::stored_state;
+use crate::sql::prune::prune;
+use crate::sql::write::{put_own, write};
+use crate::store::{History, Owner, Store, StoreStats};
 use cost::LogMeter;
 use held::HeldFile;
-use live::LiveRows;
 use open::Checkpoint;
 
 /// The [`Store`] in one SQLite file: `steward.db` in the data directory.
@@ -100,7 +97,7 @@ impl SqliteStore {
         })
     }
 
-    /// Where the database is; [`backup`] copies it while the store is in use.
+    /// Where the database is.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -139,7 +136,7 @@ impl SqliteStore {
     }
 
     fn commit_batch(&mut self, batch: &WriteBatch) -> Result<(), StoreError> {
-        batch.iter().try_for_each(|(key, row)| check(key, row))?;
+        batch.puts().try_for_each(check)?;
         self.held.check_in_place()?;
         let transaction =
             self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -148,15 +145,13 @@ impl SqliteStore {
         }
         let live = match &mut self.live {
             Some(live) => live,
-            unknown => unknown.insert(load::live_rows(&transaction)?),
+            unknown => unknown.insert(live_rows(&transaction)?),
         };
-        for (key, row) in batch.iter() {
-            write::put(&transaction, key, row)?;
-        }
+        write(&*transaction, batch)?;
         if live.follow(batch) {
-            write::setting(&transaction, LIVE_ROWS, &live.setting())?;
+            put_own(&*transaction, LIVE_ROWS, &live.setting())?;
         }
-        prune::prune(&transaction, batch)?;
+        prune(&*transaction, batch)?;
         transaction.commit()?;
         self.stats.commits += 1;
         self.stats.rows += batch.len() as u64;
@@ -183,9 +178,9 @@ impl SqliteStore {
 
 impl Store for SqliteStore {
     fn load(&mut self, now_ms: u64) -> Result<StoredState, StoreError> {
-        let (snapshot, live) = load::snapshot(&*self.connection.transaction()?, now_ms)?;
+        let (state, live) = load(&*self.connection.transaction()?, now_ms)?;
         self.live = Some(live);
-        Ok(snapshot)
+        Ok(state)
     }
 
     fn commit(&mut self, batch: &WriteBatch) -> Result<(), StoreError> {
@@ -215,6 +210,20 @@ impl Store for SqliteStore {
     fn history(&self) -> Result<Arc<dyn History>, StoreError> {
         Ok(Arc::new(SqliteHistory::open(&self.path)?))
     }
+}
+
+/// What a start needs, read at one moment of the database. Refuses rows that are of several.
+fn load(db: &Connection, now_ms: u64) -> Result<(StoredState, LiveRows), StoreError> {
+    let state = stored_state(db, now_ms)?;
+    let live = LiveRows::of(&state, &open::setting(db, LIVE_ROWS)?)?;
+    Ok((state, live))
+}
+
+/// The live rows alone, refused as in [`load`].
+fn live_rows(db: &Connection) -> Result<LiveRows, StoreError> {
+    // So late that no invoice is worth reading: they are not live.
+    let now_ms = u64::MAX;
+    Ok(load(db, now_ms)?.1)
 }
 
 fn data_version(connection: &Connection) -> Result<i64, StoreError> {

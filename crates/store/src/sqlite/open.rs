@@ -14,13 +14,14 @@ use steward_wire::NodeId;
 
 use super::cost::LogPosition;
 use super::schema::{self, APPLICATION_ID, SCHEMA_VERSION};
-use crate::check::{NETWORK, NODE_ID};
 use crate::error::StoreError;
 use crate::limits::{
     BUSY_TIMEOUT_MS, CACHED_STATEMENTS, MAX_IDLE_LOG_BYTES, MAX_QUICK_CHECK_BYTES, PAGE_BYTES,
     READER_CACHE_KIB, WRITER_CACHE_KIB,
 };
 use crate::lock::private;
+use crate::rows::setting::{NETWORK, NODE_ID};
+use crate::store::Owner;
 
 /// Name of the database in the data directory.
 pub const FILE_NAME: &str = "steward.db";
@@ -33,15 +34,6 @@ pub enum OpenMode {
     /// Refuse: every later start. A node with channels must not begin from nothing because a disk
     /// was not mounted.
     Existing,
-}
-
-/// To whom a database belongs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Owner {
-    /// The network's name, such as `mainnet` or `regtest`.
-    pub network: String,
-    /// The node's id.
-    pub node_id: NodeId,
 }
 
 /// Makes sure that there is a file.

@@ -3,12 +3,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::backup::{Verified, backup, verify};
-use super::open::{self, FILE_NAME, Owner};
+use super::backup::{backup, verify};
+use super::open::{self, FILE_NAME};
 use super::schema::SCHEMA_VERSION;
 use crate::error::StoreError;
 use crate::limits::MAX_SET_ASIDE;
 use crate::lock::DirLock;
+use crate::store::{Owner, Verified};
 
 /// What may be replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,11 +6,14 @@ use std::path::Path;
 use steward_engine::WriteBatch;
 use steward_engine::io::{Event, EventKind};
 use steward_engine::row::{
-    ChannelRow, EvidenceRow, ForwardRow, HtlcKey, InvoiceRow, Origin, PartRow, PaymentRow,
-    PaymentStatus, PeerRow, Row, Settlement,
+    ChannelRow, EvidenceRow, ForgottenClient, ForwardRow, HtlcKey, InvoiceRow, Origin, PartRow,
+    PaymentRow, PaymentStatus, PeerRow, Row, Setting, Settlement,
 };
 use steward_hosted::{Failure, Phase, Role, Suspension};
-use steward_store::{DirLock, OpenMode, Owner, SqliteStore, StoreError};
+use steward_store::sqlite::SqliteHistory;
+use steward_store::{
+    DirLock, History, MemoryStore, OpenMode, Owner, SqliteStore, Store, StoreError, Verified,
+};
 use steward_wire::{Framing, NodeId, PaymentHash, Preimage, ShortChannelId};
 
 /// A day, in milliseconds.
@@ -31,6 +34,27 @@ pub(crate) fn open(dir: &Path) -> SqliteStore {
 
 pub(crate) fn try_open(dir: &Path, mode: OpenMode) -> Result<SqliteStore, StoreError> {
     SqliteStore::open(DirLock::acquire(dir)?, mode, &owner())
+}
+
+/// Runs a test against each store there is; another joins by one line here.
+pub(crate) fn each_store(test: impl Fn(Box<dyn Store>)) {
+    test(Box::new(MemoryStore::new()));
+    let dir = tempfile::tempdir().unwrap();
+    test(Box::new(open(dir.path())));
+}
+
+pub(crate) fn commit(store: &mut Box<dyn Store>, rows: impl IntoIterator<Item = Row>) {
+    store.commit(&batch(rows)).unwrap();
+}
+
+/// A copy of the database at `from`, which may be in use.
+pub(crate) fn backup(from: &Path, to: &Path) -> Result<Verified, StoreError> {
+    SqliteHistory::open(from)?.backup(to)
+}
+
+/// What is in the database at `path`, whole.
+pub(crate) fn verify(path: &Path) -> Result<Verified, StoreError> {
+    SqliteHistory::open(path)?.verify()
 }
 
 /// Changes the database behind the store's back.
@@ -88,7 +112,7 @@ pub(crate) fn put_preimage(n: u64, learned_ms: u64) -> Row {
 }
 
 pub(crate) fn put_height(height: u32) -> Row {
-    Row::Setting("height", height.to_be_bytes().to_vec())
+    Row::Setting(Setting::Height(height))
 }
 
 pub(crate) fn payment(n: u64, status: PaymentStatus) -> PaymentRow {
@@ -210,6 +234,10 @@ pub(crate) fn put_peer(n: u64) -> Row {
     Row::Peer(row)
 }
 
+fn forgotten_client(n: u64) -> ForgottenClient {
+    ForgottenClient { peer: node(n), refund_script_hash: [n as u8; 32] }
+}
+
 /// One event of each kind, with every optional field both ways.
 pub(crate) fn every_event() -> Vec<EventKind> {
     let peer = node(1);
@@ -279,6 +307,8 @@ pub(crate) fn every_table() -> WriteBatch {
         put_peer(1),
         put_peer(2),
         put_height(840_000),
+        Row::Setting(Setting::SearchedHeight(839_000)),
+        Row::Setting(Setting::ForgottenClients(vec![forgotten_client(1), forgotten_client(2)])),
     ]);
     for (n, kind) in (1..).zip(every_event()) {
         all.put(Row::Event(Event { number: n, time_ms: NOW_MS, kind }));

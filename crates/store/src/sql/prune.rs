@@ -1,15 +1,16 @@
 //! Keeps the bounded tables bounded, a few rows in each commit that adds to them.
 
-use rusqlite::Connection;
 use steward_engine::row::{Row, WriteBatch};
 
+use super::Sql;
 use crate::error::StoreError;
 use crate::limits::{
     KEEP_FAILED_FORWARDS, MAX_EVENTS, MAX_LOADED_PREIMAGES, PREIMAGE_KEEP_MS, PRUNE_ROWS_PER_COMMIT,
 };
+use crate::rows::column::values;
 
 /// Prunes what the batch makes due. Time is the batch's own, so that it is the same on replay.
-pub(crate) fn prune(db: &Connection, batch: &WriteBatch) -> Result<(), StoreError> {
+pub(crate) fn prune(db: &dyn Sql, batch: &WriteBatch) -> Result<(), StoreError> {
     let (mut events, mut last_event) = (0, 0);
     let (mut preimages, mut newest_ms) = (0, 0);
     let mut forwards = 0;
@@ -31,41 +32,37 @@ pub(crate) fn prune(db: &Connection, batch: &WriteBatch) -> Result<(), StoreErro
         prune_failed_forwards(db, forwards)?;
     }
     if last_event > MAX_EVENTS {
-        db.prepare_cached(
+        db.run(
             "DELETE FROM event WHERE number IN (
                  SELECT number FROM event WHERE number <= ?1 ORDER BY number LIMIT ?2)",
-        )?
-        .execute([(last_event - MAX_EVENTS).cast_signed(), rows(events)])?;
+            &values![last_event - MAX_EVENTS, rows(events)],
+        )?;
     }
     if newest_ms > PREIMAGE_KEEP_MS {
-        db.prepare_cached(
+        db.run(
             "DELETE FROM preimage WHERE learned_ms < ?1 AND number IN (
                  SELECT number FROM preimage
                  WHERE number <= (SELECT max(number) FROM preimage) - ?2
                  ORDER BY number LIMIT ?3)",
-        )?
-        .execute([
-            (newest_ms - PREIMAGE_KEEP_MS).cast_signed(),
-            MAX_LOADED_PREIMAGES.cast_signed(),
-            rows(preimages),
-        ])?;
+            &values![newest_ms - PREIMAGE_KEEP_MS, MAX_LOADED_PREIMAGES, rows(preimages)],
+        )?;
     }
     Ok(())
 }
 
 /// Rows that fall behind the newest are looked at once, as they do: those that were paid stay, and
 /// no commit looks at them again.
-fn prune_failed_forwards(db: &Connection, added: u64) -> Result<(), StoreError> {
-    db.prepare_cached(
+fn prune_failed_forwards(db: &dyn Sql, added: u64) -> Result<(), StoreError> {
+    db.run(
         "DELETE FROM forward WHERE fulfilled = 0 AND number IN (
              SELECT number FROM forward
              WHERE number <= (SELECT max(number) FROM forward) - ?1
              ORDER BY number DESC LIMIT ?2)",
-    )?
-    .execute([KEEP_FAILED_FORWARDS.cast_signed(), rows(added)])?;
+        &values![KEEP_FAILED_FORWARDS, rows(added)],
+    )?;
     Ok(())
 }
 
-fn rows(added: u64) -> i64 {
-    PRUNE_ROWS_PER_COMMIT.max(added.saturating_mul(2)).cast_signed()
+fn rows(added: u64) -> u64 {
+    PRUNE_ROWS_PER_COMMIT.max(added.saturating_mul(2))
 }

@@ -1,97 +1,35 @@
-//! A store in memory, for the simulator and for tests: the same rules, nothing survives.
+//! The rows of a [`MemoryStore`](super::MemoryStore), and the rules that SQL keeps elsewhere.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use steward_engine::io::Event;
 use steward_engine::row::{
-    EvidenceSummary, ForwardRow, InvoiceRow, PartRow, PaymentRow, PaymentStatus, Row, RowKey,
-    StoredState, WriteBatch,
+    EvidenceSummary, ForwardRow, InvoiceRow, PartRow, PaymentStatus, Row, RowKey, StoredState,
+    WriteBatch,
 };
-use steward_wire::{NodeId, PaymentHash};
+use steward_wire::PaymentHash;
 
-use crate::check::{
-    FORGOTTEN_CLIENTS, HEIGHT, SEARCHED_HEIGHT, check, forgotten_clients, key_text, table,
-};
 use crate::error::StoreError;
 use crate::limits::{
     EXPIRED_INVOICE_LOAD_MS, KEEP_FAILED_FORWARDS, MAX_EVENTS, MAX_LOADED_PREIMAGES, MAX_PAGE_ROWS,
     PREIMAGE_KEEP_MS,
 };
-use crate::store::{
-    Cursor, ForwardTotals, History, NumberedEvidence, Page, PageRequest, PaymentWithParts, Store,
-    StoreStats,
-};
-
-/// A [`Store`] in memory. Each commit counts as one fsync, so that a simulated disk can charge
-/// for it.
-#[derive(Debug, Default)]
-pub struct MemoryStore {
-    tables: Arc<Mutex<Tables>>,
-    stats: StoreStats,
-    stopped: bool,
-}
+use crate::rows;
+use crate::sql::load::take_setting;
+use crate::store::{Cursor, ForwardTotals, Page, PageRequest};
 
 #[derive(Debug, Default)]
-struct Tables {
+pub(super) struct Tables {
     /// Each row with its place in the order of first insertion.
-    rows: BTreeMap<RowKey, (u64, Row)>,
-    last_place: u64,
+    pub(super) rows: BTreeMap<RowKey, (u64, Row)>,
+    pub(super) last_place: u64,
     /// Where the preimages stand in that order.
     preimages: BTreeMap<u64, PaymentHash>,
-    totals: ForwardTotals,
-}
-
-impl MemoryStore {
-    /// An empty store.
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-impl Store for MemoryStore {
-    fn load(&mut self, now_ms: u64) -> Result<StoredState, StoreError> {
-        Ok(lock(&self.tables).snapshot(now_ms))
-    }
-
-    fn commit(&mut self, batch: &WriteBatch) -> Result<(), StoreError> {
-        if self.stopped {
-            return Err(StoreError::Stopped);
-        }
-        if batch.is_empty() {
-            return Ok(());
-        }
-        if let Err(error) = lock(&self.tables).apply(batch) {
-            self.stopped = true;
-            return Err(error);
-        }
-        self.stats.commits += 1;
-        self.stats.fsyncs += 1;
-        self.stats.rows += batch.len() as u64;
-        Ok(())
-    }
-
-    fn maintain(&mut self) -> Result<(), StoreError> {
-        if self.stopped { Err(StoreError::Stopped) } else { Ok(()) }
-    }
-
-    fn close(&mut self) -> Result<(), StoreError> {
-        self.stopped = true;
-        Ok(())
-    }
-
-    fn stats(&self) -> StoreStats {
-        self.stats
-    }
-
-    fn history(&self) -> Result<Arc<dyn History>, StoreError> {
-        Ok(Arc::new(MemoryHistory { tables: Arc::clone(&self.tables) }))
-    }
+    pub(super) totals: ForwardTotals,
 }
 
 impl Tables {
-    fn apply(&mut self, batch: &WriteBatch) -> Result<(), StoreError> {
-        batch.iter().try_for_each(|(key, row)| self.check(key, row))?;
+    pub(super) fn apply(&mut self, batch: &WriteBatch) -> Result<(), StoreError> {
+        batch.puts().try_for_each(|row| self.check(row))?;
         for (key, row) in batch.iter() {
             match row {
                 Some(row) => self.put(key, row),
@@ -102,14 +40,13 @@ impl Tables {
         Ok(())
     }
 
-    fn check(&self, key: &RowKey, row: Option<&Row>) -> Result<(), StoreError> {
-        check(key, row)?;
-        let numbered = matches!(row, Some(Row::Event(_) | Row::Evidence(..)));
-        if numbered && self.rows.contains_key(key) {
-            let reason = "the number is taken";
-            return Err(StoreError::BadRow { table: table(key), key: key_text(key), reason });
+    fn check(&self, row: &Row) -> Result<(), StoreError> {
+        rows::check(row)?;
+        let key = row.key();
+        match rows::is_written_once(&key) && self.rows.contains_key(&key) {
+            true => Err(rows::taken(&key)),
+            false => Ok(()),
         }
-        Ok(())
     }
 
     fn put(&mut self, key: &RowKey, row: &Row) {
@@ -160,6 +97,7 @@ impl Tables {
                 old.status == PaymentStatus::Pending
                     && (!row.bolt11.is_empty() || old.bolt11.is_empty())
             }
+            // There is none yet.
             _ => true,
         }
     }
@@ -239,13 +177,17 @@ impl Tables {
     }
 
     /// All rows of a numbered table.
-    fn range(&self, key: fn(u64) -> RowKey) -> impl DoubleEndedIterator<Item = (&RowKey, &Row)> {
+    pub(super) fn range(
+        &self,
+        key: fn(u64) -> RowKey,
+    ) -> impl DoubleEndedIterator<Item = (&RowKey, &Row)> {
         self.rows.range(key(0)..=key(u64::MAX)).map(|(key, (_, write))| (key, write))
     }
 
     fn last_number(&self, key: fn(u64) -> RowKey) -> u64 {
         match self.range(key).next_back() {
             Some((RowKey::Event(number) | RowKey::Evidence(number), _)) => *number,
+            // The table is empty.
             _ => 0,
         }
     }
@@ -258,7 +200,7 @@ impl Tables {
         picked
     }
 
-    fn page<T>(&self, page: PageRequest, pick: impl Fn(&Row) -> Option<T>) -> Page<T> {
+    pub(super) fn page<T>(&self, page: PageRequest, pick: impl Fn(&Row) -> Option<T>) -> Page<T> {
         let limit = page.limit.min(MAX_PAGE_ROWS);
         let mut rows = self.in_order(pick);
         rows.retain(|(place, _)| page.before.is_none_or(|before| *place < before.0));
@@ -269,7 +211,7 @@ impl Tables {
         Page { rows: rows.into_iter().map(|(_, row)| row).collect(), next }
     }
 
-    fn parts(&self, wanted: impl Fn(&PartRow) -> bool) -> Vec<PartRow> {
+    pub(super) fn parts(&self, wanted: impl Fn(&PartRow) -> bool) -> Vec<PartRow> {
         let parts = self.rows.values().filter_map(|(_, row)| match row {
             Row::Part(row) if wanted(row) => Some(row.clone()),
             _ => None,
@@ -277,38 +219,29 @@ impl Tables {
         parts.collect()
     }
 
-    fn snapshot(&self, now_ms: u64) -> StoredState {
-        let mut snapshot = StoredState {
+    pub(super) fn state(&self, now_ms: u64) -> StoredState {
+        let mut state = StoredState {
             last_event: self.last_number(RowKey::Event),
             last_evidence: self.last_number(RowKey::Evidence),
             ..StoredState::default()
         };
         for (_, row) in self.rows.values() {
             match row {
-                Row::Channel(row) => snapshot.channels.push(row.clone()),
-                Row::Origin(key, origin) => snapshot.origins.push((*key, *origin)),
-                Row::Outbox(key, settlement) => snapshot.outbox.push((*key, settlement.clone())),
-                Row::Peer(row) => snapshot.peers.push(row.clone()),
+                Row::Channel(row) => state.channels.push(row.clone()),
+                Row::Origin(key, origin) => state.origins.push((*key, *origin)),
+                Row::Outbox(key, settlement) => state.outbox.push((*key, settlement.clone())),
+                Row::Peer(row) => state.peers.push(row.clone()),
                 Row::Evidence(number, row) => {
-                    snapshot.evidence.push(EvidenceSummary::of(*number, row));
+                    state.evidence.push(EvidenceSummary::of(*number, row));
                 }
-                Row::Setting(HEIGHT, value) => {
-                    snapshot.height = value.as_slice().try_into().map_or(0, u32::from_be_bytes);
-                }
-                Row::Setting(SEARCHED_HEIGHT, value) => {
-                    snapshot.searched_height =
-                        value.as_slice().try_into().map_or(0, u32::from_be_bytes);
-                }
-                Row::Setting(FORGOTTEN_CLIENTS, value) => {
-                    snapshot.forgotten_clients = forgotten_clients(value).unwrap_or_default();
-                }
+                Row::Setting(setting) => take_setting(&mut state, setting.clone()),
                 _ => {}
             }
         }
         // A payment is complete with its first preimage; its other parts may still be out.
         let out = self.parts(|part| part.status == PaymentStatus::Pending);
         let mut open: BTreeSet<_> = out.iter().map(|part| part.payment_hash).collect();
-        snapshot.payments = rows(self.in_order(|row| match row {
+        state.payments = in_place(self.in_order(|row| match row {
             Row::Payment(row) => {
                 let is_open =
                     row.status == PaymentStatus::Pending || open.contains(&row.payment_hash);
@@ -316,10 +249,10 @@ impl Tables {
             }
             _ => None,
         }));
-        open.extend(snapshot.payments.iter().map(|row| row.payment_hash));
-        snapshot.parts = self.parts(|part| open.contains(&part.payment_hash));
+        open.extend(state.payments.iter().map(|row| row.payment_hash));
+        state.parts = self.parts(|part| open.contains(&part.payment_hash));
         let since_ms = now_ms.saturating_sub(EXPIRED_INVOICE_LOAD_MS);
-        snapshot.invoices = rows(self.in_order(|row| {
+        state.invoices = in_place(self.in_order(|row| {
             match row {
                 Row::Invoice(row) => (row.status == PaymentStatus::Pending
                     && row.expires_ms >= since_ms)
@@ -327,115 +260,16 @@ impl Tables {
                 _ => None,
             }
         }));
-        snapshot.preimages = rows(self.in_order(|row| match row {
+        state.preimages = in_place(self.in_order(|row| match row {
             Row::Preimage { preimage, .. } => Some(*preimage),
             _ => None,
         }));
-        snapshot.preimages.reverse();
-        snapshot.preimages.truncate(usize::try_from(MAX_LOADED_PREIMAGES).unwrap_or(usize::MAX));
-        snapshot
+        state.preimages.reverse();
+        state.preimages.truncate(usize::try_from(MAX_LOADED_PREIMAGES).unwrap_or(usize::MAX));
+        state
     }
 }
 
-fn rows<T>(placed: Vec<(u64, T)>) -> Vec<T> {
+fn in_place<T>(placed: Vec<(u64, T)>) -> Vec<T> {
     placed.into_iter().map(|(_, row)| row).collect()
-}
-
-/// The readers' side of a [`MemoryStore`].
-#[derive(Debug)]
-struct MemoryHistory {
-    tables: Arc<Mutex<Tables>>,
-}
-
-impl History for MemoryHistory {
-    fn payments(
-        &self,
-        status: Option<PaymentStatus>,
-        page: PageRequest,
-    ) -> Result<Page<PaymentRow>, StoreError> {
-        Ok(lock(&self.tables).page(page, |row| match row {
-            Row::Payment(row) if status.is_none_or(|s| s == row.status) => Some(row.clone()),
-            _ => None,
-        }))
-    }
-
-    fn payment(&self, hash: &PaymentHash) -> Result<Option<PaymentWithParts>, StoreError> {
-        let tables = lock(&self.tables);
-        Ok(match tables.rows.get(&RowKey::Payment(*hash)) {
-            Some((_, Row::Payment(row))) => Some(PaymentWithParts {
-                payment: row.clone(),
-                parts: tables.parts(|part| part.payment_hash == *hash),
-            }),
-            _ => None,
-        })
-    }
-
-    fn paid(&self, hash: &PaymentHash) -> Result<Option<PaymentRow>, StoreError> {
-        let found = self.payment(hash)?.map(|found| found.payment);
-        Ok(found.filter(|row| row.status == PaymentStatus::Complete))
-    }
-
-    fn invoices(
-        &self,
-        status: Option<PaymentStatus>,
-        page: PageRequest,
-    ) -> Result<Page<InvoiceRow>, StoreError> {
-        Ok(lock(&self.tables).page(page, |row| match row {
-            Row::Invoice(row) if status.is_none_or(|s| s == row.status) => Some(row.clone()),
-            _ => None,
-        }))
-    }
-
-    fn invoice(&self, hash: &PaymentHash) -> Result<Option<InvoiceRow>, StoreError> {
-        Ok(match lock(&self.tables).rows.get(&RowKey::Invoice(*hash)) {
-            Some((_, Row::Invoice(row))) => Some(row.clone()),
-            _ => None,
-        })
-    }
-
-    fn forwards(&self, page: PageRequest) -> Result<Page<ForwardRow>, StoreError> {
-        Ok(lock(&self.tables).page(page, |row| match row {
-            Row::Forward(row) => Some(row.clone()),
-            _ => None,
-        }))
-    }
-
-    fn forward_totals(&self) -> Result<ForwardTotals, StoreError> {
-        Ok(lock(&self.tables).totals)
-    }
-
-    fn events(&self, after: u64, limit: usize) -> Result<Vec<Event>, StoreError> {
-        let tables = lock(&self.tables);
-        let events = tables.range(RowKey::Event).filter_map(|(_, row)| match row {
-            Row::Event(event) if event.number > after => Some(event.clone()),
-            _ => None,
-        });
-        Ok(events.take(limit.min(MAX_PAGE_ROWS)).collect())
-    }
-
-    fn evidence(
-        &self,
-        peer: Option<&NodeId>,
-        page: PageRequest,
-    ) -> Result<Page<NumberedEvidence>, StoreError> {
-        Ok(lock(&self.tables).page(page, |row| match row {
-            Row::Evidence(number, row) if peer.is_none_or(|peer| *peer == row.peer) => {
-                Some(NumberedEvidence { number: *number, row: row.clone() })
-            }
-            _ => None,
-        }))
-    }
-
-    fn evidence_row(&self, number: u64) -> Result<Option<NumberedEvidence>, StoreError> {
-        let tables = lock(&self.tables);
-        Ok(match tables.rows.get(&RowKey::Evidence(number)) {
-            Some((_, Row::Evidence(_, row))) => Some(NumberedEvidence { number, row: row.clone() }),
-            _ => None,
-        })
-    }
-}
-
-/// A panic elsewhere cannot have left a table half written: `apply` checks before it writes.
-fn lock(tables: &Mutex<Tables>) -> MutexGuard<'_, Tables> {
-    tables.lock().unwrap_or_else(PoisonError::into_inner)
 }

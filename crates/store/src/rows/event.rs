@@ -1,0 +1,200 @@
+//! Table `event`: what happened, for subscribers that were away.
+
+use steward_engine::io::{Event, EventKind};
+use steward_engine::row::Row;
+use steward_hosted::{Role, Suspension};
+use steward_wire::DecodeError;
+use steward_wire::codec::Reader;
+
+use super::blob::{VERSION, decode, flag, put_tag_and_peer, put_text, text};
+use super::channel::{role, role_code};
+use super::column::{Columns, Value, values};
+use super::{Table, Write};
+use crate::error::StoreError;
+
+/// The table.
+pub(crate) struct Events;
+
+impl Write for Events {
+    const NAME: &'static str = "event";
+    const PUT: &'static str = "INSERT INTO event (number, time_ms, kind) VALUES (?1, ?2, ?3)
+         ON CONFLICT (number) DO NOTHING";
+    const DELETE: &'static str = "DELETE FROM event WHERE number = ?1";
+    const WRITTEN_ONCE: bool = true;
+    type Put<'a> = &'a Event;
+    type Key = u64;
+
+    fn values(event: Self::Put<'_>) -> Vec<Value<'_>> {
+        values![event.number, event.time_ms, encode_event(&event.kind)].into()
+    }
+
+    fn key(number: Self::Key) -> Vec<Value<'static>> {
+        values![number].into()
+    }
+
+    fn numbers(event: Self::Put<'_>) -> Vec<u64> {
+        vec![event.number, event.time_ms]
+    }
+
+    fn name(number: Self::Key) -> String {
+        number.to_string()
+    }
+}
+
+impl Table for Events {
+    const SELECT: &'static str = "SELECT number, time_ms, kind FROM event";
+    type Read = Event;
+
+    fn read(c: &mut Columns<'_>) -> Result<Event, StoreError> {
+        Ok(Event { number: c.number()?, time_ms: c.number()?, kind: c.blob(decode_event)? })
+    }
+
+    fn whole(event: Event) -> Option<Row> {
+        Some(Row::Event(event))
+    }
+}
+
+/// Writes the blob of an event, without its number and time: they are columns.
+pub fn encode_event(kind: &EventKind) -> Vec<u8> {
+    let mut out = vec![VERSION];
+    match kind {
+        EventKind::ChannelOpened { peer, role, capacity_msat } => {
+            put_tag_and_peer(&mut out, 1, peer);
+            out.push(role_code(*role));
+            out.extend(capacity_msat.to_be_bytes());
+        }
+        EventKind::ChannelOpeningFailed { peer, reason } => {
+            put_tag_and_peer(&mut out, 2, peer);
+            put_text(&mut out, reason);
+        }
+        EventKind::ChannelSuspended { peer, suspension } => {
+            put_tag_and_peer(&mut out, 3, peer);
+            put_suspension(&mut out, suspension);
+        }
+        EventKind::OverrideProposed { peer, our_balance_msat } => {
+            put_tag_and_peer(&mut out, 4, peer);
+            out.extend(our_balance_msat.to_be_bytes());
+        }
+        EventKind::ChannelOverridden { peer } => put_tag_and_peer(&mut out, 5, peer),
+        EventKind::ChannelResized { peer, capacity_msat } => {
+            put_tag_and_peer(&mut out, 6, peer);
+            out.extend(capacity_msat.to_be_bytes());
+        }
+        EventKind::ResizeRefused { peer, reason } => {
+            put_tag_and_peer(&mut out, 14, peer);
+            put_text(&mut out, reason);
+        }
+        EventKind::ChannelForgotten { peer, role } => {
+            put_tag_and_peer(&mut out, 13, peer);
+            out.push(role_code(*role));
+        }
+        EventKind::InvoicePaid { payment_hash, received_msat } => {
+            out.push(7);
+            out.extend(payment_hash.0);
+            out.extend(received_msat.to_be_bytes());
+        }
+        EventKind::PaymentSent { payment_hash, preimage, amount_msat, fee_msat } => {
+            out.push(8);
+            out.extend(payment_hash.0);
+            out.extend(preimage.0);
+            out.extend(amount_msat.to_be_bytes());
+            out.extend(fee_msat.to_be_bytes());
+        }
+        EventKind::PaymentFailed { payment_hash, code, message } => {
+            out.push(9);
+            out.extend(payment_hash.0);
+            put_text(&mut out, code);
+            put_text(&mut out, message);
+        }
+        EventKind::PreimageAtRisk { peer, preimage, cltv_expiry } => {
+            let tag = if preimage.is_some() { 11 } else { 10 };
+            put_tag_and_peer(&mut out, tag, peer);
+            out.extend(cltv_expiry.to_be_bytes());
+            out.extend(preimage.iter().flat_map(|preimage| preimage.0));
+        }
+        EventKind::ClockJumped { by_ms } => {
+            out.push(12);
+            out.extend(by_ms.to_be_bytes());
+        }
+    }
+    out
+}
+
+/// Reads [`encode_event`]'s blob.
+///
+/// # Errors
+/// If it is not one.
+pub fn decode_event(blob: &[u8]) -> Result<EventKind, DecodeError> {
+    decode(blob, |reader| match reader.u8()? {
+        1 => Ok(EventKind::ChannelOpened {
+            peer: reader.node_id()?,
+            role: event_role(reader)?,
+            capacity_msat: reader.u64()?,
+        }),
+        2 => Ok(EventKind::ChannelOpeningFailed { peer: reader.node_id()?, reason: text(reader)? }),
+        3 => Ok(EventKind::ChannelSuspended {
+            peer: reader.node_id()?,
+            suspension: suspension(reader)?,
+        }),
+        4 => Ok(EventKind::OverrideProposed {
+            peer: reader.node_id()?,
+            our_balance_msat: reader.u64()?,
+        }),
+        5 => Ok(EventKind::ChannelOverridden { peer: reader.node_id()? }),
+        6 => {
+            Ok(EventKind::ChannelResized { peer: reader.node_id()?, capacity_msat: reader.u64()? })
+        }
+        7 => Ok(EventKind::InvoicePaid {
+            payment_hash: reader.payment_hash()?,
+            received_msat: reader.u64()?,
+        }),
+        8 => Ok(EventKind::PaymentSent {
+            payment_hash: reader.payment_hash()?,
+            preimage: reader.preimage()?,
+            amount_msat: reader.u64()?,
+            fee_msat: reader.u64()?,
+        }),
+        9 => Ok(EventKind::PaymentFailed {
+            payment_hash: reader.payment_hash()?,
+            code: text(reader)?,
+            message: text(reader)?,
+        }),
+        10 => Ok(EventKind::PreimageAtRisk {
+            peer: reader.node_id()?,
+            cltv_expiry: reader.u32()?,
+            preimage: None,
+        }),
+        11 => Ok(EventKind::PreimageAtRisk {
+            peer: reader.node_id()?,
+            cltv_expiry: reader.u32()?,
+            preimage: Some(reader.preimage()?),
+        }),
+        12 => Ok(EventKind::ClockJumped { by_ms: reader.u64()?.cast_signed() }),
+        13 => {
+            Ok(EventKind::ChannelForgotten { peer: reader.node_id()?, role: event_role(reader)? })
+        }
+        14 => Ok(EventKind::ResizeRefused { peer: reader.node_id()?, reason: text(reader)? }),
+        _ => Err(DecodeError::BadValue),
+    })
+}
+
+fn event_role(reader: &mut Reader<'_>) -> Result<Role, DecodeError> {
+    role(i64::from(reader.u8()?)).ok_or(DecodeError::BadValue)
+}
+
+fn put_suspension(out: &mut Vec<u8>, suspension: &Suspension) {
+    out.push(u8::from(suspension.by_us));
+    out.push(u8::from(suspension.code.is_some()));
+    out.extend(suspension.code.unwrap_or(0).to_be_bytes());
+    put_text(out, &suspension.text);
+}
+
+fn suspension(reader: &mut Reader<'_>) -> Result<Suspension, DecodeError> {
+    let by_us = flag(reader)?;
+    let has_code = flag(reader)?;
+    let code = reader.u16()?;
+    if !has_code && code != 0 {
+        return Err(DecodeError::BadValue);
+    }
+    Ok(Suspension { by_us, code: has_code.then_some(code), text: text(reader)? })
+}

@@ -1,0 +1,72 @@
+//! Table `forward`: HTLCs that we carried from one channel to another, for the books.
+
+use steward_engine::row::{ForwardRow, HtlcKey, Row};
+
+use super::column::{Columns, Value, values};
+use super::{Table, Write};
+use crate::error::StoreError;
+
+/// The table. The schema's triggers keep the sums over it, which outlive its rows.
+pub(crate) struct Forwards;
+
+impl Write for Forwards {
+    const NAME: &'static str = "forward";
+    const PUT: &'static str =
+        "INSERT INTO forward (incoming_peer, incoming_id, outgoing_peer, amount_in_msat,
+             amount_out_msat, fulfilled, ended_ms)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+         ON CONFLICT (incoming_peer, incoming_id) DO UPDATE SET
+             outgoing_peer = excluded.outgoing_peer, amount_in_msat = excluded.amount_in_msat,
+             amount_out_msat = excluded.amount_out_msat, fulfilled = excluded.fulfilled,
+             ended_ms = excluded.ended_ms";
+    const DELETE: &'static str =
+        "DELETE FROM forward WHERE incoming_peer = ?1 AND incoming_id = ?2";
+    type Put<'a> = &'a ForwardRow;
+    type Key = HtlcKey;
+
+    fn values(row: Self::Put<'_>) -> Vec<Value<'_>> {
+        values![
+            &row.incoming.peer.0,
+            row.incoming.id,
+            &row.outgoing_peer.0,
+            row.amount_in_msat,
+            row.amount_out_msat,
+            row.fulfilled,
+            row.ended_ms,
+        ]
+        .into()
+    }
+
+    fn key(incoming: Self::Key) -> Vec<Value<'static>> {
+        values![incoming.peer.0.to_vec(), incoming.id].into()
+    }
+
+    fn numbers(row: Self::Put<'_>) -> Vec<u64> {
+        vec![row.amount_in_msat, row.amount_out_msat, row.ended_ms]
+    }
+
+    fn name(incoming: Self::Key) -> String {
+        format!("{}, {}", incoming.peer, incoming.id)
+    }
+}
+
+impl Table for Forwards {
+    const SELECT: &'static str = "SELECT incoming_peer, incoming_id, outgoing_peer, amount_in_msat,
+        amount_out_msat, fulfilled, ended_ms, number FROM forward";
+    type Read = ForwardRow;
+
+    fn read(c: &mut Columns<'_>) -> Result<ForwardRow, StoreError> {
+        Ok(ForwardRow {
+            incoming: c.htlc()?,
+            outgoing_peer: c.node()?,
+            amount_in_msat: c.number()?,
+            amount_out_msat: c.number()?,
+            fulfilled: c.flag()?,
+            ended_ms: c.number()?,
+        })
+    }
+
+    fn whole(row: ForwardRow) -> Option<Row> {
+        Some(Row::Forward(row))
+    }
+}

@@ -1,0 +1,123 @@
+//! Table `invoice`: what we are, or were, to be paid. Kept for good.
+
+use steward_engine::row::{InvoiceRow, Row};
+use steward_wire::PaymentHash;
+
+use super::column::{Columns, Value, values};
+use super::status::{status, status_code};
+use super::{Table, Write};
+use crate::error::StoreError;
+
+/// The table.
+pub(crate) struct Invoices;
+
+/// What became of the claim of an invoice, in its row.
+pub(crate) struct InvoiceFailures;
+
+impl Write for Invoices {
+    const NAME: &'static str = "invoice";
+    /// A row that is paid never changes (pending is 1), and no keysend replaces an invoice: whoever
+    /// paid one knows its preimage and may send a keysend with it.
+    const PUT: &'static str =
+        "INSERT INTO invoice (payment_hash, preimage, payment_secret, amount_msat, description,
+             bolt11, created_ms, expires_ms, status, received_msat, paid_ms, failure_code,
+             failure_message)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
+         ON CONFLICT (payment_hash) DO UPDATE SET preimage = excluded.preimage,
+             payment_secret = excluded.payment_secret, amount_msat = excluded.amount_msat,
+             description = excluded.description, bolt11 = excluded.bolt11,
+             created_ms = excluded.created_ms, expires_ms = excluded.expires_ms,
+             status = excluded.status, received_msat = excluded.received_msat,
+             paid_ms = excluded.paid_ms, failure_code = excluded.failure_code,
+             failure_message = excluded.failure_message
+         WHERE invoice.status = 1 AND (excluded.bolt11 <> '' OR invoice.bolt11 = '')";
+    const DELETE: &'static str = "DELETE FROM invoice WHERE payment_hash = ?1";
+    type Put<'a> = &'a InvoiceRow;
+    type Key = PaymentHash;
+
+    fn values(row: Self::Put<'_>) -> Vec<Value<'_>> {
+        let (code, message) =
+            row.failure.as_ref().map(|(code, message)| (code.as_str(), message.as_str())).unzip();
+        values![
+            &row.payment_hash.0,
+            &row.preimage.0,
+            &row.payment_secret,
+            row.amount_msat,
+            row.description.as_str(),
+            row.bolt11.as_str(),
+            row.created_ms,
+            row.expires_ms,
+            status_code(row.status),
+            row.received_msat,
+            row.paid_ms,
+            code,
+            message,
+        ]
+        .into()
+    }
+
+    fn key(hash: Self::Key) -> Vec<Value<'static>> {
+        values![hash.0.to_vec()].into()
+    }
+
+    fn numbers(row: Self::Put<'_>) -> Vec<u64> {
+        let (amount_msat, paid_ms) = (row.amount_msat.unwrap_or(0), row.paid_ms.unwrap_or(0));
+        vec![amount_msat, row.received_msat, row.created_ms, row.expires_ms, paid_ms]
+    }
+
+    fn name(hash: Self::Key) -> String {
+        hash.to_string()
+    }
+}
+
+impl Table for Invoices {
+    const SELECT: &'static str =
+        "SELECT payment_hash, preimage, payment_secret, amount_msat, description, bolt11,
+            created_ms, expires_ms, status, received_msat, paid_ms, failure_code, failure_message,
+            number FROM invoice";
+    type Read = InvoiceRow;
+
+    fn read(c: &mut Columns<'_>) -> Result<InvoiceRow, StoreError> {
+        Ok(InvoiceRow {
+            payment_hash: c.hash()?,
+            preimage: c.preimage()?,
+            payment_secret: c.array()?,
+            amount_msat: c.optional_number()?,
+            description: c.text()?,
+            bolt11: c.text()?,
+            created_ms: c.number()?,
+            expires_ms: c.number()?,
+            status: c.code(status)?,
+            received_msat: c.number()?,
+            paid_ms: c.optional_number()?,
+            failure: c.failure()?,
+        })
+    }
+
+    fn whole(row: InvoiceRow) -> Option<Row> {
+        Some(Row::Invoice(row))
+    }
+}
+
+impl Write for InvoiceFailures {
+    const NAME: &'static str = "invoice";
+    /// Not every hash is an invoice's: then no row changes.
+    const PUT: &'static str =
+        "UPDATE invoice SET failure_code = ?2, failure_message = ?3 WHERE payment_hash = ?1";
+    const DELETE: &'static str =
+        "UPDATE invoice SET failure_code = NULL, failure_message = NULL WHERE payment_hash = ?1";
+    type Put<'a> = (&'a PaymentHash, &'a str, &'a str);
+    type Key = PaymentHash;
+
+    fn values((hash, code, message): Self::Put<'_>) -> Vec<Value<'_>> {
+        values![&hash.0, code, message].into()
+    }
+
+    fn key(hash: Self::Key) -> Vec<Value<'static>> {
+        values![hash.0.to_vec()].into()
+    }
+
+    fn name(hash: Self::Key) -> String {
+        hash.to_string()
+    }
+}

@@ -1,0 +1,265 @@
+//! The tables, one file each: the columns of its rows, their checks, blobs and SQL.
+//!
+//! The SQL is what SQLite and PostgreSQL have in common; a backend runs it (`sql`), and knows no
+//! table by its name. To add a table: a variant of [`Row`] and [`RowKey`], a file here, and a line in
+//! the list below.
+
+mod blob;
+pub(crate) mod channel;
+pub(crate) mod column;
+pub(crate) mod event;
+pub(crate) mod evidence;
+pub(crate) mod forward;
+pub(crate) mod invoice;
+pub(crate) mod origin;
+pub(crate) mod outbox;
+pub(crate) mod part;
+pub(crate) mod payment;
+pub(crate) mod peer;
+pub(crate) mod preimage;
+pub(crate) mod setting;
+mod status;
+
+use steward_engine::row::{Row, RowKey};
+use steward_wire::limits::MAX_MSAT;
+
+pub use blob::VERSION;
+pub(crate) use channel::Channels;
+pub(crate) use event::Events;
+pub(crate) use evidence::Evidence;
+pub(crate) use forward::Forwards;
+pub(crate) use invoice::{InvoiceFailures, Invoices};
+pub(crate) use origin::Origins;
+pub(crate) use outbox::Outbox;
+pub(crate) use part::Parts;
+pub(crate) use payment::Payments;
+pub(crate) use peer::Peers;
+pub(crate) use preimage::Preimages;
+pub(crate) use setting::Settings;
+pub(crate) use status::status_code;
+
+use crate::error::StoreError;
+use column::{Columns, Value};
+
+/// Columns are signed: numbers that are compared or added, and the engine's own counters, must
+/// stay below this.
+const MAX_INTEGER: u64 = MAX_MSAT;
+
+/// What can be written to a table.
+pub(crate) trait Write {
+    /// The table's name.
+    const NAME: &'static str;
+    /// Writes a row, over one with the same key.
+    const PUT: &'static str;
+    /// Removes the row with a key.
+    const DELETE: &'static str;
+    /// True if rows are numbered by the engine and never written twice: then [`Self::PUT`] leaves a
+    /// row that is there.
+    const WRITTEN_ONCE: bool = false;
+
+    /// A row as a batch holds it.
+    type Put<'a>: Copy;
+    /// Which row.
+    type Key: Copy;
+
+    /// The values of [`Self::PUT`].
+    fn values(row: Self::Put<'_>) -> Vec<Value<'_>>;
+
+    /// The values of [`Self::DELETE`].
+    fn key(key: Self::Key) -> Vec<Value<'static>>;
+
+    /// Numbers in a row that must stay below 2^63.
+    fn numbers(_row: Self::Put<'_>) -> Vec<u64> {
+        Vec::new()
+    }
+
+    /// The key's text, for people.
+    fn name(key: Self::Key) -> String;
+
+    /// The row's place among the live rows, if the table has such rows.
+    fn live_id(_key: Self::Key) -> Option<LiveId> {
+        None
+    }
+
+    /// What the sum of the live rows holds of the row; `None`: it is not live.
+    fn live_content(_row: Self::Put<'_>) -> Option<Vec<u8>> {
+        None
+    }
+}
+
+/// A table whose rows can be read.
+pub(crate) trait Table: Write {
+    /// A row as it is read.
+    type Read;
+    /// Finds the columns of [`Self::read`]; conditions and order may follow.
+    const SELECT: &'static str;
+
+    /// Reads a row that [`Self::SELECT`] found.
+    fn read(columns: &mut Columns<'_>) -> Result<Self::Read, StoreError>;
+
+    /// The row as a batch would hold it; `None` if it is the store's own.
+    fn whole(row: Self::Read) -> Option<Row>;
+}
+
+/// What runs over all tables.
+pub(crate) trait Visitor {
+    fn visit<T: Table>(&mut self) -> Result<(), StoreError>;
+}
+
+/// A statement, with the values of its `?1`, `?2` and so on.
+#[derive(Debug)]
+pub(crate) struct Statement<'a> {
+    pub(crate) sql: &'static str,
+    pub(crate) values: Vec<Value<'a>>,
+    /// True if it is an error that no row changes.
+    pub(crate) must_change: bool,
+}
+
+/// A live row by its whole key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct LiveId {
+    /// Stands for the table.
+    pub(crate) table: u8,
+    /// A node id or a payment hash, zeros behind it.
+    pub(crate) id: [u8; 33],
+    /// Of an HTLC or a part.
+    pub(crate) number: u64,
+}
+
+impl LiveId {
+    pub(crate) fn new(table: u8, id: &[u8], number: u64) -> Self {
+        let mut row = Self { table, id: [0; 33], number };
+        row.id.iter_mut().zip(id).for_each(|(to, from)| *to = *from);
+        row
+    }
+}
+
+macro_rules! tables {
+    (
+        tables { $($table:ident: $row:pat => $put:expr, $key:pat => $by:expr;)* }
+        parts_of_rows { $($part:ident: $part_row:pat => $part_put:expr,
+            $part_key:pat => $part_by:expr;)* }
+    ) => {
+        /// The names of all tables that hold rows of the engine's.
+        pub const TABLES: &[&str] = &[$(<$table as Write>::NAME),*];
+
+        /// Lets the visitor see each table.
+        pub(crate) fn visit_all(visitor: &mut impl Visitor) -> Result<(), StoreError> {
+            $(visitor.visit::<$table>()?;)*
+            Ok(())
+        }
+
+        /// The statement that writes a row.
+        pub(crate) fn put(row: &Row) -> Statement<'_> {
+            match row {
+                $($row => put_into::<$table>($put),)*
+                $($part_row => put_into::<$part>($part_put),)*
+            }
+        }
+
+        /// The statement that removes a row.
+        pub(crate) fn delete(key: &RowKey) -> Statement<'static> {
+            match key {
+                $($key => delete_from::<$table>($by),)*
+                $($part_key => delete_from::<$part>($part_by),)*
+            }
+        }
+
+        /// The name of a row's table.
+        pub fn table_of(key: &RowKey) -> &'static str {
+            #[expect(unused_variables, reason = "the patterns name the keys for other functions")]
+            match key {
+                $($key => <$table as Write>::NAME,)*
+                $($part_key => <$part as Write>::NAME,)*
+            }
+        }
+
+        /// True if the engine numbers such rows and never writes one twice.
+        pub(crate) fn is_written_once(key: &RowKey) -> bool {
+            #[expect(unused_variables, reason = "the patterns name the keys for other functions")]
+            match key {
+                $($key => <$table as Write>::WRITTEN_ONCE,)*
+                $($part_key => <$part as Write>::WRITTEN_ONCE,)*
+            }
+        }
+
+        fn key_text(key: &RowKey) -> String {
+            match key {
+                $($key => <$table as Write>::name($by),)*
+                $($part_key => <$part as Write>::name($part_by),)*
+            }
+        }
+
+        fn numbers(row: &Row) -> Vec<u64> {
+            match row {
+                $($row => <$table as Write>::numbers($put),)*
+                $($part_row => <$part as Write>::numbers($part_put),)*
+            }
+        }
+
+        /// The row's place among the live rows, if its table has such rows.
+        pub(crate) fn live_id(key: &RowKey) -> Option<LiveId> {
+            match key {
+                $($key => <$table as Write>::live_id($by),)*
+                $($part_key => <$part as Write>::live_id($part_by),)*
+            }
+        }
+
+        /// What the sum of the live rows holds of the row; `None`: it is not live.
+        pub(crate) fn live_content(row: &Row) -> Option<Vec<u8>> {
+            match row {
+                $($row => <$table as Write>::live_content($put),)*
+                $($part_row => <$part as Write>::live_content($part_put),)*
+            }
+        }
+    };
+}
+
+tables! {
+    tables {
+        Channels: Row::Channel(row) => row, RowKey::Channel(peer) => *peer;
+        Origins: Row::Origin(htlc, origin) => (htlc, origin), RowKey::Origin(htlc) => *htlc;
+        Outbox: Row::Outbox(htlc, settlement) => (htlc, settlement), RowKey::Outbox(htlc) => *htlc;
+        Preimages: Row::Preimage { preimage, learned_ms } => (preimage, *learned_ms),
+            RowKey::Preimage(hash) => *hash;
+        Payments: Row::Payment(row) => row, RowKey::Payment(hash) => *hash;
+        Parts: Row::Part(row) => row, RowKey::Part(hash, part) => (*hash, *part);
+        Invoices: Row::Invoice(row) => row, RowKey::Invoice(hash) => *hash;
+        Forwards: Row::Forward(row) => row, RowKey::Forward(htlc) => *htlc;
+        Evidence: Row::Evidence(number, row) => (*number, row), RowKey::Evidence(number) => *number;
+        Events: Row::Event(event) => event, RowKey::Event(number) => *number;
+        Peers: Row::Peer(row) => row, RowKey::Peer(peer) => *peer;
+        Settings: Row::Setting(setting) => setting, RowKey::Setting(name) => *name;
+    }
+    parts_of_rows {
+        InvoiceFailures: Row::InvoiceFailure { payment_hash, code, message } =>
+            (payment_hash, code.as_str(), message.as_str()),
+            RowKey::InvoiceFailure(hash) => *hash;
+    }
+}
+
+fn put_into<T: Write>(row: T::Put<'_>) -> Statement<'_> {
+    Statement { sql: T::PUT, values: T::values(row), must_change: T::WRITTEN_ONCE }
+}
+
+fn delete_from<T: Write>(key: T::Key) -> Statement<'static> {
+    Statement { sql: T::DELETE, values: T::key(key), must_change: false }
+}
+
+/// Refuses a row that does not fit. Whatever gets here was checked before by the engine: a refusal
+/// is a bug, and better found before it is on disk.
+pub(crate) fn check(row: &Row) -> Result<(), StoreError> {
+    match numbers(row).iter().any(|number| *number >= MAX_INTEGER) {
+        true => Err(bad_row(&row.key(), "a number is 2^63 or more")),
+        false => Ok(()),
+    }
+}
+
+/// A second row of a number.
+pub(crate) fn taken(key: &RowKey) -> StoreError {
+    bad_row(key, "the number is taken")
+}
+
+fn bad_row(key: &RowKey, reason: &'static str) -> StoreError {
+    StoreError::BadRow { table: table_of(key), key: key_text(key), reason }
+}

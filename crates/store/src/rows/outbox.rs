@@ -1,0 +1,100 @@
+//! Table `outbox`: what each incoming HTLC is to be told, until its channel repeats it.
+
+use steward_engine::row::{HtlcKey, Row, Settlement};
+use steward_hosted::Failure;
+use steward_wire::DecodeError;
+use steward_wire::codec::put_var_bigsize;
+
+use super::blob::{VERSION, decode, put_htlc};
+use super::column::{Columns, Value, values};
+use super::{LiveId, Table, Write};
+use crate::error::StoreError;
+
+/// The table.
+pub(crate) struct Outbox;
+
+impl Write for Outbox {
+    const NAME: &'static str = "outbox";
+    const PUT: &'static str = "INSERT INTO outbox (peer, htlc_id, settlement) VALUES (?1, ?2, ?3)
+         ON CONFLICT (peer, htlc_id) DO UPDATE SET settlement = excluded.settlement";
+    const DELETE: &'static str = "DELETE FROM outbox WHERE peer = ?1 AND htlc_id = ?2";
+    type Put<'a> = (&'a HtlcKey, &'a Settlement);
+    type Key = HtlcKey;
+
+    fn values((htlc, settlement): Self::Put<'_>) -> Vec<Value<'_>> {
+        values![&htlc.peer.0, htlc.id, encode_settlement(settlement)].into()
+    }
+
+    fn key(htlc: Self::Key) -> Vec<Value<'static>> {
+        values![htlc.peer.0.to_vec(), htlc.id].into()
+    }
+
+    fn name(htlc: Self::Key) -> String {
+        format!("{}, {}", htlc.peer, htlc.id)
+    }
+
+    fn live_id(htlc: Self::Key) -> Option<LiveId> {
+        Some(LiveId::new(3, &htlc.peer.0, htlc.id))
+    }
+
+    fn live_content((htlc, settlement): Self::Put<'_>) -> Option<Vec<u8>> {
+        let mut bytes = Vec::new();
+        put_htlc(&mut bytes, htlc);
+        bytes.extend(encode_settlement(settlement));
+        Some(bytes)
+    }
+}
+
+impl Table for Outbox {
+    const SELECT: &'static str = "SELECT peer, htlc_id, settlement FROM outbox";
+    type Read = (HtlcKey, Settlement);
+
+    fn read(c: &mut Columns<'_>) -> Result<(HtlcKey, Settlement), StoreError> {
+        Ok((c.htlc()?, c.blob(decode_settlement)?))
+    }
+
+    fn whole((htlc, settlement): (HtlcKey, Settlement)) -> Option<Row> {
+        Some(Row::Outbox(htlc, settlement))
+    }
+}
+
+/// Writes the blob of a [`Settlement`].
+pub fn encode_settlement(settlement: &Settlement) -> Vec<u8> {
+    let mut out = vec![VERSION];
+    match settlement {
+        Settlement::Fulfill(preimage) => {
+            out.push(1);
+            out.extend(preimage.0);
+        }
+        Settlement::Fail(Failure::Reason { reason, tlvs }) => {
+            out.push(2);
+            put_var_bigsize(&mut out, reason);
+            put_var_bigsize(&mut out, tlvs);
+        }
+        Settlement::Fail(Failure::Malformed { sha256_of_onion, failure_code }) => {
+            out.push(3);
+            out.extend(sha256_of_onion);
+            out.extend(failure_code.to_be_bytes());
+        }
+    }
+    out
+}
+
+/// Reads [`encode_settlement`]'s blob.
+///
+/// # Errors
+/// If it is not one.
+pub fn decode_settlement(blob: &[u8]) -> Result<Settlement, DecodeError> {
+    decode(blob, |reader| match reader.u8()? {
+        1 => Ok(Settlement::Fulfill(reader.preimage()?)),
+        2 => Ok(Settlement::Fail(Failure::Reason {
+            reason: reader.var_bigsize()?.to_vec(),
+            tlvs: reader.var_bigsize()?.to_vec(),
+        })),
+        3 => Ok(Settlement::Fail(Failure::Malformed {
+            sha256_of_onion: reader.array()?,
+            failure_code: reader.u16()?,
+        })),
+        _ => Err(DecodeError::BadValue),
+    })
+}

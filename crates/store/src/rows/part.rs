@@ -1,0 +1,110 @@
+//! Table `payment_part`: the HTLCs of our payments. Kept for good.
+
+use steward_engine::row::{PartRow, PaymentStatus, Row};
+use steward_wire::codec::put_list;
+use steward_wire::{DecodeError, NodeId, PaymentHash, ShortChannelId};
+
+use super::blob::{VERSION, decode};
+use super::column::{Columns, Value, values};
+use super::status::{status, status_code};
+use super::{LiveId, Table, Write};
+use crate::error::StoreError;
+
+/// The table.
+pub(crate) struct Parts;
+
+impl Write for Parts {
+    const NAME: &'static str = "payment_part";
+    const PUT: &'static str =
+        "INSERT INTO payment_part (payment_hash, part, peer, amount_msat, fee_msat, session_key,
+             path, status)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+         ON CONFLICT (payment_hash, part) DO UPDATE SET peer = excluded.peer,
+             amount_msat = excluded.amount_msat, fee_msat = excluded.fee_msat,
+             session_key = excluded.session_key, path = excluded.path, status = excluded.status";
+    const DELETE: &'static str = "DELETE FROM payment_part WHERE payment_hash = ?1 AND part = ?2";
+    type Put<'a> = &'a PartRow;
+    type Key = (PaymentHash, u32);
+
+    fn values(row: Self::Put<'_>) -> Vec<Value<'_>> {
+        values![
+            &row.payment_hash.0,
+            row.part,
+            &row.peer.0,
+            row.amount_msat,
+            row.fee_msat,
+            &row.session_key,
+            encode_path(&row.path),
+            status_code(row.status),
+        ]
+        .into()
+    }
+
+    fn key((hash, part): Self::Key) -> Vec<Value<'static>> {
+        values![hash.0.to_vec(), part].into()
+    }
+
+    fn numbers(row: Self::Put<'_>) -> Vec<u64> {
+        vec![row.amount_msat, row.fee_msat]
+    }
+
+    fn name((hash, part): Self::Key) -> String {
+        format!("{hash}, {part}")
+    }
+
+    fn live_id((hash, part): Self::Key) -> Option<LiveId> {
+        Some(LiveId::new(5, &hash.0, u64::from(part)))
+    }
+
+    fn live_content(row: Self::Put<'_>) -> Option<Vec<u8>> {
+        let mut bytes = row.payment_hash.0.to_vec();
+        bytes.extend(row.part.to_be_bytes());
+        bytes.extend(row.peer.0);
+        bytes.extend(row.amount_msat.to_be_bytes());
+        bytes.extend(row.fee_msat.to_be_bytes());
+        bytes.extend(row.session_key);
+        bytes.extend(encode_path(&row.path));
+        (row.status == PaymentStatus::Pending).then_some(bytes)
+    }
+}
+
+impl Table for Parts {
+    const SELECT: &'static str = "SELECT payment_hash, part, peer, amount_msat, fee_msat,
+        session_key, path, status FROM payment_part";
+    type Read = PartRow;
+
+    fn read(c: &mut Columns<'_>) -> Result<PartRow, StoreError> {
+        Ok(PartRow {
+            payment_hash: c.hash()?,
+            part: c.small()?,
+            peer: c.node()?,
+            amount_msat: c.number()?,
+            fee_msat: c.number()?,
+            session_key: c.array()?,
+            path: c.blob(decode_path)?,
+            status: c.code(status)?,
+        })
+    }
+
+    fn whole(row: PartRow) -> Option<Row> {
+        Some(Row::Part(row))
+    }
+}
+
+/// Writes the blob of a path.
+pub fn encode_path(path: &[(NodeId, ShortChannelId)]) -> Vec<u8> {
+    let mut out = vec![VERSION];
+    put_list(&mut out, path, |(node, channel), out| {
+        out.extend(node.0);
+        out.extend(channel.0.to_be_bytes());
+    });
+    out
+}
+
+/// Reads [`encode_path`]'s blob.
+///
+/// # Errors
+/// If it is not one.
+pub fn decode_path(blob: &[u8]) -> Result<Vec<(NodeId, ShortChannelId)>, DecodeError> {
+    decode(blob, |reader| reader.list(33 + 8, |r| Ok((r.node_id()?, r.scid()?))))
+}

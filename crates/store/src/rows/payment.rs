@@ -1,0 +1,106 @@
+//! Table `payment`: what we pay. Kept for good.
+
+use steward_engine::row::{PaymentRow, PaymentStatus, Row};
+use steward_wire::codec::put_var_bigsize;
+use steward_wire::{PaymentHash, Preimage};
+
+use super::column::{Columns, Value, values};
+use super::status::{status, status_code};
+use super::{LiveId, Table, Write};
+use crate::error::StoreError;
+
+/// The table.
+pub(crate) struct Payments;
+
+impl Write for Payments {
+    const NAME: &'static str = "payment";
+    const PUT: &'static str =
+        "INSERT INTO payment (payment_hash, destination, amount_msat, fee_msat, max_fee_msat,
+             status, preimage, failure_code, failure_message, bolt11, created_ms, ended_ms)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
+         ON CONFLICT (payment_hash) DO UPDATE SET destination = excluded.destination,
+             amount_msat = excluded.amount_msat, fee_msat = excluded.fee_msat,
+             max_fee_msat = excluded.max_fee_msat, status = excluded.status,
+             preimage = excluded.preimage, failure_code = excluded.failure_code,
+             failure_message = excluded.failure_message, bolt11 = excluded.bolt11,
+             created_ms = excluded.created_ms, ended_ms = excluded.ended_ms";
+    const DELETE: &'static str = "DELETE FROM payment WHERE payment_hash = ?1";
+    type Put<'a> = &'a PaymentRow;
+    type Key = PaymentHash;
+
+    fn values(row: Self::Put<'_>) -> Vec<Value<'_>> {
+        let (code, message) =
+            row.failure.as_ref().map(|(code, message)| (code.as_str(), message.as_str())).unzip();
+        values![
+            &row.payment_hash.0,
+            &row.destination.0,
+            row.amount_msat,
+            row.fee_msat,
+            row.max_fee_msat,
+            status_code(row.status),
+            row.preimage.as_ref().map(|preimage| &preimage.0),
+            code,
+            message,
+            row.bolt11.as_str(),
+            row.created_ms,
+            row.ended_ms,
+        ]
+        .into()
+    }
+
+    fn key(hash: Self::Key) -> Vec<Value<'static>> {
+        values![hash.0.to_vec()].into()
+    }
+
+    fn numbers(row: Self::Put<'_>) -> Vec<u64> {
+        let ended_ms = row.ended_ms.unwrap_or(0);
+        vec![row.amount_msat, row.fee_msat, row.max_fee_msat, row.created_ms, ended_ms]
+    }
+
+    fn name(hash: Self::Key) -> String {
+        hash.to_string()
+    }
+
+    fn live_id(hash: Self::Key) -> Option<LiveId> {
+        Some(LiveId::new(4, &hash.0, 0))
+    }
+
+    /// A pending payment has no preimage and no end yet.
+    fn live_content(row: Self::Put<'_>) -> Option<Vec<u8>> {
+        let mut bytes = [row.payment_hash.0.as_slice(), &row.destination.0].concat();
+        for number in [row.amount_msat, row.fee_msat, row.max_fee_msat, row.created_ms] {
+            bytes.extend(number.to_be_bytes());
+        }
+        put_var_bigsize(&mut bytes, row.bolt11.as_bytes());
+        let failure = row.failure.as_ref().map_or("", |(code, _)| code);
+        put_var_bigsize(&mut bytes, failure.as_bytes());
+        (row.status == PaymentStatus::Pending).then_some(bytes)
+    }
+}
+
+impl Table for Payments {
+    const SELECT: &'static str =
+        "SELECT payment_hash, destination, amount_msat, fee_msat, max_fee_msat, status, preimage,
+            failure_code, failure_message, bolt11, created_ms, ended_ms, number FROM payment";
+    type Read = PaymentRow;
+
+    fn read(c: &mut Columns<'_>) -> Result<PaymentRow, StoreError> {
+        Ok(PaymentRow {
+            payment_hash: c.hash()?,
+            destination: c.node()?,
+            amount_msat: c.number()?,
+            fee_msat: c.number()?,
+            max_fee_msat: c.number()?,
+            status: c.code(status)?,
+            preimage: c.optional_array()?.map(Preimage),
+            failure: c.failure()?,
+            bolt11: c.text()?,
+            created_ms: c.number()?,
+            ended_ms: c.optional_number()?,
+        })
+    }
+
+    fn whole(row: PaymentRow) -> Option<Row> {
+        Some(Row::Payment(row))
+    }
+}

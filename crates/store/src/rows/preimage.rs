@@ -1,0 +1,54 @@
+//! Table `preimage`: what was learned, and what we give, until no HTLC can need it any more.
+
+use steward_engine::row::Row;
+use steward_wire::{PaymentHash, Preimage};
+
+use super::column::{Columns, Value, values};
+use super::{Table, Write};
+use crate::error::StoreError;
+
+/// The table.
+pub(crate) struct Preimages;
+
+impl Write for Preimages {
+    const NAME: &'static str = "preimage";
+    /// Replaces, does not update: a preimage learned again is among the newest again.
+    const PUT: &'static str = "INSERT OR REPLACE INTO preimage (preimage, learned_ms, payment_hash)
+         VALUES (?1, ?2, ?3)";
+    const DELETE: &'static str = "DELETE FROM preimage WHERE payment_hash = ?1";
+    type Put<'a> = (&'a Preimage, u64);
+    type Key = PaymentHash;
+
+    fn values((preimage, learned_ms): Self::Put<'_>) -> Vec<Value<'_>> {
+        values![&preimage.0, learned_ms, preimage.hash().0.to_vec()].into()
+    }
+
+    fn key(hash: Self::Key) -> Vec<Value<'static>> {
+        values![hash.0.to_vec()].into()
+    }
+
+    fn numbers((_, learned_ms): Self::Put<'_>) -> Vec<u64> {
+        vec![learned_ms]
+    }
+
+    fn name(hash: Self::Key) -> String {
+        hash.to_string()
+    }
+}
+
+impl Table for Preimages {
+    const SELECT: &'static str = "SELECT payment_hash, preimage, learned_ms FROM preimage";
+    type Read = (Preimage, u64);
+
+    fn read(c: &mut Columns<'_>) -> Result<(Preimage, u64), StoreError> {
+        let (hash, preimage) = (c.hash()?, c.preimage()?);
+        if preimage.hash() != hash {
+            return Err(c.error("the preimage has another hash"));
+        }
+        Ok((preimage, c.number()?))
+    }
+
+    fn whole((preimage, learned_ms): (Preimage, u64)) -> Option<Row> {
+        Some(Row::Preimage { preimage, learned_ms })
+    }
+}

@@ -1,0 +1,123 @@
+//! Questions about the past: what [`History`](crate::History) answers, on one connection.
+
+use steward_engine::io::Event;
+use steward_engine::row::{ForwardRow, InvoiceRow, PaymentRow, PaymentStatus};
+use steward_wire::{NodeId, PaymentHash};
+
+use super::{Sql, rows, select};
+use crate::error::StoreError;
+use crate::limits::MAX_PAGE_ROWS;
+use crate::rows::column::{Value, values};
+use crate::rows::{Events, Evidence, Forwards, Invoices, Parts, Payments, Table, status_code};
+use crate::store::{Cursor, ForwardTotals, NumberedEvidence, Page, PageRequest, PaymentWithParts};
+
+/// A page of a table whose query's last column is `number`, restricted to a value of a column.
+fn page<T: Table>(
+    db: &dyn Sql,
+    filter: Option<(&str, Value<'_>)>,
+    page: PageRequest,
+) -> Result<Page<T::Read>, StoreError> {
+    let limit = page.limit.min(MAX_PAGE_ROWS);
+    let before = page.before.map_or(i64::MAX.cast_unsigned(), |before| before.0);
+    let one_more = limit as u64 + 1;
+    let mut values = vec![before.into(), one_more.into()];
+    let filtered = filter.map_or(String::new(), |(column, value)| {
+        values.push(value);
+        format!("AND {column} = ?3")
+    });
+    let select = T::SELECT;
+    let sql = format!("{select} WHERE number < ?1 {filtered} ORDER BY number DESC LIMIT ?2");
+    let mut found = rows(db, T::NAME, &sql, &values, |c| Ok((T::read(c)?, c.bits()?)))?;
+    let more = found.len() > limit;
+    found.truncate(limit);
+    let last = found.last().filter(|_| more).map(|(_, number)| *number);
+    Ok(Page { rows: found.into_iter().map(|(row, _)| row).collect(), next: last.map(Cursor) })
+}
+
+fn of_status<'a>(status: Option<PaymentStatus>) -> Option<(&'a str, Value<'a>)> {
+    status.map(|status| ("status", status_code(status).into()))
+}
+
+pub(crate) fn payments(
+    db: &dyn Sql,
+    status: Option<PaymentStatus>,
+    request: PageRequest,
+) -> Result<Page<PaymentRow>, StoreError> {
+    page::<Payments>(db, of_status(status), request)
+}
+
+/// To be asked within one read transaction.
+pub(crate) fn payment(
+    db: &dyn Sql,
+    hash: &PaymentHash,
+) -> Result<Option<PaymentWithParts>, StoreError> {
+    let by_hash = values![&hash.0];
+    let payments = select::<Payments>(db, "WHERE payment_hash = ?1", &by_hash)?;
+    let parts = select::<Parts>(db, "WHERE payment_hash = ?1 ORDER BY part", &by_hash)?;
+    Ok(payments.into_iter().next().map(|payment| PaymentWithParts { payment, parts }))
+}
+
+pub(crate) fn paid(db: &dyn Sql, hash: &PaymentHash) -> Result<Option<PaymentRow>, StoreError> {
+    let found = select::<Payments>(db, "WHERE payment_hash = ?1", &values![&hash.0])?;
+    Ok(found.into_iter().find(|row| row.status == PaymentStatus::Complete))
+}
+
+pub(crate) fn invoices(
+    db: &dyn Sql,
+    status: Option<PaymentStatus>,
+    request: PageRequest,
+) -> Result<Page<InvoiceRow>, StoreError> {
+    page::<Invoices>(db, of_status(status), request)
+}
+
+pub(crate) fn invoice(db: &dyn Sql, hash: &PaymentHash) -> Result<Option<InvoiceRow>, StoreError> {
+    let found = select::<Invoices>(db, "WHERE payment_hash = ?1", &values![&hash.0])?;
+    Ok(found.into_iter().next())
+}
+
+pub(crate) fn forwards(db: &dyn Sql, request: PageRequest) -> Result<Page<ForwardRow>, StoreError> {
+    page::<Forwards>(db, None, request)
+}
+
+pub(crate) fn forward_totals(db: &dyn Sql) -> Result<ForwardTotals, StoreError> {
+    let sql = "SELECT fulfilled, failed, amount_in_msat, amount_out_msat FROM forward_total";
+    let found = rows(db, "forward_total", sql, &[], |c| {
+        Ok(ForwardTotals {
+            fulfilled: c.number()?,
+            failed: c.number()?,
+            amount_in_msat: c.number()?,
+            amount_out_msat: c.number()?,
+        })
+    })?;
+    found.first().copied().ok_or_else(|| StoreError::Decode {
+        table: "forward_total",
+        key: "the only row".to_owned(),
+        reason: "it is missing".to_owned(),
+    })
+}
+
+pub(crate) fn events(db: &dyn Sql, after: u64, limit: usize) -> Result<Vec<Event>, StoreError> {
+    let after = after.min(i64::MAX.cast_unsigned());
+    let limit = limit.min(MAX_PAGE_ROWS) as u64;
+    select::<Events>(db, "WHERE number > ?1 ORDER BY number LIMIT ?2", &values![after, limit])
+}
+
+pub(crate) fn evidence(
+    db: &dyn Sql,
+    peer: Option<&NodeId>,
+    request: PageRequest,
+) -> Result<Page<NumberedEvidence>, StoreError> {
+    page::<Evidence>(db, peer.map(|peer| ("peer", (&peer.0).into())), request)
+}
+
+pub(crate) fn evidence_row(
+    db: &dyn Sql,
+    number: u64,
+) -> Result<Option<NumberedEvidence>, StoreError> {
+    // None has a number that no column holds.
+    if i64::try_from(number).is_err() {
+        return Ok(None);
+    }
+    let found = select::<Evidence>(db, "WHERE number = ?1", &values![number])?;
+    Ok(found.into_iter().next())
+}

@@ -1,0 +1,159 @@
+//! What a start finds. Each test runs against every store (`each_store`).
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a test that cannot go on must fail"
+)]
+
+mod support;
+
+use steward_engine::row::{HtlcKey, Origin, PaymentStatus, Row, Settlement};
+use steward_store::limits::MAX_LOADED_PREIMAGES;
+use steward_store::{NumberedEvidence, PageRequest};
+use support::*;
+
+#[test]
+fn a_new_store_is_empty() {
+    each_store(|mut store| {
+        let loaded = store.load(NOW_MS).unwrap();
+        assert!(loaded.channels.is_empty() && loaded.origins.is_empty());
+        assert!(loaded.outbox.is_empty() && loaded.preimages.is_empty());
+        assert!(loaded.payments.is_empty() && loaded.parts.is_empty());
+        assert!(loaded.invoices.is_empty() && loaded.peers.is_empty());
+        assert_eq!((loaded.height, loaded.last_event, loaded.last_evidence), (0, 0, 0));
+    });
+}
+
+#[test]
+fn every_row_comes_back_as_it_was_written() {
+    each_store(|mut store| {
+        store.commit(&every_table()).unwrap();
+        let loaded = store.load(NOW_MS).unwrap();
+        assert_eq!(loaded.channels, [channel(1, 10), channel(2, 20)]);
+        assert_eq!(
+            loaded.origins,
+            [
+                (htlc(1, 5), Origin::Forward(htlc(2, u64::MAX))),
+                (htlc(1, u64::MAX), Origin::Payment { payment_hash: hash(1), part: 3 }),
+            ]
+        );
+        let outbox: Vec<(HtlcKey, Settlement)> =
+            (1..).map(|n| htlc(2, n)).zip(every_settlement()).collect();
+        assert_eq!(loaded.outbox, outbox);
+        assert_eq!(loaded.payments, [payment(1, PaymentStatus::Pending)]);
+        assert_eq!(loaded.parts, [part(1, 0), part(1, 1)]);
+        assert_eq!(loaded.invoices, [invoice(1, PaymentStatus::Pending, NOW_MS + DAY_MS)]);
+        let peers: Vec<Row> = loaded.peers.into_iter().map(Row::Peer).collect();
+        assert_eq!(peers, [put_peer(1), put_peer(2)]);
+        assert_eq!(loaded.height, 840_000);
+        assert_eq!(loaded.last_event, every_event().len() as u64);
+        assert_eq!(loaded.last_evidence, 1);
+
+        let history = store.history().unwrap();
+        let events = history.events(0, 100).unwrap();
+        let kinds: Vec<_> = events.into_iter().map(|event| event.kind).collect();
+        assert_eq!(kinds, every_event());
+        let page = PageRequest::newest(100);
+        let kept = history.evidence(None, page).unwrap().rows;
+        assert_eq!(kept, [NumberedEvidence { number: 1, row: evidence(1, 1) }]);
+        assert_eq!(history.evidence_row(1).unwrap().as_ref(), kept.first());
+        for number in [0, 2, u64::MAX] {
+            assert_eq!(history.evidence_row(number).unwrap(), None);
+        }
+        assert_eq!(history.forwards(page).unwrap().rows.len(), 2);
+        for (n, status) in [(2, PaymentStatus::Complete), (3, PaymentStatus::Failed)] {
+            let found = history.payment(&hash(n)).unwrap().unwrap();
+            assert_eq!(found.payment, payment(n, status));
+        }
+        let paid = invoice(2, PaymentStatus::Complete, NOW_MS + DAY_MS);
+        assert_eq!(history.invoice(&hash(2)).unwrap(), Some(paid));
+    });
+}
+
+#[test]
+fn rows_come_ordered_by_key_whatever_the_order_of_writing() {
+    each_store(|mut store| {
+        for n in [5, 3, 9, 1] {
+            commit(&mut store, [put_channel(n, n), put_peer(n)]);
+            let origin = Origin::Forward(htlc(1, 1));
+            // Ids from 2^63 on are as good as any: peers choose them.
+            let keys = [htlc(4, n), htlc(4, u64::MAX - n)];
+            commit(&mut store, keys.map(|key| Row::Origin(key, origin)));
+        }
+        let loaded = store.load(NOW_MS).unwrap();
+        assert!(loaded.channels.is_sorted_by_key(|row| row.peer));
+        assert!(loaded.peers.is_sorted_by_key(|row| row.peer));
+        assert!(loaded.origins.is_sorted_by_key(|(key, _)| *key));
+        assert_eq!(loaded.origins.len(), 8);
+    });
+}
+
+#[test]
+fn an_ended_payment_is_history_only() {
+    each_store(|mut store| {
+        commit(&mut store, [put_payment(1, PaymentStatus::Pending), put_part(1, 0)]);
+        assert_eq!(store.load(NOW_MS).unwrap().parts.len(), 1);
+        let (complete, ended) = (PaymentStatus::Complete, ended_part(1, 0));
+        commit(&mut store, [put_payment(1, complete), put_ended_part(1, 0)]);
+        let loaded = store.load(NOW_MS).unwrap();
+        assert!(loaded.payments.is_empty() && loaded.parts.is_empty());
+        let found = store.history().unwrap().payment(&hash(1)).unwrap().unwrap();
+        assert_eq!(found.payment, payment(1, complete));
+        assert_eq!(found.parts, [ended]);
+    });
+}
+
+#[test]
+fn a_complete_payment_is_loaded_with_its_parts_while_one_of_them_is_out() {
+    each_store(|mut store| {
+        let complete = PaymentStatus::Complete;
+        commit(&mut store, [put_payment(1, complete), put_ended_part(1, 0), put_part(1, 1)]);
+        commit(&mut store, [put_payment(2, complete), put_ended_part(2, 0), put_ended_part(2, 1)]);
+        let loaded = store.load(NOW_MS).unwrap();
+        assert_eq!(loaded.payments, [payment(1, complete)]);
+        assert_eq!(loaded.parts, [ended_part(1, 0), part(1, 1)]);
+    });
+}
+
+#[test]
+fn an_invoice_is_loaded_until_a_day_after_its_expiry() {
+    each_store(|mut store| {
+        let pending = PaymentStatus::Pending;
+        commit(
+            &mut store,
+            [
+                put_invoice(1, pending, NOW_MS - DAY_MS - 1),
+                put_invoice(2, pending, NOW_MS - DAY_MS),
+                put_invoice(3, PaymentStatus::Complete, NOW_MS + DAY_MS),
+                put_invoice(4, pending, i64::MAX.cast_unsigned()),
+            ],
+        );
+        let mut loaded: Vec<_> =
+            store.load(NOW_MS).unwrap().invoices.iter().map(|row| row.payment_hash).collect();
+        loaded.sort();
+        let mut expected = [hash(2), hash(4)];
+        expected.sort();
+        assert_eq!(loaded, expected);
+    });
+}
+
+#[test]
+fn the_newest_preimages_are_loaded_newest_first() {
+    each_store(|mut store| {
+        let limit = MAX_LOADED_PREIMAGES;
+        commit(&mut store, [put_preimage(0, NOW_MS)]);
+        let numbers: Vec<u64> = (1..limit + 5).collect();
+        for chunk in numbers.chunks(1_000) {
+            commit(&mut store, chunk.iter().map(|n| put_preimage(*n, NOW_MS)));
+        }
+        commit(&mut store, [put_preimage(limit + 5, NOW_MS)]);
+        // Learned again: among the newest again.
+        commit(&mut store, [put_preimage(0, NOW_MS)]);
+        let loaded = store.load(NOW_MS).unwrap().preimages;
+        assert_eq!(loaded.len() as u64, limit);
+        assert_eq!(loaded[..2], [preimage(0), preimage(limit + 5)]);
+    });
+}

@@ -1,0 +1,118 @@
+//! Every table of the one list, against every store (`each_store`): a table without a sample row, or
+//! one whose rows do not come back, fails here.
+
+#![allow(clippy::unwrap_used, reason = "helpers are tests too")]
+
+mod support;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+use steward_engine::row::{Row, RowKey, WriteBatch};
+use steward_store::{History, TABLES};
+use support::*;
+
+type Rows = BTreeMap<RowKey, Row>;
+
+fn stored(history: &dyn History) -> Rows {
+    let mut rows = Rows::new();
+    history.rows(&mut |row| assert!(rows.insert(row.key(), row).is_none(), "a key twice")).unwrap();
+    rows
+}
+
+/// The sample rows of each table.
+fn samples() -> BTreeMap<&'static str, Vec<Row>> {
+    let mut samples = BTreeMap::<_, Vec<Row>>::new();
+    for row in every_table().puts() {
+        samples.entry(steward_store::table_of(&row.key())).or_default().push(row.clone());
+    }
+    samples
+}
+
+#[test]
+fn each_table_has_sample_rows() {
+    let tables: BTreeSet<&str> = TABLES.iter().copied().collect();
+    assert_eq!(samples().into_keys().collect::<BTreeSet<_>>(), tables);
+    assert_eq!(tables.len(), TABLES.len());
+}
+
+#[test]
+fn the_rows_of_each_table_come_back_alone_change_and_go() {
+    for (table, rows) in samples() {
+        each_store(|mut store| {
+            let history = store.history().unwrap();
+            for row in &rows {
+                commit(&mut store, [row.clone()]);
+                let found = stored(history.as_ref());
+                assert_eq!(found, Rows::from([(row.key(), row.clone())]), "{table}");
+                let mut delete = WriteBatch::default();
+                delete.delete(row.key());
+                store.commit(&delete).unwrap();
+                assert_eq!(stored(history.as_ref()), Rows::new(), "{table}");
+            }
+        });
+    }
+}
+
+#[test]
+fn what_is_stored_is_all_that_another_store_needs() {
+    each_store(|mut store| {
+        store.commit(&every_table()).unwrap();
+        let mut moved = WriteBatch::default();
+        store.history().unwrap().rows(&mut |row| moved.put(row)).unwrap();
+        assert_eq!(moved, every_table());
+        let all = store.load(NOW_MS).unwrap();
+        each_store(|mut other| {
+            other.commit(&moved).unwrap();
+            let taken = other.load(NOW_MS).unwrap();
+            assert_eq!(format!("{taken:?}"), format!("{all:?}"));
+        });
+    });
+}
+
+#[test]
+fn what_is_verified_is_counted() {
+    each_store(|mut store| {
+        store.commit(&every_table()).unwrap();
+        let verified = store.history().unwrap().verify().unwrap();
+        assert_eq!((verified.channels, verified.hosted), (2, 1));
+        assert!(verified.rows >= every_table().len() as u64);
+        let before = verified.history;
+        commit(&mut store, [put_event(1_000)]);
+        assert!(store.history().unwrap().verify().unwrap().history > before);
+    });
+}
+
+/// Some of the sample rows and which of them go.
+fn some_rows() -> impl Strategy<Value = Vec<(Row, bool)>> {
+    let rows: Vec<Row> = every_table().puts().cloned().collect();
+    prop::collection::vec((prop::sample::select(rows), any::<bool>()), 1..12)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    #[test]
+    fn every_store_holds_what_was_put_and_not_deleted(
+        batches in prop::collection::vec(some_rows(), 1..8)
+    ) {
+        each_store(|mut store| {
+            let (mut expected, mut numbered) = (Rows::new(), BTreeSet::new());
+            for rows in &batches {
+                let mut batch = WriteBatch::default();
+                for (row, goes) in rows {
+                    let is_numbered = matches!(row, Row::Event(_) | Row::Evidence(..));
+                    if *goes {
+                        batch.delete(row.key());
+                        expected.remove(&row.key());
+                    } else if !is_numbered || numbered.insert(row.key()) {
+                        batch.put(row.clone());
+                        expected.insert(row.key(), row.clone());
+                    }
+                }
+                store.commit(&batch).unwrap();
+            }
+            assert_eq!(stored(store.history().unwrap().as_ref()), expected);
+        });
+    }
+}
