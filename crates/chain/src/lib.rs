@@ -61,7 +61,7 @@ pub use bitcoin::{BlockHash, Network};
 pub use clock::{ClockSource, Clocks, HeightHandle, UnixClock, system_clock};
 pub use config::{ChainConfig, Password, SourceKind};
 pub use error::ChainError;
-pub use network::{chain_hash, network_name, parse_network};
+pub use network::{UnknownNetwork, chain_hash, network_name, parse_network};
 pub use source::{BlockSource, ChainSource, Tip};
 pub use tracker::{ChainUpdate, Moment, SourceHealth, StaleRule, TipTracker};
 pub use watcher::{Step, WatchSettings, Watcher, backoff, watch};

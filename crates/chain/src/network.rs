@@ -3,7 +3,10 @@
 use bitcoin::Network;
 use bitcoin::constants::ChainHash;
 
-use crate::error::ChainError;
+/// The error for a name that no network has.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there is no network called {0:?}")]
+pub struct UnknownNetwork(pub String);
 
 /// Returns the `chain_hash` of BOLT 0 and of `invoke_hosted_channel` (docs/protocol.md section
 /// 1.4): the genesis block's hash in internal byte order, so mainnet's begins with `6fe28c0a`, not
@@ -27,17 +30,14 @@ pub fn network_name(network: Network) -> &'static str {
 /// other Bitcoin software uses for the same networks.
 ///
 /// # Errors
-/// [`ChainError::Config`] for any other name.
-pub fn parse_network(name: &str) -> Result<Network, ChainError> {
+/// [`UnknownNetwork`] for any other name.
+pub fn parse_network(name: &str) -> Result<Network, UnknownNetwork> {
     match name {
         "mainnet" | "main" | "bitcoin" => Ok(Network::Bitcoin),
         "testnet" | "testnet3" | "test" => Ok(Network::Testnet),
         "testnet4" => Ok(Network::Testnet4),
         "signet" => Ok(Network::Signet),
         "regtest" => Ok(Network::Regtest),
-        _ => Err(ChainError::config(
-            format!("there is no network called {name:?}"),
-            "Use mainnet (`bitcoin` is the same), testnet, testnet4, signet or regtest.",
-        )),
+        _ => Err(UnknownNetwork(name.to_owned())),
     }
 }

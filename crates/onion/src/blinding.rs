@@ -7,8 +7,7 @@ use steward_wire::NodeId;
 use steward_wire::codec::{Reader, TlvStream};
 
 use crate::keys::{self, KeyType};
-use crate::payload;
-use crate::peel::NextHop;
+use crate::payload::{self, NextHop};
 
 /// A path key together with the secret that we share with the path's creator through it.
 pub(crate) struct PathSecret {

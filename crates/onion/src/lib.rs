@@ -70,7 +70,8 @@ pub use attribution::{
 };
 pub use failure::{Failure, code};
 pub use failure_packet::{DecodedFailure, build_failure, decode_failure, wrap_failure};
-pub use peel::{Blinding, Forward, Hop, IncomingHtlc, NextHop, PeelError, Peeled, peel};
+pub use payload::NextHop;
+pub use peel::{Blinding, Forward, Hop, IncomingHtlc, PeelError, Peeled, peel};
 pub use receive::{Received, receive};
 pub use send::{CreateError, OnionSeed, PathHop, PaymentOnion, Recipient, create, create_blinded};
 pub use signer::receive_auth_key;

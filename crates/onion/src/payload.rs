@@ -2,8 +2,8 @@
 //! forwards. LDK reads the fields of a last hop, see `receive`.
 
 use bitcoin::secp256k1::PublicKey;
-use steward_wire::ShortChannelId;
 use steward_wire::codec::Reader;
+use steward_wire::{NodeId, ShortChannelId};
 
 /// The TLV types of a payload.
 pub(crate) mod tlv {
@@ -31,6 +31,15 @@ pub(crate) struct Payload<'a> {
     pub(crate) final_only: Option<Defect>,
     /// The first field that a blinded hop's payload may not have.
     pub(crate) unblinded_only: Option<Defect>,
+}
+
+/// The next hop, as the sender or a blinded path names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NextHop {
+    /// A channel. Any other channel to the same node will do (BOLT 4 "Non-strict Forwarding").
+    Channel(ShortChannelId),
+    /// A node id. Only blinded paths name one.
+    Node(NodeId),
 }
 
 /// A defect of a payload: the TLV type and its place.

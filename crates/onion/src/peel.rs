@@ -2,13 +2,13 @@
 //! refused with the right failure. Fees, expiry distances and channel policy are up to the caller.
 
 use bitcoin::secp256k1::{PublicKey, SecretKey};
-use steward_wire::{NodeId, PaymentHash, ShortChannelId};
+use steward_wire::{PaymentHash, ShortChannelId};
 
 use crate::blinding::{BadBlinding, PathSecret, RecipientData};
 use crate::failure::{Failure, code};
 use crate::keys;
 use crate::limits::ONION_BYTES;
-use crate::payload::{Defect, Payload, tlv};
+use crate::payload::{Defect, NextHop, Payload, tlv};
 use crate::signer::receive_auth_key;
 use crate::sphinx::{Layer, Packet};
 
@@ -62,15 +62,6 @@ pub struct Forward {
     /// Our place in a blinded path: it decides how failures from this hop and from downstream are
     /// encoded.
     pub blinding: Blinding,
-}
-
-/// The next hop, as the sender or a blinded path names it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NextHop {
-    /// A channel. Any other channel to the same node will do (BOLT 4 "Non-strict Forwarding").
-    Channel(ShortChannelId),
-    /// A node id. Only blinded paths name one.
-    Node(NodeId),
 }
 
 /// Our place with respect to a blinded path. It decides how failures are encoded.

@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
+use crate::config::TransportConfig;
 use crate::keep_out::KeepOut;
 use crate::limits::{MAX_HANDSHAKES_OF_LOOPBACK, MAX_HANDSHAKES_PER_IP, MAX_INBOUND_OF_LOOPBACK};
-use crate::transport::TransportConfig;
 
 /// The reason why a socket was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

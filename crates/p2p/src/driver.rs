@@ -11,12 +11,14 @@ use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, timeout};
 
-use crate::event::{ConnectionId, CustomMessage, DisconnectReason, Event};
+use crate::event::{ConnectionId, DisconnectReason, Event};
+use crate::handlers::SessionEvent;
 use crate::limits::{
     CLOSE_TIMEOUT, READ_BUFFER_BYTES, READ_PAUSE_QUEUED_BYTES, TICK_INTERVAL, WRITE_BATCH_BYTES,
 };
+use crate::message::CustomMessage;
 use crate::outbox::Outbox;
-use crate::session::{SendError, Session, SessionError, SessionEvent};
+use crate::session::{SendError, Session, SessionError};
 use crate::stats::{Stats, add};
 use crate::unread::Unread;
 

@@ -8,7 +8,8 @@ use steward_wire::{ErrorText, NodeId};
 
 use crate::address::PeerAddress;
 use crate::features::Features;
-pub use crate::unread::Held;
+use crate::message::CustomMessage;
+use crate::unread::Held;
 
 /// The id of one connection, never used again. A later connection has a larger number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -19,9 +20,6 @@ impl fmt::Display for ConnectionId {
         write!(f, "{}", self.0)
     }
 }
-
-/// A custom message: its BOLT 1 type, and the payload after the type.
-pub type CustomMessage = (u16, Vec<u8>);
 
 /// An event on a connection. Each connection has one `Connected`, then any number of `Messages` and
 /// `PeerText` in the order in which the peer sent them, then one `Disconnected`.

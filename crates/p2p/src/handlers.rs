@@ -16,12 +16,39 @@ use lightning::types::features::{InitFeatures, NodeFeatures};
 use lightning::util::logger::{Level, Logger, Record};
 use lightning::util::ser::{LengthLimitedRead, Writeable, Writer};
 
-use steward_wire::bolt1;
+use steward_wire::{NodeId, bolt1};
 
 use crate::event::PeerTextKind;
 use crate::features::Features;
 use crate::limits::{MAX_TEXT_BYTES, MIN_CUSTOM_TYPE};
-use crate::session::SessionEvent;
+
+/// An event of a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SessionEvent {
+    /// The handshake and both `init` are done. This event comes first, and once.
+    Established {
+        /// The node id of the peer.
+        peer: NodeId,
+        /// The features of its `init`.
+        features: Features,
+    },
+    /// A custom message came, of odd type from [`crate::limits::MIN_CUSTOM_TYPE`] up.
+    Message {
+        /// The BOLT 1 type.
+        message_type: u16,
+        /// The payload after the type.
+        payload: Vec<u8>,
+    },
+    /// A BOLT 1 `error` or `warning` came; see [`crate::Event::PeerText`].
+    PeerText {
+        /// The message that carried the text.
+        kind: PeerTextKind,
+        /// The channel that it names.
+        channel_id: [u8; 32],
+        /// The peer's text, bounded.
+        text: String,
+    },
+}
 
 /// The text with which LDK 0.3 logs a BOLT 1 warning; it offers no callback for one.
 const WARNING_LOG_PREFIX: &str = "Got warning message: ";

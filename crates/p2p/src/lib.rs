@@ -4,12 +4,14 @@
 //! Inbound connections use the node's key, outbound ones any identity that the caller has.
 //!
 //! Layout
-//! - `transport`: all connections of a node: listen, connect, send, one stream of events
+//! - `transport`: all connections of a node: listen, connect, send, one stream of events; `config`:
+//!   its settings
 //! - [`Reconnector`] (`reconnect`): keeps outbound connections up; `backoff`: its delays
 //! - `session`: one connection without a socket, for the driver here and for simulators
 //! - `event`: the consumer's interface: events, and [`PeerTransport`] to send and disconnect
 //! - `address`: [`PeerAddress`]; `dial`: opens TCP connections, directly or through a proxy
 //! - `driver`: moves bytes and messages between one socket, its session and the consumer
+//! - `message`: a custom message, and its size on the wire
 //! - `outbox`: messages waiting to be sent; `unread`: messages waiting to be handled
 //! - `registry`: the connection that serves a pair of nodes
 //! - `caps`: caps on inbound connections; `keep_out`: addresses that flooded us
@@ -56,11 +58,13 @@ mod address;
 mod backoff;
 mod caps;
 mod channel_messages;
+mod config;
 mod dial;
 mod driver;
 mod features;
 mod handlers;
 mod keep_out;
+mod message;
 mod outbox;
 mod reconnect;
 mod registry;
@@ -69,12 +73,14 @@ mod unread;
 
 pub use address::{DEFAULT_PORT, Host, ParseAddressError, PeerAddress};
 pub use backoff::Backoff;
+pub use config::TransportConfig;
 pub use dial::{ConnectError, ProxyConfig, ProxyScope};
-pub use event::{
-    ConnectionId, CustomMessage, DisconnectReason, Event, Held, PeerTextKind, PeerTransport,
-};
+pub use event::{ConnectionId, DisconnectReason, Event, PeerTextKind, PeerTransport};
 pub use features::Features;
+pub use handlers::SessionEvent;
+pub use message::CustomMessage;
 pub use reconnect::{AddPeerError, FailedAttempt, Reconnector};
-pub use session::{SendError, Session, SessionConfig, SessionError, SessionEvent};
+pub use session::{SendError, Session, SessionConfig, SessionError};
 pub use stats::Stats;
-pub use transport::{ConnectionHandle, Transport, TransportConfig};
+pub use transport::{ConnectionHandle, Transport};
+pub use unread::Held;

@@ -5,8 +5,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-use crate::event::{CustomMessage, DisconnectReason};
-use crate::limits::{MAX_PAYLOAD_BYTES, MAX_QUEUED_BYTES, MESSAGE_OVERHEAD_BYTES};
+use crate::event::DisconnectReason;
+use crate::limits::{MAX_PAYLOAD_BYTES, MAX_QUEUED_BYTES};
+use crate::message::{CustomMessage, wire_bytes};
 use crate::session::SendError;
 
 /// A queue that any thread fills and the connection's task drains.
@@ -35,7 +36,7 @@ impl Outbox {
             if payload.len() > MAX_PAYLOAD_BYTES {
                 return Err(SendError::TooLarge { len: payload.len() });
             }
-            size += wire_size(payload);
+            size += wire_bytes(payload);
         }
         let mut state = self.lock();
         if state.end.is_some() {
@@ -70,7 +71,7 @@ impl Outbox {
         let mut taken_bytes = 0;
         while taken_bytes < room {
             let Some(message) = state.messages.pop_front() else { break };
-            taken_bytes += wire_size(&message.1);
+            taken_bytes += wire_bytes(&message.1);
             taken.push(message);
         }
         state.bytes = state.bytes.saturating_sub(taken_bytes);
@@ -96,8 +97,4 @@ impl Outbox {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn wire_size(payload: &[u8]) -> usize {
-    payload.len() + MESSAGE_OVERHEAD_BYTES
 }

@@ -8,13 +8,10 @@ use bitcoin::secp256k1::SecretKey;
 use lightning::ln::peer_handler::{IgnoringMessageHandler, MessageHandler, PeerManager};
 use steward_wire::{ErrorText, NodeId};
 
-use crate::event::PeerTextKind;
 use crate::features::Features;
-use crate::handlers::{Descriptor, Handlers, RawMessage};
-use crate::limits::{
-    KEEP_BUFFER_BYTES, MAX_PAYLOAD_BYTES, MAX_QUEUED_BYTES, MESSAGE_OVERHEAD_BYTES,
-    READ_SLICE_BYTES,
-};
+use crate::handlers::{Descriptor, Handlers, RawMessage, SessionEvent};
+use crate::limits::{KEEP_BUFFER_BYTES, MAX_PAYLOAD_BYTES, MAX_QUEUED_BYTES, READ_SLICE_BYTES};
+use crate::message::wire_bytes;
 use crate::signer::Signer;
 
 /// LDK's wire stack for one connection. It ignores gossip and onion messages.
@@ -39,34 +36,6 @@ pub struct SessionConfig {
     pub hosted_channel_bits: bool,
     /// True to announce attribution data, bit 37.
     pub attribution: bool,
-}
-
-/// An event of a session.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SessionEvent {
-    /// The handshake and both `init` are done. This event comes first, and once.
-    Established {
-        /// The node id of the peer.
-        peer: NodeId,
-        /// The features of its `init`.
-        features: Features,
-    },
-    /// A custom message came, of odd type from [`crate::limits::MIN_CUSTOM_TYPE`] up.
-    Message {
-        /// The BOLT 1 type.
-        message_type: u16,
-        /// The payload after the type.
-        payload: Vec<u8>,
-    },
-    /// A BOLT 1 `error` or `warning` came; see [`crate::Event::PeerText`].
-    PeerText {
-        /// The message that carried the text.
-        kind: PeerTextKind,
-        /// The channel that it names.
-        channel_id: [u8; 32],
-        /// The peer's text, bounded.
-        text: String,
-    },
 }
 
 /// The reason why a session ended. Nothing can be received or sent afterwards.
@@ -223,7 +192,7 @@ impl Session {
         if !self.is_established() {
             return Err(SendError::NotEstablished);
         }
-        let size = payload.len() + MESSAGE_OVERHEAD_BYTES;
+        let size = wire_bytes(&payload);
         if self.queued_bytes() + size > MAX_QUEUED_BYTES {
             self.end(SessionError::SendQueueFull);
             return Err(SendError::QueueFull);

@@ -12,50 +12,20 @@ use tokio::sync::{mpsc, watch};
 
 use crate::address::PeerAddress;
 use crate::caps::{Admission, Caps, HandshakeSlot, Refusal};
-use crate::dial::{ConnectError, ProxyConfig, dial};
+use crate::config::TransportConfig;
+use crate::dial::{ConnectError, dial};
 use crate::driver::{Driver, Link, session_error};
-use crate::event::{ConnectionId, CustomMessage, DisconnectReason, Event, PeerTransport};
+use crate::event::{ConnectionId, DisconnectReason, Event, PeerTransport};
 use crate::features::Features;
 use crate::limits::{
-    ACCEPT_RETRY_DELAY, INBOUND_HANDSHAKE_TIMEOUT, LISTEN_BACKLOG, MAX_INBOUND_CONNECTIONS,
-    MAX_INBOUND_HANDSHAKES, MAX_INBOUND_PER_IP, MAX_WAITING_EVENTS, OUTBOUND_HANDSHAKE_TIMEOUT,
+    ACCEPT_RETRY_DELAY, INBOUND_HANDSHAKE_TIMEOUT, LISTEN_BACKLOG, MAX_WAITING_EVENTS,
+    OUTBOUND_HANDSHAKE_TIMEOUT,
 };
+use crate::message::CustomMessage;
 use crate::registry::{Ended, Pair, Registration, Registry};
-use crate::session::{SendError, Session, SessionConfig};
+use crate::session::{SendError, Session};
 use crate::stats::{Stats, add, count};
 use crate::unread::AllUnread;
-
-/// The settings of a [`Transport`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TransportConfig {
-    /// The content of our `init`.
-    pub session: SessionConfig,
-    /// The most inbound connections in total.
-    pub max_inbound: usize,
-    /// The most inbound connections of one IPv4 address or one IPv6 /64.
-    pub max_inbound_per_ip: usize,
-    /// The most inbound connections that have not finished their handshake.
-    pub max_inbound_handshakes: usize,
-    /// True if `max_inbound_per_ip` and the back-off after a flood hold for the loopback address
-    /// too, from which all visitors of an onion service come.
-    pub limit_loopback: bool,
-    /// The proxy for outbound connections.
-    pub proxy: Option<ProxyConfig>,
-}
-
-impl TransportConfig {
-    /// Returns the defaults of [`crate::limits`], without a proxy.
-    pub fn new(session: SessionConfig) -> Self {
-        Self {
-            session,
-            max_inbound: MAX_INBOUND_CONNECTIONS,
-            max_inbound_per_ip: MAX_INBOUND_PER_IP,
-            max_inbound_handshakes: MAX_INBOUND_HANDSHAKES,
-            limit_loopback: false,
-            proxy: None,
-        }
-    }
-}
 
 /// All connections of a node. Clones are the same transport.
 #[derive(Clone)]

@@ -7,10 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::Notify;
 
-use crate::event::CustomMessage;
-use crate::limits::{
-    MAX_UNREAD_BYTES, MAX_UNREAD_BYTES_IN_ALL, MESSAGE_OVERHEAD_BYTES, MIN_UNREAD_BYTES,
-};
+use crate::limits::{MAX_UNREAD_BYTES, MAX_UNREAD_BYTES_IN_ALL, MIN_UNREAD_BYTES};
+use crate::message::{CustomMessage, wire_bytes};
 
 /// Counts the bytes that all connections of a transport hold.
 #[derive(Clone, Default)]
@@ -43,7 +41,7 @@ impl AllUnread {
 impl Unread {
     /// Counts messages until the returned guard is dropped.
     pub(crate) fn hold(&self, messages: &[CustomMessage]) -> Held {
-        let size = |(_, payload): &CustomMessage| payload.len() + MESSAGE_OVERHEAD_BYTES;
+        let size = |(_, payload): &CustomMessage| wire_bytes(payload);
         let bytes = messages.iter().map(size).sum();
         self.0.bytes.fetch_add(bytes, Ordering::Relaxed);
         self.0.all.0.fetch_add(bytes, Ordering::Relaxed);
@@ -96,6 +94,7 @@ impl std::fmt::Debug for Held {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::MESSAGE_OVERHEAD_BYTES;
 
     fn message(payload_bytes: usize) -> Vec<CustomMessage> {
         vec![(1, vec![0; payload_bytes])]
