@@ -286,7 +286,7 @@ impl Attack {
 
     /// Sends a command that changes nothing signed.
     fn ask(&mut self, input: &mut Bytes<'_>) {
-        let (node, peer) = self.channel_of_somebody(input);
+        let (node, peer) = self.any_channel(input);
         let payment_hash = preimage(u64::from(input.u8()) % PREIMAGES).hash();
         let command = match input.below(8) {
             0 => Command::Status,
@@ -304,7 +304,7 @@ impl Attack {
     /// Sends a command by which an operator decides against the other side, or instead of it.
     fn decide(&mut self, input: &mut Bytes<'_>) {
         self.is_rough = true;
-        let (node, peer) = self.channel_of_somebody(input);
+        let (node, peer) = self.any_channel(input);
         let command = match input.below(6) {
             0 => Command::SuspendChannel { peer },
             1 => {
@@ -330,7 +330,7 @@ impl Attack {
         self.net.issue(node, command);
     }
 
-    fn channel_of_somebody(&mut self, input: &mut Bytes<'_>) -> (usize, NodeId) {
+    fn any_channel(&mut self, input: &mut Bytes<'_>) -> (usize, NodeId) {
         let node = input.below(3);
         let peer = match node {
             HOST => self.net.client_id(SPOOFED + input.below(2), HOST),

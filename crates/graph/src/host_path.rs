@@ -25,14 +25,14 @@ fn own_client_path(payment: &Payment<'_>) -> Option<Vec<PathHop>> {
     let mut first_hops = our_scids
         .filter_map(|scid| payment.first_hops.iter().find(|first| first.short_channel_id == scid));
     let first = first_hops.find(|first| carries(first, payment.request.amount_msat))?;
-    Some(vec![payment.plain_last_hop(first.short_channel_id)])
+    Some(vec![payment.revealed_last_hop(first.short_channel_id)])
 }
 
 fn direct_path(payment: &Payment<'_>, first: &FirstHop) -> Option<Vec<PathHop>> {
     if first.peer != payment.request.destination || !carries(first, payment.request.amount_msat) {
         return None;
     }
-    Some(vec![payment.plain_last_hop(first.short_channel_id)])
+    Some(vec![payment.revealed_last_hop(first.short_channel_id)])
 }
 
 fn cheapest_by_hint(payment: &Payment<'_>) -> Option<Vec<PathHop>> {
@@ -54,7 +54,7 @@ fn path_by_hint(payment: &Payment<'_>, first: &FirstHop, hint: &HintHop) -> Opti
     }
     let fee_msat = forwarding_fee_msat(hint, payment.request.amount_msat)?;
     let sent_msat = payment.request.amount_msat.checked_add(fee_msat)?;
-    let last = payment.plain_last_hop(hint.scid);
+    let last = payment.revealed_last_hop(hint.scid);
     let delta_blocks = u32::from(hint.cltv_expiry_delta).checked_add(last.cltv_expiry_delta)?;
     if fee_msat > payment.max_fee_msat
         || !carries(first, sent_msat)
@@ -144,7 +144,7 @@ mod tests {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..Default::default() })]
 
         #[test]
-        fn the_short_cut_leads_where_the_router_leads(request in any_request()) {
+        fn the_short_cut_finds_the_path_that_the_router_finds(request in any_request()) {
             let graph = Graph::new(Network::Regtest);
             let Ok(payment) = Payment::new(&request, node(1)) else { return Ok(()) };
             let routed = router::find_paths(&graph, &payment, &[7; 32]);

@@ -59,17 +59,17 @@ impl<'a> Payment<'a> {
     }
 
     /// Returns the last hop of a path on which every node may know that it is the last.
-    pub(crate) fn plain_last_hop(&self, scid: ShortChannelId) -> PathHop {
+    pub(crate) fn revealed_last_hop(&self, scid: ShortChannelId) -> PathHop {
         PathHop {
             node_id: self.request.destination,
             scid,
             fee_msat: self.request.amount_msat,
-            cltv_expiry_delta: self.plain_final_delta_blocks(),
+            cltv_expiry_delta: self.revealed_final_delta_blocks(),
         }
     }
 
     /// Returns the payee's delta on such a path: what it asks for, and a little for blocks to come.
-    pub(crate) fn plain_final_delta_blocks(&self) -> u32 {
+    pub(crate) fn revealed_final_delta_blocks(&self) -> u32 {
         self.request.final_cltv_expiry_delta_blocks.saturating_add(FINAL_EXPIRY_SLACK_BLOCKS)
     }
 

@@ -226,8 +226,8 @@ fn paths_of(route: &Route, payment: &Payment<'_>) -> Option<Vec<Vec<PathHop>>> {
         let is_ours =
             |ours: &&FirstHop| ours.peer == first.node_id && ours.short_channel_id == first.scid;
         payment.first_hops.iter().copied().find(is_ours)?;
-        if payee_is_plain(payment, &hops) {
-            hops.last_mut()?.cltv_expiry_delta = payment.plain_final_delta_blocks();
+        if may_reveal_payee(payment, &hops) {
+            hops.last_mut()?.cltv_expiry_delta = payment.revealed_final_delta_blocks();
         }
         Some(hops)
     });
@@ -237,7 +237,7 @@ fn paths_of(route: &Route, payment: &Payment<'_>) -> Option<Vec<Vec<PathHop>>> {
 /// Returns true if every node on the path may know who the payee is: it is our peer, or our peer is
 /// its host, who knows where its client's channel ends. LDK's random expiry offset would only lock
 /// money for longer.
-fn payee_is_plain(payment: &Payment<'_>, path: &[PathHop]) -> bool {
+fn may_reveal_payee(payment: &Payment<'_>, path: &[PathHop]) -> bool {
     match path {
         [_] => true,
         [host, last] => payment.hints.iter().any(

@@ -24,12 +24,12 @@ use std::fmt;
 use crate::limits::MAX_REMEMBERED_BUGS;
 
 thread_local! {
-    static FOUND: RefCell<Found> = const { RefCell::new(Found { total: 0, untold: Vec::new() }) };
+    static FOUND: RefCell<Found> = const { RefCell::new(Found { total: 0, unreported: Vec::new() }) };
 }
 
 struct Found {
     total: u64,
-    untold: Vec<Bug>,
+    unreported: Vec<Bug>,
 }
 
 /// An invariant that did not hold.
@@ -83,8 +83,8 @@ pub fn found(file: &str, line: u32, text: fmt::Arguments<'_>) {
 fn note(place: String, text: String) {
     FOUND.with_borrow_mut(|found| {
         found.total = found.total.saturating_add(1);
-        if found.untold.len() < MAX_REMEMBERED_BUGS {
-            found.untold.push(Bug { number: found.total, place, text });
+        if found.unreported.len() < MAX_REMEMBERED_BUGS {
+            found.unreported.push(Bug { number: found.total, place, text });
         }
     });
 }
@@ -92,7 +92,7 @@ fn note(place: String, text: String) {
 /// Returns what this thread has found since the last call. Of many findings in one batch only the
 /// first [`MAX_REMEMBERED_BUGS`] are kept; the numbers show how many there were.
 pub fn take() -> Vec<Bug> {
-    FOUND.with_borrow_mut(|found| std::mem::take(&mut found.untold))
+    FOUND.with_borrow_mut(|found| std::mem::take(&mut found.unreported))
 }
 
 #[cfg(test)]
@@ -107,13 +107,13 @@ mod tests {
     }
 
     #[test]
-    fn in_a_release_the_first_findings_are_told_once_and_all_are_counted() {
+    fn in_a_release_the_first_findings_are_reported_once_and_all_are_counted() {
         for finding in 0..MAX_REMEMBERED_BUGS + 3 {
             note("here:1".to_owned(), format!("finding {finding}"));
         }
-        let told = take();
-        assert_eq!(told.len(), MAX_REMEMBERED_BUGS);
-        assert_eq!(told[0].to_string(), "bug 1, please report it: finding 0 (here:1)");
+        let reported = take();
+        assert_eq!(reported.len(), MAX_REMEMBERED_BUGS);
+        assert_eq!(reported[0].to_string(), "bug 1, please report it: finding 0 (here:1)");
         assert_eq!(take(), []);
         note("here:1".to_owned(), "one more".to_owned());
         assert_eq!(take()[0].number, u64::try_from(MAX_REMEMBERED_BUGS).unwrap() + 4);
