@@ -3,7 +3,7 @@
 use steward_hosted::{Role, Suspension};
 use steward_invoice::HintHop;
 use steward_onion::PathHop;
-use steward_wire::{NodeId, PaymentHash, Preimage, ShortChannelId};
+use steward_wire::{LinkId, NodeId, PaymentHash, PaymentId, Preimage, ShortChannelId};
 
 use crate::command::{Command, Reply};
 use crate::error::Error;
@@ -88,7 +88,7 @@ pub enum Input {
     /// The answer to [`Action::FindRoute`].
     Route {
         /// For which payment.
-        payment_hash: PaymentHash,
+        payment: PaymentId,
         /// As in the request; stale answers are dropped.
         attempt: u32,
         /// Ready-made HTLCs, or why there are none.
@@ -205,6 +205,8 @@ pub enum Level {
 #[derive(Clone, Debug)]
 pub struct RouteRequest {
     /// The payment.
+    pub payment: PaymentId,
+    /// What its HTLCs are locked with.
     pub payment_hash: PaymentHash,
     /// Comes back with the answer.
     pub attempt: u32,
@@ -248,9 +250,11 @@ pub struct Recipient {
 /// One of our channels as the start of a route.
 #[derive(Clone, Debug)]
 pub struct FirstHop {
+    /// The channel.
+    pub link: LinkId,
     /// The other side.
     pub peer: NodeId,
-    /// The channel.
+    /// How a route names the channel.
     pub short_channel_id: ShortChannelId,
     /// Most one HTLC can carry now, in millisatoshi.
     pub spendable_msat: u64,
@@ -324,6 +328,8 @@ pub enum EventKind {
     ChannelOpened {
         /// The other side.
         peer: NodeId,
+        /// The channel; `None`: told by a version that did not say.
+        link: Option<LinkId>,
         /// Our side.
         role: Role,
         /// In millisatoshi.
@@ -333,6 +339,8 @@ pub enum EventKind {
     ChannelOpeningFailed {
         /// The other side.
         peer: NodeId,
+        /// The channel; `None`: told by a version that did not say.
+        link: Option<LinkId>,
         /// A sentence.
         reason: String,
     },
@@ -340,6 +348,8 @@ pub enum EventKind {
     ChannelSuspended {
         /// The other side.
         peer: NodeId,
+        /// The channel; `None`: told by a version that did not say.
+        link: Option<LinkId>,
         /// Why, and by whom.
         suspension: Suspension,
     },
@@ -347,6 +357,8 @@ pub enum EventKind {
     OverrideProposed {
         /// The host.
         peer: NodeId,
+        /// The channel; `None`: told by a version that did not say.
+        link: Option<LinkId>,
         /// What would be ours, in millisatoshi.
         our_balance_msat: u64,
     },
@@ -354,11 +366,15 @@ pub enum EventKind {
     ChannelOverridden {
         /// The other side.
         peer: NodeId,
+        /// The channel; `None`: told by a version that did not say.
+        link: Option<LinkId>,
     },
     /// An operator of ours forgot a channel in which nobody had anything.
     ChannelForgotten {
         /// The other side.
         peer: NodeId,
+        /// The channel; `None`: told by a version that did not say.
+        link: Option<LinkId>,
         /// Our side.
         role: Role,
     },
@@ -366,6 +382,8 @@ pub enum EventKind {
     ResizeRefused {
         /// The host.
         peer: NodeId,
+        /// The channel; `None`: told by a version that did not say.
+        link: Option<LinkId>,
         /// In the host's words.
         reason: String,
     },
@@ -373,6 +391,8 @@ pub enum EventKind {
     ChannelResized {
         /// The other side.
         peer: NodeId,
+        /// The channel; `None`: told by a version that did not say.
+        link: Option<LinkId>,
         /// In millisatoshi.
         capacity_msat: u64,
     },
@@ -408,6 +428,8 @@ pub enum EventKind {
     PreimageAtRisk {
         /// The other side.
         peer: NodeId,
+        /// The channel; `None`: told by a version that did not say.
+        link: Option<LinkId>,
         /// What to publish (protocol.md section 6.1). `None`: told by a program that did not say.
         preimage: Option<Preimage>,
         /// Block height.
