@@ -2,31 +2,10 @@
 
 use steward_hosted::{Summary, Suspension};
 use steward_invoice::Invoice;
-use steward_wire::{LastCrossSignedState, LinkId, NodeId, PaymentHash, Preimage, ShortChannelId};
+use steward_wire::{LastCrossSignedState, NodeId, PaymentHash, Preimage, ShortChannelId};
 
 use crate::config::Config;
 use crate::row::{InvoiceRow, PaymentRow};
-
-/// How an operator names a channel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ChannelRef {
-    /// By its id.
-    Link(LinkId),
-    /// By its other side, with which there must be no other channel.
-    Peer(NodeId),
-}
-
-impl From<LinkId> for ChannelRef {
-    fn from(link: LinkId) -> Self {
-        Self::Link(link)
-    }
-}
-
-impl From<NodeId> for ChannelRef {
-    fn from(peer: NodeId) -> Self {
-        Self::Peer(peer)
-    }
-}
 
 /// What the operator asks. Secrets and randomness come with it: the engine has none.
 #[derive(Clone, Debug)]
@@ -52,19 +31,19 @@ pub enum Command {
     ListChannels,
     /// One channel, with its signed state.
     ShowChannel {
-        /// Which.
-        channel: ChannelRef,
+        /// The other side.
+        peer: NodeId,
     },
     /// Stops a channel: no new HTLCs until an override.
     SuspendChannel {
-        /// Which.
-        channel: ChannelRef,
+        /// The other side.
+        peer: NodeId,
     },
     /// As host: proposes a fresh state without HTLCs for a suspended channel. Refused while
     /// HTLCs of this client are on their way to others, whose outcome is not known.
     ProposeOverride {
-        /// Which.
-        channel: ChannelRef,
+        /// The client.
+        peer: NodeId,
         /// Our balance in that state, in millisatoshi, of the capacity that both have signed:
         /// what a resize under way adds is ours as well.
         local_balance_msat: u64,
@@ -72,23 +51,23 @@ pub enum Command {
     /// As client: accepts the fresh state our host proposes, if it gives us this balance. Refused
     /// as [`Self::ProposeOverride`].
     AcceptOverride {
-        /// Which.
-        channel: ChannelRef,
+        /// The host.
+        peer: NodeId,
         /// Our balance in that state, in millisatoshi: [`ChannelInfo::override_balance_msat`].
         our_balance_msat: u64,
     },
     /// As client: asks our host for a larger capacity.
     ResizeChannel {
-        /// Which.
-        channel: ChannelRef,
+        /// The host.
+        peer: NodeId,
         /// In satoshi.
         new_capacity_sat: u64,
     },
     /// Forgets a channel in which nobody has anything: never signed, or the client's balance is 0
     /// and nothing is in flight.
     ForgetChannel {
-        /// Which.
-        channel: ChannelRef,
+        /// The other side.
+        peer: NodeId,
     },
     /// No longer keeps a connection to a peer.
     ForgetPeer {
@@ -231,8 +210,6 @@ pub struct Status {
 /// One channel.
 #[derive(Clone, Debug)]
 pub struct ChannelInfo {
-    /// Its name.
-    pub link: LinkId,
     /// The other side.
     pub peer: NodeId,
     /// Our own identity in this channel.

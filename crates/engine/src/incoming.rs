@@ -1,13 +1,13 @@
 //! An incoming HTLC, from its cross-signed add to its settlement: who is it for, and how it is
 //! answered. The answer is durable before it leaves (the outbox, design.md section 3).
 
-use steward_hosted::{Failure as ChannelFailure, Input};
-use steward_onion::{Hop, IncomingHtlc, PeelError, build_failure, peel};
-use steward_wire::{IncomingHtlcId, LinkId, Preimage, UpdateAddHtlc};
+use steward_hosted::Input;
+use steward_onion::{Hop, IncomingHtlc, PeelError, peel};
+use steward_wire::{Preimage, UpdateAddHtlc};
 
 use crate::engine::Engine;
 use crate::forward::incoming_htlc;
-use crate::row::{Row, RowKey, Settlement};
+use crate::row::{HtlcKey, Row, RowKey, Settlement};
 
 /// A settlement that the incoming channel has not recorded yet.
 #[derive(Clone, Debug)]
@@ -20,18 +20,23 @@ pub(crate) struct Waiting {
 impl Engine {
     /// Acts on an HTLC that both sides have signed. Once per HTLC. If it was taken over with a
     /// state of the peer's, an earlier self may have forwarded it.
-    pub(crate) fn incoming(&mut self, link: LinkId, add: &UpdateAddHtlc, taken_over: bool) {
-        let key = IncomingHtlcId { link, id: add.id };
+    pub(crate) fn incoming(
+        &mut self,
+        peer: steward_wire::NodeId,
+        add: &UpdateAddHtlc,
+        taken_over: bool,
+    ) {
+        let key = HtlcKey { peer, id: add.id };
         match self.take(key, add, &incoming_htlc(add), taken_over) {
             Ok(()) => {}
-            Err(refusal) => self.refuse(key, refusal),
+            Err(refusal) => self.refuse(key, refusal, self.now_ms),
         }
     }
 
     /// Takes an HTLC as ours, or forwards it.
     fn take(
         &mut self,
-        key: IncomingHtlcId,
+        key: HtlcKey,
         add: &UpdateAddHtlc,
         htlc: &IncomingHtlc<'_>,
         taken_over: bool,
@@ -46,7 +51,7 @@ impl Engine {
                 outcome => return outcome,
             }
         }
-        let identity = self.key_in_channel(&key.link);
+        let identity = self.key_in_channel(&key.peer);
         let peeled = match peel(&identity, htlc) {
             // An invoice we have forgotten: its payer gets the answer of any payee, or it could
             // tell invoices of one age from those of another.
@@ -66,19 +71,19 @@ impl Engine {
         }
     }
 
-    /// Fails an incoming HTLC the way `refusal` says.
-    pub(crate) fn refuse(&mut self, key: IncomingHtlcId, refusal: PeelError) {
-        self.settle(key, Settlement::Fail(to_channel_failure(refusal)));
+    /// Fails an incoming HTLC, taken at `since_ms`, the way `refusal` says.
+    pub(crate) fn refuse(&mut self, key: HtlcKey, refusal: PeelError, since_ms: u64) {
+        self.settle(key, Settlement::Fail(self.failure_made(&key, refusal, since_ms)));
     }
 
     /// Decides an incoming HTLC for good. A fulfill always wins over a fail.
-    pub(crate) fn settle(&mut self, key: IncomingHtlcId, settlement: Settlement) {
+    pub(crate) fn settle(&mut self, key: HtlcKey, settlement: Settlement) {
         let decided = self.outbox.get(&key).map(|waiting| &waiting.settlement);
         let settlement = match decided {
-            Some(Settlement::Fulfill(preimage)) => Settlement::Fulfill(*preimage),
+            Some(fulfill @ Settlement::Fulfill { .. }) => fulfill.clone(),
             _ => settlement,
         };
-        let Some(entry) = self.channels.get(&key.link) else { return };
+        let Some(entry) = self.channels.get(&key.peer) else { return };
         if !entry.channel.incoming_htlcs().any(|htlc| htlc.htlc.id == key.id) {
             return;
         }
@@ -90,16 +95,16 @@ impl Engine {
         self.deliver(key, settlement);
     }
 
-    pub(crate) fn deliver(&mut self, key: IncomingHtlcId, settlement: Settlement) {
+    pub(crate) fn deliver(&mut self, key: HtlcKey, settlement: Settlement) {
         let input = match settlement {
-            Settlement::Fulfill(preimage) => Input::Fulfill { id: key.id, preimage },
+            Settlement::Fulfill { preimage, tlvs } => Input::Fulfill { id: key.id, preimage, tlvs },
             Settlement::Fail(failure) => Input::Fail { id: key.id, failure },
         };
-        self.drive(key.link, input);
+        self.drive(key.peer, input);
     }
 
     /// The channel's own record repeats it from now on.
-    pub(crate) fn settlement_recorded(&mut self, key: IncomingHtlcId) {
+    pub(crate) fn settlement_recorded(&mut self, key: HtlcKey) {
         match self.outbox.remove(&key) {
             // Decided and recorded in one batch: the row need never be written.
             Some(waiting) if waiting.batch == self.batch_number => {
@@ -118,17 +123,5 @@ impl Engine {
             let learned_ms = self.believed_wall_ms();
             self.batch.writes.put(Row::Preimage { preimage, learned_ms });
         }
-    }
-}
-
-fn to_channel_failure(refusal: PeelError) -> ChannelFailure {
-    match refusal {
-        PeelError::Malformed { code, sha256_of_onion } => {
-            ChannelFailure::Malformed { sha256_of_onion, failure_code: code }
-        }
-        PeelError::Failure { shared_secret, failure } => ChannelFailure::Reason {
-            reason: build_failure(&shared_secret, &failure),
-            tlvs: Vec::new(),
-        },
     }
 }

@@ -3,8 +3,9 @@
 use steward_hosted::{Role, Suspension};
 use steward_invoice::HintHop;
 use steward_onion::PathHop;
-use steward_wire::{LinkId, NodeId, PaymentHash, PaymentId, Preimage, ShortChannelId};
+use steward_wire::{NodeId, PaymentHash, Preimage, ShortChannelId};
 
+use crate::attribution::HoldReport;
 use crate::command::{Command, Reply};
 use crate::error::Error;
 use crate::row::WriteBatch;
@@ -88,7 +89,7 @@ pub enum Input {
     /// The answer to [`Action::FindRoute`].
     Route {
         /// For which payment.
-        payment: PaymentId,
+        payment_hash: PaymentHash,
         /// As in the request; stale answers are dropped.
         attempt: u32,
         /// Ready-made HTLCs, or why there are none.
@@ -161,6 +162,8 @@ pub enum Action {
     FindRoute(Box<RouteRequest>),
     /// What a path was worth, for the scorer.
     PathResult(PathResult),
+    /// How long the hops of a part held it: a line in the log for whoever looks for it.
+    HoldTimes(Box<HoldReport>),
     /// Look for published preimages in these blocks of the best chain, both ends included;
     /// answer with [`Input::Searched`]. There is at most one unanswered request, and none
     /// survives a restart.
@@ -205,8 +208,6 @@ pub enum Level {
 #[derive(Clone, Debug)]
 pub struct RouteRequest {
     /// The payment.
-    pub payment: PaymentId,
-    /// What its HTLCs are locked with.
     pub payment_hash: PaymentHash,
     /// Comes back with the answer.
     pub attempt: u32,
@@ -250,11 +251,9 @@ pub struct Recipient {
 /// One of our channels as the start of a route.
 #[derive(Clone, Debug)]
 pub struct FirstHop {
-    /// The channel.
-    pub link: LinkId,
     /// The other side.
     pub peer: NodeId,
-    /// How a route names the channel.
+    /// The channel.
     pub short_channel_id: ShortChannelId,
     /// Most one HTLC can carry now, in millisatoshi.
     pub spendable_msat: u64,
@@ -328,8 +327,6 @@ pub enum EventKind {
     ChannelOpened {
         /// The other side.
         peer: NodeId,
-        /// The channel; `None`: told by a version that did not say.
-        link: Option<LinkId>,
         /// Our side.
         role: Role,
         /// In millisatoshi.
@@ -339,8 +336,6 @@ pub enum EventKind {
     ChannelOpeningFailed {
         /// The other side.
         peer: NodeId,
-        /// The channel; `None`: told by a version that did not say.
-        link: Option<LinkId>,
         /// A sentence.
         reason: String,
     },
@@ -348,8 +343,6 @@ pub enum EventKind {
     ChannelSuspended {
         /// The other side.
         peer: NodeId,
-        /// The channel; `None`: told by a version that did not say.
-        link: Option<LinkId>,
         /// Why, and by whom.
         suspension: Suspension,
     },
@@ -357,8 +350,6 @@ pub enum EventKind {
     OverrideProposed {
         /// The host.
         peer: NodeId,
-        /// The channel; `None`: told by a version that did not say.
-        link: Option<LinkId>,
         /// What would be ours, in millisatoshi.
         our_balance_msat: u64,
     },
@@ -366,15 +357,11 @@ pub enum EventKind {
     ChannelOverridden {
         /// The other side.
         peer: NodeId,
-        /// The channel; `None`: told by a version that did not say.
-        link: Option<LinkId>,
     },
     /// An operator of ours forgot a channel in which nobody had anything.
     ChannelForgotten {
         /// The other side.
         peer: NodeId,
-        /// The channel; `None`: told by a version that did not say.
-        link: Option<LinkId>,
         /// Our side.
         role: Role,
     },
@@ -382,8 +369,6 @@ pub enum EventKind {
     ResizeRefused {
         /// The host.
         peer: NodeId,
-        /// The channel; `None`: told by a version that did not say.
-        link: Option<LinkId>,
         /// In the host's words.
         reason: String,
     },
@@ -391,8 +376,6 @@ pub enum EventKind {
     ChannelResized {
         /// The other side.
         peer: NodeId,
-        /// The channel; `None`: told by a version that did not say.
-        link: Option<LinkId>,
         /// In millisatoshi.
         capacity_msat: u64,
     },
@@ -428,8 +411,6 @@ pub enum EventKind {
     PreimageAtRisk {
         /// The other side.
         peer: NodeId,
-        /// The channel; `None`: told by a version that did not say.
-        link: Option<LinkId>,
         /// What to publish (protocol.md section 6.1). `None`: told by a program that did not say.
         preimage: Option<Preimage>,
         /// Block height.

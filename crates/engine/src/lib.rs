@@ -17,6 +17,7 @@
 //! - `peers`, `opening`, `policy`: connections, who may open a channel, what we ask for
 //! - `channels`: the channels, and how their outputs become effects
 //! - `incoming`, `forward`, `receive`: an incoming HTLC from its add to its settlement
+//! - [`attribution`]: who held an HTLC for how long, made, passed on and read
 //! - `outgoing`: an HTLC that we offer, from its add to its end
 //! - `payments`, `verdict`, `invoices`: what we pay, why it failed, what we are to be paid
 //! - `allowance`, `evidence`: what one peer may cost in bytes, patience and rows
@@ -30,6 +31,7 @@
 #![forbid(unsafe_code)]
 
 mod allowance;
+pub mod attribution;
 mod batch;
 mod bounds;
 mod channels;

@@ -6,21 +6,22 @@ use std::collections::BTreeMap;
 use bitcoin::secp256k1::SecretKey;
 use steward_hosted::{IncomingHtlc as ChannelHtlc, IncomingSettlement};
 use steward_onion::{Failure, IncomingHtlc, PeelError, Received, receive};
-use steward_wire::{IncomingHtlcId, LinkId, PaymentHash, Preimage, impossible};
+use steward_wire::{NodeId, PaymentHash, Preimage, impossible};
 
+use crate::attribution::OurHop;
 use crate::engine::Engine;
 use crate::io::{Action, EventKind};
 use crate::limits::{
     CHAIN_FRESH_MS, FINAL_EXPIRY_SAFETY_BLOCKS, KEYSEND_EXPIRY_SAFETY_BLOCKS, MAX_AMOUNT_MSAT,
     MPP_TIMEOUT_MS,
 };
-use crate::row::{InvoiceRow, PaymentStatus, Row, Settlement};
+use crate::row::{HtlcKey, InvoiceRow, PaymentStatus, Row};
 
 /// The parts of one payment that are here so far.
 #[derive(Clone, Debug)]
 pub(crate) struct IncomingSet {
     total_msat: u64,
-    parts: BTreeMap<IncomingHtlcId, Part>,
+    parts: BTreeMap<HtlcKey, Part>,
     /// When the parts are failed if the rest has not come, by `now_ms`.
     give_up_ms: u64,
 }
@@ -38,13 +39,15 @@ struct Part {
     latest_claim: u32,
     received: Received,
     onion: Box<[u8; 1366]>,
+    /// When it came, by `now_ms`.
+    since_ms: u64,
 }
 
 impl Engine {
     /// Takes one part of a payment to us.
     pub(crate) fn receive(
         &mut self,
-        key: IncomingHtlcId,
+        key: HtlcKey,
         secret_key: &SecretKey,
         htlc: &IncomingHtlc<'_>,
     ) -> Result<(), PeelError> {
@@ -112,7 +115,7 @@ impl Engine {
             for (key, part) in set.parts {
                 let Received { blinding, shared_secret, .. } = part.received;
                 let refusal = blinding.reject(&part.onion, shared_secret, Failure::mpp_timeout());
-                self.refuse(key, refusal);
+                self.refuse(key, refusal, part.since_ms);
             }
         }
     }
@@ -133,7 +136,7 @@ impl Engine {
             let failure =
                 Failure::incorrect_or_unknown_payment_details(part.amount_msat, self.height);
             let refusal = blinding.reject(&part.onion, shared_secret, failure);
-            self.refuse(key, refusal);
+            self.refuse(key, refusal, part.since_ms);
         }
     }
 
@@ -148,7 +151,7 @@ impl Engine {
 
     fn hold(
         &mut self,
-        key: IncomingHtlcId,
+        key: HtlcKey,
         htlc: &IncomingHtlc<'_>,
         received: Received,
         safety_blocks: u32,
@@ -161,7 +164,8 @@ impl Engine {
         let amount_msat = htlc.amount_msat;
         let latest_claim = htlc.cltv_expiry.saturating_sub(safety_blocks);
         let onion = Box::new(*htlc.onion);
-        set.parts.insert(key, Part { amount_msat, latest_claim, received, onion });
+        let since_ms = self.now_ms;
+        set.parts.insert(key, Part { amount_msat, latest_claim, received, onion, since_ms });
     }
 
     /// Parts that an override, or anything else, took away no longer count, nor do those of a
@@ -176,8 +180,8 @@ impl Engine {
         }
     }
 
-    fn can_claim(&self, key: &IncomingHtlcId, hash: &PaymentHash, amount_msat: u64) -> bool {
-        let Some(entry) = self.channels.get(&key.link) else { return false };
+    fn can_claim(&self, key: &HtlcKey, hash: &PaymentHash, amount_msat: u64) -> bool {
+        let Some(entry) = self.channels.get(&key.peer) else { return false };
         let is_this = |found: ChannelHtlc<'_>| {
             let htlc = found.htlc;
             htlc.id == key.id
@@ -185,7 +189,7 @@ impl Engine {
                 && htlc.amount_msat == amount_msat
                 && found.settlement.is_none()
         };
-        !self.is_suspended(&key.link) && entry.channel.incoming_htlcs().any(is_this)
+        !self.is_suspended(&key.peer) && entry.channel.incoming_htlcs().any(is_this)
     }
 
     /// All parts are here: the preimage, the paid invoice and every settlement in one commit.
@@ -214,15 +218,17 @@ impl Engine {
         let preimage = invoice.preimage;
         self.learn(preimage);
         self.batch.writes.put(Row::Invoice(invoice));
-        for key in set.parts.into_keys() {
-            self.settle(key, Settlement::Fulfill(preimage));
+        for (key, part) in set.parts {
+            let Part { received: Received { shared_secret, .. }, since_ms, .. } = part;
+            let hop = OurHop { shared_secret, since_ms };
+            self.settle(key, self.fulfill_of(&key, preimage, Some(hop), &[]));
         }
         self.notice(EventKind::InvoicePaid { payment_hash: hash, received_msat });
     }
 
     /// The channel is suspended while claims of ours in it are not signed.
-    pub(crate) fn claims_unsigned(&mut self, link: LinkId) {
-        let Some(entry) = self.channels.get(&link) else {
+    pub(crate) fn claims_unsigned(&mut self, peer: NodeId) {
+        let Some(entry) = self.channels.get(&peer) else {
             return impossible!("a channel that was suspended is there");
         };
         let claims = entry

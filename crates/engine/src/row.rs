@@ -3,30 +3,22 @@
 use std::collections::BTreeMap;
 
 use steward_hosted::{Failure, Phase, Role};
-use steward_wire::{
-    Framing, IncomingHtlcId, LinkId, NodeId, OutgoingHtlcId, PaymentHash, PaymentId, Preimage,
-    ShortChannelId,
-};
+use steward_wire::{Framing, NodeId, PaymentHash, Preimage, ShortChannelId};
 
-/// Which of our keys we are known by in a channel. Chosen when the channel is opened, and never
-/// changed: the channel's id follows from it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum LocalIdentity {
-    /// The node's own key. Hosts are known by it, and so is whoever wants to be found.
-    Node,
-    /// A key derived for one host: no two hosts can tell that they serve the same client.
-    PerHost,
+/// One HTLC, for good: the channel by its other side, and the offerer's id. Never by hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct HtlcKey {
+    /// The other side of the channel.
+    pub peer: NodeId,
+    /// Given by who offered it.
+    pub id: u64,
 }
 
 /// Table `channel`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChannelRow {
-    /// The key.
-    pub link: LinkId,
-    /// The other side.
+    /// The other side; the key.
     pub peer: NodeId,
-    /// Our key in it.
-    pub identity: LocalIdentity,
     /// Our side.
     pub role: Role,
     /// For queries; the record decides.
@@ -45,11 +37,11 @@ pub struct ChannelRow {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Origin {
     /// A forward of this incoming HTLC.
-    Forward(IncomingHtlcId),
+    Forward(HtlcKey),
     /// Part of our own payment.
     Payment {
         /// The payment.
-        payment: PaymentId,
+        payment_hash: PaymentHash,
         /// Which of its parts.
         part: u32,
     },
@@ -59,7 +51,12 @@ pub enum Origin {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Settlement {
     /// Claim it.
-    Fulfill(Preimage),
+    Fulfill {
+        /// The proof of payment.
+        preimage: Preimage,
+        /// TLV stream, such as attribution data.
+        tlvs: Vec<u8>,
+    },
     /// Fail it.
     Fail(Failure),
 }
@@ -103,11 +100,6 @@ pub struct PaymentRow {
 }
 
 impl PaymentRow {
-    /// The payment's name.
-    pub fn id(&self) -> PaymentId {
-        self.payment_hash.into()
-    }
-
     /// True if it stays pending because nobody knows how it ended: our data was an old copy. Only
     /// a preimage ends it.
     pub fn is_outcome_unknown(&self) -> bool {
@@ -123,11 +115,11 @@ pub const OUTCOME_UNKNOWN: &str = "outcome_unknown";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PartRow {
     /// The payment.
-    pub payment: PaymentId,
+    pub payment_hash: PaymentHash,
     /// Counts from 0 over all attempts.
     pub part: u32,
-    /// The channel in which it went out.
-    pub link: LinkId,
+    /// The first hop.
+    pub peer: NodeId,
     /// Without fees, in millisatoshi.
     pub amount_msat: u64,
     /// In millisatoshi.
@@ -174,12 +166,8 @@ pub struct InvoiceRow {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ForwardRow {
     /// The incoming HTLC; the key.
-    pub incoming: IncomingHtlcId,
-    /// The other side of the incoming channel.
-    pub incoming_peer: NodeId,
-    /// The outgoing channel.
-    pub outgoing: LinkId,
-    /// The other side of the outgoing channel.
+    pub incoming: HtlcKey,
+    /// The outgoing channel, by its other side.
     pub outgoing_peer: NodeId,
     /// In millisatoshi.
     pub amount_in_msat: u64,
@@ -196,8 +184,6 @@ pub struct ForwardRow {
 pub struct EvidenceRow {
     /// Who sent it.
     pub peer: NodeId,
-    /// The channel it is about; `None`: kept by a version that did not say.
-    pub link: Option<LinkId>,
     /// Unix time, milliseconds.
     pub time_ms: u64,
     /// What it shows.
@@ -268,23 +254,23 @@ impl Setting {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum RowKey {
     /// `channel`
-    Channel(LinkId),
+    Channel(NodeId),
     /// `htlc_origin`
-    Origin(OutgoingHtlcId),
+    Origin(HtlcKey),
     /// `outbox`
-    Outbox(IncomingHtlcId),
+    Outbox(HtlcKey),
     /// `preimage`
     Preimage(PaymentHash),
     /// `payment`
-    Payment(PaymentId),
+    Payment(PaymentHash),
     /// `payment_part`
-    Part(PaymentId, u32),
+    Part(PaymentHash, u32),
     /// `invoice`
     Invoice(PaymentHash),
     /// `invoice`: what became of its claim, if there is such a row
     InvoiceFailure(PaymentHash),
     /// `forward`
-    Forward(IncomingHtlcId),
+    Forward(HtlcKey),
     /// `evidence`: numbered by the engine, never overwritten
     Evidence(u64),
     /// `event`: numbered by the engine, never overwritten
@@ -301,9 +287,9 @@ pub enum Row {
     /// `channel`
     Channel(ChannelRow),
     /// `htlc_origin`: of the HTLC that we offered
-    Origin(OutgoingHtlcId, Origin),
+    Origin(HtlcKey, Origin),
     /// `outbox`: for the incoming HTLC
-    Outbox(IncomingHtlcId, Settlement),
+    Outbox(HtlcKey, Settlement),
     /// `preimage`; its hash is the key
     Preimage {
         /// The preimage.
@@ -342,12 +328,12 @@ impl Row {
     /// Which row it is.
     pub fn key(&self) -> RowKey {
         match self {
-            Self::Channel(row) => RowKey::Channel(row.link),
+            Self::Channel(row) => RowKey::Channel(row.peer),
             Self::Origin(htlc, _) => RowKey::Origin(*htlc),
             Self::Outbox(htlc, _) => RowKey::Outbox(*htlc),
             Self::Preimage { preimage, .. } => RowKey::Preimage(preimage.hash()),
-            Self::Payment(row) => RowKey::Payment(row.id()),
-            Self::Part(row) => RowKey::Part(row.payment, row.part),
+            Self::Payment(row) => RowKey::Payment(row.payment_hash),
+            Self::Part(row) => RowKey::Part(row.payment_hash, row.part),
             Self::Invoice(row) => RowKey::Invoice(row.payment_hash),
             Self::InvoiceFailure { payment_hash, .. } => RowKey::InvoiceFailure(*payment_hash),
             Self::Forward(row) => RowKey::Forward(row.incoming),
@@ -414,9 +400,9 @@ pub struct StoredState {
     /// All channels.
     pub channels: Vec<ChannelRow>,
     /// All rows of `htlc_origin`.
-    pub origins: Vec<(OutgoingHtlcId, Origin)>,
+    pub origins: Vec<(HtlcKey, Origin)>,
     /// All rows of `outbox`.
-    pub outbox: Vec<(IncomingHtlcId, Settlement)>,
+    pub outbox: Vec<(HtlcKey, Settlement)>,
     /// The newest preimages, up to a limit of the store; older ones are no longer in flight.
     pub preimages: Vec<Preimage>,
     /// Payments that have not ended, or of which parts are still out.

@@ -4,6 +4,7 @@ use steward_hosted::Failure as ChannelFailure;
 use steward_onion::{DecodedFailure, decode_failure};
 use steward_wire::{NodeId, ShortChannelId};
 
+use crate::attribution::HoldReport;
 use crate::row::PartRow;
 
 /// What a failure means for the payment.
@@ -16,6 +17,8 @@ pub(crate) struct Verdict {
     pub(crate) code: &'static str,
     /// A sentence.
     pub(crate) message: String,
+    /// What the hops say of the time they held it.
+    pub(crate) report: Option<HoldReport>,
 }
 
 /// Reads the failure of a part of ours.
@@ -34,20 +37,31 @@ pub(crate) fn judge(part: &PartRow, failure: Option<&ChannelFailure>) -> Verdict
             return first_hop_verdict(part, "htlc_dropped", message);
         }
     };
-    match decoded {
+    let report = HoldReport::of_failure(part, failure, decoded.as_ref());
+    let verdict = match decoded {
         Some(decoded) => read_verdict(part, &decoded),
-        None => {
-            let message = "a node on the way spoiled the failure message".to_owned();
-            let last_but_one = part.path.len().checked_sub(2);
-            let scid = last_but_one.and_then(|index| part.path.get(index)).map(|(_, scid)| *scid);
-            Verdict { failed_scid: scid, is_final: false, code: "unreadable_failure", message }
-        }
-    }
+        None => unreadable_verdict(part, report.as_ref()),
+    };
+    Verdict { report, ..verdict }
+}
+
+/// No hop signed the failure. Attribution data names the two nodes of which one spoiled it, or the
+/// first one that has none; without any, the one before the payee is the best guess.
+fn unreadable_verdict(part: &PartRow, report: Option<&HoldReport>) -> Verdict {
+    let spoiled_at = report.and_then(HoldReport::read).and_then(|times| times.spoiled_at);
+    let blamed = spoiled_at.or_else(|| part.path.len().checked_sub(2));
+    let failed_scid = blamed.and_then(|index| part.path.get(index)).map(|(_, scid)| *scid);
+    let message = match spoiled_at.and_then(|index| part.path.get(index)) {
+        Some((node, _)) => format!("{node}, or the node before it, spoiled the failure message"),
+        None => "a node on the way spoiled the failure message".to_owned(),
+    };
+    let code = "unreadable_failure";
+    Verdict { failed_scid, is_final: false, code, message, report: None }
 }
 
 fn first_hop_verdict(part: &PartRow, code: &'static str, message: String) -> Verdict {
     let failed_scid = part.path.first().map(|(_, scid)| *scid);
-    Verdict { failed_scid, is_final: false, code, message }
+    Verdict { failed_scid, is_final: false, code, message, report: None }
 }
 
 fn read_verdict(part: &PartRow, decoded: &DecodedFailure) -> Verdict {
@@ -62,5 +76,6 @@ fn read_verdict(part: &PartRow, decoded: &DecodedFailure) -> Verdict {
         if failure.is_node() || is_payee { decoded.hop_index } else { decoded.hop_index + 1 };
     let failed_scid = part.path.get(blamed).map(|(_, scid)| *scid).filter(|_| !is_payee);
     let may_succeed_later = failure.code == steward_onion::code::MPP_TIMEOUT;
-    Verdict { failed_scid, is_final: is_payee && !may_succeed_later, code: failure.name(), message }
+    let is_final = is_payee && !may_succeed_later;
+    Verdict { failed_scid, is_final, code: failure.name(), message, report: None }
 }

@@ -16,7 +16,7 @@ use lightning::sign::{EntropySource, ReceiveAuthKey};
 use lightning_types::features::BlindedHopFeatures;
 use lightning_types::payment::PaymentSecret;
 use steward_engine::Keys;
-use steward_engine::io::{Input, RoutedPart};
+use steward_engine::io::{Action, Input, RoutedPart};
 use steward_engine::row::{InvoiceRow, PaymentStatus};
 use steward_hosted::Phase;
 use steward_onion::{OnionSeed, PathHop, Recipient, create_blinded, receive_auth_key};
@@ -104,6 +104,12 @@ fn routed(net: &Net, invoice: &InvoiceRow) -> RoutedPart {
 
 /// 1 pays 2 over a blinded path that begins at 0.
 fn pay_over_blinded_path(net: &mut Net) -> InvoiceRow {
+    let invoice = begin_over_blinded_path(net);
+    net.settle();
+    invoice
+}
+
+fn begin_over_blinded_path(net: &mut Net) -> InvoiceRow {
     let invoice = net.invoice(2, Some(AMOUNT_MSAT));
     let command = net.pay_command(&invoice.bolt11, None);
     net.answer_routes_by_hand(1);
@@ -111,9 +117,20 @@ fn pay_over_blinded_path(net: &mut Net) -> InvoiceRow {
     net.settle();
     let parts = vec![routed(net, &invoice)];
     let payment_hash = invoice.payment_hash;
-    net.input(1, Input::Route { payment: payment_hash.into(), attempt: 1, result: Ok(parts) });
-    net.settle();
+    net.input(1, Input::Route { payment_hash, attempt: 1, result: Ok(parts) });
     invoice
+}
+
+/// Client 2 comes back, and both ends announce these bits.
+fn announce(net: &mut Net, bits: &[usize]) {
+    let len = net.features.len();
+    for bit in bits {
+        net.features[len - 1 - bit / 8] |= 1 << (bit % 8);
+    }
+    net.disconnect(2, 0);
+    net.settle();
+    net.connect(2, 0);
+    net.settle();
 }
 
 #[test]
@@ -137,14 +154,28 @@ fn a_stranger_cannot_suspend_a_legacy_client_over_a_blinded_path() {
 #[test]
 fn a_client_that_reads_path_keys_is_paid_over_a_blinded_path() {
     let mut net = Net::host_and_clients(2);
-    // option_route_blinding, bit 25, as our transport announces it.
-    let len = net.features.len();
-    net.features[len - 1 - 25 / 8] |= 1 << (25 % 8);
-    net.disconnect(2, 0);
-    net.settle();
-    net.connect(2, 0);
-    net.settle();
+    announce(&mut net, &[25]);
     let invoice = pay_over_blinded_path(&mut net);
     assert_eq!(net.payment(1, invoice.payment_hash).status, PaymentStatus::Complete);
     assert!(net.was_received(2, invoice.payment_hash));
+}
+
+/// The path key's holders are not to be known by their speed.
+#[test]
+fn no_attribution_data_comes_out_of_a_blinded_path() {
+    let mut net = Net::host_and_clients(2);
+    announce(&mut net, &[25, 37]);
+    let invoice = begin_over_blinded_path(&mut net);
+    let mut sent = Vec::new();
+    net.rounds(30, 300, |node, action| {
+        let Action::Send { frames, .. } = action else { return };
+        for (kind, payload) in frames {
+            let message = framing::decode(&mut None, *kind, payload).unwrap();
+            let Some(Message::UpdateFulfillHtlc(fulfill)) = message else { continue };
+            sent.push((node, fulfill.tlvs.len()));
+        }
+    });
+    assert_eq!(net.payment(1, invoice.payment_hash).status, PaymentStatus::Complete);
+    assert!(sent.contains(&(2, 0)), "{sent:?}");
+    assert!(sent.iter().all(|(node, len)| *node == 0 || *len == 0), "{sent:?}");
 }

@@ -110,6 +110,8 @@ pub enum Input {
         id: u64,
         /// Its preimage.
         preimage: Preimage,
+        /// TLV stream, such as attribution data.
+        tlvs: Vec<u8>,
     },
     /// Fail an incoming HTLC. Idempotent; never overtakes a fulfill.
     Fail {
@@ -193,6 +195,8 @@ pub enum Output {
         id: u64,
         /// The proof of payment.
         preimage: Preimage,
+        /// The TLV stream that came with it, such as attribution data; empty if it came otherwise.
+        tlvs: Vec<u8>,
     },
     /// Our data was lost, or is an old copy: a state of the peer's, signed by both and newer than
     /// ours, replaced it. HTLCs may have ended, or have been acted upon, in a time we know nothing

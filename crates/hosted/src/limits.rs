@@ -56,8 +56,8 @@ pub const MAX_BAD_SIGNATURES: u8 = 3;
 /// A failure's reason is cut to this length, in bytes. Reasons come from anywhere on a route, so
 /// a long one must not harm the channel; no honest one is near this.
 pub const MAX_FAIL_REASON_BYTES: usize = 8_192;
-/// TLVs of a failure longer than this, in bytes, are dropped. Attribution data takes 924.
-pub const MAX_FAIL_TLV_BYTES: usize = 2_048;
+/// TLVs of a fulfill or a failure that are longer than this, in bytes, are dropped. Attribution data takes 924.
+pub const MAX_SETTLEMENT_TLV_BYTES: usize = 2_048;
 /// Messages kept as evidence per connection: a hostile peer must not fill the disk with them.
 pub const MAX_EVIDENCE_PER_CONNECTION: u8 = 16;
 /// Of the peer's error text, how many bytes are kept.

@@ -16,7 +16,7 @@ use crate::limits::{
     ADD_BYTES, MAX_EXPIRY_BLOCKS, MAX_OWN_HTLCS, MAX_STATE_BYTES, MAX_WAITING_ADDS,
     MIN_EXPIRY_BLOCKS, ORDINARY_ADD_TLV_BYTES, STATE_OVERHEAD_BYTES,
 };
-use crate::next_state::{Update, bounded_failure, htlc_bytes, in_flight_msat};
+use crate::next_state::{Update, bounded_failure, bounded_tlvs, htlc_bytes, in_flight_msat};
 use crate::open::{OpenChannel, Settlement, SinceStart};
 
 /// What is left for adds of ours, counted down as they are sent.
@@ -30,7 +30,7 @@ pub(crate) struct Room {
 
 impl SinceStart {
     pub(crate) fn has_waiting_fulfills(&self) -> bool {
-        self.waiting_settlements.values().any(|s| matches!(s, Settlement::Fulfill(_)))
+        self.waiting_settlements.values().any(|s| matches!(s, Settlement::Fulfill(..)))
     }
 
     pub(crate) fn has_waiting_fails(&self) -> bool {
@@ -58,7 +58,7 @@ impl OpenChannel<'_> {
         let Some(htlc) = commitment.incoming_htlc(id) else {
             return self.out.push(Output::SettlementRecorded { id }); // It is gone.
         };
-        if let Settlement::Fulfill(preimage) = &settlement
+        if let Settlement::Fulfill(preimage, _) = &settlement
             && preimage.hash() != htlc.payment_hash
         {
             return; // The peer would suspend the channel for it.
@@ -67,7 +67,7 @@ impl OpenChannel<'_> {
             return self.out.push(Output::SettlementRecorded { id });
         }
         let waiting = &mut self.open.since_start.waiting_settlements;
-        let keeps = matches!(waiting.get(&id), Some(Settlement::Fulfill(_)));
+        let keeps = matches!(waiting.get(&id), Some(Settlement::Fulfill(..)));
         if !keeps {
             waiting.insert(id, settlement);
         }
@@ -90,7 +90,7 @@ impl OpenChannel<'_> {
         let waiting = std::mem::take(&mut self.open.since_start.waiting_settlements);
         let (fulfills, fails): (BTreeMap<_, _>, BTreeMap<_, _>) = waiting
             .into_iter()
-            .partition(|(_, settlement)| matches!(settlement, Settlement::Fulfill(_)));
+            .partition(|(_, settlement)| matches!(settlement, Settlement::Fulfill(..)));
         self.open.since_start.waiting_settlements = fails;
         for (id, settlement) in fulfills {
             self.send_settlement(id, settlement);
@@ -119,8 +119,9 @@ impl OpenChannel<'_> {
     fn settlement_update(&self, id: u64, settlement: Settlement) -> Update {
         let channel_id = self.pair.channel_id;
         match settlement {
-            Settlement::Fulfill(preimage) => {
-                Update::Fulfill(UpdateFulfillHtlc { channel_id, id, preimage, tlvs: Vec::new() })
+            Settlement::Fulfill(preimage, tlvs) => {
+                let tlvs = bounded_tlvs(tlvs);
+                Update::Fulfill(UpdateFulfillHtlc { channel_id, id, preimage, tlvs })
             }
             Settlement::Fail(Failure::Reason { reason, tlvs }) => {
                 let (reason, tlvs) = bounded_failure(reason, tlvs);

@@ -8,7 +8,7 @@ use steward_wire::{
     UpdateFailMalformedHtlc, UpdateFulfillHtlc,
 };
 
-use crate::limits::{ADD_BYTES, MAX_FAIL_REASON_BYTES, MAX_FAIL_TLV_BYTES, MAX_UPDATES};
+use crate::limits::{ADD_BYTES, MAX_FAIL_REASON_BYTES, MAX_SETTLEMENT_TLV_BYTES, MAX_UPDATES};
 
 /// One counted change of the state.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -220,6 +220,10 @@ pub(crate) fn with_signatures_of(
 /// it is far away: cutting it harms nobody but them.
 pub(crate) fn bounded_failure(mut reason: Vec<u8>, tlvs: Vec<u8>) -> (Vec<u8>, Vec<u8>) {
     reason.truncate(MAX_FAIL_REASON_BYTES);
-    let tlvs = if tlvs.len() > MAX_FAIL_TLV_BYTES { Vec::new() } else { tlvs };
-    (reason, tlvs)
+    (reason, bounded_tlvs(tlvs))
+}
+
+/// The TLV stream of a settlement, if it is within our limit.
+pub(crate) fn bounded_tlvs(tlvs: Vec<u8>) -> Vec<u8> {
+    if tlvs.len() > MAX_SETTLEMENT_TLV_BYTES { Vec::new() } else { tlvs }
 }

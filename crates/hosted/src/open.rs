@@ -58,7 +58,7 @@ pub(crate) struct SinceStart {
 /// How we settle an incoming HTLC.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Settlement {
-    Fulfill(Preimage),
+    Fulfill(Preimage, Vec<u8>),
     Fail(Failure),
 }
 
@@ -104,7 +104,7 @@ impl Open {
     /// The preimage we revealed, or are about to reveal, for an incoming HTLC.
     pub(crate) fn given_preimage(&self, id: u64) -> Option<Preimage> {
         self.commitment.shown_preimage(id).or(match self.since_start.waiting_settlements.get(&id) {
-            Some(Settlement::Fulfill(preimage)) => Some(*preimage),
+            Some(Settlement::Fulfill(preimage, _)) => Some(*preimage),
             _ => None,
         })
     }
@@ -130,8 +130,8 @@ impl OpenChannel<'_> {
             Input::Disconnected => self.on_disconnected(),
             Input::Message(message) => self.on_message(message),
             Input::Add(htlc) => self.queue_add(htlc),
-            Input::Fulfill { id, preimage } => {
-                self.queue_settlement(id, Settlement::Fulfill(preimage));
+            Input::Fulfill { id, preimage, tlvs } => {
+                self.queue_settlement(id, Settlement::Fulfill(preimage, tlvs));
             }
             Input::Fail { id, failure } => self.queue_settlement(id, Settlement::Fail(failure)),
             Input::Block => self.on_block(),

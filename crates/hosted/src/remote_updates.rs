@@ -8,7 +8,7 @@ use crate::commitment::{Commitment, Outcome, Place};
 use crate::errors::Fault;
 use crate::io::{Output, Phase, Role};
 use crate::limits::{ADD_BYTES, MAX_STATE_BYTES, STATE_OVERHEAD_BYTES};
-use crate::next_state::{Update, bounded_failure, htlc_bytes, in_flight_msat};
+use crate::next_state::{Update, bounded_failure, bounded_tlvs, htlc_bytes, in_flight_msat};
 use crate::open::OpenChannel;
 
 /// Set in every failure code that says an onion could not be read (BOLT4).
@@ -36,9 +36,10 @@ impl OpenChannel<'_> {
     }
 
     /// A preimage counts in any phase, whatever else is wrong with the message.
-    pub(crate) fn on_fulfill(&mut self, fulfill: UpdateFulfillHtlc) {
+    pub(crate) fn on_fulfill(&mut self, mut fulfill: UpdateFulfillHtlc) {
+        fulfill.tlvs = bounded_tlvs(fulfill.tlvs);
         let phase = self.phase();
-        let (id, preimage) = (fulfill.id, fulfill.preimage);
+        let (id, preimage, tlvs) = (fulfill.id, fulfill.preimage, fulfill.tlvs.clone());
         let Some(htlc) = self.open.commitment.local_htlc(id) else {
             let has_override_come = self.session.as_ref().is_some_and(|s| s.override_came);
             if has_override_come || phase != Phase::Active {
@@ -57,10 +58,10 @@ impl OpenChannel<'_> {
             Some(Outcome::Fulfilled(_)) => {}
             Some(Outcome::Published(_)) => self.note_outcome(id, Outcome::Fulfilled(preimage)),
             // It stays out of reach: what it came from is claimed, and people agree on the rest.
-            Some(Outcome::Unknown) => self.out.push(Output::HtlcFulfilled { id, preimage }),
+            Some(Outcome::Unknown) => self.out.push(Output::HtlcFulfilled { id, preimage, tlvs }),
             None => {
                 self.note_outcome(id, Outcome::Fulfilled(preimage));
-                self.out.push(Output::HtlcFulfilled { id, preimage });
+                self.out.push(Output::HtlcFulfilled { id, preimage, tlvs });
             }
         }
         let is_settled = self.open.commitment.place_of(id) == Place::Settled;

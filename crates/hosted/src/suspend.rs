@@ -217,6 +217,6 @@ impl OpenChannel<'_> {
             Some(Outcome::Unknown) => {}
             None => self.note_outcome(id, Outcome::Published(preimage)),
         }
-        self.out.push(Output::HtlcFulfilled { id, preimage });
+        self.out.push(Output::HtlcFulfilled { id, preimage, tlvs: Vec::new() });
     }
 }

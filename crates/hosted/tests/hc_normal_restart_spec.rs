@@ -37,8 +37,8 @@ fn line_21_unsigned_adds_are_repeated_after_the_states() {
     let ids = incoming(&pair.events(Bob));
     assert_eq!(ids.len(), 2);
 
-    pair.handle(Bob, Input::Fulfill { id: ids[0], preimage: preimage(1) });
-    pair.handle(Bob, Input::Fulfill { id: ids[1], preimage: preimage(2) });
+    pair.handle(Bob, Input::Fulfill { id: ids[0], preimage: preimage(1), tlvs: Vec::new() });
+    pair.handle(Bob, Input::Fulfill { id: ids[1], preimage: preimage(2), tlvs: Vec::new() });
     pair.flush(Bob);
     pair.deliver_named(Bob, "UpdateFulfillHtlc");
     pair.reconnect();

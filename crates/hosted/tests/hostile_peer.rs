@@ -203,7 +203,7 @@ fn give(pair: &mut Pair, by: Side, which: u8, id: u64, seed: u64) {
     }
     let input = match which {
         0..=3 => Input::Add(pair.new_htlc(by, 1_000 + seed * 1_000_000_000, seed)),
-        4 => Input::Fulfill { id, preimage },
+        4 => Input::Fulfill { id, preimage, tlvs: Vec::new() },
         5 => Input::Fail { id, failure: Failure::Reason { reason: vec![1], tlvs: vec![] } },
         7 => Input::ExternalFulfill { id, preimage },
         _ => {

@@ -5,7 +5,7 @@
 mod common;
 
 use common::*;
-use steward_hosted::limits::{MAX_FAIL_REASON_BYTES, MAX_FAIL_TLV_BYTES};
+use steward_hosted::limits::{MAX_FAIL_REASON_BYTES, MAX_SETTLEMENT_TLV_BYTES};
 use steward_hosted::{Command, Failure, Input, Output};
 use steward_wire::{
     Message, Signature, UpdateFailHtlc, UpdateFailMalformedHtlc, UpdateFulfillHtlc,
@@ -86,7 +86,7 @@ fn failures_too_long_to_be_honest_are_cut_without_harm() {
     let (mut pair, id) = offered();
     let failure = Failure::Reason {
         reason: vec![1; MAX_FAIL_REASON_BYTES + 1],
-        tlvs: vec![0; MAX_FAIL_TLV_BYTES + 1],
+        tlvs: vec![0; MAX_SETTLEMENT_TLV_BYTES + 1],
     };
     pair.give(Bob, Input::Fail { id, failure });
     pair.run();

@@ -198,7 +198,7 @@ fn an_htlc_of_ours_whose_offer_we_forgot_is_settled_as_ever() {
     let preimage = preimage(1);
     let fulfill = UpdateFulfillHtlc { channel_id, id, preimage, tlvs: Vec::new() };
     let outputs = pair.give(Bob, Input::Message(Message::UpdateFulfillHtlc(fulfill)));
-    assert!(outputs.contains(&Output::HtlcFulfilled { id, preimage }));
+    assert!(outputs.contains(&Output::HtlcFulfilled { id, preimage, tlvs: Vec::new() }));
     assert_eq!(pair.channel(Bob).phase(), Phase::Active);
 }
 

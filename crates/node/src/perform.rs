@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use steward_engine::attribution::HoldReport;
 use steward_engine::io::{NoRoute, PathResult, RouteRequest};
 use steward_engine::{Action, ConnId, Event, Input};
 use steward_graph::Graph;
@@ -65,6 +66,7 @@ impl Performer {
                 }
                 Action::Reply { reply, result } => self.replies.answer(reply, result),
                 Action::FindRoute(request) => self.routes.find(request),
+                Action::HoldTimes(report) => tell_hold_times(&report),
                 Action::PathResult(result) => self.routes.record(result),
                 Action::SearchBlocks { from_height, to_height } => {
                     self.search(SearchRequest { from_height, to_height });
@@ -114,6 +116,14 @@ impl Performer {
     }
 }
 
+/// Reading costs a multiplication on the curve for each hop: only for whoever looks.
+fn tell_hold_times(report: &HoldReport) {
+    if tracing::enabled!(tracing::Level::DEBUG) {
+        let (payment, part) = (report.payment_hash, report.part);
+        tracing::debug!(code = "hold_times", %payment, part, "{report}");
+    }
+}
+
 /// Messages gathered over actions and batches: one hand-over per connection.
 #[derive(Default)]
 struct Sends(BTreeMap<ConnId, Vec<CustomMessage>>);
@@ -158,7 +168,7 @@ impl Routes {
         let (counters, room) = (Arc::clone(&self.counters), Arc::clone(&self.room));
         Counters::add(&counters.pending_routes, 1);
         self.runtime.spawn(async move {
-            let (payment, attempt) = (request.payment, request.attempt);
+            let (payment_hash, attempt) = (request.payment_hash, request.attempt);
             let search = move || {
                 let entropy = random_bytes().map_err(|error| error.to_string())?;
                 graph.find_route(&request, entropy, payer).map_err(NoRoute::from)
@@ -169,7 +179,7 @@ impl Routes {
             let result =
                 found.unwrap_or_else(|error| Err(format!("path-finding failed: {error}").into()));
             // If the engine is gone, so is the payment's need of a route.
-            let _ = inputs.send(Input::Route { payment, attempt, result }).await;
+            let _ = inputs.send(Input::Route { payment_hash, attempt, result }).await;
         });
     }
 

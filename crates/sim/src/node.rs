@@ -165,14 +165,14 @@ fn config(number: usize, policy: Policy) -> Config {
     }
 }
 
-/// Hosted channels the old way; a modern node has them the new way as well, and reads blinded
-/// paths.
+/// Hosted channels the old way; a modern node has them the new way as well. Our own reads
+/// blinded paths and attribution data.
 pub(crate) fn features(is_modern: bool, manner: Manner) -> Vec<u8> {
     let mut features = vec![0u8; 32_973 / 8 + 1];
     let last = features.len() - 1;
     let bits: &[usize] = match (manner, is_modern) {
-        (Manner::Steward, true) => &[25, 257, 32_973],
-        (Manner::Steward, false) => &[25, 32_973],
+        (Manner::Steward, true) => &[25, 37, 257, 32_973],
+        (Manner::Steward, false) => &[25, 37, 32_973],
         (Manner::Eclair, _) => &[32_973],
         (Manner::Immortan, _) => &[257, 32_973],
     };

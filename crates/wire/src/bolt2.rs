@@ -6,7 +6,10 @@
 
 use std::sync::Arc;
 
-use crate::codec::{DecodeError, Reader, TlvStream, Wire, check_known_tlvs, put_var_u16};
+use crate::codec::{
+    DecodeError, Reader, TlvStream, Wire, check_known_tlvs, put_bigsize, put_var_bigsize,
+    put_var_u16,
+};
 use crate::ids::{ChannelId, PaymentHash, Preimage};
 use crate::limits::{ADD_FIXED_BYTES, MAX_ADD_TLV_BYTES, ONION_BYTES};
 use bitcoin::secp256k1::PublicKey;
@@ -113,7 +116,7 @@ pub struct UpdateFulfillHtlc {
 impl UpdateFulfillHtlc {
     /// Returns the attribution data (BOLT 4), if the sender gave any.
     pub fn attribution(&self) -> Option<&[u8]> {
-        tlv_value(&self.tlvs, TLV_ATTRIBUTION)
+        attribution_in(&self.tlvs)
     }
 }
 
@@ -151,7 +154,7 @@ pub struct UpdateFailHtlc {
 impl UpdateFailHtlc {
     /// Returns the attribution data (BOLT 4), if the sender gave any.
     pub fn attribution(&self) -> Option<&[u8]> {
-        tlv_value(&self.tlvs, TLV_ATTRIBUTION)
+        attribution_in(&self.tlvs)
     }
 }
 
@@ -248,6 +251,19 @@ fn read_tlvs(
     }
     check_known_tlvs(bytes, known_even)?;
     Ok(bytes.to_vec())
+}
+
+/// Attribution data (BOLT 4) in the TLV stream of a settlement.
+pub fn attribution_in(tlvs: &[u8]) -> Option<&[u8]> {
+    tlv_value(tlvs, TLV_ATTRIBUTION)
+}
+
+/// The TLV stream of a settlement that carries attribution data and nothing else.
+pub fn attribution_tlv(data: &[u8]) -> Vec<u8> {
+    let mut tlvs = Vec::new();
+    put_bigsize(&mut tlvs, TLV_ATTRIBUTION);
+    put_var_bigsize(&mut tlvs, data);
+    tlvs
 }
 
 fn tlv_value(tlvs: &[u8], wanted: u64) -> Option<&[u8]> {

@@ -6,7 +6,7 @@
 //!
 //! Layout
 //! - [`amount`]: amounts in the form in which people read them
-//! - `ids`: names of nodes, channels, HTLCs and payments; hashes and preimages
+//! - `ids`: node ids, channel ids, short channel ids, hashes and preimages
 //! - `message`: every message as a struct, and [`Message`], the enum of all of them
 //! - `terms`: `init_hosted_channel`, the terms of a channel, which are also a part of each state
 //! - [`codec`]: the primitive readers and writers that the messages share
@@ -67,6 +67,7 @@ mod trampoline;
 
 pub use bolt2::{
     Onion, UpdateAddHtlc, UpdateFailHtlc, UpdateFailMalformedHtlc, UpdateFulfillHtlc, WireError,
+    attribution_in, attribution_tlv,
 };
 pub use bolt7::{
     CHANNEL_FLAG_DIRECTION, CHANNEL_FLAG_DISABLED, ChannelAnnouncement, ChannelUpdate,
@@ -75,10 +76,7 @@ pub use bolt7::{
 pub use codec::DecodeError;
 pub use error_code::{ErrorCode, ErrorText};
 pub use framing::Framing;
-pub use ids::{
-    ChannelId, IncomingHtlcId, LinkId, NodeId, OutgoingHtlcId, ParseIdError, PaymentHash,
-    PaymentId, Preimage, ShortChannelId, Signature,
-};
+pub use ids::{ChannelId, NodeId, ParseIdError, PaymentHash, Preimage, ShortChannelId, Signature};
 pub use message::{
     AnnouncementSignature, AskBrandingInfo, HostedChannelBranding, InvokeHostedChannel, Message,
     QueryPreimages, QueryPublicHostedChannels, ReplyPreimages, ReplyPublicHostedChannelsEnd,

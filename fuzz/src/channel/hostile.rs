@@ -184,7 +184,7 @@ impl Attack {
                 // An engine always passes the right preimage.
                 let hash = incoming.map(|htlc| htlc.payment_hash);
                 let right = (0..PREIMAGES).find(|seed| Some(preimage(*seed).hash()) == hash);
-                Input::Fulfill { id, preimage: preimage(right.unwrap_or(seed)) }
+                Input::Fulfill { id, preimage: preimage(right.unwrap_or(seed)), tlvs: Vec::new() }
             }
             16..=20 => {
                 let reason = vec![1; usize::from(input.u16())];

@@ -75,7 +75,7 @@ impl Watch {
             }
             // The id of an HTLC that was dropped may come again.
             Output::HtlcAdded { id, .. } => drop(self.ended.remove(id)),
-            Output::HtlcFulfilled { id, preimage } => {
+            Output::HtlcFulfilled { id, preimage, .. } => {
                 let (hash, amount_msat) = self.own[id];
                 assert_eq!(preimage.hash(), hash, "not the preimage of HTLC {id}");
                 self.paid_msat += amount_msat;

@@ -19,7 +19,7 @@ use steward_node::ops::plumbing::{Pending, Plumbing};
 use steward_node::{ConnectionFailure, NodeInfo, NodeMetrics, Operations};
 use steward_p2p::PeerAddress;
 use steward_store::{History, MemoryStore, Store};
-use steward_wire::{LinkId, NodeId, PaymentHash, Preimage, ShortChannelId};
+use steward_wire::{NodeId, PaymentHash, Preimage, ShortChannelId};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::{broadcast, oneshot};
@@ -335,15 +335,9 @@ pub(crate) fn peer() -> NodeId {
     steward_invoice::parse(&invoice()).unwrap().payee
 }
 
-/// The channel with [`peer`].
-pub(crate) fn link() -> LinkId {
-    LinkId([5; 32])
-}
-
 /// A channel without a signed state, with [`peer`].
 pub(crate) fn channel(role: Role) -> ChannelInfo {
     ChannelInfo {
-        link: link(),
         peer: peer(),
         local: peer(),
         short_channel_id: ShortChannelId(1),
@@ -378,6 +372,5 @@ pub(crate) fn payment(status: PaymentStatus) -> PaymentRow {
 }
 
 pub(crate) fn event(number: u64) -> Event {
-    let kind = EventKind::ChannelOverridden { peer: peer(), link: Some(link()) };
-    Event { number, time_ms: number, kind }
+    Event { number, time_ms: number, kind: EventKind::ChannelOverridden { peer: peer() } }
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use bitcoin::Network as Chain;
 use bitcoin::hashes::{Hash, sha256};
+use steward_engine::attribution::HoldReport;
 use steward_engine::config::Config;
 use steward_engine::io::{Action, ConnId, Event, Input, ReplyId, RouteRequest};
 use steward_engine::row::WriteBatch;
@@ -59,6 +60,8 @@ pub struct Node {
 }
 
 pub struct Net {
+    /// What payers learned of hold times, with the payer.
+    pub hold_reports: Vec<(usize, HoldReport)>,
     pub nodes: Vec<Node>,
     pub now_ms: u64,
     pub height: u32,
@@ -100,6 +103,7 @@ impl Net {
             })
             .collect();
         let mut net = Self {
+            hold_reports: Vec::new(),
             nodes,
             now_ms: START_MS,
             height: START_HEIGHT,
@@ -254,6 +258,20 @@ impl Net {
         while self.step_any() {}
     }
 
+    /// Runs every node this often, with time going on in between. Every action is shown to `watch`,
+    /// which may change it, with the node that acts.
+    pub fn rounds(&mut self, rounds: u32, ms: u64, mut watch: impl FnMut(usize, &mut Action)) {
+        for _ in 0..rounds {
+            self.now_ms += ms;
+            for node in 0..self.nodes.len() {
+                for mut action in self.batch(node).unwrap_or_default() {
+                    watch(node, &mut action);
+                    self.act(node, action);
+                }
+            }
+        }
+    }
+
     fn step_any(&mut self) -> bool {
         let moved: Vec<bool> = (0..self.nodes.len()).map(|node| self.step(node)).collect();
         moved.contains(&true)
@@ -338,11 +356,12 @@ impl Net {
                 let payer = self.id(node);
                 let found = self.nodes[node].graph.find_route(&request, entropy, payer);
                 self.nodes[node].inbox.push_back(Input::Route {
-                    payment: request.payment,
+                    payment_hash: request.payment_hash,
                     attempt: request.attempt,
                     result: found.map_err(Into::into),
                 });
             }
+            Action::HoldTimes(report) => self.hold_reports.push((node, *report)),
             Action::PathResult(result) => self.nodes[node].graph.record(&result, self.now_ms),
             Action::Notice(event) => self.nodes[node].events.push(event),
             Action::Log { code, text, .. } => self.nodes[node].logs.push((code, text)),

@@ -397,7 +397,7 @@ impl Pair {
     }
 
     pub fn fulfill(&mut self, side: Side, id: u64, seed: u64) -> Vec<Output> {
-        self.give(side, Input::Fulfill { id, preimage: preimage(seed) })
+        self.give(side, Input::Fulfill { id, preimage: preimage(seed), tlvs: Vec::new() })
     }
 
     pub fn fail(&mut self, side: Side, id: u64) -> Vec<Output> {

@@ -206,7 +206,7 @@ impl World {
         };
         let seed = self.seeds[&hash];
         let input = if fulfill {
-            Input::Fulfill { id, preimage: preimage(seed) }
+            Input::Fulfill { id, preimage: preimage(seed), tlvs: Vec::new() }
         } else {
             Input::Fail { id, failure: Failure::Reason { reason: vec![1], tlvs: vec![] } }
         };
@@ -257,7 +257,7 @@ impl World {
             Output::HtlcRefused { token, .. } => {
                 assert!(engine.asked.remove(&token), "a token was answered twice");
             }
-            Output::HtlcFulfilled { id, preimage: shown } => {
+            Output::HtlcFulfilled { id, preimage: shown, .. } => {
                 assert_eq!(shown, preimage(engine.added[&id]));
                 assert_eq!(
                     engine.outcome.insert(id, Fate::Fulfilled),

@@ -15,7 +15,7 @@ use steward_wire::NodeId;
 use crate::disk::Disk;
 use crate::keys::SimKeys;
 use crate::node::Batch;
-use crate::topology::{Edge, Topology};
+use crate::topology::Topology;
 
 mod altered;
 mod end;
@@ -144,8 +144,9 @@ fn channel_of(row: &ChannelRow) -> Option<Channel> {
     Channel::from_record(&row.record).ok()
 }
 
-/// The key a node signs with in this channel.
-fn key_of(edge: &Edge, node: usize) -> SecretKey {
+/// The key a node signs with in its channel with this peer.
+fn key_of(topology: &Topology, node: usize, peer: &NodeId) -> Option<SecretKey> {
+    let (_, edge) = topology.edge_with(node, peer)?;
     let keys = SimKeys(node as u8 + 1);
-    if edge.client == node { keys.towards_host(&edge.host_id) } else { keys.node() }
+    Some(if edge.client == node { keys.towards_host(peer) } else { keys.node() })
 }

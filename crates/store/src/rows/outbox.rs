@@ -1,11 +1,11 @@
 //! Table `outbox`: what each incoming HTLC is to be told, until its channel repeats it.
 
-use steward_engine::row::{Row, Settlement};
+use steward_engine::row::{HtlcKey, Row, Settlement};
 use steward_hosted::Failure;
+use steward_wire::DecodeError;
 use steward_wire::codec::put_var_bigsize;
-use steward_wire::{DecodeError, IncomingHtlcId};
 
-use super::blob::{VERSION, decode};
+use super::blob::{VERSION, decode, put_htlc};
 use super::column::{Columns, Value, values};
 use super::{LiveId, Table, Write};
 use crate::error::StoreError;
@@ -15,45 +15,45 @@ pub(crate) struct Outbox;
 
 impl Write for Outbox {
     const NAME: &'static str = "outbox";
-    const PUT: &'static str = "INSERT INTO outbox (link, htlc_id, settlement) VALUES (?1, ?2, ?3)
-         ON CONFLICT (link, htlc_id) DO UPDATE SET settlement = excluded.settlement";
-    const DELETE: &'static str = "DELETE FROM outbox WHERE link = ?1 AND htlc_id = ?2";
-    type Put<'a> = (&'a IncomingHtlcId, &'a Settlement);
-    type Key = IncomingHtlcId;
+    const PUT: &'static str = "INSERT INTO outbox (peer, htlc_id, settlement) VALUES (?1, ?2, ?3)
+         ON CONFLICT (peer, htlc_id) DO UPDATE SET settlement = excluded.settlement";
+    const DELETE: &'static str = "DELETE FROM outbox WHERE peer = ?1 AND htlc_id = ?2";
+    type Put<'a> = (&'a HtlcKey, &'a Settlement);
+    type Key = HtlcKey;
 
     fn values((htlc, settlement): Self::Put<'_>) -> Vec<Value<'_>> {
-        values![&htlc.link.0, htlc.id, encode_settlement(settlement)].into()
+        values![&htlc.peer.0, htlc.id, encode_settlement(settlement)].into()
     }
 
     fn key(htlc: Self::Key) -> Vec<Value<'static>> {
-        values![htlc.link.0.to_vec(), htlc.id].into()
+        values![htlc.peer.0.to_vec(), htlc.id].into()
     }
 
     fn name(htlc: Self::Key) -> String {
-        format!("{}, {}", htlc.link, htlc.id)
+        format!("{}, {}", htlc.peer, htlc.id)
     }
 
     fn live_id(htlc: Self::Key) -> Option<LiveId> {
-        Some(LiveId::new(3, &htlc.link.0, htlc.id))
+        Some(LiveId::new(3, &htlc.peer.0, htlc.id))
     }
 
     fn live_content((htlc, settlement): Self::Put<'_>) -> Option<Vec<u8>> {
-        let mut bytes = htlc.link.0.to_vec();
-        bytes.extend(htlc.id.to_be_bytes());
+        let mut bytes = Vec::new();
+        put_htlc(&mut bytes, htlc);
         bytes.extend(encode_settlement(settlement));
         Some(bytes)
     }
 }
 
 impl Table for Outbox {
-    const SELECT: &'static str = "SELECT link, htlc_id, settlement FROM outbox";
-    type Read = (IncomingHtlcId, Settlement);
+    const SELECT: &'static str = "SELECT peer, htlc_id, settlement FROM outbox";
+    type Read = (HtlcKey, Settlement);
 
-    fn read(c: &mut Columns<'_>) -> Result<(IncomingHtlcId, Settlement), StoreError> {
-        Ok((c.incoming()?, c.blob(decode_settlement)?))
+    fn read(c: &mut Columns<'_>) -> Result<(HtlcKey, Settlement), StoreError> {
+        Ok((c.htlc()?, c.blob(decode_settlement)?))
     }
 
-    fn whole((htlc, settlement): (IncomingHtlcId, Settlement)) -> Option<Row> {
+    fn whole((htlc, settlement): (HtlcKey, Settlement)) -> Option<Row> {
         Some(Row::Outbox(htlc, settlement))
     }
 }
@@ -62,9 +62,14 @@ impl Table for Outbox {
 pub fn encode_settlement(settlement: &Settlement) -> Vec<u8> {
     let mut out = vec![VERSION];
     match settlement {
-        Settlement::Fulfill(preimage) => {
+        Settlement::Fulfill { preimage, tlvs } if tlvs.is_empty() => {
             out.push(1);
             out.extend(preimage.0);
+        }
+        Settlement::Fulfill { preimage, tlvs } => {
+            out.push(4);
+            out.extend(preimage.0);
+            put_var_bigsize(&mut out, tlvs);
         }
         Settlement::Fail(Failure::Reason { reason, tlvs }) => {
             out.push(2);
@@ -86,7 +91,7 @@ pub fn encode_settlement(settlement: &Settlement) -> Vec<u8> {
 /// If it is not one.
 pub fn decode_settlement(blob: &[u8]) -> Result<Settlement, DecodeError> {
     decode(blob, |reader| match reader.u8()? {
-        1 => Ok(Settlement::Fulfill(reader.preimage()?)),
+        1 => Ok(Settlement::Fulfill { preimage: reader.preimage()?, tlvs: Vec::new() }),
         2 => Ok(Settlement::Fail(Failure::Reason {
             reason: reader.var_bigsize()?.to_vec(),
             tlvs: reader.var_bigsize()?.to_vec(),
@@ -95,6 +100,10 @@ pub fn decode_settlement(blob: &[u8]) -> Result<Settlement, DecodeError> {
             sha256_of_onion: reader.array()?,
             failure_code: reader.u16()?,
         })),
+        4 => match (reader.preimage()?, reader.var_bigsize()?) {
+            (_, []) => Err(DecodeError::BadValue),
+            (preimage, tlvs) => Ok(Settlement::Fulfill { preimage, tlvs: tlvs.to_vec() }),
+        },
         _ => Err(DecodeError::BadValue),
     })
 }
