@@ -45,14 +45,15 @@ pub(crate) enum Body {
 }
 
 impl Channel {
-    /// A channel a client asks us for. The engine hands in [`Input::Connected`] and the invoke
-    /// message next. `offer` is what the client will be offered.
+    /// Makes a channel that a client asks us for. The engine hands in [`Input::Connected`] and the
+    /// invoke message next. `offer` is what the client will be offered.
     pub fn host(local: NodeId, remote: NodeId, offer: InitHostedChannel) -> Self {
         let opening = Opening::Host { offer, allow_adoption: false };
         Self::offline(Pair::new(Role::Host, local, remote), Body::Opening(opening))
     }
 
-    /// A channel we want from a host: invokes it whenever connected, until the channel is open.
+    /// Makes a channel that we want from a host. It invokes the host on each connection until it is
+    /// open.
     /// `secret` may be empty.
     pub fn client(
         local: NodeId,
@@ -64,7 +65,7 @@ impl Channel {
         Self::offline(Pair::new(Role::Client, local, remote), Body::Opening(opening))
     }
 
-    /// A channel from a state the peer, or a backup, still had when we had lost ours: the
+    /// Makes a channel from a state the peer, or a backup, still had when we had lost ours: the
     /// operator vouches that it is the latest. `state` is from our side. `None` unless both
     /// signatures hold and it adds up.
     pub fn restored(local: NodeId, remote: NodeId, state: LastCrossSignedState) -> Option<Self> {
@@ -80,7 +81,7 @@ impl Channel {
         Self { pair, body, session: None }
     }
 
-    /// As host without a record of the channel: whether to take over a state the client shows,
+    /// As host without a record of the channel: sets whether to take over a state the client shows,
     /// if both signatures hold and it is within the offer (docs/architecture.md, rule 8). Off at
     /// first, not in the record. Without an effect on a channel that is open.
     pub fn allow_adoption(&mut self, allow: bool) {
@@ -165,7 +166,7 @@ impl Channel {
         }
     }
 
-    /// Where the channel is in its life.
+    /// The phase that the channel is in.
     pub fn phase(&self) -> Phase {
         match &self.body {
             Body::Opening(_) => Phase::Opening,

@@ -1,4 +1,4 @@
-//! What an operator may ask of a channel, and why it is refused.
+//! The commands an operator may give to a channel, and the reasons why they are refused.
 
 /// An operator's command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,31 +20,31 @@ pub enum Command {
     AcceptOverride,
 }
 
-/// Why an operator's command was refused. Nothing has changed then.
+/// The reason why an operator's command was refused. A refused command changes nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CommandRefusal {
     /// There is no signed state yet.
     #[error("the channel is not open yet")]
     NotOpen,
-    /// The other role's business.
+    /// The command is for the other role.
     #[error("only the other side can do this")]
     WrongRole,
-    /// An override needs a suspended channel.
+    /// The channel is not suspended, as an override requires.
     #[error("the channel is not suspended")]
     NotSuspended,
-    /// Not while suspended.
+    /// The channel is suspended.
     #[error("the channel is suspended")]
     Suspended,
-    /// The peer must be connected.
+    /// The peer is not connected.
     #[error("the peer is not connected")]
     NotConnected,
     /// The host has proposed no override, or none that fits the channel.
     #[error("the host has proposed no valid override")]
     NoOverride,
-    /// A balance above the capacity.
+    /// The balance is above the capacity.
     #[error("the balance exceeds the channel's capacity")]
     BalanceTooHigh,
-    /// The terms do not include resizing.
+    /// The channel's terms do not include resizing.
     #[error("the channel cannot be resized")]
     NotResizable,
     /// An earlier resize is not signed yet.

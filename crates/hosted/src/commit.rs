@@ -180,7 +180,7 @@ impl OpenChannel<'_> {
         self.note_capacity(was_msat);
         self.open.forget_settled();
         if let Some(session) = self.session {
-            session.answer_due_ms = None;
+            session.answered();
         }
         self.changed = true;
     }
@@ -210,7 +210,7 @@ impl OpenChannel<'_> {
     /// have refused the old one.
     pub(crate) fn renew_day(&mut self) {
         let today = block_day(self.env);
-        let is_waiting = self.session.as_ref().is_some_and(|s| s.answer_due_ms.is_some());
+        let is_waiting = self.session.as_ref().is_some_and(|s| s.is_answer_awaited());
         if let Some(signing) = self.signing()
             && is_waiting
             && signing.last_sent.as_ref().is_some_and(|sent| sent.block_day != today)
@@ -233,7 +233,7 @@ impl OpenChannel<'_> {
     /// After both compared their states: hand out ours, repeat what it lacks, go on.
     pub(crate) fn resume(&mut self) {
         if let Some(session) = self.session {
-            session.answer_due_ms = None;
+            session.answered();
         }
         self.open.commitment.forget_remote();
         self.send_signed_state();

@@ -6,7 +6,7 @@ use steward_wire::{
     ChannelUpdate, InitHostedChannel, Message, Onion, PaymentHash, Preimage, UpdateAddHtlc,
 };
 
-/// Which side of the channel we are.
+/// The side of the channel that we are on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
     /// We keep the money and owe the other side its balance.
@@ -15,14 +15,14 @@ pub enum Role {
     Client,
 }
 
-/// Where the channel is in its life.
+/// The part of its life that the channel is in (docs/architecture.md, "One channel").
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
     /// The opening exchange is not finished; there is no signed state yet.
     Opening,
-    /// A signed state exists, the peer is not connected.
+    /// A signed state exists, and the peer is not connected.
     Offline,
-    /// The peer is connected, both compare their states.
+    /// The peer is connected, and both compare their states.
     Syncing,
     /// Both hold the same state: HTLCs may flow.
     Active,
@@ -30,27 +30,28 @@ pub enum Phase {
     Suspended,
 }
 
-/// The world as the channel sees it at one input. Time, height and keys come from outside.
+/// What a channel knows of the world at one input. Time, height and keys come from outside.
 #[derive(Clone, Copy)]
 pub struct Env<'a> {
     /// Our key in this channel; its public key is our node id here.
     pub key: &'a SecretKey,
-    /// Genesis hash of our chain, internal byte order.
+    /// Hash of our chain's genesis block, in internal byte order.
     pub chain_hash: &'a [u8; 32],
-    /// Best block height.
+    /// Height of the best block.
     pub height: u32,
-    /// Blocks up to this height were searched for published preimages; an own HTLC is not given
-    /// up before the search has passed its expiry.
+    /// Blocks up to this height were searched for published preimages; an HTLC of ours is not
+    /// given up before the search has passed its expiry.
     pub searched_height: u32,
-    /// Milliseconds on a clock that nobody sets: it never goes back, and is no date.
+    /// Milliseconds on a clock that nobody sets: it never goes back, and it is not a date.
     pub now_ms: u64,
     /// As host: the largest capacity a client's resize may ask for, in satoshi.
     pub max_capacity_sat: u64,
-    /// Whether we can read an HTLC's onion: then it was made for us, and the peer offered it.
+    /// Tells whether we can read an HTLC's onion: if so, it was made for us, and the peer offered
+    /// it.
     pub is_readable: &'a dyn Fn(&UpdateAddHtlc) -> bool,
 }
 
-/// A caller's handle on an HTLC it asked to add, until the HTLC has an id.
+/// The caller's name for an HTLC it asked to add, until the HTLC has an id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct AddToken(pub u64);
 
@@ -65,15 +66,15 @@ pub struct NewHtlc {
     pub payment_hash: PaymentHash,
     /// Absolute expiry, block height.
     pub cltv_expiry: u32,
-    /// For the peer to peel.
+    /// The onion, which the peer peels.
     pub onion: Onion,
-    /// TLV stream, such as a path key.
+    /// TLV stream, which may hold a path key.
     pub tlvs: Vec<u8>,
-    /// If it found no free slot by then (by `Env::now_ms`), it is refused.
+    /// The HTLC is refused if it has found no free slot by then (by `Env::now_ms`).
     pub give_up_ms: u64,
 }
 
-/// How we, or the peer, fail an HTLC.
+/// The way in which we, or the peer, fail an HTLC.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Failure {
     /// `update_fail_htlc`: an encrypted reason and a TLV stream.
@@ -92,7 +93,7 @@ pub enum Failure {
     },
 }
 
-/// What a channel reacts to.
+/// An event that a channel reacts to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::large_enum_variant, reason = "moved a few times, never stored in bulk")]
 pub enum Input {
@@ -102,9 +103,9 @@ pub enum Input {
     Disconnected,
     /// A message of this channel arrived, unframed and decoded.
     Message(Message),
-    /// Offer an HTLC at the next flush that has room for it.
+    /// The engine offers an HTLC. It is sent at the next flush that has room for it.
     Add(NewHtlc),
-    /// Claim an incoming HTLC. Idempotent; ignored if the HTLC is gone.
+    /// The engine claims an incoming HTLC. Idempotent; ignored if the HTLC is gone.
     Fulfill {
         /// The HTLC, by the peer's id.
         id: u64,
@@ -113,16 +114,16 @@ pub enum Input {
         /// TLV stream, such as attribution data.
         tlvs: Vec<u8>,
     },
-    /// Fail an incoming HTLC. Idempotent; never overtakes a fulfill.
+    /// The engine fails an incoming HTLC. Idempotent; it never replaces a fulfill.
     Fail {
         /// The HTLC, by the peer's id.
         id: u64,
-        /// Why.
+        /// The reason.
         failure: Failure,
     },
     /// `Env::height` or `Env::searched_height` changed.
     Block,
-    /// `Env::now_ms` moved: unanswered messages and waiting HTLCs may have timed out.
+    /// `Env::now_ms` advanced: unanswered messages and waiting HTLCs may have timed out.
     Tick,
     /// A preimage of one of our outgoing HTLCs was learned outside the channel. A peer that does
     /// not fulfill the HTLC itself is suspended shortly before its expiry (code 0006). Ignored if
@@ -135,37 +136,37 @@ pub enum Input {
     },
     /// As client: the host said that it does not give the capacity we asked for.
     ResizeRefused {
-        /// In the host's words.
+        /// The host's words.
         reason: String,
     },
-    /// Our own terms for forwarding to the peer, signed. Sent to the peer if the channel is
-    /// active, else dropped: give it whenever [`Output::Active`] comes and whenever it changes.
+    /// Our own terms for forwarding to the peer, signed. They are sent if the channel is active,
+    /// else dropped: give them at each [`Output::Active`] and whenever they change.
     OwnPolicy(ChannelUpdate),
 }
 
-/// What a channel wants done. Sends and reports depend on the record as it is after the whole
+/// What a channel wants done, or reports. Outputs depend on the record as it is after the whole
 /// call: none may leave before [`Channel::record`](crate::Channel::record) is durable, if the
 /// call said [`Output::Changed`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::large_enum_variant, reason = "moved a few times, never stored in bulk")]
 pub enum Output {
-    /// Send to the peer, in order.
+    /// The message is to be sent to the peer, in this order.
     Send(Message),
     /// The record differs from what was stored last.
     Changed,
     /// Both signed the first state.
     Opened,
-    /// Opening ended without a channel; as host, forget it.
+    /// The opening ended without a channel; a host forgets it.
     OpeningFailed(String),
     /// HTLCs can flow from now on.
     Active,
     /// HTLCs cannot flow any more (offline or suspended).
     Inactive,
-    /// The channel is suspended. Once per suspension.
+    /// The channel is suspended. Reported once per suspension.
     Suspended(Suspension),
-    /// The peer said this; for people only.
+    /// The peer sent this error, as text for people.
     PeerError(String),
-    /// An HTLC offered by the peer is cross-signed: act on it, once.
+    /// An HTLC offered by the peer is cross-signed. Reported once: it is to be acted upon.
     HtlcIncoming {
         /// The HTLC.
         add: UpdateAddHtlc,
@@ -173,23 +174,23 @@ pub enum Output {
         /// [`Output::DataLost`]): we may have acted on it before our data was lost.
         taken_over: bool,
     },
-    /// An own HTLC got its id and is on its way, in the record from now on. The id of an HTLC
-    /// that was dropped by an override or a newer state may come again, if the peer never saw it.
+    /// An HTLC of ours got its id and is in flight, and in the record from now on. The id of an
+    /// HTLC that an override or a newer state dropped may be used again, if the peer never saw it.
     HtlcAdded {
         /// As given in [`NewHtlc`].
         token: AddToken,
         /// Its id.
         id: u64,
     },
-    /// An own HTLC was not, and will never be, sent.
+    /// An HTLC of ours was not sent, and never will be.
     HtlcRefused {
         /// As given in [`NewHtlc`].
         token: AddToken,
-        /// Why.
+        /// The reason.
         reason: AddRefusal,
     },
-    /// The preimage of an own HTLC is known: the peer showed it, or it was learned elsewhere. May
-    /// come before its removal is signed.
+    /// The preimage of an HTLC of ours is known: the peer showed it, or it was learned elsewhere.
+    /// It may be reported before the HTLC's removal is signed.
     HtlcFulfilled {
         /// Our id.
         id: u64,
@@ -199,34 +200,34 @@ pub enum Output {
         tlvs: Vec<u8>,
     },
     /// Our data was lost, or is an old copy: a state of the peer's, signed by both and newer than
-    /// ours, replaced it. HTLCs may have ended, or have been acted upon, in a time we know nothing
-    /// of: the outputs that say so name the newer state as their cause.
+    /// ours, replaced it. HTLCs may have ended, or have been acted upon, since our copy was made:
+    /// [`Output::HtlcDropped`] and [`Output::HtlcIncoming`] say of which HTLCs that is true.
     DataLost,
-    /// Nothing proves that the peer offered these HTLCs of the state that replaced ours: they are
+    /// Nothing proves that the peer offered these HTLCs of the state that replaced ours. They are
     /// not among [`Channel::incoming_htlcs`](crate::Channel::incoming_htlcs), and nobody acts on
-    /// them. People decide, by an override.
+    /// them: operators decide, by an override.
     HtlcsHeld {
         /// Their ids.
         ids: Vec<u64>,
     },
-    /// The peer failed an own HTLC and its removal is cross-signed.
+    /// The peer failed an HTLC of ours, and its removal is cross-signed.
     HtlcFailed {
         /// Our id.
         id: u64,
-        /// As the peer gave it.
+        /// The failure that the peer sent.
         failure: Failure,
     },
-    /// An own HTLC is dead without an answer: it expired and the channel is suspended, or an
-    /// override or the host's newer state dropped it.
+    /// An HTLC of ours ended without an answer: it expired and the channel is suspended, or an
+    /// override or the peer's newer state dropped it.
     HtlcDropped {
         /// Our id.
         id: u64,
         /// What ended it.
         cause: DropCause,
     },
-    /// Our own fulfill or fail of this incoming HTLC is in the record: it will be repeated until
-    /// it is signed, the caller need not remember it. Also said when there is nothing to settle
-    /// any more, because the HTLC is gone.
+    /// Our fulfill or fail of this incoming HTLC is in the record: the channel repeats it until it
+    /// is signed, and the caller need not remember it. Also reported when there is nothing left to
+    /// settle, because the HTLC is gone.
     SettlementRecorded {
         /// The peer's id.
         id: u64,
@@ -235,100 +236,101 @@ pub enum Output {
     PeerPolicy(ChannelUpdate),
     /// As client: the host does not give the capacity we asked for; the request is withdrawn.
     ResizeRefused {
-        /// In the host's words.
+        /// The host's words.
         reason: String,
     },
-    /// The capacity changed, in a signed state.
+    /// The capacity has changed in a signed state.
     Resized {
         /// In millisatoshi.
         new_capacity_msat: u64,
     },
-    /// As client: the host proposes an override; a person must decide.
+    /// As client: the host proposes an override; the operator must decide.
     OverrideProposed {
-        /// What our balance would be, in millisatoshi.
+        /// Our balance in the proposed state, in millisatoshi.
         our_balance_msat: u64,
     },
     /// The override is in force.
     Overridden,
     /// The override left out incoming HTLCs that we had claimed and the peer had not signed.
     ClaimsDropped {
-        /// Of these payments.
+        /// Hashes of the payments that we had claimed.
         payment_hashes: Vec<PaymentHash>,
     },
-    /// Something that proves, or hints at, the peer's misbehaviour: keep it for people.
+    /// A message that proves, or hints at, the peer's misbehaviour. It is to be kept for operators.
     Evidence(Evidence),
-    /// Drop the connection and connect again: the exchange is out of step.
+    /// The exchange is out of step: the connection is to be dropped and made again.
     Reconnect(String),
-    /// A revealed incoming HTLC comes close to its expiry without the peer's signature.
+    /// An incoming HTLC whose preimage we revealed is close to its expiry, and the peer has not
+    /// signed its removal.
     PreimageAtRisk {
         /// The peer's id.
         id: u64,
-        /// To be published on chain before the expiry.
+        /// The preimage, to be published on chain before the expiry.
         preimage: Preimage,
         /// Its expiry, block height.
         cltv_expiry: u32,
     },
 }
 
-/// What ended an own HTLC without the peer's answer.
+/// The reason why an HTLC of ours ended without the peer's answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DropCause {
-    /// The chain passed its expiry.
+    /// The chain has passed its expiry.
     Expired,
-    /// An override left it out.
+    /// An override does not have it.
     Override,
-    /// We had lost data; the peer's newer state, signed by us, does not have it: it was paid or it
-    /// was not.
+    /// We had lost data, and the peer's newer state, signed by us, does not have it. Whether it
+    /// was paid is not known.
     NewerState,
 }
 
-/// Why, and by whom, a channel was suspended.
+/// The error over which a channel was suspended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Suspension {
     /// True if we found the error, false if the peer sent one.
     pub by_us: bool,
-    /// Four digits of docs/protocol.md section 3.9, if there is one.
+    /// The error's code (docs/protocol.md section 3.9), if it has one.
     pub code: Option<u16>,
-    /// A sentence.
+    /// The error as a sentence.
     pub text: String,
 }
 
 /// A message kept because it may have to be shown to someone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Evidence {
-    /// What it shows, in one sentence.
+    /// What the message shows, in one sentence.
     pub what: String,
     /// The message's type.
     pub message_type: u16,
-    /// Its unframed body.
+    /// The message's unframed body.
     pub body: Vec<u8>,
 }
 
-/// Why an own HTLC cannot be offered.
+/// The reason why an HTLC cannot be offered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AddRefusal {
     /// The channel is not active.
     #[error("the channel is not active")]
     Unavailable,
-    /// Below the channel's minimum.
+    /// The amount is below the channel's minimum.
     #[error("the amount is below the channel's minimum of {}", in_sat(*.minimum_msat))]
     BelowMinimum {
         /// The minimum, in millisatoshi.
         minimum_msat: u64,
     },
-    /// Not enough balance.
+    /// The balance is too low.
     #[error("the channel's balance lacks {}", in_sat(*.missing_msat))]
     InsufficientBalance {
-        /// What is missing, in millisatoshi.
+        /// The amount that is missing, in millisatoshi.
         missing_msat: u64,
     },
-    /// The channel's in-flight limit.
+    /// The amount exceeds the channel's in-flight limit.
     #[error("the channel may have at most {} in flight", in_sat(*.maximum_msat))]
     TooMuchInFlight {
         /// The limit, in millisatoshi.
         maximum_msat: u64,
     },
-    /// No slot came free in time.
+    /// No slot became free in time.
     #[error("the channel has too many HTLCs in flight")]
     TooManyHtlcs,
     /// The queue of waiting HTLCs is full.
@@ -348,12 +350,12 @@ pub enum AddRefusal {
     BadTlvs,
 }
 
-/// Numbers for people and for routing, of the state both sides will sign next.
+/// Balances, limits and counts of the state both sides will sign next, for display and routing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Summary {
     /// Our side.
     pub role: Role,
-    /// Where it is in its life.
+    /// The phase that the channel is in.
     pub phase: Phase,
     /// Capacity, in millisatoshi.
     pub capacity_msat: u64,
@@ -361,10 +363,10 @@ pub struct Summary {
     pub local_balance_msat: u64,
     /// The peer's balance in the last signed state, in millisatoshi.
     pub remote_balance_msat: u64,
-    /// What we could still offer now, in millisatoshi, whether or not it had to wait for a slot:
-    /// zero unless active.
+    /// The amount we could still offer now, in millisatoshi, whether or not it had to wait for a
+    /// slot. Zero unless active.
     pub spendable_msat: u64,
-    /// What the peer could offer us now, in millisatoshi, by the limits; whatever the phase.
+    /// The amount the peer could offer us by the limits, in millisatoshi, whatever the phase.
     pub receivable_msat: u64,
     /// HTLCs offered by us, signed and unsigned.
     pub outgoing_htlcs: u16,

@@ -16,14 +16,14 @@ pub const MAX_INIT_FEATURES: usize = 64;
 pub const ADD_BYTES: usize = 1_453;
 /// TLVs an ordinary add carries, in bytes: immortan's payment tag.
 pub const ORDINARY_ADD_TLV_BYTES: usize = 70;
-/// Own HTLCs waiting for an id.
+/// HTLCs of ours that wait for an id.
 pub const MAX_WAITING_ADDS: usize = 1_000;
 /// Largest counter value (docs/protocol.md section 9.1, 12): 2^32 - 2.
 pub const MAX_UPDATES: u32 = u32::MAX - 1;
-/// An own HTLC must expire at least this many blocks after the best one, plus one: less could
+/// An HTLC of ours must expire at least this many blocks after the best one, plus one: less could
 /// expire before the peer has seen it. Forwarding policy asks for far more.
 pub const MIN_EXPIRY_BLOCKS: u32 = 2;
-/// An own HTLC must expire at most this many blocks after the best one (two weeks).
+/// An HTLC of ours must expire at most this many blocks after the best one (two weeks).
 pub const MAX_EXPIRY_BLOCKS: u32 = 2_016;
 /// Blocks in a `block_day` (docs/protocol.md section 2.5).
 pub const BLOCKS_PER_DAY: u32 = 144;
@@ -56,13 +56,14 @@ pub const MAX_BAD_SIGNATURES: u8 = 3;
 /// A failure's reason is cut to this length, in bytes. Reasons come from anywhere on a route, so
 /// a long one must not harm the channel; no honest one is near this.
 pub const MAX_FAIL_REASON_BYTES: usize = 8_192;
-/// TLVs of a fulfill or a failure that are longer than this, in bytes, are dropped. Attribution data takes 924.
+/// TLVs of a fulfill or a failure that are longer than this, in bytes, are dropped. Attribution
+/// data takes 924.
 pub const MAX_SETTLEMENT_TLV_BYTES: usize = 2_048;
 /// Messages kept as evidence per connection: a hostile peer must not fill the disk with them.
 pub const MAX_EVIDENCE_PER_CONNECTION: u8 = 16;
-/// Of the peer's error text, how many bytes are kept.
+/// Bytes that are kept of the peer's error text.
 pub const MAX_ERROR_BYTES: usize = steward_wire::limits::MAX_ERROR_TEXT_BYTES;
-/// Unknown bytes at the end of a `channel_update` we keep.
+/// Unknown bytes that are kept at the end of a `channel_update`.
 pub const MAX_POLICY_EXCESS_BYTES: usize = 256;
 /// As client: smallest in-flight limit we accept, in millisatoshi (docs/protocol.md section 3.2).
 pub const MIN_OFFERED_IN_FLIGHT_MSAT: u64 = 100_000_000;

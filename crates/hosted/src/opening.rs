@@ -169,7 +169,7 @@ impl OpeningChannel<'_> {
         let refund_scriptpubkey = invoke.refund_scriptpubkey;
         self.set_handshake(Handshake::Offered { refund_scriptpubkey });
         if let Some(session) = self.session {
-            session.answer_due_ms = Some(self.env.now_ms.saturating_add(OPENING_TIMEOUT_MS));
+            session.expect_answer_within(OPENING_TIMEOUT_MS, self.env);
         }
     }
 
@@ -299,7 +299,7 @@ impl OpeningChannel<'_> {
 
     fn fail(&mut self, why: String) {
         if let Some(session) = self.session {
-            session.answer_due_ms = None;
+            session.answered();
             if let Stage::Opening(handshake) = &mut session.stage {
                 *handshake = Handshake::Idle;
             }
@@ -312,7 +312,7 @@ impl OpenChannel<'_> {
     /// The channel has just been opened.
     pub(crate) fn begin(&mut self, opened: Opened) {
         if let Some(session) = self.session {
-            session.answer_due_ms = None;
+            session.answered();
         }
         self.changed = true;
         self.out.push(Output::Opened);

@@ -32,19 +32,19 @@ const OUTCOME_EXPIRED: u8 = 2;
 const OUTCOME_PUBLISHED: u8 = 3;
 const OUTCOME_UNKNOWN: u8 = 4;
 
-/// Why bytes are not a channel's record. The file is damaged, or newer than this program.
+/// The reason why bytes are not a channel's record: they are damaged, or newer than this program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RecordError {
-    /// Written by a newer program.
+    /// A newer program wrote the record.
     #[error("the record has version {0}, which this program does not know")]
     UnknownVersion(u8),
-    /// Damaged.
+    /// The record is damaged.
     #[error("the record is damaged: {0}")]
     Damaged(#[from] DecodeError),
 }
 
 impl Channel {
-    /// Everything that must survive a restart.
+    /// Encodes everything that must survive a restart.
     pub fn record(&self) -> Vec<u8> {
         let mut out = vec![VERSION];
         out.push(match self.pair().role {
@@ -64,7 +64,7 @@ impl Channel {
         out
     }
 
-    /// The channel as it was recorded, its peer not connected.
+    /// Decodes a channel that was recorded. Its peer is not connected.
     ///
     /// # Errors
     /// If the bytes are not a record this program can read.

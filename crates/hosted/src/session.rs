@@ -13,7 +13,7 @@ use crate::limits::{ANSWER_TIMEOUT_MS, MAX_EVIDENCE_PER_CONNECTION, REPEAT_INVOK
 pub(crate) struct Session {
     pub(crate) stage: Stage,
     /// The peer must have answered by then (by `Env::now_ms`).
-    pub(crate) answer_due_ms: Option<u64>,
+    answer_due_ms: Option<u64>,
     /// As client: an invoke that nothing answered is sent again then (by `Env::now_ms`).
     repeat_invoke_ms: Option<u64>,
     /// Messages kept as evidence.
@@ -141,8 +141,22 @@ impl Session {
         self.repeat_invoke_ms.is_some_and(|due_ms| env.now_ms >= due_ms)
     }
 
+    /// The peer must answer within the usual time.
     pub(crate) fn expect_answer(&mut self, env: &Env<'_>) {
-        self.answer_due_ms = Some(env.now_ms.saturating_add(ANSWER_TIMEOUT_MS));
+        self.expect_answer_within(ANSWER_TIMEOUT_MS, env);
+    }
+
+    pub(crate) fn expect_answer_within(&mut self, time_ms: u64, env: &Env<'_>) {
+        self.answer_due_ms = Some(env.now_ms.saturating_add(time_ms));
+    }
+
+    /// The peer has answered, or need not.
+    pub(crate) fn answered(&mut self) {
+        self.answer_due_ms = None;
+    }
+
+    pub(crate) fn is_answer_awaited(&self) -> bool {
+        self.answer_due_ms.is_some()
     }
 
     /// True, once, if the peer should have answered by now.

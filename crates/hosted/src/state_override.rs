@@ -262,7 +262,7 @@ impl OpenChannel<'_> {
         self.open.override_proposal = None;
         if let Some(session) = self.session {
             session.override_came = true;
-            session.answer_due_ms = None;
+            session.answered();
         }
         self.changed = true;
         self.out.push(Output::Overridden);

@@ -111,7 +111,7 @@ impl OpenChannel<'_> {
         if let Some(session) = self.session {
             session.stage = Stage::Stale;
             let delay_ms = delay_ms.min(MAX_FORGOTTEN_RETRY_MS);
-            session.answer_due_ms = Some(self.env.now_ms.saturating_add(delay_ms));
+            session.expect_answer_within(delay_ms, self.env);
         }
         self.out.push(Output::PeerError(ErrorText::parse(&error.data).to_string()));
     }

@@ -1,4 +1,4 @@
-//! What can be read off a channel.
+//! What a caller can read of a channel: ids, state, HTLCs, suspension, proposals, summary.
 
 use bitcoin::secp256k1::SecretKey;
 use steward_wire::{
@@ -20,11 +20,11 @@ use crate::signing::sign;
 pub struct IncomingHtlc<'a> {
     /// The HTLC.
     pub htlc: &'a UpdateAddHtlc,
-    /// How we settle it, if that is decided.
+    /// Our settlement of it, if that is decided.
     pub settlement: Option<IncomingSettlement>,
 }
 
-/// How an incoming HTLC is settled, not signed yet.
+/// A settlement of an incoming HTLC that is not signed yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IncomingSettlement {
     /// Claimed with this preimage.
@@ -43,7 +43,7 @@ pub struct OutgoingHtlc<'a> {
 }
 
 impl Channel {
-    /// Our side.
+    /// The side that we are on.
     pub fn role(&self) -> Role {
         self.pair().role
     }
@@ -83,7 +83,7 @@ impl Channel {
         Some(state)
     }
 
-    /// Why the channel is suspended, if it is: our own error first.
+    /// The error over which the channel is suspended, if it is: our own one comes first.
     pub fn suspension(&self) -> Option<Suspension> {
         self.open()?.suspended.as_ref().map(Suspended::suspension)
     }
@@ -136,7 +136,7 @@ impl Channel {
         })
     }
 
-    /// How many updates of ours, and of the peer's, are not in the signed state yet.
+    /// The numbers of our updates, and of the peer's, that are not in the signed state yet.
     pub fn unsigned_updates(&self) -> (usize, usize) {
         let count = |open: &Open| (open.commitment.local().len(), open.commitment.remote().len());
         self.open().map_or((0, 0), count)
@@ -169,7 +169,7 @@ impl Channel {
         }
     }
 
-    /// Numbers for people and for routing.
+    /// Balances, limits and counts, for display and routing.
     pub fn summary(&self) -> Summary {
         let (phase, role) = (self.phase(), self.pair().role);
         match self.body() {
