@@ -10,13 +10,6 @@
 //! - `rogue`: a peer with a key and no scruples
 //! - `channel`, `engine`: sequences of inputs to state machines
 #![forbid(unsafe_code)]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a harness says by a panic that a property does not hold"
-)]
 
 mod api;
 mod api_store;

@@ -1,8 +1,6 @@
 //! Every harness as a property test: over its corpus, over earlier failures, and over seeded
 //! mutations of both. `make fuzz` does the same for hours, guided by coverage.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
-
 use std::path::Path;
 use std::time::{Duration, Instant};
 

@@ -20,6 +20,8 @@
 //! - `serving`, `connections`: a bounded number of connections, and how long they may take
 //! - [`limits`]: every number this crate will not exceed
 #![forbid(unsafe_code)]
+#![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![warn(clippy::print_stdout)]
 
 mod answers;
 pub mod auth;

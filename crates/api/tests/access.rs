@@ -1,5 +1,4 @@
 //! Who may ask, and what is said to those who ask wrongly.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod common;
 

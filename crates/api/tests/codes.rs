@@ -1,5 +1,4 @@
 //! The list of error codes, the sources that use it, and docs/errors.md say the same.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 use std::collections::BTreeSet;
 use std::fs;

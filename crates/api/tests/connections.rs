@@ -1,5 +1,4 @@
 //! Connections that say nothing, or half of something, and those who want in meanwhile.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod common;
 

@@ -1,7 +1,5 @@
 //! What `GET /v1/decode` tells of an invoice.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
-
 use serde_json::{Value, json};
 use steward_api::model::DecodedInvoice;
 

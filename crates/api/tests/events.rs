@@ -1,5 +1,4 @@
 //! The event stream: what is stored, then what happens, without gap or duplicate.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod common;
 

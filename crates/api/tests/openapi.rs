@@ -1,5 +1,4 @@
 //! The document says what the API does.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod common;
 

@@ -1,5 +1,4 @@
 //! What an operator decides about a channel: it reaches the engine as meant, or not at all.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod common;
 

@@ -1,5 +1,4 @@
 //! What people meet: hosts out of reach, channels that are forgotten, hints that name the cause.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod common;
 

@@ -1,5 +1,4 @@
 //! What is asked of the node, and how its answers and errors are told.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod common;
 

@@ -1,5 +1,4 @@
 //! What the document does not describe is refused, in a sentence, and never reaches the node.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod common;
 

@@ -8,6 +8,8 @@
 //! - `flood`, `floods`: the effect of floods on honest payments; this program is the flooder, too
 //! - `report`: the table and the JSON file
 #![forbid(unsafe_code)]
+#![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![warn(clippy::print_stdout)]
 
 mod channels;
 mod flood;

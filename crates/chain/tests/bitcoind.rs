@@ -1,5 +1,4 @@
 //! The bitcoind source against an RPC server on loopback.
-#![allow(clippy::unwrap_used)] // helpers are tests too
 
 mod support;
 

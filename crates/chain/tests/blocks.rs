@@ -1,5 +1,4 @@
 //! Published preimages: what bitcoind and esplora find in a block, and which answers are errors.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)] // helpers are tests too
 
 mod support;
 

@@ -1,5 +1,4 @@
 //! The `[chain]` table: what is accepted, what is refused and with which advice.
-#![allow(clippy::unwrap_used)] // helpers are tests too
 
 use std::time::Duration;
 

@@ -1,5 +1,4 @@
 //! The electrum source against a line server on loopback.
-#![allow(clippy::unwrap_used)] // helpers are tests too
 
 mod support;
 

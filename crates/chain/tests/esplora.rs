@@ -1,5 +1,4 @@
 //! The esplora source against an HTTP server on loopback.
-#![allow(clippy::unwrap_used)] // helpers are tests too
 
 mod support;
 

@@ -1,5 +1,4 @@
 //! The tracker: which height is believed, and when it is stale (docs/design.md section 4, rule 10).
-#![allow(clippy::unwrap_used)] // helpers are tests too
 
 use bitcoin::hashes::Hash;
 use steward_chain::limits::{DEFAULT_STALE_AFTER_S, REORG_MEMORY_BLOCKS};

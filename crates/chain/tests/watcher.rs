@@ -1,5 +1,4 @@
 //! Watching a source: what reaches the node, waits, time-outs and fatal errors.
-#![allow(clippy::unwrap_used)] // helpers are tests too
 
 mod support;
 

@@ -29,6 +29,8 @@
 //! - `commands`, `operator`: the operator's commands, carried out; those that stop or change a
 //!   channel
 #![forbid(unsafe_code)]
+#![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![warn(clippy::print_stdout)]
 
 mod allowance;
 pub mod attribution;

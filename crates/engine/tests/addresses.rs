@@ -1,7 +1,5 @@
 //! Where peers are found: an address is kept once the right key has answered there.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
-
 mod common;
 
 use common::{Net, config, hosted_features};

@@ -1,8 +1,6 @@
 //! Attribution data (BOLT 4): the payer learns how long each hop held an HTLC and who spoiled a
 //! failure; nobody else learns anything, and peers that do not offer it are sent none.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
-
 mod common;
 
 use common::{Net, PartOf, invoice_recipient};

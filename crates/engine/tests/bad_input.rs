@@ -1,8 +1,6 @@
 //! Everything a peer or an operator can get wrong: each gets a typed error, the protocol's answer
 //! and a line in the log, and costs nobody anything.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
-
 mod common;
 
 use bitcoin::secp256k1::SecretKey;

@@ -1,8 +1,6 @@
 //! Payments over blinded paths that begin at a host: only peers that say so can read what they are
 //! offered on.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
-
 mod common;
 
 use bitcoin::secp256k1::{PublicKey, SECP256K1};

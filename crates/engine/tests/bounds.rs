@@ -1,8 +1,6 @@
 //! Nothing that a caller or a peer may say makes a row that the store refuses: the store's check
 //! runs in every commit of these networks, and a refusal is a panic.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
-
 mod common;
 
 use common::{Net, config};

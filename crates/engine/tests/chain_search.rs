@@ -1,8 +1,6 @@
 //! Preimages on chain: an HTLC of ours is given up only after every block up to its expiry was
 //! searched (design.md section 4, rules 2 and 3).
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
-
 mod common;
 
 use common::{Net, START_HEIGHT};

@@ -1,7 +1,5 @@
 //! Wall clocks that jump, and machines that sleep: dates follow the wall clock, nothing else does.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
-
 mod common;
 
 use common::{Net, is_complete};

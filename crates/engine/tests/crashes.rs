@@ -1,8 +1,6 @@
 //! Crashes at every boundary, disconnects with messages under way: nothing is lost, nothing is paid
 //! twice, every payment ends, both sides agree.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
-
 mod common;
 
 use common::{INITIAL_MSAT, Net, config, is_complete};

@@ -1,8 +1,6 @@
 //! What one peer can make us do: bytes out for bytes in, work, rows. However much it sends, and
 //! however often it comes back, it gets no further than the limits (docs/threat-model.md, 10).
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
-
 mod common;
 
 use bitcoin::secp256k1::SecretKey;

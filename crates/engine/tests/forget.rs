@@ -1,7 +1,5 @@
 //! Channels and peers that are forgotten: only where nobody has anything.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
-
 mod common;
 
 use common::{INITIAL_MSAT, Net, TestKeys};

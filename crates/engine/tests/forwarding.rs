@@ -1,7 +1,5 @@
 //! What a host forwards, what it refuses, and what happens to an HTLC whose other half is gone.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
-
 mod common;
 
 use common::{INITIAL_MSAT, Net, START_HEIGHT, config};

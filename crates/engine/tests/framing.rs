@@ -1,6 +1,5 @@
 //! In which framing a client speaks to its host: as the host has ever spoken, never by a guess
 //! once that is known.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod common;
 

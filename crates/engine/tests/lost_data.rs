@@ -1,8 +1,6 @@
 //! Nodes that go on from an old copy of their data (docs/recovery.md): what they cannot know they
 //! do not guess.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
-
 mod common;
 
 use common::{Net, config};

@@ -1,7 +1,5 @@
 //! What an operator does to a channel: suspend, override, resize.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
-
 mod common;
 
 use common::{INITIAL_MSAT, Net, config, is_complete};

@@ -1,7 +1,5 @@
 //! Payments out, end to end, in memory: routes, retries, refusals, what the payer is told.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
-
 mod common;
 
 use common::{INITIAL_MSAT, Net, config, is_complete};

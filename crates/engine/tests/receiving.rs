@@ -1,7 +1,5 @@
 //! Payments to us: parts held until all are here, secrets, expiries, late parts.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
-
 mod common;
 
 use common::{INITIAL_MSAT, Net, config};

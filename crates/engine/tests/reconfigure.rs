@@ -1,7 +1,5 @@
 //! What an operator changes while the node runs.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
-
 mod common;
 
 use common::{Net, config, is_complete};

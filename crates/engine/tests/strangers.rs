@@ -1,5 +1,4 @@
 //! What strangers try on a host and on a payee: each test is an attack that once worked.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod common;
 

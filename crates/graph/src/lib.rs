@@ -18,6 +18,8 @@
 //! - `log`: LDK's log lines as tracing events
 //! - [`limits`]: every limit of path-finding
 #![forbid(unsafe_code)]
+#![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![warn(clippy::print_stdout)]
 
 mod error;
 mod file;

@@ -1,5 +1,4 @@
 //! The graph's files: saved data is loaded again, and a spoiled file is set aside.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
 mod support;
 

@@ -1,5 +1,4 @@
 //! Routes over hosted channels alone: an empty graph, first hops and hints.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
 mod support;
 

@@ -1,5 +1,4 @@
 //! However odd a request is, it causes no panic, and what is found keeps the request's limits.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
 mod support;
 

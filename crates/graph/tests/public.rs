@@ -1,5 +1,4 @@
 //! Routes over public hosted channels, and what payments teach about them.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
 mod support;
 

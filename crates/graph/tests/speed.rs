@@ -2,8 +2,6 @@
 //! `cargo test --release -p steward-graph --test speed -- --ignored --nocapture`.
 //! speed -- --ignored --nocapture`.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, clippy::print_stdout)]
-
 mod support;
 
 use std::time::{Duration, Instant};

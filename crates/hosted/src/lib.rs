@@ -30,6 +30,8 @@
 //! - `record`: the durable form
 //! - `errors`, `limits`: an error we found (3.9), and named limits
 #![forbid(unsafe_code)]
+#![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![warn(clippy::print_stdout)]
 
 mod channel;
 mod command;

@@ -1,8 +1,6 @@
 //! Own updates share signatures: at most one own `state_update` unacknowledged, and none that
 //! says nothing new (design.md sections 3 and 11).
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
-
 mod common;
 
 use common::*;

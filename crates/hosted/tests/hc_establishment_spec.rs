@@ -1,8 +1,6 @@
 //! Opening a channel: E's HCEstablishmentSpec (protocol.md section 8.4), immortan's checks and
 //! the restore from a seed.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
-
 mod common;
 
 use common::*;

@@ -1,8 +1,6 @@
 //! Reconnection and restarts: E's HCNormalRestartSpec and HCRestartCleanupSpec (protocol.md
 //! section 8.4).
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
-
 mod common;
 
 use common::*;

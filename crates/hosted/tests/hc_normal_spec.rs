@@ -1,8 +1,6 @@
 //! Normal operation: E's HCNormalSpec (protocol.md section 8.4). Where our rules differ on
 //! purpose, the test asserts ours and says why.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
-
 mod common;
 
 use common::*;

@@ -1,7 +1,5 @@
 //! Override: E's HCOverrideSpec (protocol.md section 8.4), and what we do better.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
-
 mod common;
 
 use common::*;

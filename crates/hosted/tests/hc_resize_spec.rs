@@ -1,7 +1,5 @@
 //! Resize: E's HCResizeSpec (protocol.md section 8.4), and the attacks of section 9.1, 4.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
-
 mod common;
 
 use common::*;

@@ -1,8 +1,6 @@
 //! Limits on HTLCs, ids and counters: E's HostedChannelTypesSpec :87 (protocol.md section 8.4)
 //! through the channel's own interface. Hashes and signatures are tested in `steward-wire`.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
-
 mod common;
 
 use common::*;

@@ -1,8 +1,6 @@
 //! Whatever a hostile peer sends, and in whatever order: no panic, no unbounded growth, no state
 //! that does not add up, and no signature on a worse state for us than the last.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
-
 mod common;
 
 use common::*;

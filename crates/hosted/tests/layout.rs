@@ -1,7 +1,5 @@
 //! How the crate's files hang together, and that docs/architecture.md tells the same.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;

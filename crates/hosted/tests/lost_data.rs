@@ -1,8 +1,6 @@
 //! A host that goes on from an old copy: what it offered and the client's newer state has no more
 //! (docs/recovery.md).
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
-
 mod common;
 
 use common::*;

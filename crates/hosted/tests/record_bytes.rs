@@ -2,8 +2,6 @@
 //! step, signatures being deterministic, and the SHA-256 of its record is compared with that of the
 //! version that stored it first. A change of layout raises the record's version instead.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
-
 mod common;
 
 use bitcoin::hashes::{Hash, sha256};

@@ -1,8 +1,6 @@
 //! Comparing states, with the mends of protocol.md section 9.1: what is only a race is repaired,
 //! what cannot be explained is kept and decided by people.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
-
 mod common;
 
 use common::*;

@@ -1,7 +1,5 @@
 //! What the peer may do with our HTLCs (protocol.md section 3.5).
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
-
 mod common;
 
 use common::*;

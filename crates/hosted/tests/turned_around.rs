@@ -1,8 +1,6 @@
 //! The signed hash does not say in which list an HTLC stands: whoever shows a state may have
 //! moved one to the other list, and both signatures hold. On no road does such a copy become ours.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
-
 mod common;
 
 use common::*;

@@ -1,5 +1,4 @@
 //! BOLT 11's own examples, good and bad.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 use bitcoin::Network;
 use bitcoin::secp256k1::{PublicKey, SECP256K1, SecretKey};

@@ -1,5 +1,4 @@
 //! Every invoice that we build can be read, and a text that cannot be read gets a sentence.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 use bitcoin::Network;
 use bitcoin::secp256k1::ecdsa::{RecoverableSignature, RecoveryId};

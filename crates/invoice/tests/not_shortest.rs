@@ -1,5 +1,4 @@
 //! A payee signs the text as it wrote it: in whatever form it wrote a field, it stays the payee.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 #[path = "support/by_hand.rs"]
 mod by_hand;

@@ -1,5 +1,4 @@
 //! What people paste: every form of an invoice is read, and everything else is named.
-#![allow(clippy::unwrap_used, clippy::panic)]
 
 use bitcoin::Network;
 use bitcoin::secp256k1::SecretKey;

@@ -7,7 +7,6 @@
 //!
 //! The node runs on regtest, where no chain source is needed. A host to try it with is in the
 //! README, "Two nodes on one machine".
-#![allow(clippy::print_stdout, reason = "an example talks to its user")]
 
 use std::error::Error;
 use std::path::Path;

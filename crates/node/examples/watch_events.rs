@@ -5,7 +5,6 @@
 //! ```
 //!
 //! A program beside a running daemon reads the same events from the HTTP API: `GET /v1/events`.
-#![allow(clippy::print_stdout, reason = "an example talks to its user")]
 
 use std::error::Error;
 

@@ -36,6 +36,8 @@
 //! - `replies`, `stop`: who waits for what
 //! - [`limits`]: every bound
 #![forbid(unsafe_code)]
+#![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![warn(clippy::print_stdout)]
 
 pub mod clock;
 pub mod config;

@@ -1,11 +1,4 @@
 //! A payee that is silent, and blocks that show the preimage or hide behind a failing source.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "helpers are tests too"
-)]
 
 mod common;
 #[allow(dead_code, unused_imports, reason = "this file uses a part")]

@@ -1,5 +1,4 @@
 //! Configuration: who overrides whom, what is refused and in which words.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers are tests too")]
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

@@ -1,5 +1,4 @@
 //! What the doctor finds, with and without a running node.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers are tests too")]
 
 mod common;
 

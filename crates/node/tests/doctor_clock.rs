@@ -1,5 +1,4 @@
 //! The doctor compares the clock with the time that the chain's newest block was made.
-#![allow(clippy::unwrap_used, reason = "helpers are tests too")]
 
 #[path = "../../chain/tests/support/mod.rs"]
 mod support;

@@ -1,5 +1,4 @@
 //! A node whose disk or chain source fails stops, and says why.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers are tests too")]
 
 mod common;
 

@@ -1,5 +1,4 @@
 //! What a seed gives must never change: users would be cut off from their channels.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers are tests too")]
 
 use std::path::Path;
 use std::str::FromStr;

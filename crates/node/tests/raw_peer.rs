@@ -1,14 +1,6 @@
 //! A host against clients that share none of its code: every hosted-channel message on their side
 //! is raw bytes, in the legacy and in the modern framing.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "helpers are tests too"
-)]
-
 mod common;
 mod raw;
 

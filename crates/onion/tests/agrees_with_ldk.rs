@@ -1,6 +1,5 @@
 //! Our forward and LDK's, on the same onions: same channel, amount, expiry, packet and secret.
 //! Inside blinded paths amounts may differ by one: we round as BOLT 4 says, LDK in its own favour.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod support;
 

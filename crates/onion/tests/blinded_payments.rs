@@ -1,6 +1,5 @@
 //! Payments over blinded paths that LDK built for us: the introduction node forwards with our code,
 //! and the recipient reads the last layer, dummy hops included.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod support;
 

@@ -1,5 +1,4 @@
 //! BOLT 4's own vectors for failures and fulfills on their way back.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod support;
 

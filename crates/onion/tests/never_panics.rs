@@ -1,5 +1,4 @@
 //! Any input of a peer is refused or forwarded, and none causes a panic.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod support;
 

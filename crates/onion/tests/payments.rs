@@ -1,5 +1,4 @@
 //! Whole payments: an onion made by LDK, peeled hop by hop with our code, received or failed.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod support;
 

@@ -1,5 +1,4 @@
 //! Every defect of an incoming onion gets the failure that BOLT 4 asks for.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod support;
 

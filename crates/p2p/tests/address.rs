@@ -1,5 +1,4 @@
 //! Addresses as users write them.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // helpers are tests too
 
 use proptest::prelude::*;
 use steward_p2p::{Host, ParseAddressError, PeerAddress};

@@ -1,5 +1,4 @@
 //! Caps on inbound connections: total, per address, handshakes.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // helpers are tests too
 
 mod support;
 

@@ -1,5 +1,4 @@
 //! Keeping connections up: back-off, several addresses, removal, SOCKS5.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // helpers are tests too
 
 mod support;
 

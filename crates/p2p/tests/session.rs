@@ -1,5 +1,4 @@
 //! Two sessions in memory: handshake, messages, limits, refusals.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // helpers are tests too
 
 mod support;
 

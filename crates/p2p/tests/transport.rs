@@ -1,5 +1,4 @@
 //! Transports over loopback TCP: connecting, order, replacement, slow and silent peers.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // helpers are tests too
 
 mod support;
 

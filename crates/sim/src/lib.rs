@@ -20,11 +20,8 @@
 //! | `serving` | the last payments among honest nodes |
 //! | `summary`, `trace` | what people get to read |
 #![forbid(unsafe_code)]
-#![allow(
-    clippy::indexing_slicing,
-    clippy::expect_used,
-    reason = "all indices are of the simulator's own making: a wrong one is a bug to stop at"
-)]
+// Indices are the simulator's own: a wrong one is a bug to stop at.
+#![warn(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
 mod blinded;
 mod byzantine;

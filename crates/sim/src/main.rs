@@ -1,4 +1,6 @@
 //! `make sim`: runs many seeds, or one with everything that happens in it.
+#![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![warn(clippy::print_stdout)]
 
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};

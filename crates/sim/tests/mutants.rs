@@ -1,7 +1,5 @@
 //! Every mutant still fits the code it breaks. Whether somebody notices it, `make mutants` tells.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
-
 use std::fs;
 use std::path::Path;
 

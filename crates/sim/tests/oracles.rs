@@ -1,8 +1,6 @@
 //! Every oracle can fire: each case breaks one rule on purpose and must be caught, by that rule
 //! and for that reason, within a few seeds. Without the mutation the same seed is clean.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 

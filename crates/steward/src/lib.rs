@@ -15,6 +15,8 @@
 //! - `demo`, `playground`: what `make demo` and `make playground` run
 //! - [`limits`]: every bound
 #![forbid(unsafe_code)]
+#![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![warn(clippy::print_stdout)]
 
 pub mod amount;
 pub mod cli;

@@ -2,8 +2,6 @@
 //! afterwards every payment has ended, both sides of every channel hold the same signed state, and
 //! all books agree (`support/oracle.rs`).
 
-#![allow(clippy::unwrap_used, reason = "helpers are tests too")]
-
 mod support;
 
 use std::sync::Arc;

@@ -1,8 +1,6 @@
 //! A panic anywhere ends the process, with a code and a sentence of its own. This program is its
 //! own child: it panics in the way it is told to.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "this is what it is about")]
-
 use std::process::{Command, Output, Stdio};
 use std::sync::{Arc, Barrier};
 use std::thread;

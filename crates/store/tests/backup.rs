@@ -1,13 +1,5 @@
 //! Copies of a database in use, and their verification.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::print_stdout,
-    reason = "a test that cannot go on must fail"
-)]
-
 mod support;
 
 use std::fs;

@@ -1,13 +1,5 @@
 //! The blobs: what is written is read, and nothing else is.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::print_stdout,
-    reason = "a test that cannot go on must fail"
-)]
-
 mod support;
 
 use proptest::prelude::*;

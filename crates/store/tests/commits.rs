@@ -1,13 +1,5 @@
 //! What a commit takes and refuses, and which row wins. Each test runs against every store (`each_store`).
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::print_stdout,
-    reason = "a test that cannot go on must fail"
-)]
-
 mod support;
 
 use steward_engine::row::{InvoiceRow, Origin, PaymentStatus, Row, RowKey, WriteBatch};

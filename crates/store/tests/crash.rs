@@ -1,13 +1,5 @@
 //! What is acknowledged survives, what is not survives whole or not at all.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::print_stdout,
-    reason = "a test that cannot go on must fail"
-)]
-
 mod support;
 
 use std::collections::BTreeSet;

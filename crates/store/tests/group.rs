@@ -1,13 +1,5 @@
 //! Group commit: what is released when, in which order, and what a failure does.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::print_stdout,
-    reason = "a test that cannot go on must fail"
-)]
-
 mod support;
 
 use std::sync::mpsc::{Receiver, Sender, channel};

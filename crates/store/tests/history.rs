@@ -1,13 +1,5 @@
 //! Questions about the past. Each test runs against every store (`each_store`).
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::print_stdout,
-    reason = "a test that cannot go on must fail"
-)]
-
 mod support;
 
 use steward_engine::row::{PaymentStatus, Row, RowKey, WriteBatch};

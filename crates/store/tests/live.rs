@@ -1,13 +1,5 @@
 //! The sum of the live rows: it follows every commit, and shows whatever else changed them.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::print_stdout,
-    reason = "a test that cannot go on must fail"
-)]
-
 mod support;
 
 use std::path::Path;

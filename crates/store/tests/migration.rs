@@ -1,14 +1,6 @@
 //! Databases of every released version. A fixture is the dump of a database as its version wrote
 //! it; once released it never changes.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::print_stdout,
-    reason = "a test that cannot go on must fail"
-)]
-
 mod support;
 
 use std::fs;

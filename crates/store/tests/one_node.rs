@@ -1,6 +1,5 @@
 //! One database has one node, whatever becomes of the lock file and by whatever path it is found.
 #![cfg(unix)]
-#![allow(clippy::unwrap_used, reason = "helpers are tests too")]
 
 mod support;
 

@@ -1,13 +1,5 @@
 //! Databases that are not to be opened, and that must not be changed by the attempt.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::print_stdout,
-    reason = "a test that cannot go on must fail"
-)]
-
 mod support;
 
 use std::fs;

@@ -1,5 +1,4 @@
 //! A backup in the place of a database: what is refused, and that nothing is thrown away.
-#![allow(clippy::unwrap_used, reason = "helpers are tests too")]
 
 mod support;
 

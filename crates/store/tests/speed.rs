@@ -1,14 +1,6 @@
 //! The budget of the store. Not run by default, as a loaded machine would fail it:
 //! `cargo test --release -p steward-store --test speed -- --ignored --nocapture`.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::print_stdout,
-    reason = "a test that cannot go on must fail"
-)]
-
 mod support;
 
 use std::time::{Duration, Instant};

@@ -1,8 +1,6 @@
 //! Every table of the one list, against every store (`each_store`): a table without a sample row, or
 //! one whose rows do not come back, fails here.
 
-#![allow(clippy::unwrap_used, reason = "helpers are tests too")]
-
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,5 +1,4 @@
 //! `channel_update` and `channel_announcement`: signatures and directions.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 use bitcoin::secp256k1::{SECP256K1, SecretKey};
 use steward_wire::codec::Wire;

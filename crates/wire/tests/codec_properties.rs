@@ -1,6 +1,5 @@
 //! Properties of every message and of any bytes: decoding inverts encoding, accepted bytes come
 //! back unchanged, nothing panics, and memory stays within the size of the input.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 #[path = "support/arbitrary_message.rs"]
 mod arbitrary_message;

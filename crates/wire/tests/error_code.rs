@@ -1,5 +1,4 @@
 //! The texts of errors (docs/protocol.md section 3.9).
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 #[path = "support/load.rs"]
 mod load;

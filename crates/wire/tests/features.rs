@@ -1,5 +1,4 @@
 //! Feature bits (docs/protocol.md section 1.5).
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 use steward_wire::features::{has_bit, has_pair, supports_hosted_channels};
 

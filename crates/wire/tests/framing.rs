@@ -1,5 +1,4 @@
 //! The detection of the two framings (docs/protocol.md section 1.1).
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 #[path = "support/arbitrary_message.rs"]
 mod arbitrary_message;

@@ -1,5 +1,4 @@
 //! The committed vectors are what the code generates.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 #[path = "support/load.rs"]
 mod load;

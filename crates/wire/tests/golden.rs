@@ -1,6 +1,5 @@
 //! Bytes that other implementations wrote, with their codecs, hashes and signatures and none of
 //! ours.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 #[path = "support/load.rs"]
 mod load;

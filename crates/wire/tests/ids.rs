@@ -1,5 +1,4 @@
 //! Identifiers (docs/protocol.md section 1.6).
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 #[path = "support/load.rs"]
 mod load;

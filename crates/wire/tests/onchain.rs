@@ -1,5 +1,4 @@
 //! Preimages in transaction outputs (docs/protocol.md section 6.1).
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 #[path = "support/load.rs"]
 mod load;

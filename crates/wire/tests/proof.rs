@@ -1,6 +1,5 @@
 //! The judgement of exported states: the replays that the protocol's signatures allow must never be
 //! printed as proved, and directions are proved only where ids and counters leave one choice.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 #[path = "support/arbitrary_state.rs"]
 mod arbitrary_state;

@@ -1,6 +1,5 @@
 //! The signed state: hash, reverse, signatures (docs/protocol.md section 2). A line number names
 //! the test in `HostedChannelTypesSpec.scala` of the eclair plugin's suite that checks the same.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 #[path = "support/arbitrary_state.rs"]
 mod arbitrary_state;

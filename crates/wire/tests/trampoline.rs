@@ -1,5 +1,4 @@
 //! The messages in which wallets offer to route for others, and the fee that they announce.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 #[path = "support/load.rs"]
 mod load;

@@ -1,5 +1,4 @@
 //! The TLV streams of BOLT 2 messages: which are accepted, and what is read from them.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 use bitcoin::secp256k1::{PublicKey, SECP256K1, SecretKey};
 use steward_wire::codec::{DecodeError, Wire};

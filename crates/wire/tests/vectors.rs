@@ -1,5 +1,4 @@
 //! The vectors of `vectors/wire`, literal and generated: bytes, fields, hashes and signatures.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 #[path = "support/fields.rs"]
 mod fields;

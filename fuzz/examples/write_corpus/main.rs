@@ -1,8 +1,6 @@
 //! Writes the seeds of `corpus/` that are made from vectors, real encoders and short scripts:
 //! `cargo run -p steward-fuzz --example write_corpus`. It leaves seeds that fuzzing found.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout, reason = "a tool")]
-
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -1,6 +1,5 @@
 //! An API over a node that a test plays: a store in memory, answers as the test sets them.
 #![allow(dead_code, reason = "each test file uses some of it")]
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 use std::collections::VecDeque;
 use std::os::unix::fs::PermissionsExt as _;

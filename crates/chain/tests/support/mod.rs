@@ -1,6 +1,5 @@
 //! A small chain and servers on loopback that report it as bitcoind, esplora or electrum would.
 #![allow(dead_code)] // each test file uses its own part
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)] // it is all test code
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};

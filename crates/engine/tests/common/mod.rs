@@ -1,14 +1,6 @@
 //! A network of engines in memory: links that keep order, stores that survive a crash, one clock.
 //! Nothing runs by itself; tests read as a script.
-#![allow(
-    dead_code,
-    unused_imports,
-    unreachable_pub,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing
-)]
+#![allow(dead_code, unused_imports, unreachable_pub)]
 
 mod ask;
 mod copies;

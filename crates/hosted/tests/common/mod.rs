@@ -1,8 +1,6 @@
 //! Two channels of one pair of nodes, joined by an in-memory wire that loses what a
 //! disconnection cuts off, with a clock, a chain and a disk for each side.
 #![allow(dead_code, unused_imports, unreachable_pub, reason = "each test file uses its part")]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test kit")]
-#![allow(clippy::indexing_slicing, reason = "a test kit")]
 
 pub mod events;
 pub mod world;

@@ -1,12 +1,5 @@
 //! Nodes for tests: on loopback, on regtest, in directories of their own.
 #![allow(dead_code, reason = "each test file uses a part")]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "helpers of tests may panic as tests do"
-)]
 
 use std::path::Path;
 use std::time::Duration;

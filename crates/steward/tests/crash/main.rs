@@ -7,7 +7,6 @@
 //! - `lost_host`: a host does, or has nothing left
 //! - `stale_htlcs`: what those hosts make of HTLCs that may have ended since
 //! - `twins`: one directory wanted twice, one seed run twice
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers are tests too")]
 
 mod copies;
 mod lost_client;

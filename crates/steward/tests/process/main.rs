@@ -16,7 +16,6 @@
 //! - `texts`: dates, tables, and what could play tricks on a terminal
 //! - `reaching`: hosts out of reach, channels and peers forgotten
 //! - `channels`: what these share
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers are tests too")]
 
 mod access;
 mod channels;

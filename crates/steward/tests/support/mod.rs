@@ -6,13 +6,6 @@
 //! - `program`: the command line and single daemons
 //! - `rng`: random moments from a seed that can be given again
 #![allow(dead_code, reason = "each test file uses a part")]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "helpers of tests may panic as tests do"
-)]
 
 pub(crate) mod load;
 pub(crate) mod network;

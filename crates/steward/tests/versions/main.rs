@@ -4,7 +4,6 @@
 //! - `before`: builds the earlier programs, or skips loudly
 //! - `meet`: each version as host, as client and as forwarder of the other
 //! - `upgrade`: nodes are upgraded one after another, in either order
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers are tests too")]
 
 mod before;
 mod meet;

@@ -4,7 +4,6 @@
 //! ```text
 //! cargo run -p steward-wire --example generate_vectors > vectors/wire/generated.json
 //! ```
-#![allow(clippy::print_stdout)]
 
 mod vectors;
 
