@@ -33,15 +33,12 @@ impl ApiError {
 
     /// An error with a hint of its own; with the code's, if that is empty.
     pub fn new(code: Code, message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self::from(Error::new(code, message).hint(hint))
+        Self(Error::new(code, message).hint(hint))
     }
 }
 
 impl From<Error> for ApiError {
-    fn from(mut error: Error) -> Self {
-        if error.hint.is_empty() {
-            error.code.hint().clone_into(&mut error.hint);
-        }
+    fn from(error: Error) -> Self {
         Self(error)
     }
 }

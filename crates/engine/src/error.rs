@@ -21,10 +21,13 @@ impl Error {
         Self { code, message: message.into(), hint: code.hint().to_owned() }
     }
 
-    /// A better hint than the code's.
+    /// A better hint than the code's; an empty one is none.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = hint.into();
+        let hint = hint.into();
+        if !hint.is_empty() {
+            self.hint = hint;
+        }
         self
     }
 

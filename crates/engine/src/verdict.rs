@@ -7,6 +7,9 @@ use steward_wire::{NodeId, ShortChannelId};
 use crate::attribution::HoldReport;
 use crate::row::PartRow;
 
+/// The code of a failure that no hop signed.
+const UNREADABLE_FAILURE: &str = "unreadable_failure";
+
 /// What a failure means for the payment.
 pub(crate) struct Verdict {
     /// The channel to avoid, if one is to blame.
@@ -55,8 +58,7 @@ fn unreadable_verdict(part: &PartRow, report: Option<&HoldReport>) -> Verdict {
         Some((node, _)) => format!("{node}, or the node before it, spoiled the failure message"),
         None => "a node on the way spoiled the failure message".to_owned(),
     };
-    let code = "unreadable_failure";
-    Verdict { failed_scid, is_final: false, code, message, report: None }
+    Verdict { failed_scid, is_final: false, code: UNREADABLE_FAILURE, message, report: None }
 }
 
 fn first_hop_verdict(part: &PartRow, code: &'static str, message: String) -> Verdict {

@@ -164,6 +164,7 @@ impl Plumbing for Shared {
             outstanding_commands: replies.len() as u64,
             pending_routes: Counters::load(&counters.pending_routes),
             graph_channels: self.graph.channel_count() as u64,
+            bugs: steward_wire::invariant::total(),
             p2p: P2pMetrics::of(transport.stats()),
         }
     }

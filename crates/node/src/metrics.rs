@@ -24,6 +24,8 @@ pub struct NodeMetrics {
     pub pending_routes: u64,
     /// Channels in the public graph.
     pub graph_channels: u64,
+    /// Invariants that did not hold, in this process. Each is a bug.
+    pub bugs: u64,
     /// Connections.
     pub p2p: P2pMetrics,
 }

@@ -14,6 +14,7 @@ use steward_hosted::Phase;
 use steward_node::{Node, Seed, initialize};
 use steward_store::History;
 use steward_store::sqlite::{FILE_NAME, SqliteHistory};
+use steward_wire::{impossible, invariant};
 
 /// A host that gives its first clients something to pay with.
 const GENEROUS: &[&str] = &["host.initial_client_balance_sat=100000"];
@@ -293,6 +294,14 @@ async fn what_the_node_does_is_counted() {
     assert!(after.store.commits > before.store.commits);
     assert!(after.inputs >= before.inputs + 2);
     assert_eq!(after.outstanding_commands, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bug_that_the_node_survives_is_counted() {
+    let node = TestNode::start(&[]).await;
+    let before = node.handle.metrics().bugs;
+    invariant::as_in_release(|| impossible!("this place is never reached"));
+    assert_eq!(node.handle.metrics().bugs, before + 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

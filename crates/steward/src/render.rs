@@ -56,7 +56,7 @@ pub fn status(status: &Status) -> String {
 /// `steward metrics`
 pub fn metrics(metrics: &Metrics) -> String {
     let (store, engine, peers) = (&metrics.store, &metrics.engine, &metrics.peers);
-    [
+    let mut lines = vec![
         format!("up        {} s", grouped(metrics.uptime_ms / 1000)),
         format!(
             "store     {} commits, {} rows, {} fsyncs, {} bytes of log",
@@ -81,8 +81,12 @@ pub fn metrics(metrics: &Metrics) -> String {
             grouped(peers.messages_received),
             grouped(peers.messages_sent)
         ),
-    ]
-    .join("\n")
+    ];
+    if engine.bugs > 0 {
+        let found = grouped(engine.bugs);
+        lines.push(format!("bugs      {found}: please report the lines of code `bug` in the log"));
+    }
+    lines.join("\n")
 }
 
 /// `steward channel list`

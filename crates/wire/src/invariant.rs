@@ -18,12 +18,17 @@
 //! assert_eq!(half(Some(4)), 2);
 //! ```
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::limits::MAX_REMEMBERED_BUGS;
 
+/// The findings of all threads.
+static TOTAL: AtomicU64 = AtomicU64::new(0);
+
 thread_local! {
+    static IS_AS_IN_RELEASE: Cell<bool> = const { Cell::new(false) };
     static FOUND: RefCell<Found> = const { RefCell::new(Found { total: 0, unreported: Vec::new() }) };
 }
 
@@ -74,13 +79,14 @@ macro_rules! impossible {
 #[track_caller]
 #[expect(clippy::panic, reason = "this is how an invariant shouts, in builds made for it")]
 pub fn found(file: &str, line: u32, text: fmt::Arguments<'_>) {
-    if cfg!(debug_assertions) {
+    if cfg!(debug_assertions) && !IS_AS_IN_RELEASE.get() {
         panic!("{text}");
     }
     note(format!("{file}:{line}"), text.to_string());
 }
 
 fn note(place: String, text: String) {
+    TOTAL.fetch_add(1, Ordering::Relaxed);
     FOUND.with_borrow_mut(|found| {
         found.total = found.total.saturating_add(1);
         if found.unreported.len() < MAX_REMEMBERED_BUGS {
@@ -93,6 +99,20 @@ fn note(place: String, text: String) {
 /// first [`MAX_REMEMBERED_BUGS`] are kept; the numbers show how many there were.
 pub fn take() -> Vec<Bug> {
     FOUND.with_borrow_mut(|found| std::mem::take(&mut found.unreported))
+}
+
+/// Returns how many findings there were in this process, in all threads.
+pub fn total() -> u64 {
+    TOTAL.load(Ordering::Relaxed)
+}
+
+/// Runs `body` as a release does, in any build: an invariant that does not hold is noted, and the
+/// code continues. Tests of what happens to a finding use it.
+pub fn as_in_release<T>(body: impl FnOnce() -> T) -> T {
+    let before = IS_AS_IN_RELEASE.replace(true);
+    let result = body();
+    IS_AS_IN_RELEASE.set(before);
+    result
 }
 
 #[cfg(test)]

@@ -176,6 +176,9 @@ pub struct EngineMetrics {
     pub actions: u64,
     /// Channels in the public graph.
     pub graph_channels: u64,
+    /// Bugs that it found in itself and survived: more than 0 is to be reported, with the lines of
+    /// code `bug` in the log.
+    pub bugs: u64,
 }
 
 /// What the connections to peers did since the node was started.
@@ -312,6 +315,7 @@ impl Metrics {
                 batches: metrics.batches,
                 actions: metrics.actions,
                 graph_channels: metrics.graph_channels,
+                bugs: metrics.bugs,
             },
             queues: QueueMetrics {
                 input_weight: metrics.queued_input_weight,
