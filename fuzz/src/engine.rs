@@ -291,7 +291,7 @@ impl Attack {
         let command = match input.below(8) {
             0 => Command::Status,
             1 => Command::ListChannels,
-            2 => Command::ShowChannel { peer },
+            2 => Command::ShowChannel { channel: peer.into() },
             3 => Command::ListPeers,
             4 => Command::AwaitPayment { payment_hash },
             5 => Command::GetPayment { payment_hash },
@@ -306,21 +306,21 @@ impl Attack {
         self.is_rough = true;
         let (node, peer) = self.any_channel(input);
         let command = match input.below(6) {
-            0 => Command::SuspendChannel { peer },
+            0 => Command::SuspendChannel { channel: peer.into() },
             1 => {
                 let local_balance_msat = u64::from(input.u16()) * 20_000;
-                Command::ProposeOverride { peer, local_balance_msat }
+                Command::ProposeOverride { channel: peer.into(), local_balance_msat }
             }
             2 => {
                 // It is mostly the proposed balance, because no other is accepted.
                 let proposed_msat = self.proposed_balance_msat(node, peer);
                 let guessed_msat = u64::from(input.u16()) * 20_000;
                 let our_balance_msat = proposed_msat.unwrap_or(guessed_msat);
-                Command::AcceptOverride { peer, our_balance_msat }
+                Command::AcceptOverride { channel: peer.into(), our_balance_msat }
             }
             3..=4 => {
                 let new_capacity_sat = 1_000_000 + u64::from(input.u16()) * 100;
-                Command::ResizeChannel { peer, new_capacity_sat }
+                Command::ResizeChannel { channel: peer.into(), new_capacity_sat }
             }
             _ => {
                 let preimage = preimage(u64::from(input.u8()) % PREIMAGES);

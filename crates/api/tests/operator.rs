@@ -4,7 +4,7 @@ mod common;
 
 use std::sync::Arc;
 
-use common::{Server, channel, code, peer, server};
+use common::{Server, channel, code, link, peer, server};
 use serde_json::{Value, json};
 use steward_engine::command::ChannelInfo;
 use steward_engine::{Code, Command, Error, Event, EventKind, Reply};
@@ -33,7 +33,9 @@ fn a_channel_is_suspended() {
     let (status, body) = server.post(&format!("/v1/channels/{}/suspend", peer()), "");
     assert_eq!((status, body["phase"].as_str()), (200, Some("suspended")));
     let command = only_command(&server);
-    assert!(matches!(command, Command::SuspendChannel { peer: suspended } if suspended == peer()));
+    assert!(
+        matches!(command, Command::SuspendChannel { channel: suspended } if suspended == peer().into())
+    );
 }
 
 #[test]
@@ -41,11 +43,11 @@ fn a_proposed_balance_reaches_the_engine() {
     let server = server();
     answer_channel(&server, channel(Role::Host));
     assert_eq!(post(&server, "override", &json!({ "our_balance_msat": 5_001 })).0, 200);
-    let Command::ProposeOverride { peer: client, local_balance_msat } = only_command(&server)
+    let Command::ProposeOverride { channel: client, local_balance_msat } = only_command(&server)
     else {
         panic!("another command");
     };
-    assert_eq!((client, local_balance_msat), (peer(), 5_001));
+    assert_eq!((client, local_balance_msat), (peer().into(), 5_001));
 }
 
 #[test]
@@ -63,10 +65,10 @@ fn the_balance_to_be_accepted_reaches_the_engine() {
     answer_channel(&server, ChannelInfo { phase: Phase::Active, ..channel(Role::Client) });
     let (status, body) = post(&server, "accept-override", &json!({ "our_balance_msat": 7_000 }));
     assert_eq!((status, body["phase"].as_str()), (200, Some("active")));
-    let Command::AcceptOverride { peer: host, our_balance_msat } = only_command(&server) else {
+    let Command::AcceptOverride { channel: host, our_balance_msat } = only_command(&server) else {
         panic!("another command");
     };
-    assert_eq!((host, our_balance_msat), (peer(), 7_000));
+    assert_eq!((host, our_balance_msat), (peer().into(), 7_000));
 }
 
 #[test]
@@ -83,14 +85,18 @@ fn a_resize_is_answered_when_the_host_has_signed() {
     let server = server();
     answer_channel(&server, ChannelInfo { phase: Phase::Active, ..channel(Role::Client) });
     answer_channel(&server, ChannelInfo { phase: Phase::Syncing, ..channel(Role::Client) });
-    let resized = EventKind::ChannelResized { peer: peer(), capacity_msat: 2_000_000_000 };
+    let resized = EventKind::ChannelResized {
+        peer: peer(),
+        link: Some(link()),
+        capacity_msat: 2_000_000_000,
+    };
     let (status, body) = resize_while(&server, resized);
     assert_eq!((status, body["phase"].as_str()), (200, Some("syncing")), "{body}");
     let commands = server.node.commands.lock().unwrap();
-    let Command::ResizeChannel { peer: host, new_capacity_sat } = commands[0] else {
+    let Command::ResizeChannel { channel: host, new_capacity_sat } = commands[0] else {
         panic!("{commands:?}");
     };
-    assert_eq!((host, new_capacity_sat), (peer(), 2_000_000));
+    assert_eq!((host, new_capacity_sat), (peer().into(), 2_000_000));
 }
 
 #[test]
@@ -98,7 +104,7 @@ fn a_resize_the_host_answers_with_a_suspension_has_failed() {
     let server = server();
     answer_channel(&server, ChannelInfo { phase: Phase::Active, ..channel(Role::Client) });
     let suspension = Suspension { by_us: false, code: Some(9), text: "too much".to_owned() };
-    let suspended = EventKind::ChannelSuspended { peer: peer(), suspension };
+    let suspended = EventKind::ChannelSuspended { peer: peer(), link: Some(link()), suspension };
     let (status, body) = resize_while(&server, suspended);
     assert_eq!((status, code(&body)), (409, "resize_failed"));
     assert!(body["message"].as_str().unwrap().contains("too much"), "{body}");

@@ -5,7 +5,7 @@ mod common;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use common::{channel, code, invoice, payment, peer, server};
+use common::{channel, code, invoice, link, payment, peer, server};
 use serde_json::json;
 use steward_engine::command::{ChannelInfo, PeerInfo};
 use steward_engine::row::PaymentStatus;
@@ -55,7 +55,7 @@ fn a_channel_and_a_peer_are_forgotten_by_the_engine() {
     assert_eq!((status, body), (200, json!({ "peers": [] })));
     let commands = server.node.commands();
     assert!(
-        matches!(commands[0], Command::ForgetChannel { peer: forgotten } if forgotten == peer())
+        matches!(commands[0], Command::ForgetChannel { channel: forgotten } if forgotten == peer().into())
     );
     assert!(matches!(commands[2], Command::ForgetPeer { peer: forgotten } if forgotten == peer()));
 }
@@ -71,7 +71,7 @@ fn refused_opening(reason: &str, secret: Option<&str>) -> (String, String) {
         while node.commands().is_empty() {
             std::thread::yield_now();
         }
-        let kind = EventKind::ChannelOpeningFailed { peer: peer(), reason };
+        let kind = EventKind::ChannelOpeningFailed { peer: peer(), link: Some(link()), reason };
         node.events.send(Event { number: 1, time_ms: 1, kind }).unwrap();
     });
     let body = json!({ "host": format!("{}@127.0.0.1", peer()), "secret": secret }).to_string();

@@ -2,9 +2,9 @@
 
 mod common;
 
-use common::{channel, code, invoice, invoice_hash, payment, peer, server};
+use common::{channel, code, invoice, invoice_hash, link, payment, peer, server};
 use serde_json::json;
-use steward_engine::row::{HtlcKey, InvoiceRow, PaymentStatus, Row};
+use steward_engine::row::{InvoiceRow, PaymentStatus, Row};
 use steward_engine::{Code, Command, Error, Reply};
 use steward_hosted::Role;
 use steward_wire::{PaymentHash, Preimage};
@@ -221,7 +221,9 @@ fn what_we_never_made_is_404() {
 fn forwards_come_with_their_totals() {
     let server = server();
     let forward = |id, fulfilled| steward_engine::row::ForwardRow {
-        incoming: HtlcKey { peer: peer(), id },
+        incoming: steward_wire::IncomingHtlcId { link: link(), id },
+        incoming_peer: peer(),
+        outgoing: link(),
         outgoing_peer: peer(),
         amount_in_msat: 1010,
         amount_out_msat: 1000,

@@ -5,11 +5,11 @@ use std::path::Path;
 use bitcoin::secp256k1::{PublicKey, SECP256K1, SecretKey};
 use steward_engine::Keys;
 use steward_engine::config::default_offer;
-use steward_engine::row::{ChannelRow, Row, WriteBatch};
+use steward_engine::row::{ChannelRow, LocalIdentity, Row, WriteBatch};
 use steward_hosted::{Channel, Env, Input, Output, Role};
 use steward_node::{NodeKeys, Seed};
 use steward_store::{DirLock, OpenMode, Owner, SqliteStore, Store};
-use steward_wire::{NodeId, ShortChannelId};
+use steward_wire::{LinkId, NodeId, ShortChannelId};
 use tempfile::TempDir;
 
 use crate::process::{Daemon, Result, init, progress};
@@ -84,7 +84,9 @@ fn opened_channel(host_key: &SecretKey, number: usize) -> Result<ChannelRow> {
     }
     let state = host.state().ok_or("the channel did not open")?;
     Ok(ChannelRow {
+        link: LinkId::hosted(&host_id, &client_id),
         peer: client_id,
+        identity: LocalIdentity::Node,
         role: Role::Host,
         phase: host.phase(),
         short_channel_id: ShortChannelId::of_pair(&host_id, &client_id),

@@ -11,12 +11,12 @@ use steward_onion::{
     read_fulfill_attribution, wrap_attributed_failure, wrap_failure,
 };
 use steward_wire::{
-    Message, NodeId, PaymentHash, Preimage, UpdateFailHtlc, UpdateFulfillHtlc, attribution_in,
-    attribution_tlv, features,
+    IncomingHtlcId, Message, NodeId, PaymentId, Preimage, UpdateFailHtlc, UpdateFulfillHtlc,
+    attribution_in, attribution_tlv, features,
 };
 
 use crate::engine::Engine;
-use crate::row::{HtlcKey, PartRow, Settlement};
+use crate::row::{PartRow, Settlement};
 
 /// What a node on the way of an HTLC adds to its answer.
 #[derive(Clone, Copy, Debug)]
@@ -32,7 +32,7 @@ pub(crate) struct OurHop {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HoldReport {
     /// The payment.
-    pub payment_hash: PaymentHash,
+    pub payment: PaymentId,
     /// The part.
     pub part: u32,
     /// The hops, up to the one that answered.
@@ -56,7 +56,7 @@ impl HoldReport {
     pub(crate) fn of_fulfill(row: &PartRow, tlvs: &[u8]) -> Option<Self> {
         let attribution = received(tlvs)?;
         Some(Self {
-            payment_hash: row.payment_hash,
+            payment: row.payment,
             part: row.part,
             hops: hops(row),
             session_key: row.session_key,
@@ -75,7 +75,7 @@ impl HoldReport {
         let mut hops = hops(row);
         hops.truncate(decoded.map_or(hops.len(), |decoded| decoded.hop_index.saturating_add(1)));
         Some(Self {
-            payment_hash: row.payment_hash,
+            payment: row.payment,
             part: row.part,
             hops,
             session_key: row.session_key,
@@ -104,7 +104,7 @@ impl Engine {
     /// the preimage from where we forwarded it.
     pub(crate) fn fulfill_of(
         &self,
-        key: &HtlcKey,
+        key: &IncomingHtlcId,
         preimage: Preimage,
         hop: Option<OurHop>,
         downstream: &[u8],
@@ -121,7 +121,7 @@ impl Engine {
     /// A failure from where we forwarded an HTLC, with our layer.
     pub(crate) fn failure_passed_back(
         &self,
-        key: &HtlcKey,
+        key: &IncomingHtlcId,
         reason: &[u8],
         hop: OurHop,
         downstream: &[u8],
@@ -141,7 +141,7 @@ impl Engine {
     /// A failure of our own, of an HTLC that we took at `since_ms`.
     pub(crate) fn failure_made(
         &self,
-        key: &HtlcKey,
+        key: &IncomingHtlcId,
         refusal: PeelError,
         since_ms: u64,
     ) -> ChannelFailure {
@@ -159,10 +159,10 @@ impl Engine {
 
     /// True unless the HTLC came inside a blinded path, or its peer is here and does not offer
     /// attribution data. A peer that is away may be back with it: [`Engine::fit_for`] looks again.
-    fn may_attribute(&self, key: &HtlcKey) -> bool {
-        let Some(entry) = self.channels.get(&key.peer) else { return false };
+    fn may_attribute(&self, key: &IncomingHtlcId) -> bool {
+        let Some(entry) = self.channels.get(&key.link) else { return false };
         let is_wanted =
-            entry.conn.is_none() || self.offers_feature(&key.peer, features::ATTRIBUTION_DATA);
+            entry.conn.is_none() || self.offers_feature(&key.link, features::ATTRIBUTION_DATA);
         let htlc = entry.channel.incoming_htlcs().find(|htlc| htlc.htlc.id == key.id);
         is_wanted && htlc.is_some_and(|htlc| htlc.htlc.path_key().is_none())
     }

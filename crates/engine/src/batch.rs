@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use steward_wire::{Message, NodeId};
+use steward_wire::{LinkId, Message, NodeId};
 
 use crate::io::{Action, ConnId, Effects, Event, EventKind, Level};
 use crate::row::{Row, WriteBatch};
@@ -16,9 +16,9 @@ pub(crate) struct Batch {
     /// What each connection asked for.
     asked: BTreeMap<ConnId, Asked>,
     /// Channels that got an input and must be flushed.
-    pub(crate) touched: BTreeSet<NodeId>,
+    pub(crate) touched: BTreeSet<LinkId>,
     /// Channels whose record must be written.
-    pub(crate) changed: BTreeSet<NodeId>,
+    pub(crate) changed: BTreeSet<LinkId>,
 }
 
 /// Requests that one batch answers once, however often they come.

@@ -15,9 +15,9 @@ impl Command {
             Self::Status
             | Self::ListChannels
             | Self::ListPeers
-            | Self::ShowChannel { peer: _ }
-            | Self::SuspendChannel { peer: _ }
-            | Self::ForgetChannel { peer: _ }
+            | Self::ShowChannel { channel: _ }
+            | Self::SuspendChannel { channel: _ }
+            | Self::ForgetChannel { channel: _ }
             | Self::ForgetPeer { peer: _ }
             | Self::MostPayable { invoice: _ }
             | Self::SubmitPreimage { preimage: _ }
@@ -30,9 +30,9 @@ impl Command {
                 check_secret(secret)
             }
             Self::Connect { peer: _, addresses } => check_addresses(addresses),
-            Self::ProposeOverride { peer: _, local_balance_msat: msat }
-            | Self::AcceptOverride { peer: _, our_balance_msat: msat } => check_amount(*msat),
-            Self::ResizeChannel { peer: _, new_capacity_sat } => {
+            Self::ProposeOverride { channel: _, local_balance_msat: msat }
+            | Self::AcceptOverride { channel: _, our_balance_msat: msat } => check_amount(*msat),
+            Self::ResizeChannel { channel: _, new_capacity_sat } => {
                 check_amount(new_capacity_sat.saturating_mul(1000))
             }
             // Length and expiry of an invoice are looked at where it is made.

@@ -170,7 +170,7 @@ Api {
     /// The token is missing or wrong.
     Unauthorized = "unauthorized", Unauthorized,
         "send `Authorization: Bearer` and what is in api-token of the data directory";
-    /// We have no channel with this node.
+    /// We have no channel of this id, or none with this node.
     UnknownChannel = "unknown_channel", NotFound, "the list of channels names all";
     /// There is no evidence of this number.
     UnknownEvidence = "unknown_evidence", NotFound, "the list of evidence shows all";
@@ -187,6 +187,9 @@ Api {
     /// The node is our client: it has a channel with us already.
     AlreadyOurClient = "already_our_client", Refused,
         "one channel per pair of nodes is enough for both directions";
+    /// We have several channels with this node.
+    AmbiguousChannel = "ambiguous_channel", Refused,
+        "name the channel by its own id, which the list of channels shows";
     /// No channel of ours carries so little.
     AmountBelowMinimum = "amount_below_minimum", Refused, "ask for more";
     /// The backup's file cannot be made where it was asked for.

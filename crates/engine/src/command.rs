@@ -2,10 +2,31 @@
 
 use steward_hosted::{Summary, Suspension};
 use steward_invoice::Invoice;
-use steward_wire::{LastCrossSignedState, NodeId, PaymentHash, Preimage, ShortChannelId};
+use steward_wire::{LastCrossSignedState, LinkId, NodeId, PaymentHash, Preimage, ShortChannelId};
 
 use crate::config::Config;
 use crate::row::{InvoiceRow, PaymentRow};
+
+/// How an operator names a channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChannelRef {
+    /// By its id.
+    Link(LinkId),
+    /// By its other side, with which there must be no other channel.
+    Peer(NodeId),
+}
+
+impl From<LinkId> for ChannelRef {
+    fn from(link: LinkId) -> Self {
+        Self::Link(link)
+    }
+}
+
+impl From<NodeId> for ChannelRef {
+    fn from(peer: NodeId) -> Self {
+        Self::Peer(peer)
+    }
+}
 
 /// What the operator asks. Secrets and randomness come with it: the engine has none.
 #[derive(Clone, Debug)]
@@ -31,19 +52,19 @@ pub enum Command {
     ListChannels,
     /// One channel, with its signed state.
     ShowChannel {
-        /// The other side.
-        peer: NodeId,
+        /// Which.
+        channel: ChannelRef,
     },
     /// Stops a channel: no new HTLCs until an override.
     SuspendChannel {
-        /// The other side.
-        peer: NodeId,
+        /// Which.
+        channel: ChannelRef,
     },
     /// As host: proposes a fresh state without HTLCs for a suspended channel. Refused while
     /// HTLCs of this client are on their way to others, whose outcome is not known.
     ProposeOverride {
-        /// The client.
-        peer: NodeId,
+        /// Which.
+        channel: ChannelRef,
         /// Our balance in that state, in millisatoshi, of the capacity that both have signed:
         /// what a resize under way adds is ours as well.
         local_balance_msat: u64,
@@ -51,23 +72,23 @@ pub enum Command {
     /// As client: accepts the fresh state our host proposes, if it gives us this balance. Refused
     /// as [`Self::ProposeOverride`].
     AcceptOverride {
-        /// The host.
-        peer: NodeId,
+        /// Which.
+        channel: ChannelRef,
         /// Our balance in that state, in millisatoshi: [`ChannelInfo::override_balance_msat`].
         our_balance_msat: u64,
     },
     /// As client: asks our host for a larger capacity.
     ResizeChannel {
-        /// The host.
-        peer: NodeId,
+        /// Which.
+        channel: ChannelRef,
         /// In satoshi.
         new_capacity_sat: u64,
     },
     /// Forgets a channel in which nobody has anything: never signed, or the client's balance is 0
     /// and nothing is in flight.
     ForgetChannel {
-        /// The other side.
-        peer: NodeId,
+        /// Which.
+        channel: ChannelRef,
     },
     /// No longer keeps a connection to a peer.
     ForgetPeer {
@@ -210,6 +231,8 @@ pub struct Status {
 /// One channel.
 #[derive(Clone, Debug)]
 pub struct ChannelInfo {
+    /// Its name.
+    pub link: LinkId,
     /// The other side.
     pub peer: NodeId,
     /// Our own identity in this channel.

@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use steward_hosted::{Channel, Phase, Role};
 use steward_invoice::{HintHop, Invoice};
 use steward_wire::proof::judge;
-use steward_wire::{NodeId, Preimage, ShortChannelId, Snapshot};
+use steward_wire::{LinkId, NodeId, Preimage, ShortChannelId, Snapshot};
 
 use crate::bounds::capped_fee;
+use crate::channels::Entry;
 use crate::code::Code;
-use crate::command::{AnswerAt, ChannelInfo, Command, PeerInfo, Reply, Status};
+use crate::command::{AnswerAt, ChannelInfo, ChannelRef, Command, PeerInfo, Reply, Status};
 use crate::engine::{Engine, node_id_of};
 use crate::error::{Error, sat};
 use crate::invoices::InvoiceRequest;
@@ -47,18 +48,18 @@ impl Engine {
                 let channels = self.channels.iter().map(|(_, entry)| info(&entry.channel));
                 Ok(Reply::Channels(channels.collect()))
             }
-            Command::ShowChannel { peer } => self.show_channel(peer),
-            Command::SuspendChannel { peer } => self.operate(peer, Act::Suspend),
-            Command::ProposeOverride { peer, local_balance_msat } => {
-                self.operate(peer, Act::ProposeOverride { local_balance_msat })
+            Command::ShowChannel { channel } => self.show_channel(channel),
+            Command::SuspendChannel { channel } => self.operate(channel, Act::Suspend),
+            Command::ProposeOverride { channel, local_balance_msat } => {
+                self.operate(channel, Act::ProposeOverride { local_balance_msat })
             }
-            Command::AcceptOverride { peer, our_balance_msat } => {
-                self.operate(peer, Act::AcceptOverride { our_balance_msat })
+            Command::AcceptOverride { channel, our_balance_msat } => {
+                self.operate(channel, Act::AcceptOverride { our_balance_msat })
             }
-            Command::ResizeChannel { peer, new_capacity_sat } => {
-                self.operate(peer, Act::Resize { new_capacity_sat })
+            Command::ResizeChannel { channel, new_capacity_sat } => {
+                self.operate(channel, Act::Resize { new_capacity_sat })
             }
-            Command::ForgetChannel { peer } => self.forget_channel(peer),
+            Command::ForgetChannel { channel } => self.forget_channel(channel),
             Command::ForgetPeer { peer } => self.forget_peer(peer),
             Command::SubmitPreimage { preimage } => self.submit_preimage(preimage),
             Command::Connect { peer, addresses } => self.connect(peer, addresses),
@@ -82,7 +83,7 @@ impl Engine {
                 .keysend(destination, via, amount_msat, max_fee_msat, preimage)
                 .map(Reply::Payment),
             Command::GetPayment { payment_hash } | Command::AwaitPayment { payment_hash } => {
-                let row = self.payments.row(&payment_hash).cloned();
+                let row = self.payments.row(&payment_hash.into()).cloned();
                 row.map(Reply::Payment).ok_or_else(|| {
                     Error::new(Code::UnknownPayment, "no payment with this hash is under way")
                 })
@@ -97,13 +98,14 @@ impl Engine {
         secret: Vec<u8>,
     ) -> Result<Reply, Error> {
         self.check_other_node(&host)?;
-        if let Some(entry) = self.channels.get(&host) {
-            if entry.channel.role() == Role::Host {
+        let known = self.channels.with_peer(&host).next();
+        if let Some((link, role)) = known.map(|(link, entry)| (link, entry.channel.role())) {
+            if role == Role::Host {
                 let text = "this node is our client: it has a channel with us already";
                 return Err(Error::new(Code::AlreadyOurClient, text));
             }
             self.keep_peer(host, true, addresses);
-            return self.show_channel(host);
+            return self.show_channel(link.into());
         }
         if !self.height_is_known {
             let text = "the block height is not known yet";
@@ -118,15 +120,16 @@ impl Engine {
         }
         let refund_scriptpubkey = self.keys.refund_scriptpubkey(&host);
         let channel = Channel::client(local, host, refund_scriptpubkey, secret);
+        let link = LinkId::from(channel.channel_id());
         self.channels.insert(channel, Some(key));
-        self.batch.changed.insert(host);
+        self.batch.changed.insert(link);
         self.keep_peer(host, true, addresses);
         let conn = self.connection_of(host, local);
-        if let (Some(conn), Some(entry)) = (conn, self.channels.get_mut(&host)) {
+        if let (Some(conn), Some(entry)) = (conn, self.channels.get_mut(&link)) {
             entry.conn = Some(conn);
-            self.drive(host, steward_hosted::Input::Connected);
+            self.drive(link, steward_hosted::Input::Connected);
         }
-        self.show_channel(host)
+        self.show_channel(link.into())
     }
 
     fn connect(&mut self, peer: NodeId, addresses: Vec<String>) -> Result<Reply, Error> {
@@ -203,7 +206,7 @@ impl Engine {
                 .hint("the invoice was made for another chain")
         })?;
         // Asking how an earlier attempt went must work whatever the clock says.
-        let earlier = self.payments.row(&invoice.payment_hash);
+        let earlier = self.payments.row(&invoice.payment_hash.into());
         if let Some(earlier) = earlier.filter(|row| row.status != PaymentStatus::Failed) {
             earlier.check_repeated(invoice, amount_msat)?;
             return Ok(Reply::EarlierPayment(earlier.clone()));
@@ -241,7 +244,8 @@ impl Engine {
     }
 
     fn keysend_hint(&self, host: NodeId, destination: NodeId) -> Result<Vec<HintHop>, Error> {
-        let policy = self.channels.get(&host).and_then(|entry| entry.channel.peer_policy());
+        let mut channels = self.channels.with_peer(&host);
+        let policy = channels.find_map(|(_, entry)| entry.channel.peer_policy());
         let policy = policy.ok_or_else(|| {
             Error::new(Code::UnknownHost, "we have no channel with this host, or not its terms")
         })?;
@@ -276,17 +280,33 @@ impl Engine {
         }
     }
 
-    pub(crate) fn show_channel(&self, peer: NodeId) -> Result<Reply, Error> {
-        let entry = self
-            .channels
-            .get(&peer)
-            .ok_or_else(|| Error::new(Code::UnknownChannel, "we have no channel with this node"))?;
+    /// The channel that an operator names.
+    pub(crate) fn find_channel(&self, named: ChannelRef) -> Result<(LinkId, &Entry), Error> {
+        let (found, other) = match named {
+            ChannelRef::Link(link) => (self.channels.get(&link).map(|entry| (link, entry)), None),
+            ChannelRef::Peer(peer) => {
+                let mut channels = self.channels.with_peer(&peer);
+                (channels.next(), channels.next())
+            }
+        };
+        match (found, other) {
+            (Some(only), None) => Ok(only),
+            (Some((first, _)), Some((second, _))) => {
+                let text = format!("we have several channels with this node: {first}, {second}");
+                Err(Error::new(Code::AmbiguousChannel, text))
+            }
+            (None, _) => Err(Error::new(Code::UnknownChannel, "we have no such channel")),
+        }
+    }
+
+    pub(crate) fn show_channel(&self, named: ChannelRef) -> Result<Reply, Error> {
+        let (link, entry) = self.find_channel(named)?;
         let channel = &entry.channel;
         let mut info = info(channel);
-        info.state = channel.export(&self.key_in_channel(&peer));
+        info.state = channel.export(&self.key_in_channel(&link));
         info.signatures_valid = info.state.as_ref().map(|state| {
-            let snapshot =
-                Snapshot { node_id_a: channel.local(), node_id_b: peer, state: state.clone() };
+            let (node_id_a, node_id_b) = (channel.local(), channel.remote());
+            let snapshot = Snapshot { node_id_a, node_id_b, state: state.clone() };
             judge(&snapshot).is_some_and(|findings| findings.both_signed())
         });
         Ok(Reply::Channel(Box::new(info)))
@@ -370,6 +390,7 @@ impl Engine {
 
 fn info(channel: &Channel) -> ChannelInfo {
     ChannelInfo {
+        link: channel.channel_id().into(),
         peer: channel.remote(),
         local: channel.local(),
         short_channel_id: channel.scid(),

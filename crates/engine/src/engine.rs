@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bitcoin::secp256k1::{PublicKey, SECP256K1, SecretKey};
 use steward_hosted::AddToken;
-use steward_wire::{NodeId, PaymentHash};
+use steward_wire::{IncomingHtlcId, LinkId, NodeId, OutgoingHtlcId, PaymentHash};
 
 use crate::batch::Batch;
 use crate::channels::Channels;
@@ -23,7 +23,7 @@ use crate::payments::Payments;
 use crate::peers::Connection;
 use crate::preimages::Preimages;
 use crate::receive::IncomingSet;
-use crate::row::{HtlcKey, InvoiceRow, Origin, PeerRow, Row, Setting};
+use crate::row::{InvoiceRow, Origin, PeerRow, Row, Setting};
 use crate::search::Search;
 
 /// All channels of one node and what joins them (design.md section 3).
@@ -57,21 +57,21 @@ pub struct Engine {
     /// money again if they were let in.
     pub(crate) forgotten: Forgotten,
     /// Where each HTLC that we offered comes from.
-    pub(crate) origins: BTreeMap<HtlcKey, Origin>,
+    pub(crate) origins: BTreeMap<OutgoingHtlcId, Origin>,
     /// HTLCs handed to a channel that has not given them an id yet.
     pub(crate) unsent: BTreeMap<AddToken, Origin>,
     /// Forwards that have not ended, by their incoming HTLC.
-    pub(crate) forwards: BTreeMap<HtlcKey, Forward>,
+    pub(crate) forwards: BTreeMap<IncomingHtlcId, Forward>,
     /// Settlements the incoming channel has not recorded yet.
-    pub(crate) outbox: BTreeMap<HtlcKey, Waiting>,
+    pub(crate) outbox: BTreeMap<IncomingHtlcId, Waiting>,
     /// Counts changes of channels' records.
     pub(crate) changes: u64,
     /// Counts batches from 1.
     pub(crate) batch_number: u64,
     /// Incoming HTLCs of the first moments after a start, to be acted upon once the height is
-    /// known and the peer they are to be forwarded to, if any, is back.
-    pub(crate) deferred: BTreeMap<HtlcKey, Option<NodeId>>,
-    /// When that peer is not waited for any longer, by `now_ms`.
+    /// known and the channel they are to be forwarded in, if any, is active again.
+    pub(crate) deferred: BTreeMap<IncomingHtlcId, Option<LinkId>>,
+    /// When that channel is not waited for any longer, by `now_ms`.
     pub(crate) deferred_until_ms: u64,
     pub(crate) confirmation: Confirmation,
     pub(crate) preimages: Preimages,
@@ -85,7 +85,7 @@ pub struct Engine {
     pub(crate) last_event: u64,
     pub(crate) last_evidence: u64,
     /// Clients that are still to be told a policy that changed.
-    pub(crate) policy_untold: BTreeSet<NodeId>,
+    pub(crate) policy_untold: BTreeSet<LinkId>,
     /// The date of the last update told, and of the first with the present policy, unix seconds.
     pub(crate) policy_told_s: u32,
     pub(crate) policy_since_s: u32,
@@ -118,8 +118,8 @@ impl Engine {
             }
             Input::PeerWarning { conn, text } => self.warned(conn, text),
             Input::Tick(time) => self.tick(time),
-            Input::Route { payment_hash, attempt, result } => {
-                self.route_found(payment_hash, attempt, result);
+            Input::Route { payment, attempt, result } => {
+                self.route_found(payment, attempt, result);
             }
             Input::Searched { to_height, preimages } => self.searched(to_height, &preimages),
         }
@@ -128,8 +128,8 @@ impl Engine {
     /// Ends the batch: every channel sends what it has under one signature, and everything the
     /// batch decided is handed over, writes first.
     pub fn finish(&mut self) -> Effects {
-        while let Some(peer) = self.batch.touched.pop_first() {
-            self.flush(peer);
+        while let Some(link) = self.batch.touched.pop_first() {
+            self.flush(link);
         }
         self.write_changed_channels();
         for bug in steward_wire::invariant::take() {
@@ -161,16 +161,16 @@ impl Engine {
 
     /// The height, or the height searched up to, changed.
     pub(crate) fn drive_blocks(&mut self) {
-        for peer in self.channels.wanting_blocks() {
-            self.drive(peer, steward_hosted::Input::Block);
+        for link in self.channels.wanting_blocks() {
+            self.drive(link, steward_hosted::Input::Block);
         }
     }
 
     /// Timers run only when one is due, so that a tick may precede every batch.
     fn tick(&mut self, time: Time) {
         self.set_time(time);
-        for peer in self.channels.due(self.now_ms) {
-            self.drive(peer, steward_hosted::Input::Tick);
+        for link in self.channels.due(self.now_ms) {
+            self.drive(link, steward_hosted::Input::Tick);
         }
         self.tell_policy();
         if self.now_ms >= self.next_timer_ms {

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bitcoin::secp256k1::PublicKey;
 use steward_hosted::Evidence;
-use steward_wire::{Message, NodeId};
+use steward_wire::{LinkId, Message, NodeId};
 
 use crate::engine::Engine;
 use crate::io::Level;
@@ -134,9 +134,9 @@ impl Shelf {
 
 impl Engine {
     /// Keeps what may have to be shown to someone, within the bounds.
-    pub(crate) fn keep_evidence(&mut self, peer: NodeId, evidence: Evidence) {
-        self.bear_peer(peer, COST_OF_EVIDENCE);
-        let row = self.evidence_row(peer, evidence);
+    pub(crate) fn keep_evidence(&mut self, link: LinkId, peer: NodeId, evidence: Evidence) {
+        self.bear_link(&link, COST_OF_EVIDENCE);
+        let row = self.evidence_row(link, peer, evidence);
         let has_channel = self.has_channel(&peer);
         if !has_channel && !is_proof(row.message_type, &row.what) {
             self.batch.log(Level::Debug, "evidence_ignored", peer, row.what);
@@ -164,10 +164,10 @@ impl Engine {
     }
 
     /// A state that somebody signed stays whole; all else is cut.
-    fn evidence_row(&self, peer: NodeId, evidence: Evidence) -> EvidenceRow {
+    fn evidence_row(&self, link: LinkId, peer: NodeId, evidence: Evidence) -> EvidenceRow {
         let Evidence { mut what, message_type, mut body } = evidence;
         let signed = if message_type == STATE_TYPE {
-            self.who_signed(&peer, &body)
+            self.who_signed(&link, &peer, &body)
         } else {
             Signed { by_peer: false, by_us: false }
         };
@@ -177,13 +177,13 @@ impl Engine {
         if !signed.by_peer {
             body.truncate(MAX_HINT_BYTES);
         }
-        EvidenceRow { peer, time_ms: self.wall_ms, what, message_type, body }
+        EvidenceRow { peer, link: Some(link), time_ms: self.wall_ms, what, message_type, body }
     }
 
     /// Whose signatures a state bears. The peer is the local side of a copy that it sent, and we
     /// are that of our own.
-    fn who_signed(&self, peer: &NodeId, body: &[u8]) -> Signed {
-        let ours = self.channels.get(peer).and_then(|entry| entry.channel.local().public_key());
+    fn who_signed(&self, link: &LinkId, peer: &NodeId, body: &[u8]) -> Signed {
+        let ours = self.channels.get(link).and_then(|entry| entry.channel.local().public_key());
         let theirs = peer.public_key();
         let Ok(Message::LastCrossSignedState(state)) = Message::decode(STATE_TYPE, body) else {
             // Put together by the channel itself: it knows why.

@@ -8,11 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bitcoin::hashes::{Hash, sha256};
 use steward_hosted::{Channel, Phase, Role};
-use steward_wire::{LastCrossSignedState, NodeId};
+use steward_wire::{LastCrossSignedState, LinkId, NodeId};
 
-use crate::channels::ScriptMark;
+use crate::channels::{Entry, ScriptMark};
 use crate::code::Code;
-use crate::command::Reply;
+use crate::command::{ChannelRef, Reply};
 use crate::engine::{Engine, node_id_of};
 use crate::error::{Error, sat};
 use crate::io::{Action, EventKind, Level};
@@ -21,25 +21,23 @@ use crate::row::{ForgottenClient, Row, RowKey, Setting};
 
 impl Engine {
     /// Ends a channel in which nobody has anything, without the other side.
-    pub(crate) fn forget_channel(&mut self, peer: NodeId) -> Result<Reply, Error> {
-        // Tells who has no channel with us at all.
-        self.show_channel(peer)?;
-        let Some(entry) = self.channels.get(&peer) else { return Ok(Reply::Done) };
+    pub(crate) fn forget_channel(&mut self, named: ChannelRef) -> Result<Reply, Error> {
+        let (link, entry) = self.find_channel(named)?;
         let (channel, conn) = (&entry.channel, entry.conn);
-        self.check_forgettable(&peer, channel)?;
-        let (role, local) = (channel.role(), channel.local());
+        self.check_forgettable(&link, channel)?;
+        let (role, peer, local) = (channel.role(), channel.remote(), channel.local());
         let is_stored = role == Role::Client || channel.state().is_some();
         let used = used_state(channel).map(|state| ForgottenClient {
             peer,
             refund_script_hash: hash(&state.last_refund_scriptpubkey),
         });
 
-        self.quotas.end(&peer, false);
-        self.channels.remove(&peer);
-        self.batch.changed.remove(&peer);
-        self.batch.touched.remove(&peer);
+        self.quotas.end(&link, false);
+        self.channels.remove(&link);
+        self.batch.changed.remove(&link);
+        self.batch.touched.remove(&link);
         if is_stored {
-            self.batch.writes.delete(RowKey::Channel(peer));
+            self.batch.writes.delete(RowKey::Channel(link));
         }
         if let Some(client) = used.filter(|_| role == Role::Host) {
             self.forgotten.insert(client);
@@ -51,7 +49,7 @@ impl Engine {
             self.hang_up(conn, reason, false);
         }
         self.batch.log(Level::Info, "channel_forgotten", peer, "the channel was forgotten");
-        self.notice(EventKind::ChannelForgotten { peer, role });
+        self.notice(EventKind::ChannelForgotten { peer, link: Some(link), role });
         Ok(Reply::Done)
     }
 
@@ -60,8 +58,8 @@ impl Engine {
         let Some(row) = self.peers.get(&peer) else {
             return Err(Error::new(Code::UnknownPeer, "we keep no connection to this node"));
         };
-        let role = self.channels.get(&peer).map(|entry| entry.channel.role());
-        if role == Some(Role::Client) {
+        let is_client = |(_, entry): (_, &Entry)| entry.channel.role() == Role::Client;
+        if self.channels.with_peer(&peer).any(is_client) {
             return Err(Error::new(Code::PeerIsHost, "this node is our host"));
         }
         let local =
@@ -78,7 +76,7 @@ impl Engine {
         }
     }
 
-    fn check_forgettable(&self, peer: &NodeId, channel: &Channel) -> Result<(), Error> {
+    fn check_forgettable(&self, link: &LinkId, channel: &Channel) -> Result<(), Error> {
         let Some(state) = channel.state() else { return Ok(()) };
         let is_host = channel.role() == Role::Host;
         let client_msat =
@@ -95,7 +93,7 @@ impl Engine {
             let text = "the host proposes a balance for us in this channel";
             return Err(Error::new(Code::OverrideProposed, text));
         }
-        if self.has_loose_ends(peer, channel) {
+        if self.has_loose_ends(link, channel) {
             let text = "payments are under way in this channel";
             return Err(Error::new(Code::HtlcsInFlight, text).hint("wait until they have ended"));
         }
@@ -115,14 +113,14 @@ impl Engine {
     }
 
     /// HTLCs and updates of the channel, and whatever still waits for one of them.
-    fn has_loose_ends(&self, peer: &NodeId, channel: &Channel) -> bool {
+    fn has_loose_ends(&self, link: &LinkId, channel: &Channel) -> bool {
         channel.has_htlcs()
             || channel.unsigned_updates() != (0, 0)
-            || self.carries_on_htlcs_of(peer)
-            || self.awaits_word_of(peer)
-            || self.origins.keys().any(|key| key.peer == *peer)
-            || self.outbox.keys().any(|key| key.peer == *peer)
-            || self.forwards.keys().any(|key| key.peer == *peer)
+            || self.carries_on_htlcs_of(link)
+            || self.awaits_state_of(link)
+            || self.origins.keys().any(|key| key.link == *link)
+            || self.outbox.keys().any(|key| key.link == *link)
+            || self.forwards.keys().any(|key| key.link == *link)
     }
 }
 

@@ -5,12 +5,14 @@ use steward_hosted::{AddRefusal, Channel, Failure as ChannelFailure, Input, NewH
 use steward_onion::{
     Blinding, Failure, Forward as Layer, Hop, IncomingHtlc, NextHop, PeelError, peel,
 };
-use steward_wire::{NodeId, Onion, UpdateAddHtlc, features};
+use steward_wire::{
+    IncomingHtlcId, LinkId, NodeId, Onion, OutgoingHtlcId, UpdateAddHtlc, features, impossible,
+};
 
 use crate::attribution::OurHop;
 use crate::engine::Engine;
 use crate::limits::{FORWARD_WAIT_MS, MAX_EXPIRY_BLOCKS, MIN_OUTGOING_EXPIRY_BLOCKS};
-use crate::row::{ForwardRow, HtlcKey, Origin, Row, Settlement};
+use crate::row::{ForwardRow, Origin, Row, Settlement};
 
 /// A forward that has not ended.
 #[derive(Clone, Debug)]
@@ -20,6 +22,8 @@ pub(crate) struct Forward {
     blinding: Blinding,
     /// The incoming onion, for failures that name it; only inside blinded paths.
     onion: Option<Onion>,
+    incoming_peer: NodeId,
+    outgoing: LinkId,
     outgoing_peer: NodeId,
     amount_in_msat: u64,
     amount_out_msat: u64,
@@ -29,20 +33,20 @@ impl Engine {
     /// Offers an incoming HTLC to the channel its onion names.
     pub(crate) fn forward(
         &mut self,
-        key: HtlcKey,
+        key: IncomingHtlcId,
         add: &UpdateAddHtlc,
         layer: Layer,
         shared_secret: [u8; 32],
     ) -> Result<(), PeelError> {
-        if self.waits_for_next_peer(&layer) {
-            self.deferred.insert(key, self.outgoing_peer(&layer));
+        if self.waits_for_next_link(&layer) {
+            self.deferred.insert(key, self.next_link_of(&layer));
             return Ok(());
         }
-        let outgoing_peer = self
+        let outgoing = self
             .check_forward(&key, add, &layer)
             .map_err(|failure| layer.blinding.reject(&add.onion.0, shared_secret, failure))?;
         let hop = OurHop { shared_secret, since_ms: self.now_ms };
-        self.forwards.insert(key, forward_of(add, &layer, hop, outgoing_peer));
+        self.begin_forward(key, outgoing, add, &layer, hop);
         let token = self.new_token(Origin::Forward(key));
         let tlvs = layer.next_path_key.as_ref().map(UpdateAddHtlc::path_key_tlv);
         let htlc = NewHtlc {
@@ -54,32 +58,32 @@ impl Engine {
             tlvs: tlvs.unwrap_or_default(),
             give_up_ms: self.now_ms.saturating_add(FORWARD_WAIT_MS),
         };
-        self.drive(outgoing_peer, Input::Add(htlc));
+        self.drive(outgoing, Input::Add(htlc));
         Ok(())
     }
 
     /// Just after a start peers are still coming back, and the chain may not have spoken yet.
-    fn waits_for_next_peer(&self, layer: &Layer) -> bool {
-        let is_reachable = |peer| self.is_active(&peer) && !self.tip_is_stale;
+    fn waits_for_next_link(&self, layer: &Layer) -> bool {
+        let is_reachable = |link| self.is_active(&link) && !self.tip_is_stale;
         self.now_ms < self.deferred_until_ms
-            && self.outgoing_peer(layer).is_some_and(|peer| !is_reachable(peer))
+            && self.next_link_of(layer).is_some_and(|link| !is_reachable(link))
     }
 
     /// Our policy: who is next, with what fee and what distance in time.
     fn check_forward(
         &self,
-        key: &HtlcKey,
+        key: &IncomingHtlcId,
         add: &UpdateAddHtlc,
         layer: &Layer,
-    ) -> Result<NodeId, Failure> {
+    ) -> Result<LinkId, Failure> {
         if self.tip_is_stale {
             return Err(Failure::temporary_node_failure());
         }
         // Nothing new is risked for a payer's channel that a person must look at first.
-        if self.is_suspended(&key.peer) {
+        if self.is_suspended(&key.link) {
             return Err(Failure::temporary_channel_failure(&[]));
         }
-        let next = self.outgoing_peer(layer).ok_or_else(Failure::unknown_next_peer)?;
+        let next = self.next_link_of(layer).ok_or_else(Failure::unknown_next_peer)?;
         let entry = self.channels.get(&next).ok_or_else(Failure::unknown_next_peer)?;
         let minimum_msat = entry.channel.summary().terms.htlc_minimum_msat;
         if layer.amt_to_forward_msat < minimum_msat {
@@ -108,7 +112,7 @@ impl Engine {
         if entry.channel.phase() != Phase::Active {
             return Err(Failure::temporary_channel_failure(&[]));
         }
-        if !self.has_in_flight_room(&key.peer, 0, |channel| {
+        if !self.has_in_flight_room(&key.link, 0, |channel| {
             sum(channel.incoming_htlcs().map(|h| h.htlc))
         }) || !self.has_in_flight_room(&next, layer.amt_to_forward_msat, |channel| {
             sum(channel.outgoing_htlcs().map(|h| h.htlc))
@@ -128,11 +132,12 @@ impl Engine {
     /// it; what we carry grows only in proportion.
     fn has_in_flight_room(
         &self,
-        peer: &NodeId,
+        link: &LinkId,
         added_msat: u64,
         in_flight_msat: impl Fn(&Channel) -> u64,
     ) -> bool {
-        let Some(entry) = self.channels.get(peer) else { return false };
+        // The payer's channel, or the next one, may have been forgotten meanwhile.
+        let Some(entry) = self.channels.get(link) else { return false };
         let channel = &entry.channel;
         let Some(state) = channel.state().filter(|state| state.is_host) else { return true };
         let offer = &self.config.host.offer;
@@ -144,30 +149,68 @@ impl Engine {
     }
 
     /// After a restart: an HTLC that was offered on before is a forward in progress again.
-    pub(crate) fn resume_forward(&mut self, key: HtlcKey, outgoing: HtlcKey, add: &UpdateAddHtlc) {
+    pub(crate) fn resume_forward(
+        &mut self,
+        key: IncomingHtlcId,
+        outgoing: OutgoingHtlcId,
+        add: &UpdateAddHtlc,
+    ) {
         // It peeled before it was offered; the same bytes peel again.
-        let peeled = peel(&self.key_in_channel(&key.peer), &incoming_htlc(add));
+        let peeled = peel(&self.key_in_channel(&key.link), &incoming_htlc(add));
         let Ok(peeled) = peeled else { return };
         let Hop::Forward(layer) = peeled.hop else { return };
         let hop = OurHop { shared_secret: peeled.shared_secret, since_ms: self.now_ms };
-        self.forwards.insert(key, forward_of(add, &layer, hop, outgoing.peer));
+        self.begin_forward(key, outgoing.link, add, &layer, hop);
     }
 
-    /// To whom an incoming HTLC is to be forwarded, if it is and we have a channel there.
-    pub(crate) fn next_peer(&self, key: &HtlcKey, add: &UpdateAddHtlc) -> Option<NodeId> {
-        let peeled = peel(&self.key_in_channel(&key.peer), &incoming_htlc(add)).ok()?;
+    /// The channel in which an incoming HTLC is to be forwarded, if it is and we have one.
+    pub(crate) fn next_link(&self, key: &IncomingHtlcId, add: &UpdateAddHtlc) -> Option<LinkId> {
+        let peeled = peel(&self.key_in_channel(&key.link), &incoming_htlc(add)).ok()?;
         let Hop::Forward(layer) = peeled.hop else { return None };
-        self.outgoing_peer(&layer)
+        self.next_link_of(&layer)
     }
 
-    fn outgoing_peer(&self, layer: &Layer) -> Option<NodeId> {
+    /// A sender that names a node leaves the channel to us: of several the first that is active.
+    fn next_link_of(&self, layer: &Layer) -> Option<LinkId> {
         match layer.next {
             NextHop::Channel(scid) => self.channels.by_scid(scid),
-            NextHop::Node(node) => self.channels.get(&node).map(|_| node),
+            NextHop::Node(node) => {
+                let mut links = self.channels.with_peer(&node).map(|(link, _)| link);
+                let first = links.next()?;
+                let mut all = std::iter::once(first).chain(links);
+                Some(all.find(|link| self.is_active(link)).unwrap_or(first))
+            }
         }
     }
 
-    pub(crate) fn fail_forward(&mut self, key: HtlcKey, failure: Failure) {
+    /// Remembers what the answer to a forwarded HTLC will need.
+    fn begin_forward(
+        &mut self,
+        key: IncomingHtlcId,
+        outgoing: LinkId,
+        add: &UpdateAddHtlc,
+        layer: &Layer,
+        hop: OurHop,
+    ) {
+        let (Some(incoming_peer), Some(outgoing_peer)) =
+            (self.peer_of(&key.link), self.peer_of(&outgoing))
+        else {
+            return impossible!("both channels of a forward are there when it begins");
+        };
+        let forward = Forward {
+            hop,
+            blinding: layer.blinding,
+            onion: layer.blinding.is_blinded().then(|| add.onion.clone()),
+            incoming_peer,
+            outgoing,
+            outgoing_peer,
+            amount_in_msat: add.amount_msat,
+            amount_out_msat: layer.amt_to_forward_msat,
+        };
+        self.forwards.insert(key, forward);
+    }
+
+    pub(crate) fn fail_forward(&mut self, key: IncomingHtlcId, failure: Failure) {
         let Some(forward) = self.close_forward(key, false) else { return };
         let refusal = match (forward.blinding, &forward.onion) {
             (Blinding::None, _) | (_, None) => {
@@ -181,7 +224,7 @@ impl Engine {
     }
 
     /// Adds our layer to a failure from downstream, or hides it inside a blinded path.
-    pub(crate) fn pass_failure_back(&mut self, key: HtlcKey, failure: ChannelFailure) {
+    pub(crate) fn pass_failure_back(&mut self, key: IncomingHtlcId, failure: ChannelFailure) {
         let blinded = self.forwards.get(&key).is_some_and(|f| f.blinding.is_blinded());
         match failure {
             ChannelFailure::Reason { reason, tlvs } if !blinded => {
@@ -200,10 +243,16 @@ impl Engine {
     }
 
     /// Ends a forward in the books.
-    pub(crate) fn close_forward(&mut self, key: HtlcKey, fulfilled: bool) -> Option<Forward> {
+    pub(crate) fn close_forward(
+        &mut self,
+        key: IncomingHtlcId,
+        fulfilled: bool,
+    ) -> Option<Forward> {
         let forward = self.forwards.remove(&key)?;
         let row = ForwardRow {
             incoming: key,
+            incoming_peer: forward.incoming_peer,
+            outgoing: forward.outgoing,
             outgoing_peer: forward.outgoing_peer,
             amount_in_msat: forward.amount_in_msat,
             amount_out_msat: forward.amount_out_msat,
@@ -216,17 +265,17 @@ impl Engine {
 
     pub(crate) fn failure_of_refusal(
         &self,
-        peer: &NodeId,
+        link: &LinkId,
         reason: &AddRefusal,
-        key: &HtlcKey,
+        key: &IncomingHtlcId,
     ) -> Failure {
         let amount_msat = self.forwards.get(key).map_or(0, |forward| forward.amount_out_msat);
         match reason {
             AddRefusal::BelowMinimum { .. } => {
-                Failure::amount_below_minimum(amount_msat, &self.own_update_for_failure(peer))
+                Failure::amount_below_minimum(amount_msat, &self.own_update_for_failure(link))
             }
             AddRefusal::ExpiryTooSoon => {
-                Failure::expiry_too_soon(&self.own_update_for_failure(peer))
+                Failure::expiry_too_soon(&self.own_update_for_failure(link))
             }
             AddRefusal::ExpiryTooFar => Failure::expiry_too_far(),
             // One answer for all that depends on balances and on who is online: probing a
@@ -255,15 +304,4 @@ pub(crate) fn incoming_htlc(add: &UpdateAddHtlc) -> IncomingHtlc<'_> {
 
 fn sum<'a>(htlcs: impl Iterator<Item = &'a UpdateAddHtlc>) -> u64 {
     htlcs.fold(0, |sum, htlc| sum.saturating_add(htlc.amount_msat))
-}
-
-fn forward_of(add: &UpdateAddHtlc, layer: &Layer, hop: OurHop, outgoing_peer: NodeId) -> Forward {
-    Forward {
-        hop,
-        blinding: layer.blinding,
-        onion: layer.blinding.is_blinded().then(|| add.onion.clone()),
-        outgoing_peer,
-        amount_in_msat: add.amount_msat,
-        amount_out_msat: layer.amt_to_forward_msat,
-    }
 }

@@ -3,11 +3,11 @@
 
 use steward_hosted::Input;
 use steward_onion::{Hop, IncomingHtlc, PeelError, peel};
-use steward_wire::{Preimage, UpdateAddHtlc};
+use steward_wire::{IncomingHtlcId, LinkId, Preimage, UpdateAddHtlc};
 
 use crate::engine::Engine;
 use crate::forward::incoming_htlc;
-use crate::row::{HtlcKey, Row, RowKey, Settlement};
+use crate::row::{Row, RowKey, Settlement};
 
 /// A settlement that the incoming channel has not recorded yet.
 #[derive(Clone, Debug)]
@@ -20,13 +20,8 @@ pub(crate) struct Waiting {
 impl Engine {
     /// Acts on an HTLC that both sides have signed. Once per HTLC. If it was taken over with a
     /// state of the peer's, an earlier self may have forwarded it.
-    pub(crate) fn incoming(
-        &mut self,
-        peer: steward_wire::NodeId,
-        add: &UpdateAddHtlc,
-        taken_over: bool,
-    ) {
-        let key = HtlcKey { peer, id: add.id };
+    pub(crate) fn incoming(&mut self, link: LinkId, add: &UpdateAddHtlc, taken_over: bool) {
+        let key = IncomingHtlcId { link, id: add.id };
         match self.take(key, add, &incoming_htlc(add), taken_over) {
             Ok(()) => {}
             Err(refusal) => self.refuse(key, refusal, self.now_ms),
@@ -36,7 +31,7 @@ impl Engine {
     /// Takes an HTLC as ours, or forwards it.
     fn take(
         &mut self,
-        key: HtlcKey,
+        key: IncomingHtlcId,
         add: &UpdateAddHtlc,
         htlc: &IncomingHtlc<'_>,
         taken_over: bool,
@@ -51,7 +46,7 @@ impl Engine {
                 outcome => return outcome,
             }
         }
-        let identity = self.key_in_channel(&key.peer);
+        let identity = self.key_in_channel(&key.link);
         let peeled = match peel(&identity, htlc) {
             // An invoice we have forgotten: its payer gets the answer of any payee, or it could
             // tell invoices of one age from those of another.
@@ -72,18 +67,18 @@ impl Engine {
     }
 
     /// Fails an incoming HTLC, taken at `since_ms`, the way `refusal` says.
-    pub(crate) fn refuse(&mut self, key: HtlcKey, refusal: PeelError, since_ms: u64) {
+    pub(crate) fn refuse(&mut self, key: IncomingHtlcId, refusal: PeelError, since_ms: u64) {
         self.settle(key, Settlement::Fail(self.failure_made(&key, refusal, since_ms)));
     }
 
     /// Decides an incoming HTLC for good. A fulfill always wins over a fail.
-    pub(crate) fn settle(&mut self, key: HtlcKey, settlement: Settlement) {
+    pub(crate) fn settle(&mut self, key: IncomingHtlcId, settlement: Settlement) {
         let decided = self.outbox.get(&key).map(|waiting| &waiting.settlement);
         let settlement = match decided {
             Some(fulfill @ Settlement::Fulfill { .. }) => fulfill.clone(),
             _ => settlement,
         };
-        let Some(entry) = self.channels.get(&key.peer) else { return };
+        let Some(entry) = self.channels.get(&key.link) else { return };
         if !entry.channel.incoming_htlcs().any(|htlc| htlc.htlc.id == key.id) {
             return;
         }
@@ -95,16 +90,16 @@ impl Engine {
         self.deliver(key, settlement);
     }
 
-    pub(crate) fn deliver(&mut self, key: HtlcKey, settlement: Settlement) {
+    pub(crate) fn deliver(&mut self, key: IncomingHtlcId, settlement: Settlement) {
         let input = match settlement {
             Settlement::Fulfill { preimage, tlvs } => Input::Fulfill { id: key.id, preimage, tlvs },
             Settlement::Fail(failure) => Input::Fail { id: key.id, failure },
         };
-        self.drive(key.peer, input);
+        self.drive(key.link, input);
     }
 
     /// The channel's own record repeats it from now on.
-    pub(crate) fn settlement_recorded(&mut self, key: HtlcKey) {
+    pub(crate) fn settlement_recorded(&mut self, key: IncomingHtlcId) {
         match self.outbox.remove(&key) {
             // Decided and recorded in one batch: the row need never be written.
             Some(waiting) if waiting.batch == self.batch_number => {

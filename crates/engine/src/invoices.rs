@@ -101,11 +101,11 @@ impl Engine {
             .channels
             .iter()
             .filter(|(_, entry)| entry.channel.role() == Role::Client)
-            .filter_map(|(peer, entry)| {
+            .filter_map(|(_, entry)| {
                 let update = entry.channel.peer_policy()?;
                 let summary = entry.channel.summary();
                 let hint = HintHop {
-                    node_id: *peer,
+                    node_id: entry.channel.remote(),
                     scid: entry.channel.scid(),
                     fee_base_msat: update.fee_base_msat,
                     fee_ppm: update.fee_proportional_millionths,

@@ -3,7 +3,7 @@
 use steward_hosted::{Role, Suspension};
 use steward_invoice::HintHop;
 use steward_onion::PathHop;
-use steward_wire::{NodeId, PaymentHash, Preimage, ShortChannelId};
+use steward_wire::{LinkId, NodeId, PaymentHash, PaymentId, Preimage, ShortChannelId};
 
 use crate::attribution::HoldReport;
 use crate::command::{Command, Reply};
@@ -89,7 +89,7 @@ pub enum Input {
     /// The answer to [`Action::FindRoute`].
     Route {
         /// For which payment.
-        payment_hash: PaymentHash,
+        payment: PaymentId,
         /// As in the request; stale answers are dropped.
         attempt: u32,
         /// Ready-made HTLCs, or why there are none.
@@ -208,6 +208,8 @@ pub enum Level {
 #[derive(Clone, Debug)]
 pub struct RouteRequest {
     /// The payment.
+    pub payment: PaymentId,
+    /// What its HTLCs are locked with.
     pub payment_hash: PaymentHash,
     /// Comes back with the answer.
     pub attempt: u32,
@@ -251,9 +253,11 @@ pub struct Recipient {
 /// One of our channels as the start of a route.
 #[derive(Clone, Debug)]
 pub struct FirstHop {
+    /// The channel.
+    pub link: LinkId,
     /// The other side.
     pub peer: NodeId,
-    /// The channel.
+    /// How a route names the channel.
     pub short_channel_id: ShortChannelId,
     /// Most one HTLC can carry now, in millisatoshi.
     pub spendable_msat: u64,
@@ -327,6 +331,8 @@ pub enum EventKind {
     ChannelOpened {
         /// The other side.
         peer: NodeId,
+        /// The channel; `None`: told by a version that did not say.
+        link: Option<LinkId>,
         /// Our side.
         role: Role,
         /// In millisatoshi.
@@ -336,6 +342,8 @@ pub enum EventKind {
     ChannelOpeningFailed {
         /// The other side.
         peer: NodeId,
+        /// The channel; `None`: told by a version that did not say.
+        link: Option<LinkId>,
         /// A sentence.
         reason: String,
     },
@@ -343,6 +351,8 @@ pub enum EventKind {
     ChannelSuspended {
         /// The other side.
         peer: NodeId,
+        /// The channel; `None`: told by a version that did not say.
+        link: Option<LinkId>,
         /// Why, and by whom.
         suspension: Suspension,
     },
@@ -350,6 +360,8 @@ pub enum EventKind {
     OverrideProposed {
         /// The host.
         peer: NodeId,
+        /// The channel; `None`: told by a version that did not say.
+        link: Option<LinkId>,
         /// What would be ours, in millisatoshi.
         our_balance_msat: u64,
     },
@@ -357,11 +369,15 @@ pub enum EventKind {
     ChannelOverridden {
         /// The other side.
         peer: NodeId,
+        /// The channel; `None`: told by a version that did not say.
+        link: Option<LinkId>,
     },
     /// An operator of ours forgot a channel in which nobody had anything.
     ChannelForgotten {
         /// The other side.
         peer: NodeId,
+        /// The channel; `None`: told by a version that did not say.
+        link: Option<LinkId>,
         /// Our side.
         role: Role,
     },
@@ -369,6 +385,8 @@ pub enum EventKind {
     ResizeRefused {
         /// The host.
         peer: NodeId,
+        /// The channel; `None`: told by a version that did not say.
+        link: Option<LinkId>,
         /// In the host's words.
         reason: String,
     },
@@ -376,6 +394,8 @@ pub enum EventKind {
     ChannelResized {
         /// The other side.
         peer: NodeId,
+        /// The channel; `None`: told by a version that did not say.
+        link: Option<LinkId>,
         /// In millisatoshi.
         capacity_msat: u64,
     },
@@ -411,6 +431,8 @@ pub enum EventKind {
     PreimageAtRisk {
         /// The other side.
         peer: NodeId,
+        /// The channel; `None`: told by a version that did not say.
+        link: Option<LinkId>,
         /// What to publish (protocol.md section 6.1). `None`: told by a program that did not say.
         preimage: Option<Preimage>,
         /// Block height.

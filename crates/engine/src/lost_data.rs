@@ -4,59 +4,61 @@
 use std::collections::BTreeSet;
 
 use steward_hosted::{Channel, Command, Role};
-use steward_wire::{ErrorCode, NodeId, PaymentHash, impossible};
+use steward_wire::{
+    ErrorCode, IncomingHtlcId, LinkId, NodeId, OutgoingHtlcId, PaymentHash, PaymentId, impossible,
+};
 
 use crate::engine::Engine;
 use crate::io::Level;
-use crate::row::{HtlcKey, Origin};
+use crate::row::Origin;
 
 /// What waits for the peers to confirm that our data is the newest there is.
 #[derive(Debug, Default)]
 pub(crate) struct Confirmation {
-    /// Our hosts that have not shown their state since the start.
-    awaited: BTreeSet<NodeId>,
+    /// Channels with our hosts whose state was not compared since the start.
+    awaited: BTreeSet<LinkId>,
     /// Payments found at start that have, or may have, never left us.
-    unsent: BTreeSet<PaymentHash>,
+    unsent: BTreeSet<PaymentId>,
 }
 
 impl Engine {
     /// At start: payments without an HTLC never left us, unless they left after this copy of the
     /// data was made. They end when every host of ours has confirmed its state.
     pub(crate) fn await_confirmation(&mut self) {
-        for (payment_hash, _) in self.unsent_payments() {
-            if !self.payments.is_outcome_unknown(&payment_hash) {
-                self.confirmation.unsent.insert(payment_hash);
+        for (payment, _) in self.unsent_payments() {
+            if !self.payments.is_outcome_unknown(&payment) {
+                self.confirmation.unsent.insert(payment);
             }
         }
         if self.confirmation.unsent.is_empty() {
             return;
         }
         // Only our own hosts: no client may keep our payments open by staying away.
-        let hosts = self.channels.iter().filter(|(peer, entry)| {
-            let is_open = entry.channel.state().is_some() && !self.is_suspended(peer);
+        let hosts = self.channels.iter().filter(|(link, entry)| {
+            let is_open = entry.channel.state().is_some() && !self.is_suspended(link);
             is_open && entry.channel.role() == Role::Client
         });
-        self.confirmation.awaited = hosts.map(|(peer, _)| *peer).collect();
+        self.confirmation.awaited = hosts.map(|(link, _)| *link).collect();
         self.end_unsent_if_confirmed();
     }
 
     /// Both sides hold the same state.
-    pub(crate) fn state_confirmed(&mut self, peer: NodeId) {
-        if self.confirmation.awaited.remove(&peer) {
+    pub(crate) fn state_confirmed(&mut self, link: LinkId) {
+        if self.confirmation.awaited.remove(&link) {
             self.end_unsent_if_confirmed();
         }
     }
 
     /// Suspended before the states were compared, or because they differ.
-    pub(crate) fn suspended_at_start(&mut self, peer: NodeId, code: Option<u16>) {
-        let channel = self.channels.get(&peer).map(|entry| &entry.channel);
+    pub(crate) fn suspended_at_start(&mut self, link: LinkId, code: Option<u16>) {
+        let channel = self.channels.get(&link).map(|entry| &entry.channel);
         let suspension = channel.and_then(Channel::suspension);
         let states_differ = ErrorCode::MissingChannel.number();
         // A peer's word alone stops no HTLC of others.
         if suspension.is_some_and(|own| own.by_us && own.code == Some(states_differ)) {
-            self.hold_forwards_to(peer);
+            self.hold_forwards_to(link);
         }
-        if !self.confirmation.awaited.remove(&peer) {
+        if !self.confirmation.awaited.remove(&link) {
             return;
         }
         if code == Some(states_differ) {
@@ -66,22 +68,22 @@ impl Engine {
     }
 
     /// A peer shows what we signed and do not know.
-    pub(crate) fn data_lost(&mut self, peer: NodeId) {
+    pub(crate) fn data_lost(&mut self, link: LinkId, peer: NodeId) {
         let text = "our data is older than the peer's: the peer's state, signed by us, is taken";
         self.batch.log(Level::Error, "data_lost", peer, text);
         self.give_up_knowing();
-        self.hold_forwards_to(peer);
+        self.hold_forwards_to(link);
     }
 
-    /// True if payments found at start wait for this host to show its state.
-    pub(crate) fn awaits_word_of(&self, host: &NodeId) -> bool {
-        self.confirmation.awaited.contains(host)
+    /// True if payments found at start wait until the states of this channel were compared.
+    pub(crate) fn awaits_state_of(&self, link: &LinkId) -> bool {
+        self.confirmation.awaited.contains(link)
     }
 
-    /// HTLCs found at start that seem never to have been offered to this peer.
-    fn hold_forwards_to(&mut self, next: NodeId) {
+    /// HTLCs found at start that seem never to have been offered in this channel.
+    fn hold_forwards_to(&mut self, next: LinkId) {
         let waiting = self.deferred.iter().filter(|(_, to)| **to == Some(next));
-        let held: Vec<HtlcKey> = waiting.map(|(key, _)| *key).collect();
+        let held: Vec<IncomingHtlcId> = waiting.map(|(key, _)| *key).collect();
         for key in held {
             self.deferred.remove(&key);
             self.hold_unknown_forward(key);
@@ -89,28 +91,31 @@ impl Engine {
     }
 
     /// Whether it was carried on, and with what success, is for people to find out.
-    pub(crate) fn hold_unknown_forward(&mut self, key: HtlcKey) {
-        let Some(entry) = self.channels.get(&key.peer) else { return };
+    pub(crate) fn hold_unknown_forward(&mut self, key: IncomingHtlcId) {
+        // What the HTLC came in may have been overridden, and forgotten, since.
+        let Some(entry) = self.channels.get(&key.link) else { return };
+        let peer = entry.channel.remote();
         if !entry.channel.incoming_htlcs().any(|htlc| htlc.htlc.id == key.id) {
             return;
         }
         let text = format!("HTLC {} may have been forwarded before our data was lost", key.id);
-        self.batch.log(Level::Error, "forward_unknown", key.peer, text);
-        if let Some(Err(refusal)) = self.drive_command(key.peer, Command::Suspend) {
+        self.batch.log(Level::Error, "forward_unknown", peer, text);
+        if let Some(Err(refusal)) = self.drive_command(key.link, Command::Suspend) {
             impossible!("a channel with an HTLC is open: {refusal}");
         }
     }
 
     /// An own HTLC ended in the time we know nothing of: it was paid or it was not. What it came
     /// from is held, for a preimage may turn up.
-    pub(crate) fn outcome_unknown(&mut self, key: HtlcKey) {
+    pub(crate) fn outcome_unknown(&mut self, key: OutgoingHtlcId) {
+        let peer = self.peer_of(&key.link);
         let text = format!("HTLC {} ended before our data was restored, nobody knows how", key.id);
-        self.batch.log(Level::Error, "htlc_outcome_unknown", key.peer, text);
+        self.batch.log(Level::Error, "htlc_outcome_unknown", peer, text);
         match self.origins.get(&key).copied() {
             // Its part stays pending. The id may come to stand for another HTLC.
-            Some(Origin::Payment { payment_hash, .. }) => {
+            Some(Origin::Payment { payment, .. }) => {
                 self.end_origin(&key);
-                self.mark_outcome_unknown(payment_hash);
+                self.mark_outcome_unknown(payment);
             }
             Some(Origin::Forward(incoming)) if self.is_out(&key) => {
                 // It does already.
@@ -123,14 +128,14 @@ impl Engine {
 
     /// Forwards with this hash that are held since we missed how they ended, by the HTLC we
     /// offered.
-    pub(crate) fn held_forwards(&self, hash: &PaymentHash) -> Vec<HtlcKey> {
-        let has_hash = |key: &HtlcKey| {
-            self.channels.get(&key.peer).is_some_and(|entry| {
+    pub(crate) fn held_forwards(&self, hash: &PaymentHash) -> Vec<OutgoingHtlcId> {
+        let has_hash = |key: &IncomingHtlcId| {
+            self.channels.get(&key.link).is_some_and(|entry| {
                 let mut incoming = entry.channel.incoming_htlcs();
                 incoming.any(|htlc| htlc.htlc.id == key.id && htlc.htlc.payment_hash == *hash)
             })
         };
-        let is_held = |(key, origin): &(&HtlcKey, &Origin)| match origin {
+        let is_held = |(key, origin): &(&OutgoingHtlcId, &Origin)| match origin {
             Origin::Forward(incoming) => has_hash(incoming) && !self.is_out(key),
             Origin::Payment { .. } => false,
         };
@@ -138,12 +143,13 @@ impl Engine {
     }
 
     /// People have agreed on what the HTLCs of this channel were worth.
-    pub(crate) fn forget_held_forwards(&mut self, peer: &NodeId) {
-        let is_held = |(key, origin): &(&HtlcKey, &Origin)| {
-            matches!(origin, Origin::Forward(incoming) if incoming.peer == *peer)
+    pub(crate) fn forget_held_forwards(&mut self, link: &LinkId) {
+        let is_held = |(key, origin): &(&OutgoingHtlcId, &Origin)| {
+            matches!(origin, Origin::Forward(incoming) if incoming.link == *link)
                 && !self.is_out(key)
         };
-        let held: Vec<HtlcKey> = self.origins.iter().filter(is_held).map(|(key, _)| *key).collect();
+        let held: Vec<OutgoingHtlcId> =
+            self.origins.iter().filter(is_held).map(|(key, _)| *key).collect();
         for key in held {
             if let Some(Origin::Forward(incoming)) = self.end_origin(&key) {
                 self.close_forward(incoming, false);
@@ -152,16 +158,16 @@ impl Engine {
     }
 
     /// True if an HTLC that we offered is in its channel.
-    pub(crate) fn is_out(&self, key: &HtlcKey) -> bool {
+    pub(crate) fn is_out(&self, key: &OutgoingHtlcId) -> bool {
         self.channels
-            .get(&key.peer)
+            .get(&key.link)
             .is_some_and(|entry| entry.channel.outgoing_htlcs().any(|htlc| htlc.htlc.id == key.id))
     }
 
     /// Payments that seemed never to have left may have left, and arrived, after all.
     fn give_up_knowing(&mut self) {
-        for payment_hash in std::mem::take(&mut self.confirmation.unsent) {
-            self.mark_outcome_unknown(payment_hash);
+        for payment in std::mem::take(&mut self.confirmation.unsent) {
+            self.mark_outcome_unknown(payment);
         }
         self.confirmation.awaited.clear();
     }
@@ -171,27 +177,26 @@ impl Engine {
             return;
         }
         let unsent = std::mem::take(&mut self.confirmation.unsent);
-        for (payment_hash, parts) in self.unsent_payments() {
-            if !unsent.contains(&payment_hash) {
+        for (payment, parts) in self.unsent_payments() {
+            if !unsent.contains(&payment) {
                 continue;
             }
             for part in parts {
-                self.part_lost(payment_hash, part);
+                self.part_lost(payment, part);
             }
-            self.retry_or_end(payment_hash);
+            self.retry_or_end(payment);
         }
     }
 
     /// Pending payments of which no part, or not every part, has an HTLC; with those parts.
-    fn unsent_payments(&self) -> Vec<(PaymentHash, Vec<u32>)> {
+    fn unsent_payments(&self) -> Vec<(PaymentId, Vec<u32>)> {
         let sent: BTreeSet<Origin> = self.origins.values().copied().collect();
-        let unsent = self.payments.pending_parts().into_iter().filter_map(|(hash, mut parts)| {
-            let has_parts = !parts.is_empty();
-            parts.retain(|part| {
-                !sent.contains(&Origin::Payment { payment_hash: hash, part: *part })
+        let unsent =
+            self.payments.pending_parts().into_iter().filter_map(|(payment, mut parts)| {
+                let has_parts = !parts.is_empty();
+                parts.retain(|part| !sent.contains(&Origin::Payment { payment, part: *part }));
+                (!has_parts || !parts.is_empty()).then_some((payment, parts))
             });
-            (!has_parts || !parts.is_empty()).then_some((hash, parts))
-        });
         unsent.collect()
     }
 }

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use bitcoin::hashes::{Hash, sha256};
 use steward_hosted::{Channel, Input, Role};
-use steward_wire::{ChannelId, ErrorCode, InvokeHostedChannel, Message, NodeId, WireError};
+use steward_wire::{
+    ChannelId, ErrorCode, InvokeHostedChannel, LinkId, Message, NodeId, WireError, impossible,
+};
 
 use crate::config::HostConfig;
 use crate::engine::Engine;
@@ -24,7 +26,7 @@ pub(crate) struct Quotas {
     opened: u32,
     opened_by_prefix: BTreeMap<String, u32>,
     /// The prefix of each opening that is not finished.
-    pending: BTreeMap<NodeId, String>,
+    pending: BTreeMap<LinkId, String>,
     pending_by_prefix: BTreeMap<String, usize>,
 }
 
@@ -53,14 +55,14 @@ impl Quotas {
         Ok(())
     }
 
-    fn begin(&mut self, peer: NodeId, prefix: String) {
+    fn begin(&mut self, link: LinkId, prefix: String) {
         *self.pending_by_prefix.entry(prefix.clone()).or_default() += 1;
-        self.pending.insert(peer, prefix);
+        self.pending.insert(link, prefix);
     }
 
     /// An opening ended, with a channel or without.
-    pub(crate) fn end(&mut self, peer: &NodeId, opened: bool) {
-        let Some(prefix) = self.pending.remove(peer) else { return };
+    pub(crate) fn end(&mut self, link: &LinkId, opened: bool) {
+        let Some(prefix) = self.pending.remove(link) else { return };
         if let Some(pending) = self.pending_by_prefix.get_mut(&prefix) {
             *pending -= 1;
             if *pending == 0 {
@@ -76,9 +78,15 @@ impl Quotas {
 }
 
 impl Engine {
-    pub(crate) fn invoked(&mut self, conn: ConnId, peer: NodeId, invoke: InvokeHostedChannel) {
+    pub(crate) fn invoked(
+        &mut self,
+        conn: ConnId,
+        link: LinkId,
+        peer: NodeId,
+        invoke: InvokeHostedChannel,
+    ) {
         let message = Message::InvokeHostedChannel(invoke.clone());
-        if let Some(entry) = self.channels.get(&peer) {
+        if let Some(entry) = self.channels.get(&link) {
             let is_open = entry.channel.state().is_some();
             if entry.conn == Some(conn) && entry.channel.role() == Role::Host {
                 let script = &invoke.refund_scriptpubkey;
@@ -87,9 +95,9 @@ impl Engine {
                     return self.refuse_opening(conn, peer, SCRIPT_TAKEN);
                 }
                 if !is_open {
-                    self.channels.wants_script(peer, script);
+                    self.channels.wants_script(link, script);
                 }
-                self.drive(peer, Input::Message(message));
+                self.drive(link, Input::Message(message));
             } else {
                 let text = "invoke_hosted_channel from our own host, or on another identity";
                 self.batch.log(Level::Warn, "unexpected_invoke", peer, text);
@@ -104,24 +112,24 @@ impl Engine {
         let offer = self.config.host.offer.clone();
         let mut channel = Channel::host(self.node_id, peer, offer);
         channel.allow_adoption(self.config.host.adopt_lost_state.contains(&peer));
-        self.quotas.begin(peer, prefix);
+        self.quotas.begin(link, prefix);
         self.channels.insert(channel, None);
-        self.channels.wants_script(peer, &invoke.refund_scriptpubkey);
-        if let Some(entry) = self.channels.get_mut(&peer) {
+        self.channels.wants_script(link, &invoke.refund_scriptpubkey);
+        if let Some(entry) = self.channels.get_mut(&link) {
             entry.conn = Some(conn);
         }
-        self.drive(peer, Input::Connected);
-        self.drive(peer, Input::Message(message));
+        self.drive(link, Input::Connected);
+        self.drive(link, Input::Message(message));
     }
 
     /// Of two openings with one refund script the one that is signed first has it. True if that was
     /// another one, which may have been forgotten since.
-    pub(crate) fn refuse_outrun(&mut self, conn: ConnId, peer: NodeId) -> bool {
-        let was_outrun = self.channels.wanted_script(&peer).is_some_and(|mark| {
+    pub(crate) fn refuse_outrun(&mut self, conn: ConnId, link: LinkId, peer: NodeId) -> bool {
+        let was_outrun = self.channels.wanted_script(&link).is_some_and(|mark| {
             self.channels.has_script(&mark) || self.forgotten.has_script(&mark)
         });
         if was_outrun {
-            self.forget_unfinished_opening(peer);
+            self.forget_unfinished_opening(link);
             self.refuse_opening(conn, peer, SCRIPT_TAKEN);
         }
         was_outrun
@@ -188,31 +196,34 @@ impl Engine {
     }
 
     /// As host we keep nothing of an opening that ended with its connection.
-    pub(crate) fn forget_unfinished_opening(&mut self, peer: NodeId) {
-        let unfinished = self.channels.get(&peer).is_some_and(|entry| {
+    pub(crate) fn forget_unfinished_opening(&mut self, link: LinkId) {
+        let unfinished = self.channels.get(&link).is_some_and(|entry| {
             entry.channel.state().is_none() && entry.channel.role() == Role::Host
         });
         if unfinished {
-            self.quotas.end(&peer, false);
-            self.channels.remove(&peer);
+            self.quotas.end(&link, false);
+            self.channels.remove(&link);
         }
     }
 
-    pub(crate) fn opening_failed(&mut self, peer: NodeId, reason: String) {
+    pub(crate) fn opening_failed(&mut self, link: LinkId, reason: String) {
+        let Some(entry) = self.channels.get(&link) else {
+            return impossible!("an opening that failed is there");
+        };
+        let peer = entry.channel.remote();
         self.batch.log(Level::Warn, "opening_failed", peer, reason.clone());
-        let Some(entry) = self.channels.get(&peer) else { return };
         if entry.channel.role() == Role::Client {
             let local = entry.channel.local();
-            self.notice(EventKind::ChannelOpeningFailed { peer, reason });
-            self.batch.writes.delete(RowKey::Channel(peer));
+            self.notice(EventKind::ChannelOpeningFailed { peer, link: Some(link), reason });
+            self.batch.writes.delete(RowKey::Channel(link));
             // A host that refused is not kept connected: whoever asks again names it again.
             self.drop_peer(peer, local);
         } else {
-            self.bear_peer(peer, COST_OF_REFUSAL);
+            self.bear_link(&link, COST_OF_REFUSAL);
         }
-        self.quotas.end(&peer, false);
-        self.channels.remove(&peer);
-        self.batch.changed.remove(&peer);
+        self.quotas.end(&link, false);
+        self.channels.remove(&link);
+        self.batch.changed.remove(&link);
     }
 }
 

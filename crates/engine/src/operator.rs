@@ -2,10 +2,10 @@
 //! (protocol.md sections 3.6, 3.8, 3.10).
 
 use steward_hosted::{Command, CommandRefusal};
-use steward_wire::{NodeId, Preimage};
+use steward_wire::{LinkId, Preimage};
 
 use crate::code::Code;
-use crate::command::Reply;
+use crate::command::{ChannelRef, Reply};
 use crate::engine::Engine;
 use crate::error::{Error, sat};
 use crate::row::Origin;
@@ -20,18 +20,17 @@ pub(crate) enum Act {
 }
 
 impl Engine {
-    pub(crate) fn operate(&mut self, peer: NodeId, act: Act) -> Result<Reply, Error> {
-        // Tells who has no channel with us at all.
-        self.show_channel(peer)?;
+    pub(crate) fn operate(&mut self, named: ChannelRef, act: Act) -> Result<Reply, Error> {
+        let (link, _) = self.find_channel(named)?;
         let is_override = matches!(act, Act::ProposeOverride { .. } | Act::AcceptOverride { .. });
-        if is_override && self.carries_on_htlcs_of(&peer) {
+        if is_override && self.carries_on_htlcs_of(&link) {
             let text = "HTLCs of this channel are on their way to others: what they are worth \
                         is not known yet";
             return Err(Error::new(Code::HtlcsInFlight, text)
                 .hint("wait until they are settled or have expired, then override"));
         }
         if let Act::AcceptOverride { our_balance_msat } = act {
-            self.check_proposed_balance(&peer, our_balance_msat)?;
+            self.check_proposed_balance(&link, our_balance_msat)?;
         }
         let command = match act {
             Act::Suspend => Command::Suspend,
@@ -41,9 +40,9 @@ impl Engine {
             Act::AcceptOverride { .. } => Command::AcceptOverride,
             Act::Resize { new_capacity_sat } => Command::Resize { new_capacity_sat },
         };
-        match self.drive_command(peer, command) {
+        match self.drive_command(link, command) {
             Some(Err(refusal)) => Err(refused(refusal)),
-            Some(Ok(())) | None => self.show_channel(peer),
+            Some(Ok(())) | None => self.show_channel(link.into()),
         }
     }
 
@@ -55,9 +54,9 @@ impl Engine {
     }
 
     /// The host may replace its proposal at any time: only the one that was looked at is accepted.
-    fn check_proposed_balance(&self, host: &NodeId, expected_msat: u64) -> Result<(), Error> {
+    fn check_proposed_balance(&self, link: &LinkId, expected_msat: u64) -> Result<(), Error> {
         let proposed_msat =
-            self.channels.get(host).and_then(|entry| entry.channel.override_balance_msat());
+            self.channels.get(link).and_then(|entry| entry.channel.override_balance_msat());
         match proposed_msat {
             Some(proposed_msat) if proposed_msat != expected_msat => {
                 let text = format!(
@@ -73,12 +72,12 @@ impl Engine {
     }
 
     /// True if an incoming HTLC of this channel was offered on and is still out there.
-    pub(crate) fn carries_on_htlcs_of(&self, peer: &NodeId) -> bool {
-        let is_of_peer =
-            |origin: &Origin| matches!(origin, Origin::Forward(key) if key.peer == *peer);
+    pub(crate) fn carries_on_htlcs_of(&self, link: &LinkId) -> bool {
+        let is_of_link =
+            |origin: &Origin| matches!(origin, Origin::Forward(key) if key.link == *link);
         // Of HTLCs lost with our data nothing more will be heard: people decide.
         let mut sent = self.origins.iter().filter(|(key, _)| self.is_out(key));
-        sent.any(|(_, origin)| is_of_peer(origin)) || self.unsent.values().any(is_of_peer)
+        sent.any(|(_, origin)| is_of_link(origin)) || self.unsent.values().any(is_of_link)
     }
 }
 

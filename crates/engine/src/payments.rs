@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use steward_hosted::{Input, NewHtlc, Phase};
 use steward_invoice::{HintHop, Invoice};
-use steward_wire::{Onion, PaymentHash, Preimage, ShortChannelId, impossible};
+use steward_wire::{Onion, PaymentId, Preimage, ShortChannelId, impossible};
 
 use crate::code::Code;
 use crate::command::Reply;
@@ -104,13 +104,13 @@ struct Waiter {
 /// not pay it again.
 #[derive(Debug, Default)]
 pub(crate) struct Payments {
-    pending: BTreeMap<PaymentHash, Payment>,
+    pending: BTreeMap<PaymentId, Payment>,
     /// With the moment in `ended_order`.
-    ended: BTreeMap<PaymentHash, (u64, PaymentRow)>,
+    ended: BTreeMap<PaymentId, (u64, PaymentRow)>,
     /// When they ended by `now_ms`, oldest first.
-    ended_order: VecDeque<(u64, PaymentHash)>,
+    ended_order: VecDeque<(u64, PaymentId)>,
     /// Who is to be told when a payment ends.
-    waiters: BTreeMap<PaymentHash, Vec<Waiter>>,
+    waiters: BTreeMap<PaymentId, Vec<Waiter>>,
 }
 
 impl Payments {
@@ -118,31 +118,31 @@ impl Payments {
         self.pending.len()
     }
 
-    pub(crate) fn row(&self, hash: &PaymentHash) -> Option<&PaymentRow> {
+    pub(crate) fn row(&self, payment: &PaymentId) -> Option<&PaymentRow> {
         self.pending
-            .get(hash)
+            .get(payment)
             .map(|payment| &payment.row)
-            .or_else(|| self.ended.get(hash).map(|(_, row)| row))
+            .or_else(|| self.ended.get(payment).map(|(_, row)| row))
     }
 
     /// The store knows them too; memory only bridges the moment until its readers see them.
     pub(crate) fn forget_ended(&mut self, now_ms: u64) {
-        while let Some((ended_ms, hash)) = self.ended_order.front().copied() {
+        while let Some((ended_ms, payment)) = self.ended_order.front().copied() {
             let is_old = ended_ms.saturating_add(KEEP_ENDED_PAYMENTS_MS) <= now_ms;
             if !is_old && self.ended_order.len() <= MAX_ENDED_PAYMENTS {
                 return;
             }
             self.ended_order.pop_front();
             // Unless it was tried, and ended, again.
-            if self.ended.get(&hash).is_some_and(|(at_ms, _)| *at_ms == ended_ms) {
-                self.ended.remove(&hash);
+            if self.ended.get(&payment).is_some_and(|(at_ms, _)| *at_ms == ended_ms) {
+                self.ended.remove(&payment);
             }
         }
     }
 
     fn remember_ended(&mut self, now_ms: u64, row: PaymentRow) {
-        self.ended_order.push_back((now_ms, row.payment_hash));
-        self.ended.insert(row.payment_hash, (now_ms, row));
+        self.ended_order.push_back((now_ms, row.id()));
+        self.ended.insert(row.id(), (now_ms, row));
     }
 
     /// As found at start: its HTLCs may be out, but nothing is retried.
@@ -161,19 +161,19 @@ impl Payments {
             plan: None,
             row,
         };
-        self.pending.insert(payment.row.payment_hash, payment);
+        self.pending.insert(payment.row.id(), payment);
     }
 
     /// True if nobody knows how the payment ended, since our data was an old copy.
-    pub(crate) fn is_outcome_unknown(&self, hash: &PaymentHash) -> bool {
-        let row = self.pending.get(hash).map(|payment| &payment.row);
+    pub(crate) fn is_outcome_unknown(&self, payment: &PaymentId) -> bool {
+        let row = self.pending.get(payment).map(|payment| &payment.row);
         row.is_some_and(PaymentRow::is_outcome_unknown)
     }
 
     /// Payments, and their parts that were about to be sent or are out.
-    pub(crate) fn pending_parts(&self) -> Vec<(PaymentHash, Vec<u32>)> {
+    pub(crate) fn pending_parts(&self) -> Vec<(PaymentId, Vec<u32>)> {
         let parts = |payment: &Payment| payment.parts.keys().copied().collect();
-        self.pending.iter().map(|(hash, payment)| (*hash, parts(payment))).collect()
+        self.pending.iter().map(|(id, payment)| (*id, parts(payment))).collect()
     }
 }
 
@@ -188,7 +188,7 @@ impl Engine {
         if row.status != PaymentStatus::Pending || row.is_outcome_unknown() {
             return false;
         }
-        let waiters = self.payments.waiters.entry(row.payment_hash).or_default();
+        let waiters = self.payments.waiters.entry(row.id()).or_default();
         let has_room = waiters.len() < MAX_WAITERS_PER_PAYMENT;
         if has_room {
             waiters.push(Waiter { reply, is_repeat });
@@ -197,7 +197,7 @@ impl Engine {
     }
 
     fn tell_waiters(&mut self, row: &PaymentRow) {
-        let waiters = self.payments.waiters.remove(&row.payment_hash).unwrap_or_default();
+        let waiters = self.payments.waiters.remove(&row.id()).unwrap_or_default();
         for Waiter { reply, is_repeat } in waiters {
             let result = Ok(match is_repeat {
                 true => Reply::EarlierPayment(row.clone()),
@@ -213,8 +213,8 @@ impl Engine {
         row: PaymentRow,
         plan: Plan,
     ) -> Result<PaymentRow, Error> {
-        let hash = row.payment_hash;
-        if let Some(earlier) = self.payments.row(&hash)
+        let id = row.id();
+        if let Some(earlier) = self.payments.row(&id)
             && earlier.status != PaymentStatus::Failed
         {
             return Ok(earlier.clone());
@@ -223,7 +223,7 @@ impl Engine {
             return Err(Error::new(Code::TooManyPayments, "too many payments are under way"));
         }
         self.check_balance(row.amount_msat)?;
-        self.payments.ended.remove(&hash);
+        self.payments.ended.remove(&id);
         self.batch.writes.put(Row::Payment(row.clone()));
         let payment = Payment {
             row: row.clone(),
@@ -237,8 +237,8 @@ impl Engine {
             last_failure: None,
             is_hopeless: false,
         };
-        self.payments.pending.insert(hash, payment);
-        self.ask_for_route(hash);
+        self.payments.pending.insert(id, payment);
+        self.ask_for_route(id);
         Ok(row)
     }
 
@@ -272,10 +272,10 @@ impl Engine {
         Error::new(Code::NoUsableChannel, "there is no channel, or all of them wait for a person")
     }
 
-    fn ask_for_route(&mut self, hash: PaymentHash) {
+    fn ask_for_route(&mut self, id: PaymentId) {
         let first_hops = self.first_hops();
         let height = self.height;
-        let Some(payment) = self.payments.pending.get_mut(&hash) else { return };
+        let Some(payment) = self.payments.pending.get_mut(&id) else { return };
         let Some(plan) = payment.plan.clone() else {
             return impossible!("a route is asked for by a plan");
         };
@@ -286,7 +286,8 @@ impl Engine {
             (sent.saturating_add(part.amount_msat), fees.saturating_add(part.fee_msat))
         });
         let request = RouteRequest {
-            payment_hash: hash,
+            payment: id,
+            payment_hash: payment.row.payment_hash,
             attempt: payment.attempt,
             destination: payment.row.destination,
             amount_msat: payment.row.amount_msat.saturating_sub(sent_msat),
@@ -308,10 +309,11 @@ impl Engine {
         self.channels
             .lively()
             .filter(|(_, entry)| entry.channel.phase() == Phase::Active)
-            .map(|(peer, entry)| {
+            .map(|(link, entry)| {
                 let summary = entry.channel.summary();
                 FirstHop {
-                    peer: *peer,
+                    link: *link,
+                    peer: entry.channel.remote(),
                     short_channel_id: entry.channel.scid(),
                     spendable_msat: summary.spendable_msat,
                     htlc_minimum_msat: summary.terms.htlc_minimum_msat,
@@ -323,50 +325,51 @@ impl Engine {
 
     pub(crate) fn route_found(
         &mut self,
-        hash: PaymentHash,
+        id: PaymentId,
         attempt: u32,
         result: Result<Vec<RoutedPart>, NoRoute>,
     ) {
-        let Some(payment) = self.payments.pending.get_mut(&hash) else { return };
+        let Some(payment) = self.payments.pending.get_mut(&id) else { return };
         if !payment.is_routing || payment.attempt != attempt {
             return;
         }
         payment.is_routing = false;
         match result {
-            Ok(parts) if !parts.is_empty() => self.send_parts(hash, parts),
-            Ok(_) => self.no_route(hash, "no route was found".to_owned().into()),
-            Err(reason) => self.no_route(hash, reason),
+            Ok(parts) if !parts.is_empty() => self.send_parts(id, parts),
+            Ok(_) => self.no_route(id, "no route was found".to_owned().into()),
+            Err(reason) => self.no_route(id, reason),
         }
     }
 
-    fn no_route(&mut self, hash: PaymentHash, reason: NoRoute) {
-        let Some(payment) = self.payments.pending.get_mut(&hash) else { return };
+    fn no_route(&mut self, id: PaymentId, reason: NoRoute) {
+        let Some(payment) = self.payments.pending.get_mut(&id) else { return };
         payment.is_hopeless = true;
         // What a hop said is more telling than that nothing else is left.
         payment.last_failure.get_or_insert((reason.code.to_owned(), reason.text));
-        self.retry_or_end(hash);
+        self.retry_or_end(id);
     }
 
     /// All parts are in the books before the first is offered: one that is refused at once asks
     /// for another route, and that must not pay again what the others are about to.
-    fn send_parts(&mut self, hash: PaymentHash, parts: Vec<RoutedPart>) {
+    fn send_parts(&mut self, id: PaymentId, parts: Vec<RoutedPart>) {
         // By its channel: the first hop may be a payee who goes by another name.
         let first_hop =
             |part: &RoutedPart| self.channels.by_scid(part.path.first().map(|hop| hop.scid)?);
         let Some(first_hops) = parts.iter().map(first_hop).collect::<Option<Vec<_>>>() else {
-            return self.no_route(hash, "the route's first channel is gone".to_owned().into());
+            return self.no_route(id, "the route's first channel is gone".to_owned().into());
         };
         let mut htlcs = Vec::new();
         for (routed, first_hop) in parts.into_iter().zip(first_hops) {
-            let Some(payment) = self.payments.pending.get_mut(&hash) else {
+            let Some(payment) = self.payments.pending.get_mut(&id) else {
                 return impossible!("a payment stays while its parts are made");
             };
             let part = payment.next_part;
             payment.next_part += 1;
+            let payment_hash = payment.row.payment_hash;
             let row = PartRow {
-                payment_hash: hash,
+                payment: id,
                 part,
-                peer: first_hop,
+                link: first_hop,
                 amount_msat: routed.amount_msat.saturating_sub(routed.fee_msat),
                 fee_msat: routed.fee_msat,
                 session_key: routed.session_key,
@@ -375,11 +378,11 @@ impl Engine {
             };
             payment.parts.insert(part, row.clone());
             self.batch.writes.put(Row::Part(row));
-            let token = self.new_token(Origin::Payment { payment_hash: hash, part });
+            let token = self.new_token(Origin::Payment { payment: id, part });
             let htlc = NewHtlc {
                 token,
                 amount_msat: routed.amount_msat,
-                payment_hash: hash,
+                payment_hash,
                 cltv_expiry: routed.cltv_expiry,
                 onion: Onion(routed.onion.into()),
                 tlvs: Vec::new(),

@@ -2,7 +2,7 @@
 
 use steward_hosted::Input;
 use steward_wire::features::{HOSTED_CHANNELS, has_pair};
-use steward_wire::{Framing, Message, NodeId, framing};
+use steward_wire::{Framing, LinkId, Message, NodeId, framing};
 
 use crate::allowance::Allowance;
 use crate::engine::Engine;
@@ -18,6 +18,8 @@ pub(crate) struct Connection {
     pub(crate) peer: NodeId,
     /// Our identity on it.
     pub(crate) local: NodeId,
+    /// The hosted channel that the two may have.
+    pub(crate) link: LinkId,
     pub(crate) features: Vec<u8>,
     pub(crate) inbound: bool,
     pub(crate) address: String,
@@ -44,6 +46,7 @@ impl Connection {
         Self {
             peer,
             local,
+            link: LinkId::hosted(&local, &peer),
             features,
             inbound,
             address,
@@ -66,53 +69,54 @@ impl Connection {
 impl Engine {
     pub(crate) fn peer_connected(&mut self, conn: ConnId, connection: Connection) {
         let peer = connection.peer;
-        let local = connection.local;
+        let link = connection.link;
         if !connection.inbound {
             self.address_reached(peer, connection.address.clone());
         }
         self.connections.insert(conn, connection);
-        let Some(entry) = self.channels.get(&peer) else { return };
-        if entry.channel.local() != local {
-            let text = "the peer reached us under another identity than its channel's";
-            self.batch.log(Level::Warn, "wrong_identity", peer, text);
+        let Some(entry) = self.channels.get(&link) else {
+            if self.channels.with_peer(&peer).next().is_some() {
+                let text = "the peer reached us under another identity than its channel's";
+                self.batch.log(Level::Warn, "wrong_identity", peer, text);
+            }
             return;
-        }
+        };
         // The transport replaces a peer's old connection by a new one; a late report of the old
         // one's end must not touch the new.
         if let Some(old) = entry.conn {
             self.connection_ended(old);
-            self.drive(peer, Input::Disconnected);
+            self.drive(link, Input::Disconnected);
         }
-        if let Some(entry) = self.channels.get_mut(&peer) {
+        if let Some(entry) = self.channels.get_mut(&link) {
             entry.conn = Some(conn);
         }
-        self.drive(peer, Input::Connected);
+        self.drive(link, Input::Connected);
     }
 
     pub(crate) fn peer_disconnected(&mut self, conn: ConnId) {
-        let Some(peer) = self.connection_ended(conn) else { return };
-        let Some(entry) = self.channels.get_mut(&peer) else { return };
+        let Some(link) = self.connection_ended(conn) else { return };
+        let Some(entry) = self.channels.get_mut(&link) else { return };
         if entry.conn != Some(conn) {
             return;
         }
         entry.conn = None;
-        self.drive(peer, Input::Disconnected);
-        self.forget_unfinished_opening(peer);
+        self.drive(link, Input::Disconnected);
+        self.forget_unfinished_opening(link);
     }
 
     /// Forgets a connection. If the peer never showed a framing, on this connection or an earlier
     /// one, and left us without an answer, our guess may be why: an eclair node stops reading
     /// after a message that it cannot frame.
-    fn connection_ended(&mut self, conn: ConnId) -> Option<NodeId> {
+    fn connection_ended(&mut self, conn: ConnId) -> Option<LinkId> {
         let connection = self.connections.remove(&conn)?;
-        let peer = connection.peer;
+        let (peer, link) = (connection.peer, connection.link);
         let is_unanswered = connection.framing.is_none() && self.known_framing(&peer).is_none();
-        if let Some(entry) = self.channels.get_mut(&peer)
+        if let Some(entry) = self.channels.get_mut(&link)
             && entry.conn == Some(conn)
         {
             entry.try_other_framing ^= is_unanswered;
         }
-        Some(peer)
+        Some(link)
     }
 
     /// As the peer has ever framed its messages; never changed by a guess.
@@ -130,8 +134,8 @@ impl Engine {
     }
 
     /// True if the peer's init on the present connection of its channel has the feature.
-    pub(crate) fn offers_feature(&self, peer: &NodeId, feature: u32) -> bool {
-        let conn = self.channels.get(peer).and_then(|entry| entry.conn);
+    pub(crate) fn offers_feature(&self, link: &LinkId, feature: u32) -> bool {
+        let conn = self.channels.get(link).and_then(|entry| entry.conn);
         let connection = conn.and_then(|conn| self.connections.get(&conn));
         connection.is_some_and(|connection| has_pair(&connection.features, feature))
     }
@@ -143,7 +147,7 @@ impl Engine {
             return;
         }
         connection.allowance.receive(payload, self.now_ms);
-        let peer = connection.peer;
+        let (peer, link) = (connection.peer, connection.link);
         let decoded = framing::decode(&mut connection.framing, message_type, payload);
         if let Some(shown) = connection.framing {
             self.framing_shown(peer, shown);
@@ -156,8 +160,8 @@ impl Engine {
                     return self.bear(conn, COST_OF_REPEAT);
                 }
                 let changes = self.changes;
-                let may_be_idle = self.may_be_idle(peer, &message);
-                self.message(conn, peer, message);
+                let may_be_idle = self.may_be_idle(&link, &message);
+                self.message(conn, link, peer, message);
                 if may_be_idle && self.changes == changes {
                     self.bear(conn, COST_OF_IDLE_MESSAGE);
                 }
@@ -181,7 +185,7 @@ impl Engine {
 
     /// True if a message that changes no record is of no use. Updates of an active channel change
     /// it only once they are signed, and the channel bounds how many are not.
-    fn may_be_idle(&self, peer: NodeId, message: &Message) -> bool {
+    fn may_be_idle(&self, link: &LinkId, message: &Message) -> bool {
         let is_update = matches!(
             message,
             Message::UpdateAddHtlc(_)
@@ -189,7 +193,7 @@ impl Engine {
                 | Message::UpdateFailHtlc(_)
                 | Message::UpdateFailMalformedHtlc(_)
         );
-        !(is_update && self.is_active(&peer))
+        !(is_update && self.is_active(link))
     }
 
     /// Puts up with something of no use, or hangs up.
@@ -203,8 +207,8 @@ impl Engine {
     }
 
     /// As [`Engine::bear`], on whatever connection the peer of a channel has.
-    pub(crate) fn bear_peer(&mut self, peer: NodeId, cost: u32) {
-        if let Some(conn) = self.channels.get(&peer).and_then(|entry| entry.conn) {
+    pub(crate) fn bear_link(&mut self, link: &LinkId, cost: u32) {
+        if let Some(conn) = self.channels.get(link).and_then(|entry| entry.conn) {
             self.bear(conn, cost);
         }
     }
@@ -223,14 +227,14 @@ impl Engine {
 
     /// True if a signed channel joins us with this peer: it may be served before strangers.
     pub fn has_channel(&self, peer: &NodeId) -> bool {
-        self.channels.get(peer).is_some_and(|entry| entry.channel.state().is_some())
+        self.channels.with_peer(peer).any(|(_, entry)| entry.channel.state().is_some())
     }
 
-    fn message(&mut self, conn: ConnId, peer: NodeId, message: Message) {
+    fn message(&mut self, conn: ConnId, link: LinkId, peer: NodeId, message: Message) {
         match message {
-            Message::InvokeHostedChannel(invoke) => self.invoked(conn, peer, invoke),
+            Message::InvokeHostedChannel(invoke) => self.invoked(conn, link, peer, invoke),
             Message::AskBrandingInfo(_) => self.send_branding(conn),
-            Message::ResizeChannel(resize) if self.refuses_resize(conn, &peer, &resize) => {
+            Message::ResizeChannel(resize) if self.refuses_resize(conn, &link, &resize) => {
                 self.refuse_resize(conn, peer);
             }
             Message::HostedChannelBranding(_)
@@ -248,10 +252,10 @@ impl Engine {
             }
             message => {
                 let is_current =
-                    self.channels.get(&peer).is_some_and(|entry| entry.conn == Some(conn));
+                    self.channels.get(&link).is_some_and(|entry| entry.conn == Some(conn));
                 if is_current {
-                    if !self.refuse_outrun(conn, peer) {
-                        self.drive(peer, Input::Message(message));
+                    if !self.refuse_outrun(conn, link, peer) {
+                        self.drive(link, Input::Message(message));
                     }
                 } else {
                     let text = format!("{} without a channel", message.name());
@@ -268,8 +272,8 @@ impl Engine {
     }
 
     /// Sends to the peer of a channel, if it is connected; otherwise the next resync repeats it.
-    pub(crate) fn send(&mut self, peer: NodeId, message: &Message) {
-        let Some(entry) = self.channels.get(&peer) else { return };
+    pub(crate) fn send(&mut self, link: &LinkId, message: &Message) {
+        let Some(entry) = self.channels.get(link) else { return };
         let Some(conn) = entry.conn else { return };
         self.send_on(conn, message);
     }
@@ -279,8 +283,8 @@ impl Engine {
         if connection.is_mute {
             return;
         }
-        let peer = connection.peer;
-        let try_other = self.channels.get(&peer).is_some_and(|entry| entry.try_other_framing);
+        let (peer, link) = (connection.peer, connection.link);
+        let try_other = self.channels.get(&link).is_some_and(|entry| entry.try_other_framing);
         let known = connection.framing.or_else(|| self.known_framing(&peer));
         let framing = known.unwrap_or_else(|| connection.guess(try_other));
         let fitting = self.fit_for(&connection.features, message);

@@ -4,7 +4,7 @@
 use steward_hosted::{Input, Role};
 use steward_wire::codec::Wire;
 use steward_wire::{
-    CHANNEL_FLAG_DIRECTION, ChannelUpdate, MESSAGE_FLAG_MUST_BE_ONE, NodeId, Signature,
+    CHANNEL_FLAG_DIRECTION, ChannelUpdate, LinkId, MESSAGE_FLAG_MUST_BE_ONE, Signature,
 };
 
 use crate::code::Code;
@@ -26,7 +26,7 @@ impl Engine {
         if is_new_policy {
             self.policy_since_s = self.next_policy_date();
             let clients = self.channels.lively().filter(|(_, c)| c.channel.role() == Role::Host);
-            self.policy_untold = clients.map(|(peer, _)| *peer).collect();
+            self.policy_untold = clients.map(|(link, _)| *link).collect();
             self.tell_policy();
         }
         Ok(Reply::Done)
@@ -36,22 +36,22 @@ impl Engine {
     /// the rest hears at the next ticks.
     pub(crate) fn tell_policy(&mut self) {
         for _ in 0..MAX_POLICIES_PER_TICK {
-            let Some(peer) = self.policy_untold.pop_first() else { return };
-            if self.is_active(&peer) {
-                self.announce_policy(peer);
+            let Some(link) = self.policy_untold.pop_first() else { return };
+            if self.is_active(&link) {
+                self.announce_policy(link);
             }
         }
     }
 
     /// Tells a client what forwarding to it costs, each time its channel becomes active.
-    pub(crate) fn announce_policy(&mut self, peer: NodeId) {
+    pub(crate) fn announce_policy(&mut self, link: LinkId) {
         let is_host =
-            self.channels.get(&peer).is_some_and(|entry| entry.channel.role() == Role::Host);
-        let Some(entry) = self.channels.get(&peer).filter(|_| is_host) else { return };
+            self.channels.get(&link).is_some_and(|entry| entry.channel.role() == Role::Host);
+        let Some(entry) = self.channels.get(&link).filter(|_| is_host) else { return };
         let capacity_msat = entry.channel.summary().capacity_msat;
-        if let Some(update) = self.own_update(&peer, capacity_msat) {
+        if let Some(update) = self.own_update(&link, capacity_msat) {
             self.policy_told_s = update.timestamp;
-            self.drive(peer, Input::OwnPolicy(update));
+            self.drive(link, Input::OwnPolicy(update));
         }
     }
 
@@ -72,19 +72,19 @@ impl Engine {
 
     /// The update for failures that carry one, with its message type as BOLT4 wants; empty if the
     /// channel is gone.
-    pub(crate) fn own_update_for_failure(&self, peer: &NodeId) -> Vec<u8> {
+    pub(crate) fn own_update_for_failure(&self, link: &LinkId) -> Vec<u8> {
         const CHANNEL_UPDATE_TYPE: u16 = 258;
         // The same for all clients: a failure must not tell what a channel can hold.
         let maximum_msat = self.config.host.max_capacity_sat.saturating_mul(1000);
-        let Some(update) = self.own_update(peer, maximum_msat) else { return Vec::new() };
+        let Some(update) = self.own_update(link, maximum_msat) else { return Vec::new() };
         let mut bytes = CHANNEL_UPDATE_TYPE.to_be_bytes().to_vec();
         update.write(&mut bytes);
         bytes
     }
 
-    fn own_update(&self, peer: &NodeId, htlc_maximum_msat: u64) -> Option<ChannelUpdate> {
-        let channel = &self.channels.get(peer)?.channel;
-        let local = channel.local();
+    fn own_update(&self, link: &LinkId, htlc_maximum_msat: u64) -> Option<ChannelUpdate> {
+        let channel = &self.channels.get(link)?.channel;
+        let (local, remote) = (channel.local(), channel.remote());
         let summary = channel.summary();
         let policy = &self.config.policy;
         let mut update = ChannelUpdate {
@@ -93,7 +93,7 @@ impl Engine {
             short_channel_id: channel.scid(),
             timestamp: self.wall_s().max(self.policy_since_s),
             message_flags: MESSAGE_FLAG_MUST_BE_ONE,
-            channel_flags: if local > *peer { CHANNEL_FLAG_DIRECTION } else { 0 },
+            channel_flags: if local > remote { CHANNEL_FLAG_DIRECTION } else { 0 },
             cltv_expiry_delta: policy.cltv_expiry_delta_blocks,
             htlc_minimum_msat: summary.terms.htlc_minimum_msat,
             fee_base_msat: policy.fee_base_msat,
@@ -101,7 +101,7 @@ impl Engine {
             htlc_maximum_msat: Some(htlc_maximum_msat),
             excess: Vec::new(),
         };
-        update.sign(&self.key_in_channel(peer));
+        update.sign(&self.key_in_channel(link));
         Some(update)
     }
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use bitcoin::secp256k1::SecretKey;
 use steward_hosted::{IncomingHtlc as ChannelHtlc, IncomingSettlement};
 use steward_onion::{Failure, IncomingHtlc, PeelError, Received, receive};
-use steward_wire::{NodeId, PaymentHash, Preimage, impossible};
+use steward_wire::{IncomingHtlcId, LinkId, PaymentHash, Preimage, impossible};
 
 use crate::attribution::OurHop;
 use crate::engine::Engine;
@@ -15,13 +15,13 @@ use crate::limits::{
     CHAIN_FRESH_MS, FINAL_EXPIRY_SAFETY_BLOCKS, KEYSEND_EXPIRY_SAFETY_BLOCKS, MAX_AMOUNT_MSAT,
     MPP_TIMEOUT_MS,
 };
-use crate::row::{HtlcKey, InvoiceRow, PaymentStatus, Row};
+use crate::row::{InvoiceRow, PaymentStatus, Row};
 
 /// The parts of one payment that are here so far.
 #[derive(Clone, Debug)]
 pub(crate) struct IncomingSet {
     total_msat: u64,
-    parts: BTreeMap<HtlcKey, Part>,
+    parts: BTreeMap<IncomingHtlcId, Part>,
     /// When the parts are failed if the rest has not come, by `now_ms`.
     give_up_ms: u64,
 }
@@ -47,7 +47,7 @@ impl Engine {
     /// Takes one part of a payment to us.
     pub(crate) fn receive(
         &mut self,
-        key: HtlcKey,
+        key: IncomingHtlcId,
         secret_key: &SecretKey,
         htlc: &IncomingHtlc<'_>,
     ) -> Result<(), PeelError> {
@@ -151,7 +151,7 @@ impl Engine {
 
     fn hold(
         &mut self,
-        key: HtlcKey,
+        key: IncomingHtlcId,
         htlc: &IncomingHtlc<'_>,
         received: Received,
         safety_blocks: u32,
@@ -180,8 +180,8 @@ impl Engine {
         }
     }
 
-    fn can_claim(&self, key: &HtlcKey, hash: &PaymentHash, amount_msat: u64) -> bool {
-        let Some(entry) = self.channels.get(&key.peer) else { return false };
+    fn can_claim(&self, key: &IncomingHtlcId, hash: &PaymentHash, amount_msat: u64) -> bool {
+        let Some(entry) = self.channels.get(&key.link) else { return false };
         let is_this = |found: ChannelHtlc<'_>| {
             let htlc = found.htlc;
             htlc.id == key.id
@@ -189,7 +189,7 @@ impl Engine {
                 && htlc.amount_msat == amount_msat
                 && found.settlement.is_none()
         };
-        !self.is_suspended(&key.peer) && entry.channel.incoming_htlcs().any(is_this)
+        !self.is_suspended(&key.link) && entry.channel.incoming_htlcs().any(is_this)
     }
 
     /// All parts are here: the preimage, the paid invoice and every settlement in one commit.
@@ -227,8 +227,8 @@ impl Engine {
     }
 
     /// The channel is suspended while claims of ours in it are not signed.
-    pub(crate) fn claims_unsigned(&mut self, peer: NodeId) {
-        let Some(entry) = self.channels.get(&peer) else {
+    pub(crate) fn claims_unsigned(&mut self, link: LinkId) {
+        let Some(entry) = self.channels.get(&link) else {
             return impossible!("a channel that was suspended is there");
         };
         let claims = entry

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use steward_hosted::Channel;
-use steward_wire::UpdateAddHtlc;
+use steward_wire::{IncomingHtlcId, OutgoingHtlcId, UpdateAddHtlc};
 
 use crate::batch::Batch;
 use crate::channels::Channels;
@@ -24,7 +24,7 @@ use crate::lost_data::Confirmation;
 use crate::opening::Quotas;
 use crate::payments::Payments;
 use crate::preimages::Preimages;
-use crate::row::{ChannelRow, HtlcKey, Origin, PartRow, RowKey, StoredState};
+use crate::row::{ChannelRow, LocalIdentity, Origin, PartRow, RowKey, StoredState};
 use crate::search::Search;
 
 impl Engine {
@@ -106,10 +106,11 @@ impl Engine {
             Error::new(Code::ChannelRecordUnreadable, text)
                 .hint("the database is damaged: restore a backup, and only a recent one")
         })?;
-        let key = (channel.local() != self.node_id).then(|| self.keys.towards_host(&row.peer));
-        if let Some(key) = &key
-            && node_id_of(key) != channel.local()
-        {
+        let key = match row.identity {
+            LocalIdentity::Node => None,
+            LocalIdentity::PerHost => Some(self.keys.towards_host(&row.peer)),
+        };
+        if key.as_ref().map_or(self.node_id, node_id_of) != channel.local() {
             let text = format!("the seed does not fit the channel with {}", row.peer);
             return Err(Error::new(Code::SeedMismatch, text));
         }
@@ -121,17 +122,17 @@ impl Engine {
     fn restore_payments(&mut self, snapshot: StoredState) {
         let mut parts: BTreeMap<_, Vec<PartRow>> = BTreeMap::new();
         for part in snapshot.parts {
-            parts.entry(part.payment_hash).or_default().push(part);
+            parts.entry(part.payment).or_default().push(part);
         }
         for row in snapshot.payments {
-            let parts = parts.remove(&row.payment_hash).unwrap_or_default();
+            let parts = parts.remove(&row.id()).unwrap_or_default();
             self.payments.resume(self.now_ms, row, parts);
         }
         self.await_confirmation();
     }
 
     fn resume_htlcs(&mut self) {
-        let outgoing: BTreeMap<HtlcKey, HtlcKey> = self
+        let outgoing: BTreeMap<IncomingHtlcId, OutgoingHtlcId> = self
             .origins
             .iter()
             .filter_map(|(out, origin)| match origin {
@@ -139,7 +140,7 @@ impl Engine {
                 Origin::Payment { .. } => None,
             })
             .collect();
-        let mut stale_outbox: BTreeSet<HtlcKey> = self.outbox.keys().copied().collect();
+        let mut stale_outbox: BTreeSet<IncomingHtlcId> = self.outbox.keys().copied().collect();
         for (key, add, is_settled) in self.all_incoming() {
             if is_settled {
                 continue;
@@ -151,7 +152,7 @@ impl Engine {
             } else if let Some(out) = outgoing.get(&key) {
                 self.resume_forward(key, *out, &add);
             } else {
-                let next = self.next_peer(&key, &add);
+                let next = self.next_link(&key, &add);
                 self.deferred.insert(key, next);
             }
         }
@@ -161,12 +162,12 @@ impl Engine {
         }
     }
 
-    fn all_incoming(&self) -> Vec<(HtlcKey, UpdateAddHtlc, bool)> {
+    fn all_incoming(&self) -> Vec<(IncomingHtlcId, UpdateAddHtlc, bool)> {
         self.channels
             .lively()
-            .flat_map(|(peer, entry)| {
+            .flat_map(|(link, entry)| {
                 entry.channel.incoming_htlcs().map(|htlc| {
-                    let key = HtlcKey { peer: *peer, id: htlc.htlc.id };
+                    let key = IncomingHtlcId { link: *link, id: htlc.htlc.id };
                     (key, htlc.htlc.clone(), htlc.settlement.is_some())
                 })
             })
@@ -182,16 +183,17 @@ impl Engine {
         if self.deferred.is_empty() || (self.tip_is_stale && !is_over) {
             return;
         }
-        let ready: Vec<HtlcKey> = self
+        let ready: Vec<IncomingHtlcId> = self
             .deferred
             .iter()
-            .filter(|(key, _)| self.is_active(&key.peer))
-            .filter(|(_, next)| is_over || next.is_none_or(|peer| self.is_active(&peer)))
+            .filter(|(key, _)| self.is_active(&key.link))
+            .filter(|(_, next)| is_over || next.is_none_or(|link| self.is_active(&link)))
             .map(|(key, _)| *key)
             .collect();
         for key in ready {
             self.deferred.remove(&key);
-            let Some(entry) = self.channels.get(&key.peer) else { continue };
+            let Some(entry) = self.channels.get(&key.link) else { continue };
+            let peer = entry.channel.remote();
             let add = entry
                 .channel
                 .incoming_htlcs()
@@ -199,8 +201,8 @@ impl Engine {
                 .map(|htlc| htlc.htlc.clone());
             if let Some(add) = add {
                 let text = format!("acting on HTLC {} that waited since the start", key.id);
-                self.batch.log(Level::Info, "htlc_resumed", key.peer, text);
-                self.incoming(key.peer, &add, false);
+                self.batch.log(Level::Info, "htlc_resumed", peer, text);
+                self.incoming(key.link, &add, false);
             }
         }
     }

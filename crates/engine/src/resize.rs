@@ -4,7 +4,7 @@
 use steward_hosted::{Input, Role};
 use steward_wire::amount::of_sat;
 use steward_wire::features::{HOSTED_CHANNELS, has_pair};
-use steward_wire::{ErrorCode, ErrorText, NodeId, ResizeChannel, bolt1};
+use steward_wire::{ErrorCode, ErrorText, LinkId, NodeId, ResizeChannel, bolt1};
 
 use crate::engine::Engine;
 use crate::io::{ConnId, Level};
@@ -15,10 +15,10 @@ impl Engine {
     pub(crate) fn refuses_resize(
         &self,
         conn: ConnId,
-        peer: &NodeId,
+        link: &LinkId,
         resize: &ResizeChannel,
     ) -> bool {
-        let Some(entry) = self.channels.get(peer).filter(|entry| entry.conn == Some(conn)) else {
+        let Some(entry) = self.channels.get(link).filter(|entry| entry.conn == Some(conn)) else {
             return false;
         };
         let reads_warnings = self
@@ -44,14 +44,14 @@ impl Engine {
     /// As client: a host that refuses our request says so by a warning. Nothing else a peer says
     /// in words has a meaning.
     pub(crate) fn warned(&mut self, conn: ConnId, text: String) {
-        let Some(peer) = self.connections.get(&conn).map(|connection| connection.peer) else {
+        let Some(link) = self.connections.get(&conn).map(|connection| connection.link) else {
             return;
         };
         let said = ErrorText::parse(text.as_bytes());
-        let is_current = self.channels.get(&peer).is_some_and(|entry| entry.conn == Some(conn));
+        let is_current = self.channels.get(&link).is_some_and(|entry| entry.conn == Some(conn));
         if is_current && said.code == Some(ErrorCode::InvalidResize) {
             let reason = said.text.trim().to_owned();
-            self.drive(peer, Input::ResizeRefused { reason });
+            self.drive(link, Input::ResizeRefused { reason });
         }
     }
 }

@@ -3,22 +3,30 @@
 use std::collections::BTreeMap;
 
 use steward_hosted::{Failure, Phase, Role};
-use steward_wire::{Framing, NodeId, PaymentHash, Preimage, ShortChannelId};
+use steward_wire::{
+    Framing, IncomingHtlcId, LinkId, NodeId, OutgoingHtlcId, PaymentHash, PaymentId, Preimage,
+    ShortChannelId,
+};
 
-/// One HTLC, for good: the channel by its other side, and the offerer's id. Never by hash.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct HtlcKey {
-    /// The other side of the channel.
-    pub peer: NodeId,
-    /// Given by who offered it.
-    pub id: u64,
+/// Which of our keys we are known by in a channel. Chosen when the channel is opened, and never
+/// changed: the channel's id follows from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum LocalIdentity {
+    /// The node's own key. Hosts are known by it, and so is whoever wants to be found.
+    Node,
+    /// A key derived for one host: no two hosts can tell that they serve the same client.
+    PerHost,
 }
 
 /// Table `channel`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChannelRow {
-    /// The other side; the key.
+    /// The key.
+    pub link: LinkId,
+    /// The other side.
     pub peer: NodeId,
+    /// Our key in it.
+    pub identity: LocalIdentity,
     /// Our side.
     pub role: Role,
     /// For queries; the record decides.
@@ -37,11 +45,11 @@ pub struct ChannelRow {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Origin {
     /// A forward of this incoming HTLC.
-    Forward(HtlcKey),
+    Forward(IncomingHtlcId),
     /// Part of our own payment.
     Payment {
         /// The payment.
-        payment_hash: PaymentHash,
+        payment: PaymentId,
         /// Which of its parts.
         part: u32,
     },
@@ -100,6 +108,11 @@ pub struct PaymentRow {
 }
 
 impl PaymentRow {
+    /// The payment's name.
+    pub fn id(&self) -> PaymentId {
+        self.payment_hash.into()
+    }
+
     /// True if it stays pending because nobody knows how it ended: our data was an old copy. Only
     /// a preimage ends it.
     pub fn is_outcome_unknown(&self) -> bool {
@@ -115,11 +128,11 @@ pub const OUTCOME_UNKNOWN: &str = "outcome_unknown";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PartRow {
     /// The payment.
-    pub payment_hash: PaymentHash,
+    pub payment: PaymentId,
     /// Counts from 0 over all attempts.
     pub part: u32,
-    /// The first hop.
-    pub peer: NodeId,
+    /// The channel in which it went out.
+    pub link: LinkId,
     /// Without fees, in millisatoshi.
     pub amount_msat: u64,
     /// In millisatoshi.
@@ -166,8 +179,12 @@ pub struct InvoiceRow {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ForwardRow {
     /// The incoming HTLC; the key.
-    pub incoming: HtlcKey,
-    /// The outgoing channel, by its other side.
+    pub incoming: IncomingHtlcId,
+    /// The other side of the incoming channel.
+    pub incoming_peer: NodeId,
+    /// The outgoing channel.
+    pub outgoing: LinkId,
+    /// The other side of the outgoing channel.
     pub outgoing_peer: NodeId,
     /// In millisatoshi.
     pub amount_in_msat: u64,
@@ -184,6 +201,8 @@ pub struct ForwardRow {
 pub struct EvidenceRow {
     /// Who sent it.
     pub peer: NodeId,
+    /// The channel it is about; `None`: kept by a version that did not say.
+    pub link: Option<LinkId>,
     /// Unix time, milliseconds.
     pub time_ms: u64,
     /// What it shows.
@@ -254,23 +273,23 @@ impl Setting {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum RowKey {
     /// `channel`
-    Channel(NodeId),
+    Channel(LinkId),
     /// `htlc_origin`
-    Origin(HtlcKey),
+    Origin(OutgoingHtlcId),
     /// `outbox`
-    Outbox(HtlcKey),
+    Outbox(IncomingHtlcId),
     /// `preimage`
     Preimage(PaymentHash),
     /// `payment`
-    Payment(PaymentHash),
+    Payment(PaymentId),
     /// `payment_part`
-    Part(PaymentHash, u32),
+    Part(PaymentId, u32),
     /// `invoice`
     Invoice(PaymentHash),
     /// `invoice`: what became of its claim, if there is such a row
     InvoiceFailure(PaymentHash),
     /// `forward`
-    Forward(HtlcKey),
+    Forward(IncomingHtlcId),
     /// `evidence`: numbered by the engine, never overwritten
     Evidence(u64),
     /// `event`: numbered by the engine, never overwritten
@@ -287,9 +306,9 @@ pub enum Row {
     /// `channel`
     Channel(ChannelRow),
     /// `htlc_origin`: of the HTLC that we offered
-    Origin(HtlcKey, Origin),
+    Origin(OutgoingHtlcId, Origin),
     /// `outbox`: for the incoming HTLC
-    Outbox(HtlcKey, Settlement),
+    Outbox(IncomingHtlcId, Settlement),
     /// `preimage`; its hash is the key
     Preimage {
         /// The preimage.
@@ -328,12 +347,12 @@ impl Row {
     /// Which row it is.
     pub fn key(&self) -> RowKey {
         match self {
-            Self::Channel(row) => RowKey::Channel(row.peer),
+            Self::Channel(row) => RowKey::Channel(row.link),
             Self::Origin(htlc, _) => RowKey::Origin(*htlc),
             Self::Outbox(htlc, _) => RowKey::Outbox(*htlc),
             Self::Preimage { preimage, .. } => RowKey::Preimage(preimage.hash()),
-            Self::Payment(row) => RowKey::Payment(row.payment_hash),
-            Self::Part(row) => RowKey::Part(row.payment_hash, row.part),
+            Self::Payment(row) => RowKey::Payment(row.id()),
+            Self::Part(row) => RowKey::Part(row.payment, row.part),
             Self::Invoice(row) => RowKey::Invoice(row.payment_hash),
             Self::InvoiceFailure { payment_hash, .. } => RowKey::InvoiceFailure(*payment_hash),
             Self::Forward(row) => RowKey::Forward(row.incoming),
@@ -400,9 +419,9 @@ pub struct StoredState {
     /// All channels.
     pub channels: Vec<ChannelRow>,
     /// All rows of `htlc_origin`.
-    pub origins: Vec<(HtlcKey, Origin)>,
+    pub origins: Vec<(OutgoingHtlcId, Origin)>,
     /// All rows of `outbox`.
-    pub outbox: Vec<(HtlcKey, Settlement)>,
+    pub outbox: Vec<(IncomingHtlcId, Settlement)>,
     /// The newest preimages, up to a limit of the store; older ones are no longer in flight.
     pub preimages: Vec<Preimage>,
     /// Payments that have not ended, or of which parts are still out.

@@ -4,12 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use steward_hosted::Input;
-use steward_wire::{PaymentHash, Preimage, UpdateAddHtlc};
+use steward_wire::{OutgoingHtlcId, PaymentHash, Preimage, UpdateAddHtlc};
 
 use crate::engine::Engine;
 use crate::io::{Action, Level};
 use crate::limits::SEARCH_REORG_BLOCKS;
-use crate::row::{HtlcKey, Row, Setting};
+use crate::row::{Row, Setting};
 
 /// How far the chain was searched.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub(crate) struct Search {
     idle_height: u32,
     /// The height at which an HTLC of ours that is out was offered, if in this run: blocks up to
     /// there claim others of its hash, whose payment was another one.
-    offered: BTreeMap<HtlcKey, u32>,
+    offered: BTreeMap<OutgoingHtlcId, u32>,
 }
 
 impl Search {
@@ -38,16 +38,16 @@ impl Search {
     }
 
     /// An HTLC of ours is on its way.
-    pub(crate) fn offered(&mut self, key: HtlcKey, height: u32) {
+    pub(crate) fn offered(&mut self, key: OutgoingHtlcId, height: u32) {
         self.offered.insert(key, height);
     }
 
     /// An HTLC of ours has ended, or what it came from is settled.
-    pub(crate) fn ended(&mut self, key: &HtlcKey) {
+    pub(crate) fn ended(&mut self, key: &OutgoingHtlcId) {
         self.offered.remove(key);
     }
 
-    fn may_be_claimed_at(&self, key: &HtlcKey, height: u32) -> bool {
+    fn may_be_claimed_at(&self, key: &OutgoingHtlcId, height: u32) -> bool {
         self.offered.get(key).is_none_or(|offered| height > *offered)
     }
 }
@@ -106,12 +106,13 @@ impl Engine {
     /// As [`Engine::external_preimage`], in the block at this height.
     fn published_preimage(&mut self, preimage: Preimage, height: Option<u32>) -> bool {
         let hash = preimage.hash();
-        let is_claimed =
-            |key: &HtlcKey| height.is_none_or(|height| self.search.may_be_claimed_at(key, height));
-        let outgoing: Vec<HtlcKey> = self.awaited_of(&hash).filter(is_claimed).collect();
+        let is_claimed = |key: &OutgoingHtlcId| {
+            height.is_none_or(|height| self.search.may_be_claimed_at(key, height))
+        };
+        let outgoing: Vec<OutgoingHtlcId> = self.awaited_of(&hash).filter(is_claimed).collect();
         let held = self.held_forwards(&hash);
         let is_wanted = !outgoing.is_empty() || !held.is_empty();
-        if !is_wanted && !self.payments.is_outcome_unknown(&hash) {
+        if !is_wanted && !self.payments.is_outcome_unknown(&hash.into()) {
             return false;
         }
         self.learn(preimage);
@@ -119,7 +120,7 @@ impl Engine {
             self.htlc_fulfilled(key, preimage, &[]);
         }
         for key in outgoing {
-            self.drive(key.peer, Input::ExternalFulfill { id: key.id, preimage });
+            self.drive(key.link, Input::ExternalFulfill { id: key.id, preimage });
         }
         self.payment_proved(preimage);
         true
@@ -132,15 +133,15 @@ impl Engine {
         }
     }
 
-    fn awaited_of(&self, hash: &PaymentHash) -> impl Iterator<Item = HtlcKey> {
+    fn awaited_of(&self, hash: &PaymentHash) -> impl Iterator<Item = OutgoingHtlcId> {
         self.awaited().filter(move |(_, htlc)| htlc.payment_hash == *hash).map(|(key, _)| key)
     }
 
     /// HTLCs of ours that are out and may still be claimed.
-    fn awaited(&self) -> impl Iterator<Item = (HtlcKey, &UpdateAddHtlc)> {
-        self.channels.lively().flat_map(|(peer, entry)| {
+    fn awaited(&self) -> impl Iterator<Item = (OutgoingHtlcId, &UpdateAddHtlc)> {
+        self.channels.lively().flat_map(|(link, entry)| {
             let ours = entry.channel.outgoing_htlcs().filter(|htlc| htlc.preimage.is_none());
-            ours.map(|htlc| (HtlcKey { peer: *peer, id: htlc.htlc.id }, htlc.htlc))
+            ours.map(|htlc| (OutgoingHtlcId { link: *link, id: htlc.htlc.id }, htlc.htlc))
         })
     }
 }

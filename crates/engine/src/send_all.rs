@@ -48,7 +48,7 @@ impl Engine {
     }
 
     fn fee_of_host(&self, hop: &FirstHop) -> Fee {
-        let policy = self.channels.get(&hop.peer).and_then(|entry| entry.channel.peer_policy());
+        let policy = self.channels.get(&hop.link).and_then(|entry| entry.channel.peer_policy());
         policy.map_or(Fee::default(), |policy| Fee {
             base_msat: policy.fee_base_msat.into(),
             ppm: policy.fee_proportional_millionths.into(),

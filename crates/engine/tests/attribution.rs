@@ -105,7 +105,7 @@ fn half_a_payment(net: &mut Net) -> PaymentHash {
         fee_msat: 6_000,
         final_delta_blocks: 146,
     });
-    net.input(1, Input::Route { payment_hash, attempt: 1, result: Ok(vec![part]) });
+    net.input(1, Input::Route { payment: payment_hash.into(), attempt: 1, result: Ok(vec![part]) });
     net.settle();
     payment_hash
 }

@@ -437,7 +437,7 @@ fn a_payer_without_a_channel_is_told_so() {
 #[test]
 fn a_channel_that_does_not_exist_is_named_as_unknown() {
     let mut net = Net::new(vec![config(); 2]);
-    let show = Command::ShowChannel { peer: net.id(1) };
+    let show = Command::ShowChannel { channel: net.id(1).into() };
     assert_eq!(refusal(net.command(0, show)), ("unknown_channel", Blame::NotFound));
 }
 

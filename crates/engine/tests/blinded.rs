@@ -115,7 +115,7 @@ fn begin_over_blinded_path(net: &mut Net) -> InvoiceRow {
     net.settle();
     let parts = vec![routed(net, &invoice)];
     let payment_hash = invoice.payment_hash;
-    net.input(1, Input::Route { payment_hash, attempt: 1, result: Ok(parts) });
+    net.input(1, Input::Route { payment: payment_hash.into(), attempt: 1, result: Ok(parts) });
     invoice
 }
 

@@ -62,9 +62,9 @@ fn no_command_takes_more_than_there_can_be() {
         };
         let pay = net.pay_command(&open.bolt11, Some(msat));
         let keysend = keysend(&net, msat, None);
-        let propose = Command::ProposeOverride { peer: client, local_balance_msat: msat };
-        let accept = Command::AcceptOverride { peer: host, our_balance_msat: msat };
-        let resize = Command::ResizeChannel { peer: host, new_capacity_sat: msat };
+        let propose = Command::ProposeOverride { channel: client.into(), local_balance_msat: msat };
+        let accept = Command::AcceptOverride { channel: host.into(), our_balance_msat: msat };
+        let resize = Command::ResizeChannel { channel: host.into(), new_capacity_sat: msat };
         let commands =
             [(0, invoice), (1, pay), (1, keysend), (0, propose), (1, accept), (1, resize)];
         for (node, command) in commands {
@@ -126,7 +126,7 @@ fn pay_by_hand(net: &mut Net, total_msat: u64, keysend_preimage: Option<Preimage
         onion: onion.onion,
         session_key,
     };
-    net.input(1, Input::Route { payment_hash, attempt: 1, result: Ok(vec![part]) });
+    net.input(1, Input::Route { payment: payment_hash.into(), attempt: 1, result: Ok(vec![part]) });
     net.settle();
 }
 

@@ -164,7 +164,7 @@ fn fill_with_21_htlcs(mut net: Net) -> (Net, ConnId, InvoiceRow) {
     };
     let parts = (60..81).map(part).collect();
     let payment_hash = invoice.payment_hash;
-    net.input(1, Input::Route { payment_hash, attempt: 1, result: Ok(parts) });
+    net.input(1, Input::Route { payment: payment_hash.into(), attempt: 1, result: Ok(parts) });
     net.settle();
     assert_eq!(net.channel(0, 2).state.unwrap().outgoing_htlcs.len(), 21);
     net.crash(2);
@@ -432,7 +432,7 @@ fn an_opening_that_came_to_nothing_leaves_its_place_to_the_next() {
     net.input(0, Input::PeerDisconnected { conn: ConnId(2_000_062) });
     net.settle();
     assert!(is_offered(&mut net, 63, "192.0.2.4:1"), "it was given up");
-    net.command(0, Command::ForgetChannel { peer: stranger_id(63) }).unwrap();
+    net.command(0, Command::ForgetChannel { channel: stranger_id(63).into() }).unwrap();
     assert!(is_offered(&mut net, 64, "192.0.2.5:1"), "the operator ended it");
 }
 

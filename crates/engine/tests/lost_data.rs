@@ -169,11 +169,12 @@ fn a_forward_that_ended_since_is_held_until_its_preimage_settles_it() {
 fn a_held_forward_does_not_stand_in_the_way_of_an_override() {
     let (mut net, _) = held_forward();
     let (client, host) = (net.client_id(2, 1), net.id(1));
-    net.command(1, Command::SuspendChannel { peer: client }).unwrap();
+    net.command(1, Command::SuspendChannel { channel: client.into() }).unwrap();
     let ours = 700_000_000;
-    let propose = Command::ProposeOverride { peer: client, local_balance_msat: ours };
+    let propose = Command::ProposeOverride { channel: client.into(), local_balance_msat: ours };
     net.command(1, propose).unwrap();
-    let accept = Command::AcceptOverride { peer: host, our_balance_msat: 1_000_000_000 - ours };
+    let accept =
+        Command::AcceptOverride { channel: host.into(), our_balance_msat: 1_000_000_000 - ours };
     net.command(2, accept).unwrap();
     assert_eq!(net.agreed_balance_msat(2, 1), 1_000_000_000 - ours);
     assert_eq!(pending_forwards(&mut net, 1), 0);
@@ -305,8 +306,10 @@ fn a_host_does_not_fail_what_it_offered_to_a_client_that_is_ahead() {
         if by_override {
             let (host, peer) = (net.id(0), net.client_id(2, 0));
             let local_balance_msat = 1_000_000_000 - proved_msat;
-            net.command(0, Command::ProposeOverride { peer, local_balance_msat }).unwrap();
-            let accept = Command::AcceptOverride { peer: host, our_balance_msat: proved_msat };
+            net.command(0, Command::ProposeOverride { channel: peer.into(), local_balance_msat })
+                .unwrap();
+            let accept =
+                Command::AcceptOverride { channel: host.into(), our_balance_msat: proved_msat };
             net.command(2, accept).unwrap();
             assert_eq!(net.agreed_balance_msat(2, 0), proved_msat);
         } else {

@@ -12,18 +12,18 @@ const CAPACITY_MSAT: u64 = 1_000_000_000;
 
 fn suspend(net: &mut Net, client: usize) {
     let peer = net.client_id(client, 0);
-    net.command(0, Command::SuspendChannel { peer }).unwrap();
+    net.command(0, Command::SuspendChannel { channel: peer.into() }).unwrap();
 }
 
 fn propose(net: &mut Net, client: usize, local_balance_msat: u64) -> Result<Reply, String> {
     let peer = net.client_id(client, 0);
-    let command = Command::ProposeOverride { peer, local_balance_msat };
+    let command = Command::ProposeOverride { channel: peer.into(), local_balance_msat };
     net.command(0, command).map_err(|error| error.code.name().to_owned())
 }
 
 fn accept(net: &mut Net, client: usize, our_balance_msat: u64) -> Result<Reply, String> {
     let peer = net.id(0);
-    let command = Command::AcceptOverride { peer, our_balance_msat };
+    let command = Command::AcceptOverride { channel: peer.into(), our_balance_msat };
     net.command(client, command).map_err(|error| error.code.name().to_owned())
 }
 
@@ -47,7 +47,7 @@ fn a_proposal_that_slips_in_after_another_was_looked_at_is_not_accepted() {
     assert_eq!(net.channel(1, 0).override_balance_msat, Some(5_000));
     propose(&mut net, 1, CAPACITY_MSAT - 4_999).unwrap();
     let host = net.id(0);
-    let command = Command::AcceptOverride { peer: host, our_balance_msat: 5_000 };
+    let command = Command::AcceptOverride { channel: host.into(), our_balance_msat: 5_000 };
     let refused = net.command(1, command).unwrap_err();
     assert_eq!(refused.code.name(), "override_differs");
     assert!(refused.message.contains("4.999 sat"), "{refused}");
@@ -64,7 +64,7 @@ fn what_a_resize_under_way_adds_is_never_the_clients() {
     for heard in 0..=2 {
         let mut net = Net::host_and_clients(1);
         let peer = net.id(0);
-        let resize = Command::ResizeChannel { peer, new_capacity_sat: 2_000_000 };
+        let resize = Command::ResizeChannel { channel: peer.into(), new_capacity_sat: 2_000_000 };
         net.issue(1, resize);
         for action in net.batch(1).unwrap() {
             if let Action::Send { conn, mut frames } = action {
@@ -77,7 +77,7 @@ fn what_a_resize_under_way_adds_is_never_the_clients() {
         net.disconnect(1, 0);
         // Suspended on both sides, neither takes a state of the other any more.
         suspend(&mut net, 1);
-        net.command(1, Command::SuspendChannel { peer }).unwrap();
+        net.command(1, Command::SuspendChannel { channel: peer.into() }).unwrap();
         let seen_msat = net.channel(0, 1).summary.unwrap().capacity_msat;
         assert_eq!(seen_msat, if heard == 2 { 2 * CAPACITY_MSAT } else { CAPACITY_MSAT });
         propose(&mut net, 1, seen_msat - 5_000).unwrap();
@@ -96,7 +96,7 @@ fn a_refusal_says_what_to_do_instead() {
     let mut net = Net::host_and_clients(1);
     suspend(&mut net, 1);
     let peer = net.id(0);
-    let resize = Command::ResizeChannel { peer, new_capacity_sat: 2_000_000 };
+    let resize = Command::ResizeChannel { channel: peer.into(), new_capacity_sat: 2_000_000 };
     let refused = net.command(1, resize).unwrap_err();
     assert_eq!(
         (refused.code.name(), &*refused.hint),
@@ -116,7 +116,7 @@ fn an_active_channel_is_not_overridden() {
 fn an_unknown_peer_is_named_as_such() {
     let mut net = Net::host_and_clients(1);
     let peer = net.id(0);
-    let refused = net.command(0, Command::SuspendChannel { peer }).unwrap_err();
+    let refused = net.command(0, Command::SuspendChannel { channel: peer.into() }).unwrap_err();
     assert_eq!(refused.code.name(), "unknown_channel");
 }
 
@@ -154,10 +154,10 @@ fn no_override_while_an_htlc_of_the_channel_waits_for_its_turn_at_another() {
         }
     }
     let peer = net.client_id(3, 0);
-    net.issue(0, Command::SuspendChannel { peer });
+    net.issue(0, Command::SuspendChannel { channel: peer.into() });
     net.step(0);
     let local_balance_msat = CAPACITY_MSAT - INITIAL_MSAT;
-    let reply = net.issue(0, Command::ProposeOverride { peer, local_balance_msat });
+    let reply = net.issue(0, Command::ProposeOverride { channel: peer.into(), local_balance_msat });
     net.step(0);
     assert_eq!(net.reply(0, reply).unwrap_err().code.name(), "htlcs_in_flight");
 }
@@ -184,7 +184,7 @@ fn nothing_is_forwarded_for_a_suspended_channel() {
 fn a_client_asks_for_a_larger_channel() {
     let mut net = Net::host_and_clients(1);
     let peer = net.id(0);
-    let resize = Command::ResizeChannel { peer, new_capacity_sat: 2_000_000 };
+    let resize = Command::ResizeChannel { channel: peer.into(), new_capacity_sat: 2_000_000 };
     net.command(1, resize.clone()).unwrap();
     let summary = net.channel(1, 0).summary.unwrap();
     assert_eq!(summary.capacity_msat, 2_000_000_000);
@@ -196,7 +196,7 @@ fn a_client_asks_for_a_larger_channel() {
 fn a_host_does_not_resize() {
     let mut net = Net::host_and_clients(1);
     let peer = net.client_id(1, 0);
-    let resize = Command::ResizeChannel { peer, new_capacity_sat: 2_000_000 };
+    let resize = Command::ResizeChannel { channel: peer.into(), new_capacity_sat: 2_000_000 };
     assert_eq!(net.command(0, resize).unwrap_err().code.name(), "wrong_role");
 }
 
@@ -205,7 +205,7 @@ fn a_host_does_not_resize() {
 fn a_resize_beyond_the_hosts_maximum_is_refused_by_a_warning_and_withdrawn() {
     let mut net = Net::host_and_clients(2);
     let (peer, before) = (net.id(0), net.channel(1, 0).state);
-    let resize = Command::ResizeChannel { peer, new_capacity_sat: 100_000_000_000 };
+    let resize = Command::ResizeChannel { channel: peer.into(), new_capacity_sat: 100_000_000_000 };
     net.command(1, resize).unwrap();
     net.settle();
     assert!(net.has_logged(0, "resize_refused"));
@@ -224,7 +224,7 @@ fn a_resize_beyond_the_hosts_maximum_is_refused_by_a_warning_and_withdrawn() {
     let invoice = net.invoice(2, Some(1_000_000));
     assert!(is_complete(&net.pay(1, &invoice.bolt11).unwrap()));
     // What the host does give is still to be had.
-    let resize = Command::ResizeChannel { peer, new_capacity_sat: 2_000_000 };
+    let resize = Command::ResizeChannel { channel: peer.into(), new_capacity_sat: 2_000_000 };
     net.command(1, resize).unwrap();
     net.settle();
     let grown = net.channel(0, 1).state.unwrap().init_hosted_channel.channel_capacity_msat;

@@ -77,7 +77,7 @@ fn pay_by_hand(net: &mut Net, invoice: &InvoiceRow, parts: &[Part]) {
         .map(|(index, part)| routed(net, payee, invoice, part, index as u8 + 40))
         .collect();
     let payment_hash = invoice.payment_hash;
-    net.input(1, Input::Route { payment_hash, attempt: 1, result: Ok(parts) });
+    net.input(1, Input::Route { payment: payment_hash.into(), attempt: 1, result: Ok(parts) });
     net.settle();
 }
 
@@ -203,7 +203,7 @@ fn what_comes_after_an_invoice_expired_is_refused() {
     net.mine(1);
     let part = routed(&net, parsed.payee, &invoice, &good(&invoice, 10_000_000), 40);
     let payment_hash = invoice.payment_hash;
-    net.input(1, Input::Route { payment_hash, attempt: 1, result: Ok(vec![part]) });
+    net.input(1, Input::Route { payment: payment_hash.into(), attempt: 1, result: Ok(vec![part]) });
     net.settle();
     let payment = net.payment(1, payment_hash);
     assert_eq!(payment.status, PaymentStatus::Failed);
@@ -423,14 +423,15 @@ fn an_invoice_whose_claim_ends_in_a_suspension_or_an_override_says_so() {
     assert_eq!(net.received(2, invoice.payment_hash), Some(10_000_000));
     assert_eq!(failure(&net), None);
     let (host, client) = (net.id(0), net.client_id(2, 0));
-    net.command(2, Command::SuspendChannel { peer: host }).unwrap();
+    net.command(2, Command::SuspendChannel { channel: host.into() }).unwrap();
     assert_eq!(failure(&net).as_deref(), Some("claim_unsigned"));
 
     net.connect(2, 0);
     net.settle();
     let local_balance_msat = 1_000_000_000 - INITIAL_MSAT;
-    net.command(0, Command::ProposeOverride { peer: client, local_balance_msat }).unwrap();
-    let accept = Command::AcceptOverride { peer: host, our_balance_msat: INITIAL_MSAT };
+    net.command(0, Command::ProposeOverride { channel: client.into(), local_balance_msat })
+        .unwrap();
+    let accept = Command::AcceptOverride { channel: host.into(), our_balance_msat: INITIAL_MSAT };
     net.command(2, accept).unwrap();
     assert_eq!(failure(&net).as_deref(), Some("claim_overridden"));
 }

@@ -135,10 +135,10 @@ fn a_part_lost_in_an_override_does_not_count() {
     assert_eq!(net.channel(0, 1).state.unwrap().incoming_htlcs.len(), 1);
     // Both operators agree on the balance of before: the HTLC never happened.
     let (host, peer) = (net.id(0), net.client_id(1, 0));
-    net.command(1, Command::SuspendChannel { peer: host }).unwrap();
+    net.command(1, Command::SuspendChannel { channel: host.into() }).unwrap();
     let local_balance_msat = CAPACITY_MSAT - INITIAL_MSAT;
-    net.command(0, Command::ProposeOverride { peer, local_balance_msat }).unwrap();
-    let accept = Command::AcceptOverride { peer: host, our_balance_msat: INITIAL_MSAT };
+    net.command(0, Command::ProposeOverride { channel: peer.into(), local_balance_msat }).unwrap();
+    let accept = Command::AcceptOverride { channel: host.into(), our_balance_msat: INITIAL_MSAT };
     net.command(1, accept).unwrap();
     assert_eq!(net.channel(0, 1).phase, Phase::Active);
     let second = net.part_to_host(2, invoice.payment_hash, &recipient, 1_000);
@@ -154,7 +154,7 @@ fn a_part_of_a_suspended_channel_does_not_count() {
     let first = net.part_to_host(1, invoice.payment_hash, &recipient, 60_000_000);
     net.pay_by_hand(1, &invoice.bolt11, vec![first]);
     let host = net.id(0);
-    net.command(1, Command::SuspendChannel { peer: host }).unwrap();
+    net.command(1, Command::SuspendChannel { channel: host.into() }).unwrap();
     let second = net.part_to_host(2, invoice.payment_hash, &recipient, 40_000_000);
     net.pay_by_hand(2, &invoice.bolt11, vec![second]);
     assert_eq!(stored(&net, 0, invoice.payment_hash).status, PaymentStatus::Pending);
@@ -270,7 +270,7 @@ fn one_signed_state_is_adopted_only_for_the_client_that_the_operator_named() {
             secret: Vec::new(),
         });
         give(&mut net, conn, &[invoke, Message::LastCrossSignedState(shown)]);
-        let found = net.command(0, Command::ShowChannel { peer: id_of(key) });
+        let found = net.command(0, Command::ShowChannel { channel: id_of(key).into() });
         let owed = matches!(&found, Ok(Reply::Channel(info)) if info.state.is_some());
         assert!(!owed, "stranger {number} was given a balance");
     }
@@ -392,7 +392,7 @@ fn a_resize_by_one_satoshi_does_not_lift_the_in_flight_limit() {
     [1, 2, 3].into_iter().for_each(|client| net.open(client, 0));
     let host = net.id(0);
     for peer in [1, 2] {
-        let resize = Command::ResizeChannel { peer: host, new_capacity_sat: 1_000_001 };
+        let resize = Command::ResizeChannel { channel: host.into(), new_capacity_sat: 1_000_001 };
         net.command(peer, resize).unwrap();
     }
     net.settle();

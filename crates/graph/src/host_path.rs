@@ -107,6 +107,7 @@ mod tests {
         let first = (2..4u8, 1..2_000_000u64, 0..20_000u64);
         let request = (1..2_000_000u64, 0..50_000u64, 0..300u32, any::<bool>());
         (hint, first, request).prop_map(|(hint, first, request)| RouteRequest {
+            payment: steward_wire::PaymentId([9; 32]),
             payment_hash: PaymentHash([9; 32]),
             attempt: 0,
             destination: node(3),
@@ -122,6 +123,7 @@ mod tests {
                 cltv_expiry_delta: hint.2,
             }]],
             first_hops: vec![FirstHop {
+                link: steward_wire::LinkId([0; 32]),
                 peer: node(first.0),
                 short_channel_id: ShortChannelId(12),
                 spendable_msat: first.1,

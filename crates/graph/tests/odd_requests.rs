@@ -48,6 +48,7 @@ fn any_first_hop() -> impl Strategy<Value = FirstHop> {
     let minimum = prop_oneof![4 => 0..2_000u64, 1 => any::<u64>()];
     (any_node(), own_scid(), any_msat(), minimum, any_msat()).prop_map(
         |(peer, short_channel_id, spendable_msat, htlc_minimum_msat, capacity_msat)| FirstHop {
+            link: steward_wire::LinkId([0; 32]),
             peer,
             short_channel_id,
             spendable_msat,
@@ -85,6 +86,7 @@ fn any_request() -> impl Strategy<Value = RouteRequest> {
     let amounts = (any_msat(), any_msat());
     (any_node(), amounts, times, lists, any::<bool>(), any_recipient()).prop_map(
         |(destination, amounts, times, lists, mpp, recipient)| RouteRequest {
+            payment: PaymentHash([9; 32]).into(),
             payment_hash: PaymentHash([9; 32]),
             attempt: 0,
             destination,

@@ -119,7 +119,7 @@ impl Performer {
 /// Reading costs a multiplication on the curve for each hop: only for whoever looks.
 fn tell_hold_times(report: &HoldReport) {
     if tracing::enabled!(tracing::Level::DEBUG) {
-        let (payment, part) = (report.payment_hash, report.part);
+        let (payment, part) = (report.payment, report.part);
         tracing::debug!(code = "hold_times", %payment, part, "{report}");
     }
 }
@@ -168,7 +168,7 @@ impl Routes {
         let (counters, room) = (Arc::clone(&self.counters), Arc::clone(&self.room));
         Counters::add(&counters.pending_routes, 1);
         self.runtime.spawn(async move {
-            let (payment_hash, attempt) = (request.payment_hash, request.attempt);
+            let (payment, attempt) = (request.payment, request.attempt);
             let search = move || {
                 let entropy = random_bytes().map_err(|error| error.to_string())?;
                 graph.find_route(&request, entropy, payer).map_err(NoRoute::from)
@@ -179,7 +179,7 @@ impl Routes {
             let result =
                 found.unwrap_or_else(|error| Err(format!("path-finding failed: {error}").into()));
             // If the engine is gone, so is the payment's need of a route.
-            let _ = inputs.send(Input::Route { payment_hash, attempt, result }).await;
+            let _ = inputs.send(Input::Route { payment, attempt, result }).await;
         });
     }
 

@@ -125,7 +125,7 @@ async fn a_payee_that_claims_on_chain_is_paid_and_a_silent_host_suspended_in_the
     assert_eq!((row.status, row.preimage), (PaymentStatus::Complete, Some(PREIMAGE)));
     scene.heights.set(scene.cltv_expiry - PUBLISHED_GRACE_BLOCKS);
     wait_for(&mut events, |kind| match kind {
-        EventKind::ChannelSuspended { peer, suspension } => {
+        EventKind::ChannelSuspended { peer, suspension, .. } => {
             peer.0 == scene.peer.id() && suspension.by_us && suspension.code == Some(6)
         }
         _ => false,

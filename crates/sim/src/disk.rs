@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use steward_engine::row::{Row, RowKey, StoredState, WriteBatch};
 use steward_hosted::Channel;
 use steward_store::{MemoryStore, Store};
-use steward_wire::NodeId;
+use steward_wire::LinkId;
 
 /// The durable rows, as the store keeps them and as the oracles read them.
 #[derive(Debug, Default)]
 pub(crate) struct Disk {
     store: MemoryStore,
     rows: BTreeMap<RowKey, Row>,
-    channels: BTreeMap<NodeId, Channel>,
+    channels: BTreeMap<LinkId, Channel>,
     /// Commits so far.
     pub commits: u64,
 }
@@ -25,13 +25,13 @@ impl Disk {
     pub(crate) fn commit(
         &mut self,
         writes: &WriteBatch,
-    ) -> Result<Vec<(NodeId, Option<Channel>)>, String> {
+    ) -> Result<Vec<(LinkId, Option<Channel>)>, String> {
         self.store.commit(writes).map_err(|error| error.to_string())?;
         self.commits += 1;
         let mut changed = Vec::new();
         for (key, row) in writes.iter() {
-            if let RowKey::Channel(peer) = key {
-                changed.push((*peer, self.put_channel(*peer, row)?));
+            if let RowKey::Channel(link) = key {
+                changed.push((*link, self.put_channel(*link, row)?));
             }
             match row {
                 Some(row) => self.rows.insert(key.clone(), row.clone()),
@@ -41,10 +41,10 @@ impl Disk {
         Ok(changed)
     }
 
-    fn put_channel(&mut self, peer: NodeId, row: Option<&Row>) -> Result<Option<Channel>, String> {
-        let Some(Row::Channel(row)) = row else { return Ok(self.channels.remove(&peer)) };
+    fn put_channel(&mut self, link: LinkId, row: Option<&Row>) -> Result<Option<Channel>, String> {
+        let Some(Row::Channel(row)) = row else { return Ok(self.channels.remove(&link)) };
         let channel = Channel::from_record(&row.record).map_err(|error| error.to_string())?;
-        Ok(self.channels.insert(peer, channel))
+        Ok(self.channels.insert(link, channel))
     }
 
     /// What an engine starts from.
@@ -66,12 +66,12 @@ impl Disk {
     }
 
     /// A channel as it would be after a restart.
-    pub(crate) fn channel(&self, peer: &NodeId) -> Option<&Channel> {
-        self.channels.get(peer)
+    pub(crate) fn channel(&self, link: &LinkId) -> Option<&Channel> {
+        self.channels.get(link)
     }
 
-    /// All channels, by the other side.
-    pub(crate) fn channels(&self) -> impl Iterator<Item = (&NodeId, &Channel)> {
+    /// All channels.
+    pub(crate) fn channels(&self) -> impl Iterator<Item = (&LinkId, &Channel)> {
         self.channels.iter()
     }
 

@@ -235,9 +235,9 @@ impl World {
     fn publish_early(&mut self) -> bool {
         let Some(edge) = self.some_edge() else { return false };
         let plan = self.topology.edges[edge];
-        for (node, peer) in [(plan.client, plan.host_id), (plan.host, plan.client_id)] {
+        for node in [plan.client, plan.host] {
             if self.nodes[node].is_up() {
-                self.publish_preimages(node, &peer);
+                self.publish_preimages(node, &plan.link);
             }
         }
         true
@@ -251,7 +251,7 @@ impl World {
         if !self.nodes[node].is_up() || !is_open {
             return false;
         }
-        self.issue(node, Command::SuspendChannel { peer: plan.peer_of(node) });
+        self.issue(node, Command::SuspendChannel { channel: plan.link.into() });
         true
     }
 
@@ -261,7 +261,7 @@ impl World {
             return false;
         };
         let payer = self.rng.index(self.nodes.len());
-        let knows = self.nodes[payer].disk.row(&RowKey::Payment(preimage.hash())).is_some();
+        let knows = self.nodes[payer].disk.row(&RowKey::Payment(preimage.hash().into())).is_some();
         if payer == payee || knows || !self.nodes[payer].is_up() {
             return false;
         }
@@ -300,7 +300,7 @@ impl World {
             .collect();
         let Some(edge) = self.rng.pick(&holding) else { return false };
         let plan = self.topology.edges[edge];
-        self.issue(plan.client, Command::SuspendChannel { peer: plan.host_id });
+        self.issue(plan.client, Command::SuspendChannel { channel: plan.link.into() });
         self.operators_hurry_ms = self.now_ms + HURRY_MS;
         true
     }
@@ -326,7 +326,8 @@ impl World {
             return false;
         }
         let new_capacity_sat = CAPACITY_SAT + self.rng.between(1, 2_000_000);
-        self.issue(plan.client, Command::ResizeChannel { peer: plan.host_id, new_capacity_sat });
+        let channel = plan.link.into();
+        self.issue(plan.client, Command::ResizeChannel { channel, new_capacity_sat });
         true
     }
 }

@@ -41,7 +41,7 @@ impl World {
         }
         let Some(channel) = self.durable(edge, plan.host) else { return false };
         let Some(capacity_msat) = next_capacity_msat(channel) else { return false };
-        let fair_msat = self.oracles.fair_balance_msat(plan.host, plan.client_id, channel);
+        let fair_msat = self.oracles.fair_balance_msat(plan.host, plan.link, channel);
         let client_msat = current_capacity_msat(channel).saturating_sub(fair_msat);
         let next_balance_msat = capacity_msat.saturating_sub(client_msat);
         let is_proposed = channel
@@ -52,8 +52,8 @@ impl World {
         }
         // An operator knows the capacity that both have signed, and no other.
         let local_balance_msat = current_capacity_msat(channel).saturating_sub(client_msat);
-        let peer = plan.client_id;
-        self.issue(plan.host, Command::ProposeOverride { peer, local_balance_msat });
+        let channel = plan.link.into();
+        self.issue(plan.host, Command::ProposeOverride { channel, local_balance_msat });
         true
     }
 
@@ -63,7 +63,7 @@ impl World {
             return false;
         }
         let Some(channel) = self.durable(edge, plan.client) else { return false };
-        let our_balance_msat = self.oracles.fair_balance_msat(plan.client, plan.host_id, channel);
+        let our_balance_msat = self.oracles.fair_balance_msat(plan.client, plan.link, channel);
         if channel.suspension().is_none() {
             return false;
         }
@@ -78,12 +78,12 @@ impl World {
         if is_deployed && !is_acceptable_to_deployed(channel) {
             return false;
         }
-        let peer = plan.host_id;
         let our_balance_msat = offered_msat.unwrap_or(our_balance_msat);
         if is_deployed {
             self.count(FaultKind::CheckedOverride);
         }
-        self.issue(plan.client, Command::AcceptOverride { peer, our_balance_msat });
+        let channel = plan.link.into();
+        self.issue(plan.client, Command::AcceptOverride { channel, our_balance_msat });
         self.count(FaultKind::Override);
         true
     }

@@ -74,7 +74,7 @@ impl World {
         };
         self.issue(payer, command);
         self.come_to_rest(REST_MS)?;
-        Ok(match self.nodes[payer].disk.row(&RowKey::Payment(preimage.hash())) {
+        Ok(match self.nodes[payer].disk.row(&RowKey::Payment(preimage.hash().into())) {
             Some(Row::Payment(row)) if row.status == PaymentStatus::Complete => None,
             Some(Row::Payment(row)) => Some(format!("{:?} {:?}", row.status, row.failure)),
             _ => Some("it was refused".to_owned()),

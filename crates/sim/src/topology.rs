@@ -2,7 +2,7 @@
 //! clients of one host or of several.
 
 use steward_engine::Policy;
-use steward_wire::{NodeId, ShortChannelId};
+use steward_wire::{LinkId, NodeId, ShortChannelId};
 
 use crate::keys::SimKeys;
 use crate::rng::Rng;
@@ -25,7 +25,9 @@ pub(crate) struct Edge {
     pub client_id: NodeId,
     /// The host's identity.
     pub host_id: NodeId,
-    /// The channel.
+    /// The channel's name.
+    pub link: LinkId,
+    /// How routes name the channel.
     pub scid: ShortChannelId,
 }
 
@@ -34,7 +36,8 @@ impl Edge {
         let host_id = SimKeys(host as u8 + 1).node_id();
         let client_id = SimKeys(client as u8 + 1).client_id(&host_id);
         let scid = ShortChannelId::of_pair(&client_id, &host_id);
-        Self { client, host, client_id, host_id, scid }
+        let link = LinkId::hosted(&client_id, &host_id);
+        Self { client, host, client_id, host_id, link, scid }
     }
 
     /// What this end is called in the channel.
@@ -110,9 +113,9 @@ impl Topology {
         self.edges.iter().enumerate().find(|(_, edge)| edge.scid == scid)
     }
 
-    /// The edge between `node` and whom it knows as `peer`.
-    pub(crate) fn edge_with(&self, node: usize, peer: &NodeId) -> Option<(usize, &Edge)> {
-        self.edges_of(node).find(|(_, edge)| edge.peer_of(node) == *peer)
+    /// The edge of this name.
+    pub(crate) fn edge_of(&self, link: &LinkId) -> Option<&Edge> {
+        self.edges.iter().find(|edge| edge.link == *link)
     }
 }
 

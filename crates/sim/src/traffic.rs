@@ -125,7 +125,7 @@ impl World {
 
     fn pay(&mut self, payer: usize, invoice: &Invoice) {
         // As the runtime does: what the store calls paid is not paid again.
-        let row = self.nodes[payer].disk.row(&RowKey::Payment(invoice.payment_hash));
+        let row = self.nodes[payer].disk.row(&RowKey::Payment(invoice.payment_hash.into()));
         let is_paid =
             matches!(row, Some(Row::Payment(row)) if row.status == PaymentStatus::Complete);
         if is_paid {

@@ -8,7 +8,7 @@ use steward_engine::row::{Row, RowKey, Setting, SettingName};
 use steward_engine::{Command, ConnId, Engine};
 use steward_hosted::IncomingSettlement;
 use steward_wire::bolt1::{WARNING_TYPE, text_of_warning};
-use steward_wire::{NodeId, Preimage};
+use steward_wire::{LinkId, Preimage};
 
 use crate::byzantine::{Liar, LieCounts};
 use crate::chain::Chain;
@@ -273,7 +273,7 @@ impl World {
                 }
                 found.iter_mut().for_each(|parts| self.cheat(node, parts));
                 self.nodes[node].inbox.push_back(Input::Route {
-                    payment_hash: request.payment_hash,
+                    payment: request.payment,
                     attempt: request.attempt,
                     result: found.map_err(NoRoute::from),
                 });
@@ -423,9 +423,9 @@ impl World {
     }
 
     /// An operator publishes, too early, what the peer has not signed.
-    pub(crate) fn publish_preimages(&mut self, node: usize, peer: &NodeId) {
+    pub(crate) fn publish_preimages(&mut self, node: usize, link: &LinkId) {
         let disk = &self.nodes[node].disk;
-        let Some(channel) = disk.channel(peer) else { return };
+        let Some(channel) = disk.channel(link) else { return };
         let given: Vec<_> = channel
             .incoming_htlcs()
             .filter_map(|htlc| match htlc.settlement {
@@ -460,6 +460,6 @@ impl World {
 
     /// Channels by the short way: the durable one on this side of an edge.
     pub(crate) fn durable(&self, edge: usize, node: usize) -> Option<&steward_hosted::Channel> {
-        self.nodes[node].disk.channel(&self.topology.edges[edge].peer_of(node))
+        self.nodes[node].disk.channel(&self.topology.edges[edge].link)
     }
 }

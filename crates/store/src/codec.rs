@@ -2,9 +2,9 @@
 //!
 //! Each is written down beside its table (`rows`), as docs/state-format.md, "Blobs", argues them.
 
-pub use crate::rows::VERSION;
 pub use crate::rows::event::{decode_event, encode_event};
 pub use crate::rows::origin::{decode_origin, encode_origin};
 pub use crate::rows::outbox::{decode_settlement, encode_settlement};
 pub use crate::rows::part::{decode_path, encode_path};
 pub use crate::rows::peer::{decode_addresses, encode_addresses};
+pub use crate::rows::{VERSION, VERSION_WITH_LINK};

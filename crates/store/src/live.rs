@@ -29,9 +29,6 @@ pub(crate) struct LiveRows {
 struct MarkKey([u8; 16]);
 
 impl MarkKey {
-    /// Of databases of versions that knew no other.
-    const NONE: Self = Self([0; 16]);
-
     fn random() -> Self {
         // What keys the standard library's maps is random and never leaves the process.
         let half = || RandomState::new().hash_one(0u8).to_be_bytes();
@@ -62,10 +59,8 @@ impl LiveRows {
             let live = Self { is_stored: true, ..Self::sum_up(state, MarkKey(*key)) };
             return if stored == live.setting() { Ok(live) } else { Err(StoreError::Torn) };
         }
-        // Empty: the last commit was of a version that kept no sum. Otherwise it was of one whose
-        // marks had no key; it gets one with the next commit.
-        let keyless = || Self::sum_up(state, MarkKey::NONE).count_and_sum();
-        if stored.is_empty() || stored == keyless() {
+        // A database that is new, or was migrated: it gets one with the next commit.
+        if stored.is_empty() {
             return Ok(Self::sum_up(state, MarkKey::random()));
         }
         Err(StoreError::Torn)
@@ -73,11 +68,11 @@ impl LiveRows {
 
     fn sum_up(state: &StoredState, key: MarkKey) -> Self {
         let mut live = Self { key, marks: HashMap::new(), sum: 0, is_stored: false };
-        state.channels.iter().for_each(|row| live.put::<Channels>(row.peer, row));
+        state.channels.iter().for_each(|row| live.put::<Channels>(row.link, row));
         state.origins.iter().for_each(|(htlc, row)| live.put::<Origins>(*htlc, (htlc, row)));
         state.outbox.iter().for_each(|(htlc, row)| live.put::<Outbox>(*htlc, (htlc, row)));
-        state.payments.iter().for_each(|row| live.put::<Payments>(row.payment_hash, row));
-        state.parts.iter().for_each(|row| live.put::<Parts>((row.payment_hash, row.part), row));
+        state.payments.iter().for_each(|row| live.put::<Payments>(row.id(), row));
+        state.parts.iter().for_each(|row| live.put::<Parts>((row.payment, row.part), row));
         state.peers.iter().for_each(|row| live.put::<Peers>(row.peer, row));
         live
     }
@@ -130,10 +125,12 @@ const SETTING_BYTES: usize = 32;
 
 #[cfg(test)]
 mod tests {
-    use steward_engine::row::{HtlcKey, Origin, PeerRow, Row, Settlement};
-    use steward_wire::{NodeId, Preimage};
+    use steward_engine::row::{Origin, PeerRow, Row, Settlement};
+    use steward_wire::{IncomingHtlcId, LinkId, NodeId, OutgoingHtlcId, Preimage};
 
     use super::*;
+
+    const NO_KEY: MarkKey = MarkKey([0; 16]);
 
     fn peer_row(byte: u8, port: u16) -> Row {
         let addresses = vec![format!("127.0.0.1:{port}")];
@@ -154,23 +151,25 @@ mod tests {
     /// can search for such a pair in a test, so this looks at what rows are found by.
     #[test]
     fn a_row_is_found_by_its_whole_key_and_by_no_digest_of_it() {
-        let id = std::array::from_fn(|at| at as u8 + 1);
+        let link: [u8; 32] = std::array::from_fn(|at| at as u8 + 1);
         let number = u64::MAX - 7;
-        let mut live = none(MarkKey::NONE);
+        let mut live = none(NO_KEY);
         let settlement = Settlement::Fulfill { preimage: Preimage([1; 32]), tlvs: Vec::new() };
-        put(&mut live, Row::Outbox(HtlcKey { peer: NodeId(id), id: number }, settlement.clone()));
+        let htlc = IncomingHtlcId { link: LinkId(link), id: number };
+        put(&mut live, Row::Outbox(htlc, settlement.clone()));
         let found: Vec<LiveId> = live.marks.into_keys().collect();
+        let id = std::array::from_fn(|at| link.get(at).copied().unwrap_or(0));
         assert_eq!(found, [LiveId { table: 3, id, number }]);
     }
 
     #[test]
     fn the_sum_is_right_whatever_order_any_two_rows_are_written_in() {
         for (first, second) in [(1, 2), (2, 1)] {
-            let mut live = none(MarkKey::NONE);
+            let mut live = none(NO_KEY);
             put(&mut live, peer_row(first, 1));
             put(&mut live, peer_row(second, 1));
             put(&mut live, peer_row(1, 2));
-            let mut anew = none(MarkKey::NONE);
+            let mut anew = none(NO_KEY);
             put(&mut anew, peer_row(1, 2));
             put(&mut anew, peer_row(2, 1));
             assert_eq!(live.count_and_sum(), anew.count_and_sum());
@@ -179,13 +178,14 @@ mod tests {
 
     #[test]
     fn rows_that_differ_in_one_part_of_their_key_are_two() {
-        let htlc = |byte, id| HtlcKey { peer: NodeId([byte; 33]), id };
+        let htlc = |byte, id| IncomingHtlcId { link: LinkId([byte; 32]), id };
         let settlement = Settlement::Fulfill { preimage: Preimage([1; 32]), tlvs: Vec::new() };
-        let mut live = none(MarkKey::NONE);
+        let mut live = none(NO_KEY);
         put(&mut live, Row::Outbox(htlc(1, 1), settlement.clone()));
         put(&mut live, Row::Outbox(htlc(1, 2), settlement.clone()));
         put(&mut live, Row::Outbox(htlc(2, 1), settlement.clone()));
-        put(&mut live, Row::Origin(htlc(1, 1), Origin::Forward(htlc(3, 3))));
+        let offered = OutgoingHtlcId { link: LinkId([1; 32]), id: 1 };
+        put(&mut live, Row::Origin(offered, Origin::Forward(htlc(3, 3))));
         put(&mut live, peer_row(1, 1));
         assert_eq!(live.marks.len(), 5);
     }

@@ -24,7 +24,7 @@ fn a_backup_holds_what_was_durable_when_it_was_made() {
     assert_eq!(verify(&copy.path().join("steward.db")).unwrap(), made);
     let restored = open(copy.path()).load(NOW_MS).unwrap();
     assert_eq!(restored.height, 840_000);
-    assert_eq!(restored.channels, [channel(1, 10), channel(2, 20)]);
+    assert_eq!(restored.channels, channels([1, 2], |n| 10 * n));
 }
 
 #[test]

@@ -6,14 +6,13 @@ use proptest::prelude::*;
 use steward_engine::EventKind;
 use steward_engine::row::{Origin, Settlement};
 use steward_store::codec::*;
-use steward_wire::{NodeId, PaymentHash, ShortChannelId};
+use steward_wire::{IncomingHtlcId, LinkId, NodeId, PaymentHash, ShortChannelId};
 use support::*;
 
 #[test]
 fn an_event_that_says_what_to_publish_comes_back() {
-    let peer = NodeId([2; 33]);
-    let kind =
-        EventKind::PreimageAtRisk { peer, preimage: Some(preimage(1)), cltv_expiry: 840_000 };
+    let (peer, link, preimage) = (NodeId([2; 33]), Some(link(1)), Some(preimage(1)));
+    let kind = EventKind::PreimageAtRisk { peer, link, preimage, cltv_expiry: 840_000 };
     assert_eq!(decode_event(&encode_event(&kind)).unwrap(), kind);
 }
 
@@ -22,6 +21,14 @@ fn every_event_comes_back() {
     for kind in every_event() {
         assert_eq!(decode_event(&encode_event(&kind)).unwrap(), kind);
     }
+}
+
+/// As versions before 5 wrote it.
+#[test]
+fn an_event_of_a_channel_that_is_not_named_is_read() {
+    let blob = [vec![1, 5], vec![2; 33]].concat();
+    let kind = EventKind::ChannelOverridden { peer: NodeId([2; 33]), link: None };
+    assert_eq!(decode_event(&blob).unwrap(), kind);
 }
 
 #[test]
@@ -54,9 +61,14 @@ fn a_blob_of_another_version_is_refused() {
 
 #[test]
 fn blobs_are_laid_out_as_documented() {
-    let origin = Origin::Payment { payment_hash: PaymentHash([0xab; 32]), part: 258 };
-    let expected = [vec![1, 2], vec![0xab; 32], vec![0, 0, 1, 2]].concat();
+    let origin = Origin::Payment { payment: PaymentHash([0xab; 32]).into(), part: 258 };
+    let expected = [vec![2, 2], vec![0xab; 32], vec![0, 0, 1, 2]].concat();
     assert_eq!(encode_origin(&origin), expected);
+    let origin = Origin::Forward(IncomingHtlcId { link: LinkId([0xcd; 32]), id: 258 });
+    let expected = [vec![2, 1], vec![0xcd; 32], vec![0, 0, 0, 0, 0, 0, 1, 2]].concat();
+    assert_eq!(encode_origin(&origin), expected);
+    let kind = EventKind::ChannelOverridden { peer: NodeId([3; 33]), link: Some(LinkId([4; 32])) };
+    assert_eq!(encode_event(&kind), [vec![2, 5], vec![3; 33], vec![4; 32]].concat());
     let path = [(NodeId([2; 33]), ShortChannelId(3))];
     let expected = [vec![1, 0, 1], vec![2; 33], vec![0, 0, 0, 0, 0, 0, 0, 3]].concat();
     assert_eq!(encode_path(&path), expected);
@@ -77,9 +89,10 @@ fn a_fulfill_with_a_tlv_stream_has_a_kind_of_its_own() {
 proptest! {
     #[test]
     fn no_bytes_make_a_decoder_panic_and_what_it_reads_it_writes_again(
-        bytes in proptest::collection::vec(any::<u8>(), 0..200), tag in 0u8..12,
+        bytes in proptest::collection::vec(any::<u8>(), 0..200), tag in 0u8..16,
+        version in VERSION..=VERSION_WITH_LINK,
     ) {
-        let blob = [vec![VERSION, tag], bytes].concat();
+        let blob = [vec![version, tag], bytes].concat();
         if let Ok(value) = decode_event(&blob) {
             prop_assert_eq!(encode_event(&value), blob.clone());
         }

@@ -61,11 +61,11 @@ fn a_later_write_replaces_the_row() {
 #[test]
 fn the_later_origin_of_an_id_is_its_origin() {
     each_store(|mut store| {
-        let of_part = |part| Origin::Payment { payment_hash: hash(1), part };
-        let put = |part| Row::Origin(htlc(1, 5), of_part(part));
+        let of_part = |part| Origin::Payment { payment: hash(1).into(), part };
+        let put = |part| Row::Origin(outgoing(1, 5), of_part(part));
         commit(&mut store, [put(1)]);
         commit(&mut store, [put(2)]);
-        assert_eq!(store.load(NOW_MS).unwrap().origins, [(htlc(1, 5), of_part(2))]);
+        assert_eq!(store.load(NOW_MS).unwrap().origins, [(outgoing(1, 5), of_part(2))]);
     });
 }
 
@@ -73,7 +73,7 @@ fn the_later_origin_of_an_id_is_its_origin() {
 fn deleting_a_row_that_is_not_there_is_fine() {
     each_store(|mut store| {
         let mut delete = WriteBatch::default();
-        delete.delete(RowKey::Outbox(htlc(1, 1)));
+        delete.delete(RowKey::Outbox(incoming(1, 1)));
         store.commit(&delete).unwrap();
     });
 }

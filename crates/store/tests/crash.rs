@@ -29,7 +29,7 @@ fn whole_steps(loaded: &StoredState) -> u64 {
         assert!(loaded.channels.is_empty() && loaded.preimages.is_empty());
         return 0;
     }
-    assert_eq!(loaded.channels, (0..4).map(|peer| channel(peer, last)).collect::<Vec<_>>());
+    assert_eq!(loaded.channels, channels(0..4, |_| last));
     // Batches of one group come in the order of their keys.
     let preimages: BTreeSet<_> = loaded.preimages.iter().copied().collect();
     assert_eq!(preimages.len() as u64, last.min(MAX_LOADED_PREIMAGES));

@@ -89,7 +89,7 @@ fn a_commit_that_changes_nothing_costs_nothing() {
     store.commit(&batch([put_height(1)])).unwrap();
     let cost = fsyncs_of(&mut store, |s| {
         let mut gone = steward_engine::WriteBatch::default();
-        gone.delete(steward_engine::row::RowKey::Outbox(htlc(1, 1)));
+        gone.delete(steward_engine::row::RowKey::Outbox(incoming(1, 1)));
         s.commit(&gone).unwrap();
     });
     assert_eq!((cost.commits, cost.fsyncs, cost.log_bytes), (1, 0, 0));

@@ -118,7 +118,7 @@ fn totals_follow_the_forwards() {
         assert_eq!((totals.fulfilled, totals.failed, totals.fees_msat()), (3, 0, 30));
         // Deleted, it stays in the books.
         let mut delete = WriteBatch::default();
-        delete.delete(RowKey::Forward(htlc(1, 1)));
+        delete.delete(RowKey::Forward(incoming(1, 1)));
         store.commit(&delete).unwrap();
         assert_eq!(history.forward_totals().unwrap(), totals);
     });

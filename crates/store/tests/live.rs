@@ -84,11 +84,11 @@ fn some_write() -> impl Strategy<Value = (Row, bool)> {
         let status = [PaymentStatus::Pending, PaymentStatus::Complete, PaymentStatus::Failed];
         let row = match table {
             0 => put_channel(row, version),
-            1 => Row::Origin(htlc(1, row), Origin::Forward(htlc(2, version))),
+            1 => Row::Origin(outgoing(1, row), Origin::Forward(incoming(2, version))),
             2 => {
                 let settlement =
                     Settlement::Fulfill { preimage: preimage(version), tlvs: Vec::new() };
-                Row::Outbox(htlc(1, row), settlement)
+                Row::Outbox(incoming(1, row), settlement)
             }
             3 => put_payment(row, status[version as usize % 3]),
             4 if version == 1 => put_ended_part(row, 0),

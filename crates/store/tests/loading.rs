@@ -2,7 +2,7 @@
 
 mod support;
 
-use steward_engine::row::{HtlcKey, Origin, PaymentStatus, Row, Settlement};
+use steward_engine::row::{Origin, PaymentStatus, Row, Settlement};
 use steward_store::limits::MAX_LOADED_PREIMAGES;
 use steward_store::{NumberedEvidence, PageRequest};
 use support::*;
@@ -24,16 +24,16 @@ fn every_row_comes_back_as_it_was_written() {
     each_store(|mut store| {
         store.commit(&every_table()).unwrap();
         let loaded = store.load(NOW_MS).unwrap();
-        assert_eq!(loaded.channels, [channel(1, 10), channel(2, 20)]);
+        assert_eq!(loaded.channels, channels([1, 2], |n| 10 * n));
         assert_eq!(
             loaded.origins,
             [
-                (htlc(1, 5), Origin::Forward(htlc(2, u64::MAX))),
-                (htlc(1, u64::MAX), Origin::Payment { payment_hash: hash(1), part: 3 }),
+                (outgoing(1, 5), Origin::Forward(incoming(2, u64::MAX))),
+                (outgoing(1, u64::MAX), Origin::Payment { payment: hash(1).into(), part: 3 }),
             ]
         );
-        let outbox: Vec<(HtlcKey, Settlement)> =
-            (1..).map(|n| htlc(2, n)).zip(every_settlement()).collect();
+        let outbox: Vec<(steward_wire::IncomingHtlcId, Settlement)> =
+            (1..).map(|n| incoming(2, n)).zip(every_settlement()).collect();
         assert_eq!(loaded.outbox, outbox);
         assert_eq!(loaded.payments, [payment(1, PaymentStatus::Pending)]);
         assert_eq!(loaded.parts, [part(1, 0), part(1, 1)]);
@@ -70,13 +70,13 @@ fn rows_come_ordered_by_key_whatever_the_order_of_writing() {
     each_store(|mut store| {
         for n in [5, 3, 9, 1] {
             commit(&mut store, [put_channel(n, n), put_peer(n)]);
-            let origin = Origin::Forward(htlc(1, 1));
+            let origin = Origin::Forward(incoming(1, 1));
             // Ids from 2^63 on are as good as any: peers choose them.
-            let keys = [htlc(4, n), htlc(4, u64::MAX - n)];
+            let keys = [outgoing(4, n), outgoing(4, u64::MAX - n)];
             commit(&mut store, keys.map(|key| Row::Origin(key, origin)));
         }
         let loaded = store.load(NOW_MS).unwrap();
-        assert!(loaded.channels.is_sorted_by_key(|row| row.peer));
+        assert!(loaded.channels.is_sorted_by_key(|row| row.link));
         assert!(loaded.peers.is_sorted_by_key(|row| row.peer));
         assert!(loaded.origins.is_sorted_by_key(|(key, _)| *key));
         assert_eq!(loaded.origins.len(), 8);

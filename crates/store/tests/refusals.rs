@@ -139,7 +139,7 @@ fn a_row_that_cannot_be_read_is_named() {
     let row = format!("X'{}'", node(2));
     with_sql(dir.path(), &format!("UPDATE channel SET phase = 77 WHERE peer = {row}"));
     let error = open(dir.path()).load(NOW_MS).unwrap_err();
-    let key = node(2).to_string();
+    let key = link(2).to_string();
     let reason = "a code is unknown".to_owned();
     assert_eq!(error, StoreError::Decode { table: "channel", key, reason });
 }

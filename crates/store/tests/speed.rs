@@ -27,9 +27,9 @@ fn ten_forwards(n: u64) -> WriteBatch {
         let (from, to) = (i.wrapping_mul(7_919) % CHANNELS, i.wrapping_mul(104_729) % CHANNELS);
         rows.push(put_channel(from, i + 1));
         rows.push(put_channel(to, i + 1));
-        rows.push(Row::Origin(htlc(to, i), Origin::Forward(htlc(from, i))));
+        rows.push(Row::Origin(outgoing(to, i), Origin::Forward(incoming(from, i))));
         rows.push(Row::Outbox(
-            htlc(from, i),
+            incoming(from, i),
             Settlement::Fulfill { preimage: preimage(i), tlvs: Vec::new() },
         ));
         rows.push(put_preimage(i, NOW_MS));

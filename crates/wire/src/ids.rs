@@ -1,4 +1,4 @@
-//! Identifiers: node ids, channel ids, short channel ids, hashes, preimages, signatures.
+//! Identifiers: of nodes, channels, HTLCs and payments; hashes, preimages, signatures.
 //!
 //! They are plain byte arrays, so that decoding fails only for a reason that the message's own
 //! format names; keys are parsed where they are used.
@@ -44,6 +44,15 @@ bytes_type!(
     /// The id of a channel: for a hosted one `sha256(K1 ‖ K2)` of the two node ids in byte order
     /// (docs/protocol.md section 1.6).
     ChannelId, 32
+);
+bytes_type!(
+    /// Names one of our channels, of whatever kind, for good: its `channel_id` as in BOLT 2. Two
+    /// nodes may have several channels, so a node id names none.
+    LinkId, 32
+);
+bytes_type!(
+    /// Names a payment that we make, for good. Today it is the payment's hash.
+    PaymentId, 32
 );
 bytes_type!(
     /// The SHA-256 of a payment's preimage.
@@ -100,6 +109,44 @@ impl ChannelId {
     pub fn of_pair(a: &NodeId, b: &NodeId) -> Self {
         Self(sha256::Hash::hash(&sorted_pair(a, b)).to_byte_array())
     }
+}
+
+impl LinkId {
+    /// The id of the hosted channel between our key `local` and the node `remote`.
+    pub fn hosted(local: &NodeId, remote: &NodeId) -> Self {
+        ChannelId::of_pair(local, remote).into()
+    }
+}
+
+impl From<ChannelId> for LinkId {
+    fn from(id: ChannelId) -> Self {
+        Self(id.0)
+    }
+}
+
+impl From<PaymentHash> for PaymentId {
+    fn from(hash: PaymentHash) -> Self {
+        Self(hash.0)
+    }
+}
+
+/// An HTLC that the other side of one of our channels offered us. Each side of a channel counts its
+/// own HTLCs, so it is never to be taken for an [`OutgoingHtlcId`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct IncomingHtlcId {
+    /// The channel it came in.
+    pub link: LinkId,
+    /// The number that the other side gave it.
+    pub id: u64,
+}
+
+/// An HTLC that we offered in one of our channels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OutgoingHtlcId {
+    /// The channel it went out in.
+    pub link: LinkId,
+    /// The number that we gave it.
+    pub id: u64,
 }
 
 /// A short channel id. That of a hosted channel is derived from its two nodes and may look like any

@@ -6,7 +6,7 @@
 //!
 //! Layout
 //! - [`amount`]: amounts in the form in which people read them
-//! - `ids`: node ids, channel ids, short channel ids, hashes and preimages
+//! - `ids`: names of nodes, channels, HTLCs and payments; hashes and preimages
 //! - `message`: every message as a struct, and [`Message`], the enum of all of them
 //! - `terms`: `init_hosted_channel`, the terms of a channel, which are also a part of each state
 //! - [`codec`]: the primitive readers and writers that the messages share
@@ -78,7 +78,10 @@ pub use bolt7::{
 pub use codec::DecodeError;
 pub use error_code::{ErrorCode, ErrorText};
 pub use framing::Framing;
-pub use ids::{ChannelId, NodeId, ParseIdError, PaymentHash, Preimage, ShortChannelId, Signature};
+pub use ids::{
+    ChannelId, IncomingHtlcId, LinkId, NodeId, OutgoingHtlcId, ParseIdError, PaymentHash,
+    PaymentId, Preimage, ShortChannelId, Signature,
+};
 pub use message::{
     AnnouncementSignature, AskBrandingInfo, HostedChannelBranding, InvokeHostedChannel, Message,
     QueryPreimages, QueryPublicHostedChannels, ReplyPreimages, ReplyPublicHostedChannelsEnd,

@@ -2,21 +2,24 @@
 //! scripts that play a channel or an engine.
 
 use steward_engine::io::EventKind;
-use steward_engine::row::{HtlcKey, Origin, Settlement};
+use steward_engine::row::{Origin, Settlement};
 use steward_hosted::{Channel, Failure, Role, Suspension};
 use steward_store::codec;
-use steward_wire::{NodeId, PaymentHash, Preimage, ShortChannelId};
+use steward_wire::{IncomingHtlcId, LinkId, NodeId, PaymentHash, Preimage, ShortChannelId};
 
 use super::seed;
 
 pub(super) fn store() {
     let peer = NodeId([2; 33]);
     let payment_hash = PaymentHash([3; 32]);
+    let payment = payment_hash.into();
+    let incoming = IncomingHtlcId { link: LinkId([8; 32]), id: 7 };
+    let link = Some(incoming.link);
     let blob = |which: u8, name: &str, blob: Vec<u8>| {
         seed("store_blob", name, [vec![which], blob].concat());
     };
-    blob(0, "forward", codec::encode_origin(&Origin::Forward(HtlcKey { peer, id: 7 })));
-    blob(0, "payment", codec::encode_origin(&Origin::Payment { payment_hash, part: 1 }));
+    blob(0, "forward", codec::encode_origin(&Origin::Forward(incoming)));
+    blob(0, "payment", codec::encode_origin(&Origin::Payment { payment, part: 1 }));
     blob(
         1,
         "fulfill",
@@ -34,14 +37,15 @@ pub(super) fn store() {
     let suspension = Suspension { by_us: true, code: Some(3), text: "wrong signature".to_owned() };
     let uncoded = Suspension { by_us: false, code: None, text: String::new() };
     let events = [
-        EventKind::ChannelSuspended { peer, suspension: uncoded },
-        EventKind::ChannelOpened { peer, role: Role::Host, capacity_msat: 1 },
-        EventKind::ChannelOpeningFailed { peer, reason: "no".to_owned() },
-        EventKind::ChannelSuspended { peer, suspension },
-        EventKind::OverrideProposed { peer, our_balance_msat: 5 },
-        EventKind::ChannelOverridden { peer },
-        EventKind::ChannelResized { peer, capacity_msat: 6 },
-        EventKind::ChannelForgotten { peer, role: Role::Client },
+        EventKind::ChannelSuspended { peer, link, suspension: uncoded },
+        EventKind::ChannelOpened { peer, link, role: Role::Host, capacity_msat: 1 },
+        EventKind::ChannelOpeningFailed { peer, link, reason: "no".to_owned() },
+        EventKind::ChannelSuspended { peer, link, suspension },
+        EventKind::OverrideProposed { peer, link, our_balance_msat: 5 },
+        EventKind::ChannelOverridden { peer, link },
+        EventKind::ChannelOverridden { peer, link: None },
+        EventKind::ChannelResized { peer, link, capacity_msat: 6 },
+        EventKind::ChannelForgotten { peer, link, role: Role::Client },
         EventKind::InvoicePaid { payment_hash, received_msat: 7 },
         EventKind::PaymentSent {
             payment_hash,
@@ -54,7 +58,7 @@ pub(super) fn store() {
             code: "no_route".to_owned(),
             message: "none".to_owned(),
         },
-        EventKind::PreimageAtRisk { peer, preimage: None, cltv_expiry: 9 },
+        EventKind::PreimageAtRisk { peer, link, preimage: None, cltv_expiry: 9 },
     ];
     for (nth, event) in events.iter().enumerate() {
         blob(4, &format!("event-{nth}"), codec::encode_event(event));

@@ -155,31 +155,33 @@ impl From<&io::Event> for Event {
 impl From<&io::EventKind> for EventKind {
     fn from(kind: &io::EventKind) -> Self {
         match kind {
-            io::EventKind::ChannelOpened { peer, role, capacity_msat } => Self::ChannelOpened {
+            io::EventKind::ChannelOpened { peer, role, capacity_msat, .. } => Self::ChannelOpened {
                 peer_id: peer.to_string(),
                 role: (*role).into(),
                 capacity_msat: *capacity_msat,
             },
-            io::EventKind::ChannelOpeningFailed { peer, reason } => {
+            io::EventKind::ChannelOpeningFailed { peer, reason, .. } => {
                 Self::ChannelOpeningFailed { peer_id: peer.to_string(), reason: reason.clone() }
             }
-            io::EventKind::ChannelSuspended { peer, suspension } => {
+            io::EventKind::ChannelSuspended { peer, suspension, .. } => {
                 Self::ChannelSuspended { peer_id: peer.to_string(), suspension: suspension.into() }
             }
-            io::EventKind::OverrideProposed { peer, our_balance_msat } => Self::OverrideProposed {
-                peer_id: peer.to_string(),
-                our_balance_msat: *our_balance_msat,
-            },
-            io::EventKind::ChannelOverridden { peer } => {
+            io::EventKind::OverrideProposed { peer, our_balance_msat, .. } => {
+                Self::OverrideProposed {
+                    peer_id: peer.to_string(),
+                    our_balance_msat: *our_balance_msat,
+                }
+            }
+            io::EventKind::ChannelOverridden { peer, .. } => {
                 Self::ChannelOverridden { peer_id: peer.to_string() }
             }
-            io::EventKind::ChannelForgotten { peer, role } => {
+            io::EventKind::ChannelForgotten { peer, role, .. } => {
                 Self::ChannelForgotten { peer_id: peer.to_string(), role: (*role).into() }
             }
-            io::EventKind::ResizeRefused { peer, reason } => {
+            io::EventKind::ResizeRefused { peer, reason, .. } => {
                 Self::ResizeRefused { peer_id: peer.to_string(), reason: reason.clone() }
             }
-            io::EventKind::ChannelResized { peer, capacity_msat } => {
+            io::EventKind::ChannelResized { peer, capacity_msat, .. } => {
                 Self::ChannelResized { peer_id: peer.to_string(), capacity_msat: *capacity_msat }
             }
             io::EventKind::InvoicePaid { payment_hash, received_msat } => Self::InvoicePaid {
@@ -199,7 +201,7 @@ impl From<&io::EventKind> for EventKind {
                 code: code.clone(),
                 message: message.clone(),
             },
-            io::EventKind::PreimageAtRisk { peer, preimage, cltv_expiry } => {
+            io::EventKind::PreimageAtRisk { peer, preimage, cltv_expiry, .. } => {
                 let scripts = preimage_scripts(preimage.as_slice());
                 Self::PreimageAtRisk {
                     peer_id: peer.to_string(),

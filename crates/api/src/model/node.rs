@@ -280,7 +280,7 @@ impl From<ForwardRow> for Forward {
     fn from(row: ForwardRow) -> Self {
         let earned_msat = row.amount_in_msat.saturating_sub(row.amount_out_msat);
         Self {
-            incoming_peer_id: row.incoming.peer.to_string(),
+            incoming_peer_id: row.incoming_peer.to_string(),
             incoming_htlc_id: row.incoming.id,
             outgoing_peer_id: row.outgoing_peer.to_string(),
             amount_in_msat: row.amount_in_msat,

@@ -18,7 +18,7 @@ use steward_node::ops::plumbing::{Pending, Plumbing};
 use steward_node::{ConnectionFailure, NodeInfo, NodeMetrics, Operations};
 use steward_p2p::PeerAddress;
 use steward_store::{History, MemoryStore, Store};
-use steward_wire::{NodeId, PaymentHash, Preimage, ShortChannelId};
+use steward_wire::{LinkId, NodeId, PaymentHash, Preimage, ShortChannelId};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::{broadcast, oneshot};
@@ -334,9 +334,15 @@ pub(crate) fn peer() -> NodeId {
     steward_invoice::parse(&invoice()).unwrap().payee
 }
 
+/// The channel with [`peer`].
+pub(crate) fn link() -> LinkId {
+    LinkId([5; 32])
+}
+
 /// A channel without a signed state, with [`peer`].
 pub(crate) fn channel(role: Role) -> ChannelInfo {
     ChannelInfo {
+        link: link(),
         peer: peer(),
         local: peer(),
         short_channel_id: ShortChannelId(1),
@@ -371,5 +377,6 @@ pub(crate) fn payment(status: PaymentStatus) -> PaymentRow {
 }
 
 pub(crate) fn event(number: u64) -> Event {
-    Event { number, time_ms: number, kind: EventKind::ChannelOverridden { peer: peer() } }
+    let kind = EventKind::ChannelOverridden { peer: peer(), link: Some(link()) };
+    Event { number, time_ms: number, kind }
 }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use steward_hosted::{AddRefusal, Failure as ChannelFailure};
-use steward_wire::{PaymentHash, Preimage, impossible};
+use steward_wire::{PaymentId, Preimage, impossible};
 
 use crate::attribution::HoldReport;
 use crate::engine::Engine;
@@ -15,14 +15,8 @@ use crate::verdict::judge;
 
 impl Engine {
     /// The first preimage proves the payment; the other parts can only follow.
-    pub(crate) fn part_paid(
-        &mut self,
-        hash: PaymentHash,
-        part: u32,
-        preimage: Preimage,
-        tlvs: &[u8],
-    ) {
-        let Some(payment) = self.payments.pending.get_mut(&hash) else { return };
+    pub(crate) fn part_paid(&mut self, id: PaymentId, part: u32, preimage: Preimage, tlvs: &[u8]) {
+        let Some(payment) = self.payments.pending.get_mut(&id) else { return };
         let fee_msat = payment.fee_msat();
         let Some(mut row) = payment.parts.remove(&part) else { return };
         row.status = PaymentStatus::Complete;
@@ -33,24 +27,23 @@ impl Engine {
         let amount_msat = row.amount_msat;
         self.batch.writes.put(Row::Part(row));
         self.batch.act(Action::PathResult(PathResult { path, amount_msat, failed: None }));
-        self.complete_payment(preimage, fee_msat);
-        self.retry_or_end(hash);
+        self.complete_payment(id, preimage, fee_msat);
+        self.retry_or_end(id);
     }
 
     /// The preimage of a payment whose end we missed, whatever way it came.
     pub(crate) fn payment_proved(&mut self, preimage: Preimage) {
-        let hash = preimage.hash();
-        let Some(payment) = self.payments.pending.get(&hash) else { return };
+        let id = preimage.hash().into();
+        let Some(payment) = self.payments.pending.get(&id) else { return };
         if payment.row.is_outcome_unknown() {
             let fee_msat = payment.fee_msat();
-            self.complete_payment(preimage, fee_msat);
-            self.retry_or_end(hash);
+            self.complete_payment(id, preimage, fee_msat);
+            self.retry_or_end(id);
         }
     }
 
-    fn complete_payment(&mut self, preimage: Preimage, fee_msat: u64) {
-        let hash = preimage.hash();
-        let Some(payment) = self.payments.pending.get_mut(&hash) else { return };
+    fn complete_payment(&mut self, id: PaymentId, preimage: Preimage, fee_msat: u64) {
+        let Some(payment) = self.payments.pending.get_mut(&id) else { return };
         if payment.row.status != PaymentStatus::Pending {
             return;
         }
@@ -62,12 +55,12 @@ impl Engine {
         payment.row.ended_ms = Some(self.wall_ms);
         let row = payment.row.clone();
         if was_unknown {
-            self.complete_lost_parts(hash);
+            self.complete_lost_parts(id);
         }
         self.batch.writes.put(Row::Payment(row.clone()));
         self.tell_waiters(&row);
         self.notice(EventKind::PaymentSent {
-            payment_hash: hash,
+            payment_hash: row.payment_hash,
             preimage,
             amount_msat: row.amount_msat,
             fee_msat,
@@ -75,11 +68,11 @@ impl Engine {
     }
 
     /// Of parts that ended unseen nothing more will be heard.
-    fn complete_lost_parts(&mut self, hash: PaymentHash) {
+    fn complete_lost_parts(&mut self, id: PaymentId) {
         let out: BTreeSet<Origin> =
             self.origins.values().chain(self.unsent.values()).copied().collect();
-        let Some(payment) = self.payments.pending.get_mut(&hash) else { return };
-        let is_out = |part: u32| out.contains(&Origin::Payment { payment_hash: hash, part });
+        let Some(payment) = self.payments.pending.get_mut(&id) else { return };
+        let is_out = |part: u32| out.contains(&Origin::Payment { payment: id, part });
         let (out, lost) =
             std::mem::take(&mut payment.parts).into_iter().partition(|(part, _)| is_out(*part));
         payment.parts = out;
@@ -91,9 +84,9 @@ impl Engine {
     }
 
     /// A part that never left us.
-    pub(crate) fn part_refused(&mut self, hash: PaymentHash, part: u32, reason: AddRefusal) {
-        let Some(row) = self.remove_failed_part(hash, part) else { return };
-        let Some(payment) = self.payments.pending.get_mut(&hash) else {
+    pub(crate) fn part_refused(&mut self, id: PaymentId, part: u32, reason: AddRefusal) {
+        let Some(row) = self.remove_failed_part(id, part) else { return };
+        let Some(payment) = self.payments.pending.get_mut(&id) else {
             return impossible!("a part belongs to a payment");
         };
         payment.last_failure = Some(("channel_refused".to_owned(), reason.to_string()));
@@ -108,17 +101,17 @@ impl Engine {
         if by_terms && let Some((_, scid)) = row.path.first() {
             payment.avoid.push(*scid);
         }
-        self.retry_or_end(hash);
+        self.retry_or_end(id);
     }
 
     /// A part that came back, with the peer's failure or, if its channel dropped it, without.
     pub(crate) fn part_failed(
         &mut self,
-        hash: PaymentHash,
+        id: PaymentId,
         part: u32,
         failure: Option<&ChannelFailure>,
     ) {
-        let Some(row) = self.remove_failed_part(hash, part) else { return };
+        let Some(row) = self.remove_failed_part(id, part) else { return };
         let verdict = judge(&row, failure);
         if let Some(report) = verdict.report {
             self.batch.act(Action::HoldTimes(Box::new(report)));
@@ -128,20 +121,20 @@ impl Engine {
             let failed = Some(Some(scid));
             self.batch.act(Action::PathResult(PathResult { path, amount_msat, failed }));
         }
-        let Some(payment) = self.payments.pending.get_mut(&hash) else { return };
+        let Some(payment) = self.payments.pending.get_mut(&id) else { return };
         payment.avoid.extend(verdict.failed_scid);
         payment.is_hopeless |= verdict.is_final;
         payment.last_failure = Some((verdict.code.to_owned(), verdict.message));
-        self.retry_or_end(hash);
+        self.retry_or_end(id);
     }
 
     /// As found at start: a part that never left.
-    pub(crate) fn part_lost(&mut self, hash: PaymentHash, part: u32) {
-        self.remove_failed_part(hash, part);
+    pub(crate) fn part_lost(&mut self, id: PaymentId, part: u32) {
+        self.remove_failed_part(id, part);
     }
 
-    fn remove_failed_part(&mut self, hash: PaymentHash, part: u32) -> Option<PartRow> {
-        let payment = self.payments.pending.get_mut(&hash)?;
+    fn remove_failed_part(&mut self, id: PaymentId, part: u32) -> Option<PartRow> {
+        let payment = self.payments.pending.get_mut(&id)?;
         let mut row = payment.parts.remove(&part)?;
         row.status = PaymentStatus::Failed;
         self.batch.writes.put(Row::Part(row.clone()));
@@ -149,8 +142,8 @@ impl Engine {
     }
 
     /// It stays pending, until a preimage proves that it was paid: it must not be called failed.
-    pub(crate) fn mark_outcome_unknown(&mut self, hash: PaymentHash) {
-        let Some(payment) = self.payments.pending.get_mut(&hash) else { return };
+    pub(crate) fn mark_outcome_unknown(&mut self, id: PaymentId) {
+        let Some(payment) = self.payments.pending.get_mut(&id) else { return };
         if payment.row.status != PaymentStatus::Pending {
             return;
         }
@@ -162,12 +155,12 @@ impl Engine {
         self.tell_waiters(&row);
     }
 
-    pub(crate) fn retry_or_end(&mut self, hash: PaymentHash) {
+    pub(crate) fn retry_or_end(&mut self, id: PaymentId) {
         let now_ms = self.now_ms;
-        if self.payments.is_outcome_unknown(&hash) {
+        if self.payments.is_outcome_unknown(&id) {
             return;
         }
-        let Some(payment) = self.payments.pending.get_mut(&hash) else { return };
+        let Some(payment) = self.payments.pending.get_mut(&id) else { return };
         if payment.row.status == PaymentStatus::Pending {
             let in_time = now_ms < payment.begun_ms.saturating_add(PAYMENT_RETRY_MS);
             let may_retry = !payment.is_hopeless
@@ -176,17 +169,17 @@ impl Engine {
                 && in_time;
             if may_retry {
                 // Also if a route is under way: it was asked for before this part came back.
-                self.ask_for_route(hash);
+                self.ask_for_route(id);
                 return;
             }
         }
         if payment.parts.is_empty() {
-            self.end_payment(hash);
+            self.end_payment(id);
         }
     }
 
-    fn end_payment(&mut self, hash: PaymentHash) {
-        let Some(payment) = self.payments.pending.remove(&hash) else { return };
+    fn end_payment(&mut self, id: PaymentId) {
+        let Some(payment) = self.payments.pending.remove(&id) else { return };
         let mut row = payment.row;
         if row.status == PaymentStatus::Pending {
             let (code, message) = payment.last_failure.unwrap_or_else(|| {
@@ -198,7 +191,7 @@ impl Engine {
             row.ended_ms = Some(self.wall_ms);
             self.batch.writes.put(Row::Payment(row.clone()));
             self.tell_waiters(&row);
-            self.notice(EventKind::PaymentFailed { payment_hash: hash, code, message });
+            self.notice(EventKind::PaymentFailed { payment_hash: row.payment_hash, code, message });
         }
         self.payments.remember_ended(self.now_ms, row);
         self.payments.forget_ended(self.now_ms);

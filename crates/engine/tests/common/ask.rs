@@ -39,7 +39,9 @@ impl Net {
         let as_client = self.id(host_or_client);
         let as_host = self.client_id(host_or_client, node);
         for peer in [as_client, as_host] {
-            if let Ok(Reply::Channel(info)) = self.command(node, Command::ShowChannel { peer }) {
+            if let Ok(Reply::Channel(info)) =
+                self.command(node, Command::ShowChannel { channel: peer.into() })
+            {
                 return *info;
             }
         }

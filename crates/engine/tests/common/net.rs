@@ -356,7 +356,7 @@ impl Net {
                 let payer = self.id(node);
                 let found = self.nodes[node].graph.find_route(&request, entropy, payer);
                 self.nodes[node].inbox.push_back(Input::Route {
-                    payment_hash: request.payment_hash,
+                    payment: request.payment,
                     attempt: request.attempt,
                     result: found.map_err(Into::into),
                 });

@@ -104,7 +104,10 @@ impl Net {
     }
 
     fn send_parts_of(&mut self, payer: usize, payment_hash: PaymentHash, parts: Vec<RoutedPart>) {
-        self.input(payer, Input::Route { payment_hash, attempt: 1, result: Ok(parts) });
+        self.input(
+            payer,
+            Input::Route { payment: payment_hash.into(), attempt: 1, result: Ok(parts) },
+        );
         self.settle();
     }
 
@@ -112,7 +115,7 @@ impl Net {
     pub fn give_up(&mut self, payer: usize, payment_hash: PaymentHash) -> Option<String> {
         for attempt in 2..14 {
             let result = Err("no other".to_owned().into());
-            self.input(payer, Input::Route { payment_hash, attempt, result });
+            self.input(payer, Input::Route { payment: payment_hash.into(), attempt, result });
             self.settle();
         }
         self.payment(payer, payment_hash).failure.map(|(code, _)| code)

@@ -11,7 +11,7 @@ use steward_graph::{Graph, RouteError};
 use steward_invoice::HintHop;
 use steward_onion::{Hop, IncomingHtlc, peel, receive};
 use steward_wire::{
-    ChannelAnnouncement, ChannelUpdate, MESSAGE_FLAG_MUST_BE_ONE, NodeId, PaymentHash,
+    ChannelAnnouncement, ChannelUpdate, LinkId, MESSAGE_FLAG_MUST_BE_ONE, NodeId, PaymentHash,
     ShortChannelId, Signature,
 };
 
@@ -59,6 +59,7 @@ pub fn find_one(graph: &Graph, request: &RouteRequest) -> RoutedPart {
 /// Makes a hosted channel of the payer.
 pub fn first_hop(host: char, spendable_msat: u64) -> FirstHop {
     FirstHop {
+        link: LinkId::hosted(&node('P').id, &node(host).id),
         peer: node(host).id,
         short_channel_id: scid('P', host),
         spendable_msat,
@@ -86,6 +87,7 @@ pub fn hint_fee_msat(amount_msat: u64) -> u64 {
 /// Makes a request: P pays R, and nothing is known about the route.
 pub fn request(amount_msat: u64) -> RouteRequest {
     RouteRequest {
+        payment: PaymentHash([9; 32]).into(),
         payment_hash: PaymentHash([9; 32]),
         attempt: 0,
         destination: node('R').id,

@@ -3,7 +3,7 @@
 
 use std::marker::PhantomData;
 
-use steward_engine::command::{ChannelInfo, PeerInfo, Status};
+use steward_engine::command::{ChannelInfo, ChannelRef, PeerInfo, Status};
 use steward_engine::row::{InvoiceRow, PaymentRow};
 use steward_engine::{AnswerAt, Code, Command, Config, Error, Reply};
 use steward_invoice::Invoice;
@@ -68,28 +68,28 @@ pub(super) fn list_channels() -> Ask<Vec<ChannelInfo>> {
 /// A command about one channel is answered with the channel as it stands.
 type Channel = Ask<Box<ChannelInfo>>;
 
-pub(super) fn show_channel(peer: NodeId) -> Channel {
-    ask(Command::ShowChannel { peer })
+pub(super) fn show_channel(channel: ChannelRef) -> Channel {
+    ask(Command::ShowChannel { channel })
 }
 
-pub(super) fn suspend_channel(peer: NodeId) -> Channel {
-    ask(Command::SuspendChannel { peer })
+pub(super) fn suspend_channel(channel: ChannelRef) -> Channel {
+    ask(Command::SuspendChannel { channel })
 }
 
-pub(super) fn propose_override(peer: NodeId, local_balance_msat: u64) -> Channel {
-    ask(Command::ProposeOverride { peer, local_balance_msat })
+pub(super) fn propose_override(channel: ChannelRef, local_balance_msat: u64) -> Channel {
+    ask(Command::ProposeOverride { channel, local_balance_msat })
 }
 
-pub(super) fn accept_override(peer: NodeId, our_balance_msat: u64) -> Channel {
-    ask(Command::AcceptOverride { peer, our_balance_msat })
+pub(super) fn accept_override(channel: ChannelRef, our_balance_msat: u64) -> Channel {
+    ask(Command::AcceptOverride { channel, our_balance_msat })
 }
 
-pub(super) fn resize_channel(peer: NodeId, new_capacity_sat: u64) -> Channel {
-    ask(Command::ResizeChannel { peer, new_capacity_sat })
+pub(super) fn resize_channel(channel: ChannelRef, new_capacity_sat: u64) -> Channel {
+    ask(Command::ResizeChannel { channel, new_capacity_sat })
 }
 
-pub(super) fn forget_channel(peer: NodeId) -> Ask<()> {
-    ask(Command::ForgetChannel { peer })
+pub(super) fn forget_channel(channel: ChannelRef) -> Ask<()> {
+    ask(Command::ForgetChannel { channel })
 }
 
 pub(super) fn submit_preimage(preimage: Preimage) -> Ask<()> {

@@ -1,6 +1,6 @@
 //! Channels: list, show, open, and what an operator decides about one.
 
-use steward_engine::command::ChannelInfo;
+use steward_engine::command::{ChannelInfo, ChannelRef};
 use steward_engine::{Code, Error, EventKind};
 use steward_hosted::Phase;
 use steward_p2p::PeerAddress;
@@ -22,8 +22,8 @@ impl Operations {
     ///
     /// # Errors
     /// `unknown_channel`, or as [`super::plumbing::Plumbing::command`].
-    pub async fn channel(&self, peer: NodeId) -> Result<Box<ChannelInfo>, Error> {
-        self.ask(ask::show_channel(peer)).await
+    pub async fn channel(&self, channel: impl Into<ChannelRef>) -> Result<Box<ChannelInfo>, Error> {
+        self.ask(ask::show_channel(channel.into())).await
     }
 
     /// Opens a hosted channel with a host, as client, or resumes the opening, and waits until both
@@ -47,15 +47,16 @@ impl Operations {
         if info.phase != Phase::Opening || wait.is_zero() {
             return Ok(info);
         }
+        let this = Some(info.link);
         let outcome = wait.event(&mut events, |kind| match kind {
-            EventKind::ChannelOpened { peer, .. } if *peer == host => Some(Ok(())),
-            EventKind::ChannelOpeningFailed { peer, reason } if *peer == host => {
+            EventKind::ChannelOpened { link, .. } if *link == this => Some(Ok(())),
+            EventKind::ChannelOpeningFailed { link, reason, .. } if *link == this => {
                 Some(Err(opening_failed(reason, has_secret)))
             }
             _ => None,
         });
         outcome.await.transpose()?;
-        self.channel(host).await
+        self.channel(info.link).await
     }
 
     /// Asks our host for a larger capacity, as client, and waits until it has signed. Returns the
@@ -67,38 +68,39 @@ impl Operations {
     /// [`super::plumbing::Plumbing::command`].
     pub async fn resize(
         &self,
-        host: NodeId,
+        channel: impl Into<ChannelRef>,
         new_capacity_sat: u64,
         wait: impl Into<Wait>,
     ) -> Result<Box<ChannelInfo>, Error> {
         let wait = wait.into();
         let mut events = self.subscribe();
-        let info = self.ask(ask::resize_channel(host, new_capacity_sat)).await?;
+        let info = self.ask(ask::resize_channel(channel.into(), new_capacity_sat)).await?;
         if info.phase != Phase::Active || wait.is_zero() {
             return Ok(info);
         }
+        let this = Some(info.link);
         let outcome = wait.event(&mut events, |kind| match kind {
-            EventKind::ChannelResized { peer, .. } if *peer == host => Some(Ok(())),
-            EventKind::ResizeRefused { peer, reason } if *peer == host => {
+            EventKind::ChannelResized { link, .. } if *link == this => Some(Ok(())),
+            EventKind::ResizeRefused { link, reason, .. } if *link == this => {
                 let text = format!("the host refused: {reason}");
                 Some(Err(Error::new(Code::ResizeRefused, text)))
             }
-            EventKind::ChannelSuspended { peer, suspension } if *peer == host => {
+            EventKind::ChannelSuspended { link, suspension, .. } if *link == this => {
                 let text = format!("the channel was suspended instead: {}", suspension.text);
                 Some(Err(Error::new(Code::ResizeFailed, text)))
             }
             _ => None,
         });
         outcome.await.transpose()?;
-        self.channel(host).await
+        self.channel(info.link).await
     }
 
     /// Suspends a channel, for both sides: no new HTLCs until an override.
     ///
     /// # Errors
     /// `unknown_channel`, or as [`super::plumbing::Plumbing::command`].
-    pub async fn suspend(&self, peer: NodeId) -> Result<Box<ChannelInfo>, Error> {
-        self.ask(ask::suspend_channel(peer)).await
+    pub async fn suspend(&self, channel: impl Into<ChannelRef>) -> Result<Box<ChannelInfo>, Error> {
+        self.ask(ask::suspend_channel(channel.into())).await
     }
 
     /// Proposes a fresh state for a suspended channel, as host: this balance is ours, the rest is
@@ -108,19 +110,20 @@ impl Operations {
     /// Why the engine does not propose it, or as [`super::plumbing::Plumbing::command`].
     pub async fn propose_override(
         &self,
-        client: NodeId,
+        channel: impl Into<ChannelRef>,
         balance: OverrideBalance,
     ) -> Result<Box<ChannelInfo>, Error> {
+        let channel = channel.into();
         let our_balance_msat = match balance {
             OverrideBalance::Ours(our_balance_msat) => our_balance_msat,
             OverrideBalance::Clients(client_balance_msat) => {
-                self.rest_of_capacity_msat(client, client_balance_msat).await?
+                self.rest_of_capacity_msat(channel, client_balance_msat).await?
             }
             OverrideBalance::AsProvedBy(evidence) => {
-                self.proved_balance_msat(client, evidence).await?
+                self.proved_balance_msat(channel, evidence).await?
             }
         };
-        self.ask(ask::propose_override(client, our_balance_msat)).await
+        self.ask(ask::propose_override(channel, our_balance_msat)).await
     }
 
     /// Accepts the fresh state that our host proposes for a suspended channel, as client, if it
@@ -130,18 +133,18 @@ impl Operations {
     /// `override_differs` and others, or as [`super::plumbing::Plumbing::command`].
     pub async fn accept_override(
         &self,
-        host: NodeId,
+        channel: impl Into<ChannelRef>,
         our_balance_msat: u64,
     ) -> Result<Box<ChannelInfo>, Error> {
-        self.ask(ask::accept_override(host, our_balance_msat)).await
+        self.ask(ask::accept_override(channel.into(), our_balance_msat)).await
     }
 
     /// Forgets a channel in which nobody has anything.
     ///
     /// # Errors
     /// Why it is kept, or as [`super::plumbing::Plumbing::command`].
-    pub async fn forget_channel(&self, peer: NodeId) -> Result<(), Error> {
-        self.ask(ask::forget_channel(peer)).await
+    pub async fn forget_channel(&self, channel: impl Into<ChannelRef>) -> Result<(), Error> {
+        self.ask(ask::forget_channel(channel.into())).await
     }
 
     /// Hands in a preimage that was learned elsewhere. It fulfills the HTLCs that wait for it.
@@ -152,8 +155,8 @@ impl Operations {
         self.ask(ask::submit_preimage(preimage)).await
     }
 
-    async fn rest_of_capacity_msat(&self, client: NodeId, msat: u64) -> Result<u64, Error> {
-        let channel = self.channel(client).await?;
+    async fn rest_of_capacity_msat(&self, channel: ChannelRef, msat: u64) -> Result<u64, Error> {
+        let channel = self.channel(channel).await?;
         let capacity_msat = channel.summary.as_ref().map(|summary| summary.capacity_msat);
         let capacity_msat = capacity_msat.ok_or_else(|| {
             Error::new(Code::ChannelNotOpen, "the channel has no signed state yet")

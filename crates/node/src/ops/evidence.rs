@@ -1,5 +1,6 @@
 //! Evidence: list, show, and the balance that it proves.
 
+use steward_engine::command::ChannelRef;
 use steward_engine::{Code, Error};
 use steward_hosted::Role;
 use steward_store::{NumberedEvidence, Page, PageRequest};
@@ -71,7 +72,8 @@ impl Operations {
     pub async fn examine(&self, number: u64) -> Result<Examined, Error> {
         let kept = self.kept(number).await?;
         // An error: without a channel the peer was a stranger to the node itself.
-        let channel = self.channel(kept.row.peer).await.ok();
+        let named = kept.row.link.map_or(kept.row.peer.into(), ChannelRef::from);
+        let channel = self.channel(named).await.ok();
         let local = channel.as_ref().map_or_else(|| self.info().node_id, |channel| channel.local);
         Ok(Examined::of(kept, local, channel.and_then(|channel| channel.state).as_ref()))
     }
@@ -80,14 +82,15 @@ impl Operations {
     /// sides signed, newer than ours, of the same capacity, in which nothing is in flight.
     pub(super) async fn proved_balance_msat(
         &self,
-        client: NodeId,
+        channel: ChannelRef,
         number: u64,
     ) -> Result<u64, Error> {
         let kept = self.kept(number).await?;
-        if kept.row.peer != client {
-            return Err(unusable("it is about another peer"));
+        let channel = self.channel(channel).await?;
+        // Of old rows only the peer is known.
+        if kept.row.peer != channel.peer || kept.row.link.is_some_and(|link| link != channel.link) {
+            return Err(unusable("it is about another channel"));
         }
-        let channel = self.channel(client).await?;
         let state = Examined::of(kept, channel.local, channel.state.as_ref()).state;
         let state = state.ok_or_else(|| unusable("it is no state that anybody signed"))?;
         if channel.role != Role::Host {

@@ -239,7 +239,7 @@ impl World {
             keys: self.nodes[node].keys,
             is_client: plan.client == node,
             plan,
-            channel: self.nodes[node].disk.channel(&plan.peer_of(node)),
+            channel: self.nodes[node].disk.channel(&plan.link),
             old: liar.old.get(&edge).map_or(&[], Vec::as_slice),
             stranger,
             chain_hash: self.nodes[node].config.chain_hash,

@@ -83,7 +83,7 @@ impl Altered {
                     return Spoiled::Delete;
                 }
                 Row::Channel(mut row) => {
-                    let forwards = forwarded.iter().any(|out| out.peer == row.peer);
+                    let forwards = forwarded.iter().any(|out| out.link == row.link);
                     if let Some(record) = self.record(node, &row, forwards, disk, topology) {
                         row.record = record.bytes();
                     }
@@ -119,14 +119,14 @@ impl Altered {
     ) -> Option<Record> {
         let (mut record, channel) = (Record::parse(&row.record)?, channel_of(row)?);
         let state = channel.state()?;
-        let before = disk.channel(&row.peer);
+        let before = disk.channel(&row.link);
         let was = before.and_then(Channel::state);
         let was_suspended = before.is_some_and(|before| before.suspension().is_some());
         let is_new = was.is_some_and(|was| counters(was) != counters(state));
         let mut forge = |edit: &dyn Fn(&mut LastCrossSignedState)| {
-            let (_, edge) = topology.edge_with(node, &row.peer)?;
-            let ours = key_of(topology, node, &row.peer)?;
-            let theirs = key_of(topology, edge.other(node), &edge.id_of(node))?;
+            let edge = topology.edge_of(&row.link)?;
+            let ours = key_of(edge, node);
+            let theirs = key_of(edge, edge.other(node));
             record.edit_state(edit);
             record.sign(&ours, &theirs);
             Some(())
@@ -186,7 +186,7 @@ impl Altered {
 
 /// It was open before this write.
 fn is_open(disk: &Disk, row: &ChannelRow) -> bool {
-    disk.channel(&row.peer).is_some_and(|before| before.state().is_some())
+    disk.channel(&row.link).is_some_and(|before| before.state().is_some())
 }
 
 fn counters(state: &LastCrossSignedState) -> (u32, u32) {

@@ -2,7 +2,7 @@
 //! network can leave behind, since an oracle stops it earlier.
 
 use steward_engine::row::{ChannelRow, EvidenceRow, Row, RowKey, WriteBatch};
-use steward_wire::{LastCrossSignedState, NodeId, Onion, PaymentHash, UpdateAddHtlc};
+use steward_wire::{LastCrossSignedState, LinkId, NodeId, Onion, PaymentHash, UpdateAddHtlc};
 
 use super::record::Record;
 use super::{Mutation, Saboteur};
@@ -44,13 +44,13 @@ impl Saboteur {
                 for plan in &topology.edges {
                     for node in [plan.client, plan.host] {
                         let disk = &mut nodes[node].disk;
-                        edit(disk, &plan.peer_of(node), Record::fulfill_what_expired);
+                        edit(disk, &plan.link, Record::fulfill_what_expired);
                     }
                 }
             }
             End::TooMuchEvidence => {
                 if let Some(plan) = topology.edges.first() {
-                    keep_evidence(&mut nodes[plan.client].disk, plan.host_id);
+                    keep_evidence(&mut nodes[plan.client].disk, plan.host_id, plan.link);
                 }
             }
             _ => end.spoil_states(nodes, topology),
@@ -61,9 +61,9 @@ impl Saboteur {
 impl End {
     fn spoil_states(self, nodes: &mut [Node], topology: &Topology) {
         for plan in &topology.edges {
-            edit_state(&mut nodes[plan.client].disk, &plan.host_id, |state| self.spoil(state));
+            edit_state(&mut nodes[plan.client].disk, &plan.link, |state| self.spoil(state));
             if self != Self::OneSide {
-                edit_state(&mut nodes[plan.host].disk, &plan.client_id, |state| {
+                edit_state(&mut nodes[plan.host].disk, &plan.link, |state| {
                     *state = state.reverse();
                     self.spoil(state);
                     *state = state.reverse();
@@ -87,12 +87,12 @@ impl End {
     }
 }
 
-fn edit_state(disk: &mut Disk, peer: &NodeId, change: impl FnOnce(&mut LastCrossSignedState)) {
-    edit(disk, peer, |record| record.edit_state(change));
+fn edit_state(disk: &mut Disk, link: &LinkId, change: impl FnOnce(&mut LastCrossSignedState)) {
+    edit(disk, link, |record| record.edit_state(change));
 }
 
-fn edit(disk: &mut Disk, peer: &NodeId, change: impl FnOnce(&mut Record)) {
-    let Some(Row::Channel(row)) = disk.row(&RowKey::Channel(*peer)) else { return };
+fn edit(disk: &mut Disk, link: &LinkId, change: impl FnOnce(&mut Record)) {
+    let Some(Row::Channel(row)) = disk.row(&RowKey::Channel(*link)) else { return };
     let Some(mut record) = Record::parse(&row.record) else { return };
     change(&mut record);
     let row = ChannelRow { record: record.bytes(), ..row.clone() };
@@ -101,11 +101,12 @@ fn edit(disk: &mut Disk, peer: &NodeId, change: impl FnOnce(&mut Record)) {
     commit(disk, &batch);
 }
 
-fn keep_evidence(disk: &mut Disk, peer: NodeId) {
+fn keep_evidence(disk: &mut Disk, peer: NodeId, link: LinkId) {
     let mut batch = WriteBatch::default();
     for number in 0..TOO_MUCH_EVIDENCE {
         let what = "sabotage".to_owned();
-        let row = EvidenceRow { peer, time_ms: 0, what, message_type: 0, body: Vec::new() };
+        let (time_ms, message_type, body) = (0, 0, Vec::new());
+        let row = EvidenceRow { peer, link: Some(link), time_ms, what, message_type, body };
         batch.put(Row::Evidence(FIRST_EVIDENCE + number, row));
     }
     commit(disk, &batch);

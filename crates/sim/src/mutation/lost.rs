@@ -3,9 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use steward_engine::row::{ChannelRow, HtlcKey, Origin, PaymentStatus, Row, RowKey, WriteBatch};
+use steward_engine::row::{ChannelRow, Origin, PaymentStatus, Row, RowKey, WriteBatch};
 use steward_hosted::{Channel, IncomingSettlement};
-use steward_wire::{LastCrossSignedState, NodeId, PaymentHash};
+use steward_wire::{LastCrossSignedState, LinkId, PaymentHash};
 
 use super::{Spoiled, channel_of, rewrite};
 use crate::disk::Disk;
@@ -55,7 +55,7 @@ pub enum Lost {
 
 impl Lost {
     pub(super) fn spoil(self, writes: &mut WriteBatch, disk: &Disk) {
-        let forwarded: BTreeSet<NodeId> = writes.puts().filter_map(forwarded_from).collect();
+        let forwarded: BTreeSet<LinkId> = writes.puts().filter_map(forwarded_from).collect();
         let learned: BTreeSet<PaymentHash> = writes.puts().flat_map(learned_in).collect();
         rewrite(writes, |key, row| {
             let is_lost = match (&row, key) {
@@ -88,11 +88,11 @@ impl Lost {
         });
     }
 
-    fn loses_channel(self, row: &ChannelRow, disk: &Disk, forwarded: &BTreeSet<NodeId>) -> bool {
-        let (Some(now), before) = (channel_of(row), disk.channel(&row.peer)) else { return false };
+    fn loses_channel(self, row: &ChannelRow, disk: &Disk, forwarded: &BTreeSet<LinkId>) -> bool {
+        let (Some(now), before) = (channel_of(row), disk.channel(&row.link)) else { return false };
         match (self, before) {
             (Self::Channels, _) => true,
-            (Self::Incoming, _) => forwarded.contains(&row.peer),
+            (Self::Incoming, _) => forwarded.contains(&row.link),
             (Self::Fulfills, Some(before)) => settles(before, &now, true),
             (Self::Fails, Some(before)) => settles(before, &now, false),
             (Self::PeerUpdates, Some(before)) => {
@@ -112,9 +112,9 @@ impl Lost {
     }
 }
 
-fn forwarded_from(row: &Row) -> Option<NodeId> {
+fn forwarded_from(row: &Row) -> Option<LinkId> {
     match row {
-        Row::Origin(_, Origin::Forward(HtlcKey { peer, .. })) => Some(*peer),
+        Row::Origin(_, Origin::Forward(incoming)) => Some(incoming.link),
         _ => None,
     }
 }

@@ -15,7 +15,7 @@ use steward_wire::NodeId;
 use crate::disk::Disk;
 use crate::keys::SimKeys;
 use crate::node::Batch;
-use crate::topology::Topology;
+use crate::topology::{Edge, Topology};
 
 mod altered;
 mod end;
@@ -144,9 +144,8 @@ fn channel_of(row: &ChannelRow) -> Option<Channel> {
     Channel::from_record(&row.record).ok()
 }
 
-/// The key a node signs with in its channel with this peer.
-fn key_of(topology: &Topology, node: usize, peer: &NodeId) -> Option<SecretKey> {
-    let (_, edge) = topology.edge_with(node, peer)?;
+/// The key a node signs with in this channel.
+fn key_of(edge: &Edge, node: usize) -> SecretKey {
     let keys = SimKeys(node as u8 + 1);
-    Some(if edge.client == node { keys.towards_host(peer) } else { keys.node() })
+    if edge.client == node { keys.towards_host(&edge.host_id) } else { keys.node() }
 }

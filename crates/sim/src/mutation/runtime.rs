@@ -4,8 +4,9 @@
 use steward_engine::Command;
 use steward_engine::config::{Config, Policy};
 use steward_engine::io::Input;
-use steward_engine::row::{HtlcKey, Origin, Row, RowKey, Setting, SettingName};
+use steward_engine::row::{Origin, Row, RowKey, Setting, SettingName};
 use steward_hosted::Channel;
+use steward_wire::OutgoingHtlcId;
 
 use super::{Mutation, Saboteur};
 use crate::disk::Disk;
@@ -121,8 +122,8 @@ fn lie(disk: &Disk, height: u32) -> u32 {
         Some(Row::Setting(Setting::Height(told))) => *told,
         _ => 0,
     };
-    let is_signed = |out: &HtlcKey| {
-        let state = disk.channel(&out.peer).and_then(Channel::state);
+    let is_signed = |out: &OutgoingHtlcId| {
+        let state = disk.channel(&out.link).and_then(Channel::state);
         state.is_some_and(|state| state.outgoing_htlcs.iter().any(|add| add.id == out.id))
     };
     let mut forwards = disk.rows().filter_map(|row| match row {

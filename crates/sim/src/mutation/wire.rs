@@ -2,8 +2,8 @@
 //! seems to live.
 
 use steward_engine::io::Action;
-use steward_engine::row::{HtlcKey, Origin};
-use steward_wire::{Framing, Message, framing};
+use steward_engine::row::Origin;
+use steward_wire::{Framing, IncomingHtlcId, Message, OutgoingHtlcId, framing};
 
 use super::{Mutation, Runtime, Saboteur};
 use crate::link::Frame;
@@ -65,9 +65,10 @@ impl Saboteur {
             (Mutation::Wire(Wire::HostNeverHeard), _) => plan.host == node && edge == 0,
             (Mutation::Wire(Wire::AddsUnheardInTheEnd), Message::UpdateAddHtlc(_)) => self.is_over,
             (mutation, Message::UpdateFulfillHtlc(fulfill)) => {
-                let key = HtlcKey { peer: plan.peer_of(node), id: fulfill.id };
+                let (link, id) = (plan.link, fulfill.id);
+                let key = IncomingHtlcId { link, id };
                 let is_forward = oracles.books[node].offered.contains_key(&key);
-                let far = HtlcKey { peer: plan.id_of(node), id: fulfill.id };
+                let far = OutgoingHtlcId { link, id };
                 let origin = oracles.books[plan.other(node)].origins.get(&far);
                 match mutation {
                     Mutation::Wire(Wire::ForwarderFallsSilent) => is_forward,

@@ -1,9 +1,9 @@
 //! Rules 1 and 2: what anybody can see is on the disk already, preimages first of all.
 
-use steward_engine::row::{HtlcKey, Row, RowKey};
+use steward_engine::row::{Row, RowKey};
 use steward_engine::{Event, Reply};
 use steward_hosted::{Channel, IncomingSettlement};
-use steward_wire::{LastCrossSignedState, Message, NodeId, PaymentHash};
+use steward_wire::{LastCrossSignedState, LinkId, Message, OutgoingHtlcId, PaymentHash};
 
 use super::{Rule, Violation};
 use crate::disk::Disk;
@@ -11,7 +11,7 @@ use crate::disk::Disk;
 /// A message says nothing that a restart would not know.
 pub(super) fn message_is_backed(
     node: usize,
-    peer: &NodeId,
+    link: &LinkId,
     message: &Message,
     disk: &Disk,
 ) -> Result<(), Violation> {
@@ -27,7 +27,7 @@ pub(super) fn message_is_backed(
             | Message::StateOverride(_)
             | Message::ResizeChannel(_)
     );
-    let Some(channel) = disk.channel(peer) else {
+    let Some(channel) = disk.channel(link) else {
         // A host remembers nothing of an opening until both have signed.
         return if needs_channel {
             broken(format!("{name} without a stored channel"))
@@ -35,7 +35,7 @@ pub(super) fn message_is_backed(
             Ok(())
         };
     };
-    let key = |id| HtlcKey { peer: *peer, id };
+    let key = |id| OutgoingHtlcId { link: *link, id };
     match message {
         Message::UpdateAddHtlc(add) => {
             let stored = channel.outgoing_htlcs().find(|htlc| htlc.htlc == add);
@@ -130,7 +130,7 @@ pub(super) fn reply_is_backed(node: usize, reply: &Reply, disk: &Disk) -> Result
     let broken = |text: &str| Err(Violation::new(Rule::DurableBeforeVisible, node, text));
     match reply {
         Reply::Payment(row) | Reply::EarlierPayment(row) => {
-            match disk.row(&RowKey::Payment(row.payment_hash)) {
+            match disk.row(&RowKey::Payment(row.id())) {
                 Some(Row::Payment(_)) => Ok(()),
                 _ => broken("a payment is confirmed and not stored"),
             }

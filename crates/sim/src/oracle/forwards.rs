@@ -1,9 +1,9 @@
 //! Rules 3, 4, 5, 9 and 10 where HTLCs pass through a node: what is offered on, what is failed
 //! back, and that each answer belongs to its own HTLC.
 
-use steward_engine::row::{HtlcKey, Origin, PaymentStatus, Row, Settlement};
+use steward_engine::row::{Origin, PaymentStatus, Row, Settlement};
 use steward_hosted::{Channel, IncomingSettlement};
-use steward_wire::{NodeId, Preimage, UpdateAddHtlc};
+use steward_wire::{IncomingHtlcId, LinkId, OutgoingHtlcId, PaymentId, Preimage, UpdateAddHtlc};
 
 use super::{Oracles, Rule, Violation};
 use crate::chain::Chain;
@@ -44,8 +44,8 @@ impl Oracles {
     fn forwarded(
         &mut self,
         node: usize,
-        incoming: HtlcKey,
-        out: HtlcKey,
+        incoming: IncomingHtlcId,
+        out: OutgoingHtlcId,
         disk: &Disk,
         topology: &Topology,
     ) -> Result<(), Violation> {
@@ -82,7 +82,7 @@ impl Oracles {
         &mut self,
         node: usize,
         batch: &Batch,
-        changed: &[(NodeId, Option<Channel>)],
+        changed: &[(LinkId, Option<Channel>)],
         disk: &Disk,
         chain: &Chain,
     ) -> Result<(), Violation> {
@@ -98,10 +98,10 @@ impl Oracles {
                 _ => {}
             }
         }
-        for (peer, _) in changed {
-            let Some(channel) = disk.channel(peer) else { continue };
+        for (link, _) in changed {
+            let Some(channel) = disk.channel(link) else { continue };
             for htlc in channel.incoming_htlcs() {
-                let key = HtlcKey { peer: *peer, id: htlc.htlc.id };
+                let key = IncomingHtlcId { link: *link, id: htlc.htlc.id };
                 match htlc.settlement {
                     Some(IncomingSettlement::Fail) => failed.push(key),
                     Some(IncomingSettlement::Fulfill(preimage)) => {
@@ -123,7 +123,7 @@ impl Oracles {
     fn may_fail(
         &self,
         node: usize,
-        key: HtlcKey,
+        key: IncomingHtlcId,
         disk: &Disk,
         chain: &Chain,
     ) -> Result<(), Violation> {
@@ -159,17 +159,19 @@ impl Oracles {
     ) -> Result<(), Violation> {
         for row in batch.writes.puts() {
             let Row::Part(row) = row else { continue };
-            let origin = Origin::Payment { payment_hash: row.payment_hash, part: row.part };
+            let origin = Origin::Payment { payment: row.payment, part: row.part };
             let books = &self.books[node];
             // The latest HTLC of that name: an earlier attempt's part may have had the same number.
             let out = books
                 .origins
                 .iter()
                 .rev()
-                .find(|(out, known)| **known == origin && out.peer == row.peer);
+                .find(|(out, known)| **known == origin && out.link == row.link);
             let Some((out, _)) = out else { continue };
-            let is_paid =
-                books.shown.get(out).is_some_and(|shown| shown.hash() == row.payment_hash);
+            let is_paid = books
+                .shown
+                .get(out)
+                .is_some_and(|shown| PaymentId::from(shown.hash()) == row.payment);
             let is_live = outgoing(disk, out).is_some();
             let text = match row.status {
                 PaymentStatus::Complete if !is_paid && !self.is_claimed_outside(disk, out) => {
@@ -189,8 +191,8 @@ impl Oracles {
     }
 
     /// Its preimage came from the chain.
-    fn is_claimed_outside(&self, disk: &Disk, out: &HtlcKey) -> bool {
-        let Some(channel) = disk.channel(&out.peer) else { return false };
+    fn is_claimed_outside(&self, disk: &Disk, out: &OutgoingHtlcId) -> bool {
+        let Some(channel) = disk.channel(&out.link) else { return false };
         channel.outgoing_htlcs().any(|htlc| htlc.htlc.id == out.id && htlc.preimage.is_some())
     }
 }
@@ -203,14 +205,14 @@ fn own_preimage(node: usize, add: &UpdateAddHtlc, preimage: &Preimage) -> Result
     Err(Violation::new(Rule::OwnOrigin, node, text))
 }
 
-fn signed_incoming<'a>(disk: &'a Disk, key: &HtlcKey) -> Option<&'a UpdateAddHtlc> {
-    let state = disk.channel(&key.peer)?.state()?;
+fn signed_incoming<'a>(disk: &'a Disk, key: &IncomingHtlcId) -> Option<&'a UpdateAddHtlc> {
+    let state = disk.channel(&key.link)?.state()?;
     state.incoming_htlcs.iter().find(|add| add.id == key.id)
 }
 
 /// An own HTLC that is out and has not expired.
-pub(super) fn outgoing<'a>(disk: &'a Disk, key: &HtlcKey) -> Option<&'a UpdateAddHtlc> {
-    let mut htlcs = disk.channel(&key.peer)?.outgoing_htlcs();
+pub(super) fn outgoing<'a>(disk: &'a Disk, key: &OutgoingHtlcId) -> Option<&'a UpdateAddHtlc> {
+    let mut htlcs = disk.channel(&key.link)?.outgoing_htlcs();
     htlcs.find(|htlc| htlc.htlc.id == key.id).map(|htlc| htlc.htlc)
 }
 
@@ -219,12 +221,12 @@ impl Oracles {
     fn may_give_up(
         &self,
         node: usize,
-        out: &HtlcKey,
+        out: &OutgoingHtlcId,
         disk: &Disk,
         chain: &Chain,
     ) -> Result<(), Violation> {
         let broken = |text: String| Err(Violation::new(Rule::FailedOnProof, node, text));
-        let Some(channel) = disk.channel(&out.peer) else { return Ok(()) };
+        let Some(channel) = disk.channel(&out.link) else { return Ok(()) };
         let mut signed = channel.state().into_iter().flat_map(|state| &state.outgoing_htlcs);
         let Some(expired) = signed.find(|add| add.id == out.id) else { return Ok(()) };
         // Still in the signed state: only its expiry allows this.

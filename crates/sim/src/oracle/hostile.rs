@@ -2,9 +2,9 @@
 //! be proved to anyone, and it cannot fill the disk.
 
 use steward_engine::Keys;
-use steward_engine::row::{HtlcKey, Origin, Row, RowKey, Settlement};
+use steward_engine::row::{Origin, Row, RowKey, Settlement};
 use steward_hosted::{Channel, IncomingHtlc, IncomingSettlement};
-use steward_wire::{NodeId, Snapshot};
+use steward_wire::{IncomingHtlcId, NodeId, OutgoingHtlcId, Snapshot};
 
 use super::durable::is_preimage_stored;
 use super::states::EXPLAINED_CODES;
@@ -51,15 +51,16 @@ pub(super) fn may_forget(node: usize, before: Option<&Channel>) -> Result<(), Vi
 /// of, it was paid or can still claim.
 pub(super) fn claims_are_provable(world: &World, node: usize) -> Result<(), Violation> {
     let n = &world.nodes[node];
-    for (peer, channel) in n.disk.channels() {
-        if !world.oracles.is_hostile_peer(node, peer, &world.topology) {
+    for (link, channel) in n.disk.channels() {
+        let peer = channel.remote();
+        if !world.oracles.is_hostile_peer(node, link, &world.topology) {
             continue;
         }
         let is_client = channel.local() != n.keys.node_id();
-        let key = if is_client { n.keys.towards_host(peer) } else { n.keys.node() };
+        let key = if is_client { n.keys.towards_host(&peer) } else { n.keys.node() };
         let state = channel.export(&key);
         let is_proof = |state| {
-            let proof = Snapshot { node_id_a: channel.local(), node_id_b: *peer, state };
+            let proof = Snapshot { node_id_a: channel.local(), node_id_b: peer, state };
             steward_wire::proof::judge(&proof).is_some_and(|findings| findings.both_signed())
         };
         if state.is_some_and(|state| !is_proof(state)) {
@@ -67,7 +68,7 @@ pub(super) fn claims_are_provable(world: &World, node: usize) -> Result<(), Viol
             return Err(Violation::new(Rule::StatesOnlyGrow, node, text));
         }
         for htlc in channel.outgoing_htlcs().filter(|htlc| htlc.preimage.is_some()) {
-            let out = HtlcKey { peer: *peer, id: htlc.htlc.id };
+            let out = OutgoingHtlcId { link: *link, id: htlc.htlc.id };
             let books = &world.oracles.books[node];
             let Some(Origin::Forward(incoming)) = books.origins.get(&out) else { continue };
             let is_paid = books.ended_in.get(incoming) == Some(&true);
@@ -82,7 +83,7 @@ pub(super) fn claims_are_provable(world: &World, node: usize) -> Result<(), Viol
 
 /// A liar does not sign, but has signed this HTLC, and its preimage is given or waits for the liar
 /// to listen: that is a claim.
-pub(super) fn is_provable(world: &World, node: usize, incoming: &HtlcKey) -> bool {
+pub(super) fn is_provable(world: &World, node: usize, incoming: &IncomingHtlcId) -> bool {
     let disk = &world.nodes[node].disk;
     let Some(htlc) = held_by_liar(world, node, incoming) else { return false };
     let is_given = matches!(htlc.settlement, Some(IncomingSettlement::Fulfill(_)));
@@ -95,12 +96,12 @@ pub(super) fn is_provable(world: &World, node: usize, incoming: &HtlcKey) -> boo
 pub(super) fn held_by_liar<'a>(
     world: &'a World,
     node: usize,
-    key: &HtlcKey,
+    key: &IncomingHtlcId,
 ) -> Option<IncomingHtlc<'a>> {
-    let channel = world.nodes[node].disk.channel(&key.peer)?;
+    let channel = world.nodes[node].disk.channel(&key.link)?;
     let mut htlcs = channel.incoming_htlcs();
     let htlc = htlcs.find(|htlc| htlc.htlc.id == key.id)?;
-    world.oracles.is_hostile_peer(node, &key.peer, &world.topology).then_some(htlc)
+    world.oracles.is_hostile_peer(node, &key.link, &world.topology).then_some(htlc)
 }
 
 /// However much a peer sends, only so much of it is kept.

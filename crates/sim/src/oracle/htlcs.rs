@@ -4,8 +4,10 @@
 
 use std::collections::BTreeMap;
 
-use steward_engine::row::{HtlcKey, Row};
-use steward_wire::{InitHostedChannel, LastCrossSignedState, NodeId, UpdateAddHtlc};
+use steward_engine::row::Row;
+use steward_wire::{
+    IncomingHtlcId, InitHostedChannel, LastCrossSignedState, LinkId, OutgoingHtlcId, UpdateAddHtlc,
+};
 
 use super::{Oracles, Rule, Violation};
 use crate::disk::Disk;
@@ -18,29 +20,29 @@ const MAX_ADDS_OF_ONE_ID: usize = 100;
 #[derive(Debug, Default)]
 pub(crate) struct Htlcs {
     /// Offered by this node, as they were stored when they were.
-    pub(crate) offered: BTreeMap<HtlcKey, UpdateAddHtlc>,
+    pub(crate) offered: BTreeMap<OutgoingHtlcId, UpdateAddHtlc>,
     /// The chain's height when they were: what was published before claims none of them.
-    pub(crate) offered_at: BTreeMap<HtlcKey, u32>,
+    pub(crate) offered_at: BTreeMap<OutgoingHtlcId, u32>,
     /// Sent by peers, as they arrived: a peer may try several under one id.
-    heard: BTreeMap<HtlcKey, Vec<UpdateAddHtlc>>,
+    heard: BTreeMap<IncomingHtlcId, Vec<UpdateAddHtlc>>,
     /// Of those, the ones that came to stand in a state both signed.
-    pub(crate) signed_in: BTreeMap<HtlcKey, UpdateAddHtlc>,
+    pub(crate) signed_in: BTreeMap<IncomingHtlcId, UpdateAddHtlc>,
     /// Each channel's terms as they were first signed.
-    terms: BTreeMap<NodeId, InitHostedChannel>,
+    terms: BTreeMap<LinkId, InitHostedChannel>,
 }
 
 impl Htlcs {
     /// A peer sent an add.
-    pub(super) fn hear(&mut self, peer: NodeId, add: UpdateAddHtlc) {
-        let heard = self.heard.entry(HtlcKey { peer, id: add.id }).or_default();
+    pub(super) fn hear(&mut self, link: LinkId, add: UpdateAddHtlc) {
+        let heard = self.heard.entry(IncomingHtlcId { link, id: add.id }).or_default();
         if heard.len() < MAX_ADDS_OF_ONE_ID && !heard.contains(&add) {
             heard.push(add);
         }
     }
 
     /// The node stored an HTLC of its own.
-    pub(super) fn offer(&mut self, key: HtlcKey, disk: &Disk) {
-        let channel = disk.channel(&key.peer);
+    pub(super) fn offer(&mut self, key: OutgoingHtlcId, disk: &Disk) {
+        let channel = disk.channel(&key.link);
         let stored = channel
             .and_then(|channel| channel.outgoing_htlcs().find(|htlc| htlc.htlc.id == key.id));
         match stored {
@@ -66,19 +68,19 @@ impl Oracles {
     pub(super) fn htlcs_belong(
         &mut self,
         node: usize,
-        peer: NodeId,
+        link: LinkId,
         state: &LastCrossSignedState,
     ) -> Result<(), Violation> {
         let broken = |text: String| Err(Violation::new(Rule::OwnOrigin, node, text));
         let books = &mut self.books[node].htlcs;
         for add in &state.outgoing_htlcs {
-            let key = HtlcKey { peer, id: add.id };
+            let key = OutgoingHtlcId { link, id: add.id };
             if books.offered.get(&key) != Some(add) {
                 return broken(format!("a state lists HTLC {} as its own, which is not", add.id));
             }
         }
         for add in &state.incoming_htlcs {
-            let key = HtlcKey { peer, id: add.id };
+            let key = IncomingHtlcId { link, id: add.id };
             if !books.heard.get(&key).is_some_and(|heard| heard.contains(add)) {
                 let id = add.id;
                 return broken(format!(
@@ -87,7 +89,7 @@ impl Oracles {
             }
             books.signed_in.insert(key, add.clone());
         }
-        self.in_flight_is_limited(node, peer, state)
+        self.in_flight_is_limited(node, link, state)
     }
 
     /// As many HTLCs, and as much in them, as the terms allow. A resize lifts the second limit to
@@ -95,10 +97,10 @@ impl Oracles {
     fn in_flight_is_limited(
         &mut self,
         node: usize,
-        peer: NodeId,
+        link: LinkId,
         state: &LastCrossSignedState,
     ) -> Result<(), Violation> {
-        let first = self.books[node].htlcs.terms.entry(peer);
+        let first = self.books[node].htlcs.terms.entry(link);
         let first = first.or_insert_with(|| state.init_hosted_channel.clone());
         let capacity_msat = state.init_hosted_channel.channel_capacity_msat;
         let limit_msat = match capacity_msat == first.channel_capacity_msat {

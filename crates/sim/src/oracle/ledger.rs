@@ -1,9 +1,8 @@
 //! Rule 6 over time: the balance of each new state follows from the one before and from what
 //! became of its HTLCs, and from nothing else.
 
-use steward_engine::row::HtlcKey;
 use steward_hosted::{Channel, Role};
-use steward_wire::{LastCrossSignedState, NodeId, UpdateAddHtlc};
+use steward_wire::{IncomingHtlcId, LastCrossSignedState, LinkId, OutgoingHtlcId, UpdateAddHtlc};
 
 use super::{Oracles, Rule, Violation};
 
@@ -12,7 +11,7 @@ impl Oracles {
     pub(super) fn htlcs_ended(
         &mut self,
         node: usize,
-        peer: NodeId,
+        link: LinkId,
         before: Option<&Channel>,
         now: &Channel,
         is_peer_hostile: bool,
@@ -29,19 +28,19 @@ impl Oracles {
         expected_msat -= sum(&new_out);
         let mut is_by_chain = false;
         for add in gone_out {
-            let is_paid = self.was_paid(node, peer, before, add);
-            is_by_chain |=
-                is_paid && !self.books[node].shown.contains_key(&HtlcKey { peer, id: add.id });
-            self.books[node].ended_out.insert(HtlcKey { peer, id: add.id }, is_paid);
+            let is_paid = self.was_paid(node, link, before, add);
+            is_by_chain |= is_paid
+                && !self.books[node].shown.contains_key(&OutgoingHtlcId { link, id: add.id });
+            self.books[node].ended_out.insert(OutgoingHtlcId { link, id: add.id }, is_paid);
             expected_msat += if is_paid { 0 } else { i128::from(add.amount_msat) };
         }
         for add in gone_in {
-            let key = HtlcKey { peer, id: add.id };
+            let key = IncomingHtlcId { link, id: add.id };
             let is_credited = self.books[node].given.contains(&key);
             self.books[node].ended_in.insert(key, is_credited);
             expected_msat += if is_credited { i128::from(add.amount_msat) } else { 0 };
         }
-        expected_msat -= i128::from(self.never_signed(node, peer, before, now));
+        expected_msat -= i128::from(self.never_signed(node, link, before, now));
         let balance_msat = i128::from(after.local_balance_msat);
         // A liar may fail what it was shown to have claimed: its own loss. And who sees a preimage
         // on chain takes it for the claim of its HTLC, though it may have been another's of the
@@ -60,7 +59,7 @@ impl Oracles {
 
     /// Own HTLCs that came and went between two states: paid with the peer's very first
     /// signature on them, or dropped. Returns what was paid, in millisatoshi.
-    fn never_signed(&mut self, node: usize, peer: NodeId, before: &Channel, now: &Channel) -> u64 {
+    fn never_signed(&mut self, node: usize, link: LinkId, before: &Channel, now: &Channel) -> u64 {
         let is_in = |channel: &Channel, id: u64| {
             channel.state().is_some_and(|s| s.outgoing_htlcs.iter().any(|add| add.id == id))
         };
@@ -71,8 +70,8 @@ impl Oracles {
             if is_left || is_in(before, id) || is_in(now, id) {
                 continue;
             }
-            let is_paid = self.was_paid(node, peer, before, htlc.htlc);
-            self.books[node].ended_out.insert(HtlcKey { peer, id }, is_paid);
+            let is_paid = self.was_paid(node, link, before, htlc.htlc);
+            self.books[node].ended_out.insert(OutgoingHtlcId { link, id }, is_paid);
             paid_msat += if is_paid { htlc.htlc.amount_msat } else { 0 };
         }
         paid_msat
@@ -82,14 +81,14 @@ impl Oracles {
     pub(super) fn was_paid(
         &self,
         node: usize,
-        peer: NodeId,
+        link: LinkId,
         before: &Channel,
         add: &UpdateAddHtlc,
     ) -> bool {
         if is_given_up(before, add.id) {
             return false; // A preimage that comes later claims nothing.
         }
-        let key = HtlcKey { peer, id: add.id };
+        let key = OutgoingHtlcId { link, id: add.id };
         let shown = self.books[node].shown.get(&key);
         let is_shown = shown.is_some_and(|preimage| preimage.hash() == add.payment_hash);
         let is_known =
@@ -98,18 +97,18 @@ impl Oracles {
     }
 
     /// What a channel's balance comes to if everything ended as this side knows, in millisatoshi.
-    pub(crate) fn fair_balance_msat(&self, node: usize, peer: NodeId, channel: &Channel) -> u64 {
+    pub(crate) fn fair_balance_msat(&self, node: usize, link: LinkId, channel: &Channel) -> u64 {
         let Some(state) = channel.state() else { return 0 };
         let mut msat = state.local_balance_msat;
         for add in &state.outgoing_htlcs {
-            if !self.was_paid(node, peer, channel, add) {
+            if !self.was_paid(node, link, channel, add) {
                 msat += add.amount_msat;
             }
         }
         // Paid before the peer's signature on them arrived.
         for htlc in channel.outgoing_htlcs() {
             let is_signed = state.outgoing_htlcs.iter().any(|add| add.id == htlc.htlc.id);
-            if !is_signed && self.was_paid(node, peer, channel, htlc.htlc) {
+            if !is_signed && self.was_paid(node, link, channel, htlc.htlc) {
                 msat = msat.saturating_sub(htlc.htlc.amount_msat);
             }
         }

@@ -6,10 +6,13 @@ use std::fmt;
 
 use steward_engine::ConnId;
 use steward_engine::io::Action;
-use steward_engine::row::{HtlcKey, Origin};
+use steward_engine::row::Origin;
 use steward_hosted::Channel;
 use steward_wire::bolt1::WARNING_TYPE;
-use steward_wire::{Framing, LastCrossSignedState, Message, NodeId, Preimage, framing};
+use steward_wire::{
+    Framing, IncomingHtlcId, LastCrossSignedState, LinkId, Message, OutgoingHtlcId, Preimage,
+    framing,
+};
 
 use crate::chain::Chain;
 use crate::deployed::has_even_tlv;
@@ -114,27 +117,27 @@ impl fmt::Display for Violation {
 #[derive(Debug, Default)]
 pub(crate) struct Books {
     /// Every HTLC it ever offered, and where it came from.
-    pub(crate) origins: BTreeMap<HtlcKey, Origin>,
+    pub(crate) origins: BTreeMap<OutgoingHtlcId, Origin>,
     /// Incoming HTLCs, and what they were offered on as.
-    pub(crate) offered: BTreeMap<HtlcKey, HtlcKey>,
+    pub(crate) offered: BTreeMap<IncomingHtlcId, OutgoingHtlcId>,
     /// Incoming HTLCs it decided to fail.
-    pub(crate) failed: BTreeSet<HtlcKey>,
+    pub(crate) failed: BTreeSet<IncomingHtlcId>,
     /// Incoming HTLCs whose preimage it gave away.
-    pub(crate) given: BTreeSet<HtlcKey>,
+    pub(crate) given: BTreeSet<IncomingHtlcId>,
     /// The same from a liar, not on the disk so far.
-    pub(crate) heard: BTreeMap<HtlcKey, Preimage>,
+    pub(crate) heard: BTreeMap<OutgoingHtlcId, Preimage>,
     /// Own HTLCs whose preimage arrived while they were out.
-    pub(crate) shown: BTreeMap<HtlcKey, Preimage>,
+    pub(crate) shown: BTreeMap<OutgoingHtlcId, Preimage>,
     /// Own HTLCs that ended: true if they were paid.
-    pub(crate) ended_out: BTreeMap<HtlcKey, bool>,
+    pub(crate) ended_out: BTreeMap<OutgoingHtlcId, bool>,
     /// Incoming HTLCs that ended: true if they were credited.
-    pub(crate) ended_in: BTreeMap<HtlcKey, bool>,
+    pub(crate) ended_in: BTreeMap<IncomingHtlcId, bool>,
     /// The state from which each channel went on after its last suspension, signatures aside.
-    overrides: BTreeMap<NodeId, Option<LastCrossSignedState>>,
+    overrides: BTreeMap<LinkId, Option<LastCrossSignedState>>,
     /// Every HTLC, by direction.
     pub(crate) htlcs: htlcs::Htlcs,
     /// What each channel opened with.
-    openings: BTreeMap<NodeId, accounts::Opening>,
+    openings: BTreeMap<LinkId, accounts::Opening>,
     /// Payments and invoices.
     bills: payments::Bills,
     /// Which start of the node may write.
@@ -210,9 +213,8 @@ impl Oracles {
         self.hostile.contains(&node)
     }
 
-    pub(crate) fn is_hostile_peer(&self, node: usize, peer: &NodeId, topology: &Topology) -> bool {
-        let edge = topology.edge_with(node, peer);
-        edge.is_some_and(|(_, edge)| self.is_hostile(edge.other(node)))
+    pub(crate) fn is_hostile_peer(&self, node: usize, link: &LinkId, topology: &Topology) -> bool {
+        topology.edge_of(link).is_some_and(|edge| self.is_hostile(edge.other(node)))
     }
 
     pub(crate) fn connected(&mut self, edge: usize, conn: ConnId, far: ConnId) {
@@ -239,7 +241,7 @@ impl Oracles {
     ) {
         self.bytes_received(conn, frames);
         let Some(line) = self.lines.get(&conn) else { return };
-        let peer = topology.edges[line.edge].peer_of(node);
+        let link = topology.edges[line.edge].link;
         let mut shown_by_peer = self.lines.get(&line.far).and_then(|far| far.framing);
         for (message_type, payload) in frames {
             let message = framing::decode(&mut shown_by_peer, *message_type, payload);
@@ -247,20 +249,20 @@ impl Oracles {
             self.htlc_steps += u64::from(is_htlc_update(&message));
             let fulfill = match message {
                 Message::UpdateAddHtlc(add) => {
-                    self.books[node].htlcs.hear(peer, add);
+                    self.books[node].htlcs.hear(link, add);
                     continue;
                 }
                 Message::UpdateFulfillHtlc(fulfill) => fulfill,
                 _ => continue,
             };
-            let key = HtlcKey { peer, id: fulfill.id };
+            let key = OutgoingHtlcId { link, id: fulfill.id };
             // Of several, the right one counts, and only while the HTLC is out.
             let hash = forwards::outgoing(disk, &key).map(|add| add.payment_hash);
             if hash != Some(fulfill.preimage.hash()) {
                 continue;
             }
             // A liar may show it too late, or where nobody listens.
-            let is_hostile = self.is_hostile_peer(node, &peer, topology);
+            let is_hostile = self.is_hostile_peer(node, &link, topology);
             let books = &mut self.books[node];
             let heard = if is_hostile { &mut books.heard } else { &mut books.shown };
             heard.insert(key, fulfill.preimage);
@@ -272,7 +274,7 @@ impl Oracles {
         &mut self,
         node: usize,
         batch: &Batch,
-        changed: &[(NodeId, Option<Channel>)],
+        changed: &[(LinkId, Option<Channel>)],
         disk: &Disk,
         chain: &Chain,
         topology: &Topology,
@@ -284,16 +286,16 @@ impl Oracles {
         self.books[node].learn_heard(disk);
         self.height_is_true(node, batch, chain)?;
         self.offers_written(node, batch, disk, chain.height());
-        for (peer, before) in changed {
-            let Some(now) = disk.channel(peer) else {
+        for (link, before) in changed {
+            let Some(now) = disk.channel(link) else {
                 hostile::may_forget(node, before.as_ref())?;
                 continue;
             };
-            let is_hostile = self.is_hostile_peer(node, peer, topology);
-            self.suspended_for_cause(node, *peer, before.as_ref(), now, topology)?;
-            self.state_changed(node, *peer, before.as_ref(), now, is_hostile)?;
-            self.htlcs_ended(node, *peer, before.as_ref(), now, is_hostile)?;
-            hostile::evidence_is_kept(node, peer, before.as_ref(), now, batch, disk)?;
+            let is_hostile = self.is_hostile_peer(node, link, topology);
+            self.suspended_for_cause(node, *link, before.as_ref(), now, topology)?;
+            self.state_changed(node, *link, before.as_ref(), now, is_hostile)?;
+            self.htlcs_ended(node, *link, before.as_ref(), now, is_hostile)?;
+            hostile::evidence_is_kept(node, &now.remote(), before.as_ref(), now, batch, disk)?;
             durable::preimages_kept(node, now, disk)?;
         }
         self.origins_written(node, batch, disk, topology)?;
@@ -319,7 +321,7 @@ impl Oracles {
                 self.bytes_sent(node, *conn, frames)?;
                 let Some(line) = self.lines.get_mut(conn) else { return Ok(()) };
                 let plan = &topology.edges[line.edge];
-                let (peer, other) = (plan.peer_of(node), plan.other(node));
+                let (link, other) = (plan.link, plan.other(node));
                 for (message_type, payload) in frames {
                     // Words for people, before it hangs up.
                     if *message_type == WARNING_TYPE {
@@ -330,7 +332,7 @@ impl Oracles {
                         let text = "it sends what nobody can read";
                         return Err(Violation::new(Rule::Rest, node, text));
                     };
-                    durable::message_is_backed(node, &peer, &message, disk)?;
+                    durable::message_is_backed(node, &link, &message, disk)?;
                     if self.deployed.contains(&other) {
                         can_be_read(node, &message)?;
                     }

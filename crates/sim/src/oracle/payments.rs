@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use steward_engine::row::{HtlcKey, InvoiceRow, Origin, PaymentStatus, Row, RowKey, Settlement};
+use steward_engine::row::{InvoiceRow, Origin, PaymentStatus, Row, RowKey, Settlement};
 use steward_hosted::IncomingSettlement;
-use steward_wire::PaymentHash;
+use steward_wire::{IncomingHtlcId, PaymentHash, PaymentId};
 
 use super::{Oracles, Rule, Violation};
 use crate::disk::Disk;
@@ -14,7 +14,7 @@ use crate::node::Batch;
 #[derive(Debug, Default)]
 pub(crate) struct Bills {
     /// Most that each payment may cost: its amount and the most fee.
-    most_msat: BTreeMap<PaymentHash, u64>,
+    most_msat: BTreeMap<PaymentId, u64>,
     /// What each invoice asks for, as it was first stored.
     asked_msat: BTreeMap<PaymentHash, Option<u64>>,
     /// Invoices that were paid once.
@@ -30,7 +30,7 @@ impl Oracles {
         amount_msat: u64,
         max_fee_msat: u64,
     ) {
-        let most_msat = self.books[node].bills.most_msat.entry(hash).or_default();
+        let most_msat = self.books[node].bills.most_msat.entry(hash.into()).or_default();
         *most_msat = (*most_msat).max(amount_msat.saturating_add(max_fee_msat));
     }
 
@@ -43,13 +43,13 @@ impl Oracles {
         disk: &Disk,
     ) -> Result<(), Violation> {
         for row in batch.writes.puts() {
-            let Row::Origin(_, Origin::Payment { payment_hash, .. }) = row else { continue };
+            let Row::Origin(_, Origin::Payment { payment, .. }) = row else { continue };
             let books = &self.books[node];
-            let Some(most_msat) = books.bills.most_msat.get(payment_hash) else { continue };
-            let spent_msat = self.spent_msat(node, payment_hash, disk);
+            let Some(most_msat) = books.bills.most_msat.get(payment) else { continue };
+            let spent_msat = self.spent_msat(node, payment, disk);
             if spent_msat > u128::from(*most_msat) {
                 let text = format!(
-                    "{spent_msat} msat are out or paid for {payment_hash}, {most_msat} msat are \
+                    "{spent_msat} msat are out or paid for {payment}, {most_msat} msat are \
                      allowed"
                 );
                 return Err(Violation::new(Rule::PaymentsEnd, node, text));
@@ -58,11 +58,11 @@ impl Oracles {
         Ok(())
     }
 
-    fn spent_msat(&self, node: usize, hash: &PaymentHash, disk: &Disk) -> u128 {
+    fn spent_msat(&self, node: usize, id: &PaymentId, disk: &Disk) -> u128 {
         let books = &self.books[node];
-        let own = books.origins.iter().filter(|(_, origin)| {
-            matches!(origin, Origin::Payment { payment_hash, .. } if payment_hash == hash)
-        });
+        let own = books.origins.iter().filter(
+            |(_, origin)| matches!(origin, Origin::Payment { payment, .. } if payment == id),
+        );
         let spent = own.filter(|(out, _)| {
             let is_out = super::forwards::outgoing(disk, out).is_some();
             is_out || books.ended_out.get(out) == Some(&true)
@@ -121,9 +121,10 @@ fn claimed_set_is_paid(
 /// The sum of the peers' HTLCs of this hash that are claimed and still in a signed state.
 fn claimed_msat(disk: &Disk, hash: &PaymentHash) -> u128 {
     let mut sum_msat = 0;
-    for (peer, channel) in disk.channels() {
+    for (link, channel) in disk.channels() {
         for htlc in channel.incoming_htlcs().filter(|htlc| htlc.htlc.payment_hash == *hash) {
-            let waiting = disk.row(&RowKey::Outbox(HtlcKey { peer: *peer, id: htlc.htlc.id }));
+            let waiting =
+                disk.row(&RowKey::Outbox(IncomingHtlcId { link: *link, id: htlc.htlc.id }));
             let is_claimed = matches!(htlc.settlement, Some(IncomingSettlement::Fulfill(_)))
                 || matches!(waiting, Some(Row::Outbox(_, Settlement::Fulfill { .. })));
             sum_msat += if is_claimed { u128::from(htlc.htlc.amount_msat) } else { 0 };

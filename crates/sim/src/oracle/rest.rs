@@ -37,11 +37,11 @@ fn payments_ended(world: &World, node: usize) -> Result<(), Violation> {
     for row in disk.rows() {
         match row {
             Row::Part(row) if row.status == PaymentStatus::Complete => {
-                paid.insert(row.payment_hash);
+                paid.insert(row.payment);
             }
             Row::Part(row) if row.status == PaymentStatus::Pending && !may_wait => {
-                let hash = row.payment_hash;
-                return broken(format!("part {} of payment {hash} has not ended", row.part));
+                let payment = row.payment;
+                return broken(format!("part {} of payment {payment} has not ended", row.part));
             }
             _ => {}
         }
@@ -55,7 +55,7 @@ fn payments_ended(world: &World, node: usize) -> Result<(), Violation> {
             PaymentStatus::Complete if row.preimage.map(|p| p.hash()) != Some(row.payment_hash) => {
                 return broken("a payment is complete without its preimage".to_owned());
             }
-            PaymentStatus::Failed if paid.contains(&row.payment_hash) => {
+            PaymentStatus::Failed if paid.contains(&row.id()) => {
                 let hash = row.payment_hash;
                 return broken(format!("payment {hash} failed, but a part of it was paid"));
             }
@@ -88,8 +88,8 @@ fn nothing_given_away(world: &World, node: usize) -> Result<(), Violation> {
                     return broken(format!("it paid HTLC {out} and was not paid HTLC {incoming}"));
                 }
             }
-            Some(Origin::Payment { payment_hash, .. }) => {
-                let row = world.nodes[node].disk.row(&RowKey::Payment(*payment_hash));
+            Some(Origin::Payment { payment, .. }) => {
+                let row = world.nodes[node].disk.row(&RowKey::Payment(*payment));
                 let is_complete = matches!(row, Some(Row::Payment(row))
                     if row.status == PaymentStatus::Complete);
                 if !is_complete {

@@ -2,7 +2,7 @@
 
 use steward_engine::row::{Row, Setting};
 use steward_hosted::{Channel, Role};
-use steward_wire::{LastCrossSignedState, NodeId, Snapshot};
+use steward_wire::{LastCrossSignedState, LinkId, Snapshot};
 
 use super::{Oracles, Rule, Violation, contents};
 use crate::chain::Chain;
@@ -18,13 +18,13 @@ impl Oracles {
     pub(super) fn state_changed(
         &mut self,
         node: usize,
-        peer: NodeId,
+        link: LinkId,
         before: Option<&Channel>,
         now: &Channel,
         is_peer_hostile: bool,
     ) -> Result<(), Violation> {
         if let Some(before) = before {
-            self.unfrozen(node, peer, before, now, is_peer_hostile)?;
+            self.unfrozen(node, link, before, now, is_peer_hostile)?;
             frozen(node, before, now)?;
         }
         let Some(state) = now.state() else { return Ok(()) };
@@ -40,13 +40,13 @@ impl Oracles {
             was.remote_sig_of_local != state.remote_sig_of_local || !contents::same(was, state)
         });
         if is_new {
-            self.htlcs_belong(node, peer, state)?;
-            self.is_signed(node, &peer, now, state)?;
+            self.htlcs_belong(node, link, state)?;
+            self.is_signed(node, now, state)?;
         }
         match was {
             None => {
                 self.first_state(node, now, state)?;
-                self.account_opens(node, peer, now, state)
+                self.account_opens(node, link, now, state)
             }
             Some(was) => self.grows(node, was, state),
         }
@@ -57,7 +57,7 @@ impl Oracles {
     fn unfrozen(
         &mut self,
         node: usize,
-        peer: NodeId,
+        link: LinkId,
         before: &Channel,
         now: &Channel,
         is_peer_hostile: bool,
@@ -66,12 +66,12 @@ impl Oracles {
         let says = |channel: &Channel| channel.state().map(contents::of);
         if says(before) != says(now) {
             // The next error may have come in the same batch.
-            self.books[node].overrides.insert(peer, says(now));
+            self.books[node].overrides.insert(link, says(now));
             return Ok(());
         }
         // A liar on an old disk may even propose the state that is in force.
         let is_agreed =
-            is_peer_hostile || self.books[node].overrides.get(&peer) == Some(&says(now));
+            is_peer_hostile || self.books[node].overrides.get(&link) == Some(&says(now));
         if now.suspension().is_some() || (is_agreed && !suspension.by_us) {
             return Ok(());
         }
@@ -84,7 +84,7 @@ impl Oracles {
     pub(super) fn suspended_for_cause(
         &self,
         node: usize,
-        peer: NodeId,
+        link: LinkId,
         before: Option<&Channel>,
         now: &Channel,
         topology: &Topology,
@@ -93,8 +93,7 @@ impl Oracles {
         let Some(suspension) = now.suspension().filter(|s| s.by_us && !was_suspended) else {
             return Ok(());
         };
-        let edge = topology.edge_with(node, &peer);
-        let is_hostile = edge.is_some_and(|(_, edge)| self.is_hostile(edge.other(node)));
+        let is_hostile = self.is_hostile_peer(node, &link, topology);
         if is_hostile || suspension.code.is_some_and(|code| EXPLAINED_CODES.contains(&code)) {
             return Ok(());
         }
@@ -106,12 +105,12 @@ impl Oracles {
     fn is_signed(
         &self,
         node: usize,
-        peer: &NodeId,
         channel: &Channel,
         state: &LastCrossSignedState,
     ) -> Result<(), Violation> {
+        let peer = channel.remote();
         let is_signed = peer.public_key().is_some_and(|key| state.verify_remote_sig(&key));
-        let proof = Snapshot { node_id_a: channel.local(), node_id_b: *peer, state: state.clone() };
+        let proof = Snapshot { node_id_a: channel.local(), node_id_b: peer, state: state.clone() };
         let is_half_signed = state.local_sig_of_remote == steward_wire::Signature::ZERO;
         if is_signed
             && (is_half_signed

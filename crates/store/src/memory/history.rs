@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use steward_engine::io::Event;
 use steward_engine::row::{ForwardRow, InvoiceRow, PaymentRow, PaymentStatus, Row, RowKey};
 use steward_hosted::Role;
-use steward_wire::{NodeId, PaymentHash};
+use steward_wire::{NodeId, PaymentHash, PaymentId};
 
 use super::lock;
 use super::tables::Tables;
@@ -37,10 +37,10 @@ impl History for MemoryHistory {
 
     fn payment(&self, hash: &PaymentHash) -> Result<Option<PaymentWithParts>, StoreError> {
         let tables = lock(&self.tables);
-        Ok(match tables.rows.get(&RowKey::Payment(*hash)) {
+        Ok(match tables.rows.get(&RowKey::Payment((*hash).into())) {
             Some((_, Row::Payment(row))) => Some(PaymentWithParts {
                 payment: row.clone(),
-                parts: tables.parts(|part| part.payment_hash == *hash),
+                parts: tables.parts(|part| part.payment == PaymentId::from(*hash)),
             }),
             _ => None,
         })

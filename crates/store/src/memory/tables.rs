@@ -240,17 +240,16 @@ impl Tables {
         }
         // A payment is complete with its first preimage; its other parts may still be out.
         let out = self.parts(|part| part.status == PaymentStatus::Pending);
-        let mut open: BTreeSet<_> = out.iter().map(|part| part.payment_hash).collect();
+        let mut open: BTreeSet<_> = out.iter().map(|part| part.payment).collect();
         state.payments = in_place(self.in_order(|row| match row {
             Row::Payment(row) => {
-                let is_open =
-                    row.status == PaymentStatus::Pending || open.contains(&row.payment_hash);
+                let is_open = row.status == PaymentStatus::Pending || open.contains(&row.id());
                 is_open.then(|| row.clone())
             }
             _ => None,
         }));
-        open.extend(state.payments.iter().map(|row| row.payment_hash));
-        state.parts = self.parts(|part| open.contains(&part.payment_hash));
+        open.extend(state.payments.iter().map(|row| row.id()));
+        state.parts = self.parts(|part| open.contains(&part.payment));
         let since_ms = now_ms.saturating_sub(EXPIRED_INVOICE_LOAD_MS);
         state.invoices = in_place(self.in_order(|row| {
             match row {

@@ -2,20 +2,32 @@
 //! (docs/state-format.md, "Blobs"). A format never changes: a new one gets the next version, and the
 //! old one stays readable.
 
-use steward_engine::row::HtlcKey;
 use steward_wire::codec::{Reader, put_var_bigsize};
-use steward_wire::{DecodeError, NodeId};
+use steward_wire::{DecodeError, LinkId};
 
-/// The first byte of every blob.
+/// The first byte of a blob whose format never changed.
 pub const VERSION: u8 = 1;
 
-/// Checks the version, and that `read` leaves nothing behind.
+/// The first byte of an origin, and of an event that names its channel: version 1 of these named a
+/// channel by its other side.
+pub const VERSION_WITH_LINK: u8 = 2;
+
+/// Reads a blob of [`VERSION`].
 pub(super) fn decode<'a, T>(
     blob: &'a [u8],
     read: impl FnOnce(&mut Reader<'a>) -> Result<T, DecodeError>,
 ) -> Result<T, DecodeError> {
+    decode_version(VERSION, blob, read)
+}
+
+/// Checks the version, and that `read` leaves nothing behind.
+pub(super) fn decode_version<'a, T>(
+    version: u8,
+    blob: &'a [u8],
+    read: impl FnOnce(&mut Reader<'a>) -> Result<T, DecodeError>,
+) -> Result<T, DecodeError> {
     let mut reader = Reader::new(blob);
-    if reader.u8()? != VERSION {
+    if reader.u8()? != version {
         return Err(DecodeError::BadValue);
     }
     let value = read(&mut reader)?;
@@ -23,18 +35,8 @@ pub(super) fn decode<'a, T>(
     Ok(value)
 }
 
-pub(super) fn put_htlc(out: &mut Vec<u8>, htlc: &HtlcKey) {
-    out.extend(htlc.peer.0);
-    out.extend(htlc.id.to_be_bytes());
-}
-
-pub(super) fn htlc(reader: &mut Reader<'_>) -> Result<HtlcKey, DecodeError> {
-    Ok(HtlcKey { peer: reader.node_id()?, id: reader.u64()? })
-}
-
-pub(super) fn put_tag_and_peer(out: &mut Vec<u8>, tag: u8, peer: &NodeId) {
-    out.push(tag);
-    out.extend(peer.0);
+pub(super) fn link(reader: &mut Reader<'_>) -> Result<LinkId, DecodeError> {
+    reader.array().map(LinkId)
 }
 
 pub(super) fn put_text(out: &mut Vec<u8>, text: &str) {

@@ -1,8 +1,8 @@
 //! Table `channel`: a row for each channel, read whole at each start.
 
-use steward_engine::row::{ChannelRow, Row};
+use steward_engine::row::{ChannelRow, LocalIdentity, Row};
 use steward_hosted::{Phase, Role};
-use steward_wire::{NodeId, ShortChannelId};
+use steward_wire::{LinkId, ShortChannelId};
 
 use super::column::{Columns, Value, values};
 use super::{LiveId, Table, Write};
@@ -14,20 +14,22 @@ pub(crate) struct Channels;
 impl Write for Channels {
     const NAME: &'static str = "channel";
     const PUT: &'static str =
-        "INSERT INTO channel (peer, role, phase, short_channel_id, local_balance_msat,
-             remote_balance_msat, record)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
-         ON CONFLICT (peer) DO UPDATE SET role = excluded.role, phase = excluded.phase,
+        "INSERT INTO channel (link, peer, identity, role, phase, short_channel_id,
+             local_balance_msat, remote_balance_msat, record)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+         ON CONFLICT (link) DO UPDATE SET role = excluded.role, phase = excluded.phase,
              short_channel_id = excluded.short_channel_id,
              local_balance_msat = excluded.local_balance_msat,
              remote_balance_msat = excluded.remote_balance_msat, record = excluded.record";
-    const DELETE: &'static str = "DELETE FROM channel WHERE peer = ?1";
+    const DELETE: &'static str = "DELETE FROM channel WHERE link = ?1";
     type Put<'a> = &'a ChannelRow;
-    type Key = NodeId;
+    type Key = LinkId;
 
     fn values(row: Self::Put<'_>) -> Vec<Value<'_>> {
         values![
+            &row.link.0,
             &row.peer.0,
+            identity_code(row.identity),
             role_code(row.role),
             phase_code(row.phase),
             row.short_channel_id.0,
@@ -38,25 +40,25 @@ impl Write for Channels {
         .into()
     }
 
-    fn key(peer: Self::Key) -> Vec<Value<'static>> {
-        values![peer.0.to_vec()].into()
+    fn key(link: Self::Key) -> Vec<Value<'static>> {
+        values![link.0.to_vec()].into()
     }
 
     fn numbers(row: Self::Put<'_>) -> Vec<u64> {
         vec![row.local_balance_msat, row.remote_balance_msat]
     }
 
-    fn name(peer: Self::Key) -> String {
-        peer.to_string()
+    fn name(link: Self::Key) -> String {
+        link.to_string()
     }
 
-    fn live_id(peer: Self::Key) -> Option<LiveId> {
-        Some(LiveId::new(1, &peer.0, 0))
+    fn live_id(link: Self::Key) -> Option<LiveId> {
+        Some(LiveId::new(1, &link.0, 0))
     }
 
     fn live_content(row: Self::Put<'_>) -> Option<Vec<u8>> {
-        let mut bytes = row.peer.0.to_vec();
-        bytes.extend([role_code(row.role), phase_code(row.phase)]);
+        let mut bytes = [row.link.0.as_slice(), &row.peer.0].concat();
+        bytes.extend([identity_code(row.identity), role_code(row.role), phase_code(row.phase)]);
         for number in [row.short_channel_id.0, row.local_balance_msat, row.remote_balance_msat] {
             bytes.extend(number.to_be_bytes());
         }
@@ -66,13 +68,15 @@ impl Write for Channels {
 }
 
 impl Table for Channels {
-    const SELECT: &'static str = "SELECT peer, role, phase, short_channel_id, local_balance_msat,
-        remote_balance_msat, record FROM channel";
+    const SELECT: &'static str = "SELECT link, peer, identity, role, phase, short_channel_id,
+        local_balance_msat, remote_balance_msat, record FROM channel";
     type Read = ChannelRow;
 
     fn read(c: &mut Columns<'_>) -> Result<ChannelRow, StoreError> {
         Ok(ChannelRow {
+            link: c.link()?,
             peer: c.node()?,
+            identity: c.code(identity)?,
             role: c.code(role)?,
             phase: c.code(phase)?,
             short_channel_id: ShortChannelId(c.bits()?),
@@ -84,6 +88,23 @@ impl Table for Channels {
 
     fn whole(row: ChannelRow) -> Option<Row> {
         Some(Row::Channel(row))
+    }
+}
+
+/// How a [`LocalIdentity`] is stored.
+pub(super) fn identity_code(identity: LocalIdentity) -> u8 {
+    match identity {
+        LocalIdentity::Node => 1,
+        LocalIdentity::PerHost => 2,
+    }
+}
+
+/// Reads [`identity_code`].
+pub(super) fn identity(code: i64) -> Option<LocalIdentity> {
+    match code {
+        1 => Some(LocalIdentity::Node),
+        2 => Some(LocalIdentity::PerHost),
+        _ => None,
     }
 }
 

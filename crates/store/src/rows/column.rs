@@ -1,7 +1,6 @@
 //! Columns, as every database knows them: values to write, fields to read.
 
-use steward_engine::row::HtlcKey;
-use steward_wire::{DecodeError, NodeId, PaymentHash, Preimage};
+use steward_wire::{DecodeError, IncomingHtlcId, LinkId, NodeId, PaymentHash, Preimage};
 
 use crate::error::StoreError;
 
@@ -213,8 +212,12 @@ impl<'r> Columns<'r> {
         self.array().map(Preimage)
     }
 
-    pub(crate) fn htlc(&mut self) -> Result<HtlcKey, StoreError> {
-        Ok(HtlcKey { peer: self.node()?, id: self.bits()? })
+    pub(crate) fn link(&mut self) -> Result<LinkId, StoreError> {
+        self.array().map(LinkId)
+    }
+
+    pub(crate) fn incoming(&mut self) -> Result<IncomingHtlcId, StoreError> {
+        Ok(IncomingHtlcId { link: self.link()?, id: self.bits()? })
     }
 
     pub(crate) fn blob<T>(

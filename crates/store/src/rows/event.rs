@@ -3,10 +3,10 @@
 use steward_engine::io::{Event, EventKind};
 use steward_engine::row::Row;
 use steward_hosted::{Role, Suspension};
-use steward_wire::DecodeError;
 use steward_wire::codec::Reader;
+use steward_wire::{DecodeError, LinkId, NodeId};
 
-use super::blob::{VERSION, decode, flag, put_tag_and_peer, put_text, text};
+use super::blob::{VERSION, VERSION_WITH_LINK, decode_version, flag, link, put_text, text};
 use super::channel::{role, role_code};
 use super::column::{Columns, Value, values};
 use super::{Table, Write};
@@ -56,64 +56,64 @@ impl Table for Events {
 
 /// Writes the blob of an event, without its number and time: they are columns.
 pub fn encode_event(kind: &EventKind) -> Vec<u8> {
-    let mut out = vec![VERSION];
+    let mut out = Vec::new();
     match kind {
-        EventKind::ChannelOpened { peer, role, capacity_msat } => {
-            put_tag_and_peer(&mut out, 1, peer);
+        EventKind::ChannelOpened { peer, link, role, capacity_msat } => {
+            put_channel(&mut out, 1, peer, link);
             out.push(role_code(*role));
             out.extend(capacity_msat.to_be_bytes());
         }
-        EventKind::ChannelOpeningFailed { peer, reason } => {
-            put_tag_and_peer(&mut out, 2, peer);
+        EventKind::ChannelOpeningFailed { peer, link, reason } => {
+            put_channel(&mut out, 2, peer, link);
             put_text(&mut out, reason);
         }
-        EventKind::ChannelSuspended { peer, suspension } => {
-            put_tag_and_peer(&mut out, 3, peer);
+        EventKind::ChannelSuspended { peer, link, suspension } => {
+            put_channel(&mut out, 3, peer, link);
             put_suspension(&mut out, suspension);
         }
-        EventKind::OverrideProposed { peer, our_balance_msat } => {
-            put_tag_and_peer(&mut out, 4, peer);
+        EventKind::OverrideProposed { peer, link, our_balance_msat } => {
+            put_channel(&mut out, 4, peer, link);
             out.extend(our_balance_msat.to_be_bytes());
         }
-        EventKind::ChannelOverridden { peer } => put_tag_and_peer(&mut out, 5, peer),
-        EventKind::ChannelResized { peer, capacity_msat } => {
-            put_tag_and_peer(&mut out, 6, peer);
+        EventKind::ChannelOverridden { peer, link } => put_channel(&mut out, 5, peer, link),
+        EventKind::ChannelResized { peer, link, capacity_msat } => {
+            put_channel(&mut out, 6, peer, link);
             out.extend(capacity_msat.to_be_bytes());
         }
-        EventKind::ResizeRefused { peer, reason } => {
-            put_tag_and_peer(&mut out, 14, peer);
+        EventKind::ResizeRefused { peer, link, reason } => {
+            put_channel(&mut out, 14, peer, link);
             put_text(&mut out, reason);
         }
-        EventKind::ChannelForgotten { peer, role } => {
-            put_tag_and_peer(&mut out, 13, peer);
+        EventKind::ChannelForgotten { peer, link, role } => {
+            put_channel(&mut out, 13, peer, link);
             out.push(role_code(*role));
         }
         EventKind::InvoicePaid { payment_hash, received_msat } => {
-            out.push(7);
+            out.extend([VERSION, 7]);
             out.extend(payment_hash.0);
             out.extend(received_msat.to_be_bytes());
         }
         EventKind::PaymentSent { payment_hash, preimage, amount_msat, fee_msat } => {
-            out.push(8);
+            out.extend([VERSION, 8]);
             out.extend(payment_hash.0);
             out.extend(preimage.0);
             out.extend(amount_msat.to_be_bytes());
             out.extend(fee_msat.to_be_bytes());
         }
         EventKind::PaymentFailed { payment_hash, code, message } => {
-            out.push(9);
+            out.extend([VERSION, 9]);
             out.extend(payment_hash.0);
             put_text(&mut out, code);
             put_text(&mut out, message);
         }
-        EventKind::PreimageAtRisk { peer, preimage, cltv_expiry } => {
+        EventKind::PreimageAtRisk { peer, link, preimage, cltv_expiry } => {
             let tag = if preimage.is_some() { 11 } else { 10 };
-            put_tag_and_peer(&mut out, tag, peer);
+            put_channel(&mut out, tag, peer, link);
             out.extend(cltv_expiry.to_be_bytes());
             out.extend(preimage.iter().flat_map(|preimage| preimage.0));
         }
         EventKind::ClockJumped { by_ms } => {
-            out.push(12);
+            out.extend([VERSION, 12]);
             out.extend(by_ms.to_be_bytes());
         }
     }
@@ -125,25 +125,25 @@ pub fn encode_event(kind: &EventKind) -> Vec<u8> {
 /// # Errors
 /// If it is not one.
 pub fn decode_event(blob: &[u8]) -> Result<EventKind, DecodeError> {
-    decode(blob, |reader| match reader.u8()? {
-        1 => Ok(EventKind::ChannelOpened {
-            peer: reader.node_id()?,
-            role: event_role(reader)?,
-            capacity_msat: reader.u64()?,
-        }),
-        2 => Ok(EventKind::ChannelOpeningFailed { peer: reader.node_id()?, reason: text(reader)? }),
-        3 => Ok(EventKind::ChannelSuspended {
-            peer: reader.node_id()?,
-            suspension: suspension(reader)?,
-        }),
-        4 => Ok(EventKind::OverrideProposed {
-            peer: reader.node_id()?,
-            our_balance_msat: reader.u64()?,
-        }),
-        5 => Ok(EventKind::ChannelOverridden { peer: reader.node_id()? }),
-        6 => {
-            Ok(EventKind::ChannelResized { peer: reader.node_id()?, capacity_msat: reader.u64()? })
+    let names_link = blob.first() == Some(&VERSION_WITH_LINK);
+    let version = if names_link { VERSION_WITH_LINK } else { VERSION };
+    decode_version(version, blob, |reader| {
+        let tag = reader.u8()?;
+        match tag {
+            7 | 8 | 9 | 12 if names_link => Err(DecodeError::BadValue),
+            7 | 8 | 9 | 12 => node_event(tag, reader),
+            _ => {
+                let peer = reader.node_id()?;
+                let link = if names_link { Some(link(reader)?) } else { None };
+                channel_event(tag, peer, link, reader)
+            }
         }
+    })
+}
+
+/// An event that is about no channel.
+fn node_event(tag: u8, reader: &mut Reader<'_>) -> Result<EventKind, DecodeError> {
+    match tag {
         7 => Ok(EventKind::InvoicePaid {
             payment_hash: reader.payment_hash()?,
             received_msat: reader.u64()?,
@@ -159,23 +159,44 @@ pub fn decode_event(blob: &[u8]) -> Result<EventKind, DecodeError> {
             code: text(reader)?,
             message: text(reader)?,
         }),
-        10 => Ok(EventKind::PreimageAtRisk {
-            peer: reader.node_id()?,
-            cltv_expiry: reader.u32()?,
-            preimage: None,
-        }),
-        11 => Ok(EventKind::PreimageAtRisk {
-            peer: reader.node_id()?,
-            cltv_expiry: reader.u32()?,
-            preimage: Some(reader.preimage()?),
-        }),
         12 => Ok(EventKind::ClockJumped { by_ms: reader.u64()?.cast_signed() }),
-        13 => {
-            Ok(EventKind::ChannelForgotten { peer: reader.node_id()?, role: event_role(reader)? })
-        }
-        14 => Ok(EventKind::ResizeRefused { peer: reader.node_id()?, reason: text(reader)? }),
         _ => Err(DecodeError::BadValue),
-    })
+    }
+}
+
+fn channel_event(
+    tag: u8,
+    peer: NodeId,
+    link: Option<LinkId>,
+    reader: &mut Reader<'_>,
+) -> Result<EventKind, DecodeError> {
+    match tag {
+        1 => {
+            let (role, capacity_msat) = (event_role(reader)?, reader.u64()?);
+            Ok(EventKind::ChannelOpened { peer, link, role, capacity_msat })
+        }
+        2 => Ok(EventKind::ChannelOpeningFailed { peer, link, reason: text(reader)? }),
+        3 => Ok(EventKind::ChannelSuspended { peer, link, suspension: suspension(reader)? }),
+        4 => Ok(EventKind::OverrideProposed { peer, link, our_balance_msat: reader.u64()? }),
+        5 => Ok(EventKind::ChannelOverridden { peer, link }),
+        6 => Ok(EventKind::ChannelResized { peer, link, capacity_msat: reader.u64()? }),
+        10 | 11 => {
+            let cltv_expiry = reader.u32()?;
+            let preimage = if tag == 11 { Some(reader.preimage()?) } else { None };
+            Ok(EventKind::PreimageAtRisk { peer, link, preimage, cltv_expiry })
+        }
+        13 => Ok(EventKind::ChannelForgotten { peer, link, role: event_role(reader)? }),
+        14 => Ok(EventKind::ResizeRefused { peer, link, reason: text(reader)? }),
+        _ => Err(DecodeError::BadValue),
+    }
+}
+
+/// Version, tag and names of an event of a channel.
+fn put_channel(out: &mut Vec<u8>, tag: u8, peer: &NodeId, link: &Option<LinkId>) {
+    let version = if link.is_some() { VERSION_WITH_LINK } else { VERSION };
+    out.extend([version, tag]);
+    out.extend(peer.0);
+    out.extend(link.iter().flat_map(|link| link.0));
 }
 
 fn event_role(reader: &mut Reader<'_>) -> Result<Role, DecodeError> {

@@ -1,6 +1,7 @@
 //! Table `evidence`: messages that may have to be shown to someone.
 
 use steward_engine::row::{EvidenceRow, EvidenceSummary, Row};
+use steward_wire::LinkId;
 
 use super::column::{Columns, Value, values};
 use super::{Table, Write};
@@ -13,8 +14,8 @@ pub(crate) struct Evidence;
 impl Write for Evidence {
     const NAME: &'static str = "evidence";
     const PUT: &'static str =
-        "INSERT INTO evidence (number, peer, time_ms, what, message_type, body)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (number) DO NOTHING";
+        "INSERT INTO evidence (number, peer, link, time_ms, what, message_type, body)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (number) DO NOTHING";
     const DELETE: &'static str = "DELETE FROM evidence WHERE number = ?1";
     const WRITTEN_ONCE: bool = true;
     type Put<'a> = (u64, &'a EvidenceRow);
@@ -24,6 +25,7 @@ impl Write for Evidence {
         values![
             number,
             &row.peer.0,
+            row.link.as_ref().map(|link| &link.0),
             row.time_ms,
             row.what.as_str(),
             row.message_type,
@@ -47,7 +49,7 @@ impl Write for Evidence {
 
 impl Table for Evidence {
     const SELECT: &'static str =
-        "SELECT number, peer, time_ms, what, message_type, body, number FROM evidence";
+        "SELECT number, peer, link, time_ms, what, message_type, body, number FROM evidence";
     type Read = NumberedEvidence;
 
     fn read(c: &mut Columns<'_>) -> Result<NumberedEvidence, StoreError> {
@@ -55,6 +57,7 @@ impl Table for Evidence {
             number: c.number()?,
             row: EvidenceRow {
                 peer: c.node()?,
+                link: c.optional_array()?.map(LinkId),
                 time_ms: c.number()?,
                 what: c.text()?,
                 message_type: c.small()?,

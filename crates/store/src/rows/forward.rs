@@ -1,6 +1,7 @@
 //! Table `forward`: HTLCs that we carried from one channel to another, for the books.
 
-use steward_engine::row::{ForwardRow, HtlcKey, Row};
+use steward_engine::row::{ForwardRow, Row};
+use steward_wire::IncomingHtlcId;
 
 use super::column::{Columns, Value, values};
 use super::{Table, Write};
@@ -12,22 +13,24 @@ pub(crate) struct Forwards;
 impl Write for Forwards {
     const NAME: &'static str = "forward";
     const PUT: &'static str =
-        "INSERT INTO forward (incoming_peer, incoming_id, outgoing_peer, amount_in_msat,
-             amount_out_msat, fulfilled, ended_ms)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
-         ON CONFLICT (incoming_peer, incoming_id) DO UPDATE SET
-             outgoing_peer = excluded.outgoing_peer, amount_in_msat = excluded.amount_in_msat,
-             amount_out_msat = excluded.amount_out_msat, fulfilled = excluded.fulfilled,
-             ended_ms = excluded.ended_ms";
+        "INSERT INTO forward (incoming_link, incoming_id, incoming_peer, outgoing_link,
+             outgoing_peer, amount_in_msat, amount_out_msat, fulfilled, ended_ms)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+         ON CONFLICT (incoming_link, incoming_id) DO UPDATE SET
+             outgoing_link = excluded.outgoing_link, outgoing_peer = excluded.outgoing_peer,
+             amount_in_msat = excluded.amount_in_msat, amount_out_msat = excluded.amount_out_msat,
+             fulfilled = excluded.fulfilled, ended_ms = excluded.ended_ms";
     const DELETE: &'static str =
-        "DELETE FROM forward WHERE incoming_peer = ?1 AND incoming_id = ?2";
+        "DELETE FROM forward WHERE incoming_link = ?1 AND incoming_id = ?2";
     type Put<'a> = &'a ForwardRow;
-    type Key = HtlcKey;
+    type Key = IncomingHtlcId;
 
     fn values(row: Self::Put<'_>) -> Vec<Value<'_>> {
         values![
-            &row.incoming.peer.0,
+            &row.incoming.link.0,
             row.incoming.id,
+            &row.incoming_peer.0,
+            &row.outgoing.0,
             &row.outgoing_peer.0,
             row.amount_in_msat,
             row.amount_out_msat,
@@ -38,7 +41,7 @@ impl Write for Forwards {
     }
 
     fn key(incoming: Self::Key) -> Vec<Value<'static>> {
-        values![incoming.peer.0.to_vec(), incoming.id].into()
+        values![incoming.link.0.to_vec(), incoming.id].into()
     }
 
     fn numbers(row: Self::Put<'_>) -> Vec<u64> {
@@ -46,18 +49,20 @@ impl Write for Forwards {
     }
 
     fn name(incoming: Self::Key) -> String {
-        format!("{}, {}", incoming.peer, incoming.id)
+        format!("{}, {}", incoming.link, incoming.id)
     }
 }
 
 impl Table for Forwards {
-    const SELECT: &'static str = "SELECT incoming_peer, incoming_id, outgoing_peer, amount_in_msat,
-        amount_out_msat, fulfilled, ended_ms, number FROM forward";
+    const SELECT: &'static str = "SELECT incoming_link, incoming_id, incoming_peer, outgoing_link,
+        outgoing_peer, amount_in_msat, amount_out_msat, fulfilled, ended_ms, number FROM forward";
     type Read = ForwardRow;
 
     fn read(c: &mut Columns<'_>) -> Result<ForwardRow, StoreError> {
         Ok(ForwardRow {
-            incoming: c.htlc()?,
+            incoming: c.incoming()?,
+            incoming_peer: c.node()?,
+            outgoing: c.link()?,
             outgoing_peer: c.node()?,
             amount_in_msat: c.number()?,
             amount_out_msat: c.number()?,

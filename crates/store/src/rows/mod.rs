@@ -23,7 +23,7 @@ mod status;
 use steward_engine::row::{Row, RowKey};
 use steward_wire::limits::MAX_MSAT;
 
-pub use blob::VERSION;
+pub use blob::{VERSION, VERSION_WITH_LINK};
 pub(crate) use channel::Channels;
 pub(crate) use event::Events;
 pub(crate) use evidence::Evidence;
@@ -120,7 +120,7 @@ pub(crate) struct Statement<'a> {
 pub(crate) struct LiveId {
     /// Stands for the table.
     pub(crate) table: u8,
-    /// A node id or a payment hash, zeros behind it.
+    /// The name of a channel, a node or a payment, zeros behind it.
     pub(crate) id: [u8; 33],
     /// Of an HTLC or a part.
     pub(crate) number: u64,
@@ -217,13 +217,13 @@ macro_rules! tables {
 
 tables! {
     tables {
-        Channels: Row::Channel(row) => row, RowKey::Channel(peer) => *peer;
+        Channels: Row::Channel(row) => row, RowKey::Channel(link) => *link;
         Origins: Row::Origin(htlc, origin) => (htlc, origin), RowKey::Origin(htlc) => *htlc;
         Outbox: Row::Outbox(htlc, settlement) => (htlc, settlement), RowKey::Outbox(htlc) => *htlc;
         Preimages: Row::Preimage { preimage, learned_ms } => (preimage, *learned_ms),
             RowKey::Preimage(hash) => *hash;
-        Payments: Row::Payment(row) => row, RowKey::Payment(hash) => *hash;
-        Parts: Row::Part(row) => row, RowKey::Part(hash, part) => (*hash, *part);
+        Payments: Row::Payment(row) => row, RowKey::Payment(payment) => *payment;
+        Parts: Row::Part(row) => row, RowKey::Part(payment, part) => (*payment, *part);
         Invoices: Row::Invoice(row) => row, RowKey::Invoice(hash) => *hash;
         Forwards: Row::Forward(row) => row, RowKey::Forward(htlc) => *htlc;
         Evidence: Row::Evidence(number, row) => (*number, row), RowKey::Evidence(number) => *number;

@@ -1,11 +1,11 @@
 //! Table `outbox`: what each incoming HTLC is to be told, until its channel repeats it.
 
-use steward_engine::row::{HtlcKey, Row, Settlement};
+use steward_engine::row::{Row, Settlement};
 use steward_hosted::Failure;
-use steward_wire::DecodeError;
 use steward_wire::codec::put_var_bigsize;
+use steward_wire::{DecodeError, IncomingHtlcId};
 
-use super::blob::{VERSION, decode, put_htlc};
+use super::blob::{VERSION, decode};
 use super::column::{Columns, Value, values};
 use super::{LiveId, Table, Write};
 use crate::error::StoreError;
@@ -15,45 +15,45 @@ pub(crate) struct Outbox;
 
 impl Write for Outbox {
     const NAME: &'static str = "outbox";
-    const PUT: &'static str = "INSERT INTO outbox (peer, htlc_id, settlement) VALUES (?1, ?2, ?3)
-         ON CONFLICT (peer, htlc_id) DO UPDATE SET settlement = excluded.settlement";
-    const DELETE: &'static str = "DELETE FROM outbox WHERE peer = ?1 AND htlc_id = ?2";
-    type Put<'a> = (&'a HtlcKey, &'a Settlement);
-    type Key = HtlcKey;
+    const PUT: &'static str = "INSERT INTO outbox (link, htlc_id, settlement) VALUES (?1, ?2, ?3)
+         ON CONFLICT (link, htlc_id) DO UPDATE SET settlement = excluded.settlement";
+    const DELETE: &'static str = "DELETE FROM outbox WHERE link = ?1 AND htlc_id = ?2";
+    type Put<'a> = (&'a IncomingHtlcId, &'a Settlement);
+    type Key = IncomingHtlcId;
 
     fn values((htlc, settlement): Self::Put<'_>) -> Vec<Value<'_>> {
-        values![&htlc.peer.0, htlc.id, encode_settlement(settlement)].into()
+        values![&htlc.link.0, htlc.id, encode_settlement(settlement)].into()
     }
 
     fn key(htlc: Self::Key) -> Vec<Value<'static>> {
-        values![htlc.peer.0.to_vec(), htlc.id].into()
+        values![htlc.link.0.to_vec(), htlc.id].into()
     }
 
     fn name(htlc: Self::Key) -> String {
-        format!("{}, {}", htlc.peer, htlc.id)
+        format!("{}, {}", htlc.link, htlc.id)
     }
 
     fn live_id(htlc: Self::Key) -> Option<LiveId> {
-        Some(LiveId::new(3, &htlc.peer.0, htlc.id))
+        Some(LiveId::new(3, &htlc.link.0, htlc.id))
     }
 
     fn live_content((htlc, settlement): Self::Put<'_>) -> Option<Vec<u8>> {
-        let mut bytes = Vec::new();
-        put_htlc(&mut bytes, htlc);
+        let mut bytes = htlc.link.0.to_vec();
+        bytes.extend(htlc.id.to_be_bytes());
         bytes.extend(encode_settlement(settlement));
         Some(bytes)
     }
 }
 
 impl Table for Outbox {
-    const SELECT: &'static str = "SELECT peer, htlc_id, settlement FROM outbox";
-    type Read = (HtlcKey, Settlement);
+    const SELECT: &'static str = "SELECT link, htlc_id, settlement FROM outbox";
+    type Read = (IncomingHtlcId, Settlement);
 
-    fn read(c: &mut Columns<'_>) -> Result<(HtlcKey, Settlement), StoreError> {
-        Ok((c.htlc()?, c.blob(decode_settlement)?))
+    fn read(c: &mut Columns<'_>) -> Result<(IncomingHtlcId, Settlement), StoreError> {
+        Ok((c.incoming()?, c.blob(decode_settlement)?))
     }
 
-    fn whole((htlc, settlement): (HtlcKey, Settlement)) -> Option<Row> {
+    fn whole((htlc, settlement): (IncomingHtlcId, Settlement)) -> Option<Row> {
         Some(Row::Outbox(htlc, settlement))
     }
 }

@@ -2,7 +2,7 @@
 
 use steward_engine::row::{PartRow, PaymentStatus, Row};
 use steward_wire::codec::put_list;
-use steward_wire::{DecodeError, NodeId, PaymentHash, ShortChannelId};
+use steward_wire::{DecodeError, NodeId, PaymentId, ShortChannelId};
 
 use super::blob::{VERSION, decode};
 use super::column::{Columns, Value, values};
@@ -16,21 +16,21 @@ pub(crate) struct Parts;
 impl Write for Parts {
     const NAME: &'static str = "payment_part";
     const PUT: &'static str =
-        "INSERT INTO payment_part (payment_hash, part, peer, amount_msat, fee_msat, session_key,
+        "INSERT INTO payment_part (payment_hash, part, link, amount_msat, fee_msat, session_key,
              path, status)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
-         ON CONFLICT (payment_hash, part) DO UPDATE SET peer = excluded.peer,
+         ON CONFLICT (payment_hash, part) DO UPDATE SET link = excluded.link,
              amount_msat = excluded.amount_msat, fee_msat = excluded.fee_msat,
              session_key = excluded.session_key, path = excluded.path, status = excluded.status";
     const DELETE: &'static str = "DELETE FROM payment_part WHERE payment_hash = ?1 AND part = ?2";
     type Put<'a> = &'a PartRow;
-    type Key = (PaymentHash, u32);
+    type Key = (PaymentId, u32);
 
     fn values(row: Self::Put<'_>) -> Vec<Value<'_>> {
         values![
-            &row.payment_hash.0,
+            &row.payment.0,
             row.part,
-            &row.peer.0,
+            &row.link.0,
             row.amount_msat,
             row.fee_msat,
             &row.session_key,
@@ -40,26 +40,26 @@ impl Write for Parts {
         .into()
     }
 
-    fn key((hash, part): Self::Key) -> Vec<Value<'static>> {
-        values![hash.0.to_vec(), part].into()
+    fn key((payment, part): Self::Key) -> Vec<Value<'static>> {
+        values![payment.0.to_vec(), part].into()
     }
 
     fn numbers(row: Self::Put<'_>) -> Vec<u64> {
         vec![row.amount_msat, row.fee_msat]
     }
 
-    fn name((hash, part): Self::Key) -> String {
-        format!("{hash}, {part}")
+    fn name((payment, part): Self::Key) -> String {
+        format!("{payment}, {part}")
     }
 
-    fn live_id((hash, part): Self::Key) -> Option<LiveId> {
-        Some(LiveId::new(5, &hash.0, u64::from(part)))
+    fn live_id((payment, part): Self::Key) -> Option<LiveId> {
+        Some(LiveId::new(5, &payment.0, u64::from(part)))
     }
 
     fn live_content(row: Self::Put<'_>) -> Option<Vec<u8>> {
-        let mut bytes = row.payment_hash.0.to_vec();
+        let mut bytes = row.payment.0.to_vec();
         bytes.extend(row.part.to_be_bytes());
-        bytes.extend(row.peer.0);
+        bytes.extend(row.link.0);
         bytes.extend(row.amount_msat.to_be_bytes());
         bytes.extend(row.fee_msat.to_be_bytes());
         bytes.extend(row.session_key);
@@ -69,15 +69,15 @@ impl Write for Parts {
 }
 
 impl Table for Parts {
-    const SELECT: &'static str = "SELECT payment_hash, part, peer, amount_msat, fee_msat,
+    const SELECT: &'static str = "SELECT payment_hash, part, link, amount_msat, fee_msat,
         session_key, path, status FROM payment_part";
     type Read = PartRow;
 
     fn read(c: &mut Columns<'_>) -> Result<PartRow, StoreError> {
         Ok(PartRow {
-            payment_hash: c.hash()?,
+            payment: c.hash()?.into(),
             part: c.small()?,
-            peer: c.node()?,
+            link: c.link()?,
             amount_msat: c.number()?,
             fee_msat: c.number()?,
             session_key: c.array()?,

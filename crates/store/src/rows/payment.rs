@@ -2,7 +2,7 @@
 
 use steward_engine::row::{PaymentRow, PaymentStatus, Row};
 use steward_wire::codec::put_var_bigsize;
-use steward_wire::{PaymentHash, Preimage};
+use steward_wire::{PaymentId, Preimage};
 
 use super::column::{Columns, Value, values};
 use super::status::{status, status_code};
@@ -26,7 +26,7 @@ impl Write for Payments {
              created_ms = excluded.created_ms, ended_ms = excluded.ended_ms";
     const DELETE: &'static str = "DELETE FROM payment WHERE payment_hash = ?1";
     type Put<'a> = &'a PaymentRow;
-    type Key = PaymentHash;
+    type Key = PaymentId;
 
     fn values(row: Self::Put<'_>) -> Vec<Value<'_>> {
         let (code, message) =
@@ -48,8 +48,8 @@ impl Write for Payments {
         .into()
     }
 
-    fn key(hash: Self::Key) -> Vec<Value<'static>> {
-        values![hash.0.to_vec()].into()
+    fn key(payment: Self::Key) -> Vec<Value<'static>> {
+        values![payment.0.to_vec()].into()
     }
 
     fn numbers(row: Self::Put<'_>) -> Vec<u64> {
@@ -57,12 +57,12 @@ impl Write for Payments {
         vec![row.amount_msat, row.fee_msat, row.max_fee_msat, row.created_ms, ended_ms]
     }
 
-    fn name(hash: Self::Key) -> String {
-        hash.to_string()
+    fn name(payment: Self::Key) -> String {
+        payment.to_string()
     }
 
-    fn live_id(hash: Self::Key) -> Option<LiveId> {
-        Some(LiveId::new(4, &hash.0, 0))
+    fn live_id(payment: Self::Key) -> Option<LiveId> {
+        Some(LiveId::new(4, &payment.0, 0))
     }
 
     /// A pending payment has no preimage and no end yet.

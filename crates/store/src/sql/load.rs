@@ -15,7 +15,7 @@ use crate::rows::{
 pub(crate) fn stored_state(db: &dyn Sql, now_ms: u64) -> Result<StoredState, StoreError> {
     // In the order of the file, sorted here: the key's index would visit the pages at random.
     let mut channels = select::<Channels>(db, "", &[])?;
-    channels.sort_unstable_by_key(|row| row.peer);
+    channels.sort_unstable_by_key(|row| row.link);
     let mut origins = select::<Origins>(db, "", &[])?;
     origins.sort_unstable_by_key(|(key, _)| *key);
     let mut outbox = select::<Outbox>(db, "", &[])?;

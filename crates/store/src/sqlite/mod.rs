@@ -1,7 +1,7 @@
 //! The store in one SQLite file: the writer, and all that is SQLite's own. Its rules are argued in
 //! docs/state-format.md.
 //!
-//! - `schema`: tables, versions, migrations
+//! - `schema`, `sum_of_v4`: versions, migrations, and what one of them checks first
 //! - `open`: creation, inspection, connections
 //! - `statement`: runs the statements that all SQL databases have in common (`sql`)
 //! - `history`: the readers' side
@@ -17,6 +17,7 @@ mod open;
 mod restore;
 mod schema;
 mod statement;
+mod sum_of_v4;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

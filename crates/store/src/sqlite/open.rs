@@ -189,6 +189,8 @@ fn create(path: &Path, owner: &Owner) -> Result<(), StoreError> {
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "application_id", APPLICATION_ID)?;
     schema::migrate(&mut connection)?;
+    // Steps that made tables anew left pages behind that nobody checks.
+    connection.execute_batch("VACUUM")?;
     let insert = "INSERT INTO setting (name, value) VALUES (?1, ?2)";
     connection.execute(insert, params![NETWORK, owner.network.as_bytes()])?;
     connection.execute(insert, params![NODE_ID, owner.node_id.0])?;

@@ -1,7 +1,10 @@
 //! The tables and their versions: how a database of any released version becomes one of today's.
 
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::functions::FunctionFlags;
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+use steward_wire::{LinkId, NodeId};
 
+use super::sum_of_v4;
 use crate::error::StoreError;
 
 /// `PRAGMA application_id` of our databases: "Stwd".
@@ -16,6 +19,7 @@ const MIGRATIONS: &[Migration] = &[
     (2, include_str!("v2.sql")),
     (3, include_str!("v3.sql")),
     (4, include_str!("v4.sql")),
+    (5, include_str!("v5.sql")),
 ];
 
 /// The version this program writes, in `PRAGMA user_version`.
@@ -36,13 +40,35 @@ fn apply(connection: &mut Connection, migrations: &[Migration]) -> Result<(), St
     if migrations.iter().all(|(to, _)| *to <= found) {
         return Ok(());
     }
+    provide_functions(connection)?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     for (to, sql) in migrations.iter().filter(|(to, _)| *to > found) {
+        before(*to, &transaction)?;
         transaction.execute_batch(sql)?;
         transaction.pragma_update(None, "user_version", to)?;
     }
     transaction.commit()?;
     tracing::info!(from = found, "the database was migrated");
+    Ok(())
+}
+
+/// What must hold before the step to this version, which takes away the means to look.
+fn before(to: u32, db: &Transaction<'_>) -> Result<(), StoreError> {
+    match to {
+        5 => sum_of_v4::check(db),
+        _ => Ok(()),
+    }
+}
+
+/// What the steps call and SQLite has not.
+fn provide_functions(connection: &Connection) -> Result<(), StoreError> {
+    let flags = FunctionFlags::SQLITE_UTF8
+        | FunctionFlags::SQLITE_DETERMINISTIC
+        | FunctionFlags::SQLITE_DIRECTONLY;
+    connection.create_scalar_function("hosted_link", 2, flags, |arguments| {
+        let (a, b) = (NodeId(arguments.get(0)?), NodeId(arguments.get(1)?));
+        Ok(LinkId::hosted(&a, &b).0)
+    })?;
     Ok(())
 }
 

@@ -6,15 +6,17 @@ use std::path::Path;
 use steward_engine::WriteBatch;
 use steward_engine::io::{Event, EventKind};
 use steward_engine::row::{
-    ChannelRow, EvidenceRow, ForgottenClient, ForwardRow, HtlcKey, InvoiceRow, Origin, PartRow,
-    PaymentRow, PaymentStatus, PeerRow, Row, Setting, Settlement,
+    ChannelRow, EvidenceRow, ForgottenClient, ForwardRow, InvoiceRow, LocalIdentity, Origin,
+    PartRow, PaymentRow, PaymentStatus, PeerRow, Row, Setting, Settlement,
 };
 use steward_hosted::{Failure, Phase, Role, Suspension};
 use steward_store::sqlite::SqliteHistory;
 use steward_store::{
     DirLock, History, MemoryStore, OpenMode, Owner, SqliteStore, Store, StoreError, Verified,
 };
-use steward_wire::{Framing, NodeId, PaymentHash, Preimage, ShortChannelId};
+use steward_wire::{
+    Framing, IncomingHtlcId, LinkId, NodeId, OutgoingHtlcId, PaymentHash, Preimage, ShortChannelId,
+};
 
 /// A day, in milliseconds.
 pub(crate) const DAY_MS: u64 = 24 * 3600 * 1000;
@@ -78,8 +80,22 @@ pub(crate) fn hash(n: u64) -> PaymentHash {
     preimage(n).hash()
 }
 
-pub(crate) fn htlc(peer: u64, id: u64) -> HtlcKey {
-    HtlcKey { peer: node(peer), id }
+/// Our id in the channel with node `n`, as its record says.
+fn local(n: u64) -> NodeId {
+    NodeId([(n % 251) as u8; 33])
+}
+
+/// The channel with node `n`.
+pub(crate) fn link(n: u64) -> LinkId {
+    LinkId::hosted(&local(n), &node(n))
+}
+
+pub(crate) fn incoming(n: u64, id: u64) -> IncomingHtlcId {
+    IncomingHtlcId { link: link(n), id }
+}
+
+pub(crate) fn outgoing(n: u64, id: u64) -> OutgoingHtlcId {
+    OutgoingHtlcId { link: link(n), id }
 }
 
 /// A batch of these rows.
@@ -93,7 +109,9 @@ pub(crate) fn channel(n: u64, version: u64) -> ChannelRow {
     let mut record = vec![(n % 251) as u8; 600];
     record.extend(version.to_be_bytes());
     ChannelRow {
+        link: link(n),
         peer: node(n),
+        identity: LocalIdentity::PerHost,
         role: if n.is_multiple_of(2) { Role::Host } else { Role::Client },
         phase: Phase::Offline,
         short_channel_id: ShortChannelId(u64::MAX - n),
@@ -101,6 +119,16 @@ pub(crate) fn channel(n: u64, version: u64) -> ChannelRow {
         remote_balance_msat: 1_000_000_000 - version,
         record,
     }
+}
+
+/// These channels at this version, in the order in which they are loaded.
+pub(crate) fn channels(
+    of: impl IntoIterator<Item = u64>,
+    version: impl Fn(u64) -> u64,
+) -> Vec<ChannelRow> {
+    let mut rows: Vec<_> = of.into_iter().map(|n| channel(n, version(n))).collect();
+    rows.sort_by_key(|row| row.link);
+    rows
 }
 
 pub(crate) fn put_channel(n: u64, version: u64) -> Row {
@@ -139,9 +167,9 @@ pub(crate) fn put_payment(n: u64, status: PaymentStatus) -> Row {
 
 pub(crate) fn part(n: u64, part: u32) -> PartRow {
     PartRow {
-        payment_hash: hash(n),
+        payment: hash(n).into(),
         part,
-        peer: node(7),
+        link: link(7),
         amount_msat: 500 * n,
         fee_msat: 1,
         session_key: [9; 32],
@@ -191,7 +219,9 @@ pub(crate) fn put_invoice_failure(n: u64) -> Row {
 
 pub(crate) fn forward(n: u64, fulfilled: bool) -> ForwardRow {
     ForwardRow {
-        incoming: htlc(1, n),
+        incoming: incoming(1, n),
+        incoming_peer: node(1),
+        outgoing: link(2),
         outgoing_peer: node(2),
         amount_in_msat: 1_010,
         amount_out_msat: 1_000,
@@ -207,6 +237,7 @@ pub(crate) fn put_forward(n: u64, fulfilled: bool) -> Row {
 pub(crate) fn evidence(n: u64, peer: u64) -> EvidenceRow {
     EvidenceRow {
         peer: node(peer),
+        link: Some(link(peer)),
         time_ms: NOW_MS + n,
         what: "two states with the same counters".to_owned(),
         message_type: 63_507,
@@ -240,22 +271,24 @@ fn forgotten_client(n: u64) -> ForgottenClient {
 
 /// One event of each kind, with every optional field both ways.
 pub(crate) fn every_event() -> Vec<EventKind> {
-    let peer = node(1);
+    let (peer, link) = (node(1), Some(link(1)));
     let suspended = |by_us, code| EventKind::ChannelSuspended {
         peer,
+        link,
         suspension: Suspension { by_us, code, text: "Wrong signature.".to_owned() },
     };
     vec![
-        EventKind::ChannelOpened { peer, role: Role::Host, capacity_msat: 1 },
-        EventKind::ChannelOpened { peer, role: Role::Client, capacity_msat: u64::MAX },
-        EventKind::ChannelOpeningFailed { peer, reason: String::new() },
+        EventKind::ChannelOpened { peer, link, role: Role::Host, capacity_msat: 1 },
+        EventKind::ChannelOpened { peer, link, role: Role::Client, capacity_msat: u64::MAX },
+        EventKind::ChannelOpeningFailed { peer, link, reason: String::new() },
         suspended(true, Some(3)),
         suspended(false, None),
-        EventKind::OverrideProposed { peer, our_balance_msat: 5 },
-        EventKind::ChannelOverridden { peer },
-        EventKind::ChannelResized { peer, capacity_msat: 6 },
-        EventKind::ChannelForgotten { peer, role: Role::Host },
-        EventKind::ChannelForgotten { peer, role: Role::Client },
+        EventKind::OverrideProposed { peer, link, our_balance_msat: 5 },
+        EventKind::ChannelOverridden { peer, link },
+        EventKind::ChannelOverridden { peer, link: None },
+        EventKind::ChannelResized { peer, link, capacity_msat: 6 },
+        EventKind::ChannelForgotten { peer, link, role: Role::Host },
+        EventKind::ChannelForgotten { peer, link, role: Role::Client },
         EventKind::InvoicePaid { payment_hash: hash(1), received_msat: 7 },
         EventKind::PaymentSent {
             payment_hash: hash(1),
@@ -268,9 +301,9 @@ pub(crate) fn every_event() -> Vec<EventKind> {
             code: "no_route".to_owned(),
             message: "There is no route.".to_owned(),
         },
-        EventKind::PreimageAtRisk { peer, preimage: None, cltv_expiry: 840_000 },
+        EventKind::PreimageAtRisk { peer, link, preimage: None, cltv_expiry: 840_000 },
         EventKind::ClockJumped { by_ms: -7_200_000 },
-        EventKind::ResizeRefused { peer, reason: "At most 5 sat.".to_owned() },
+        EventKind::ResizeRefused { peer, link, reason: "At most 5 sat.".to_owned() },
     ]
 }
 
@@ -289,8 +322,8 @@ pub(crate) fn every_table() -> WriteBatch {
     let mut all = batch([
         put_channel(1, 10),
         put_channel(2, 20),
-        Row::Origin(htlc(1, 5), Origin::Forward(htlc(2, u64::MAX))),
-        Row::Origin(htlc(1, u64::MAX), Origin::Payment { payment_hash: hash(1), part: 3 }),
+        Row::Origin(outgoing(1, 5), Origin::Forward(incoming(2, u64::MAX))),
+        Row::Origin(outgoing(1, u64::MAX), Origin::Payment { payment: hash(1).into(), part: 3 }),
         put_preimage(1, NOW_MS),
         put_preimage(2, NOW_MS + 1),
         put_payment(1, PaymentStatus::Pending),
@@ -314,7 +347,7 @@ pub(crate) fn every_table() -> WriteBatch {
         all.put(Row::Event(Event { number: n, time_ms: NOW_MS, kind }));
     }
     for (n, settlement) in (1..).zip(every_settlement()) {
-        all.put(Row::Outbox(htlc(2, n), settlement));
+        all.put(Row::Outbox(incoming(2, n), settlement));
     }
     all
 }

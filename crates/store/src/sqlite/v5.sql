@@ -1,0 +1,116 @@
+-- Schema 5. Never edited once released: changes go into v6.sql (docs/state-format.md).
+--
+-- A channel has a name of its own, its link: two nodes may have several channels. Until here a row
+-- named a channel by its other side. `hosted_link(a, b)` is the id of the hosted channel between two
+-- nodes; the program provides it while this runs.
+
+-- The channel with each node, as there was one at most. Our id in it is in its record.
+CREATE TABLE link_of_peer (peer BLOB PRIMARY KEY NOT NULL, link BLOB NOT NULL)
+    STRICT, WITHOUT ROWID;
+INSERT INTO link_of_peer SELECT peer, hosted_link(substr(record, 3, 33), peer) FROM channel;
+-- Of channels that were forgotten only the books are left, which need a name and no more.
+INSERT OR IGNORE INTO link_of_peer
+    SELECT peer, hosted_link(value, peer) FROM setting, (
+        SELECT incoming_peer AS peer FROM forward
+        UNION SELECT outgoing_peer FROM forward
+        UNION SELECT peer FROM payment_part
+        UNION SELECT peer FROM htlc_origin
+        UNION SELECT substr(origin, 3, 33) FROM htlc_origin WHERE substr(origin, 1, 2) = X'0101'
+        UNION SELECT peer FROM outbox
+    ) WHERE name = 'node_id';
+
+ALTER TABLE channel RENAME TO channel_4;
+CREATE TABLE channel (
+    number INTEGER PRIMARY KEY,
+    link BLOB NOT NULL UNIQUE,
+    peer BLOB NOT NULL,
+    -- Our key in it: 1 the node's, 2 one derived for this host.
+    identity INTEGER NOT NULL,
+    role INTEGER NOT NULL,
+    phase INTEGER NOT NULL,
+    short_channel_id INTEGER NOT NULL,
+    local_balance_msat INTEGER NOT NULL,
+    remote_balance_msat INTEGER NOT NULL,
+    record BLOB NOT NULL
+) STRICT;
+INSERT INTO channel
+    SELECT number, link, channel_4.peer,
+        CASE substr(record, 3, 33) WHEN value THEN 1 ELSE 2 END,
+        role, phase, short_channel_id, local_balance_msat, remote_balance_msat, record
+    FROM setting, channel_4 JOIN link_of_peer ON link_of_peer.peer = channel_4.peer
+    WHERE name = 'node_id' ORDER BY number;
+DROP TABLE channel_4;
+
+ALTER TABLE htlc_origin RENAME COLUMN peer TO link;
+UPDATE htlc_origin SET link = (SELECT link FROM link_of_peer WHERE peer = htlc_origin.link);
+-- Blobs of version 2 name the incoming channel by its link too.
+UPDATE htlc_origin SET origin = CAST(X'0201' || (
+        SELECT link FROM link_of_peer WHERE peer = substr(origin, 3, 33)
+    ) || substr(origin, 36) AS BLOB)
+    WHERE substr(origin, 1, 2) = X'0101';
+UPDATE htlc_origin SET origin = CAST(X'02' || substr(origin, 2) AS BLOB)
+    WHERE substr(origin, 1, 2) = X'0102';
+
+ALTER TABLE outbox RENAME COLUMN peer TO link;
+UPDATE outbox SET link = (SELECT link FROM link_of_peer WHERE peer = outbox.link);
+
+ALTER TABLE payment_part RENAME COLUMN peer TO link;
+UPDATE payment_part SET link = (SELECT link FROM link_of_peer WHERE peer = payment_part.link);
+
+DROP TRIGGER forward_inserted;
+DROP TRIGGER forward_updated;
+ALTER TABLE forward RENAME TO forward_4;
+CREATE TABLE forward (
+    number INTEGER PRIMARY KEY,
+    incoming_link BLOB NOT NULL,
+    incoming_id INTEGER NOT NULL,
+    incoming_peer BLOB NOT NULL,
+    outgoing_link BLOB NOT NULL,
+    outgoing_peer BLOB NOT NULL,
+    amount_in_msat INTEGER NOT NULL,
+    amount_out_msat INTEGER NOT NULL,
+    fulfilled INTEGER NOT NULL,
+    ended_ms INTEGER NOT NULL,
+    UNIQUE (incoming_link, incoming_id)
+) STRICT;
+INSERT INTO forward
+    SELECT number, i.link, incoming_id, incoming_peer, o.link, outgoing_peer, amount_in_msat,
+        amount_out_msat, fulfilled, ended_ms
+    FROM forward_4
+    JOIN link_of_peer AS i ON i.peer = incoming_peer
+    JOIN link_of_peer AS o ON o.peer = outgoing_peer
+    ORDER BY number;
+DROP TABLE forward_4;
+
+CREATE TRIGGER forward_inserted AFTER INSERT ON forward BEGIN
+    UPDATE forward_total SET
+        fulfilled = fulfilled + new.fulfilled,
+        failed = failed + (1 - new.fulfilled),
+        amount_in_msat = amount_in_msat
+            + min(new.fulfilled * new.amount_in_msat, 9223372036854775807 - amount_in_msat),
+        amount_out_msat = amount_out_msat
+            + min(new.fulfilled * new.amount_out_msat, 9223372036854775807 - amount_out_msat);
+END;
+
+CREATE TRIGGER forward_updated AFTER UPDATE ON forward BEGIN
+    UPDATE forward_total SET
+        fulfilled = fulfilled - old.fulfilled,
+        failed = failed - (1 - old.fulfilled),
+        amount_in_msat = max(amount_in_msat - old.fulfilled * old.amount_in_msat, 0),
+        amount_out_msat = max(amount_out_msat - old.fulfilled * old.amount_out_msat, 0);
+    UPDATE forward_total SET
+        fulfilled = fulfilled + new.fulfilled,
+        failed = failed + (1 - new.fulfilled),
+        amount_in_msat = amount_in_msat
+            + min(new.fulfilled * new.amount_in_msat, 9223372036854775807 - amount_in_msat),
+        amount_out_msat = amount_out_msat
+            + min(new.fulfilled * new.amount_out_msat, 9223372036854775807 - amount_out_msat);
+END;
+
+ALTER TABLE evidence ADD COLUMN link BLOB;
+UPDATE evidence SET link = (SELECT link FROM link_of_peer WHERE peer = evidence.peer);
+
+DROP TABLE link_of_peer;
+
+-- The sum of the live rows was checked before, and is taken anew: the rows are others now.
+UPDATE setting SET value = X'' WHERE name = 'live_rows';
