@@ -239,7 +239,7 @@ fn fitting(server: &Server, field: &str, input: &mut Bytes<'_>) -> Value {
     server.node.with(|world| match field {
         "invoice" => {
             let amount_msat = input.flag().then(|| 1_000 + u64::from(input.u16()) * 1_000);
-            json!(world.net.invoice(PAYEE, amount_msat).bolt11)
+            json!(world.net.invoice(PAYEE, amount_msat).kind.bolt11())
         }
         "destination" if input.below(8) != 1 => {
             json!(world.net.client_id(PAYEE, HOST).to_string())

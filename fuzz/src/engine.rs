@@ -148,7 +148,7 @@ impl Attack {
         let reply = self.net.issue(payee, command);
         self.net.step(payee);
         if let Ok(steward_engine::Reply::Invoice(invoice)) = self.net.reply(payee, reply) {
-            let pay = self.net.pay_command(&invoice.bolt11, None);
+            let pay = self.net.pay_command(invoice.kind.bolt11().unwrap(), None);
             self.net.issue(payer, pay);
         }
     }

@@ -4,7 +4,7 @@ mod common;
 
 use common::{channel, code, invoice, invoice_hash, link, payment, peer, server};
 use serde_json::json;
-use steward_engine::row::{InvoiceRow, PaymentStatus, Row};
+use steward_engine::row::{InvoiceRow, InvoiceStatus, PaymentKind, PaymentStatus, Row};
 use steward_engine::{Code, Command, Error, Reply};
 use steward_hosted::Role;
 use steward_wire::{PaymentHash, Preimage};
@@ -184,19 +184,19 @@ fn the_preimage_of_an_unpaid_invoice_is_not_told() {
         payment_secret: [0; 32],
         amount_msat: Some(1000),
         description: String::new(),
-        bolt11: invoice(),
+        kind: PaymentKind::Bolt11(invoice()),
         created_ms: 0,
         expires_ms,
         status,
-        received_msat: if status == PaymentStatus::Complete { 1000 } else { 0 },
-        paid_ms: (status == PaymentStatus::Complete).then_some(1),
+        received_msat: if status == InvoiceStatus::Paid { 1000 } else { 0 },
+        paid_ms: (status == InvoiceStatus::Paid).then_some(1),
         failure: None,
     };
     let path = format!("/v1/invoices/{}", Preimage([1; 32]).hash());
     let cases = [
-        (PaymentStatus::Pending, i64::MAX as u64, "pending", None),
-        (PaymentStatus::Pending, 1, "expired", None),
-        (PaymentStatus::Complete, 1, "complete", Some(Preimage([1; 32]).to_string())),
+        (InvoiceStatus::Open, i64::MAX as u64, "pending", None),
+        (InvoiceStatus::Open, 1, "expired", None),
+        (InvoiceStatus::Paid, 1, "complete", Some(Preimage([1; 32]).to_string())),
     ];
     for (status, expires_ms, shown, preimage) in cases {
         let row = row(status, expires_ms);

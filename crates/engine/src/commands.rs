@@ -18,7 +18,7 @@ use crate::io::{Action, ConnId, ReplyId};
 use crate::limits::{MAX_ADDRESSES, MAX_ADDRESSES_TRIED};
 use crate::operator::Act;
 use crate::payments::Plan;
-use crate::row::{PaymentRow, PaymentStatus, PeerRow, Row};
+use crate::row::{PaymentKind, PaymentRow, PaymentStatus, PeerRow, Row};
 
 impl Engine {
     /// Carries out a command and answers it: at once, or when the payment it is about has ended.
@@ -219,7 +219,7 @@ impl Engine {
             return Err(Error::new(Code::SelfPayment, "the invoice is our own"));
         }
         let row = self.payment_row(invoice.payment_hash, invoice.payee, amount_msat, max_fee_msat);
-        let row = PaymentRow { bolt11: invoice.text.clone(), ..row };
+        let row = PaymentRow { kind: PaymentKind::Bolt11(invoice.text.clone()), ..row };
         self.start_payment(row, Plan::for_invoice(invoice, amount_msat)).map(Reply::Payment)
     }
 
@@ -274,7 +274,7 @@ impl Engine {
             status: PaymentStatus::Pending,
             preimage: None,
             failure: None,
-            bolt11: String::new(),
+            kind: PaymentKind::Keysend,
             created_ms: self.wall_ms,
             ended_ms: None,
         }

@@ -12,7 +12,7 @@ use crate::limits::{
     KEEP_EXPIRED_INVOICES_MS, MAX_DESCRIPTION_BYTES, MAX_INVOICE_EXPIRY_S, MAX_INVOICE_HINTS,
     MAX_OPEN_INVOICES, MIN_FINAL_CLTV_EXPIRY_DELTA_BLOCKS,
 };
-use crate::row::{InvoiceRow, PaymentStatus, Row};
+use crate::row::{InvoiceRow, InvoiceStatus, PaymentKind, Row};
 
 /// What the operator wants of an invoice.
 pub(crate) struct InvoiceRequest {
@@ -51,10 +51,10 @@ impl Engine {
             payment_secret: request.payment_secret,
             amount_msat: request.amount_msat,
             description: request.description,
-            bolt11,
+            kind: PaymentKind::Bolt11(bolt11),
             created_ms: self.wall_ms,
             expires_ms: self.wall_ms.saturating_add(u64::from(request.expiry_s) * 1000),
-            status: PaymentStatus::Pending,
+            status: InvoiceStatus::Open,
             received_msat: 0,
             paid_ms: None,
             failure: None,

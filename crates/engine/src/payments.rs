@@ -167,7 +167,7 @@ impl Payments {
     /// True if nobody knows how the payment ended, since our data was an old copy.
     pub(crate) fn is_outcome_unknown(&self, payment: &PaymentId) -> bool {
         let row = self.pending.get(payment).map(|payment| &payment.row);
-        row.is_some_and(PaymentRow::is_outcome_unknown)
+        row.is_some_and(|row| row.status == PaymentStatus::Unknown)
     }
 
     /// Payments, and their parts that were about to be sent or are out.
@@ -185,7 +185,7 @@ impl Engine {
         row: &PaymentRow,
         is_repeat: bool,
     ) -> bool {
-        if row.status != PaymentStatus::Pending || row.is_outcome_unknown() {
+        if row.status != PaymentStatus::Pending {
             return false;
         }
         let waiters = self.payments.waiters.entry(row.id()).or_default();

@@ -15,7 +15,7 @@ use crate::limits::{
     CHAIN_FRESH_MS, FINAL_EXPIRY_SAFETY_BLOCKS, KEYSEND_EXPIRY_SAFETY_BLOCKS, MAX_AMOUNT_MSAT,
     MPP_TIMEOUT_MS,
 };
-use crate::row::{InvoiceRow, PaymentStatus, Row};
+use crate::row::{InvoiceRow, InvoiceStatus, PaymentKind, Row};
 
 /// The parts of one payment that are here so far.
 #[derive(Clone, Debug)]
@@ -212,7 +212,7 @@ impl Engine {
             return impossible!("an invoice stays while parts of it are held");
         };
         let received_msat = set.received_msat();
-        invoice.status = PaymentStatus::Complete;
+        invoice.status = InvoiceStatus::Paid;
         invoice.received_msat = received_msat;
         invoice.paid_ms = Some(self.wall_ms);
         let preimage = invoice.preimage;
@@ -259,10 +259,10 @@ impl Engine {
             payment_secret: [0; 32],
             amount_msat: Some(total_msat),
             description: String::new(),
-            bolt11: String::new(),
+            kind: PaymentKind::Keysend,
             created_ms: self.wall_ms,
             expires_ms: self.wall_ms.saturating_add(MPP_TIMEOUT_MS),
-            status: PaymentStatus::Pending,
+            status: InvoiceStatus::Open,
             received_msat: 0,
             paid_ms: None,
             failure: None,
@@ -272,7 +272,8 @@ impl Engine {
 
     /// None of its parts is held any more, and it was not paid.
     fn forget_keysend(&mut self, hash: &PaymentHash) {
-        let is_keysend = self.invoices.get(hash).is_some_and(|row| row.bolt11.is_empty());
+        let is_keysend =
+            self.invoices.get(hash).is_some_and(|row| row.kind == PaymentKind::Keysend);
         if is_keysend && !self.receives.contains_key(hash) {
             self.invoices.remove(hash);
         }
@@ -282,7 +283,7 @@ impl Engine {
 /// The payer holds the invoice, it is not expired, and the sum is right: at least what was asked
 /// and at most twice as much (BOLT4).
 fn fits(invoice: &InvoiceRow, received: &Received, wall_ms: u64) -> bool {
-    let is_keysend = invoice.bolt11.is_empty();
+    let is_keysend = invoice.kind == PaymentKind::Keysend;
     let secret_fits = match received.payment_secret {
         Some(secret) if !is_keysend => same(&secret, &invoice.payment_secret),
         _ => is_keysend && received.keysend_preimage.is_some(),

@@ -69,15 +69,46 @@ pub enum Settlement {
     Fail(Failure),
 }
 
-/// How far a payment, in or out, has come.
+/// How far a payment that we make has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum PaymentStatus {
-    /// Not ended.
+    /// It has not ended.
     Pending,
-    /// Paid, the preimage is known.
+    /// It was paid: the preimage is known.
     Complete,
-    /// Ended without effect.
+    /// It ended, and nothing was paid.
     Failed,
+    /// Our data was an old copy, and what happened to it since is not known: it was paid or not.
+    /// Only its preimage ends it.
+    Unknown,
+}
+
+/// What asked for a payment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PaymentKind {
+    /// An invoice as in BOLT 11: its text.
+    Bolt11(String),
+    /// Nothing: its preimage went along with it.
+    Keysend,
+}
+
+impl PaymentKind {
+    /// The invoice's text, if there is one.
+    pub fn bolt11(&self) -> Option<&str> {
+        match self {
+            Self::Bolt11(text) => Some(text),
+            Self::Keysend => None,
+        }
+    }
+}
+
+/// How far an invoice has come. One that expires stays open, and is not paid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum InvoiceStatus {
+    /// It was not paid.
+    Open,
+    /// It was paid, and our claim is decided.
+    Paid,
 }
 
 /// Table `payment`: what we pay.
@@ -97,10 +128,10 @@ pub struct PaymentRow {
     pub status: PaymentStatus,
     /// Proof of payment.
     pub preimage: Option<Preimage>,
-    /// Code and sentence: why it failed or, while pending, why its end is not known.
+    /// Code and sentence: why it failed, or why its end is not known.
     pub failure: Option<(String, String)>,
-    /// The invoice; empty for a keysend.
-    pub bolt11: String,
+    /// What asked for it.
+    pub kind: PaymentKind,
     /// Unix time, milliseconds.
     pub created_ms: u64,
     /// Unix time, milliseconds.
@@ -112,17 +143,7 @@ impl PaymentRow {
     pub fn id(&self) -> PaymentId {
         self.payment_hash.into()
     }
-
-    /// True if it stays pending because nobody knows how it ended: our data was an old copy. Only
-    /// a preimage ends it.
-    pub fn is_outcome_unknown(&self) -> bool {
-        let code = self.failure.as_ref().map(|(code, _)| code.as_str());
-        self.status == PaymentStatus::Pending && code == Some(OUTCOME_UNKNOWN)
-    }
 }
-
-/// The failure of a payment whose end is not known.
-pub const OUTCOME_UNKNOWN: &str = "outcome_unknown";
 
 /// Table `payment_part`: one HTLC of a payment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -158,14 +179,14 @@ pub struct InvoiceRow {
     pub amount_msat: Option<u64>,
     /// As shown to the payer.
     pub description: String,
-    /// The invoice; empty for a keysend.
-    pub bolt11: String,
+    /// What asked for it.
+    pub kind: PaymentKind,
     /// Unix time, milliseconds.
     pub created_ms: u64,
     /// Unix time, milliseconds.
     pub expires_ms: u64,
-    /// Pending, or complete once paid; failed is not used: an invoice just expires.
-    pub status: PaymentStatus,
+    /// Whether it was paid.
+    pub status: InvoiceStatus,
     /// What came in, in millisatoshi.
     pub received_msat: u64,
     /// Unix time, milliseconds.

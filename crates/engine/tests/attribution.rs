@@ -38,7 +38,7 @@ fn attributing() -> Net {
 /// 1 begins to pay 2; nothing has moved yet.
 fn begin(net: &mut Net) -> InvoiceRow {
     let invoice = net.invoice(2, Some(AMOUNT_MSAT));
-    let command = net.pay_command(&invoice.bolt11, None);
+    let command = net.pay_command(invoice.kind.bolt11().unwrap(), None);
     net.issue(1, command);
     invoice
 }
@@ -92,7 +92,7 @@ fn a_payer_learns_how_long_each_hop_held_what_was_paid() {
 fn half_a_payment(net: &mut Net) -> PaymentHash {
     let invoice = net.invoice(2, Some(2 * AMOUNT_MSAT));
     let payment_hash = invoice.payment_hash;
-    let command = net.pay_command(&invoice.bolt11, None);
+    let command = net.pay_command(invoice.kind.bolt11().unwrap(), None);
     net.answer_routes_by_hand(1);
     net.issue(1, command);
     net.settle();
@@ -111,7 +111,7 @@ fn half_a_payment(net: &mut Net) -> PaymentHash {
 }
 
 fn invoice_payee(invoice: &InvoiceRow) -> steward_wire::NodeId {
-    steward_invoice::parse(&invoice.bolt11).unwrap().payee
+    steward_invoice::parse(invoice.kind.bolt11().unwrap()).unwrap().payee
 }
 
 #[test]

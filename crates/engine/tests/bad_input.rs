@@ -296,7 +296,7 @@ fn a_stale_state_is_answered_with_the_newer_one() {
     let mut net = Net::host_and_clients(2);
     let stale = net.channel(1, 0).state.unwrap();
     let invoice = net.invoice(2, Some(10_000_000));
-    net.pay(1, &invoice.bolt11).unwrap();
+    net.pay(1, invoice.kind.bolt11().unwrap()).unwrap();
     let newest = net.channel(0, 1).state.unwrap();
     net.disconnect(1, 0);
     net.settle();
@@ -327,7 +327,7 @@ fn an_expired_invoice_is_refused() {
     let mut net = Net::host_and_clients(2);
     let invoice = net.invoice(2, Some(10_000_000));
     net.tick(3_601_000);
-    let command = net.pay_command(&invoice.bolt11, None);
+    let command = net.pay_command(invoice.kind.bolt11().unwrap(), None);
     assert_eq!(refusal(net.command(1, command)), ("invoice_expired", Blame::Refused));
     assert_eq!(net.agreed_balance_msat(1, 0), INITIAL_MSAT);
 }
@@ -359,7 +359,7 @@ fn an_invoice_of_another_network_is_refused() {
 fn an_amount_of_zero_is_refused_everywhere() {
     let mut net = Net::host_and_clients(2);
     let invoice = net.invoice(2, None);
-    let command = net.pay_command(&invoice.bolt11, Some(0));
+    let command = net.pay_command(invoice.kind.bolt11().unwrap(), Some(0));
     assert_eq!(refusal(net.command(1, command)), ("zero_amount", Blame::BadRequest));
     let keysend = Command::Keysend {
         destination: net.id(0),
@@ -384,7 +384,7 @@ fn an_amount_of_zero_is_refused_everywhere() {
 fn an_amount_above_the_balance_is_refused_and_says_what_there_is() {
     let mut net = Net::host_and_clients(2);
     let invoice = net.invoice(2, Some(INITIAL_MSAT + 1));
-    let command = net.pay_command(&invoice.bolt11, None);
+    let command = net.pay_command(invoice.kind.bolt11().unwrap(), None);
     let error = net.command(1, command).unwrap_err();
     assert_eq!((error.code.name(), error.blame()), ("insufficient_balance", Blame::Refused));
     assert!(error.message.contains("400 000 sat"), "{}", error.message);
@@ -395,7 +395,7 @@ fn an_amount_above_the_balance_is_refused_and_says_what_there_is() {
 fn an_amount_other_than_the_invoice_asks_is_refused() {
     let mut net = Net::host_and_clients(2);
     let invoice = net.invoice(2, Some(10_000_000));
-    let command = net.pay_command(&invoice.bolt11, Some(9_000_000));
+    let command = net.pay_command(invoice.kind.bolt11().unwrap(), Some(9_000_000));
     assert_eq!(refusal(net.command(1, command)), ("wrong_amount", Blame::BadRequest));
 }
 
@@ -403,7 +403,7 @@ fn an_amount_other_than_the_invoice_asks_is_refused() {
 fn an_own_invoice_is_not_paid() {
     let mut net = Net::host_and_clients(1);
     let invoice = net.invoice(1, Some(10_000_000));
-    let command = net.pay_command(&invoice.bolt11, None);
+    let command = net.pay_command(invoice.kind.bolt11().unwrap(), None);
     assert_eq!(refusal(net.command(1, command)), ("self_payment", Blame::Refused));
 }
 
@@ -445,7 +445,7 @@ fn a_channel_that_does_not_exist_is_named_as_unknown() {
 fn a_peer_lost_in_mid_payment_costs_nothing() {
     let mut net = Net::host_and_clients(2);
     let invoice = net.invoice(2, Some(10_000_000));
-    let command = net.pay_command(&invoice.bolt11, None);
+    let command = net.pay_command(invoice.kind.bolt11().unwrap(), None);
     net.issue(1, command);
     while !net.nodes_hold_htlc(0) {
         net.step(1);

@@ -109,7 +109,7 @@ fn pay_over_blinded_path(net: &mut Net) -> InvoiceRow {
 
 fn begin_over_blinded_path(net: &mut Net) -> InvoiceRow {
     let invoice = net.invoice(2, Some(AMOUNT_MSAT));
-    let command = net.pay_command(&invoice.bolt11, None);
+    let command = net.pay_command(invoice.kind.bolt11().unwrap(), None);
     net.answer_routes_by_hand(1);
     net.issue(1, command);
     net.settle();

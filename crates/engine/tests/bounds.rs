@@ -33,7 +33,7 @@ fn no_limit_of_fees_is_as_much_as_anybody_could_pay() {
     for no_limit in [u64::MAX, 1 << 63, (1 << 63) - 1, MAX_AMOUNT_MSAT + 1] {
         let mut net = Net::host_and_clients(2);
         let invoice = net.invoice(2, Some(1_000_000));
-        let mut pay = net.pay_command(&invoice.bolt11, None);
+        let mut pay = net.pay_command(invoice.kind.bolt11().unwrap(), None);
         if let Command::Pay { max_fee_msat, .. } = &mut pay {
             *max_fee_msat = Some(no_limit);
         }
@@ -60,7 +60,7 @@ fn no_command_takes_more_than_there_can_be() {
             preimage: Preimage([1; 32]),
             payment_secret: [1; 32],
         };
-        let pay = net.pay_command(&open.bolt11, Some(msat));
+        let pay = net.pay_command(open.kind.bolt11().unwrap(), Some(msat));
         let keysend = keysend(&net, msat, None);
         let propose = Command::ProposeOverride { channel: client.into(), local_balance_msat: msat };
         let accept = Command::AcceptOverride { channel: host.into(), our_balance_msat: msat };
@@ -115,7 +115,7 @@ fn pay_by_hand(net: &mut Net, total_msat: u64, keysend_preimage: Option<Preimage
             preimage,
             answer: AnswerAt::Start,
         },
-        None => net.pay_command(&invoice.bolt11, Some(1_000_000)),
+        None => net.pay_command(invoice.kind.bolt11().unwrap(), Some(1_000_000)),
     };
     net.command(1, command).unwrap();
     let part = RoutedPart {

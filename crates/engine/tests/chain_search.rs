@@ -76,7 +76,7 @@ fn a_preimage_published_before_the_htlc_was_offered_claims_nothing() {
     net.mine(3);
     let invoice = net.invoice(2, Some(10_000_000));
     net.on_chain.push((net.height, invoice.preimage));
-    let command = net.pay_command(&invoice.bolt11, None);
+    let command = net.pay_command(invoice.kind.bolt11().unwrap(), None);
     net.issue(1, command);
     net.run_until_offered(1, 0);
     net.crash(2);
@@ -107,7 +107,7 @@ fn a_preimage_published_before_claims_nothing_on_a_busy_host_either() {
     let mut net = Net::host_and_clients(4);
     // Something else is out all the time.
     let other = net.invoice(4, Some(10_000_000));
-    let command = net.pay_command(&other.bolt11, None);
+    let command = net.pay_command(other.kind.bolt11().unwrap(), None);
     net.issue(3, command);
     net.run_until_offered(3, 0);
     net.crash(4);
@@ -115,7 +115,7 @@ fn a_preimage_published_before_claims_nothing_on_a_busy_host_either() {
     net.mine(3);
     let invoice = net.invoice(2, Some(10_000_000));
     net.on_chain.push((net.height, invoice.preimage));
-    let command = net.pay_command(&invoice.bolt11, None);
+    let command = net.pay_command(invoice.kind.bolt11().unwrap(), None);
     net.issue(1, command);
     for _ in 0..6 {
         net.step(1);

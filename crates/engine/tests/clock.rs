@@ -43,7 +43,7 @@ fn an_open_invoice_of_a_payee_whose_clock_was_ahead_for_a_moment_is_paid() {
         let mut net = Net::host_and_clients(2);
         let invoice = net.invoice(2, Some(10_000_000));
         glitch(&mut net, 2, by_ms);
-        let payment = net.pay(1, &invoice.bolt11).unwrap();
+        let payment = net.pay(1, invoice.kind.bolt11().unwrap()).unwrap();
         assert!(is_complete(&payment), "{by_ms}: {payment:?}");
     }
 }
@@ -54,10 +54,13 @@ fn a_payer_whose_clock_was_ahead_for_a_moment_pays_again() {
     net.nodes[1].wall_offset_ms = YEAR_MS;
     net.tick(1_000);
     let invoice = net.invoice(2, Some(10_000_000));
-    assert_eq!(net.pay(1, &invoice.bolt11).unwrap_err().code.name(), "invoice_expired");
+    assert_eq!(
+        net.pay(1, invoice.kind.bolt11().unwrap()).unwrap_err().code.name(),
+        "invoice_expired"
+    );
     net.nodes[1].wall_offset_ms = 0;
     net.tick(1_000);
-    assert!(is_complete(&net.pay(1, &invoice.bolt11).unwrap()));
+    assert!(is_complete(&net.pay(1, invoice.kind.bolt11().unwrap()).unwrap()));
 }
 
 #[test]
@@ -66,7 +69,7 @@ fn what_is_made_after_a_jump_has_the_right_date() {
     glitch(&mut net, 2, 2 * HOUR_MS);
     let invoice = net.invoice(2, Some(10_000_000));
     assert_eq!(invoice.created_ms, net.now_ms);
-    let payment = net.pay(1, &invoice.bolt11).unwrap();
+    let payment = net.pay(1, invoice.kind.bolt11().unwrap()).unwrap();
     assert_eq!((payment.created_ms, payment.ended_ms), (net.now_ms, Some(net.now_ms)));
     let last = net.nodes[2].events.last().unwrap();
     assert_eq!(last.time_ms, net.now_ms, "{last:?}");

@@ -56,7 +56,7 @@ fn survive(payments: &[(usize, u64)], faults: &[(u8, Fault)]) {
     for &(payer, amount_msat) in payments {
         let payee = 3 - payer;
         let invoice = net.invoice(payee, Some(amount_msat));
-        let command = net.pay_command(&invoice.bolt11, None);
+        let command = net.pay_command(invoice.kind.bolt11().unwrap(), None);
         net.issue(payer, command);
         hashes.push((payer, payee, amount_msat, invoice.payment_hash));
     }
@@ -135,7 +135,7 @@ fn a_payment_survives_a_disconnect_at_every_step() {
 fn an_undisturbed_run_of_the_same_script_pays() {
     let mut net = Net::host_and_clients(2);
     let invoice = net.invoice(2, Some(10_000_000));
-    let payment = net.pay(1, &invoice.bolt11).unwrap();
+    let payment = net.pay(1, invoice.kind.bolt11().unwrap()).unwrap();
     assert!(is_complete(&payment));
 }
 
@@ -155,7 +155,7 @@ fn a_payer_that_stops_between_two_preimages_takes_the_second_one_later() {
     }
     let amount_msat = INITIAL_MSAT + 100_000_000;
     let invoice = net.invoice(3, Some(amount_msat));
-    let command = net.pay_command(&invoice.bolt11, None);
+    let command = net.pay_command(invoice.kind.bolt11().unwrap(), None);
     net.issue(2, command);
     let mut nodes = (0..4).cycle();
     while !(net.nodes_hold_htlc(0) && net.nodes_hold_htlc(1)) {
@@ -214,7 +214,7 @@ fn an_htlc_found_at_start_waits_until_its_peer_confirms_the_state() {
     net.start(0);
     net.connect(1, 0);
     net.settle();
-    net.pay(1, &invoice.bolt11).unwrap();
+    net.pay(1, invoice.kind.bolt11().unwrap()).unwrap();
     net.crash(0);
     net.start(0);
     net.connect(2, 0);

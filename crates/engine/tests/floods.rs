@@ -121,7 +121,7 @@ fn client_with_21_htlcs_of(host: Config) -> (Net, ConnId, InvoiceRow) {
 
 fn fill_with_21_htlcs(mut net: Net) -> (Net, ConnId, InvoiceRow) {
     let invoice = net.invoice(2, Some(1_000_000));
-    let command = net.pay_command(&invoice.bolt11, None);
+    let command = net.pay_command(invoice.kind.bolt11().unwrap(), None);
     let Command::Pay { invoice: parsed, .. } = &command else { panic!() };
     let payee = parsed.payee;
     net.answer_routes_by_hand(1);
@@ -530,7 +530,7 @@ fn evidence_about_one_client_is_bounded_over_connections_and_restarts() {
     let mut net = Net::host_and_clients(2);
     // A held HTLC from 2 to 1: the attacker pays itself one satoshi and does not claim.
     let invoice = net.invoice(1, Some(1_000_000));
-    let pay = net.pay_command(&invoice.bolt11, None);
+    let pay = net.pay_command(invoice.kind.bolt11().unwrap(), None);
     net.issue(2, pay);
     net.run_until_offered(2, 0);
     net.crash(1);

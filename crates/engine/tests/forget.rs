@@ -74,10 +74,10 @@ fn a_channel_with_a_payment_under_way_is_not_forgotten() {
 fn a_channel_whose_whole_balance_is_in_flight_is_not_empty() {
     let mut net = Net::host_and_clients(2);
     let invoice = net.invoice(2, None);
-    let parsed = Box::new(steward_invoice::parse(&invoice.bolt11).unwrap());
+    let parsed = Box::new(steward_invoice::parse(invoice.kind.bolt11().unwrap()).unwrap());
     let most = net.command(1, Command::MostPayable { invoice: parsed });
     let Ok(Reply::Amount(most_msat)) = most else { panic!("{most:?}") };
-    let pay = net.pay_command(&invoice.bolt11, Some(most_msat));
+    let pay = net.pay_command(invoice.kind.bolt11().unwrap(), Some(most_msat));
     net.issue(1, pay);
     net.run_until_offered(1, 0);
     net.crash(2);

@@ -13,7 +13,7 @@ use steward_engine::row::PaymentStatus;
 fn refusal(net: &mut Net, spoil: impl FnOnce(&mut Net)) -> String {
     let invoice = net.invoice(2, Some(10_000_000));
     spoil(net);
-    let payment = net.pay(1, &invoice.bolt11).unwrap();
+    let payment = net.pay(1, invoice.kind.bolt11().unwrap()).unwrap();
     assert_eq!(payment.status, PaymentStatus::Failed);
     assert_eq!(net.agreed_balance_msat(1, 0), INITIAL_MSAT, "nothing is lost");
     payment.failure.unwrap().0
@@ -99,7 +99,7 @@ fn just_after_a_start_a_forward_waits_for_its_next_peer_to_come_back() {
     net.start(0);
     net.connect(1, 0);
     net.settle();
-    assert_eq!(net.pay(1, &invoice.bolt11).unwrap().status, PaymentStatus::Pending);
+    assert_eq!(net.pay(1, invoice.kind.bolt11().unwrap()).unwrap().status, PaymentStatus::Pending);
     net.connect(2, 0);
     net.settle();
     assert_eq!(net.payment(1, invoice.payment_hash).status, PaymentStatus::Complete);
@@ -113,7 +113,7 @@ fn a_next_peer_that_does_not_come_back_is_not_waited_for_long() {
     net.start(0);
     net.connect(1, 0);
     net.settle();
-    net.pay(1, &invoice.bolt11).unwrap();
+    net.pay(1, invoice.kind.bolt11().unwrap()).unwrap();
     net.tick(31_000);
     let payment = net.payment(1, invoice.payment_hash);
     assert_eq!(payment.failure.unwrap().0, "temporary_channel_failure");

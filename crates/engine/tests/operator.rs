@@ -146,7 +146,7 @@ fn no_override_while_an_htlc_of_the_channel_waits_for_its_turn_at_another() {
     // The payee is slow: the first HTLC takes the only place, the second waits for it.
     let invoices = [1, 3].map(|payer| (payer, net.invoice(2, Some(10_000_000))));
     for (payer, invoice) in invoices {
-        let command = net.pay_command(&invoice.bolt11, None);
+        let command = net.pay_command(invoice.kind.bolt11().unwrap(), None);
         net.issue(payer, command);
         for _ in 0..10 {
             net.step(payer);
@@ -171,7 +171,7 @@ fn nothing_is_forwarded_for_a_suspended_channel() {
     net.connect(1, 0);
     net.settle();
     let invoice = net.invoice(2, Some(10_000_000));
-    net.pay(1, &invoice.bolt11).unwrap();
+    net.pay(1, invoice.kind.bolt11().unwrap()).unwrap();
     suspend(&mut net, 1);
     net.connect(2, 0);
     net.settle();
@@ -222,7 +222,7 @@ fn a_resize_beyond_the_hosts_maximum_is_refused_by_a_warning_and_withdrawn() {
     let after = net.channel(1, 0).state.unwrap();
     assert_eq!(after.init_hosted_channel.channel_capacity_msat, capacity_msat);
     let invoice = net.invoice(2, Some(1_000_000));
-    assert!(is_complete(&net.pay(1, &invoice.bolt11).unwrap()));
+    assert!(is_complete(&net.pay(1, invoice.kind.bolt11().unwrap()).unwrap()));
     // What the host does give is still to be had.
     let resize = Command::ResizeChannel { channel: peer.into(), new_capacity_sat: 2_000_000 };
     net.command(1, resize).unwrap();

@@ -12,7 +12,7 @@ use steward_wire::Preimage;
 fn a_client_pays_another_client_of_the_same_host() {
     let mut net = Net::host_and_clients(2);
     let invoice = net.invoice(2, Some(50_000_000));
-    let payment = net.pay(1, &invoice.bolt11).unwrap();
+    let payment = net.pay(1, invoice.kind.bolt11().unwrap()).unwrap();
     assert!(is_complete(&payment), "{payment:?}");
     assert_eq!(payment.preimage, Some(invoice.preimage));
     assert_eq!(payment.fee_msat, 1_000 + 50_000);
@@ -25,7 +25,7 @@ fn a_client_pays_another_client_of_the_same_host() {
 fn a_client_pays_its_host_without_a_fee() {
     let mut net = Net::host_and_clients(1);
     let invoice = net.invoice(0, Some(7_000_000));
-    let payment = net.pay(1, &invoice.bolt11).unwrap();
+    let payment = net.pay(1, invoice.kind.bolt11().unwrap()).unwrap();
     assert!(is_complete(&payment), "{payment:?}");
     assert_eq!(payment.fee_msat, 0);
     assert_eq!(net.agreed_balance_msat(1, 0), INITIAL_MSAT - 7_000_000);
@@ -35,7 +35,7 @@ fn a_client_pays_its_host_without_a_fee() {
 fn a_host_pays_its_client() {
     let mut net = Net::host_and_clients(1);
     let invoice = net.invoice(1, Some(9_000_000));
-    let payment = net.pay(0, &invoice.bolt11).unwrap();
+    let payment = net.pay(0, invoice.kind.bolt11().unwrap()).unwrap();
     assert!(is_complete(&payment), "{payment:?}");
     assert_eq!(net.agreed_balance_msat(1, 0), INITIAL_MSAT + 9_000_000);
 }
@@ -44,8 +44,8 @@ fn a_host_pays_its_client() {
 fn paying_the_same_invoice_again_does_not_pay_twice() {
     let mut net = Net::host_and_clients(2);
     let invoice = net.invoice(2, Some(50_000_000));
-    let first = net.pay(1, &invoice.bolt11).unwrap();
-    let second = net.pay(1, &invoice.bolt11).unwrap();
+    let first = net.pay(1, invoice.kind.bolt11().unwrap()).unwrap();
+    let second = net.pay(1, invoice.kind.bolt11().unwrap()).unwrap();
     assert_eq!(first, second);
     assert_eq!(net.agreed_balance_msat(2, 0), INITIAL_MSAT + 50_000_000);
 }
@@ -54,7 +54,7 @@ fn paying_the_same_invoice_again_does_not_pay_twice() {
 fn two_payments_of_one_invoice_in_the_same_batch_are_one_payment() {
     let mut net = Net::host_and_clients(2);
     let invoice = net.invoice(2, Some(50_000_000));
-    let command = net.pay_command(&invoice.bolt11, None);
+    let command = net.pay_command(invoice.kind.bolt11().unwrap(), None);
     let replies = [net.issue(1, command.clone()), net.issue(1, command)];
     net.settle();
     for reply in replies {
@@ -66,7 +66,7 @@ fn two_payments_of_one_invoice_in_the_same_batch_are_one_payment() {
 #[test]
 fn asking_again_while_the_first_htlc_is_out_offers_no_second_one() {
     let (mut net, invoice) = Net::with_stuck_payment();
-    let payment = net.pay(1, &invoice.bolt11).unwrap();
+    let payment = net.pay(1, invoice.kind.bolt11().unwrap()).unwrap();
     assert_eq!(payment.status, PaymentStatus::Pending, "the first one is still out");
     assert_eq!(net.channel(1, 0).summary.unwrap().outgoing_htlcs, 1);
 }
@@ -75,7 +75,7 @@ fn asking_again_while_the_first_htlc_is_out_offers_no_second_one() {
 fn the_payer_chooses_the_amount_of_an_open_invoice() {
     let mut net = Net::host_and_clients(2);
     let invoice = net.invoice(2, None);
-    let command = net.pay_command(&invoice.bolt11, Some(3_000_000));
+    let command = net.pay_command(invoice.kind.bolt11().unwrap(), Some(3_000_000));
     net.command(1, command).unwrap();
     assert!(is_complete(&net.payment(1, invoice.payment_hash)));
     assert_eq!(net.received(2, invoice.payment_hash), Some(3_000_000));
@@ -90,7 +90,7 @@ fn an_amount_larger_than_each_channel_goes_over_two_hosts() {
     }
     let amount_msat = INITIAL_MSAT + 100_000_000;
     let invoice = net.invoice(3, Some(amount_msat));
-    let payment = net.pay(2, &invoice.bolt11).unwrap();
+    let payment = net.pay(2, invoice.kind.bolt11().unwrap()).unwrap();
     assert!(is_complete(&payment), "{payment:?}");
     assert_eq!(net.received(3, invoice.payment_hash), Some(amount_msat));
     let received = net.agreed_balance_msat(3, 0) + net.agreed_balance_msat(3, 1);
@@ -106,7 +106,7 @@ fn a_part_that_fails_at_one_host_is_sent_over_the_other() {
     let invoice = net.invoice(3, Some(30_000_000));
     // The payee leaves one host after it made the invoice.
     net.disconnect(3, 0);
-    let payment = net.pay(2, &invoice.bolt11).unwrap();
+    let payment = net.pay(2, invoice.kind.bolt11().unwrap()).unwrap();
     assert!(is_complete(&payment), "{payment:?}");
     assert_eq!(net.agreed_balance_msat(3, 1), INITIAL_MSAT + 30_000_000);
 }
@@ -116,7 +116,7 @@ fn a_payee_that_is_offline_fails_the_payment_and_nothing_is_lost() {
     let mut net = Net::host_and_clients(2);
     let invoice = net.invoice(2, Some(30_000_000));
     net.disconnect(2, 0);
-    let payment = net.pay(1, &invoice.bolt11).unwrap();
+    let payment = net.pay(1, invoice.kind.bolt11().unwrap()).unwrap();
     assert_eq!(payment.status, PaymentStatus::Failed);
     assert_eq!(payment.failure.unwrap().0, "temporary_channel_failure");
     assert_eq!(net.agreed_balance_msat(1, 0), INITIAL_MSAT);
@@ -144,7 +144,7 @@ fn a_hundred_payments_at_once_all_arrive_although_only_21_fit_the_channel() {
     let mut net = Net::host_and_clients(2);
     let invoices: Vec<_> = (0..100).map(|_| net.invoice(2, Some(1_000_000))).collect();
     for invoice in &invoices {
-        let command = net.pay_command(&invoice.bolt11, None);
+        let command = net.pay_command(invoice.kind.bolt11().unwrap(), None);
         net.issue(1, command);
     }
     net.settle();
@@ -162,9 +162,9 @@ fn payments_in_both_directions_at_once_settle() {
     for round in 0..10u64 {
         let there = net.invoice(2, Some(1_000_000 + round));
         let back = net.invoice(1, Some(2_000_000 + round));
-        let command = net.pay_command(&there.bolt11, None);
+        let command = net.pay_command(there.kind.bolt11().unwrap(), None);
         net.issue(1, command);
-        let command = net.pay_command(&back.bolt11, None);
+        let command = net.pay_command(back.kind.bolt11().unwrap(), None);
         net.issue(2, command);
     }
     net.settle();
@@ -202,7 +202,7 @@ fn a_payment_crosses_a_chain_of_hosts() {
 fn who_awaits_a_payment_is_answered_when_it_ends() {
     let mut net = Net::host_and_clients(2);
     let invoice = net.invoice(2, Some(50_000_000));
-    let pay = net.pay_command(&invoice.bolt11, None);
+    let pay = net.pay_command(invoice.kind.bolt11().unwrap(), None);
     net.issue(1, pay);
     let payment_hash = invoice.payment_hash;
     let waiting = net.issue(1, Command::AwaitPayment { payment_hash });

@@ -6,7 +6,7 @@ use common::{INITIAL_MSAT, Net, config};
 use steward_engine::AnswerAt;
 use steward_engine::io::{Action, Input, RoutedPart};
 use steward_engine::limits::{CHAIN_FRESH_MS, MPP_TIMEOUT_MS};
-use steward_engine::row::{InvoiceRow, PaymentStatus};
+use steward_engine::row::{InvoiceRow, InvoiceStatus, PaymentStatus};
 use steward_engine::{Command, Reply};
 use steward_invoice::parse;
 use steward_onion::{OnionSeed, PathHop, Recipient, create};
@@ -62,7 +62,7 @@ fn routed(net: &Net, payee: NodeId, invoice: &InvoiceRow, part: &Part, seed: u8)
 
 /// Client 1 pays with hand-made parts instead of the router's.
 fn pay_by_hand(net: &mut Net, invoice: &InvoiceRow, parts: &[Part]) {
-    let command = net.pay_command(&invoice.bolt11, None);
+    let command = net.pay_command(invoice.kind.bolt11().unwrap(), None);
     let payee = match &command {
         Command::Pay { invoice, .. } => invoice.payee,
         _ => unreachable!(),
@@ -192,11 +192,13 @@ fn a_total_of_more_than_twice_what_was_asked_is_refused() {
 fn what_comes_after_an_invoice_expired_is_refused() {
     let mut net = Net::host_and_clients(2);
     let invoice = net.invoice(2, Some(10_000_000));
-    let Command::Pay { invoice: parsed, .. } = net.pay_command(&invoice.bolt11, None) else {
+    let Command::Pay { invoice: parsed, .. } =
+        net.pay_command(invoice.kind.bolt11().unwrap(), None)
+    else {
         panic!()
     };
     net.answer_routes_by_hand(1);
-    let command = net.pay_command(&invoice.bolt11, None);
+    let command = net.pay_command(invoice.kind.bolt11().unwrap(), None);
     net.issue(1, command);
     net.settle();
     net.tick(3_600_001);
@@ -307,9 +309,9 @@ fn a_keysend_is_refused_where_it_is_not_wanted() {
 fn an_invoice_that_is_paid_is_not_paid_again_by_somebody_else() {
     let mut net = Net::host_and_clients(3);
     let invoice = net.invoice(2, Some(10_000_000));
-    net.pay(1, &invoice.bolt11).unwrap();
+    net.pay(1, invoice.kind.bolt11().unwrap()).unwrap();
     let balance_msat = net.agreed_balance_msat(3, 0);
-    let second = net.pay(3, &invoice.bolt11).unwrap();
+    let second = net.pay(3, invoice.kind.bolt11().unwrap()).unwrap();
     assert_eq!(second.failure.unwrap().0, "incorrect_or_unknown_payment_details");
     assert_eq!(net.agreed_balance_msat(3, 0), balance_msat);
 }
@@ -319,7 +321,8 @@ fn an_invoice_that_is_paid_is_not_paid_again_by_somebody_else() {
 fn invoices_name_no_identity_but_the_channel_of_their_hint_ties_them_together() {
     let mut net = Net::host_and_clients(2);
     let client = net.client_id(2, 0);
-    let invoices = [(); 2].map(|()| parse(&net.invoice(2, Some(10_000_000)).bolt11).unwrap());
+    let invoices =
+        [(); 2].map(|()| parse(net.invoice(2, Some(10_000_000)).kind.bolt11().unwrap()).unwrap());
     let [first, second] = &invoices;
     assert_ne!(first.payee, second.payee);
     let scid = ShortChannelId::of_pair(&client, &net.id(0));
@@ -337,7 +340,7 @@ fn paid_while_the_payees_height_is_old() -> (Net, InvoiceRow) {
     let invoice = net.invoice(2, Some(10_000_000));
     net.nodes[2].chain_is_silent = true;
     net.tick(CHAIN_FRESH_MS + 1);
-    let command = net.pay_command(&invoice.bolt11, None);
+    let command = net.pay_command(invoice.kind.bolt11().unwrap(), None);
     net.issue(1, command);
     net.settle();
     assert_eq!(net.payment(1, invoice.payment_hash).status, PaymentStatus::Pending, "held");
@@ -367,7 +370,7 @@ fn a_payment_that_a_sleeping_payee_finds_too_late_is_refused_and_the_invoice_say
     assert_eq!(payment.failure.unwrap().0, "incorrect_or_unknown_payment_details");
     let history = net.nodes[2].store.history().unwrap();
     let row = history.invoice(&invoice.payment_hash).unwrap().unwrap();
-    assert_eq!(row.status, PaymentStatus::Pending);
+    assert_eq!(row.status, InvoiceStatus::Open);
     assert_eq!(row.failure.unwrap().0, "payment_too_late");
 }
 
@@ -399,7 +402,7 @@ fn a_payee_on_a_stale_tip_gives_no_preimage() {
     let (height, asked_ms) = (net.height, Some(net.time(2).now_ms));
     net.input(2, Input::Chain { height, stale: true, asked_ms });
     net.settle();
-    let command = net.pay_command(&invoice.bolt11, None);
+    let command = net.pay_command(invoice.kind.bolt11().unwrap(), None);
     net.issue(1, command);
     net.settle();
     net.tick(MPP_TIMEOUT_MS);

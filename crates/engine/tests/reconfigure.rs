@@ -28,11 +28,11 @@ fn fees_that_change_reach_channels_that_are_open_and_are_asked_for() {
     assert_eq!(known_fee(&mut net, 1), (7_000, 5_000, 200));
     assert_eq!(known_fee(&mut net, 2), (7_000, 5_000, 200));
     let new = net.invoice(2, Some(10_000_000));
-    let paid = net.pay(1, &new.bolt11).unwrap();
+    let paid = net.pay(1, new.kind.bolt11().unwrap()).unwrap();
     assert!(is_complete(&paid), "{paid:?}");
     assert_eq!(paid.fee_msat, 7_000 + 50_000);
     // An invoice of before hints at the old fee, which does not do any more.
-    let refused = net.pay(1, &old.bolt11).unwrap();
+    let refused = net.pay(1, old.kind.bolt11().unwrap()).unwrap();
     assert!(!is_complete(&refused), "{refused:?}");
 }
 

@@ -9,7 +9,7 @@ use common::{
 };
 use steward_engine::io::{ConnId, Input};
 use steward_engine::limits::{CHAIN_FRESH_MS, MPP_TIMEOUT_MS};
-use steward_engine::row::{InvoiceRow, PaymentStatus};
+use steward_engine::row::{InvoiceRow, InvoiceStatus, PaymentStatus};
 use steward_engine::{Command, Reply};
 use steward_hosted::Phase;
 use steward_store::{PageRequest, Store};
@@ -58,9 +58,9 @@ fn a_keysend_with_the_preimage_of_a_paid_invoice_changes_nothing() {
     for (amount_msat, total_msat) in [(1_000, 2_000), (1_000, 1_000), (60_000_000, 60_000_000)] {
         let mut net = Net::host_and_clients(3);
         let invoice = net.invoice(2, Some(50_000_000));
-        net.pay(1, &invoice.bolt11).unwrap();
+        net.pay(1, invoice.kind.bolt11().unwrap()).unwrap();
         let before = stored(&net, 2, invoice.payment_hash);
-        assert_eq!(before.status, PaymentStatus::Complete);
+        assert_eq!(before.status, InvoiceStatus::Paid);
         keysend(&mut net, invoice.preimage, amount_msat, total_msat, 146);
         assert_eq!(stored(&net, 2, invoice.payment_hash), before);
     }
@@ -71,7 +71,7 @@ fn a_keysend_with_the_preimage_of_a_paid_invoice_changes_nothing() {
 fn a_paid_invoice_is_safe_from_keysends_at_any_age() {
     let mut net = Net::host_and_clients(3);
     let invoice = net.invoice(2, Some(50_000_000));
-    net.pay(1, &invoice.bolt11).unwrap();
+    net.pay(1, invoice.kind.bolt11().unwrap()).unwrap();
     let before = stored(&net, 2, invoice.payment_hash);
     net.forget_preimages(2);
     net.crash(2);
@@ -131,7 +131,7 @@ fn a_part_lost_in_an_override_does_not_count() {
     let invoice = net.invoice(0, Some(100_000_000));
     let recipient = invoice_recipient(invoice.payment_secret, 100_000_000);
     let first = net.part_to_host(1, invoice.payment_hash, &recipient, 99_999_000);
-    net.pay_by_hand(1, &invoice.bolt11, vec![first]);
+    net.pay_by_hand(1, invoice.kind.bolt11().unwrap(), vec![first]);
     assert_eq!(net.channel(0, 1).state.unwrap().incoming_htlcs.len(), 1);
     // Both operators agree on the balance of before: the HTLC never happened.
     let (host, peer) = (net.id(0), net.client_id(1, 0));
@@ -142,8 +142,8 @@ fn a_part_lost_in_an_override_does_not_count() {
     net.command(1, accept).unwrap();
     assert_eq!(net.channel(0, 1).phase, Phase::Active);
     let second = net.part_to_host(2, invoice.payment_hash, &recipient, 1_000);
-    net.pay_by_hand(2, &invoice.bolt11, vec![second]);
-    assert_eq!(stored(&net, 0, invoice.payment_hash).status, PaymentStatus::Pending);
+    net.pay_by_hand(2, invoice.kind.bolt11().unwrap(), vec![second]);
+    assert_eq!(stored(&net, 0, invoice.payment_hash).status, InvoiceStatus::Open);
 }
 
 #[test]
@@ -152,12 +152,12 @@ fn a_part_of_a_suspended_channel_does_not_count() {
     let invoice = net.invoice(0, Some(100_000_000));
     let recipient = invoice_recipient(invoice.payment_secret, 100_000_000);
     let first = net.part_to_host(1, invoice.payment_hash, &recipient, 60_000_000);
-    net.pay_by_hand(1, &invoice.bolt11, vec![first]);
+    net.pay_by_hand(1, invoice.kind.bolt11().unwrap(), vec![first]);
     let host = net.id(0);
     net.command(1, Command::SuspendChannel { channel: host.into() }).unwrap();
     let second = net.part_to_host(2, invoice.payment_hash, &recipient, 40_000_000);
-    net.pay_by_hand(2, &invoice.bolt11, vec![second]);
-    assert_eq!(stored(&net, 0, invoice.payment_hash).status, PaymentStatus::Pending);
+    net.pay_by_hand(2, invoice.kind.bolt11().unwrap(), vec![second]);
+    assert_eq!(stored(&net, 0, invoice.payment_hash).status, InvoiceStatus::Open);
 }
 
 #[test]
@@ -183,7 +183,7 @@ fn a_prober_cannot_tell_offline_from_online_or_full() {
         if case == "full" {
             for payer in [1, 3] {
                 let invoice = net.invoice(2, Some((CAPACITY_MSAT - INITIAL_MSAT) / 2));
-                net.pay(payer, &invoice.bolt11).unwrap();
+                net.pay(payer, invoice.kind.bolt11().unwrap()).unwrap();
             }
         }
         if case == "offline" {
@@ -213,7 +213,7 @@ fn a_payee_answers_alike_to_a_wrong_secret_and_to_an_invoice_long_expired() {
     let answer = |case: &str| {
         let mut net = Net::host_and_clients(3);
         let invoice = net.invoice(2, Some(10_000));
-        let payee = steward_invoice::parse(&invoice.bolt11).unwrap().payee;
+        let payee = steward_invoice::parse(invoice.kind.bolt11().unwrap()).unwrap().payee;
         let mut secret = invoice.payment_secret;
         match case {
             "wrong secret" => secret = [1; 32],
@@ -243,7 +243,7 @@ fn a_payee_answers_alike_to_a_wrong_secret_and_to_an_invoice_long_expired() {
 fn one_signed_state_is_adopted_only_for_the_client_that_the_operator_named() {
     let mut net = Net::host_and_clients(2);
     let invoice = net.invoice(1, Some(100_000_000));
-    net.pay(2, &invoice.bolt11).unwrap();
+    net.pay(2, invoice.kind.bolt11().unwrap()).unwrap();
     let honest = net.channel(1, 0).state.unwrap();
     let client = net.client_id(1, 0);
     net.crash(0);
@@ -404,16 +404,16 @@ fn a_resize_by_one_satoshi_does_not_lift_the_in_flight_limit() {
     net.nodes[2].chain_is_silent = true;
     net.tick(CHAIN_FRESH_MS + 1);
     let invoice = net.invoice(2, Some(250_000_000));
-    let command = net.pay_command(&invoice.bolt11, None);
+    let command = net.pay_command(invoice.kind.bolt11().unwrap(), None);
     net.issue(1, command);
     net.settle();
     assert_eq!(net.channel(0, 2).state.unwrap().outgoing_htlcs.len(), 1, "held");
     // Out of the payer's channel, and into the payee's.
     for (payer, payee) in [(1, 3), (3, 2)] {
         let invoice = net.invoice(payee, Some(100_000_000));
-        let payment = net.pay(payer, &invoice.bolt11).unwrap();
+        let payment = net.pay(payer, invoice.kind.bolt11().unwrap()).unwrap();
         assert_eq!(payment.status, PaymentStatus::Failed, "{payer} pays {payee}");
     }
     let invoice = net.invoice(3, Some(40_000_000));
-    assert_eq!(net.pay(1, &invoice.bolt11).unwrap().status, PaymentStatus::Complete);
+    assert_eq!(net.pay(1, invoice.kind.bolt11().unwrap()).unwrap().status, PaymentStatus::Complete);
 }

@@ -43,7 +43,7 @@ async fn one_client_pays_another_through_their_host() {
     }
     host.channels_active().await;
     let invoice = payee.handle.create_invoice(new_invoice(Some(1_000_000), 3600)).await.unwrap();
-    let parsed = steward_invoice::parse(&invoice.bolt11).unwrap();
+    let parsed = steward_invoice::parse(invoice.kind.bolt11().unwrap()).unwrap();
     let paid = payer.handle.pay(pay_invoice(parsed, None), PATIENCE).await.unwrap();
     assert!(!paid.begun_earlier);
     let paid = paid.payment;
@@ -59,7 +59,7 @@ async fn an_invoice_paid_before_a_restart_is_not_paid_again() {
     client.open_channel(&host).await;
     client.channels_active().await;
     let invoice = host.handle.create_invoice(new_invoice(Some(1000), 60)).await.unwrap();
-    let invoice = steward_invoice::parse(&invoice.bolt11).unwrap();
+    let invoice = steward_invoice::parse(invoice.kind.bolt11().unwrap()).unwrap();
     let first = client.handle.pay(pay_invoice(invoice.clone(), None), PATIENCE).await.unwrap();
     assert_eq!(first.payment.status, PaymentStatus::Complete);
     client.handle.shutdown().await.unwrap();
@@ -80,7 +80,7 @@ async fn what_was_paid_long_ago_is_not_taken_for_another_amount_or_for_an_invoic
     client.open_channel(&host).await;
     client.channels_active().await;
     let any = host.handle.create_invoice(new_invoice(None, 60)).await.unwrap();
-    let any = steward_invoice::parse(&any.bolt11).unwrap();
+    let any = steward_invoice::parse(any.kind.bolt11().unwrap()).unwrap();
     let pay = |amount_msat| client.handle.pay(pay_invoice(any.clone(), amount_msat), PATIENCE);
     assert_eq!(pay(Some(5_000)).await.unwrap().payment.status, PaymentStatus::Complete);
     client.handle.shutdown().await.unwrap();

@@ -335,7 +335,7 @@ fn invoice_by(payee: &Client, preimage: &[u8; 32]) -> Invoice {
 }
 
 fn offer_to_host(payer: &mut Client, invoice: &InvoiceRow) {
-    let invoice = steward_invoice::parse(&invoice.bolt11).unwrap();
+    let invoice = steward_invoice::parse(invoice.kind.bolt11().unwrap()).unwrap();
     let hop = last_hop(&invoice, payer.policy().short_channel_id);
     let onion = onion(&[hop], &invoice);
     payer.offer(onion.amount_msat, invoice.payment_hash.0, onion.cltv_expiry, &onion.onion);

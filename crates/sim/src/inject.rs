@@ -1,6 +1,6 @@
 //! Faults, carried out. Each says whether it found what it needs.
 
-use steward_engine::row::{PaymentStatus, Row, RowKey};
+use steward_engine::row::{InvoiceStatus, Row, RowKey};
 use steward_engine::{Command, ConnId};
 use steward_wire::{NodeId, Preimage};
 
@@ -283,7 +283,7 @@ impl World {
             .disk
             .rows()
             .filter_map(|row| match row {
-                Row::Invoice(row) if row.status == PaymentStatus::Complete => Some(row.preimage),
+                Row::Invoice(row) if row.status == InvoiceStatus::Paid => Some(row.preimage),
                 _ => None,
             })
             .collect();
@@ -313,7 +313,7 @@ impl World {
         channel.incoming_htlcs().any(|htlc| {
             let row = self.nodes[client].disk.row(&RowKey::Invoice(htlc.htlc.payment_hash));
             let is_open =
-                matches!(row, Some(Row::Invoice(row)) if row.status == PaymentStatus::Pending);
+                matches!(row, Some(Row::Invoice(row)) if row.status == InvoiceStatus::Open);
             is_open && htlc.settlement.is_none()
         })
     }

@@ -63,7 +63,7 @@ impl World {
             let text = "it has a channel and makes no invoice";
             return Err(Violation::new(Rule::Rest, payee, text));
         };
-        let Ok(invoice) = steward_invoice::parse(&row.bolt11) else {
+        let Ok(invoice) = steward_invoice::parse(row.kind.bolt11().unwrap_or_default()) else {
             return Err(Violation::new(Rule::Rest, payee, "its invoice is unreadable"));
         };
         let command = Command::Pay {

@@ -158,7 +158,7 @@ impl World {
             return Ok(());
         };
         let Ok(Reply::Invoice(row)) = result else { return Ok(()) };
-        let Ok(invoice) = parse(&row.bolt11) else { return Ok(()) };
+        let Ok(invoice) = parse(row.kind.bolt11().unwrap_or_default()) else { return Ok(()) };
         if !self.nodes[payer].is_up() {
             return Ok(());
         }

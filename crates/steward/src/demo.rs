@@ -184,6 +184,7 @@ fn report_text(report: &Report) -> String {
             PaymentState::Complete => "complete",
             PaymentState::Failed => "failed, nothing was paid",
             PaymentState::Pending => "pending",
+            PaymentState::Unknown => "unknown",
         };
         format!("payment {}: {status}", index + 1)
     });

@@ -319,7 +319,7 @@ pub fn payments(payments: &Payments) -> String {
     let mut table = Table::new(["STATUS", "BEGUN", "AMOUNT", "FEE", "PAYMENT HASH"]);
     for payment in &payments.payments {
         table.push([
-            payment_outcome(payment).to_owned(),
+            payment_state(payment.status).to_owned(),
             date(payment.created_ms),
             msat(payment.amount_msat).to_string(),
             msat(payment.fee_msat).to_string(),
@@ -335,7 +335,7 @@ pub fn payments(payments: &Payments) -> String {
 pub fn payment(payment: &Payment) -> String {
     let first = match payment.already_paid {
         true => format!("already paid before, nothing was paid now: {}", msat(payment.amount_msat)),
-        false => format!("{}: {}", payment_outcome(payment), msat(payment.amount_msat)),
+        false => format!("{}: {}", payment_state(payment.status), msat(payment.amount_msat)),
     };
     let mut lines = vec![
         first,
@@ -350,16 +350,16 @@ pub fn payment(payment: &Payment) -> String {
     if let Some(failure) = &payment.failure {
         lines.push(format!("failure       {} ({})", visible(&failure.message), failure.code));
     }
-    match (payment.status, &payment.failure) {
-        (PaymentState::Pending, None) => {
+    match payment.status {
+        PaymentState::Pending => {
             lines.push("It goes on; do not pay by other means before it has ended.".to_owned());
         }
-        (PaymentState::Pending, Some(_)) => lines.push(
+        PaymentState::Unknown => lines.push(
             "Ask the payee. If it was paid, hand in the proof with `steward preimage`; do not pay by \
              other means before you know."
                 .to_owned(),
         ),
-        _ => {}
+        PaymentState::Complete | PaymentState::Failed => {}
     }
     lines.join("\n")
 }
@@ -416,19 +416,12 @@ fn phase(phase: Phase) -> &'static str {
     }
 }
 
-/// How far it has come, for people: pending with a failure, nobody knows.
-fn payment_outcome(payment: &Payment) -> &'static str {
-    if payment.status == PaymentState::Pending && payment.failure.is_some() {
-        return "unknown";
-    }
-    payment_state(payment.status)
-}
-
 fn payment_state(state: PaymentState) -> &'static str {
     match state {
         PaymentState::Pending => "pending",
         PaymentState::Complete => "complete",
         PaymentState::Failed => "failed",
+        PaymentState::Unknown => "unknown",
     }
 }
 

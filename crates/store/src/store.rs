@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use steward_engine::io::Event;
 use steward_engine::row::{
-    EvidenceRow, ForwardRow, InvoiceRow, PartRow, PaymentRow, PaymentStatus, Row, StoredState,
-    WriteBatch,
+    EvidenceRow, ForwardRow, InvoiceRow, InvoiceStatus, PartRow, PaymentRow, PaymentStatus, Row,
+    StoredState, WriteBatch,
 };
 use steward_wire::{NodeId, PaymentHash};
 
@@ -107,7 +107,7 @@ pub trait History: Send + Sync {
     /// If the store cannot be read.
     fn invoices(
         &self,
-        status: Option<PaymentStatus>,
+        status: Option<InvoiceStatus>,
         page: PageRequest,
     ) -> Result<Page<InvoiceRow>, StoreError>;
 

@@ -2,7 +2,9 @@
 
 mod support;
 
-use steward_engine::row::{InvoiceRow, Origin, PaymentStatus, Row, RowKey, WriteBatch};
+use steward_engine::row::{
+    InvoiceRow, InvoiceStatus, Origin, PaymentKind, PaymentStatus, Row, RowKey, WriteBatch,
+};
 use steward_store::StoreError;
 use support::*;
 
@@ -10,7 +12,7 @@ use support::*;
 #[test]
 fn a_paid_invoice_never_changes_and_no_keysend_replaces_an_invoice() {
     each_store(|mut store| {
-        let (pending, complete) = (PaymentStatus::Pending, PaymentStatus::Complete);
+        let (pending, complete) = (InvoiceStatus::Open, InvoiceStatus::Paid);
         let open = invoice(1, pending, NOW_MS + DAY_MS);
         let paid = invoice(2, complete, NOW_MS + DAY_MS);
         commit(&mut store, [put_invoice(1, pending, NOW_MS + DAY_MS)]);
@@ -19,7 +21,7 @@ fn a_paid_invoice_never_changes_and_no_keysend_replaces_an_invoice() {
         for status in [pending, complete] {
             for n in [1, 2] {
                 let mut keysend = invoice(n, status, NOW_MS);
-                keysend.bolt11 = String::new();
+                keysend.kind = PaymentKind::Keysend;
                 keysend.received_msat = 1;
                 commit(&mut store, [Row::Invoice(keysend)]);
             }
@@ -34,7 +36,7 @@ fn a_paid_invoice_never_changes_and_no_keysend_replaces_an_invoice() {
 #[test]
 fn what_became_of_a_claim_is_added_to_a_paid_invoice_and_to_nothing_else() {
     each_store(|mut store| {
-        let complete = PaymentStatus::Complete;
+        let complete = InvoiceStatus::Paid;
         // In the batch that stores the payment, too.
         let paid = put_invoice(2, complete, NOW_MS);
         commit(&mut store, [paid, put_invoice_failure(2), put_invoice_failure(3)]);

@@ -2,7 +2,7 @@
 
 mod support;
 
-use steward_engine::row::{PaymentStatus, Row, RowKey, WriteBatch};
+use steward_engine::row::{InvoiceStatus, PaymentStatus, Row, RowKey, WriteBatch};
 use steward_store::limits::MAX_PAGE_ROWS;
 use steward_store::{Cursor, PageRequest};
 use steward_wire::NodeId;
@@ -59,10 +59,12 @@ fn a_page_has_at_most_the_limit_whatever_is_asked() {
 fn payments_and_invoices_are_found_by_status() {
     each_store(|mut store| {
         for n in 1..=9 {
-            let status = [PaymentStatus::Pending, PaymentStatus::Complete, PaymentStatus::Failed]
-                [n as usize % 3];
-            commit(&mut store, [put_payment(n, status)]);
-            commit(&mut store, [put_invoice(n, status, NOW_MS)]);
+            let of_payment =
+                [PaymentStatus::Pending, PaymentStatus::Complete, PaymentStatus::Failed];
+            let of_invoice = [InvoiceStatus::Open, InvoiceStatus::Paid, InvoiceStatus::Open];
+            let nth = n as usize % 3;
+            commit(&mut store, [put_payment(n, of_payment[nth])]);
+            commit(&mut store, [put_invoice(n, of_invoice[nth], NOW_MS)]);
         }
         let history = store.history().unwrap();
         let page = history.payments(Some(PaymentStatus::Failed), PageRequest::newest(2)).unwrap();
@@ -71,8 +73,8 @@ fn payments_and_invoices_are_found_by_status() {
         let rest = PageRequest { before: page.next, limit: 2 };
         let page = history.payments(Some(PaymentStatus::Failed), rest).unwrap();
         assert_eq!((page.rows, page.next), (vec![failed(2)], None));
-        let page = history.invoices(Some(PaymentStatus::Complete), PageRequest::newest(9)).unwrap();
-        let paid = |n| invoice(n, PaymentStatus::Complete, NOW_MS);
+        let page = history.invoices(Some(InvoiceStatus::Paid), PageRequest::newest(9)).unwrap();
+        let paid = |n| invoice(n, InvoiceStatus::Paid, NOW_MS);
         assert_eq!(page.rows, [paid(7), paid(4), paid(1)]);
     });
 }

@@ -2,7 +2,7 @@
 
 mod support;
 
-use steward_engine::row::{Origin, PaymentStatus, Row, Settlement};
+use steward_engine::row::{InvoiceStatus, Origin, PaymentStatus, Row, Settlement};
 use steward_store::limits::MAX_LOADED_PREIMAGES;
 use steward_store::{NumberedEvidence, PageRequest};
 use support::*;
@@ -37,7 +37,7 @@ fn every_row_comes_back_as_it_was_written() {
         assert_eq!(loaded.outbox, outbox);
         assert_eq!(loaded.payments, [payment(1, PaymentStatus::Pending)]);
         assert_eq!(loaded.parts, [part(1, 0), part(1, 1)]);
-        assert_eq!(loaded.invoices, [invoice(1, PaymentStatus::Pending, NOW_MS + DAY_MS)]);
+        assert_eq!(loaded.invoices, [invoice(1, InvoiceStatus::Open, NOW_MS + DAY_MS)]);
         let peers: Vec<Row> = loaded.peers.into_iter().map(Row::Peer).collect();
         assert_eq!(peers, [put_peer(1), put_peer(2)]);
         assert_eq!(loaded.height, 840_000);
@@ -60,7 +60,7 @@ fn every_row_comes_back_as_it_was_written() {
             let found = history.payment(&hash(n)).unwrap().unwrap();
             assert_eq!(found.payment, payment(n, status));
         }
-        let paid = invoice(2, PaymentStatus::Complete, NOW_MS + DAY_MS);
+        let paid = invoice(2, InvoiceStatus::Paid, NOW_MS + DAY_MS);
         assert_eq!(history.invoice(&hash(2)).unwrap(), Some(paid));
     });
 }
@@ -98,6 +98,19 @@ fn an_ended_payment_is_history_only() {
     });
 }
 
+/// Only its preimage ends it, and that may come after any start.
+#[test]
+fn a_payment_whose_end_is_not_known_is_loaded_with_its_parts() {
+    each_store(|mut store| {
+        commit(&mut store, [put_payment(1, PaymentStatus::Unknown), put_ended_part(1, 0)]);
+        let loaded = store.load(NOW_MS).unwrap();
+        assert_eq!(loaded.payments, [payment(1, PaymentStatus::Unknown)]);
+        assert_eq!(loaded.parts, [ended_part(1, 0)]);
+        commit(&mut store, [put_payment(1, PaymentStatus::Complete)]);
+        assert!(store.load(NOW_MS).unwrap().payments.is_empty());
+    });
+}
+
 #[test]
 fn a_complete_payment_is_loaded_with_its_parts_while_one_of_them_is_out() {
     each_store(|mut store| {
@@ -113,14 +126,14 @@ fn a_complete_payment_is_loaded_with_its_parts_while_one_of_them_is_out() {
 #[test]
 fn an_invoice_is_loaded_until_a_day_after_its_expiry() {
     each_store(|mut store| {
-        let pending = PaymentStatus::Pending;
+        let open = InvoiceStatus::Open;
         commit(
             &mut store,
             [
-                put_invoice(1, pending, NOW_MS - DAY_MS - 1),
-                put_invoice(2, pending, NOW_MS - DAY_MS),
-                put_invoice(3, PaymentStatus::Complete, NOW_MS + DAY_MS),
-                put_invoice(4, pending, i64::MAX.cast_unsigned()),
+                put_invoice(1, open, NOW_MS - DAY_MS - 1),
+                put_invoice(2, open, NOW_MS - DAY_MS),
+                put_invoice(3, InvoiceStatus::Paid, NOW_MS + DAY_MS),
+                put_invoice(4, open, i64::MAX.cast_unsigned()),
             ],
         );
         let mut loaded: Vec<_> =

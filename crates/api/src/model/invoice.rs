@@ -2,7 +2,7 @@
 
 use hex::DisplayHex;
 use serde::{Deserialize, Serialize};
-use steward_engine::row::{InvoiceRow, PaymentStatus};
+use steward_engine::row::{InvoiceRow, InvoiceStatus};
 use steward_invoice::{Description, HintHop};
 use utoipa::ToSchema;
 
@@ -120,7 +120,7 @@ impl Invoice {
     /// The row as it is to be shown at `now_ms`, unix time in milliseconds.
     pub fn at(row: InvoiceRow, now_ms: u64) -> Self {
         let status = match row.status {
-            PaymentStatus::Complete => InvoiceState::Complete,
+            InvoiceStatus::Paid => InvoiceState::Complete,
             _ if row.expires_ms <= now_ms => InvoiceState::Expired,
             _ => InvoiceState::Pending,
         };
@@ -128,7 +128,7 @@ impl Invoice {
         Self {
             payment_hash: row.payment_hash.to_string(),
             status,
-            bolt11: Some(row.bolt11).filter(|bolt11| !bolt11.is_empty()),
+            bolt11: row.kind.bolt11().map(str::to_owned),
             amount_msat: row.amount_msat,
             description: row.description,
             received_msat: row.received_msat,

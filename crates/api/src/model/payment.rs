@@ -20,7 +20,8 @@ pub struct Payments {
 pub struct Payment {
     /// Its name.
     pub payment_hash: String,
-    /// How far it has come. `pending` is not failure: never pay again by other means meanwhile.
+    /// How far it has come. `pending` and `unknown` are not failure: never
+    /// pay again by other means meanwhile.
     pub status: PaymentState,
     /// Who is paid.
     pub destination: String,
@@ -32,8 +33,7 @@ pub struct Payment {
     pub max_fee_msat: u64,
     /// The proof of payment, once complete.
     pub preimage: Option<String>,
-    /// Why it failed, once it has. While pending: `outcome_unknown`, if our data was restored from an
-    /// old copy and nobody knows how the payment ended; handing in its preimage ends it.
+    /// Why it failed, or why nobody knows how it ended.
     pub failure: Option<PaymentFailure>,
     /// The invoice; absent if it was paid without one.
     pub bolt11: Option<String>,
@@ -58,6 +58,9 @@ pub enum PaymentState {
     Complete,
     /// Ended without effect: nothing was paid.
     Failed,
+    /// Our data was restored from an old copy, and nobody knows how the payment ended. It was paid or
+    /// it was not: never pay again by other means. Handing in its preimage ends it.
+    Unknown,
 }
 
 /// Why a payment failed.
@@ -116,6 +119,7 @@ impl From<PaymentStatus> for PaymentState {
             PaymentStatus::Pending => Self::Pending,
             PaymentStatus::Complete => Self::Complete,
             PaymentStatus::Failed => Self::Failed,
+            PaymentStatus::Unknown => Self::Unknown,
         }
     }
 }
@@ -126,6 +130,7 @@ impl From<PaymentState> for PaymentStatus {
             PaymentState::Pending => Self::Pending,
             PaymentState::Complete => Self::Complete,
             PaymentState::Failed => Self::Failed,
+            PaymentState::Unknown => Self::Unknown,
         }
     }
 }
@@ -141,7 +146,7 @@ impl From<PaymentRow> for Payment {
             max_fee_msat: row.max_fee_msat,
             preimage: row.preimage.map(|preimage| preimage.to_string()),
             failure: row.failure.map(|(code, message)| PaymentFailure { code, message }),
-            bolt11: Some(row.bolt11).filter(|bolt11| !bolt11.is_empty()),
+            bolt11: row.kind.bolt11().map(str::to_owned),
             created_ms: row.created_ms,
             ended_ms: row.ended_ms,
             already_paid: false,

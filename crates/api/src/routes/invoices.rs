@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use steward_engine::row::PaymentStatus;
+use steward_engine::row::InvoiceStatus;
 use steward_node::clock::wall_ms;
 use steward_node::ops::invoices::NewInvoice;
 
@@ -40,8 +40,8 @@ pub(crate) async fn list(
 ) -> Result<Json<Invoices>, ApiError> {
     let page = page(query.limit, query.before)?;
     let status = query.paid.map(|paid| match paid {
-        true => PaymentStatus::Complete,
-        false => PaymentStatus::Pending,
+        true => InvoiceStatus::Paid,
+        false => InvoiceStatus::Open,
     });
     let page = shared.node.invoices(status, page).await?;
     let wall_ms = wall_ms();

@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde_json::Value;
 use steward_api::{Api, Listener, Token};
 use steward_engine::command::ChannelInfo;
-use steward_engine::row::{PaymentRow, PaymentStatus, Row, WriteBatch};
+use steward_engine::row::{PaymentKind, PaymentRow, PaymentStatus, Row, WriteBatch};
 use steward_engine::{Code, Command, ConnId, Error, Event, EventKind, Reply};
 use steward_hosted::{Phase, Role};
 use steward_node::ops::plumbing::{Pending, Plumbing};
@@ -370,7 +370,7 @@ pub(crate) fn payment(status: PaymentStatus) -> PaymentRow {
         preimage: is_complete.then_some(Preimage([7; 32])),
         failure: (status == PaymentStatus::Failed)
             .then(|| ("no_route".to_owned(), "no route was found".to_owned())),
-        bolt11: invoice(),
+        kind: PaymentKind::Bolt11(invoice()),
         created_ms: 1,
         ended_ms: (status != PaymentStatus::Pending).then_some(2),
     }

@@ -10,7 +10,7 @@ use crate::attribution::HoldReport;
 use crate::engine::Engine;
 use crate::io::{Action, EventKind, PathResult};
 use crate::limits::{MAX_PAYMENT_ATTEMPTS, PAYMENT_RETRY_MS};
-use crate::row::{OUTCOME_UNKNOWN, Origin, PartRow, PaymentStatus, Row};
+use crate::row::{Origin, PartRow, PaymentStatus, Row};
 use crate::verdict::judge;
 
 impl Engine {
@@ -35,7 +35,7 @@ impl Engine {
     pub(crate) fn payment_proved(&mut self, preimage: Preimage) {
         let id = preimage.hash().into();
         let Some(payment) = self.payments.pending.get(&id) else { return };
-        if payment.row.is_outcome_unknown() {
+        if payment.row.status == PaymentStatus::Unknown {
             let fee_msat = payment.fee_msat();
             self.complete_payment(id, preimage, fee_msat);
             self.retry_or_end(id);
@@ -44,10 +44,11 @@ impl Engine {
 
     fn complete_payment(&mut self, id: PaymentId, preimage: Preimage, fee_msat: u64) {
         let Some(payment) = self.payments.pending.get_mut(&id) else { return };
-        if payment.row.status != PaymentStatus::Pending {
+        let was_unknown = payment.row.status == PaymentStatus::Unknown;
+        // Other parts of it may be paid after the first.
+        if payment.row.status != PaymentStatus::Pending && !was_unknown {
             return;
         }
-        let was_unknown = payment.row.is_outcome_unknown();
         payment.row.status = PaymentStatus::Complete;
         payment.row.preimage = Some(preimage);
         payment.row.failure = None;
@@ -141,14 +142,15 @@ impl Engine {
         Some(row)
     }
 
-    /// It stays pending, until a preimage proves that it was paid: it must not be called failed.
+    /// Nobody knows how it ended, until a preimage proves that it was paid: it must not be called failed.
     pub(crate) fn mark_outcome_unknown(&mut self, id: PaymentId) {
         let Some(payment) = self.payments.pending.get_mut(&id) else { return };
         if payment.row.status != PaymentStatus::Pending {
             return;
         }
         let text = "our data was restored from an old copy: whether this was paid is not known";
-        payment.row.failure = Some((OUTCOME_UNKNOWN.to_owned(), text.to_owned()));
+        payment.row.status = PaymentStatus::Unknown;
+        payment.row.failure = Some(("outcome_unknown".to_owned(), text.to_owned()));
         payment.is_hopeless = true;
         let row = payment.row.clone();
         self.batch.writes.put(Row::Payment(row.clone()));

@@ -3,7 +3,7 @@
 use bitcoin::hashes::{Hash, sha256};
 use steward_engine::command::ChannelInfo;
 use steward_engine::io::{EventKind, Input, ReplyId};
-use steward_engine::row::{InvoiceRow, PaymentRow, PaymentStatus};
+use steward_engine::row::{InvoiceRow, InvoiceStatus, PaymentRow, PaymentStatus};
 use steward_engine::{AnswerAt, Command, Error, Reply};
 use steward_invoice::parse;
 use steward_store::Store;
@@ -122,7 +122,7 @@ impl Net {
     /// True if the payee's store says the invoice is paid.
     pub fn was_received(&self, payee: usize, hash: PaymentHash) -> bool {
         let history = self.nodes[payee].store.history().unwrap();
-        history.invoice(&hash).unwrap().is_some_and(|row| row.status == PaymentStatus::Complete)
+        history.invoice(&hash).unwrap().is_some_and(|row| row.status == InvoiceStatus::Paid)
     }
 
     /// A host and two clients; a payment from 1 to 2 is stuck: the host has offered it, and the
@@ -130,7 +130,7 @@ impl Net {
     pub fn with_stuck_payment() -> (Self, InvoiceRow) {
         let mut net = Self::host_and_clients(2);
         let invoice = net.invoice(2, Some(10_000_000));
-        let command = net.pay_command(&invoice.bolt11, None);
+        let command = net.pay_command(invoice.kind.bolt11().unwrap(), None);
         net.issue(1, command);
         net.run_until_offered(1, 0);
         net.crash(2);

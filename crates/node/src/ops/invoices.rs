@@ -1,6 +1,6 @@
 //! Invoices: make, show, list.
 
-use steward_engine::row::{InvoiceRow, PaymentStatus};
+use steward_engine::row::{InvoiceRow, InvoiceStatus};
 use steward_engine::{Code, Error};
 use steward_store::{Page, PageRequest};
 use steward_wire::{PaymentHash, Preimage};
@@ -47,7 +47,7 @@ impl Operations {
     /// If the store cannot be read.
     pub async fn invoices(
         &self,
-        status: Option<PaymentStatus>,
+        status: Option<InvoiceStatus>,
         page: PageRequest,
     ) -> Result<Page<InvoiceRow>, Error> {
         self.read(move |history| history.invoices(status, page)).await

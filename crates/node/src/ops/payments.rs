@@ -118,7 +118,7 @@ impl Operations {
         let mut events = self.subscribe();
         let stored = self.payment(hash).await?;
         let row = &stored.payment;
-        let will_end = row.status == PaymentStatus::Pending && !row.is_outcome_unknown();
+        let will_end = row.status == PaymentStatus::Pending;
         if !will_end || wait.is_zero() {
             return Ok(stored);
         }

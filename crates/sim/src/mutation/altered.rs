@@ -1,7 +1,9 @@
 //! Rows that the disk keeps otherwise than they were written, or that a peer's signer helped to
 //! forge.
 
-use steward_engine::row::{ChannelRow, Origin, PaymentRow, PaymentStatus, Row, WriteBatch};
+use steward_engine::row::{
+    ChannelRow, InvoiceStatus, Origin, PaymentKind, PaymentRow, PaymentStatus, Row, WriteBatch,
+};
 use steward_hosted::Channel;
 use steward_wire::LastCrossSignedState;
 
@@ -91,7 +93,9 @@ impl Altered {
                 }
                 Row::Payment(row) => Row::Payment(self.payment(row)),
                 Row::Invoice(mut row) if self == Self::CutInvoices => {
-                    row.bolt11.truncate(row.bolt11.len() / 2);
+                    if let PaymentKind::Bolt11(text) = &mut row.kind {
+                        text.truncate(text.len() / 2);
+                    }
                     Row::Invoice(row)
                 }
                 Row::Invoice(mut row) if self == Self::LessReceived && row.received_msat > 0 => {
@@ -211,11 +215,11 @@ fn take_one_msat(state: &mut LastCrossSignedState) {
 fn unpaid(disk: &Disk) -> WriteBatch {
     let mut batch = WriteBatch::default();
     let paid = disk.rows().find_map(|row| match row {
-        Row::Invoice(row) if row.status == PaymentStatus::Complete => Some(row.clone()),
+        Row::Invoice(row) if row.status == InvoiceStatus::Paid => Some(row.clone()),
         _ => None,
     });
     if let Some(mut row) = paid {
-        row.status = PaymentStatus::Pending;
+        row.status = InvoiceStatus::Open;
         batch.put(Row::Invoice(row));
     }
     batch

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use steward_engine::row::{InvoiceRow, Origin, PaymentStatus, Row, RowKey, Settlement};
+use steward_engine::row::{InvoiceRow, InvoiceStatus, Origin, Row, RowKey, Settlement};
 use steward_hosted::IncomingSettlement;
 use steward_wire::{IncomingHtlcId, PaymentHash, PaymentId};
 
@@ -90,7 +90,7 @@ impl Oracles {
             }
             let Some(Row::Invoice(row)) = row else { continue };
             let asked_msat = *bills.asked_msat.entry(*hash).or_insert(row.amount_msat);
-            if row.status == PaymentStatus::Complete {
+            if row.status == InvoiceStatus::Paid {
                 bills.paid.insert(*hash, row.clone());
                 claimed_set_is_paid(node, row, asked_msat, claimed_msat(disk, hash))?;
             }

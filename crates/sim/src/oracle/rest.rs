@@ -49,7 +49,7 @@ fn payments_ended(world: &World, node: usize) -> Result<(), Violation> {
     for row in disk.rows() {
         let Row::Payment(row) = row else { continue };
         match row.status {
-            PaymentStatus::Pending if !may_wait => {
+            PaymentStatus::Pending | PaymentStatus::Unknown if !may_wait => {
                 return broken(format!("payment {} has not ended", row.payment_hash));
             }
             PaymentStatus::Complete if row.preimage.map(|p| p.hash()) != Some(row.payment_hash) => {

@@ -74,9 +74,8 @@ fn watch(context: &Context, client: &Client, payment: Payment) -> Result<(), Fai
     Err(failed(&payment).in_answer())
 }
 
-/// Pending with a failure, nobody knows how it ended: there is nothing to wait for.
 fn is_under_way(payment: &Payment) -> bool {
-    payment.status == PaymentState::Pending && payment.failure.is_none()
+    payment.status == PaymentState::Pending
 }
 
 fn failed(payment: &Payment) -> Failure {
@@ -84,7 +83,7 @@ fn failed(payment: &Payment) -> Failure {
         Some(failure) => (failure.code.as_str(), failure.message.as_str()),
         None => (Code::PaymentFailed.name(), "no reason was given"),
     };
-    if payment.status == PaymentState::Pending {
+    if payment.status == PaymentState::Unknown {
         let hint = "ask the payee; if it was paid, hand in the proof with `steward preimage`, and \
                     never pay it by other means before you know";
         return Failure::said(code, format!("the payment may have been made: {reason}"), hint);

@@ -182,7 +182,7 @@ fn assert_is_put_right_by_its_preimage(network: &Network, invoice: &Invoice) {
     let pay = ["pay", invoice.bolt11.as_deref().unwrap()];
     let asked = steward(dir, &pay);
     assert_eq!(asked.code, Some(1), "{asked:?}");
-    assert_eq!(asked.json()["status"], "pending");
+    assert_eq!(asked.json()["status"], "unknown");
     assert_eq!(asked.json()["failure"]["code"], "outcome_unknown");
     let begun = Instant::now();
     network.node(ALICE).payment(&invoice.payment_hash, PATIENCE).unwrap();

@@ -4,7 +4,9 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use steward_engine::io::Event;
-use steward_engine::row::{ForwardRow, InvoiceRow, PaymentRow, PaymentStatus, Row, RowKey};
+use steward_engine::row::{
+    ForwardRow, InvoiceRow, InvoiceStatus, PaymentRow, PaymentStatus, Row, RowKey,
+};
 use steward_hosted::Role;
 use steward_wire::{NodeId, PaymentHash, PaymentId};
 
@@ -53,7 +55,7 @@ impl History for MemoryHistory {
 
     fn invoices(
         &self,
-        status: Option<PaymentStatus>,
+        status: Option<InvoiceStatus>,
         page: PageRequest,
     ) -> Result<Page<InvoiceRow>, StoreError> {
         Ok(lock(&self.tables).page(page, |row| match row {

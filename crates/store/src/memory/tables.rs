@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use steward_engine::row::{
-    EvidenceSummary, ForwardRow, InvoiceRow, PartRow, PaymentStatus, Row, RowKey, StoredState,
-    WriteBatch,
+    EvidenceSummary, ForwardRow, InvoiceRow, InvoiceStatus, PartRow, PaymentKind, PaymentStatus,
+    Row, RowKey, StoredState, WriteBatch,
 };
 use steward_wire::PaymentHash;
 
@@ -14,6 +14,7 @@ use crate::limits::{
     PREIMAGE_KEEP_MS,
 };
 use crate::rows;
+use crate::rows::is_open;
 use crate::sql::load::take_setting;
 use crate::store::{Cursor, ForwardTotals, Page, PageRequest};
 
@@ -94,8 +95,8 @@ impl Tables {
     fn may_write_invoice(&self, row: &InvoiceRow) -> bool {
         match self.rows.get(&RowKey::Invoice(row.payment_hash)) {
             Some((_, Row::Invoice(old))) => {
-                old.status == PaymentStatus::Pending
-                    && (!row.bolt11.is_empty() || old.bolt11.is_empty())
+                old.status == InvoiceStatus::Open
+                    && (row.kind != PaymentKind::Keysend || old.kind == PaymentKind::Keysend)
             }
             // There is none yet.
             _ => true,
@@ -243,7 +244,7 @@ impl Tables {
         let mut open: BTreeSet<_> = out.iter().map(|part| part.payment).collect();
         state.payments = in_place(self.in_order(|row| match row {
             Row::Payment(row) => {
-                let is_open = row.status == PaymentStatus::Pending || open.contains(&row.id());
+                let is_open = is_open(row.status) || open.contains(&row.id());
                 is_open.then(|| row.clone())
             }
             _ => None,
@@ -253,7 +254,7 @@ impl Tables {
         let since_ms = now_ms.saturating_sub(EXPIRED_INVOICE_LOAD_MS);
         state.invoices = in_place(self.in_order(|row| {
             match row {
-                Row::Invoice(row) => (row.status == PaymentStatus::Pending
+                Row::Invoice(row) => (row.status == InvoiceStatus::Open
                     && row.expires_ms >= since_ms)
                     .then(|| row.clone()),
                 _ => None,

@@ -4,7 +4,7 @@ use steward_engine::row::{InvoiceRow, Row};
 use steward_wire::PaymentHash;
 
 use super::column::{Columns, Value, values};
-use super::status::{status, status_code};
+use super::status::{invoice_status, invoice_status_code, kind, kind_code};
 use super::{Table, Write};
 use crate::error::StoreError;
 
@@ -16,21 +16,21 @@ pub(crate) struct InvoiceFailures;
 
 impl Write for Invoices {
     const NAME: &'static str = "invoice";
-    /// A row that is paid never changes (pending is 1), and no keysend replaces an invoice: whoever
+    /// A row that is paid never changes (open is 1), and no keysend (2) replaces an invoice (1): whoever
     /// paid one knows its preimage and may send a keysend with it.
     const PUT: &'static str =
         "INSERT INTO invoice (payment_hash, preimage, payment_secret, amount_msat, description,
-             bolt11, created_ms, expires_ms, status, received_msat, paid_ms, failure_code,
+             kind, bolt11, created_ms, expires_ms, status, received_msat, paid_ms, failure_code,
              failure_message)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
          ON CONFLICT (payment_hash) DO UPDATE SET preimage = excluded.preimage,
              payment_secret = excluded.payment_secret, amount_msat = excluded.amount_msat,
-             description = excluded.description, bolt11 = excluded.bolt11,
+             description = excluded.description, kind = excluded.kind, bolt11 = excluded.bolt11,
              created_ms = excluded.created_ms, expires_ms = excluded.expires_ms,
              status = excluded.status, received_msat = excluded.received_msat,
              paid_ms = excluded.paid_ms, failure_code = excluded.failure_code,
              failure_message = excluded.failure_message
-         WHERE invoice.status = 1 AND (excluded.bolt11 <> '' OR invoice.bolt11 = '')";
+         WHERE invoice.status = 1 AND excluded.kind <= invoice.kind";
     const DELETE: &'static str = "DELETE FROM invoice WHERE payment_hash = ?1";
     type Put<'a> = &'a InvoiceRow;
     type Key = PaymentHash;
@@ -44,10 +44,11 @@ impl Write for Invoices {
             &row.payment_secret,
             row.amount_msat,
             row.description.as_str(),
-            row.bolt11.as_str(),
+            kind_code(&row.kind),
+            row.kind.bolt11().unwrap_or_default(),
             row.created_ms,
             row.expires_ms,
-            status_code(row.status),
+            invoice_status_code(row.status),
             row.received_msat,
             row.paid_ms,
             code,
@@ -72,7 +73,7 @@ impl Write for Invoices {
 
 impl Table for Invoices {
     const SELECT: &'static str =
-        "SELECT payment_hash, preimage, payment_secret, amount_msat, description, bolt11,
+        "SELECT payment_hash, preimage, payment_secret, amount_msat, description, kind, bolt11,
             created_ms, expires_ms, status, received_msat, paid_ms, failure_code, failure_message,
             number FROM invoice";
     type Read = InvoiceRow;
@@ -84,10 +85,10 @@ impl Table for Invoices {
             payment_secret: c.array()?,
             amount_msat: c.optional_number()?,
             description: c.text()?,
-            bolt11: c.text()?,
+            kind: kind(c)?,
             created_ms: c.number()?,
             expires_ms: c.number()?,
-            status: c.code(status)?,
+            status: c.code(invoice_status)?,
             received_msat: c.number()?,
             paid_ms: c.optional_number()?,
             failure: c.failure()?,

@@ -33,10 +33,11 @@ pub(crate) use origin::Origins;
 pub(crate) use outbox::Outbox;
 pub(crate) use part::Parts;
 pub(crate) use payment::Payments;
+pub(crate) use payment::is_open;
 pub(crate) use peer::Peers;
 pub(crate) use preimage::Preimages;
 pub(crate) use setting::Settings;
-pub(crate) use status::status_code;
+pub(crate) use status::{invoice_status_code, status_code};
 
 use crate::error::StoreError;
 use column::{Columns, Value};

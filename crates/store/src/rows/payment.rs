@@ -5,7 +5,7 @@ use steward_wire::codec::put_var_bigsize;
 use steward_wire::{PaymentId, Preimage};
 
 use super::column::{Columns, Value, values};
-use super::status::{status, status_code};
+use super::status::{kind, kind_code, status, status_code};
 use super::{LiveId, Table, Write};
 use crate::error::StoreError;
 
@@ -16,13 +16,14 @@ impl Write for Payments {
     const NAME: &'static str = "payment";
     const PUT: &'static str =
         "INSERT INTO payment (payment_hash, destination, amount_msat, fee_msat, max_fee_msat,
-             status, preimage, failure_code, failure_message, bolt11, created_ms, ended_ms)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
+             status, preimage, failure_code, failure_message, kind, bolt11, created_ms, ended_ms)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
          ON CONFLICT (payment_hash) DO UPDATE SET destination = excluded.destination,
              amount_msat = excluded.amount_msat, fee_msat = excluded.fee_msat,
              max_fee_msat = excluded.max_fee_msat, status = excluded.status,
              preimage = excluded.preimage, failure_code = excluded.failure_code,
-             failure_message = excluded.failure_message, bolt11 = excluded.bolt11,
+             failure_message = excluded.failure_message, kind = excluded.kind,
+             bolt11 = excluded.bolt11,
              created_ms = excluded.created_ms, ended_ms = excluded.ended_ms";
     const DELETE: &'static str = "DELETE FROM payment WHERE payment_hash = ?1";
     type Put<'a> = &'a PaymentRow;
@@ -41,7 +42,8 @@ impl Write for Payments {
             row.preimage.as_ref().map(|preimage| &preimage.0),
             code,
             message,
-            row.bolt11.as_str(),
+            kind_code(&row.kind),
+            row.kind.bolt11().unwrap_or_default(),
             row.created_ms,
             row.ended_ms,
         ]
@@ -65,23 +67,22 @@ impl Write for Payments {
         Some(LiveId::new(4, &payment.0, 0))
     }
 
-    /// A pending payment has no preimage and no end yet.
+    /// What has ended changes no more.
     fn live_content(row: Self::Put<'_>) -> Option<Vec<u8>> {
         let mut bytes = [row.payment_hash.0.as_slice(), &row.destination.0].concat();
         for number in [row.amount_msat, row.fee_msat, row.max_fee_msat, row.created_ms] {
             bytes.extend(number.to_be_bytes());
         }
-        put_var_bigsize(&mut bytes, row.bolt11.as_bytes());
-        let failure = row.failure.as_ref().map_or("", |(code, _)| code);
-        put_var_bigsize(&mut bytes, failure.as_bytes());
-        (row.status == PaymentStatus::Pending).then_some(bytes)
+        bytes.extend([status_code(row.status), kind_code(&row.kind)]);
+        put_var_bigsize(&mut bytes, row.kind.bolt11().unwrap_or_default().as_bytes());
+        is_open(row.status).then_some(bytes)
     }
 }
 
 impl Table for Payments {
     const SELECT: &'static str =
         "SELECT payment_hash, destination, amount_msat, fee_msat, max_fee_msat, status, preimage,
-            failure_code, failure_message, bolt11, created_ms, ended_ms, number FROM payment";
+            failure_code, failure_message, kind, bolt11, created_ms, ended_ms, number FROM payment";
     type Read = PaymentRow;
 
     fn read(c: &mut Columns<'_>) -> Result<PaymentRow, StoreError> {
@@ -94,7 +95,7 @@ impl Table for Payments {
             status: c.code(status)?,
             preimage: c.optional_array()?.map(Preimage),
             failure: c.failure()?,
-            bolt11: c.text()?,
+            kind: kind(c)?,
             created_ms: c.number()?,
             ended_ms: c.optional_number()?,
         })
@@ -103,4 +104,9 @@ impl Table for Payments {
     fn whole(row: PaymentRow) -> Option<Row> {
         Some(Row::Payment(row))
     }
+}
+
+/// True if the payment may still change: [`open_payments`](crate::sql::load) are those.
+pub(crate) fn is_open(status: PaymentStatus) -> bool {
+    matches!(status, PaymentStatus::Pending | PaymentStatus::Unknown)
 }

@@ -60,7 +60,7 @@ pub(crate) fn take_setting(state: &mut StoredState, setting: Setting) {
 
 /// Which payments a start needs. One is complete with its first preimage; its other parts may
 /// still be out.
-const IS_OPEN: &str = "payment_hash IN (SELECT payment_hash FROM payment WHERE status = 1
+const IS_OPEN: &str = "payment_hash IN (SELECT payment_hash FROM payment WHERE status IN (1, 4)
                                         UNION ALL
                                         SELECT payment_hash FROM payment_part WHERE status = 1)";
 
@@ -83,12 +83,14 @@ pub(crate) fn open_invoices() -> String {
 
 #[cfg(test)]
 mod tests {
-    use steward_engine::row::PaymentStatus;
+    use steward_engine::row::{InvoiceStatus, PaymentStatus};
 
-    use crate::rows::status_code;
+    use crate::rows::{invoice_status_code, status_code};
 
     #[test]
-    fn the_queries_spell_pending_as_the_rows_do() {
+    fn the_queries_spell_what_is_open_as_the_rows_do() {
         assert_eq!(status_code(PaymentStatus::Pending), 1);
+        assert_eq!(status_code(PaymentStatus::Unknown), 4);
+        assert_eq!(invoice_status_code(InvoiceStatus::Open), 1);
     }
 }

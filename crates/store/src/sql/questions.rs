@@ -1,14 +1,16 @@
 //! Questions about the past: what [`History`](crate::History) answers, on one connection.
 
 use steward_engine::io::Event;
-use steward_engine::row::{ForwardRow, InvoiceRow, PaymentRow, PaymentStatus};
+use steward_engine::row::{ForwardRow, InvoiceRow, InvoiceStatus, PaymentRow, PaymentStatus};
 use steward_wire::{NodeId, PaymentHash};
 
 use super::{Sql, rows, select};
 use crate::error::StoreError;
 use crate::limits::MAX_PAGE_ROWS;
 use crate::rows::column::{Value, values};
-use crate::rows::{Events, Evidence, Forwards, Invoices, Parts, Payments, Table, status_code};
+use crate::rows::{
+    Events, Evidence, Forwards, Invoices, Parts, Payments, Table, invoice_status_code, status_code,
+};
 use crate::store::{Cursor, ForwardTotals, NumberedEvidence, Page, PageRequest, PaymentWithParts};
 
 /// A page of a table whose query's last column is `number`, restricted to a value of a column.
@@ -64,10 +66,11 @@ pub(crate) fn paid(db: &dyn Sql, hash: &PaymentHash) -> Result<Option<PaymentRow
 
 pub(crate) fn invoices(
     db: &dyn Sql,
-    status: Option<PaymentStatus>,
+    status: Option<InvoiceStatus>,
     request: PageRequest,
 ) -> Result<Page<InvoiceRow>, StoreError> {
-    page::<Invoices>(db, of_status(status), request)
+    let status = status.map(|status| ("status", invoice_status_code(status).into()));
+    page::<Invoices>(db, status, request)
 }
 
 pub(crate) fn invoice(db: &dyn Sql, hash: &PaymentHash) -> Result<Option<InvoiceRow>, StoreError> {

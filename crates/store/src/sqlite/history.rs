@@ -6,7 +6,7 @@ use std::sync::{Condvar, Mutex, PoisonError};
 
 use rusqlite::Connection;
 use steward_engine::io::Event;
-use steward_engine::row::{ForwardRow, InvoiceRow, PaymentRow, PaymentStatus, Row};
+use steward_engine::row::{ForwardRow, InvoiceRow, InvoiceStatus, PaymentRow, PaymentStatus, Row};
 use steward_wire::{NodeId, PaymentHash};
 
 use super::backup::{backup, verify};
@@ -97,7 +97,7 @@ impl History for SqliteHistory {
 
     fn invoices(
         &self,
-        status: Option<PaymentStatus>,
+        status: Option<InvoiceStatus>,
         page: PageRequest,
     ) -> Result<Page<InvoiceRow>, StoreError> {
         self.ask(|db| questions::invoices(db, status, page))

@@ -112,5 +112,13 @@ UPDATE evidence SET link = (SELECT link FROM link_of_peer WHERE peer = evidence.
 
 DROP TABLE link_of_peer;
 
+-- What asked for a payment: 1 an invoice, whose text is there, 2 nothing (keysend).
+ALTER TABLE payment ADD COLUMN kind INTEGER NOT NULL DEFAULT 1;
+UPDATE payment SET kind = 2 WHERE bolt11 = '';
+ALTER TABLE invoice ADD COLUMN kind INTEGER NOT NULL DEFAULT 1;
+UPDATE invoice SET kind = 2 WHERE bolt11 = '';
+-- A payment whose end is not known has a status of its own.
+UPDATE payment SET status = 4 WHERE status = 1 AND failure_code = 'outcome_unknown';
+
 -- The sum of the live rows was checked before, and is taken anew: the rows are others now.
 UPDATE setting SET value = X'' WHERE name = 'live_rows';

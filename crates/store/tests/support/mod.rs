@@ -6,8 +6,8 @@ use std::path::Path;
 use steward_engine::WriteBatch;
 use steward_engine::io::{Event, EventKind};
 use steward_engine::row::{
-    ChannelRow, EvidenceRow, ForgottenClient, ForwardRow, InvoiceRow, LocalIdentity, Origin,
-    PartRow, PaymentRow, PaymentStatus, PeerRow, Row, Setting, Settlement,
+    ChannelRow, EvidenceRow, ForgottenClient, ForwardRow, InvoiceRow, InvoiceStatus, LocalIdentity,
+    Origin, PartRow, PaymentKind, PaymentRow, PaymentStatus, PeerRow, Row, Setting, Settlement,
 };
 use steward_hosted::{Failure, Phase, Role, Suspension};
 use steward_store::sqlite::SqliteHistory;
@@ -144,7 +144,7 @@ pub(crate) fn put_height(height: u32) -> Row {
 }
 
 pub(crate) fn payment(n: u64, status: PaymentStatus) -> PaymentRow {
-    let ended = status != PaymentStatus::Pending;
+    let ended = !matches!(status, PaymentStatus::Pending | PaymentStatus::Unknown);
     PaymentRow {
         payment_hash: hash(n),
         destination: node(n),
@@ -155,7 +155,7 @@ pub(crate) fn payment(n: u64, status: PaymentStatus) -> PaymentRow {
         preimage: (status == PaymentStatus::Complete).then(|| preimage(n)),
         failure: (status == PaymentStatus::Failed)
             .then(|| ("no_route".to_owned(), "There is no route.".to_owned())),
-        bolt11: format!("lnbcrt{n}"),
+        kind: PaymentKind::Bolt11(format!("lnbcrt{n}")),
         created_ms: NOW_MS + n,
         ended_ms: ended.then_some(NOW_MS + n + 1),
     }
@@ -190,15 +190,15 @@ pub(crate) fn put_ended_part(n: u64, number: u32) -> Row {
     Row::Part(ended_part(n, number))
 }
 
-pub(crate) fn invoice(n: u64, status: PaymentStatus, expires_ms: u64) -> InvoiceRow {
-    let paid = status == PaymentStatus::Complete;
+pub(crate) fn invoice(n: u64, status: InvoiceStatus, expires_ms: u64) -> InvoiceRow {
+    let paid = status == InvoiceStatus::Paid;
     InvoiceRow {
         payment_hash: hash(n),
         preimage: preimage(n),
         payment_secret: [4; 32],
         amount_msat: (!n.is_multiple_of(2)).then_some(1_000 * n),
         description: "Käsebrot \u{1f9c0}".to_owned(),
-        bolt11: format!("lnbcrt{n}"),
+        kind: PaymentKind::Bolt11(format!("lnbcrt{n}")),
         created_ms: NOW_MS - DAY_MS,
         expires_ms,
         status,
@@ -208,7 +208,7 @@ pub(crate) fn invoice(n: u64, status: PaymentStatus, expires_ms: u64) -> Invoice
     }
 }
 
-pub(crate) fn put_invoice(n: u64, status: PaymentStatus, expires_ms: u64) -> Row {
+pub(crate) fn put_invoice(n: u64, status: InvoiceStatus, expires_ms: u64) -> Row {
     Row::Invoice(invoice(n, status, expires_ms))
 }
 
@@ -332,8 +332,8 @@ pub(crate) fn every_table() -> WriteBatch {
         put_part(1, 0),
         put_part(1, 1),
         put_ended_part(2, 0),
-        put_invoice(1, PaymentStatus::Pending, NOW_MS + DAY_MS),
-        put_invoice(2, PaymentStatus::Complete, NOW_MS + DAY_MS),
+        put_invoice(1, InvoiceStatus::Open, NOW_MS + DAY_MS),
+        put_invoice(2, InvoiceStatus::Paid, NOW_MS + DAY_MS),
         put_forward(1, true),
         put_forward(2, false),
         put_evidence(1, 1),
