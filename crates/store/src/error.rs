@@ -66,8 +66,10 @@ pub enum StoreError {
     },
     /// The file's schema is newer than this program.
     #[error(
-        "{} was written by a newer steward (schema {found}; this one knows up to {supported})",
-        path.display()
+        "{} was written by a newer steward (schema {found}; this one knows up to {supported}); \
+         as it was before its migration it is {}, if it was of schema {supported}",
+        path.display(),
+        copy.display()
     )]
     Newer {
         /// The file.
@@ -76,6 +78,9 @@ pub enum StoreError {
         found: u32,
         /// The newest schema version this program knows.
         supported: u32,
+        /// The copy that the newer program made before the migration, if the database was of the
+        /// newest version this program knows.
+        copy: PathBuf,
     },
     /// The database belongs to another network.
     #[error("the database belongs to network {found}, not to {expected}")]
@@ -205,7 +210,8 @@ impl StoreError {
             }
             Self::Foreign { .. } => "Check the data directory; the file was left as it is.",
             Self::Newer { .. } => {
-                "Run the version that wrote it, or a newer one; the file was left as it is."
+                "Run the version that wrote it, or a newer one; the file was left as it is. The copy \
+                 before its migration is older state: read the chapter on recovery before you use it."
             }
             Self::WrongNetwork { .. } => "Use one data directory per network.",
             Self::WrongNode { .. } => {

@@ -55,3 +55,6 @@ pub const PRUNE_ROWS_PER_COMMIT: u64 = 64;
 /// Invoices are loaded until this long after their expiry, in milliseconds: one day. An HTLC that
 /// pays one may already be on its way.
 pub const EXPIRED_INVOICE_LOAD_MS: u64 = 24 * 3600 * 1000;
+/// Most copies of one version that are kept beside a database: a crash between a copy and the
+/// migration leaves one behind.
+pub const MAX_COPIES_BEFORE_MIGRATION: u32 = 9;

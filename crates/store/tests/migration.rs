@@ -71,6 +71,7 @@ fn rows_of_several_moments_are_refused_before_they_are_migrated() {
             let db = Connection::open(torn.path().join("steward.db")).unwrap();
             let found: u32 = db.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
             assert_eq!(found, version);
+            assert_eq!(files_like(torn.path(), ".schema-"), 0);
         }
     }
 }
@@ -90,6 +91,37 @@ fn a_migrated_database_keeps_a_sum_again() {
         let mut store = try_open(dir.path(), OpenMode::Existing).unwrap();
         assert_eq!(store.load(NOW_MS).err(), Some(StoreError::Torn), "version {version}");
     }
+}
+
+/// There is no other way back.
+#[test]
+fn a_database_is_copied_before_it_is_migrated() {
+    for version in 1..SCHEMA_VERSION {
+        let dir = restore(version);
+        let copy = dir.path().join(format!("steward.db.schema-{version}"));
+        for _ in 0..2 {
+            let mut store = try_open(dir.path(), OpenMode::Existing).unwrap();
+            store.load(NOW_MS).unwrap();
+            store.close().unwrap();
+        }
+        let all = |path: &Path| dump_of(&Connection::open(path).unwrap(), version);
+        assert_eq!(all(&copy), all(&restore(version).path().join("steward.db")));
+        assert_eq!(files_like(dir.path(), ".schema-"), 1, "one start migrates it");
+    }
+}
+
+/// An older program than the one that wrote a database says where its last state for it is.
+#[test]
+fn a_database_that_is_too_new_is_refused_with_the_name_of_the_copy() {
+    let dir = restore(SCHEMA_VERSION);
+    with_sql(dir.path(), &format!("PRAGMA user_version = {}", SCHEMA_VERSION + 1));
+    let refused = try_open(dir.path(), OpenMode::Existing).unwrap_err().to_string();
+    assert!(refused.contains(&format!("steward.db.schema-{SCHEMA_VERSION}")), "{refused}");
+}
+
+fn files_like(dir: &Path, part: &str) -> usize {
+    let names = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name());
+    names.filter(|name| name.to_str().unwrap().contains(part)).count()
 }
 
 /// A schema that changes without a new version shows here.
@@ -117,16 +149,15 @@ fn write_the_fixture_of_the_newest_version() {
     let mut store = open(dir.path());
     store.commit(&every_table()).unwrap();
     store.close().unwrap();
-    fs::write(path, dump(&Connection::open(store.path()).unwrap())).unwrap();
+    fs::write(path, dump_of(&Connection::open(store.path()).unwrap(), SCHEMA_VERSION)).unwrap();
 }
 
 /// Tables, rows, then what hangs on the tables: triggers must not run again.
-fn dump(db: &Connection) -> String {
+fn dump_of(db: &Connection, version: u32) -> String {
     let application_id: i32 =
         db.pragma_query_value(None, "application_id", |row| row.get(0)).unwrap();
-    let mut out = format!(
-        "PRAGMA application_id = {application_id};\nPRAGMA user_version = {SCHEMA_VERSION};\n"
-    );
+    let mut out =
+        format!("PRAGMA application_id = {application_id};\nPRAGMA user_version = {version};\n");
     let objects = |filter: &str| -> Vec<(String, String)> {
         let sql = format!(
             "SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL AND {filter} ORDER BY name"

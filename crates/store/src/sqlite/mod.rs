@@ -2,6 +2,7 @@
 //! docs/state-format.md.
 //!
 //! - `schema`, `sum_of_v4`: versions, migrations, and what one of them checks first
+//! - `upgrade`: a copy of a database of an older version, then its migration
 //! - `open`: creation, inspection, connections
 //! - `statement`: runs the statements that all SQL databases have in common (`sql`)
 //! - `history`: the readers' side
@@ -18,6 +19,7 @@ mod restore;
 mod schema;
 mod statement;
 mod sum_of_v4;
+mod upgrade;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -45,6 +47,7 @@ use crate::store::{History, Owner, Store, StoreStats};
 use cost::LogMeter;
 use held::HeldFile;
 use open::Checkpoint;
+use upgrade::upgrade;
 
 /// The [`Store`] in one SQLite file: `steward.db` in the data directory.
 ///
@@ -78,7 +81,8 @@ impl SqliteStore {
         let path = lock.dir().join(FILE_NAME);
         open::create_if_missing(&path, mode, owner)?;
         let held = HeldFile::hold(&path)?;
-        let connection = open::writer(&path, owner)?;
+        let mut connection = open::writer(&path, owner)?;
+        upgrade(&mut connection, &path)?;
         held.check_in_place()?;
         let page_bytes: u32 = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
         let page_bytes = u64::from(page_bytes);

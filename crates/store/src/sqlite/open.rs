@@ -49,11 +49,11 @@ pub(crate) fn create_if_missing(
     }
 }
 
-/// The connection that writes, to a database that was checked and is of today's version.
+/// The connection that writes, to a database that was checked and may be of an older version.
 pub(crate) fn writer(path: &Path, owner: &Owner) -> Result<Connection, StoreError> {
     inspect(path, owner)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut connection = Connection::open_with_flags(path, flags)?;
+    let connection = Connection::open_with_flags(path, flags)?;
     configure(&connection, WRITER_CACHE_KIB)?;
     // A backup is without a log until it is used.
     pragma(&connection, "journal_mode", "WAL")?;
@@ -63,8 +63,12 @@ pub(crate) fn writer(path: &Path, owner: &Owner) -> Result<Connection, StoreErro
     pragma(&connection, "wal_autocheckpoint", 0)?;
     pragma(&connection, "journal_size_limit", MAX_IDLE_LOG_BYTES.cast_signed())?;
     check_durable(&connection)?;
-    schema::migrate(&mut connection)?;
     Ok(connection)
+}
+
+/// The name of a copy of the database at `path`, made before it was migrated from `version`.
+pub(crate) fn before_migration(path: &Path, version: u32) -> PathBuf {
+    with_suffix(path, &format!(".schema-{version}"))
 }
 
 /// Every promise hangs on these two, and no test of ours can pull the plug: SQLite is asked what
@@ -127,8 +131,9 @@ pub(crate) fn identify(connection: &Connection, path: &Path) -> Result<(Owner, u
     }
     let version = schema::version(connection)?;
     if version > SCHEMA_VERSION {
-        let path = path.to_owned();
-        return Err(StoreError::Newer { path, found: version, supported: SCHEMA_VERSION });
+        let copy = before_migration(path, SCHEMA_VERSION);
+        let (path, supported) = (path.to_owned(), SCHEMA_VERSION);
+        return Err(StoreError::Newer { path, found: version, supported, copy });
     }
     let network = String::from_utf8(setting(connection, NETWORK)?)
         .map_err(|_| decode_error(NETWORK, "not UTF-8"))?;
