@@ -1,5 +1,6 @@
 //! Public hosted channels (docs/protocol.md section 5) as part of the graph. The caller verifies
-//! signatures, and whether a node may have such a channel at all.
+//! signatures, and whether a node may have such a channel at all. Nobody calls it yet: the gossip of
+//! public hosted channels is not asked for.
 //!
 //! The router uses a channel once an update of BOTH directions is known, and forgets it 14 days
 //! after the last one. The first channel that is announced under a number keeps it.

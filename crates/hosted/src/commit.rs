@@ -164,14 +164,12 @@ impl OpenChannel<'_> {
         local_used: usize,
         remote_used: usize,
     ) {
-        if let Some(signing) = self.signing() {
-            signing.adds_blocked = false;
-            if state.local_sig_of_remote == Signature::ZERO
-                && let Some(sent) = &signing.last_sent
-                && sent.hash == state.reverse_sighash()
-            {
-                state.local_sig_of_remote = sent.signature;
-            }
+        if state.local_sig_of_remote == Signature::ZERO
+            && let Some(signing) = self.signing()
+            && let Some(sent) = &signing.last_sent
+            && sent.hash == state.reverse_sighash()
+        {
+            state.local_sig_of_remote = sent.signature;
         }
         let was_msat = self.open.commitment.capacity_msat();
         for update in self.open.commitment.adopt(state, local_used, remote_used) {

@@ -29,10 +29,6 @@ pub(crate) struct Room {
 }
 
 impl SinceStart {
-    pub(crate) fn has_waiting_fulfills(&self) -> bool {
-        self.waiting_settlements.values().any(|s| matches!(s, Settlement::Fulfill(..)))
-    }
-
     pub(crate) fn has_waiting_fails(&self) -> bool {
         self.waiting_settlements.values().any(|s| matches!(s, Settlement::Fail(_)))
     }
@@ -171,7 +167,6 @@ impl OpenChannel<'_> {
             }
         }
         if let Some(signing) = self.signing() {
-            signing.adds_blocked = !still_waiting.is_empty();
             signing.waiting_adds = still_waiting;
         }
     }

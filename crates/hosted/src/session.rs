@@ -66,8 +66,6 @@ pub(crate) struct Signing {
     pub(crate) sign_owed: bool,
     /// Our HTLCs without an id yet, oldest first.
     pub(crate) waiting_adds: VecDeque<NewHtlc>,
-    /// The waiting HTLCs found no room; only a change of the state can help.
-    pub(crate) adds_blocked: bool,
 }
 
 /// What a `state_update` signed.

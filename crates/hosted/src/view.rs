@@ -152,23 +152,6 @@ impl Channel {
         })
     }
 
-    /// True if [`Channel::flush`] has something to do.
-    pub fn needs_flush(&self) -> bool {
-        let Some(open) = self.open() else {
-            return false; // There is nothing to sign yet.
-        };
-        let stage = self.session().map(|session| &session.stage);
-        match (open.phase(self.session()), stage) {
-            (Phase::Active, Some(Stage::Active(signing))) => {
-                let can_send = !open.since_start.waiting_settlements.is_empty()
-                    || (!signing.waiting_adds.is_empty() && !signing.adds_blocked);
-                signing.sign_owed || (open.commitment.local().is_empty() && can_send)
-            }
-            (Phase::Suspended, _) => open.since_start.has_waiting_fulfills(),
-            _ => false,
-        }
-    }
-
     /// Balances, limits and counts, for display and routing.
     pub fn summary(&self) -> Summary {
         let (phase, role) = (self.phase(), self.pair().role);

@@ -74,7 +74,7 @@ fn an_htlc_without_a_free_slot_waits_until_it_gives_up() {
     pair.add_and_run(Alice, 1_000, 3);
     assert_eq!(pair.add(Alice, 1_000, 4), None);
     assert_eq!(pair.add(Alice, 1_000, 5), None);
-    assert!(!pair.channel(Alice).needs_flush(), "only a change of the state can help");
+    assert!(pair.flush(Alice).is_empty(), "only a change of the state can help");
     pair.clear();
     pair.fail(Bob, first);
     pair.run();

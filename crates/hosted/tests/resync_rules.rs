@@ -224,7 +224,7 @@ fn an_idle_channel_has_no_deadline() {
     pair.add_and_run(Alice, 1_000, 1);
     assert_eq!(pair.channel(Alice).deadline_ms(), None);
     assert_eq!(pair.channel(Bob).deadline_ms(), None);
-    assert!(!pair.channel(Alice).needs_flush() && !pair.channel(Bob).needs_flush());
+    assert!(pair.flush(Alice).is_empty() && pair.flush(Bob).is_empty());
 }
 
 fn bad_update(pair: &Pair) -> Message {

@@ -65,11 +65,6 @@ impl NodeKeys {
         self.id_of(&self.node)
     }
 
-    /// Our identity towards this host.
-    pub fn id_towards_host(&self, host: &NodeId) -> NodeId {
-        self.id_of(&self.towards_host(host))
-    }
-
     fn id_of(&self, key: &SecretKey) -> NodeId {
         NodeId::from(PublicKey::from_secret_key(&self.secp, key))
     }

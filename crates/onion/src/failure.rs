@@ -188,11 +188,6 @@ impl Failure {
         failure.is_bad_onion().then_some(failure)
     }
 
-    /// Returns true if it is pointless to retry the same route.
-    pub fn is_permanent(&self) -> bool {
-        self.code & code::PERM != 0
-    }
-
     /// Returns true if the failure concerns the whole node rather than one channel.
     pub fn is_node(&self) -> bool {
         self.code & code::NODE != 0
@@ -201,17 +196,6 @@ impl Failure {
     /// Returns true if the onion could not be parsed.
     pub fn is_bad_onion(&self) -> bool {
         self.code & code::BADONION != 0
-    }
-
-    /// Returns true if only the recipient of a payment sends this failure.
-    pub fn is_from_recipient(&self) -> bool {
-        matches!(
-            self.code,
-            code::INCORRECT_OR_UNKNOWN_PAYMENT_DETAILS
-                | code::FINAL_INCORRECT_CLTV_EXPIRY
-                | code::FINAL_INCORRECT_HTLC_AMOUNT
-                | code::MPP_TIMEOUT
-        )
     }
 
     /// Returns the `channel_update` inside a failure with the UPDATE flag, as it came, or `None` if

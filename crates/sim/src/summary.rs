@@ -77,12 +77,6 @@ impl Summary {
         self.failures.sort();
     }
 
-    /// The kind of fault that happened least, and how often.
-    pub fn rarest_fault(&self) -> (FaultKind, u64) {
-        let counts = FaultKind::ALL.iter().map(|kind| (*kind, self.count(*kind)));
-        counts.min_by_key(|(_, count)| *count).unwrap_or((FaultKind::Crash, 0))
-    }
-
     fn count(&self, kind: FaultKind) -> u64 {
         self.faults.get(&kind).copied().unwrap_or(0)
     }

@@ -303,8 +303,7 @@ impl Pair {
         for _ in 0..10_000 {
             let moved = [Alice, Bob].map(|side| self.deliver(side));
             if moved == [false, false] {
-                let flushed = [Alice, Bob]
-                    .map(|side| self.channel(side).needs_flush() && !self.flush(side).is_empty());
+                let flushed = [Alice, Bob].map(|side| !self.flush(side).is_empty());
                 if flushed == [false, false] {
                     return;
                 }
