@@ -159,6 +159,12 @@ impl Engine {
         let row = PeerRow { peer, is_host, addresses: reached, framing };
         self.batch.writes.put(Row::Peer(row.clone()));
         self.peers.insert(peer, row);
+        // It may have been reached before it was to be kept.
+        let outbound = self.connections.values().filter(|c| c.peer == peer && !c.inbound);
+        let reached: Vec<String> = outbound.map(|connection| connection.address.clone()).collect();
+        for address in reached {
+            self.address_reached(peer, address);
+        }
         let addresses = self.addresses_to_try(&peer);
         self.batch.act(Action::KeepConnected { peer, is_host, addresses });
     }

@@ -96,3 +96,13 @@ fn nothing_is_kept_of_a_peer_nobody_asked_for() {
     answered(&mut net, peer, GOOD, false);
     assert!(stored(&mut net).is_empty());
 }
+
+/// An operation that connects first asks the engine afterwards, and the connection may be told of
+/// before the question comes.
+#[test]
+fn an_address_where_the_peer_was_reached_before_it_was_to_be_kept_is_kept() {
+    let (mut net, peer) = net();
+    answered(&mut net, peer, GOOD, false);
+    assert_eq!(connect(&mut net, peer, GOOD), [GOOD]);
+    assert_eq!(stored(&mut net)[0].addresses, [GOOD], "after a restart it is the only one");
+}
