@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use steward_engine::{Blame, Code, Scope};
 
 /// Crates that give codes to errors.
-const CRATES: [&str; 5] = ["api", "engine", "node", "steward", "store"];
+const CRATES: [&str; 6] = ["api", "engine", "node", "runtime", "steward", "store"];
 /// Set, the page is written anew: `WRITE_ERRORS_PAGE=1 cargo test -p steward-api --test codes`.
 const WRITE_PAGE: &str = "WRITE_ERRORS_PAGE";
 

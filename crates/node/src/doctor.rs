@@ -13,7 +13,6 @@ use steward_p2p::PeerAddress;
 use steward_store::sqlite::{SqliteHistory, check_writable};
 use steward_store::{DirLock, History, InUse};
 
-use crate::clock::wall_ms;
 use crate::config::{Config, EffectiveConfig, Sources};
 use crate::data_dir::{API_ADDRESS_FILE, LISTEN_ADDRESSES_FILE, database, owner};
 use crate::limits::{
@@ -21,8 +20,9 @@ use crate::limits::{
     WARN_FREE_DISK_BYTES,
 };
 use crate::node::host_not_enabled;
-use crate::search::CANNOT_SEARCH_HINT;
 use crate::seed::{SEED_FILE, Seed, SeedError, others_may};
+use steward_runtime::CANNOT_SEARCH_HINT;
+use steward_runtime::clock::wall_ms;
 
 /// What makes a node, and where it is if this is the wrong place.
 const INIT_HINT: &str = "Run `steward init`, with the same --data-dir; or name the directory of the node \

@@ -2,6 +2,7 @@
 
 use steward_chain::ChainError;
 use steward_engine::{Code, Error};
+pub(crate) use steward_runtime::error::store_error;
 use steward_store::StoreError;
 
 use crate::config::ConfigError;
@@ -53,11 +54,6 @@ impl From<RandomError> for Error {
     }
 }
 
-/// The store cannot be opened or read.
-pub(crate) fn store_error(error: &StoreError) -> Error {
-    Error::new(error.code(), error.to_string()).hint(error.hint())
-}
-
 /// A backup was not made: where it was to go is its caller's choice.
 pub(crate) fn backup_error(error: &StoreError) -> Error {
     match error {
@@ -70,18 +66,7 @@ pub(crate) fn backup_error(error: &StoreError) -> Error {
     }
 }
 
-/// A commit failed: the node stops.
-pub(crate) fn commit_error(error: &StoreError) -> Error {
-    Error::new(Code::StoreFailed, format!("the node stopped because a commit failed: {error}"))
-        .hint(error.hint())
-}
-
 /// The chain source turned out to be unusable: the node stops.
 pub(crate) fn chain_error(error: &ChainError) -> Error {
     Error::new(Code::ChainSourceUnusable, error.to_string()).hint(error.hint())
-}
-
-/// Asked of a node that has stopped or is about to.
-pub(crate) fn stopping() -> Error {
-    Error::new(Code::NodeStopped, "the node is stopping or has stopped").hint("Start it again.")
 }

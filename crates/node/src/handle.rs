@@ -4,9 +4,10 @@ use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use steward_engine::{Code, Command, ConnId, Error, Event, Input, Reply};
+use steward_engine::{Command, ConnId, Error, Event, Reply};
 use steward_graph::Graph;
-use steward_p2p::PeerAddress;
+use steward_p2p::{PeerAddress, Transport};
+use steward_runtime::{Ending, Runtime};
 use steward_store::History;
 use steward_wire::NodeId;
 use tokio::runtime::Handle;
@@ -14,14 +15,14 @@ use tokio::sync::{broadcast, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::error::{backup_error, commit_error, stopping};
+use crate::adapters::reach::{ConnectionFailure, Reach};
+use crate::adapters::transport::Unread;
+use crate::error::backup_error;
 use crate::info::NodeInfo;
 use crate::limits::DISCONNECT_TIMEOUT;
-use crate::metrics::{Counters, NodeMetrics, P2pMetrics};
-use crate::node::{EngineJoin, Links};
+use crate::metrics::{NodeMetrics, P2pMetrics};
 use crate::ops::Operations;
 use crate::ops::plumbing::{Pending, Plumbing};
-use crate::reach::{ConnectionFailure, Reach};
 use crate::task::blocking;
 
 /// A running node; what it can be asked are the [`Operations`]. When the last clone is dropped
@@ -43,12 +44,11 @@ impl Deref for NodeHandle {
 
 pub(crate) struct Shared {
     pub(crate) info: NodeInfo,
-    pub(crate) links: Links,
+    pub(crate) runtime: Runtime<Unread>,
+    pub(crate) transport: Transport,
     pub(crate) history: Arc<dyn History>,
     pub(crate) graph: Arc<Graph>,
     pub(crate) reach: Arc<Reach>,
-    /// Taken by whoever shuts down.
-    pub(crate) engine_thread: Mutex<Option<EngineJoin>>,
     pub(crate) tasks: Mutex<JoinSet<()>>,
     /// True once the shutdown is complete.
     pub(crate) torn_down: watch::Sender<bool>,
@@ -72,7 +72,7 @@ impl NodeHandle {
     /// # Errors
     /// What stopped the node.
     pub async fn stopped(&self) -> Result<(), Error> {
-        self.shared.links.stop.stopped().await
+        self.shared.runtime.stop().stopped().await
     }
 
     /// Ends the node in order: no new commands, connections closed, all inputs handled and
@@ -82,9 +82,8 @@ impl NodeHandle {
     /// # Errors
     /// What stopped the node before, or while, it was shut down.
     pub async fn shutdown(&self) -> Result<(), Error> {
-        let engine_thread = lock(&self.shared.engine_thread).take();
-        if let Some(engine_thread) = engine_thread {
-            tokio::spawn(shut_down(Arc::clone(&self.shared), engine_thread));
+        if let Some(ending) = self.shared.runtime.begin_to_end() {
+            tokio::spawn(shut_down(Arc::clone(&self.shared), ending));
         }
         // The sender lives as long as this handle.
         let _ = self.shared.torn_down.subscribe().wait_for(|done| *done).await;
@@ -92,59 +91,24 @@ impl NodeHandle {
     }
 }
 
-async fn shut_down(node: Arc<Shared>, engine_thread: EngineJoin) {
+async fn shut_down(node: Arc<Shared>, ending: Ending) {
     tracing::info!("shutting down");
-    if timeout(DISCONNECT_TIMEOUT, node.links.transport.shutdown()).await.is_err() {
+    if timeout(DISCONNECT_TIMEOUT, node.transport.shutdown()).await.is_err() {
         tracing::warn!("not all connections ended in time");
     }
-    node.links.inputs.end();
-    let closed = blocking(move || match engine_thread.join() {
-        Ok(commits) => commits.close().map(drop).map_err(|error| commit_error(&error)),
-        // The guard has told why.
-        Err(_) => Err(Error::new(Code::Bug, "the engine panicked")),
-    });
-    let closed = closed.await.and_then(|closed| closed);
+    let ended = node.runtime.end(ending).await;
     node.save_graph().await;
-    node.links.replies.give_up();
-    match closed {
-        Ok(()) => node.links.stop.done(),
-        Err(error) => node.links.stop.fail(error),
-    }
-    lock(&node.tasks).abort_all();
+    node.runtime.ended(ended);
+    node.tasks.lock().unwrap_or_else(PoisonError::into_inner).abort_all();
     node.torn_down.send_replace(true);
 }
 
 impl Shared {
-    async fn ask(&self, command: Command) -> Result<Reply, Error> {
-        if self.links.stop.is_set() || self.is_shutting_down() {
-            return Err(self.why_stopped());
-        }
-        let pending = self.links.replies.register()?;
-        let input = Input::Command { reply: pending.id, command };
-        if self.links.inputs.send(input).await.is_err() {
-            return Err(self.why_stopped());
-        }
-        // A node that stopped meanwhile gave up the others, perhaps just before this one came.
-        tokio::select! {
-            biased;
-            answer = pending.answer() => answer.unwrap_or_else(|| Err(self.why_stopped())),
-            _ = self.links.stop.stopped() => Err(self.why_stopped()),
-        }
-    }
-
     async fn save_graph(&self) {
         let (graph, dir) = (Arc::clone(&self.graph), self.info.data_dir.clone());
         if let Ok(Err(error)) = blocking(move || graph.save(&dir)).await {
             tracing::warn!(%error, "the graph was not saved");
         }
-    }
-
-    fn is_shutting_down(&self) -> bool {
-        lock(&self.engine_thread).is_none()
-    }
-
-    fn why_stopped(&self) -> Error {
-        self.links.stop.failure().unwrap_or_else(stopping)
     }
 }
 
@@ -154,23 +118,16 @@ impl Plumbing for Shared {
     }
 
     fn metrics(&self) -> NodeMetrics {
-        let Links { transport, inputs, replies, counters, .. } = &self.links;
         NodeMetrics {
-            store: counters.store(),
-            batches: Counters::load(&counters.batches),
-            inputs: Counters::load(&counters.inputs),
-            actions: Counters::load(&counters.actions),
-            queued_input_weight: inputs.weight() as u64,
-            outstanding_commands: replies.len() as u64,
-            pending_routes: Counters::load(&counters.pending_routes),
+            runtime: self.runtime.metrics(),
             graph_channels: self.graph.channel_count() as u64,
             bugs: steward_wire::invariant::total(),
-            p2p: P2pMetrics::of(transport.stats()),
+            p2p: P2pMetrics::of(self.transport.stats()),
         }
     }
 
     fn command(&self, command: Command) -> Pending<'_, Reply> {
-        Box::pin(self.ask(command))
+        Box::pin(self.runtime.command(command))
     }
 
     fn reach(&self, peer: NodeId, is_host: bool, address: PeerAddress) -> Pending<'_, ConnId> {
@@ -186,7 +143,7 @@ impl Plumbing for Shared {
     }
 
     fn subscribe(&self) -> broadcast::Receiver<Event> {
-        self.links.events.subscribe()
+        self.runtime.subscribe()
     }
 
     fn history(&self) -> Arc<dyn History> {
@@ -204,15 +161,10 @@ impl Plumbing for Shared {
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        self.links.inputs.end();
-        let transport = self.links.transport.clone();
+        let transport = self.transport.clone();
         // Without a runtime its tasks are gone anyway.
         if let Ok(runtime) = Handle::try_current() {
             runtime.spawn(async move { transport.shutdown().await });
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,12 +1,5 @@
-//! The runtime around the engine: tasks, timers and the commit pipeline; and what a node stands
-//! on: configuration, seed, keys, data directory.
-//!
-//! ```text
-//! p2p, chain, commands ─▶ input queue ─▶ engine thread ─▶ commit thread ─▶ p2p, replies, events
-//! ```
-//!
-//! Nothing leaves before the writes it depends on are durable (design.md section 4, rule 1): the
-//! commit thread itself carries out the actions of what it has just made durable.
+//! A node: configuration, seed, keys and data directory, and the assembly of store, connections,
+//! graph and chain around a [runtime](steward_runtime); and what can be asked of it.
 //!
 //! ```no_run
 //! use steward_node::{EffectiveConfig, Node, Sources};
@@ -28,18 +21,16 @@
 //! - [`node`]: [`Node::start`], which puts everything together
 //! - [`handle`]: [`NodeHandle`], a running node; [`info`]: who and where it is
 //! - [`ops`]: the typed operations of a node, for API, command line and programs that embed one
-//! - `reach`: reaching peers; `task`: work that may wait for the disk
+//! - `adapters`: the runtime's four traits over `p2p`, `graph` and `chain`
+//! - `task`: work that may wait for the disk; `timers`: how the crates' timers fit together
 //! - [`metrics`]: what it counts
 //! - [`doctor`]: what a newcomer gets wrong
-//! - `queue`, `engine_thread`, `perform`, `pumps`: the pipeline
-//! - `search`: looks into blocks for published preimages
-//! - `replies`, `stop`: who waits for what
 //! - [`limits`]: every bound
 #![forbid(unsafe_code)]
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![warn(clippy::print_stdout)]
 
-pub mod clock;
+mod adapters;
 pub mod config;
 pub mod data_dir;
 pub mod doctor;
@@ -47,28 +38,20 @@ pub mod handle;
 pub mod info;
 pub mod keys;
 pub mod limits;
-mod log_thread;
 pub mod metrics;
 pub mod node;
 pub mod ops;
 pub mod random;
-mod reach;
 pub mod restore;
 pub mod seed;
 pub mod text;
 
-mod engine_thread;
 mod error;
-mod perform;
-mod pumps;
-mod queue;
-mod replies;
-mod search;
 mod seed_words;
-mod stop;
 mod task;
 mod timers;
 
+pub use adapters::reach::ConnectionFailure;
 pub use config::{Config, ConfigError, EffectiveConfig, Sources};
 pub use data_dir::initialize;
 pub use handle::NodeHandle;
@@ -78,6 +61,6 @@ pub use metrics::{NodeMetrics, P2pMetrics};
 pub use node::{Node, NodeParts};
 pub use ops::Operations;
 pub use random::random_bytes;
-pub use reach::ConnectionFailure;
 pub use restore::{RestoredBackup, restore_backup};
 pub use seed::{Seed, SeedError};
+pub use steward_runtime::clock;

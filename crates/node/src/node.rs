@@ -1,47 +1,33 @@
-//! Starts a node: puts store, engine, connections and chain together.
-//!
-//! ```text
-//! p2p, chain, commands ─▶ input queue ─▶ engine thread ─▶ commit thread ─▶ Performer ─▶ p2p, replies
-//! ```
+//! Starts a node: puts store, engine, connections and chain together around a runtime.
 
 use std::net::{SocketAddr, SocketAddrV6};
 use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
 
 use bitcoin::constants::ChainHash;
-use steward_chain::{BlockSource, ChainSource, ChainUpdate, Tip, WatchSettings, network_name};
+use steward_chain::{BlockSource, ChainSource, Tip, WatchSettings, network_name};
 use steward_engine::row::StoredState;
-use steward_engine::{Action, Code, Engine, Error, Event, Keys, Time};
+use steward_engine::{Code, Error, Keys, Time};
 use steward_graph::Graph;
 use steward_hosted::Role;
 use steward_p2p::{ProxyConfig, ProxyScope, SessionConfig, Transport, TransportConfig};
-use steward_store::{CommitThread, History, Store};
-use tokio::runtime::Handle;
-use tokio::sync::{Notify, broadcast, mpsc, watch};
+use steward_runtime::clock::time;
+use steward_runtime::stop::guarded;
+use steward_runtime::{Prepared, Stop, Surroundings};
+use steward_store::Store;
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
-use tokio::time::timeout;
 
-use crate::clock::{clocks, time, wall_ms};
+use crate::adapters::blocks::{ChainBlocks, follow_chain, pump_chain};
+use crate::adapters::reach::Reach;
+use crate::adapters::router::{GraphRouter, keep_graph};
+use crate::adapters::transport::{P2pTransport, pump_peers};
 use crate::config::{CONFIG_FILE, Config};
 use crate::data_dir;
-use crate::engine_thread::EngineThread;
-use crate::error::{chain_error, commit_error, stopping, store_error};
+use crate::error::chain_error;
 use crate::handle::{NodeHandle, Shared};
 use crate::info::NodeInfo;
 use crate::keys::NodeKeys;
-use crate::limits::{
-    FIRST_TIP_TIMEOUT, GRAPH_MAINTENANCE_INTERVAL, MAX_BUFFERED_EVENTS, MAX_QUEUED_CHAIN_UPDATES,
-};
-use crate::log_thread::{LogSender, LogThread};
-use crate::metrics::Counters;
-use crate::perform::{Performer, Routes};
-use crate::pumps::{chain_input, pump_chain, pump_peers};
-use crate::queue::{InputReceiver, InputSender, input_queue};
-use crate::reach::Reach;
-use crate::replies::Replies;
-use crate::search::{SearchRequest, search_blocks, search_requests};
 use crate::seed::Seed;
-use crate::stop::{Stop, StopOnPanic, guarded};
 use crate::task::blocking;
 
 /// Starts nodes. A started one is a [`NodeHandle`].
@@ -96,38 +82,31 @@ impl Node {
             tracing::warn!(key = warning.key, hint = warning.hint, "{}", warning.message);
         }
         let NodeParts { seed, store, chain, blocks } = parts;
-        let prepare = move || Prepared::new(config, &seed, store);
-        let prepared = blocking(prepare).await??;
-        prepared.run(chain, blocks).await
+        let load = move || Loaded::new(config, &seed, store);
+        let loaded = blocking(load).await??;
+        loaded.run(chain, blocks).await
     }
 }
 
 /// Everything loaded, nothing started.
-struct Prepared {
+struct Loaded {
     config: Config,
     keys: NodeKeys,
-    engine: Engine,
-    store: Box<dyn Store>,
-    history: Arc<dyn History>,
+    engine: Prepared,
     graph: Arc<Graph>,
-    /// Best height ever stored.
-    height: u32,
     started: Time,
 }
 
-impl Prepared {
-    fn new(config: Config, seed: &Seed, mut store: Box<dyn Store>) -> Result<Self, Error> {
+impl Loaded {
+    fn new(config: Config, seed: &Seed, store: Box<dyn Store>) -> Result<Self, Error> {
         let network = config.node.network;
         let started = time();
-        let snapshot = store.load(started.wall_ms).map_err(|error| store_error(&error))?;
-        refuse_clients_of_a_wallet(&config, &snapshot)?;
-        let history = store.history().map_err(|error| store_error(&error))?;
-        let height = snapshot.height;
-        let engine_keys = Box::new(NodeKeys::new(seed, network));
-        let engine = Engine::new(config.engine_config()?, engine_keys, snapshot, started)?;
+        let signer = Box::new(NodeKeys::new(seed, network));
+        let check = |stored: &StoredState| refuse_clients_of_a_wallet(&config, stored);
+        let engine = Prepared::load(config.engine_config()?, signer, store, check)?;
         let graph = Arc::new(Graph::load(&config.node.data_dir, network));
         let keys = NodeKeys::new(seed, network);
-        Ok(Self { config, keys, engine, store, history, graph, height, started })
+        Ok(Self { config, keys, engine, graph, started })
     }
 
     async fn run(
@@ -153,42 +132,35 @@ impl Prepared {
     ) -> Result<NodeHandle, Error> {
         let info =
             self.info(listen(&transport, &self.config.listen_addresses(), &self.keys).await?);
-        let (inputs, engine_inputs) = input_queue();
-        let links = Links {
-            transport,
-            inputs,
-            replies: Replies::default(),
-            counters: Arc::default(),
-            events: broadcast::channel(MAX_BUFFERED_EVENTS).0,
-            stop: Stop::new(),
-            hurry_chain: Arc::default(),
-        };
+        let (hurry, stop) = (Arc::<Notify>::default(), Stop::new());
         let mut tasks = JoinSet::new();
-        let updates = follow_chain(chain, self.watch_settings()?, &links, &mut tasks).await?;
-        let (graph, history) = (Arc::clone(&self.graph), Arc::clone(&self.history));
-        let (searches, requests) = search_requests();
-        let (log, log_thread) =
-            LogThread::start().map_err(|error| Error::new(Code::NoThread, error.to_string()))?;
-        let peers = pump_peers(peer_events, links.inputs.clone(), log.clone());
-        let (engine_thread, reach) =
-            self.start_threads(engine_inputs, searches, (log, log_thread), &links)?;
-        let (inputs, stop) = (links.inputs.clone(), links.stop.clone());
-        let guard = || links.stop.clone();
-        let search = search_blocks(blocks, info.network, requests, inputs, stop);
-        tasks.spawn(guarded(guard(), "block search", search));
-        tasks.spawn(guarded(guard(), "chain", pump_chain(updates, links.inputs.clone())));
+        let watching = (Arc::clone(&hurry), stop.clone());
+        let (first_tip, updates) =
+            follow_chain(chain, self.watch_settings()?, watching, &mut tasks).await?;
+        let (graph, history) = (Arc::clone(&self.graph), self.engine.history());
+        let reach = Arc::new(Reach::new(transport.clone(), self.keys));
+        let surroundings = Surroundings {
+            transport: Arc::new(P2pTransport::new(transport.clone(), Arc::clone(&reach))),
+            router: Arc::new(GraphRouter::new(Arc::clone(&graph), info.node_id)),
+            blocks: Arc::new(ChainBlocks::new(blocks, info.network, hurry)),
+        };
+        let first = first_tip.into_iter().collect();
+        let runtime = self.engine.start(surroundings, first, stop.clone()).await?;
+        let guard = || stop.clone();
+        let peers = pump_peers(peer_events, runtime.inbox());
+        tasks.spawn(guarded(guard(), "chain", pump_chain(updates, runtime.inputs())));
         tasks.spawn(guarded(guard(), "peers", peers));
         let kept = keep_graph(Arc::clone(&graph), info.data_dir.clone());
         tasks.spawn(guarded(guard(), "graph", kept));
-        tasks.spawn(tear_down_on_failure(links.clone()));
+        tasks.spawn(disconnect_on_failure(stop.clone(), transport.clone()));
         tracing::info!(node_id = %info.node_id, network = network_name(info.network), listen = ?info.listen, "node started");
         Ok(NodeHandle::new(Shared {
             info,
-            links,
+            runtime,
+            transport,
             history,
             graph,
             reach,
-            engine_thread: Mutex::new(Some(engine_thread)),
             tasks: Mutex::new(tasks),
             torn_down: watch::Sender::new(false),
         }))
@@ -208,59 +180,11 @@ impl Prepared {
     }
 
     fn watch_settings(&self) -> Result<WatchSettings, Error> {
-        let believed =
-            Tip { height: self.height, hash: None, time_unix: self.started.wall_ms / 1000 };
-        let resume = Some(believed).filter(|tip| tip.height > 0);
+        let (height, time_unix) = (self.engine.height(), self.started.wall_ms / 1000);
+        let resume = Some(Tip { height, hash: None, time_unix }).filter(|tip| tip.height > 0);
         let config = &self.config;
         let settings = config.chain.watch_settings(config.node.network, resume);
         settings.map_err(|error| chain_error(&error))
-    }
-
-    fn start_threads(
-        self,
-        inputs: InputReceiver,
-        searches: mpsc::Sender<SearchRequest>,
-        (log, log_thread): (LogSender, LogThread),
-        links: &Links,
-    ) -> Result<(EngineJoin, Arc<Reach>), Error> {
-        let counters = Arc::clone(&links.counters);
-        let payer = self.keys.node_id();
-        let reach = Arc::new(Reach::new(links.transport.clone(), self.keys));
-        let performer = Performer {
-            transport: Arc::new(links.transport.clone()),
-            reach: Arc::clone(&reach),
-            replies: links.replies.clone(),
-            events: links.events.clone(),
-            routes: Routes::new(
-                self.graph,
-                payer,
-                Handle::current(),
-                links.inputs.clone(),
-                Arc::clone(&counters),
-            ),
-            searches,
-            hurry_chain: Arc::clone(&links.hurry_chain),
-            log,
-            _log_thread: log_thread,
-        };
-        let guard = StopOnPanic { stop: links.stop.clone(), thread: "store" };
-        let on_durable = move |batches| {
-            let _ = &guard;
-            performer.perform(batches);
-        };
-        let stop = links.stop.clone();
-        let on_failure = move |error| stop.fail(commit_error(&error));
-        let commits = CommitThread::spawn(self.store, on_durable, on_failure)
-            .map_err(|error| store_error(&error))?;
-        let engine = EngineThread { engine: self.engine, inputs, commits, counters };
-        let guard = StopOnPanic { stop: links.stop.clone(), thread: "engine" };
-        let run = move || {
-            let _guard = guard;
-            engine.run()
-        };
-        let thread = std::thread::Builder::new().name("engine".to_owned()).spawn(run);
-        let thread = thread.map_err(|error| Error::new(Code::NoThread, error.to_string()))?;
-        Ok((thread, reach))
     }
 }
 
@@ -286,90 +210,11 @@ pub(crate) fn host_not_enabled(config: &Config, clients: u64) -> Error {
     ))
 }
 
-/// The engine's thread; it gives back the commit thread.
-pub(crate) type EngineJoin = JoinHandle<CommitThread<Vec<Action>>>;
-
-/// What threads, tasks and handles share.
-#[derive(Clone)]
-pub(crate) struct Links {
-    pub(crate) transport: Transport,
-    pub(crate) inputs: InputSender,
-    pub(crate) replies: Replies,
-    pub(crate) counters: Arc<Counters>,
-    pub(crate) events: broadcast::Sender<Event>,
-    pub(crate) stop: Stop,
-    /// Wakes the chain's watcher before its turn.
-    pub(crate) hurry_chain: Arc<Notify>,
-}
-
-/// After a failed commit nothing may leave: what was not durable is lost with the store's thread,
-/// and the connections go before a peer can be told anything else.
-async fn tear_down_on_failure(links: Links) {
-    let Err(error) = links.stop.stopped().await else { return };
-    tracing::error!(code = %error.code, hint = error.hint, "{}", error.message);
-    links.inputs.end();
-    links.replies.give_up();
-    links.transport.shutdown().await;
-}
-
-/// Starts to watch the chain and waits for its first word, which becomes the engine's first input:
-/// a channel opened or resumed at yesterday's height would be refused by its peer. A source that
-/// does not answer in time does not keep the node from starting: fulfills are urgent.
-async fn follow_chain(
-    source: Box<dyn ChainSource>,
-    settings: WatchSettings,
-    links: &Links,
-    tasks: &mut JoinSet<()>,
-) -> Result<mpsc::Receiver<ChainUpdate>, Error> {
-    let (sender, mut updates) = mpsc::channel(MAX_QUEUED_CHAIN_UPDATES);
-    tasks.spawn(watch_chain(
-        source,
-        settings,
-        Arc::clone(&links.hurry_chain),
-        sender,
-        links.stop.clone(),
-    ));
-    match timeout(FIRST_TIP_TIMEOUT, updates.recv()).await {
-        Ok(Some(update)) => {
-            // The queue is empty and its receiver alive.
-            let _ = links.inputs.send(chain_input(&update)).await;
-            Ok(updates)
-        }
-        Ok(None) => Err(links.stop.failure().unwrap_or_else(stopping)),
-        Err(_elapsed) => {
-            tracing::warn!("the chain source does not answer: no forwards until it does");
-            Ok(updates)
-        }
-    }
-}
-
-async fn watch_chain(
-    source: Box<dyn ChainSource>,
-    settings: WatchSettings,
-    hurry: Arc<Notify>,
-    updates: mpsc::Sender<ChainUpdate>,
-    stop: Stop,
-) {
-    // The reason first: whoever sees the updates end looks for it.
-    let ended = steward_chain::watch(source, settings, clocks(), hurry, updates.clone()).await;
-    if let Err(error) = ended {
-        stop.fail(chain_error(&error));
-    }
-    drop(updates);
-}
-
-/// A cache: written now and then, and at shutdown.
-async fn keep_graph(graph: Arc<Graph>, dir: std::path::PathBuf) {
-    loop {
-        tokio::time::sleep(GRAPH_MAINTENANCE_INTERVAL).await;
-        let (graph, dir) = (Arc::clone(&graph), dir.clone());
-        let work = move || {
-            graph.maintain(wall_ms());
-            graph.save(&dir)
-        };
-        if let Ok(Err(error)) = tokio::task::spawn_blocking(work).await {
-            tracing::warn!(%error, "the graph was not saved");
-        }
+/// After a failed commit the connections go before a peer can be told anything else.
+async fn disconnect_on_failure(stop: Stop, transport: Transport) {
+    // Ended because it was asked to: whoever asked has ended the connections.
+    if stop.stopped().await.is_err() {
+        transport.shutdown().await;
     }
 }
 

@@ -7,8 +7,7 @@ use steward_chain::limits as chain;
 use steward_engine::limits as engine;
 use steward_hosted::limits as channel;
 use steward_p2p::limits as p2p;
-
-use crate::limits::MAX_TICK_INTERVAL;
+use steward_runtime::limits::MAX_TICK_INTERVAL;
 
 const fn ms(duration: Duration) -> u64 {
     // Every limit is far below u64.
@@ -23,7 +22,6 @@ const SILENCE_LIMIT_MS: u64 = 2 * ms(p2p::TICK_INTERVAL);
 const _: () = assert!(2 * channel::REPEAT_INVOKE_MS < ms(p2p::TICK_INTERVAL));
 /// The engine looks at its timers often enough for the shortest of them.
 const _: () = assert!(2 * ms(MAX_TICK_INTERVAL) <= channel::REPEAT_INVOKE_MS);
-const _: () = assert!(ms(MAX_TICK_INTERVAL) <= engine::TIMER_INTERVAL_MS);
 
 /// A peer that has stopped reading is found by its silence, and the next connection tries the other
 /// framing if none was ever shown; only one that lives and does not answer is left to the channel.

@@ -17,8 +17,8 @@ use steward_chain::{
 use steward_engine::row::{PaymentRow, PaymentStatus};
 use steward_engine::{AnswerAt, Command, Error, EventKind, Reply};
 use steward_hosted::limits::PUBLISHED_GRACE_BLOCKS;
-use steward_node::limits::MAX_BLOCKS_PER_SEARCH;
 use steward_node::{Node, NodeHandle, NodeParts, Seed};
+use steward_runtime::limits::MAX_BLOCKS_PER_SEARCH;
 use steward_store::MemoryStore;
 use steward_wire::{NodeId, Preimage};
 use tokio::sync::watch;

@@ -28,7 +28,7 @@ fn sources(folder: &Path, out: &mut String) {
 /// Codes that the sources give to lines of the log.
 fn used() -> BTreeSet<String> {
     let mut text = String::new();
-    for name in ["engine", "node"] {
+    for name in ["engine", "node", "runtime"] {
         sources(&root().join("crates").join(name).join("src"), &mut text);
     }
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ").replace("( Level", "(Level");

@@ -291,9 +291,9 @@ async fn what_the_node_does_is_counted() {
     write_something(&node.handle).await.unwrap();
     node.handle.status().await.unwrap();
     let after = node.handle.metrics();
-    assert!(after.store.commits > before.store.commits);
-    assert!(after.inputs >= before.inputs + 2);
-    assert_eq!(after.outstanding_commands, 0);
+    assert!(after.runtime.store.commits > before.runtime.store.commits);
+    assert!(after.runtime.inputs >= before.runtime.inputs + 2);
+    assert_eq!(after.runtime.outstanding_commands, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,4 @@
-//! The interface to a consumer of connections, independent of what carries them: events, reasons,
-//! and the trait to send and disconnect. No LDK type appears here, so that a plugin of another node
-//! can implement it.
+//! The interface to a consumer of connections: events and reasons. No LDK type appears here.
 
 use std::fmt;
 
@@ -122,23 +120,6 @@ pub enum DisconnectReason {
     /// The transport is shutting down.
     #[error("shutting down")]
     Shutdown,
-}
-
-/// Sends on connections and ends them. [`crate::Transport`] implements it; a plugin of another node
-/// can do so as well.
-pub trait PeerTransport: Send + Sync {
-    /// Queues messages, in order. On a connection that has ended they are dropped: the
-    /// reestablishment on the next connection repeats what matters.
-    fn send(&self, conn: ConnectionId, messages: Vec<CustomMessage>);
-
-    /// Ends a connection. The `Disconnected` event follows.
-    fn disconnect(&self, conn: ConnectionId, reason: &str);
-
-    /// Ends a connection as [`disconnect`](Self::disconnect) does, because the peer floods us: its
-    /// address is not admitted again at once.
-    fn refuse(&self, conn: ConnectionId, reason: &str) {
-        self.disconnect(conn, reason);
-    }
 }
 
 impl DisconnectReason {

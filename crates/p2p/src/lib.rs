@@ -8,7 +8,7 @@
 //!   its settings
 //! - [`Reconnector`] (`reconnect`): keeps outbound connections up; `backoff`: its delays
 //! - `session`: one connection without a socket, for the driver here and for simulators
-//! - `event`: the consumer's interface: events, and [`PeerTransport`] to send and disconnect
+//! - `event`: the consumer's interface: events and reasons
 //! - `address`: [`PeerAddress`]; `dial`: opens TCP connections, directly or through a proxy
 //! - `driver`: moves bytes and messages between one socket, its session and the consumer
 //! - `message`: a custom message, and its size on the wire
@@ -77,7 +77,7 @@ pub use address::{DEFAULT_PORT, Host, ParseAddressError, PeerAddress};
 pub use backoff::Backoff;
 pub use config::TransportConfig;
 pub use dial::{ConnectError, ProxyConfig, ProxyScope};
-pub use event::{ConnectionId, DisconnectReason, Event, PeerTextKind, PeerTransport};
+pub use event::{ConnectionId, DisconnectReason, Event, PeerTextKind};
 pub use features::Features;
 pub use handlers::SessionEvent;
 pub use message::CustomMessage;

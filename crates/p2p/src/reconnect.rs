@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep};
 use crate::address::PeerAddress;
 use crate::backoff::Backoff;
 use crate::dial::ConnectError;
-use crate::event::{DisconnectReason, PeerTransport as _};
+use crate::event::DisconnectReason;
 use crate::limits::{MAX_ADDRESSES_PER_PEER, MAX_KEPT_PEERS};
 use crate::registry::Pair;
 use crate::transport::{ConnectionHandle, Transport};

@@ -15,7 +15,7 @@ use crate::caps::{Admission, Caps, HandshakeSlot, Refusal};
 use crate::config::TransportConfig;
 use crate::dial::{ConnectError, dial};
 use crate::driver::{Driver, Link, session_error};
-use crate::event::{ConnectionId, DisconnectReason, Event, PeerTransport};
+use crate::event::{ConnectionId, DisconnectReason, Event};
 use crate::features::Features;
 use crate::limits::{
     ACCEPT_RETRY_DELAY, INBOUND_HANDSHAKE_TIMEOUT, LISTEN_BACKLOG, MAX_WAITING_EVENTS,
@@ -192,23 +192,27 @@ impl Transport {
     }
 }
 
-impl PeerTransport for Transport {
-    /// Sends as [`Transport::try_send`] does. A message that cannot be sent ends the connection:
-    /// reestablishing it restores agreement, a gap would not.
-    fn send(&self, conn: ConnectionId, messages: Vec<CustomMessage>) {
+impl Transport {
+    /// Queues messages, in order, like [`Transport::try_send`]. To a connection that is gone they
+    /// are dropped. A message that cannot be sent ends the connection: the reestablishment on the
+    /// next one is a way back to agreement, a gap is not.
+    pub fn send(&self, conn: ConnectionId, messages: Vec<CustomMessage>) {
         if let Err(error) = self.try_send(conn, messages) {
             tracing::warn!(%conn, %error, "cannot send");
             self.disconnect(conn, &error.to_string());
         }
     }
 
-    fn disconnect(&self, conn: ConnectionId, reason: &str) {
+    /// Ends a connection. The `Disconnected` event follows.
+    pub fn disconnect(&self, conn: ConnectionId, reason: &str) {
         if let Some(outbox) = self.0.registry.outbox(conn) {
             outbox.end(DisconnectReason::Requested(reason.to_owned()));
         }
     }
 
-    fn refuse(&self, conn: ConnectionId, reason: &str) {
+    /// Ends a connection as [`Self::disconnect`], because the peer floods us: its address is not
+    /// let in again at once.
+    pub fn refuse(&self, conn: ConnectionId, reason: &str) {
         if let Some(outbox) = self.0.registry.outbox(conn) {
             outbox.end(DisconnectReason::Flooding(reason.to_owned()));
         }

@@ -4,7 +4,7 @@ mod support;
 
 use std::sync::atomic::Ordering;
 
-use steward_p2p::{DisconnectReason, PeerTransport as _, TransportConfig};
+use steward_p2p::{DisconnectReason, TransportConfig};
 use support::{Node, TYPE, config, key};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;

@@ -13,8 +13,8 @@ use steward_p2p::limits::{
     TICK_INTERVAL,
 };
 use steward_p2p::{
-    ConnectError, ConnectionId, DisconnectReason, Event, PeerTextKind, PeerTransport, SendError,
-    Session, SessionConfig, TransportConfig,
+    ConnectError, ConnectionId, DisconnectReason, Event, PeerTextKind, SendError, Session,
+    SessionConfig, TransportConfig,
 };
 use support::{Node, TYPE, config, key, node_id, text_message};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};

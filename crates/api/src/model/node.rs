@@ -309,18 +309,18 @@ impl Metrics {
     pub fn at(metrics: NodeMetrics, uptime_ms: u64) -> Self {
         Self {
             uptime_ms,
-            store: metrics.store.into(),
+            store: metrics.runtime.store.into(),
             engine: EngineMetrics {
-                inputs: metrics.inputs,
-                batches: metrics.batches,
-                actions: metrics.actions,
+                inputs: metrics.runtime.inputs,
+                batches: metrics.runtime.batches,
+                actions: metrics.runtime.actions,
                 graph_channels: metrics.graph_channels,
                 bugs: metrics.bugs,
             },
             queues: QueueMetrics {
-                input_weight: metrics.queued_input_weight,
-                commands: metrics.outstanding_commands,
-                routes: metrics.pending_routes,
+                input_weight: metrics.runtime.queued_input_weight,
+                commands: metrics.runtime.outstanding_commands,
+                routes: metrics.runtime.pending_routes,
             },
             peers: metrics.p2p.into(),
         }

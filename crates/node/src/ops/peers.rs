@@ -7,7 +7,7 @@ use steward_wire::NodeId;
 
 use super::ask::{Answer, Ask};
 use super::{Operations, ask};
-use crate::reach::ConnectionFailure;
+use crate::adapters::reach::ConnectionFailure;
 
 impl Operations {
     /// Connected and wanted peers.

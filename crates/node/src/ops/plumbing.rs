@@ -10,9 +10,9 @@ use steward_store::History;
 use steward_wire::NodeId;
 use tokio::sync::broadcast;
 
+use crate::adapters::reach::ConnectionFailure;
 use crate::info::NodeInfo;
 use crate::metrics::NodeMetrics;
-use crate::reach::ConnectionFailure;
 
 /// An answer on its way.
 pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;

@@ -4,9 +4,7 @@ use std::collections::VecDeque;
 
 use bitcoin::constants::ChainHash;
 use bitcoin::secp256k1::SecretKey;
-use steward_p2p::{
-    ConnectionId, Event, PeerAddress, PeerTransport, SessionConfig, Transport, TransportConfig,
-};
+use steward_p2p::{ConnectionId, Event, PeerAddress, SessionConfig, Transport, TransportConfig};
 use steward_wire::NodeId;
 use tokio::sync::mpsc::Receiver;
 use tokio::time::timeout;

@@ -3,83 +3,83 @@
 //! Commands, the chain and answers never wait behind peers. Peers take turns: each connection has
 //! a line of its own, of which a batch takes a few messages; those we share a channel with go
 //! first, and all strangers together get a small share of every batch. How much may wait in a
-//! line is bounded where it is read ([`steward_p2p::Held`]), so a line never makes another
-//! wait. What one connection sent stays in order.
+//! line is bounded where it is read ([`Held`]), so a line never makes another wait. What one
+//! connection sent stays in order.
 
-use std::collections::{HashMap, VecDeque};
+mod line;
+mod turns;
+
+use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use steward_engine::{ConnId, Input};
-use steward_p2p::{CustomMessage, Held};
 use steward_wire::NodeId;
 use tokio::sync::Semaphore;
 
+use self::turns::Turns;
 use crate::limits::{
-    INPUT_WEIGHT_BYTES, MAX_BYTES_PER_TURN, MAX_INPUT_WEIGHT, MAX_INPUTS_PER_BATCH,
-    MAX_MESSAGES_PER_STRANGERS_TURN, MAX_MESSAGES_PER_TURN, MAX_QUEUED_WEIGHT,
-    MAX_STRANGERS_PER_BATCH, MAX_TURNS_PER_BATCH,
+    INPUT_WEIGHT_BYTES, MAX_INPUT_WEIGHT, MAX_INPUTS_PER_BATCH, MAX_QUEUED_WEIGHT,
 };
+use crate::traits::{Frame, Held};
 
 /// Nobody empties the queue any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Closed;
+pub struct Closed;
 
 /// What happened on a connection.
-pub(crate) enum PeerInput {
+pub(crate) enum PeerInput<H> {
     /// It is there; an [`Input::PeerConnected`].
     Connected { conn: ConnId, peer: NodeId, input: Input },
     /// It sent these.
-    Messages { conn: ConnId, messages: Vec<CustomMessage>, held: Held },
+    Messages { conn: ConnId, messages: Vec<Frame>, held: H },
     /// It said this by a warning.
     Warning { conn: ConnId, text: String },
     /// It is gone. `drop_unread`: we ended it, and what it sent meanwhile is of no use.
     Disconnected { conn: ConnId, drop_unread: bool },
 }
 
-/// The filling side.
-#[derive(Clone)]
-pub(crate) struct InputSender(Arc<Shared>);
+/// The filling side. Clones fill the same queue.
+pub struct InputSender<H>(Arc<Shared<H>>);
+
+impl<H> Clone for InputSender<H> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
 
 /// The emptying side. Dropping it refuses what waits for room.
-pub(crate) struct InputReceiver(Arc<Shared>);
+pub(crate) struct InputReceiver<H: Held>(Arc<Shared<H>>);
 
-struct Shared {
-    state: Mutex<State>,
+struct Shared<H> {
+    state: Mutex<State<H>>,
     filled: Condvar,
     /// For what is not of peers.
     room: Semaphore,
 }
 
-#[derive(Default)]
-struct State {
+struct State<H> {
     /// What is not of peers, and its weight.
     urgent: VecDeque<(Input, u32)>,
-    lines: HashMap<ConnId, Line>,
-    /// Lines with something in them, in turn: of peers we share a channel with, and of others.
-    known: VecDeque<ConnId>,
-    strangers: VecDeque<ConnId>,
-    /// Lines that nobody has looked at yet, in turn.
-    new: VecDeque<ConnId>,
+    turns: Turns<H>,
     is_ended: bool,
     is_closed: bool,
 }
 
-/// What waits of one connection.
-struct Line {
-    peer: NodeId,
-    connected: Option<Input>,
-    messages: VecDeque<(Vec<CustomMessage>, Held)>,
-    /// What the peer said last by a warning.
-    warning: Option<String>,
-    is_disconnected: bool,
-    /// We hang up on it: nothing more of it is wanted.
-    is_discarded: bool,
-    /// In one of the turns.
-    is_waiting: bool,
+impl<H> Default for State<H> {
+    fn default() -> Self {
+        let turns = Turns::default();
+        Self { urgent: VecDeque::new(), turns, is_ended: false, is_closed: false }
+    }
 }
 
-pub(crate) fn input_queue() -> (InputSender, InputReceiver) {
+impl<H: Held> State<H> {
+    fn is_empty(&self) -> bool {
+        self.urgent.is_empty() && self.turns.is_empty()
+    }
+}
+
+pub(crate) fn input_queue<H: Held>() -> (InputSender<H>, InputReceiver<H>) {
     let shared = Arc::new(Shared {
         state: Mutex::default(),
         filled: Condvar::new(),
@@ -88,9 +88,12 @@ pub(crate) fn input_queue() -> (InputSender, InputReceiver) {
     (InputSender(Arc::clone(&shared)), InputReceiver(shared))
 }
 
-impl InputSender {
+impl<H: Held> InputSender<H> {
     /// Queues what is not of peers. Waits for room, first come, first served.
-    pub(crate) async fn send(&self, input: Input) -> Result<(), Closed> {
+    ///
+    /// # Errors
+    /// If nobody empties the queue any more.
+    pub async fn send(&self, input: Input) -> Result<(), Closed> {
         let weight = weight(&input);
         // The receiver gives the room back.
         self.0.room.acquire_many(weight).await.map_err(|_| Closed)?.forget();
@@ -105,12 +108,12 @@ impl InputSender {
     }
 
     /// Queues what is of a peer, in the line of its connection.
-    pub(crate) fn send_of_peer(&self, input: PeerInput) -> Result<(), Closed> {
+    pub(crate) fn send_of_peer(&self, input: PeerInput<H>) -> Result<(), Closed> {
         let mut state = self.0.lock();
         if state.is_ended || state.is_closed {
             return Err(Closed);
         }
-        state.push(input);
+        state.turns.push(input);
         drop(state);
         self.0.filled.notify_one();
         Ok(())
@@ -128,7 +131,7 @@ impl InputSender {
     }
 }
 
-impl InputReceiver {
+impl<H: Held> InputReceiver<H> {
     /// Waits for an input, `wait` at most, then takes what is there: all that is not of peers, and
     /// the turns of one batch. `is_known` tells with whom we share a channel. `Err` when the end
     /// is reached; `inputs` may hold the last ones.
@@ -139,7 +142,7 @@ impl InputReceiver {
         is_known: impl Fn(&NodeId) -> bool,
     ) -> Result<(), Closed> {
         let state = self.0.lock();
-        let is_idle = |state: &mut State| state.is_empty() && !state.is_ended;
+        let is_idle = |state: &mut State<H>| state.is_empty() && !state.is_ended;
         let waited = self.0.filled.wait_timeout_while(state, wait, is_idle);
         let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
         let mut freed = 0;
@@ -149,7 +152,7 @@ impl InputReceiver {
             inputs.push(input);
             freed += weight as usize;
         }
-        let unread = state.take_turns(inputs, is_known);
+        let unread = state.turns.take(inputs, is_known);
         let is_over = state.is_ended && state.is_empty();
         drop(state);
         self.0.room.add_permits(freed);
@@ -161,15 +164,13 @@ impl InputReceiver {
     /// The engine hangs up on a connection: what waits of it, and what still comes, is dropped.
     pub(crate) fn discard(&self, conn: ConnId) {
         let mut state = self.0.lock();
-        let Some(line) = state.lines.get_mut(&conn) else { return };
-        line.is_discarded = true;
-        let unread = std::mem::take(&mut line.messages);
+        let unread = state.turns.discard(conn);
         drop(state);
         drop(unread);
     }
 }
 
-impl Drop for InputReceiver {
+impl<H: Held> Drop for InputReceiver<H> {
     fn drop(&mut self) {
         self.0.room.close();
         let mut state = self.0.lock();
@@ -181,152 +182,9 @@ impl Drop for InputReceiver {
     }
 }
 
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
+impl<H> Shared<H> {
+    fn lock(&self) -> MutexGuard<'_, State<H>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// How much one turn may take.
-#[derive(Clone, Copy)]
-struct Turn {
-    messages: usize,
-    bytes: usize,
-}
-
-const TURN: Turn = Turn { messages: MAX_MESSAGES_PER_TURN, bytes: MAX_BYTES_PER_TURN };
-const STRANGERS_TURN: Turn =
-    Turn { messages: MAX_MESSAGES_PER_STRANGERS_TURN, bytes: MAX_BYTES_PER_TURN };
-
-impl State {
-    fn is_empty(&self) -> bool {
-        self.urgent.is_empty()
-            && self.new.is_empty()
-            && self.known.is_empty()
-            && self.strangers.is_empty()
-    }
-
-    fn push(&mut self, input: PeerInput) {
-        let conn = match input {
-            PeerInput::Connected { conn, peer, input } => {
-                let line = Line {
-                    peer,
-                    connected: Some(input),
-                    messages: VecDeque::new(),
-                    warning: None,
-                    is_disconnected: false,
-                    is_discarded: false,
-                    is_waiting: false,
-                };
-                self.lines.insert(conn, line);
-                conn
-            }
-            PeerInput::Messages { conn, messages, held } => {
-                match self.lines.get_mut(&conn) {
-                    Some(line) if !line.is_discarded => line.messages.push_back((messages, held)),
-                    _ => return,
-                }
-                conn
-            }
-            PeerInput::Warning { conn, text } => {
-                match self.lines.get_mut(&conn) {
-                    Some(line) if !line.is_discarded => line.warning = Some(text),
-                    _ => return,
-                }
-                conn
-            }
-            PeerInput::Disconnected { conn, drop_unread } => {
-                let Some(line) = self.lines.get_mut(&conn) else { return };
-                line.is_disconnected = true;
-                if drop_unread {
-                    line.messages.clear();
-                }
-                conn
-            }
-        };
-        if let Some(line) = self.lines.get_mut(&conn)
-            && !std::mem::replace(&mut line.is_waiting, true)
-        {
-            self.new.push_back(conn);
-        }
-    }
-
-    /// The turns of one batch. What was taken is given back for the caller to drop.
-    fn take_turns(
-        &mut self,
-        inputs: &mut Vec<Input>,
-        is_known: impl Fn(&NodeId) -> bool,
-    ) -> Vec<Held> {
-        let mut unread = Vec::new();
-        for conn in std::mem::take(&mut self.new) {
-            let known = self.lines.get(&conn).is_some_and(|line| is_known(&line.peer));
-            if known { &mut self.known } else { &mut self.strangers }.push_back(conn);
-        }
-        // Each line at most once in a batch.
-        for _ in 0..self.known.len().min(MAX_TURNS_PER_BATCH) {
-            let Some(conn) = self.known.pop_front() else { break };
-            self.take_turn(conn, TURN, inputs, &mut unread);
-        }
-        for _ in 0..self.strangers.len().min(MAX_STRANGERS_PER_BATCH) {
-            let Some(conn) = self.strangers.pop_front() else { break };
-            self.take_turn(conn, STRANGERS_TURN, inputs, &mut unread);
-        }
-        unread
-    }
-
-    /// One line's turn. Where it waits for the next one is decided then.
-    fn take_turn(
-        &mut self,
-        conn: ConnId,
-        turn: Turn,
-        inputs: &mut Vec<Input>,
-        unread: &mut Vec<Held>,
-    ) {
-        let Some(line) = self.lines.get_mut(&conn) else { return };
-        inputs.extend(line.connected.take());
-        let frames = line.take_messages(turn, unread);
-        if !frames.is_empty() {
-            inputs.push(Input::Frames { conn, frames });
-        }
-        let warning = line.warning.take();
-        inputs.extend(warning.map(|text| Input::PeerWarning { conn, text }));
-        if !line.messages.is_empty() {
-            self.new.push_back(conn);
-        } else if line.is_disconnected {
-            inputs.push(Input::PeerDisconnected { conn });
-            self.lines.remove(&conn);
-        } else {
-            line.is_waiting = false;
-        }
-    }
-}
-
-impl Line {
-    fn take_messages(&mut self, turn: Turn, unread: &mut Vec<Held>) -> Vec<CustomMessage> {
-        let (mut taken, mut bytes) = (Vec::new(), 0);
-        while taken.len() < turn.messages && bytes < turn.bytes {
-            let Some((messages, held)) = self.messages.front_mut() else { break };
-            let fits = messages
-                .iter()
-                .scan(bytes, |so_far, (_, payload)| {
-                    let before = *so_far;
-                    *so_far += payload.len();
-                    Some(before)
-                })
-                .take(turn.messages - taken.len())
-                .take_while(|before| *before < turn.bytes)
-                .count();
-            let rest = messages.split_off(fits);
-            let part = std::mem::replace(messages, rest);
-            let part_bytes: usize = part.iter().map(|(_, payload)| payload.len()).sum();
-            bytes += part_bytes;
-            unread.push(held.split(part_bytes));
-            taken.extend(part);
-            if messages.is_empty() {
-                unread.extend(self.messages.pop_front().map(|(_, held)| held));
-            }
-        }
-        taken
     }
 }
 
@@ -342,6 +200,13 @@ fn weight(input: &Input) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::{
+        MAX_BYTES_PER_TURN, MAX_MESSAGES_PER_STRANGERS_TURN, MAX_MESSAGES_PER_TURN,
+        MAX_STRANGERS_PER_BATCH, MAX_TURNS_PER_BATCH,
+    };
+
+    type InputSender = super::InputSender<()>;
+    type InputReceiver = super::InputReceiver<()>;
 
     fn tick(now_ms: u64) -> Input {
         Input::Tick(steward_engine::Time { now_ms, wall_ms: 0 })
@@ -369,8 +234,8 @@ mod tests {
     /// Messages whose types count up from `first`.
     fn send(sender: &InputSender, conn: u64, first: u16, count: u16, bytes: usize) {
         let messages = (first..first + count).map(|number| (number, vec![0; bytes])).collect();
-        let held = Held::none();
-        sender.send_of_peer(PeerInput::Messages { conn: ConnId(conn), messages, held }).unwrap();
+        let unread = PeerInput::Messages { conn: ConnId(conn), messages, held: () };
+        sender.send_of_peer(unread).unwrap();
     }
 
     fn disconnect(sender: &InputSender, conn: u64, drop_unread: bool) {
@@ -531,7 +396,7 @@ mod tests {
 
     #[tokio::test]
     async fn senders_learn_that_the_engine_is_gone() {
-        let (sender, receiver) = input_queue();
+        let (sender, receiver): (InputSender, InputReceiver) = input_queue();
         drop(receiver);
         assert_eq!(sender.send(tick(1)).await, Err(Closed));
         let gone = PeerInput::Disconnected { conn: ConnId(1), drop_unread: false };

@@ -9,14 +9,15 @@ use steward_store::CommitThread;
 use steward_wire::NodeId;
 
 use crate::clock::{now_ms, time};
+use crate::counters::Counters;
 use crate::limits::{MAX_TICK_INTERVAL, MIN_TICK_INTERVAL};
-use crate::metrics::Counters;
 use crate::queue::InputReceiver;
+use crate::traits::Held;
 
 /// The engine and both its ends.
-pub(crate) struct EngineThread {
+pub(crate) struct EngineThread<H: Held> {
     pub(crate) engine: Engine,
-    pub(crate) inputs: InputReceiver,
+    pub(crate) inputs: InputReceiver<H>,
     pub(crate) commits: CommitThread<Vec<Action>>,
     pub(crate) counters: Arc<Counters>,
 }
@@ -24,7 +25,7 @@ pub(crate) struct EngineThread {
 /// The store accepts no more; its thread has told why.
 struct StoreStopped;
 
-impl EngineThread {
+impl<H: Held> EngineThread<H> {
     /// Runs until the queue ends or a commit fails. Gives back the commit thread, to be closed.
     pub(crate) fn run(mut self) -> CommitThread<Vec<Action>> {
         let mut inputs = Vec::new();

@@ -5,13 +5,13 @@ use std::sync::{Mutex, PoisonError};
 use bitcoin::secp256k1::SecretKey;
 use steward_engine::{Code, ConnId, Error, Keys};
 use steward_p2p::{
-    ConnectError, ConnectionId, DisconnectReason, PeerAddress, PeerTransport, Reconnector,
-    Transport,
+    ConnectError, ConnectionId, DisconnectReason, PeerAddress, Reconnector, Transport,
 };
+use steward_runtime::clock::wall_ms;
+use steward_runtime::error::stopping;
 use steward_wire::NodeId;
 use tokio::time::Instant;
 
-use crate::clock::wall_ms;
 use crate::keys::NodeKeys;
 
 /// How the last attempt to reach a wanted peer went wrong.
@@ -109,7 +109,7 @@ fn unreachable(error: &ConnectError, address: &PeerAddress) -> Error {
             Error::new(Code::PeerUnreachable, text)
                 .hint("is the address right, and does the other node run? Nothing was kept")
         }
-        ConnectError::ShuttingDown => crate::error::stopping(),
+        ConnectError::ShuttingDown => stopping(),
         error => Error::new(Code::Bug, format!("cannot connect: {error}")),
     }
 }

@@ -1,17 +1,17 @@
-//! Looks into blocks for published preimages, for the engine (money-safety rule 3). A task with a
-//! chain source of its own: neither the engine nor the watcher of the tip waits for it.
+//! Looks into blocks for published preimages, for the engine (money-safety rule 3). A task of its
+//! own: neither the engine nor whoever follows the tip waits for it.
 
-use bitcoin::Network;
-use steward_chain::{BlockSource, ChainError, backoff};
-use steward_engine::Input;
+use std::sync::Arc;
+
+use steward_engine::{Code, Error, Input};
 use steward_wire::Preimage;
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 
-use crate::error::chain_error;
 use crate::limits::{MAX_BLOCKS_PER_SEARCH, MAX_QUIET_MISSES};
 use crate::queue::InputSender;
 use crate::stop::Stop;
+use crate::traits::{Blocks, BlocksError, Held};
 
 /// Blocks of the best chain to look into, both ends included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,16 +26,15 @@ pub(crate) fn search_requests() -> (mpsc::Sender<SearchRequest>, mpsc::Receiver<
     mpsc::channel(1)
 }
 
-/// Answers requests until the engine or the node ends. Without `source` every block counts as
-/// searched: that is what an operator who configures such a source has chosen.
-pub(crate) async fn search_blocks(
-    source: Option<Box<dyn BlockSource>>,
-    network: Network,
+/// Answers requests until the engine or the node ends. If the source cannot look into blocks every
+/// block counts as searched: that is what an operator who configures such a source has chosen.
+pub(crate) async fn search_blocks<B: Blocks, H: Held>(
+    blocks: Arc<B>,
     mut requests: mpsc::Receiver<SearchRequest>,
-    inputs: InputSender,
+    inputs: InputSender<H>,
     stop: Stop,
 ) {
-    let mut searcher = source.map(|source| Searcher::new(source, network));
+    let searcher = blocks.describe().map(|source| Searcher { source, blocks });
     if searcher.is_none() {
         tracing::warn!(
             code = "blocks_not_searched",
@@ -44,7 +43,7 @@ pub(crate) async fn search_blocks(
         );
     }
     while let Some(request) = requests.recv().await {
-        let answer = match &mut searcher {
+        let answer = match &searcher {
             Some(searcher) => searcher.search(request).await,
             None => Ok(Input::Searched { to_height: request.to_height, preimages: Vec::new() }),
         };
@@ -54,34 +53,25 @@ pub(crate) async fn search_blocks(
                     return;
                 }
             }
-            Err(error) => return stop.fail(chain_error(&error)),
+            Err(error) => return stop.fail(error),
         }
     }
 }
 
 /// What to do about a source that cannot look into blocks.
-pub(crate) const CANNOT_SEARCH_HINT: &str = "Set chain.source to bitcoind or esplora. Otherwise a client that published a preimage on \
+pub const CANNOT_SEARCH_HINT: &str = "Set chain.source to bitcoind or esplora. Otherwise a client that published a preimage on \
      chain in time has proof of a payment that this node has failed back, and is owed it.";
 
-/// A source and how it has done.
-struct Searcher {
-    endpoint: String,
-    network: Network,
-    /// `None` while a thread has it, and for good if that thread dies.
-    source: Option<Box<dyn BlockSource>>,
-    /// Whether the source's network was checked since its last failure.
-    network_checked: bool,
+/// A source that can look into blocks.
+struct Searcher<B> {
+    source: String,
+    blocks: Arc<B>,
 }
 
-impl Searcher {
-    fn new(source: Box<dyn BlockSource>, network: Network) -> Self {
-        let endpoint = source.describe();
-        Self { endpoint, network, source: Some(source), network_checked: false }
-    }
-
+impl<B: Blocks> Searcher<B> {
     /// The answer to `request`, perhaps only to its beginning: then the engine asks for the rest,
     /// and what is found so far is used and need not be searched again after a restart.
-    async fn search(&mut self, request: SearchRequest) -> Result<Input, ChainError> {
+    async fn search(&self, request: SearchRequest) -> Result<Input, Error> {
         let SearchRequest { from_height, to_height } = request;
         let to_height = to_height.min(from_height.saturating_add(MAX_BLOCKS_PER_SEARCH - 1));
         tracing::debug!(from_height, to_height, "searching blocks");
@@ -95,130 +85,113 @@ impl Searcher {
 
     /// Asks until the block was searched. A block that is missing, because the source lags behind
     /// or a reorganisation took it, is waited for: it was not searched.
-    async fn preimages_at(&mut self, height: u32) -> Result<Vec<Preimage>, ChainError> {
+    async fn preimages_at(&self, height: u32) -> Result<Vec<Preimage>, Error> {
         let mut failures: u32 = 0;
         loop {
             match self.look(height).await {
                 Ok(Some(preimages)) => {
                     if failures > 0 {
-                        tracing::info!(height, source = self.endpoint, "the block was searched");
+                        tracing::info!(height, source = self.source, "the block was searched");
                     }
                     return Ok(preimages);
                 }
-                Err(error) if error.is_fatal() => return Err(error),
-                Err(error) if failures == 0 => tracing::warn!(
-                    code = "block_search_fails", height, %error, hint = error.hint(),
+                Err(BlocksError { error, is_final: true }) => return Err(error),
+                Err(BlocksError { error, .. }) if failures == 0 => tracing::warn!(
+                    code = "block_search_fails",
+                    height,
+                    error = error.message,
+                    hint = error.hint,
                     "a block cannot be searched: HTLCs that expire are held until it was"
                 ),
                 Err(error) => tracing::debug!(height, %error, "the block still cannot be searched"),
                 Ok(None) if failures == MAX_QUIET_MISSES => tracing::warn!(
                     code = "block_missing",
                     height,
-                    source = self.endpoint,
+                    source = self.source,
                     "the chain source still does not have a block: HTLCs that expire are held"
                 ),
                 Ok(None) => {
-                    tracing::debug!(height, source = self.endpoint, "there is no such block yet");
+                    tracing::debug!(height, source = self.source, "there is no such block yet");
                 }
             }
-            sleep(backoff(failures)).await;
+            sleep(self.blocks.pause(failures)).await;
             failures = failures.saturating_add(1);
         }
     }
 
-    /// Asks once, on a thread that may block. Every answer of a source comes in bounded time.
-    async fn look(&mut self, height: u32) -> Result<Option<Vec<Preimage>>, ChainError> {
-        let lost = || ChainError::Broken { endpoint: self.endpoint.clone() };
-        let mut source = self.source.take().ok_or_else(lost)?;
-        let network = (!self.network_checked).then_some(self.network);
-        let asking = tokio::task::spawn_blocking(move || {
-            let checked = network.map_or(Ok(()), |network| source.check_network(network));
-            let found = checked.and_then(|()| source.preimages_at(height));
-            (source, found)
-        });
-        let (source, found) = asking.await.map_err(|_panicked| lost())?;
-        self.source = Some(source);
-        // Whoever answers after a failure may be somebody else.
-        self.network_checked = found.is_ok();
-        found
+    /// Asks once, on a thread that may block.
+    async fn look(&self, height: u32) -> Result<Option<Vec<Preimage>>, BlocksError> {
+        let blocks = Arc::clone(&self.blocks);
+        let asked = tokio::task::spawn_blocking(move || blocks.preimages_at(height)).await;
+        asked.unwrap_or_else(|panicked| {
+            let text = format!("the thread that looked into a block is gone: {panicked}");
+            Err(BlocksError { error: Error::new(Code::Bug, text), is_final: true })
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::collections::VecDeque;
-    use std::sync::{Arc, Mutex};
+    use std::sync::Mutex;
     use std::time::Duration;
 
-    use bitcoin::BlockHash;
-    use steward_chain::{ChainSource, Tip};
     use tokio::time::Instant;
 
     use super::*;
     use crate::queue::{InputReceiver, input_queue};
 
-    type Answer = Result<Option<Vec<Preimage>>, ChainError>;
+    type Answer = Result<Option<Vec<Preimage>>, BlocksError>;
+
+    const PAUSE: Duration = Duration::from_secs(2);
 
     /// Gives prepared answers, then empty blocks; writes down what it is asked.
-    #[derive(Clone, Default)]
+    #[derive(Default)]
     struct Script {
-        answers: Arc<Mutex<VecDeque<Answer>>>,
-        asked: Arc<Mutex<Vec<u32>>>,
-        network_checks: Arc<Mutex<u32>>,
-        wrong_network: bool,
+        answers: Mutex<VecDeque<Answer>>,
+        asked: Mutex<Vec<u32>>,
+        cannot_look: bool,
     }
 
     impl Script {
-        fn of(answers: impl IntoIterator<Item = Answer>) -> Self {
-            let answers = Arc::new(Mutex::new(answers.into_iter().collect()));
-            Self { answers, ..Self::default() }
+        fn of(answers: impl IntoIterator<Item = Answer>) -> Arc<Self> {
+            Arc::new(Self { answers: Mutex::new(answers.into_iter().collect()), ..Self::default() })
         }
     }
 
-    impl ChainSource for Script {
-        fn describe(&self) -> String {
-            "a script".to_owned()
+    impl Blocks for Script {
+        fn ask_height(&self) {
+            panic!("the height is not the search's business")
         }
-        fn tip(&mut self) -> Result<Tip, ChainError> {
-            panic!("the tip is the watcher's business")
-        }
-        fn block_hash_at(&mut self, _: u32) -> Result<Option<BlockHash>, ChainError> {
-            panic!("nobody asks for hashes")
-        }
-        fn check_network(&mut self, expected: Network) -> Result<(), ChainError> {
-            *self.network_checks.lock().unwrap() += 1;
-            let found = bitcoin::constants::genesis_block(Network::Signet).block_hash();
-            match self.wrong_network {
-                true => {
-                    Err(ChainError::WrongNetwork { endpoint: self.describe(), expected, found })
-                }
-                false => Ok(()),
-            }
-        }
-    }
 
-    impl BlockSource for Script {
-        fn preimages_at(&mut self, height: u32) -> Answer {
+        fn describe(&self) -> Option<String> {
+            (!self.cannot_look).then(|| "a script".to_owned())
+        }
+
+        fn preimages_at(&self, height: u32) -> Answer {
             self.asked.lock().unwrap().push(height);
             self.answers.lock().unwrap().pop_front().unwrap_or(Ok(Some(Vec::new())))
+        }
+
+        fn pause(&self, failures: u32) -> Duration {
+            PAUSE * (failures + 1)
         }
     }
 
     /// A running search and its ends.
     struct Running {
         requests: mpsc::Sender<SearchRequest>,
-        answers: InputReceiver,
+        answers: InputReceiver<()>,
         stop: Stop,
         task: tokio::task::JoinHandle<()>,
     }
 
     impl Running {
-        fn start(source: Option<Script>) -> Self {
-            let source = source.map(|script| Box::new(script) as Box<dyn BlockSource>);
+        fn start(script: &Arc<Script>) -> Self {
             let (inputs, answers) = input_queue();
             let (requests, receiver) = search_requests();
             let stop = Stop::new();
-            let search = search_blocks(source, Network::Regtest, receiver, inputs, stop.clone());
+            let search = search_blocks(Arc::clone(script), receiver, inputs, stop.clone());
             Self { requests, answers, stop, task: tokio::spawn(search) }
         }
 
@@ -242,9 +215,8 @@ mod tests {
         }
     }
 
-    fn unreachable() -> Answer {
-        let (endpoint, reason) = ("a script".to_owned(), "on purpose".to_owned());
-        Err(ChainError::Unreachable { endpoint, reason })
+    fn fails(is_final: bool) -> Answer {
+        Err(BlocksError { error: Error::new(Code::ChainSourceUnusable, "on purpose"), is_final })
     }
 
     fn found(n: u8) -> Answer {
@@ -254,31 +226,29 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn every_block_is_searched_once_and_in_order() {
         let script = Script::of([found(1), Ok(Some(Vec::new())), found(3)]);
-        let running = Running::start(Some(script.clone()));
+        let running = Running::start(&script);
         running.ask(10, 12).await;
         let expected = (12, vec![(10, Preimage([1; 32])), (12, Preimage([3; 32]))]);
         assert_eq!(running.end().await, [expected]);
         assert_eq!(*script.asked.lock().unwrap(), [10, 11, 12]);
-        assert_eq!(*script.network_checks.lock().unwrap(), 1);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_source_that_fails_is_asked_again_and_never_counts_as_searched() {
-        let script = Script::of((0..20).map(|_| unreachable()).chain([found(1)]));
-        let running = Running::start(Some(script.clone()));
+        let script = Script::of((0..20).map(|_| fails(false)).chain([found(1)]));
+        let running = Running::start(&script);
         let begun = Instant::now();
         running.ask(10, 11).await;
         assert_eq!(running.end().await, [(11, vec![(10, Preimage([1; 32]))])]);
         assert_eq!(*script.asked.lock().unwrap(), [vec![10; 21], vec![11]].concat());
-        // 1 + 2 + 4 + 8 + 16 + 32 s, then a minute each time.
-        assert_eq!(begun.elapsed().as_secs(), 63 + 14 * 60);
-        assert_eq!(*script.network_checks.lock().unwrap(), 21, "it may be somebody else each time");
+        // The pauses that the source asks for: 2, 4, .. 40 s.
+        assert_eq!(begun.elapsed(), PAUSE * (1..=20).sum::<u32>());
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_block_that_is_not_there_is_waited_for() {
         let script = Script::of([found(1), Ok(None), Ok(None), found(2)]);
-        let running = Running::start(Some(script.clone()));
+        let running = Running::start(&script);
         running.ask(10, 11).await;
         assert_eq!(
             running.end().await,
@@ -289,8 +259,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_long_range_is_answered_in_part() {
-        let script = Script::default();
-        let running = Running::start(Some(script.clone()));
+        let script = Script::of([]);
+        let running = Running::start(&script);
         running.ask(10, u32::MAX).await;
         assert_eq!(running.end().await, [(9 + MAX_BLOCKS_PER_SEARCH, Vec::new())]);
         assert_eq!(script.asked.lock().unwrap().len(), MAX_BLOCKS_PER_SEARCH as usize);
@@ -298,19 +268,20 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn without_a_source_that_can_look_every_block_counts_as_searched() {
-        let running = Running::start(None);
+        let script = Arc::new(Script { cannot_look: true, ..Script::default() });
+        let running = Running::start(&script);
         running.ask(10, 2_000).await;
         assert_eq!(running.end().await, [(2_000, Vec::new())]);
+        assert!(script.asked.lock().unwrap().is_empty());
     }
 
     #[tokio::test(start_paused = true)]
-    async fn another_networks_blocks_are_not_searched_and_stop_the_node() {
-        let script = Script { wrong_network: true, ..Script::default() };
-        let running = Running::start(Some(script.clone()));
+    async fn a_failure_that_is_final_stops_the_node_and_counts_as_no_search() {
+        let script = Script::of([fails(true)]);
+        let running = Running::start(&script);
         running.ask(10, 10).await;
         let stop = running.stop.clone();
         assert_eq!(running.end().await, []);
-        assert_eq!(stop.failure().unwrap().code.name(), "chain_source_unusable");
-        assert!(script.asked.lock().unwrap().is_empty());
+        assert_eq!(stop.failure().unwrap().code, Code::ChainSourceUnusable);
     }
 }

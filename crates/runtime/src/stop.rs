@@ -7,33 +7,45 @@ use tokio::sync::watch;
 
 /// Shared by everything that can stop the node. The first reason stays.
 #[derive(Clone)]
-pub(crate) struct Stop(Arc<watch::Sender<Option<Result<(), Error>>>>);
+pub struct Stop(Arc<watch::Sender<Option<Result<(), Error>>>>);
+
+impl Default for Stop {
+    fn default() -> Self {
+        Self::new()
+    }
+}
 
 impl Stop {
-    pub(crate) fn new() -> Self {
+    /// Nothing has stopped yet.
+    pub fn new() -> Self {
         Self(Arc::new(watch::Sender::new(None)))
     }
 
     /// The node cannot go on.
-    pub(crate) fn fail(&self, error: Error) {
+    pub fn fail(&self, error: Error) {
         self.set(Err(error));
     }
 
     /// Ended because it was asked to.
-    pub(crate) fn done(&self) {
+    pub fn done(&self) {
         self.set(Ok(()));
     }
 
-    pub(crate) fn is_set(&self) -> bool {
+    /// True once there is a reason.
+    pub fn is_set(&self) -> bool {
         self.0.borrow().is_some()
     }
 
     /// Why it cannot go on, if it cannot.
-    pub(crate) fn failure(&self) -> Option<Error> {
+    pub fn failure(&self) -> Option<Error> {
         self.0.borrow().clone().and_then(Result::err)
     }
 
-    pub(crate) async fn stopped(&self) -> Result<(), Error> {
+    /// Waits for the reason: `Ok` if it ended because it was asked to.
+    ///
+    /// # Errors
+    /// Why it cannot go on.
+    pub async fn stopped(&self) -> Result<(), Error> {
         let mut receiver = self.0.subscribe();
         // The sender lives as long as `self`.
         match receiver.wait_for(Option::is_some).await {
@@ -54,7 +66,7 @@ impl Stop {
 }
 
 /// Runs a task that the node cannot do without: if it panics, the node stops.
-pub(crate) async fn guarded<T>(stop: Stop, name: &'static str, task: impl Future<Output = T>) -> T {
+pub async fn guarded<T>(stop: Stop, name: &'static str, task: impl Future<Output = T>) -> T {
     let _guard = StopOnPanic { stop, thread: name };
     task.await
 }

@@ -1,10 +1,8 @@
 //! The node's two clocks: dates go by the one, whatever is waited for by the other.
 
-use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::time::{ClockId, clock_gettime};
-use steward_chain::Clocks;
 use steward_engine::Time;
 
 /// A clock that nobody sets and that goes on while the machine sleeps. `CLOCK_MONOTONIC` stands
@@ -27,11 +25,6 @@ pub fn now_ms() -> u64 {
 }
 
 /// This moment, for the engine.
-pub(crate) fn time() -> Time {
+pub fn time() -> Time {
     Time { now_ms: now_ms(), wall_ms: wall_ms() }
-}
-
-/// Both clocks, for the chain's watcher.
-pub(crate) fn clocks() -> Clocks {
-    Clocks { unix_s: steward_chain::system_clock(), now_ms: Arc::new(now_ms) }
 }

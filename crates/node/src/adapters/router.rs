@@ -1,0 +1,59 @@
+//! Routes, by `graph`: LDK's router over what is known of the network.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use steward_engine::io::{NoRoute, PathResult, RouteRequest, RoutedPart};
+use steward_graph::Graph;
+use steward_runtime::clock::wall_ms;
+use steward_runtime::traits::Router;
+use steward_wire::NodeId;
+use tokio::runtime::Handle;
+
+use crate::limits::GRAPH_MAINTENANCE_INTERVAL;
+use crate::random::random_bytes;
+
+/// The graph, and who pays.
+pub(crate) struct GraphRouter {
+    graph: Arc<Graph>,
+    payer: NodeId,
+    tasks: Handle,
+}
+
+impl GraphRouter {
+    /// Must be called inside a tokio runtime.
+    pub(crate) fn new(graph: Arc<Graph>, payer: NodeId) -> Self {
+        Self { graph, payer, tasks: Handle::current() }
+    }
+}
+
+impl Router for GraphRouter {
+    fn find_route(&self, request: &RouteRequest) -> Result<Vec<RoutedPart>, NoRoute> {
+        let entropy = random_bytes().map_err(|error| error.to_string())?;
+        self.graph.find_route(request, entropy, self.payer).map_err(NoRoute::from)
+    }
+
+    fn record(&self, result: PathResult) {
+        // Nothing to learn about: private channels are not in the graph.
+        if self.graph.channel_count() == 0 {
+            return;
+        }
+        let graph = Arc::clone(&self.graph);
+        self.tasks.spawn_blocking(move || graph.record(&result, wall_ms()));
+    }
+}
+
+/// Keeps the graph in its file. It is a cache: written now and then, and at shutdown.
+pub(crate) async fn keep_graph(graph: Arc<Graph>, dir: PathBuf) {
+    loop {
+        tokio::time::sleep(GRAPH_MAINTENANCE_INTERVAL).await;
+        let (graph, dir) = (Arc::clone(&graph), dir.clone());
+        let work = move || {
+            graph.maintain(wall_ms());
+            graph.save(&dir)
+        };
+        if let Ok(Err(error)) = tokio::task::spawn_blocking(work).await {
+            tracing::warn!(%error, "the graph was not saved");
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! What surrounds the runtime, as its unit tests need it: a transport that writes down what it is
+//! told, and nothing to route over or to look into.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use steward_engine::ConnId;
+use steward_engine::io::{NoRoute, PathResult, RouteRequest, RoutedPart};
+use steward_wire::{NodeId, Preimage};
+
+use crate::traits::{Blocks, BlocksError, Frame, PeerTransport, Router};
+
+/// Writes down what it is asked to do.
+#[derive(Default)]
+pub(crate) struct Recorder(pub(crate) Mutex<Vec<String>>);
+
+impl Recorder {
+    fn write(&self, line: String) {
+        self.0.lock().unwrap().push(line);
+    }
+}
+
+impl PeerTransport for Recorder {
+    type Held = ();
+
+    fn send(&self, conn: ConnId, frames: Vec<Frame>) {
+        let types: Vec<_> = frames.iter().map(|(message_type, _)| message_type).collect();
+        self.write(format!("send {} {types:?}", conn.0));
+    }
+
+    fn disconnect(&self, conn: ConnId, reason: &str, back_off: bool) {
+        let how = if back_off { "refuse" } else { "disconnect" };
+        self.write(format!("{how} {} {reason}", conn.0));
+    }
+
+    fn keep_connected(&self, peer: NodeId, _is_host: bool, addresses: &[String]) {
+        self.write(format!("keep {peer} {addresses:?}"));
+    }
+
+    fn forget(&self, peer: NodeId, _local: NodeId) {
+        self.write(format!("forget {peer}"));
+    }
+}
+
+pub(crate) struct NoRouter;
+
+impl Router for NoRouter {
+    fn find_route(&self, _request: &RouteRequest) -> Result<Vec<RoutedPart>, NoRoute> {
+        Err("there is no router".to_owned().into())
+    }
+
+    fn record(&self, _result: PathResult) {}
+}
+
+pub(crate) struct NoBlocks;
+
+impl Blocks for NoBlocks {
+    fn ask_height(&self) {}
+
+    fn describe(&self) -> Option<String> {
+        None
+    }
+
+    fn preimages_at(&self, _height: u32) -> Result<Option<Vec<Preimage>>, BlocksError> {
+        Ok(None)
+    }
+
+    fn pause(&self, _failures: u32) -> Duration {
+        Duration::ZERO
+    }
+}

@@ -1,0 +1,82 @@
+//! The commit pipeline around the engine, over whatever transport, router, chain source and signer
+//! a program brings.
+//!
+//! ```text
+//! transport, blocks, commands ─▶ input queue ─▶ engine thread ─▶ commit thread ─▶ transport, replies, events
+//! ```
+//!
+//! Nothing leaves before the writes it depends on are durable (docs/design.md section 4, rule 1):
+//! the commit thread itself carries out the actions of what it has just made durable. What the
+//! pipeline needs from outside are the four traits of [`traits`].
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//! use steward_engine::{Command, Config, Error, Input};
+//! use steward_runtime::traits::{Blocks, PeerTransport, Router, Signer};
+//! use steward_runtime::{Prepared, Stop, Surroundings};
+//! use steward_store::Store;
+//!
+//! # async fn run(
+//! #     config: Config, signer: Box<dyn Signer>, store: Box<dyn Store>,
+//! #     transport: impl PeerTransport, router: impl Router, blocks: impl Blocks,
+//! # ) -> Result<(), Error> {
+//! let prepared = Prepared::load(config, signer, store, |_stored| Ok(()))?;
+//! let surroundings = Surroundings {
+//!     transport: Arc::new(transport),
+//!     router: Arc::new(router),
+//!     blocks: Arc::new(blocks),
+//! };
+//! let height = Input::Chain { height: 900_000, stale: false, asked_ms: None };
+//! let runtime = prepared.start(surroundings, vec![height], Stop::new()).await?;
+//! // Peers' messages go into runtime.inbox(), heights into runtime.inputs().
+//! let status = runtime.command(Command::Status).await?;
+//! # drop(status);
+//! if let Some(ending) = runtime.begin_to_end() {
+//!     let ended = runtime.end(ending).await;
+//!     runtime.ended(ended);
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Layout
+//! - [`traits`]: what surrounds the engine: transport, router, blocks, signer
+//! - [`runtime`]: [`Prepared`] and [`Runtime`], which put the pipeline together
+//! - `inbox`: what happens on connections, on its way in
+//! - `queue`: the bounded input queue, a line for each connection, turns
+//! - `engine_thread`: takes inputs, closes batches
+//! - `perform`: carries out actions; `routes`: path-finding off the commit thread
+//! - `search`: looks into blocks for published preimages
+//! - `replies`: who waits for what; [`stop`]: why it stopped
+//! - `log_thread`: lines that peers can cause
+//! - [`clock`]: the two clocks; [`counters`]: what is counted
+//! - [`error`]: errors of the store and of stopping
+//! - [`limits`]: every bound
+#![forbid(unsafe_code)]
+#![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![warn(clippy::print_stdout)]
+
+pub mod clock;
+pub mod counters;
+mod engine_thread;
+pub mod error;
+#[cfg(test)]
+mod fakes;
+mod inbox;
+pub mod limits;
+mod log_thread;
+mod perform;
+mod queue;
+mod replies;
+mod routes;
+pub mod runtime;
+mod search;
+pub mod stop;
+pub mod traits;
+
+pub use counters::RuntimeMetrics;
+pub use inbox::{Inbox, PeerEvent};
+pub use queue::{Closed, InputSender};
+pub use runtime::{Ending, Prepared, Runtime, Surroundings};
+pub use search::CANNOT_SEARCH_HINT;
+pub use stop::Stop;

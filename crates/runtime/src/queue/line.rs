@@ -1,0 +1,134 @@
+//! What waits of one connection, in the order it came.
+
+use std::collections::VecDeque;
+
+use steward_engine::{ConnId, Input};
+use steward_wire::NodeId;
+
+use crate::traits::{Frame, Held};
+
+/// What waits of one connection.
+pub(super) struct Line<H> {
+    pub(super) peer: NodeId,
+    connected: Option<Input>,
+    messages: VecDeque<(Vec<Frame>, H)>,
+    /// What the peer said last by a warning.
+    warning: Option<String>,
+    is_disconnected: bool,
+    /// We hang up on it: nothing more of it is wanted.
+    is_discarded: bool,
+    /// In one of the turns.
+    pub(super) is_waiting: bool,
+}
+
+/// How much one turn may take.
+#[derive(Clone, Copy)]
+pub(super) struct Turn {
+    pub(super) messages: usize,
+    pub(super) bytes: usize,
+}
+
+/// What is left of a line after its turn.
+pub(super) enum Left {
+    /// More waits for the next turn.
+    More,
+    /// Nothing waits.
+    Nothing,
+    /// The connection is gone.
+    Gone,
+}
+
+impl<H: Held> Line<H> {
+    pub(super) fn new(peer: NodeId, connected: Input) -> Self {
+        Self {
+            peer,
+            connected: Some(connected),
+            messages: VecDeque::new(),
+            warning: None,
+            is_disconnected: false,
+            is_discarded: false,
+            is_waiting: false,
+        }
+    }
+
+    /// False if nothing more is wanted of this connection.
+    pub(super) fn add_messages(&mut self, messages: Vec<Frame>, held: H) -> bool {
+        if !self.is_discarded {
+            self.messages.push_back((messages, held));
+        }
+        !self.is_discarded
+    }
+
+    /// As [`Self::add_messages`].
+    pub(super) fn set_warning(&mut self, text: String) -> bool {
+        if !self.is_discarded {
+            self.warning = Some(text);
+        }
+        !self.is_discarded
+    }
+
+    pub(super) fn disconnect(&mut self, drop_unread: bool) {
+        self.is_disconnected = true;
+        if drop_unread {
+            self.messages.clear();
+        }
+    }
+
+    /// What waited, for the caller to drop without the lock.
+    pub(super) fn discard(&mut self) -> VecDeque<(Vec<Frame>, H)> {
+        self.is_discarded = true;
+        std::mem::take(&mut self.messages)
+    }
+
+    /// One turn. What was taken is put to `unread`, for the caller to drop.
+    pub(super) fn take(
+        &mut self,
+        conn: ConnId,
+        turn: Turn,
+        inputs: &mut Vec<Input>,
+        unread: &mut Vec<H>,
+    ) -> Left {
+        inputs.extend(self.connected.take());
+        let frames = self.take_messages(turn, unread);
+        if !frames.is_empty() {
+            inputs.push(Input::Frames { conn, frames });
+        }
+        let warning = self.warning.take();
+        inputs.extend(warning.map(|text| Input::PeerWarning { conn, text }));
+        if !self.messages.is_empty() {
+            Left::More
+        } else if self.is_disconnected {
+            inputs.push(Input::PeerDisconnected { conn });
+            Left::Gone
+        } else {
+            Left::Nothing
+        }
+    }
+
+    fn take_messages(&mut self, turn: Turn, unread: &mut Vec<H>) -> Vec<Frame> {
+        let (mut taken, mut bytes) = (Vec::new(), 0);
+        while taken.len() < turn.messages && bytes < turn.bytes {
+            let Some((messages, held)) = self.messages.front_mut() else { break };
+            let fits = messages
+                .iter()
+                .scan(bytes, |so_far, (_, payload)| {
+                    let before = *so_far;
+                    *so_far += payload.len();
+                    Some(before)
+                })
+                .take(turn.messages - taken.len())
+                .take_while(|before| *before < turn.bytes)
+                .count();
+            let rest = messages.split_off(fits);
+            let part = std::mem::replace(messages, rest);
+            let part_bytes: usize = part.iter().map(|(_, payload)| payload.len()).sum();
+            bytes += part_bytes;
+            unread.push(held.split(part_bytes));
+            taken.extend(part);
+            if messages.is_empty() {
+                unread.extend(self.messages.pop_front().map(|(_, held)| held));
+            }
+        }
+        taken
+    }
+}
