@@ -165,3 +165,20 @@ fn a_fulfill_is_repeated_even_if_an_operator_suspends_before_states_are_compared
     pair.command(Bob, Command::Suspend);
     assert_eq!(pair.sent_by(Bob), ["Error", "UpdateFulfillHtlc"]);
 }
+
+#[test]
+fn of_a_peers_unsigned_updates_only_fulfills_outlive_a_suspension() {
+    let mut pair = Pair::funded(5_000_000);
+    let of_bob = pair.add_and_run(Bob, 1_000_000, 1);
+    pair.eager = false;
+    pair.fulfill(Alice, of_bob, 1);
+    pair.add(Alice, 1_100_000, 2);
+    pair.flush(Alice);
+    pair.deliver_named(Alice, "UpdateFulfillHtlc");
+    pair.deliver_named(Alice, "UpdateAddHtlc");
+    assert_eq!(pair.channel(Bob).unsigned_updates(), (0, 2));
+    pair.command(Bob, Command::Suspend);
+    assert_eq!(pair.channel(Bob).unsigned_updates(), (0, 1));
+    assert_eq!(pair.channel(Bob).summary().incoming_htlcs, 0);
+    assert_eq!(fulfilled(&pair.events(Bob)), [of_bob]);
+}
