@@ -116,6 +116,11 @@ fn page() -> String {
         let (status, meaning, hint) = (code.blame().status(), code.meaning(), code.hint());
         page += &format!("| `{code}` | {status} | {meaning} | {hint} |\n");
     }
+    page += FAILURES;
+    page += "| Code | Means |\n|---|---|\n";
+    for (code, meaning) in FAILURE_CODES {
+        page += &format!("| `{code}` | {meaning} |\n");
+    }
     for (title, scope) in [(START, Scope::Start), (COMMAND_LINE, Scope::CommandLine)] {
         page += title;
         page += "| Code | Means | What to do |\n|---|---|---|\n";
@@ -159,17 +164,60 @@ const ABOUT: &str = "\
 Every answer of the API that is no success is `{\"code\", \"message\", \"hint\"}`: a stable code for
 programs, a sentence for people, and what to do about it. A code always comes with the same status.
 The hints below are given where the error itself does not know better. `/openapi.json` has the same
-list under `components.schemas.Error.x-codes`.
+list under `components.schemas.Error.x-codes`. Lines of the log have codes of their own: docs/operations.md.
 
 | Status | Means | Ask again? |
 |---|---|---|
 ";
 
 const ANSWERS: &str = "
+";
+
+const FAILURES: &str = "
+## Of a payment that failed
+
 Why a payment failed is no error of the API: the payment is answered with 200 and says so in
-`failure`.
+`failure`. The codes that nodes on the way give are those of BOLT 4, such as
+`temporary_channel_failure`, `unknown_next_peer` or `incorrect_or_unknown_payment_details`. These are
+our own, for payments and, where it says so, for an invoice that was paid:
 
 ";
+
+/// Codes in `failure` that no node on the way gave.
+const FAILURE_CODES: [(&str, &str); 13] = [
+    ("channel_refused", "The channel to the first hop refused the HTLC; the message says why."),
+    (
+        "claim_overridden",
+        "Of an invoice: an override ended the channel before the claim was signed.",
+    ),
+    ("claim_unsigned", "Of an invoice: the channel was suspended before the claim was signed."),
+    ("fee_too_high", "Every route costs more than the payment may."),
+    ("htlc_dropped", "The HTLC expired, or the first hop dropped it."),
+    ("insufficient_balance", "No route is left that the balance is enough for."),
+    ("interrupted", "The node stopped before the payment had left it."),
+    ("malformed_onion", "The first hop could not read the onion."),
+    ("no_route", "No route is known."),
+    (
+        "outcome_unknown",
+        "Our data was an old copy: whether it was paid is not known; it stays pending.",
+    ),
+    ("payment_too_late", "Of an invoice: its HTLCs came too close to their expiry to be claimed."),
+    ("unknown_failure", "A node gave a code that is not in BOLT 4."),
+    (
+        "unreadable_failure",
+        "A node on the way spoiled the failure; with attribution data the message names the two of which one did.",
+    ),
+];
+
+#[test]
+fn every_failure_of_a_payment_that_is_listed_is_used() {
+    let sources: Vec<_> =
+        ["engine", "graph", "node", "onion"].into_iter().flat_map(sources_of).collect();
+    for (code, _) in FAILURE_CODES {
+        let text = format!("\"{code}\"");
+        assert!(sources.iter().any(|(_, source)| source.contains(&text)), "{code} is used nowhere");
+    }
+}
 
 const START: &str = "
 ## Of a node that does not start

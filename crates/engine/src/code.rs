@@ -106,6 +106,11 @@ macro_rules! codes {
                 match self { $($(Self::$variant => $name,)*)* }
             }
 
+            /// The code of this name, if there is one.
+            pub fn named(name: &str) -> Option<Self> {
+                match name { $($($name => Some(Self::$variant),)*)* _ => None }
+            }
+
             /// What it means, in a sentence.
             pub fn meaning(self) -> &'static str {
                 match self { $($(Self::$variant => concat!($($meaning),+).trim_ascii_start(),)*)* }

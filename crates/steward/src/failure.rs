@@ -87,7 +87,7 @@ impl From<TokenError> for Failure {
 
 impl From<ErrorBody> for Failure {
     fn from(body: ErrorBody) -> Self {
-        let hint = match command_for(&body.code) {
+        let hint = match Code::named(&body.code).and_then(command_for) {
             Some(command) => format!("{}: `{command}`", body.hint),
             None => body.hint,
         };
@@ -96,16 +96,16 @@ impl From<ErrorBody> for Failure {
 }
 
 /// The daemon speaks to every kind of caller; here is how this one does what its hint says.
-fn command_for(code: &str) -> Option<&'static str> {
+fn command_for(code: Code) -> Option<&'static str> {
     match code {
-        "unknown_channel" | "no_active_channel" | "no_usable_channel" => {
+        Code::UnknownChannel | Code::NoActiveChannel | Code::NoUsableChannel => {
             Some("steward channel list")
         }
-        "cannot_receive" => Some("steward channel invoke NODE_ID@HOST:PORT"),
-        "unknown_invoice" => Some("steward invoice list"),
-        "unknown_payment" | "bad_payment_hash" => Some("steward payments"),
-        "bad_node_id" => Some("steward status"),
-        "chain_unknown" => Some("steward doctor"),
+        Code::CannotReceive => Some("steward channel invoke NODE_ID@HOST:PORT"),
+        Code::UnknownInvoice => Some("steward invoice list"),
+        Code::UnknownPayment | Code::BadPaymentHash => Some("steward payments"),
+        Code::BadNodeId => Some("steward status"),
+        Code::ChainUnknown => Some("steward doctor"),
         _ => None,
     }
 }
