@@ -22,7 +22,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::broadcast;
 
 use crate::bytes::Bytes;
-use crate::kits::engine::Net;
+use steward_testkit::Net;
 
 const HOST: usize = 0;
 const CLIENT: usize = 1;

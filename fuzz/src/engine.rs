@@ -19,9 +19,9 @@ use steward_wire::{
 };
 
 use crate::bytes::Bytes;
-use crate::kits::channel::preimage;
-use crate::kits::engine::{CHAIN_HASH, Net, id_of};
 use crate::rogue::{PREIMAGES, Rogue, raw_message};
+use steward_testkit::hosted::preimage;
+use steward_testkit::{CHAIN_HASH, Net, id_of};
 
 const HOST: usize = 0;
 /// The client in whose name the rogue speaks; the other one must not lose anything.

@@ -13,7 +13,7 @@ use steward_invoice::{
 use steward_wire::{NodeId, PaymentHash, ShortChannelId};
 
 use crate::bytes::Bytes;
-use crate::kits::onion::node_id;
+use steward_testkit::onion::node_id;
 
 /// Reads any text.
 pub(crate) fn text(data: &[u8]) {

@@ -1,14 +1,4 @@
-//! The worlds in which the tests of other crates are written. There is one of each, so they are
-//! used from where they are.
+//! The world in which the tests of the API are written. There is one, so it is used from where it is.
 
 #[path = "../../crates/api/tests/common/mod.rs"]
 pub(crate) mod api;
-
-#[path = "../../crates/hosted/tests/common/mod.rs"]
-pub(crate) mod channel;
-
-#[path = "../../crates/engine/tests/common/mod.rs"]
-pub(crate) mod engine;
-
-#[path = "../../crates/onion/tests/support/mod.rs"]
-pub(crate) mod onion;

@@ -12,7 +12,7 @@ use steward_onion::{
 use steward_wire::{NodeId, Preimage, ShortChannelId};
 
 use crate::bytes::Bytes;
-use crate::kits::onion::{
+use steward_testkit::onion::{
     OnionBytes, PAYMENT_HASH, blind, construct, key, node_id, public, with_length,
 };
 
@@ -46,8 +46,8 @@ pub(crate) fn blinded(data: &[u8]) {
     let is_last = input.flag();
     let clear = input.short().to_vec();
     let hop = blind(&key(50), &public(&key(1)), input.take(700));
-    let sealed = crate::kits::onion::tlv(10, &hop.sealed);
-    let path_key = crate::kits::onion::tlv(12, &hop.path_key.serialize());
+    let sealed = steward_testkit::onion::tlv(10, &hop.sealed);
+    let path_key = steward_testkit::onion::tlv(12, &hop.path_key.serialize());
     let introduction = [clear.as_slice(), &sealed, &path_key].concat();
     all_ways_in(&onion_for_us(with_length(&introduction), is_last), &terms);
     let inside = [clear.as_slice(), &sealed].concat();
@@ -248,7 +248,7 @@ static ROUTE_SECRETS: LazyLock<Vec<[u8; 32]>> = LazyLock::new(|| {
     let payment = create(&path, &recipient, &PAYMENT_HASH, &seed).unwrap();
     let (mut onion, mut secrets) = (payment.onion, Vec::new());
     for n in 1..=MAX_FAILURE_HOPS {
-        let htlc = crate::kits::onion::htlc(&onion, payment.amount_msat, payment.cltv_expiry);
+        let htlc = steward_testkit::onion::htlc(&onion, payment.amount_msat, payment.cltv_expiry);
         let peeled = peel(&key(n), &htlc).unwrap();
         secrets.push(peeled.shared_secret);
         if let Hop::Forward(forward) = peeled.hop {

@@ -7,7 +7,7 @@ use steward_p2p::{Host, PeerAddress, SendError, Session, SessionConfig, SessionE
 use steward_wire::NodeId;
 
 use crate::bytes::Bytes;
-use crate::kits::onion::{key, node_id};
+use steward_testkit::onion::{key, node_id};
 
 /// Reads `host:port` as text.
 pub(crate) fn address(data: &[u8]) {

@@ -10,7 +10,7 @@ use steward_wire::{
 };
 
 use crate::bytes::Bytes;
-use crate::kits::channel::{CAPACITY_MSAT, offer, preimage, refund_script};
+use steward_testkit::hosted::{CAPACITY_MSAT, offer, preimage, refund_script};
 
 /// The number of preimages of the rogue's HTLCs, and of the victim's if the harness says so: seeds
 /// 0 to 3.

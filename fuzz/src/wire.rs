@@ -19,7 +19,7 @@ use steward_wire::{
 };
 
 use crate::bytes::Bytes;
-use crate::kits::channel::node_id;
+use steward_testkit::hosted::node_id;
 
 /// Reads the type, then the body.
 pub(crate) fn body(data: &[u8]) {

@@ -1,13 +1,11 @@
 //! Where peers are found: an address is kept once the right key has answered there.
 
-mod common;
-
-use common::{Net, config, hosted_features};
 use steward_engine::Command;
 use steward_engine::io::{Action, Input};
 use steward_engine::limits::MAX_ADDRESSES;
 use steward_engine::row::PeerRow;
 use steward_store::Store;
+use steward_testkit::{Net, config, hosted_features};
 use steward_wire::NodeId;
 
 const GOOD: &str = "good.example:9735";

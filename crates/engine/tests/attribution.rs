@@ -1,11 +1,9 @@
 //! Attribution data (BOLT 4): the payer learns how long each hop held an HTLC and who spoiled a
 //! failure; nobody else learns anything, and peers that do not offer it are sent none.
 
-mod common;
-
-use common::{Net, PartOf, invoice_recipient};
 use steward_engine::io::{Action, Input};
 use steward_engine::row::{InvoiceRow, PaymentRow, PaymentStatus};
+use steward_testkit::{Net, PartOf, invoice_recipient};
 use steward_wire::features::ATTRIBUTION_DATA;
 use steward_wire::{Message, PaymentHash, framing};
 
@@ -168,7 +166,7 @@ fn a_peer_that_does_not_offer_attribution_data_is_sent_none() {
 #[test]
 fn attribution_data_that_is_stored_is_not_sent_to_a_peer_that_offers_it_no_more() {
     let mut net = attributing();
-    let (with, without) = (net.features.clone(), common::hosted_features());
+    let (with, without) = (net.features.clone(), steward_testkit::hosted_features());
     let invoice = begin(&mut net);
     net.run_until_offered(1, 0);
     // The payee claims, and the claim is lost on the way.
@@ -180,7 +178,7 @@ fn attribution_data_that_is_stored_is_not_sent_to_a_peer_that_offers_it_no_more(
     });
     assert!(net.was_received(2, invoice.payment_hash));
     for features in [without, with] {
-        let is_offered = features != common::hosted_features();
+        let is_offered = features != steward_testkit::hosted_features();
         net.features = features;
         net.disconnect(2, 0);
         net.rounds(2, 0, |_, _| {});

@@ -1,15 +1,13 @@
 //! Everything a peer or an operator can get wrong: each gets a typed error, the protocol's answer
 //! and a line in the log, and costs nobody anything.
 
-mod common;
-
 use bitcoin::secp256k1::SecretKey;
-use common::{CHAIN_HASH, INITIAL_MSAT, Net, config, hosted_features, id_of};
 use steward_engine::AnswerAt;
 use steward_engine::io::{Action, ConnId, Input};
 use steward_engine::{Blame, Command, Error};
 use steward_hosted::Phase;
 use steward_invoice::{Description, NewInvoice, build, parse};
+use steward_testkit::{CHAIN_HASH, INITIAL_MSAT, Net, config, hosted_features, id_of};
 use steward_wire::bolt1::WARNING_TYPE;
 use steward_wire::{
     ChannelId, Framing, InvokeHostedChannel, Message, NodeId, Onion, PaymentHash, Preimage,
@@ -455,6 +453,6 @@ fn a_peer_lost_in_mid_payment_costs_nothing() {
     net.settle();
     net.connect(2, 0);
     net.settle();
-    assert!(common::is_complete(&net.payment(1, invoice.payment_hash)));
+    assert!(steward_testkit::is_complete(&net.payment(1, invoice.payment_hash)));
     assert_eq!(net.agreed_balance_msat(2, 0), INITIAL_MSAT + 10_000_000);
 }

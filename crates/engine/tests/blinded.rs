@@ -1,10 +1,7 @@
 //! Payments over blinded paths that begin at a host: only peers that say so can read what they are
 //! offered on.
 
-mod common;
-
 use bitcoin::secp256k1::{PublicKey, SECP256K1};
-use common::{Net, TestKeys};
 use lightning::blinded_path::payment::{
     BlindedPaymentPath, Bolt12RefundContext, ForwardTlvs, PaymentConstraints, PaymentContext,
     PaymentForwardNode, PaymentRelay, ReceiveTlvs,
@@ -18,6 +15,7 @@ use steward_engine::io::{Action, Input, RoutedPart};
 use steward_engine::row::{InvoiceRow, PaymentStatus};
 use steward_hosted::Phase;
 use steward_onion::{OnionSeed, PathHop, Recipient, create_blinded, receive_auth_key};
+use steward_testkit::{Net, TestKeys};
 use steward_wire::codec::TlvStream;
 use steward_wire::{Message, NodeId, ShortChannelId, framing};
 

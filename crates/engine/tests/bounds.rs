@@ -1,14 +1,12 @@
 //! Nothing that a caller or a peer may say makes a row that the store refuses: the store's check
 //! runs in every commit of these networks, and a refusal is a panic.
 
-mod common;
-
-use common::{Net, config};
 use steward_engine::io::{Input, RoutedPart};
 use steward_engine::limits::{MAX_ADDRESS_BYTES, MAX_AMOUNT_MSAT};
 use steward_engine::row::PaymentStatus;
 use steward_engine::{AnswerAt, Blame, Command, Error, Reply};
 use steward_onion::{OnionSeed, PathHop, Recipient, create};
+use steward_testkit::{Net, config};
 use steward_wire::{Preimage, ShortChannelId};
 
 fn refusal(result: Result<Reply, Error>) -> (&'static str, Blame) {
@@ -138,7 +136,7 @@ fn a_payer_who_names_a_total_that_no_row_can_hold_stops_nobody() {
             let mut net = Net::host_and_clients(2);
             pay_by_hand(&mut net, total_msat, keysend_preimage);
             net.tick(120_000);
-            assert_eq!(net.agreed_balance_msat(2, 0), common::INITIAL_MSAT);
+            assert_eq!(net.agreed_balance_msat(2, 0), steward_testkit::INITIAL_MSAT);
             let history = steward_store::Store::history(&net.nodes[2].store).unwrap();
             let page = steward_store::PageRequest { before: None, limit: 10 };
             for row in history.invoices(None, page).unwrap().rows {

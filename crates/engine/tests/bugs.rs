@@ -2,9 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
-mod common;
-
-use common::Net;
+use steward_testkit::Net;
 use steward_wire::{impossible, invariant};
 
 #[test]

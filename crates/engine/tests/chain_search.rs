@@ -1,11 +1,9 @@
 //! Preimages on chain: an HTLC of ours is given up only after every block up to its expiry was
 //! searched (design.md section 4, rules 2 and 3).
 
-mod common;
-
-use common::{Net, START_HEIGHT};
 use steward_engine::row::PaymentStatus;
 use steward_engine::{Command, Reply};
+use steward_testkit::{Net, START_HEIGHT};
 
 #[test]
 fn a_preimage_in_a_block_claims_the_incoming_htlc() {

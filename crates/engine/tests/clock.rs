@@ -1,11 +1,9 @@
 //! Wall clocks that jump, and machines that sleep: dates follow the wall clock, nothing else does.
 
-mod common;
-
-use common::{Net, is_complete};
 use steward_engine::io::EventKind;
 use steward_engine::limits::QUOTA_WINDOW_MS;
 use steward_engine::{Command, Reply};
+use steward_testkit::{Net, is_complete};
 
 const HOUR_MS: i64 = 3_600_000;
 const YEAR_MS: i64 = 365 * 24 * HOUR_MS;
@@ -77,7 +75,7 @@ fn what_is_made_after_a_jump_has_the_right_date() {
 
 #[test]
 fn quotas_of_openings_are_not_held_up_by_a_clock_that_was_ahead() {
-    let mut configs = vec![common::config(); 3];
+    let mut configs = vec![steward_testkit::config(); 3];
     configs[0].host.max_opens_per_hour = 1;
     let mut net = Net::new(configs);
     net.nodes[0].wall_offset_ms = 95 * YEAR_MS;

@@ -1,12 +1,10 @@
 //! Crashes at every boundary, disconnects with messages under way: nothing is lost, nothing is paid
 //! twice, every payment ends, both sides agree.
 
-mod common;
-
-use common::{INITIAL_MSAT, Net, config, is_complete};
 use proptest::prelude::*;
 use steward_engine::row::PaymentStatus;
 use steward_store::Store;
+use steward_testkit::{INITIAL_MSAT, Net, config, is_complete};
 use steward_wire::PaymentHash;
 
 /// What may go wrong between two steps.

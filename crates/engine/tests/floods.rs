@@ -1,10 +1,7 @@
 //! What one peer can make us do: bytes out for bytes in, work, rows. However much it sends, and
 //! however often it comes back, it gets no further than the limits (docs/threat-model.md, 10).
 
-mod common;
-
 use bitcoin::secp256k1::SecretKey;
-use common::{CHAIN_HASH, Net, config, hosted_features, id_of};
 use steward_engine::Command;
 use steward_engine::config::Config;
 use steward_engine::io::{Action, ConnId, Input, RoutedPart};
@@ -17,6 +14,7 @@ use steward_engine::row::{EvidenceRow, InvoiceRow};
 use steward_hosted::Phase;
 use steward_onion::{OnionSeed, PathHop, Recipient, create};
 use steward_store::{PageRequest, Store};
+use steward_testkit::{CHAIN_HASH, Net, config, hosted_features, id_of};
 use steward_wire::{
     AskBrandingInfo, ChannelId, Framing, HostedChannelBranding, InitHostedChannel,
     InvokeHostedChannel, LastCrossSignedState, Message, NodeId, Onion, PaymentHash, Preimage,

@@ -1,12 +1,10 @@
 //! Channels and peers that are forgotten: only where nobody has anything.
 
-mod common;
-
-use common::{INITIAL_MSAT, Net, TestKeys};
 use steward_engine::io::{EventKind, Input};
 use steward_engine::{Command, Keys, Reply};
 use steward_hosted::Role;
 use steward_store::Store;
+use steward_testkit::{INITIAL_MSAT, Net, TestKeys};
 use steward_wire::{
     Framing, InvokeHostedChannel, Message, NodeId, Signature, StateUpdate, framing,
 };
@@ -135,7 +133,7 @@ fn a_client_whose_used_channel_was_forgotten_is_never_let_in_again() {
 /// A state names no client but by this script: another id could show it as its own.
 #[test]
 fn nobody_else_is_let_in_with_the_refund_script_of_a_forgotten_client() {
-    let mut net = Net::new(vec![common::config(); 3]);
+    let mut net = Net::new(vec![steward_testkit::config(); 3]);
     net.open(1, 0);
     empty(&mut net, 1);
     let client = net.client_id(1, 0);
@@ -146,7 +144,7 @@ fn nobody_else_is_let_in_with_the_refund_script_of_a_forgotten_client() {
     for (script, is_let_in) in [(script, false), (other_script, true)] {
         let conn = net.impersonate(2, 0);
         let invoke = Message::InvokeHostedChannel(InvokeHostedChannel {
-            chain_hash: common::CHAIN_HASH,
+            chain_hash: steward_testkit::CHAIN_HASH,
             refund_scriptpubkey: script,
             secret: Vec::new(),
         });
@@ -162,7 +160,7 @@ fn nobody_else_is_let_in_with_the_refund_script_of_a_forgotten_client() {
 /// Nor with an opening that was begun before the client came.
 #[test]
 fn an_opening_under_way_does_not_outlive_the_client_that_was_forgotten() {
-    let mut net = Net::new(vec![common::config(); 3]);
+    let mut net = Net::new(vec![steward_testkit::config(); 3]);
     let script = TestKeys(2).refund_scriptpubkey(&net.id(0));
     let conn = net.impersonate(2, 0);
     let give = |net: &mut Net, message: &Message| {
@@ -173,7 +171,7 @@ fn an_opening_under_way_does_not_outlive_the_client_that_was_forgotten() {
         framing::decode(&mut None, message_type, &payload).unwrap().unwrap()
     };
     let invoke = Message::InvokeHostedChannel(InvokeHostedChannel {
-        chain_hash: common::CHAIN_HASH,
+        chain_hash: steward_testkit::CHAIN_HASH,
         refund_scriptpubkey: script.clone(),
         secret: Vec::new(),
     });
@@ -200,9 +198,9 @@ fn an_opening_under_way_does_not_outlive_the_client_that_was_forgotten() {
 /// Whoever was refused names the host again: nothing of the attempt stays.
 #[test]
 fn an_opening_that_was_refused_leaves_no_wanted_peer() {
-    let mut closed = common::config();
+    let mut closed = steward_testkit::config();
     closed.host.accept_new_channels = false;
-    let mut net = Net::new(vec![closed, common::config()]);
+    let mut net = Net::new(vec![closed, steward_testkit::config()]);
     let host = net.id(0);
     let addresses = vec!["127.0.0.1:1".to_owned()];
     net.command(1, Command::InvokeChannel { host, addresses, secret: Vec::new() }).unwrap();

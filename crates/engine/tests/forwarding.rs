@@ -1,13 +1,11 @@
 //! What a host forwards, what it refuses, and what happens to an HTLC whose other half is gone.
 
-mod common;
-
-use common::{INITIAL_MSAT, Net, START_HEIGHT, config};
 use steward_engine::AnswerAt;
 use steward_engine::Reply;
 use steward_engine::command::Command;
 use steward_engine::io::Input;
 use steward_engine::row::PaymentStatus;
+use steward_testkit::{INITIAL_MSAT, Net, START_HEIGHT, config};
 
 /// The code a payer sees when the host refuses.
 fn refusal(net: &mut Net, spoil: impl FnOnce(&mut Net)) -> String {

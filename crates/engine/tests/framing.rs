@@ -1,12 +1,10 @@
 //! In which framing a client speaks to its host: as the host has ever spoken, never by a guess
 //! once that is known.
 
-mod common;
-
-use common::{Net, hosted_features};
 use steward_engine::io::{ConnId, Input};
 use steward_hosted::Phase;
 use steward_hosted::limits::{ANSWER_TIMEOUT_MS, REPEAT_INVOKE_MS};
+use steward_testkit::{Net, hosted_features};
 use steward_wire::{Framing, Message, framing};
 
 /// Client 1's host, played by hand: it speaks the legacy framing and advertises both.
@@ -73,7 +71,7 @@ fn the_framing_a_host_has_shown_outlives_silence_connections_and_restarts() {
 /// A host that has never spoken may be one that cannot read the guess, and then reads nothing.
 #[test]
 fn a_host_that_has_never_spoken_is_tried_in_the_other_framing_on_its_next_connection() {
-    let mut net = Net::new(vec![common::config(), common::config()]);
+    let mut net = Net::new(vec![steward_testkit::config(), steward_testkit::config()]);
     let (host, address) = (net.id(0), "127.0.0.1:9".to_owned());
     net.invoke_by_address(1, host, address);
     let mut seen = Vec::new();

@@ -1,14 +1,12 @@
 //! Nodes that go on from an old copy of their data (docs/recovery.md): what they cannot know they
 //! do not guess.
 
-mod common;
-
-use common::{Net, config};
 use steward_engine::io::ReplyId;
 use steward_engine::row::{InvoiceRow, PaymentRow, PaymentStatus};
 use steward_engine::{AnswerAt, Command, Reply};
 use steward_hosted::Phase;
 use steward_invoice::{HintHop, parse};
+use steward_testkit::{Net, config};
 use steward_wire::{NodeId, PaymentHash, ShortChannelId};
 
 const AMOUNT_MSAT: u64 = 10_000_000;
@@ -326,7 +324,7 @@ fn a_host_does_not_fail_what_it_offered_to_a_client_that_is_ahead() {
         submit(&mut net, 0, &invoice).unwrap();
         assert_eq!(net.payment(1, invoice.payment_hash).status, PaymentStatus::Complete);
         let paid_msat = AMOUNT_MSAT + FEE_MSAT;
-        assert_eq!(net.agreed_balance_msat(1, 0), common::INITIAL_MSAT - paid_msat);
+        assert_eq!(net.agreed_balance_msat(1, 0), steward_testkit::INITIAL_MSAT - paid_msat);
     }
 }
 

@@ -1,12 +1,10 @@
 //! What an operator does to a channel: suspend, override, resize.
 
-mod common;
-
-use common::{INITIAL_MSAT, Net, config, is_complete};
 use steward_engine::io::Action;
 use steward_engine::row::PaymentStatus;
 use steward_engine::{Command, Reply};
 use steward_hosted::Phase;
+use steward_testkit::{INITIAL_MSAT, Net, config, is_complete};
 
 const CAPACITY_MSAT: u64 = 1_000_000_000;
 

@@ -1,11 +1,9 @@
 //! Payments out, end to end, in memory: routes, retries, refusals, what the payer is told.
 
-mod common;
-
-use common::{INITIAL_MSAT, Net, config, is_complete};
 use steward_engine::AnswerAt;
 use steward_engine::row::PaymentStatus;
 use steward_engine::{Command, Reply};
+use steward_testkit::{INITIAL_MSAT, Net, config, is_complete};
 use steward_wire::Preimage;
 
 #[test]

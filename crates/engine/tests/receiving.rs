@@ -1,8 +1,5 @@
 //! Payments to us: parts held until all are here, secrets, expiries, late parts.
 
-mod common;
-
-use common::{INITIAL_MSAT, Net, config};
 use steward_engine::AnswerAt;
 use steward_engine::io::{Action, Input, RoutedPart};
 use steward_engine::limits::{CHAIN_FRESH_MS, MPP_TIMEOUT_MS};
@@ -11,6 +8,7 @@ use steward_engine::{Command, Reply};
 use steward_invoice::parse;
 use steward_onion::{OnionSeed, PathHop, Recipient, create};
 use steward_store::Store;
+use steward_testkit::{INITIAL_MSAT, Net, config};
 use steward_wire::{NodeId, ShortChannelId};
 
 /// A hand-made HTLC of client 1 to client 2 over host 0.

@@ -1,11 +1,9 @@
 //! What an operator changes while the node runs.
 
-mod common;
-
-use common::{Net, config, is_complete};
 use steward_engine::config::{Config, Policy};
 use steward_engine::limits::MAX_POLICIES_PER_TICK;
 use steward_engine::{Command, Reply};
+use steward_testkit::{Net, config, is_complete};
 
 const DEAR: Policy = Policy { fee_base_msat: 7_000, fee_ppm: 5_000, cltv_expiry_delta_blocks: 200 };
 

@@ -1,18 +1,16 @@
 //! What strangers try on a host and on a payee: each test is an attack that once worked.
 
-mod common;
-
 use bitcoin::secp256k1::SecretKey;
-use common::{
-    CHAIN_HASH, INITIAL_MSAT, Net, PartOf, config, hosted_features, id_of, invoice_recipient,
-    keysend_recipient,
-};
 use steward_engine::io::{ConnId, Input};
 use steward_engine::limits::{CHAIN_FRESH_MS, MPP_TIMEOUT_MS};
 use steward_engine::row::{InvoiceRow, InvoiceStatus, PaymentStatus};
 use steward_engine::{Command, Reply};
 use steward_hosted::Phase;
 use steward_store::{PageRequest, Store};
+use steward_testkit::{
+    CHAIN_HASH, INITIAL_MSAT, Net, PartOf, config, hosted_features, id_of, invoice_recipient,
+    keysend_recipient,
+};
 use steward_wire::{
     Framing, InvokeHostedChannel, LastCrossSignedState, Message, NodeId, PaymentHash, Preimage,
     Signature, StateUpdate, framing,

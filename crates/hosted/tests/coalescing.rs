@@ -1,10 +1,8 @@
 //! Own updates share signatures: at most one own `state_update` unacknowledged, and none that
 //! says nothing new (design.md sections 3 and 11).
 
-mod common;
-
-use common::*;
 use steward_hosted::{Failure, Input, Output};
+use steward_testkit::hosted::*;
 use steward_wire::Message;
 
 fn count(names: &[&str], name: &str) -> usize {

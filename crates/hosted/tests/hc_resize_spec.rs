@@ -1,9 +1,7 @@
 //! Resize: E's HCResizeSpec (protocol.md section 8.4), and the attacks of section 9.1, 4.
 
-mod common;
-
-use common::*;
 use steward_hosted::{Command, CommandRefusal, Input, Output, Phase};
+use steward_testkit::hosted::*;
 use steward_wire::{Message, Onion, ResizeChannel, UpdateAddHtlc};
 
 const NEW_CAPACITY_SAT: u64 = 50_000_000;

@@ -1,11 +1,9 @@
 //! Limits on HTLCs, ids and counters: E's HostedChannelTypesSpec :87 (protocol.md section 8.4)
 //! through the channel's own interface. Hashes and signatures are tested in `steward-wire`.
 
-mod common;
-
-use common::*;
 use steward_hosted::limits::{MAX_OWN_HTLCS, MAX_STATE_BYTES, MAX_WAITING_ADDS};
 use steward_hosted::{AddRefusal, Input, NewHtlc, Output};
+use steward_testkit::hosted::*;
 use steward_wire::{Message, UpdateAddHtlc};
 
 fn refusal(outputs: &[Output]) -> Option<AddRefusal> {

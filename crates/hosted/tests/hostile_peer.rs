@@ -1,13 +1,11 @@
 //! Whatever a hostile peer sends, and in whatever order: no panic, no unbounded growth, no state
 //! that does not add up, and no signature on a worse state for us than the last.
 
-mod common;
-
-use common::*;
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
 use steward_hosted::limits::{MAX_EVIDENCE_PER_CONNECTION, MAX_STATE_BYTES};
 use steward_hosted::{Channel, Command, Failure, Input, Output};
+use steward_testkit::hosted::*;
 use steward_wire::{
     ChannelId, InvokeHostedChannel, Message, Onion, ResizeChannel, Signature, StateOverride,
     StateUpdate, UpdateAddHtlc, UpdateFailHtlc, UpdateFailMalformedHtlc, UpdateFulfillHtlc,

@@ -1,11 +1,9 @@
 //! Random histories of two sides: whatever is lost on the way, both end with the same state, no
 //! money is made or lost, and every HTLC has exactly one fate.
 
-mod common;
-
-use common::world::{World, rough_step, step};
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
+use steward_testkit::hosted::world::{World, rough_step, step};
 
 proptest! {
     #![proptest_config(ProptestConfig {

@@ -2,11 +2,9 @@
 //! step, signatures being deterministic, and the SHA-256 of its record is compared with that of the
 //! version that stored it first. A change of layout raises the record's version instead.
 
-mod common;
-
 use bitcoin::hashes::{Hash, sha256};
-use common::*;
 use steward_hosted::{Channel, Command, Input};
+use steward_testkit::hosted::*;
 
 fn assert_bytes(pair: &Pair, side: Side, expected: &str) {
     let record = pair.channel(side).record();

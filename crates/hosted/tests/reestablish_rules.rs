@@ -1,11 +1,9 @@
 //! Comparing states, with the mends of protocol.md section 9.1: what is only a race is repaired,
 //! what cannot be explained is kept and decided by people.
 
-mod common;
-
-use common::*;
 use steward_hosted::limits::{ANSWER_TIMEOUT_MS, MAX_BAD_SIGNATURES};
 use steward_hosted::{DropCause, Input, Output, Phase};
+use steward_testkit::hosted::*;
 use steward_wire::{InitHostedChannel, LastCrossSignedState, Message, Signature, StateUpdate};
 
 fn has_evidence(events: &[Output]) -> bool {
@@ -312,7 +310,7 @@ fn a_fail_after_a_fulfill_is_refused_and_kept() {
     pair.fail(Bob, id);
     pair.run();
     let events = pair.events(Alice);
-    assert_eq!(failed(&events), []);
+    assert!(failed(&events).is_empty());
     assert!(has_evidence(&events));
     assert_eq!(pair.phases(), (Phase::Suspended, Phase::Suspended));
 }

@@ -1,10 +1,8 @@
 //! What the peer may do with our HTLCs (protocol.md section 3.5).
 
-mod common;
-
-use common::*;
 use steward_hosted::limits::{MAX_FAIL_REASON_BYTES, MAX_SETTLEMENT_TLV_BYTES};
 use steward_hosted::{Command, Failure, Input, Output};
+use steward_testkit::hosted::*;
 use steward_wire::{
     Message, Signature, UpdateFailHtlc, UpdateFailMalformedHtlc, UpdateFulfillHtlc,
 };

@@ -1,10 +1,8 @@
 //! The signed hash does not say in which list an HTLC stands: whoever shows a state may have
 //! moved one to the other list, and both signatures hold. On no road does such a copy become ours.
 
-mod common;
-
-use common::*;
 use steward_hosted::{Input, Output, Phase};
+use steward_testkit::hosted::*;
 use steward_wire::{LastCrossSignedState, Message, Signature, UpdateFulfillHtlc};
 
 /// Our copy of a state, as the peer at `from` would show it.

@@ -1,8 +1,6 @@
 //! Our forward and LDK's, on the same onions: same channel, amount, expiry, packet and secret.
 //! Inside blinded paths amounts may differ by one: we round as BOLT 4 says, LDK in its own favour.
 
-mod support;
-
 use bitcoin::secp256k1::{PublicKey, SECP256K1, SecretKey};
 use lightning::ln::channelmanager::{PendingHTLCInfo, PendingHTLCRouting};
 use lightning::ln::msgs::{OnionPacket, UpdateAddHTLC};
@@ -12,8 +10,10 @@ use lightning::sign::KeysManager;
 use lightning::util::logger::{Logger, Record};
 use proptest::prelude::*;
 use steward_onion::{Hop, IncomingHtlc, OnionSeed, PathHop, Recipient, create, peel};
+use steward_testkit::onion::{
+    self, PAYMENT_HASH, blind, construct, key, node_id, public, tlv, with_length,
+};
 use steward_wire::{NodeId, ShortChannelId};
-use support::{PAYMENT_HASH, blind, construct, key, node_id, public, tlv, with_length};
 
 const HEIGHT: u32 = 800_000;
 
@@ -99,7 +99,7 @@ proptest! {
         let recipient = Recipient { payment_secret: Some([5; 32]), ..Recipient::default() };
         let seed = OnionSeed { session_key: [9; 32], prng_seed: [8; 32], height: HEIGHT };
         let payment = create(&hops, &recipient, &PAYMENT_HASH, &seed).unwrap();
-        let htlc = support::htlc(&payment.onion, payment.amount_msat, payment.cltv_expiry);
+        let htlc = onion::htlc(&payment.onion, payment.amount_msat, payment.cltv_expiry);
         assert_same_forward(&htlc);
     }
 
@@ -113,7 +113,7 @@ proptest! {
         inside: bool,
     ) {
         let mut relay = [&delta.to_be_bytes()[..], &rate.to_be_bytes()].concat();
-        relay.extend(support::truncated(base.into()));
+        relay.extend(onion::truncated(base.into()));
         let constraints = [&(HEIGHT + 1_000).to_be_bytes()[..], &[1]].concat();
         let data =
             [tlv(2, &scid.to_be_bytes()), tlv(10, &relay), tlv(12, &constraints)].concat();
@@ -130,7 +130,7 @@ proptest! {
         let onion = construct(&key(9), &hops, &PAYMENT_HASH.0);
         let htlc = IncomingHtlc {
             path_key: inside.then_some(path_key),
-            ..support::htlc(&onion, amount_msat, HEIGHT + 1_000)
+            ..onion::htlc(&onion, amount_msat, HEIGHT + 1_000)
         };
         assert_same_forward(&htlc);
     }

@@ -1,8 +1,6 @@
 //! Payments over blinded paths that LDK built for us: the introduction node forwards with our code,
 //! and the recipient reads the last layer, dummy hops included.
 
-mod support;
-
 use bitcoin::secp256k1::{PublicKey, SECP256K1};
 use lightning::blinded_path::payment::{
     BlindedPaymentPath, Bolt12RefundContext, ForwardTlvs, PaymentConstraints, PaymentContext,
@@ -17,11 +15,11 @@ use steward_onion::{
     Blinding, Failure, Hop, IncomingHtlc, OnionSeed, PathHop, PaymentOnion, PeelError, Recipient,
     code, create_blinded, peel, receive, receive_auth_key,
 };
-use steward_wire::ShortChannelId;
-use support::{
-    PAYMENT_HASH, blind, blind_with, construct, htlc, key, node_id, public, sha256, tlv,
+use steward_testkit::onion::{
+    self, PAYMENT_HASH, blind, blind_with, construct, htlc, key, node_id, public, sha256, tlv,
     with_length,
 };
+use steward_wire::ShortChannelId;
 
 const HEIGHT: u32 = 800_000;
 const HOST: u8 = 1;
@@ -99,7 +97,7 @@ fn pay(path: &BlindedPaymentPath) -> PaymentOnion {
 /// Returns what the client gets from the host.
 fn at_client(payment: &PaymentOnion) -> (PaymentOnion, Option<PublicKey>) {
     let incoming = htlc(&payment.onion, payment.amount_msat, payment.cltv_expiry);
-    let (_, forward) = support::forward(&key(HOST), &incoming);
+    let (_, forward) = onion::forward(&key(HOST), &incoming);
     assert_eq!(forward.scid(), Some(ShortChannelId(77)));
     assert_eq!(forward.blinding, Blinding::Introduction);
     let onion = PaymentOnion {
@@ -158,15 +156,15 @@ fn onion_with_dummy_hop(receive_data: &[u8]) -> [u8; 1366] {
     let relay = tlv(10, &[0, 10, 0, 0, 0, 0, 100]);
     let dummy = [relay, tlv(12, &[0xff, 0xff, 0xff, 0xff]), tlv(65_539, &[])].concat();
     let client = public(&key(CLIENT));
-    let seal = |data: Vec<u8>| move |rho| support::seal_for_self(rho, own_key, &data);
+    let seal = |data: Vec<u8>| move |rho| onion::seal_for_self(rho, own_key, &data);
     let first = blind_with(&key(50), &client, seal(dummy));
     let last = blind_with(&first.next_path_secret, &client, seal(receive_data.to_vec()));
     let first_payload = [tlv(10, &first.sealed), tlv(12, &first.path_key.serialize())].concat();
     let last_payload = [
-        tlv(2, &support::truncated(50_000)),
-        tlv(4, &support::truncated(u64::from(HEIGHT) + 50)),
+        tlv(2, &onion::truncated(50_000)),
+        tlv(4, &onion::truncated(u64::from(HEIGHT) + 50)),
         tlv(10, &last.sealed),
-        tlv(18, &support::truncated(60_000)),
+        tlv(18, &onion::truncated(60_000)),
     ]
     .concat();
     let hops =
@@ -218,7 +216,7 @@ fn dummy_hops_hide_that_the_introduction_node_is_the_recipient() {
 fn our_own_seal_does_not_make_a_forward() {
     let data = [tlv(2, &[0; 8]), tlv(10, &[0, 10, 0, 0, 0, 0])].concat();
     let own = blind_with(&key(50), &public(&key(CLIENT)), |rho| {
-        support::seal_for_self(rho, receive_auth_key(&key(CLIENT)), &data)
+        onion::seal_for_self(rho, receive_auth_key(&key(CLIENT)), &data)
     });
     let plain = blind(&key(50), &public(&key(CLIENT)), &data);
     let onion_of = |sealed: &[u8]| {

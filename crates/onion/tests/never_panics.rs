@@ -1,15 +1,15 @@
 //! Any input of a peer is refused or forwarded, and none causes a panic.
 
-mod support;
-
 use proptest::prelude::*;
 use steward_onion::{
     Attribution, Failure, IncomingHtlc, OnionSeed, PathHop, Recipient, create, decode_failure,
     peel, read_failure_attribution, read_fulfill_attribution, receive, wrap_attributed_failure,
     wrap_failure,
 };
+use steward_testkit::onion::{
+    self, PAYMENT_HASH, blind, construct, key, node_id, public, tlv, with_length,
+};
 use steward_wire::{NodeId, ShortChannelId};
-use support::{PAYMENT_HASH, blind, construct, key, node_id, public, tlv, with_length};
 
 fn random(len: impl Into<proptest::collection::SizeRange>) -> impl Strategy<Value = Vec<u8>> {
     proptest::collection::vec(any::<u8>(), len)
@@ -112,7 +112,7 @@ proptest! {
         let mut session = [9; 32];
         session[0] = 1;
         let onion = create(&path(&[1_000]), &recipient(), &PAYMENT_HASH, &seed(session)).unwrap();
-        let secret = peel(&key(1), &support::htlc(&onion.onion, 1_000, 800_000)).unwrap();
+        let secret = peel(&key(1), &onion::htlc(&onion.onion, 1_000, 800_000)).unwrap();
         let reason = steward_onion::build_failure(&secret.shared_secret, &failure);
         let decoded = decode_failure(&session, &[node_id(1)], &reason).unwrap();
         prop_assert_eq!(decoded.failure, failure);

@@ -3,8 +3,9 @@
 mod support;
 
 use steward_onion::{Blinding, Hop, IncomingHtlc, NextHop, Peeled, peel, receive};
+use steward_testkit::onion::{self, construct};
 use steward_wire::{PaymentHash, ShortChannelId};
-use support::{array, bytes, construct, point, secret, vector};
+use support::{array, bytes, point, secret, vector};
 
 #[test]
 fn every_hop_of_the_bolt4_onion_peels_its_layer() {
@@ -21,7 +22,7 @@ fn every_hop_of_the_bolt4_onion_peels_its_layer() {
             cltv_expiry: 2_000,
             path_key: None,
         };
-        let (_, forward) = support::forward(&secret(key), &htlc);
+        let (_, forward) = onion::forward(&secret(key), &htlc);
         assert_eq!(forward.next, NextHop::Channel(ShortChannelId(scid)));
         assert_eq!(forward.amt_to_forward_msat, amount_msat);
         assert_eq!(forward.outgoing_cltv_expiry, expiry);
@@ -62,7 +63,7 @@ fn the_shared_secrets_are_those_of_bolt4() {
     let onion = array(&vector("onion-test")["onion"]);
     let first = &vector("onion-error-test")["generate"]["hops"][0];
     let key = secret(&vector("onion-test")["decode"][0]);
-    let peeled = peel(&key, &support::htlc(&onion, 20_000, 2_000)).unwrap();
+    let peeled = peel(&key, &onion::htlc(&onion, 20_000, 2_000)).unwrap();
     assert_eq!(peeled.shared_secret, array(&first["hop_shared_secret"]));
 }
 
@@ -82,7 +83,7 @@ fn every_hop_of_the_bolt4_blinded_payment_forwards_as_the_recipient_said() {
     for (index, (scid, amount, expiry, blinding)) in expected.into_iter().enumerate() {
         let onion = array(&hops[index]["onion"]);
         let htlc = IncomingHtlc { onion: &onion, payment_hash, amount_msat, cltv_expiry, path_key };
-        let (_, forward) = support::forward(&secret(&hops[index]["node_privkey"]), &htlc);
+        let (_, forward) = onion::forward(&secret(&hops[index]["node_privkey"]), &htlc);
         assert_eq!(forward.scid(), Some(ShortChannelId(scid)));
         assert_eq!(forward.amt_to_forward_msat, amount);
         assert_eq!(forward.outgoing_cltv_expiry, expiry);
@@ -108,17 +109,17 @@ fn the_bolt4_blinded_route_is_read_at_every_hop() {
     let hops: Vec<_> = route
         .iter()
         .map(|hop| {
-            let payload = support::tlv(10, &bytes(&hop["encrypted_data"]));
-            (point(&hop["blinded_node_id"]), support::with_length(&payload))
+            let payload = onion::tlv(10, &bytes(&hop["encrypted_data"]));
+            (point(&hop["blinded_node_id"]), onion::with_length(&payload))
         })
         .collect();
-    let mut onion = Box::new(construct(&support::key(9), &hops, &support::PAYMENT_HASH.0));
+    let mut onion = Box::new(construct(&onion::key(9), &hops, &onion::PAYMENT_HASH.0));
     let (mut amount_msat, mut cltv_expiry) = (1_000_000, 747_900);
     let scids = [1_729, 1_105, 561];
     for (hop, scid) in unblind.iter().zip(scids) {
         let path_key = Some(point(&hop["path_key"]));
-        let htlc = IncomingHtlc { path_key, ..support::htlc(&onion, amount_msat, cltv_expiry) };
-        let (_, forward) = support::forward(&secret(&hop["node_privkey"]), &htlc);
+        let htlc = IncomingHtlc { path_key, ..onion::htlc(&onion, amount_msat, cltv_expiry) };
+        let (_, forward) = onion::forward(&secret(&hop["node_privkey"]), &htlc);
         assert_eq!(forward.scid(), Some(ShortChannelId(scid)));
         let overridden = hop.get("next_path_key_override");
         let next_path_key = point(overridden.unwrap_or(&hop["next_path_key"]));

@@ -1,14 +1,12 @@
 //! Whole payments: an onion made by LDK, peeled hop by hop with our code, received or failed.
 
-mod support;
-
 use steward_onion::{
     CreateError, Failure, Hop, OnionSeed, PathHop, PaymentOnion, PeelError, Received, Recipient,
     build_attributed_failure, build_failure, create, decode_failure, peel,
     read_failure_attribution, receive, wrap_attributed_failure, wrap_failure,
 };
+use steward_testkit::onion::{self, key, node_id};
 use steward_wire::{NodeId, PaymentHash, Preimage, ShortChannelId};
-use support::{key, node_id};
 
 const HEIGHT: u32 = 800_000;
 const PREIMAGE: Preimage = Preimage([7; 32]);
@@ -63,7 +61,7 @@ impl Travelling {
 
     /// Passes node `n` and returns its shared secret.
     fn pass(&mut self, n: u8) -> [u8; 32] {
-        let (secret, forward) = support::forward(&key(n), &self.htlc());
+        let (secret, forward) = onion::forward(&key(n), &self.htlc());
         assert_eq!(forward.scid(), Some(ShortChannelId(u64::from(n) + 1)));
         self.onion = PaymentOnion {
             onion: forward.onion,
@@ -181,9 +179,9 @@ fn a_payment_is_refused_from_the_documented_distance_on() {
 
 /// Returns what node 1 answers to a last layer with these records.
 fn refusal_of(payload: &[u8]) -> Failure {
-    let hops = [(support::public(&key(1)), support::with_length(payload))];
-    let onion = support::construct(&key(9), &hops, &support::PAYMENT_HASH.0);
-    match receive(&key(1), &support::htlc(&onion, 50_000, HEIGHT + 50), HEIGHT) {
+    let hops = [(onion::public(&key(1)), onion::with_length(payload))];
+    let onion = onion::construct(&key(9), &hops, &onion::PAYMENT_HASH.0);
+    match receive(&key(1), &onion::htlc(&onion, 50_000, HEIGHT + 50), HEIGHT) {
         Err(PeelError::Failure { failure, .. }) => failure,
         other => panic!("not an encrypted failure: {other:?}"),
     }
@@ -191,10 +189,10 @@ fn refusal_of(payload: &[u8]) -> Failure {
 
 #[test]
 fn an_even_record_we_do_not_know_is_refused_by_name() {
-    let amounts = [support::tlv(2, &[1]), support::tlv(4, &[1])].concat();
+    let amounts = [onion::tlv(2, &[1]), onion::tlv(4, &[1])].concat();
     // Type 20 would be a trampoline onion.
     for even in [14, 20, 65_536, 100_000] {
-        let payload = [amounts.clone(), support::tlv(even, &[1])].concat();
+        let payload = [amounts.clone(), onion::tlv(even, &[1])].concat();
         let offset = 1 + amounts.len() as u16;
         assert_eq!(refusal_of(&payload), Failure::invalid_onion_payload(even, offset));
     }
@@ -202,7 +200,7 @@ fn an_even_record_we_do_not_know_is_refused_by_name() {
 
 #[test]
 fn a_last_layer_that_says_forward_is_refused() {
-    let payload = support::clear_payload(7, 50_000, HEIGHT);
+    let payload = onion::clear_payload(7, 50_000, HEIGHT);
     assert_eq!(refusal_of(&payload), Failure::invalid_onion_payload(0, 0));
 }
 

@@ -1,13 +1,11 @@
 //! Every defect of an incoming onion gets the failure that BOLT 4 asks for.
 
-mod support;
-
 use steward_onion::{Blinding, Failure, Hop, IncomingHtlc, NextHop, PeelError, code, peel};
-use steward_wire::{NodeId, ShortChannelId};
-use support::{
-    OnionBytes, PAYMENT_HASH, blind, clear_payload, construct, htlc, key, node_id,
+use steward_testkit::onion::{
+    self, OnionBytes, PAYMENT_HASH, blind, clear_payload, construct, htlc, key, node_id,
     onion_with_payload, onion_with_raw_payload, public, sha256, tlv, with_length,
 };
+use steward_wire::{NodeId, ShortChannelId};
 
 const AMOUNT_MSAT: u64 = 100_000;
 const EXPIRY: u32 = 700;
@@ -81,7 +79,7 @@ fn an_unknown_even_record_is_named_with_its_offset() {
 fn an_unknown_odd_record_is_ignored() {
     let payload = [clear_payload(7, 99_000, 600), tlv(103, &[1])].concat();
     let onion = onion_with_payload(&payload);
-    let (_, forward) = support::forward(&key(1), &htlc(&onion, AMOUNT_MSAT, EXPIRY));
+    let (_, forward) = onion::forward(&key(1), &htlc(&onion, AMOUNT_MSAT, EXPIRY));
     assert_eq!(forward.scid(), Some(ShortChannelId(7)));
 }
 
@@ -158,7 +156,7 @@ fn inside_htlc(onion: &OnionBytes) -> IncomingHtlc<'_> {
 #[test]
 fn an_introduction_node_forwards_as_the_recipient_said() {
     let onion = introduction(&relay_data(), &[]);
-    let (_, forward) = support::forward(&key(1), &htlc(&onion, AMOUNT_MSAT, EXPIRY));
+    let (_, forward) = onion::forward(&key(1), &htlc(&onion, AMOUNT_MSAT, EXPIRY));
     assert_eq!(forward.next, NextHop::Channel(ShortChannelId(7)));
     // (100000 - 10000) * 1000000 / 1000150, rounded up.
     assert_eq!(forward.amt_to_forward_msat, 89_987);
@@ -172,7 +170,7 @@ fn an_introduction_node_forwards_as_the_recipient_said() {
 fn a_blinded_path_may_name_the_next_node_instead_of_a_channel() {
     let data = [tlv(4, &node_id(3).0), tlv(10, &[0, 36, 0, 0, 0, 0])].concat();
     let (_, forward) =
-        support::forward(&key(1), &htlc(&introduction(&data, &[]), AMOUNT_MSAT, EXPIRY));
+        onion::forward(&key(1), &htlc(&introduction(&data, &[]), AMOUNT_MSAT, EXPIRY));
     assert_eq!(forward.next, NextHop::Node(NodeId::from(public(&key(3)))));
     assert_eq!(forward.amt_to_forward_msat, AMOUNT_MSAT);
 }
@@ -221,7 +219,7 @@ fn recipient_data_sealed_for_another_node_is_refused() {
 #[test]
 fn a_node_inside_a_blinded_path_forwards() {
     let onion = inside(&relay_data(), &[]);
-    let (_, forward) = support::forward(&key(1), &inside_htlc(&onion));
+    let (_, forward) = onion::forward(&key(1), &inside_htlc(&onion));
     assert_eq!(forward.amt_to_forward_msat, 89_987);
     assert_eq!(forward.blinding, Blinding::Inside);
 }

@@ -16,10 +16,10 @@ use steward_onion::{OnionSeed, PathHop, Recipient, create_blinded, receive_auth_
 use steward_wire::{PaymentHash, Preimage};
 
 use crate::fault::FaultKind;
-use crate::keys::SimKeys;
 use crate::topology::Topology;
 use crate::traffic::GENEROUS_FEE_MSAT;
 use crate::world::World;
+use steward_testkit::TestKeys;
 
 /// Blocks that such a path allows on top of the present height.
 const PATH_BLOCKS: u32 = 1_000;
@@ -120,7 +120,7 @@ fn build(
         node_id: last.host_id.public_key()?,
         htlc_maximum_msat: u64::from(u32::MAX),
     };
-    let client_key = SimKeys(last.client as u8 + 1).towards_host(&last.host_id);
+    let client_key = TestKeys(last.client as u8 + 1).towards_host(&last.host_id);
     let tlvs = ReceiveTlvs {
         payment_secret: PaymentSecret(entropy),
         payment_constraints: constraints,

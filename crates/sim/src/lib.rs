@@ -23,6 +23,7 @@
 // Indices are the simulator's own: a wrong one is a bug to stop at.
 #![warn(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
+mod act;
 mod blinded;
 mod byzantine;
 mod chain;
@@ -30,7 +31,6 @@ mod deployed;
 mod disk;
 mod fault;
 mod inject;
-mod keys;
 mod link;
 pub mod mutant;
 pub mod mutation;

@@ -10,8 +10,8 @@ use steward_wire::HostedChannelBranding;
 
 use crate::deployed::Manner;
 use crate::disk::Disk;
-use crate::keys::SimKeys;
 use crate::world::START_MS;
+use steward_testkit::TestKeys;
 
 /// The regtest genesis hash would do as well: it only has to be the same everywhere.
 const CHAIN_HASH: [u8; 32] = [0x6f; 32];
@@ -40,7 +40,7 @@ pub(crate) struct Batch {
 /// One node.
 pub(crate) struct Node {
     /// Who it is.
-    pub keys: SimKeys,
+    pub keys: TestKeys,
     /// What program it behaves as.
     pub manner: Manner,
     /// How it is configured.
@@ -81,7 +81,7 @@ impl Node {
     /// A node that is down and has nothing on its disk.
     pub(crate) fn new(number: usize, policy: Policy) -> Self {
         Self {
-            keys: SimKeys(number as u8 + 1),
+            keys: TestKeys(number as u8 + 1),
             manner: Manner::Steward,
             config: config(number, policy),
             engine: None,

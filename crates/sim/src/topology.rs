@@ -4,8 +4,8 @@
 use steward_engine::Policy;
 use steward_wire::{LinkId, NodeId, ShortChannelId};
 
-use crate::keys::SimKeys;
 use crate::rng::Rng;
+use steward_testkit::TestKeys;
 
 /// Fewest nodes of a network.
 pub(crate) const MIN_NODES: usize = 2;
@@ -33,8 +33,8 @@ pub(crate) struct Edge {
 
 impl Edge {
     fn new(client: usize, host: usize) -> Self {
-        let host_id = SimKeys(host as u8 + 1).node_id();
-        let client_id = SimKeys(client as u8 + 1).client_id(&host_id);
+        let host_id = TestKeys(host as u8 + 1).node_id();
+        let client_id = TestKeys(client as u8 + 1).client_id(&host_id);
         let scid = ShortChannelId::of_pair(&client_id, &host_id);
         let link = LinkId::hosted(&client_id, &host_id);
         Self { client, host, client_id, host_id, link, scid }

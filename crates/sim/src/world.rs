@@ -3,12 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use steward_engine::io::{Action, EventKind, Input, NoRoute, ReplyId};
+use steward_engine::io::{Action, Input, ReplyId};
 use steward_engine::row::{Row, RowKey, Setting, SettingName};
 use steward_engine::{Command, ConnId, Engine};
 use steward_hosted::IncomingSettlement;
-use steward_wire::bolt1::{WARNING_TYPE, text_of_warning};
-use steward_wire::{LinkId, Preimage};
+use steward_testkit::act::{arrive, carry_out, split_warnings};
+use steward_wire::LinkId;
 
 use crate::byzantine::{Liar, LieCounts};
 use crate::chain::Chain;
@@ -19,7 +19,6 @@ use crate::mutation::{Mutation, Runtime, Saboteur};
 use crate::node::{Batch, Node, features};
 use crate::oracle::{Oracles, Rule, Violation};
 use crate::rng::Rng;
-use crate::route;
 use crate::topology::Topology;
 use crate::trace::Trace;
 use crate::traffic::Traffic;
@@ -247,60 +246,14 @@ impl World {
 
     /// Carries out the oldest durable action.
     pub(crate) fn act(&mut self, node: usize) -> Result<(), Violation> {
-        let Some(action) = self.nodes[node].released.pop_front() else { return Ok(()) };
-        match action {
-            Action::Send { conn, frames } => {
-                self.trace.send(self.now_ms, node, &frames);
-                if !self.is_swallowed(node, conn, &frames) {
-                    let frames = self.twist(node, conn, frames);
-                    self.links.send(conn, frames);
-                }
-            }
-            Action::Disconnect { conn, reason, .. } => {
-                self.trace.line(self.now_ms, node, || format!("disconnects: {reason}"));
-                self.break_link(conn);
-            }
-            Action::Reply { reply, result } => self.replied(node, reply, result)?,
-            Action::FindRoute(mut request) => {
-                if self.is_healing {
-                    request.avoid.extend(self.hostile_channels());
-                }
-                let terms = self.saboteur.as_ref().map(|s| s.advertised(&self.topology));
-                let terms = terms.as_ref().unwrap_or(&self.topology);
-                let mut found = route::find(terms, node, &request, &mut self.rng);
-                if let Some(blinded) = self.blinded_route(&request) {
-                    found = blinded;
-                }
-                found.iter_mut().for_each(|parts| self.cheat(node, parts));
-                self.nodes[node].inbox.push_back(Input::Route {
-                    payment: request.payment,
-                    attempt: request.attempt,
-                    result: found.map_err(NoRoute::from),
-                });
-            }
-            Action::AskChain => self.answer_chain(node),
-            Action::SearchBlocks { from_height, to_height } => {
-                self.nodes[node].searches.push_back((from_height, to_height));
-            }
-            Action::Notice(event) => {
-                self.trace.line(self.now_ms, node, || format!("event {:?}", event.kind));
-                if let EventKind::PreimageAtRisk { preimage, cltv_expiry, .. } = event.kind {
-                    self.publish_in_time(node, preimage, cltv_expiry);
-                }
-            }
-            Action::Log { code, text, .. } => {
-                self.trace.line(self.now_ms, node, || format!("log {code}: {text}"));
-            }
-            Action::KeepConnected { .. }
-            | Action::ForgetPeer { .. }
-            | Action::PathResult(_)
-            | Action::HoldTimes(_) => {}
+        match self.nodes[node].released.pop_front() {
+            Some(action) => carry_out(self, node, action),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// True if a mutation keeps these frames from arriving.
-    fn is_swallowed(&mut self, node: usize, conn: ConnId, frames: &[Frame]) -> bool {
+    pub(crate) fn is_swallowed(&mut self, node: usize, conn: ConnId, frames: &[Frame]) -> bool {
         let (Some(saboteur), Some(end)) = (&mut self.saboteur, self.links.get(conn)) else {
             return false;
         };
@@ -315,15 +268,9 @@ impl World {
         let frames: Vec<Frame> = end.queue.drain(..count).collect();
         let node = end.node;
         self.overhear(node, conn, &frames);
-        let (warnings, frames): (Vec<Frame>, Vec<Frame>) =
-            frames.into_iter().partition(|(message_type, _)| *message_type == WARNING_TYPE);
+        let (warnings, frames) = split_warnings(frames);
         let frames = self.as_heard(node, conn, frames);
-        for text in warnings.iter().filter_map(|(_, payload)| text_of_warning(payload)) {
-            self.nodes[node].inbox.push_back(Input::PeerWarning { conn, text });
-        }
-        if !frames.is_empty() {
-            self.nodes[node].inbox.push_back(Input::Frames { conn, frames });
-        }
+        self.nodes[node].inbox.extend(arrive(conn, warnings, frames));
     }
 
     /// An end notices that its connection is broken.
@@ -379,16 +326,6 @@ impl World {
         }
     }
 
-    /// The chain source is asked out of turn: it says again what it said, or nothing.
-    fn answer_chain(&mut self, node: usize) {
-        let n = &mut self.nodes[node];
-        let Some((height, false)) = n.told else { return };
-        if self.now_ms >= n.stale_until_ms && height == self.chain.height() {
-            let asked_ms = Some(n.time(self.now_ms).now_ms);
-            n.inbox.push_back(Input::Chain { height, stale: false, asked_ms });
-        }
-    }
-
     /// What the chain source of a node has to say, if it is not what it said last.
     pub(crate) fn chain_news(&self, node: usize) -> Option<(u32, bool)> {
         let n = &self.nodes[node];
@@ -407,19 +344,6 @@ impl World {
             let preimages = self.chain.preimages(first, last);
             self.nodes[node].inbox.push_back(Input::Searched { to_height: last, preimages });
         }
-    }
-
-    /// An operator hears the alarm and publishes, at once or as late as a reorganisation allows.
-    fn publish_in_time(&mut self, node: usize, preimage: Option<Preimage>, cltv_expiry: u32) {
-        let Some(preimage) = preimage else { return };
-        self.count(FaultKind::PreimageOnChain);
-        if self.rng.chance(500) {
-            let height = cltv_expiry.saturating_sub(4 + self.rng.below(4) as u32);
-            self.trace.line(self.now_ms, node, || format!("will publish at height {height}"));
-            return self.chain.schedule(preimage, height);
-        }
-        self.trace.line(self.now_ms, node, || "publishes a preimage on chain".to_owned());
-        self.chain.broadcast(preimage);
     }
 
     /// An operator publishes, too early, what the peer has not signed.

@@ -2,8 +2,8 @@
 //! and its oracles are those of the channel's own random histories.
 
 use crate::bytes::Bytes;
-use crate::kits::channel::CAPACITY_MSAT;
-use crate::kits::channel::world::{Step, World};
+use steward_testkit::hosted::CAPACITY_MSAT;
+use steward_testkit::hosted::world::{Step, World};
 
 /// The longest history, in steps: a few milliseconds of signatures.
 const MAX_STEPS: usize = 60;

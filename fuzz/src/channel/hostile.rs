@@ -6,8 +6,8 @@ use steward_wire::Message;
 
 use super::watch::Watch;
 use crate::bytes::Bytes;
-use crate::kits::channel::{Alice, Bob, CAPACITY_MSAT, Pair, Side, offer, preimage};
 use crate::rogue::{PREIMAGES, Rogue, raw_message};
+use steward_testkit::hosted::{Alice, Bob, CAPACITY_MSAT, Pair, Side, offer, preimage};
 
 /// The longest history, in steps.
 const MAX_STEPS: usize = 120;

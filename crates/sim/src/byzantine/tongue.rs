@@ -9,10 +9,10 @@ use steward_wire::{
 };
 
 use super::lie::Lie;
-use crate::keys::SimKeys;
 use crate::link::Frame;
 use crate::rng::Rng;
 use crate::topology::Edge;
+use steward_testkit::TestKeys;
 
 /// Most errors at once.
 const MAX_ERRORS: u64 = 40;
@@ -51,7 +51,7 @@ impl Occasion<'_> {
 /// All that a lie is made of.
 pub(super) struct Tongue<'a> {
     pub(super) rng: &'a mut Rng,
-    pub(super) keys: SimKeys,
+    pub(super) keys: TestKeys,
     pub(super) plan: Edge,
     pub(super) is_client: bool,
     /// As on the liar's disk.
@@ -64,7 +64,7 @@ pub(super) struct Tongue<'a> {
 }
 
 /// The liar's key in one channel.
-pub(super) fn key_of(keys: SimKeys, plan: &Edge, is_client: bool) -> SecretKey {
+pub(super) fn key_of(keys: TestKeys, plan: &Edge, is_client: bool) -> SecretKey {
     if is_client { keys.towards_host(&plan.host_id) } else { keys.node() }
 }
 

@@ -13,9 +13,9 @@ use steward_hosted::Channel;
 use steward_wire::NodeId;
 
 use crate::disk::Disk;
-use crate::keys::SimKeys;
 use crate::node::Batch;
 use crate::topology::{Edge, Topology};
+use steward_testkit::TestKeys;
 
 mod altered;
 mod end;
@@ -146,6 +146,6 @@ fn channel_of(row: &ChannelRow) -> Option<Channel> {
 
 /// The key a node signs with in this channel.
 fn key_of(edge: &Edge, node: usize) -> SecretKey {
-    let keys = SimKeys(node as u8 + 1);
+    let keys = TestKeys(node as u8 + 1);
     if edge.client == node { keys.towards_host(&edge.host_id) } else { keys.node() }
 }

@@ -7,7 +7,7 @@ use steward_wire::NodeId;
 
 use super::record::Record;
 use crate::disk::Disk;
-use crate::keys::SimKeys;
+use steward_testkit::TestKeys;
 
 /// More nodes than any network has.
 const MAX_NODES: u8 = 32;
@@ -84,7 +84,7 @@ impl Restart {
             }
             Self::OldEventNumber => snapshot.last_event = snapshot.last_event.saturating_sub(1),
             Self::BelievesClients => {
-                let clients = (0..MAX_NODES).map(|number| SimKeys(number).client_id(host));
+                let clients = (0..MAX_NODES).map(|number| TestKeys(number).client_id(host));
                 config.host.adopt_lost_state = clients.collect();
             }
         }

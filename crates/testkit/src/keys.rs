@@ -11,11 +11,22 @@ pub const CHAIN_HASH: [u8; 32] = [0x6f; 32];
 /// What a client has to begin with, so that payments can flow both ways at once.
 pub const INITIAL_MSAT: u64 = 400_000_000;
 
-/// Keys derived from one byte.
+/// Keys derived from one byte: the same in every run.
+#[derive(Clone, Copy, Debug)]
 pub struct TestKeys(pub u8);
 
 impl TestKeys {
-    fn derive(&self, purpose: &[u8]) -> SecretKey {
+    /// The node's identity as host.
+    pub fn node_id(self) -> NodeId {
+        id_of(&self.node())
+    }
+
+    /// The node's identity as client of this host.
+    pub fn client_id(self, host: &NodeId) -> NodeId {
+        id_of(&self.towards_host(host))
+    }
+
+    fn derive(self, purpose: &[u8]) -> SecretKey {
         let mut bytes = vec![self.0];
         bytes.extend_from_slice(purpose);
         SecretKey::from_slice(sha256::Hash::hash(&bytes).as_byte_array()).unwrap()

@@ -3,7 +3,7 @@
 use steward_engine::row::{RowKey, WriteBatch};
 use steward_store::{MemoryStore, Store};
 
-use super::net::Net;
+use super::Net;
 
 /// A copy of a node's store: all its commits.
 pub struct Copy(Vec<WriteBatch>);

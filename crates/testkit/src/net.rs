@@ -1,9 +1,14 @@
 //! The network itself: nodes, links that keep order, batches, crashes.
 
+mod act;
+pub(crate) mod ask;
+pub(crate) mod copies;
+mod far_end;
+pub(crate) mod parts;
+
 use std::collections::{BTreeMap, VecDeque};
 
 use bitcoin::Network as Chain;
-use bitcoin::hashes::{Hash, sha256};
 use steward_engine::attribution::HoldReport;
 use steward_engine::config::Config;
 use steward_engine::io::{Action, ConnId, Event, Input, ReplyId, RouteRequest};
@@ -11,20 +16,19 @@ use steward_engine::row::WriteBatch;
 use steward_engine::{Command, Engine, Error, Keys, Reply, Time};
 use steward_graph::Graph;
 use steward_store::{MemoryStore, Store};
-use steward_wire::bolt1::{WARNING_TYPE, text_of_warning};
 use steward_wire::{NodeId, Preimage};
 
-use super::keys::{TestKeys, config, hosted_features, id_of};
+use crate::keys::{TestKeys, config, hosted_features, id_of};
 
-pub const START_MS: u64 = 1_790_000_000_000;
+const START_MS: u64 = 1_790_000_000_000;
 /// What the clock that nobody sets shows then: far from any date.
 const START_UP_MS: u64 = 60_000;
 pub const START_HEIGHT: u32 = 800_000;
 
 /// One end of a connection.
 #[derive(Clone, Copy)]
-pub(super) struct Link {
-    pub(super) to: usize,
+struct Link {
+    to: usize,
     their_conn: ConnId,
 }
 
@@ -32,14 +36,14 @@ pub struct Node {
     pub engine: Option<Engine>,
     pub store: MemoryStore,
     /// What the store is made of.
-    pub(super) committed: Vec<WriteBatch>,
+    committed: Vec<WriteBatch>,
     pub config: Config,
     seed: u8,
     pub events: Vec<Event>,
     pub logs: Vec<(&'static str, String)>,
-    pub(super) replies: BTreeMap<ReplyId, Result<Reply, Error>>,
-    pub(super) links: BTreeMap<ConnId, Link>,
-    pub(super) inbox: VecDeque<Input>,
+    replies: BTreeMap<ReplyId, Result<Reply, Error>>,
+    links: BTreeMap<ConnId, Link>,
+    inbox: VecDeque<Input>,
     graph: Graph,
     /// How far its wall clock is off.
     pub wall_offset_ms: i64,
@@ -48,9 +52,9 @@ pub struct Node {
     /// The time it was told last.
     told_ms: u64,
     /// Frames for connections that a test holds itself.
-    pub(super) taps: BTreeMap<ConnId, Vec<(u16, Vec<u8>)>>,
+    taps: BTreeMap<ConnId, Vec<(u16, Vec<u8>)>>,
     /// The test answers this node's requests for routes.
-    pub(super) routes_by_hand: bool,
+    routes_by_hand: bool,
     /// Those requests.
     pub route_requests: Vec<RouteRequest>,
     /// Blocks it asked to be searched, first and last.
@@ -70,8 +74,8 @@ pub struct Net {
     /// What both ends of a new connection announce.
     pub features: Vec<u8>,
     last_conn: u64,
-    pub(super) last_reply: u64,
-    pub(super) entropy: u64,
+    last_reply: u64,
+    entropy: u64,
 }
 
 impl Net {
@@ -320,73 +324,6 @@ impl Net {
     fn is_due(&self, node: usize) -> bool {
         let n = &self.nodes[node];
         n.engine.is_some() && n.told_ms < self.now_ms
-    }
-
-    pub fn act(&mut self, node: usize, action: Action) {
-        match action {
-            Action::Send { conn, frames } => {
-                if let Some(tap) = self.nodes[node].taps.get_mut(&conn) {
-                    tap.extend(frames);
-                } else if let Some(link) = self.nodes[node].links.get(&conn).copied() {
-                    let conn = link.their_conn;
-                    let (warnings, frames): (Vec<_>, Vec<_>) =
-                        frames.into_iter().partition(|(kind, _)| *kind == WARNING_TYPE);
-                    let inbox = &mut self.nodes[link.to].inbox;
-                    if !frames.is_empty() {
-                        inbox.push_back(Input::Frames { conn, frames });
-                    }
-                    let texts = warnings.iter().filter_map(|(_, payload)| text_of_warning(payload));
-                    inbox.extend(texts.map(|text| Input::PeerWarning { conn, text }));
-                }
-            }
-            Action::Disconnect { conn, .. } => {
-                if let Some(link) = self.nodes[node].links.get(&conn).copied() {
-                    self.break_link(node, conn, link);
-                }
-            }
-            Action::Reply { reply, result } => {
-                self.nodes[node].replies.insert(reply, result);
-            }
-            Action::FindRoute(request) if self.nodes[node].routes_by_hand => {
-                self.nodes[node].route_requests.push(*request);
-            }
-            Action::FindRoute(request) => {
-                self.entropy += 1;
-                let entropy = sha256::Hash::hash(&self.entropy.to_be_bytes()).to_byte_array();
-                let payer = self.id(node);
-                let found = self.nodes[node].graph.find_route(&request, entropy, payer);
-                self.nodes[node].inbox.push_back(Input::Route {
-                    payment: request.payment,
-                    attempt: request.attempt,
-                    result: found.map_err(Into::into),
-                });
-            }
-            Action::HoldTimes(report) => self.hold_reports.push((node, *report)),
-            Action::PathResult(result) => self.nodes[node].graph.record(&result, self.now_ms),
-            Action::Notice(event) => self.nodes[node].events.push(event),
-            Action::Log { code, text, .. } => self.nodes[node].logs.push((code, text)),
-            Action::SearchBlocks { from_height, to_height } => {
-                self.nodes[node].searches.push((from_height, to_height));
-                if !self.nodes[node].searches_by_hand {
-                    self.answer_search(node);
-                }
-            }
-            Action::AskChain if self.nodes[node].chain_is_silent => {}
-            Action::AskChain => {
-                let news = self.chain_news(node);
-                self.nodes[node].inbox.push_back(news);
-            }
-            Action::KeepConnected { .. } | Action::ForgetPeer { .. } => {}
-        }
-    }
-
-    /// The blocks the node asked for last are searched.
-    pub fn answer_search(&mut self, node: usize) {
-        let (from_height, to_height) = *self.nodes[node].searches.last().unwrap();
-        let on_chain = self.on_chain.iter();
-        let found = on_chain.filter(|(height, _)| (from_height..=to_height).contains(height));
-        let preimages = found.copied().collect();
-        self.nodes[node].inbox.push_back(Input::Searched { to_height, preimages });
     }
 
     pub fn next_conn(&mut self) -> ConnId {

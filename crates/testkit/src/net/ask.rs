@@ -9,7 +9,7 @@ use steward_invoice::parse;
 use steward_store::Store;
 use steward_wire::{PaymentHash, Preimage};
 
-use super::net::Net;
+use super::Net;
 
 impl Net {
     pub fn input(&mut self, node: usize, input: Input) {

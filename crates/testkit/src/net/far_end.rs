@@ -4,8 +4,8 @@ use steward_engine::io::{ConnId, Input};
 use steward_engine::{Command, Reply};
 use steward_wire::{ChannelId, Onion, PaymentHash, UpdateAddHtlc};
 
-use super::keys::hosted_features;
-use super::net::Net;
+use super::Net;
+use crate::keys::hosted_features;
 
 impl Net {
     /// From now on the test plays the far end of this connection.

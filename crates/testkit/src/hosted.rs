@@ -1,6 +1,5 @@
 //! Two channels of one pair of nodes, joined by an in-memory wire that loses what a
 //! disconnection cuts off, with a clock, a chain and a disk for each side.
-#![allow(dead_code, unused_imports, unreachable_pub, reason = "each test file uses its part")]
 
 pub mod events;
 pub mod world;

@@ -5,7 +5,7 @@ use steward_engine::{AnswerAt, Command, Reply};
 use steward_onion::{OnionSeed, PathHop, Recipient, create};
 use steward_wire::{NodeId, PaymentHash, Preimage, ShortChannelId};
 
-use super::net::Net;
+use super::Net;
 
 /// What the payer of a part may choose.
 pub struct PartOf {

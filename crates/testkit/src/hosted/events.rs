@@ -1,7 +1,6 @@
 //! Ids read out of a channel's outputs.
 
 use steward_hosted::Output;
-use steward_wire::UpdateAddHtlc;
 
 /// Ids of the HTLCs reported as offered by the peer.
 pub fn incoming(events: &[Output]) -> Vec<u64> {
