@@ -24,6 +24,30 @@ fn a_full_disk_stops_the_store_and_loses_nothing() {
     assert_eq!(store.load(NOW_MS).unwrap().channels.len() as u64, n - 1);
 }
 
+/// A page for each row that is found by a hash, and few for all others: what lies in the order of
+/// the commits shares its pages.
+#[test]
+fn however_many_payments_are_stored_one_more_writes_few_pages() {
+    const PAGE_IN_LOG: u64 = 4096 + 24;
+    const PAYMENTS: u64 = 20;
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = open(dir.path());
+    for first in (1..20_000).step_by(500) {
+        payer_commits(first..first + 500).iter().for_each(|batch| store.commit(batch).unwrap());
+        store.maintain().unwrap();
+    }
+    let before = store.stats().log_bytes;
+    let commits = 50;
+    for first in (30_000..).step_by(PAYMENTS as usize).take(commits) {
+        payer_commits(first..first + PAYMENTS)
+            .iter()
+            .for_each(|batch| store.commit(batch).unwrap());
+    }
+    let pages = (store.stats().log_bytes - before) as f64 / PAGE_IN_LOG as f64;
+    let per_payment = pages / (commits as f64 * PAYMENTS as f64);
+    assert!(per_payment < 3.5, "{per_payment} pages for each payment");
+}
+
 /// No test can pull the plug: SQLite says what it would do for a commit.
 #[test]
 fn a_commit_reaches_the_disk_before_it_is_done() {

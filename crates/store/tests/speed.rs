@@ -94,6 +94,34 @@ fn a_commit_of_fifty_rows_takes_little_more_than_its_fsync() {
     println!("fsync of 160 kB alone: p50 {:?}", syncs[100]);
 }
 
+/// Commits and checkpoints of 20 000 payments, 20 at a time, as a payer makes them.
+fn pay(store: &mut dyn Store, first: u64) -> f64 {
+    let before = store.stats();
+    let started = Instant::now();
+    for first in (first..first + 20_000).step_by(20) {
+        payer_commits(first..first + 20).iter().for_each(|batch| store.commit(batch).unwrap());
+        store.maintain().unwrap();
+    }
+    let rate = 20_000.0 / started.elapsed().as_secs_f64();
+    let log_bytes = (store.stats().log_bytes - before.log_bytes) / 20_000;
+    println!("from payment {first}: {rate:.0} payments/s, {log_bytes} log bytes each");
+    rate
+}
+
+#[test]
+#[ignore = "measures"]
+fn a_payer_with_a_million_payments_is_hardly_slower_than_a_new_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = open(dir.path());
+    let fresh = pay(&mut store, 1);
+    for first in (20_001..1_000_000).step_by(2_000) {
+        payer_commits(first..first + 2_000).iter().for_each(|batch| store.commit(batch).unwrap());
+        store.maintain().unwrap();
+    }
+    let late = pay(&mut store, 1_100_000);
+    println!("{:.3} of a new one", late / fresh);
+}
+
 #[test]
 #[ignore = "measures"]
 fn a_hundred_payments_at_a_time_share_their_fsyncs() {

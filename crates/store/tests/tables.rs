@@ -7,14 +7,19 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 use steward_engine::row::{Row, RowKey, WriteBatch};
-use steward_store::{History, TABLES};
+use steward_store::{History, StoreError, TABLES};
 use support::*;
 
 type Rows = BTreeMap<RowKey, Row>;
 
+/// What a preimage's later row says counts: there may be several.
 fn stored(history: &dyn History) -> Rows {
     let mut rows = Rows::new();
-    history.rows(&mut |row| assert!(rows.insert(row.key(), row).is_none(), "a key twice")).unwrap();
+    let mut insert = |row: Row| {
+        let may_repeat = matches!(row, Row::Preimage { .. });
+        assert!(rows.insert(row.key(), row).is_none() || may_repeat, "a key twice");
+    };
+    history.rows(&mut insert).unwrap();
     rows
 }
 
@@ -34,22 +39,45 @@ fn each_table_has_sample_rows() {
     assert_eq!(tables.len(), TABLES.len());
 }
 
+/// The row without which this one is refused.
+fn needed_by(row: &Row) -> Option<Row> {
+    let Row::Part(part) = row else { return None };
+    every_table().puts().find(|row| row.key() == RowKey::Payment(part.payment)).cloned()
+}
+
 #[test]
-fn the_rows_of_each_table_come_back_alone_change_and_go() {
+fn the_rows_of_each_table_come_back_alone_and_go_unless_they_are_kept_for_good() {
     for (table, rows) in samples() {
-        each_store(|mut store| {
-            let history = store.history().unwrap();
-            for row in &rows {
-                commit(&mut store, [row.clone()]);
-                let found = stored(history.as_ref());
-                assert_eq!(found, Rows::from([(row.key(), row.clone())]), "{table}");
+        for row in &rows {
+            each_store(|mut store| {
+                let history = store.history().unwrap();
+                let needed = needed_by(row);
+                commit(&mut store, needed.clone().into_iter().chain([row.clone()]));
+                let mut expected: Rows =
+                    needed.into_iter().chain([row.clone()]).map(|row| (row.key(), row)).collect();
+                assert_eq!(stored(history.as_ref()), expected, "{table}");
                 let mut delete = WriteBatch::default();
                 delete.delete(row.key());
-                store.commit(&delete).unwrap();
-                assert_eq!(stored(history.as_ref()), Rows::new(), "{table}");
-            }
-        });
+                match store.commit(&delete) {
+                    Ok(()) => drop(expected.remove(&row.key())),
+                    Err(error) => {
+                        assert_eq!(table, "payment");
+                        assert!(matches!(error, StoreError::BadRow { .. }), "{error:?}");
+                    }
+                }
+                assert_eq!(stored(history.as_ref()), expected, "{table}");
+            });
+        }
     }
+}
+
+#[test]
+fn a_part_without_its_payment_is_refused() {
+    each_store(|mut store| {
+        let error = store.commit(&batch([put_height(1), put_part(1, 0)])).unwrap_err();
+        assert!(matches!(error, StoreError::BadRow { .. }), "{error:?}");
+        assert_eq!(stored(store.history().unwrap().as_ref()), Rows::new());
+    });
 }
 
 #[test]
@@ -100,10 +128,14 @@ proptest! {
                 let mut batch = WriteBatch::default();
                 for (row, goes) in rows {
                     let is_numbered = matches!(row, Row::Event(_) | Row::Evidence(..));
-                    if *goes {
+                    if *goes && !matches!(row, Row::Payment(_)) {
                         batch.delete(row.key());
                         expected.remove(&row.key());
                     } else if !is_numbered || numbered.insert(row.key()) {
+                        for row in needed_by(row).into_iter() {
+                            batch.put(row.clone());
+                            expected.insert(row.key(), row);
+                        }
                         batch.put(row.clone());
                         expected.insert(row.key(), row.clone());
                     }

@@ -30,7 +30,7 @@ pub(super) struct Tables {
 
 impl Tables {
     pub(super) fn apply(&mut self, batch: &WriteBatch) -> Result<(), StoreError> {
-        batch.puts().try_for_each(|row| self.check(row))?;
+        batch.iter().try_for_each(|(key, row)| self.check(batch, key, row))?;
         for (key, row) in batch.iter() {
             match row {
                 Some(row) => self.put(key, row),
@@ -41,13 +41,17 @@ impl Tables {
         Ok(())
     }
 
-    fn check(&self, row: &Row) -> Result<(), StoreError> {
-        rows::check(row)?;
-        let key = row.key();
-        match rows::is_written_once(&key) && self.rows.contains_key(&key) {
-            true => Err(rows::taken(&key)),
-            false => Ok(()),
-        }
+    fn check(&self, batch: &WriteBatch, key: &RowKey, row: Option<&Row>) -> Result<(), StoreError> {
+        rows::check(key, row)?;
+        let is_refused = match row {
+            Some(Row::Event(_) | Row::Evidence(..)) => self.rows.contains_key(key),
+            Some(Row::Part(row)) => {
+                let payment = RowKey::Payment(row.payment);
+                !self.rows.contains_key(&payment) && !batch.puts().any(|row| row.key() == payment)
+            }
+            _ => false,
+        };
+        if is_refused { Err(rows::bad_row(key, rows::refusal(key))) } else { Ok(()) }
     }
 
     fn put(&mut self, key: &RowKey, row: &Row) {

@@ -21,7 +21,7 @@ impl Write for Channels {
              short_channel_id = excluded.short_channel_id,
              local_balance_msat = excluded.local_balance_msat,
              remote_balance_msat = excluded.remote_balance_msat, record = excluded.record";
-    const DELETE: &'static str = "DELETE FROM channel WHERE link = ?1";
+    const DELETE: Option<&'static str> = Some("DELETE FROM channel WHERE link = ?1");
     type Put<'a> = &'a ChannelRow;
     type Key = LinkId;
 

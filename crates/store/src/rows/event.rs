@@ -19,8 +19,8 @@ impl Write for Events {
     const NAME: &'static str = "event";
     const PUT: &'static str = "INSERT INTO event (number, time_ms, kind) VALUES (?1, ?2, ?3)
          ON CONFLICT (number) DO NOTHING";
-    const DELETE: &'static str = "DELETE FROM event WHERE number = ?1";
-    const WRITTEN_ONCE: bool = true;
+    const DELETE: Option<&'static str> = Some("DELETE FROM event WHERE number = ?1");
+    const REFUSAL: Option<&'static str> = Some("the number is taken");
     type Put<'a> = &'a Event;
     type Key = u64;
 

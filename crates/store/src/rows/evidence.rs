@@ -16,8 +16,8 @@ impl Write for Evidence {
     const PUT: &'static str =
         "INSERT INTO evidence (number, peer, link, time_ms, what, message_type, body)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (number) DO NOTHING";
-    const DELETE: &'static str = "DELETE FROM evidence WHERE number = ?1";
-    const WRITTEN_ONCE: bool = true;
+    const DELETE: Option<&'static str> = Some("DELETE FROM evidence WHERE number = ?1");
+    const REFUSAL: Option<&'static str> = Some("the number is taken");
     type Put<'a> = (u64, &'a EvidenceRow);
     type Key = u64;
 

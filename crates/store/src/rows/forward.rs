@@ -20,8 +20,8 @@ impl Write for Forwards {
              outgoing_link = excluded.outgoing_link, outgoing_peer = excluded.outgoing_peer,
              amount_in_msat = excluded.amount_in_msat, amount_out_msat = excluded.amount_out_msat,
              fulfilled = excluded.fulfilled, ended_ms = excluded.ended_ms";
-    const DELETE: &'static str =
-        "DELETE FROM forward WHERE incoming_link = ?1 AND incoming_id = ?2";
+    const DELETE: Option<&'static str> =
+        Some("DELETE FROM forward WHERE incoming_link = ?1 AND incoming_id = ?2");
     type Put<'a> = &'a ForwardRow;
     type Key = IncomingHtlcId;
 

@@ -31,7 +31,7 @@ impl Write for Invoices {
              paid_ms = excluded.paid_ms, failure_code = excluded.failure_code,
              failure_message = excluded.failure_message
          WHERE invoice.status = 1 AND excluded.kind <= invoice.kind";
-    const DELETE: &'static str = "DELETE FROM invoice WHERE payment_hash = ?1";
+    const DELETE: Option<&'static str> = Some("DELETE FROM invoice WHERE payment_hash = ?1");
     type Put<'a> = &'a InvoiceRow;
     type Key = PaymentHash;
 
@@ -105,8 +105,9 @@ impl Write for InvoiceFailures {
     /// Not every hash is an invoice's: then no row changes.
     const PUT: &'static str =
         "UPDATE invoice SET failure_code = ?2, failure_message = ?3 WHERE payment_hash = ?1";
-    const DELETE: &'static str =
-        "UPDATE invoice SET failure_code = NULL, failure_message = NULL WHERE payment_hash = ?1";
+    const DELETE: Option<&'static str> = Some(
+        "UPDATE invoice SET failure_code = NULL, failure_message = NULL WHERE payment_hash = ?1",
+    );
     type Put<'a> = (&'a PaymentHash, &'a str, &'a str);
     type Key = PaymentHash;
 

@@ -52,11 +52,10 @@ pub(crate) trait Write {
     const NAME: &'static str;
     /// Writes a row, over one with the same key.
     const PUT: &'static str;
-    /// Removes the row with a key.
-    const DELETE: &'static str;
-    /// True if rows are numbered by the engine and never written twice: then [`Self::PUT`] leaves a
-    /// row that is there.
-    const WRITTEN_ONCE: bool = false;
+    /// Removes the row with a key; `None`: such rows are kept for good.
+    const DELETE: Option<&'static str>;
+    /// What is wrong with a row that [`Self::PUT`] leaves out; `None`: it may well change nothing.
+    const REFUSAL: Option<&'static str> = None;
 
     /// A row as a batch holds it.
     type Put<'a>: Copy;
@@ -112,8 +111,8 @@ pub(crate) trait Visitor {
 pub(crate) struct Statement<'a> {
     pub(crate) sql: &'static str,
     pub(crate) values: Vec<Value<'a>>,
-    /// True if it is an error that no row changes.
-    pub(crate) must_change: bool,
+    /// What is wrong if no row changes.
+    pub(crate) refusal: Option<&'static str>,
 }
 
 /// A live row by its whole key.
@@ -159,7 +158,7 @@ macro_rules! tables {
         }
 
         /// The statement that removes a row.
-        pub(crate) fn delete(key: &RowKey) -> Statement<'static> {
+        pub(crate) fn delete(key: &RowKey) -> Option<Statement<'static>> {
             match key {
                 $($key => delete_from::<$table>($by),)*
                 $($part_key => delete_from::<$part>($part_by),)*
@@ -175,12 +174,12 @@ macro_rules! tables {
             }
         }
 
-        /// True if the engine numbers such rows and never writes one twice.
-        pub(crate) fn is_written_once(key: &RowKey) -> bool {
+        /// What is wrong with a row that a store refuses to hold; empty if it takes any.
+        pub(crate) fn refusal(key: &RowKey) -> &'static str {
             #[expect(unused_variables, reason = "the patterns name the keys for other functions")]
             match key {
-                $($key => <$table as Write>::WRITTEN_ONCE,)*
-                $($part_key => <$part as Write>::WRITTEN_ONCE,)*
+                $($key => <$table as Write>::REFUSAL.unwrap_or_default(),)*
+                $($part_key => <$part as Write>::REFUSAL.unwrap_or_default(),)*
             }
         }
 
@@ -240,27 +239,26 @@ tables! {
 }
 
 fn put_into<T: Write>(row: T::Put<'_>) -> Statement<'_> {
-    Statement { sql: T::PUT, values: T::values(row), must_change: T::WRITTEN_ONCE }
+    Statement { sql: T::PUT, values: T::values(row), refusal: T::REFUSAL }
 }
 
-fn delete_from<T: Write>(key: T::Key) -> Statement<'static> {
-    Statement { sql: T::DELETE, values: T::key(key), must_change: false }
+fn delete_from<T: Write>(key: T::Key) -> Option<Statement<'static>> {
+    Some(Statement { sql: T::DELETE?, values: T::key(key), refusal: None })
 }
 
-/// Refuses a row that does not fit. Whatever gets here was checked before by the engine: a refusal
-/// is a bug, and better found before it is on disk.
-pub(crate) fn check(row: &Row) -> Result<(), StoreError> {
-    match numbers(row).iter().any(|number| *number >= MAX_INTEGER) {
-        true => Err(bad_row(&row.key(), "a number is 2^63 or more")),
-        false => Ok(()),
+/// Refuses a write that does not fit; `None` deletes the row. Whatever gets here was checked before
+/// by the engine: a refusal is a bug, and better found before it is on disk.
+pub(crate) fn check(key: &RowKey, row: Option<&Row>) -> Result<(), StoreError> {
+    match row {
+        Some(row) if numbers(row).iter().any(|number| *number >= MAX_INTEGER) => {
+            Err(bad_row(key, "a number is 2^63 or more"))
+        }
+        None if delete(key).is_none() => Err(bad_row(key, "such rows are kept for good")),
+        _ => Ok(()),
     }
 }
 
-/// A second row of a number.
-pub(crate) fn taken(key: &RowKey) -> StoreError {
-    bad_row(key, "the number is taken")
-}
-
-fn bad_row(key: &RowKey, reason: &'static str) -> StoreError {
+/// Names the row that is refused.
+pub(crate) fn bad_row(key: &RowKey, reason: &'static str) -> StoreError {
     StoreError::BadRow { table: table_of(key), key: key_text(key), reason }
 }

@@ -15,7 +15,8 @@ impl Write for Origins {
     const NAME: &'static str = "htlc_origin";
     const PUT: &'static str = "INSERT INTO htlc_origin (link, htlc_id, origin) VALUES (?1, ?2, ?3)
          ON CONFLICT (link, htlc_id) DO UPDATE SET origin = excluded.origin";
-    const DELETE: &'static str = "DELETE FROM htlc_origin WHERE link = ?1 AND htlc_id = ?2";
+    const DELETE: Option<&'static str> =
+        Some("DELETE FROM htlc_origin WHERE link = ?1 AND htlc_id = ?2");
     type Put<'a> = (&'a OutgoingHtlcId, &'a Origin);
     type Key = OutgoingHtlcId;
 

@@ -17,7 +17,8 @@ impl Write for Outbox {
     const NAME: &'static str = "outbox";
     const PUT: &'static str = "INSERT INTO outbox (link, htlc_id, settlement) VALUES (?1, ?2, ?3)
          ON CONFLICT (link, htlc_id) DO UPDATE SET settlement = excluded.settlement";
-    const DELETE: &'static str = "DELETE FROM outbox WHERE link = ?1 AND htlc_id = ?2";
+    const DELETE: Option<&'static str> =
+        Some("DELETE FROM outbox WHERE link = ?1 AND htlc_id = ?2");
     type Put<'a> = (&'a IncomingHtlcId, &'a Settlement);
     type Key = IncomingHtlcId;
 

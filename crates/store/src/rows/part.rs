@@ -16,13 +16,17 @@ pub(crate) struct Parts;
 impl Write for Parts {
     const NAME: &'static str = "payment_part";
     const PUT: &'static str =
-        "INSERT INTO payment_part (payment_hash, part, link, amount_msat, fee_msat, session_key,
-             path, status)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
-         ON CONFLICT (payment_hash, part) DO UPDATE SET link = excluded.link,
+        "INSERT INTO payment_part (payment, part, link, amount_msat, fee_msat, session_key, path,
+             status)
+         SELECT number, ?2, ?3, ?4, ?5, ?6, ?7, ?8 FROM payment WHERE payment_hash = ?1
+         ON CONFLICT (payment, part) DO UPDATE SET link = excluded.link,
              amount_msat = excluded.amount_msat, fee_msat = excluded.fee_msat,
              session_key = excluded.session_key, path = excluded.path, status = excluded.status";
-    const DELETE: &'static str = "DELETE FROM payment_part WHERE payment_hash = ?1 AND part = ?2";
+    const DELETE: Option<&'static str> = Some(
+        "DELETE FROM payment_part
+         WHERE payment = (SELECT number FROM payment WHERE payment_hash = ?1) AND part = ?2",
+    );
+    const REFUSAL: Option<&'static str> = Some("its payment is not stored");
     type Put<'a> = &'a PartRow;
     type Key = (PaymentId, u32);
 
@@ -69,8 +73,10 @@ impl Write for Parts {
 }
 
 impl Table for Parts {
-    const SELECT: &'static str = "SELECT payment_hash, part, link, amount_msat, fee_msat,
-        session_key, path, status FROM payment_part";
+    const SELECT: &'static str =
+        "SELECT payment_hash, part, link, payment_part.amount_msat, payment_part.fee_msat,
+            session_key, path, payment_part.status
+         FROM payment_part JOIN payment ON payment.number = payment_part.payment";
     type Read = PartRow;
 
     fn read(c: &mut Columns<'_>) -> Result<PartRow, StoreError> {

@@ -18,7 +18,7 @@ impl Write for Peers {
         "INSERT INTO peer (peer, is_host, addresses, framing) VALUES (?1, ?2, ?3, ?4)
          ON CONFLICT (peer) DO UPDATE SET is_host = excluded.is_host,
              addresses = excluded.addresses, framing = excluded.framing";
-    const DELETE: &'static str = "DELETE FROM peer WHERE peer = ?1";
+    const DELETE: Option<&'static str> = Some("DELETE FROM peer WHERE peer = ?1");
     type Put<'a> = &'a PeerRow;
     type Key = NodeId;
 

@@ -12,10 +12,11 @@ pub(crate) struct Preimages;
 
 impl Write for Preimages {
     const NAME: &'static str = "preimage";
-    /// Replaces, does not update: a preimage learned again is among the newest again.
-    const PUT: &'static str = "INSERT OR REPLACE INTO preimage (preimage, learned_ms, payment_hash)
+    /// A preimage that is learned again has a second row, and so is among the newest again.
+    const PUT: &'static str = "INSERT INTO preimage (preimage, learned_ms, payment_hash)
          VALUES (?1, ?2, ?3)";
-    const DELETE: &'static str = "DELETE FROM preimage WHERE payment_hash = ?1";
+    /// Reads the whole table: nothing but a test deletes one by its hash.
+    const DELETE: Option<&'static str> = Some("DELETE FROM preimage WHERE payment_hash = ?1");
     type Put<'a> = (&'a Preimage, u64);
     type Key = PaymentHash;
 

@@ -19,7 +19,7 @@ impl Write for Settings {
     const NAME: &'static str = "setting";
     const PUT: &'static str = "INSERT INTO setting (name, value) VALUES (?1, ?2)
          ON CONFLICT (name) DO UPDATE SET value = excluded.value";
-    const DELETE: &'static str = "DELETE FROM setting WHERE name = ?1";
+    const DELETE: Option<&'static str> = Some("DELETE FROM setting WHERE name = ?1");
     type Put<'a> = &'a Setting;
     type Key = SettingName;
 

@@ -60,16 +60,16 @@ pub(crate) fn take_setting(state: &mut StoredState, setting: Setting) {
 
 /// Which payments a start needs. One is complete with its first preimage; its other parts may
 /// still be out.
-const IS_OPEN: &str = "payment_hash IN (SELECT payment_hash FROM payment WHERE status IN (1, 4)
-                                        UNION ALL
-                                        SELECT payment_hash FROM payment_part WHERE status = 1)";
+const OPEN: &str = "SELECT number FROM payment WHERE status IN (1, 4)
+                    UNION ALL
+                    SELECT payment FROM payment_part WHERE status = 1";
 
 pub(crate) fn open_payments() -> String {
-    format!("{} WHERE {IS_OPEN} ORDER BY number", Payments::SELECT)
+    format!("{} WHERE number IN ({OPEN}) ORDER BY number", Payments::SELECT)
 }
 
 pub(crate) fn open_parts() -> String {
-    format!("{} WHERE {IS_OPEN} ORDER BY payment_hash, part", Parts::SELECT)
+    format!("{} WHERE payment_part.payment IN ({OPEN}) ORDER BY payment_hash, part", Parts::SELECT)
 }
 
 /// SQLite would rather take all that are pending, however long expired: it cannot know that most

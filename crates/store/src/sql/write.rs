@@ -13,12 +13,13 @@ pub(crate) fn write(db: &dyn Sql, batch: &WriteBatch) -> Result<(), StoreError> 
 }
 
 fn put(db: &dyn Sql, key: &RowKey, row: Option<&Row>) -> Result<(), StoreError> {
-    let statement = match row {
-        Some(row) => rows::put(row),
-        None => rows::delete(key),
-    };
-    let changed = db.run(statement.sql, &statement.values)?;
-    if statement.must_change && changed == 0 { Err(rows::taken(key)) } else { Ok(()) }
+    let statement = row.map_or_else(|| rows::delete(key), |row| Some(rows::put(row)));
+    // Refused by the check before.
+    let Some(statement) = statement else { return Ok(()) };
+    match (db.run(statement.sql, &statement.values)?, statement.refusal) {
+        (0, Some(refusal)) => Err(rows::bad_row(key, refusal)),
+        _ => Ok(()),
+    }
 }
 
 /// Writes a setting of the store's own.

@@ -141,7 +141,7 @@ impl SqliteStore {
     }
 
     fn commit_batch(&mut self, batch: &WriteBatch) -> Result<(), StoreError> {
-        batch.puts().try_for_each(check)?;
+        batch.iter().try_for_each(|(key, row)| check(key, row))?;
         self.held.check_in_place()?;
         let transaction =
             self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;

@@ -54,8 +54,43 @@ UPDATE htlc_origin SET origin = CAST(X'02' || substr(origin, 2) AS BLOB)
 ALTER TABLE outbox RENAME COLUMN peer TO link;
 UPDATE outbox SET link = (SELECT link FROM link_of_peer WHERE peer = outbox.link);
 
-ALTER TABLE payment_part RENAME COLUMN peer TO link;
-UPDATE payment_part SET link = (SELECT link FROM link_of_peer WHERE peer = payment_part.link);
+-- Parts lie in the order of their payments. By a hash each would lie somewhere else in the file: a
+-- node with many payments would write a page for each of them, a new one a few for all.
+DROP INDEX payment_part_open;
+ALTER TABLE payment_part RENAME TO payment_part_4;
+CREATE TABLE payment_part (
+    payment INTEGER NOT NULL,
+    part INTEGER NOT NULL,
+    link BLOB NOT NULL,
+    amount_msat INTEGER NOT NULL,
+    fee_msat INTEGER NOT NULL,
+    session_key BLOB NOT NULL,
+    path BLOB NOT NULL,
+    status INTEGER NOT NULL,
+    PRIMARY KEY (payment, part)
+) STRICT, WITHOUT ROWID;
+INSERT INTO payment_part
+    SELECT payment.number, part, link, part_4.amount_msat, part_4.fee_msat, session_key, path,
+        part_4.status
+    FROM payment_part_4 AS part_4
+    JOIN payment ON payment.payment_hash = part_4.payment_hash
+    JOIN link_of_peer ON link_of_peer.peer = part_4.peer
+    ORDER BY payment.number, part;
+DROP TABLE payment_part_4;
+CREATE INDEX payment_part_open ON payment_part (payment) WHERE status = 1;
+
+-- Nothing looks for a preimage by its hash, and an index of hashes is written somewhere else each
+-- time. A preimage that is learned again has a second row.
+ALTER TABLE preimage RENAME TO preimage_4;
+CREATE TABLE preimage (
+    number INTEGER PRIMARY KEY,
+    payment_hash BLOB NOT NULL,
+    preimage BLOB NOT NULL,
+    learned_ms INTEGER NOT NULL
+) STRICT;
+INSERT INTO preimage SELECT number, payment_hash, preimage, learned_ms FROM preimage_4
+    ORDER BY number;
+DROP TABLE preimage_4;
 
 DROP TRIGGER forward_inserted;
 DROP TRIGGER forward_updated;

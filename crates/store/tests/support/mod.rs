@@ -1,13 +1,15 @@
 //! Rows to store, and short ways to open stores. Shared by the tests of this crate.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+use std::ops::Range;
 use std::path::Path;
 
 use steward_engine::WriteBatch;
 use steward_engine::io::{Event, EventKind};
 use steward_engine::row::{
     ChannelRow, EvidenceRow, ForgottenClient, ForwardRow, InvoiceRow, InvoiceStatus, LocalIdentity,
-    Origin, PartRow, PaymentKind, PaymentRow, PaymentStatus, PeerRow, Row, Setting, Settlement,
+    Origin, PartRow, PaymentKind, PaymentRow, PaymentStatus, PeerRow, Row, RowKey, Setting,
+    Settlement,
 };
 use steward_hosted::{Failure, Phase, Role, Suspension};
 use steward_store::sqlite::SqliteHistory;
@@ -315,6 +317,24 @@ pub(crate) fn every_settlement() -> Vec<Settlement> {
         Settlement::Fail(Failure::Reason { reason: vec![], tlvs: vec![] }),
         Settlement::Fail(Failure::Malformed { sha256_of_onion: [7; 32], failure_code: 0xc005 }),
     ]
+}
+
+/// What a payer commits for these payments: first that they are out, then that they are paid.
+pub(crate) fn payer_commits(numbers: Range<u64>) -> [WriteBatch; 2] {
+    let (mut out, mut paid) = (WriteBatch::default(), WriteBatch::default());
+    for n in numbers {
+        out.put(put_payment(n, PaymentStatus::Pending));
+        out.put(put_part(n, 0));
+        out.put(Row::Origin(outgoing(1, n), Origin::Payment { payment: hash(n).into(), part: 0 }));
+        paid.put(put_payment(n, PaymentStatus::Complete));
+        paid.put(put_ended_part(n, 0));
+        paid.delete(RowKey::Origin(outgoing(1, n)));
+        paid.put(put_preimage(n, NOW_MS));
+        paid.put(put_event(n));
+    }
+    out.put(put_channel(1, 1));
+    paid.put(put_channel(1, 2));
+    [out, paid]
 }
 
 /// At least one row in every table.
