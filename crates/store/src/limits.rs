@@ -15,6 +15,11 @@ pub const WRITER_CACHE_KIB: u32 = 128 * 1024;
 pub const READER_CACHE_KIB: u32 = 8 * 1024;
 /// Most connections that read history at the same time; further readers wait.
 pub const MAX_READER_CONNECTIONS: usize = 4;
+/// All page caches together never hold more than this, in KiB: 160 MiB.
+pub const MAX_PAGE_CACHE_KIB: u32 = 160 * 1024;
+const _: () = assert!(
+    WRITER_CACHE_KIB + READER_CACHE_KIB * MAX_READER_CONNECTIONS as u32 <= MAX_PAGE_CACHE_KIB
+);
 /// How long a connection waits for a lock of another process, in milliseconds.
 pub const BUSY_TIMEOUT_MS: u64 = 5_000;
 /// Compiled statements a connection keeps; more than we have.
