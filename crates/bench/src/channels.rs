@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use bitcoin::secp256k1::{PublicKey, SECP256K1, SecretKey};
-use steward_engine::Keys;
 use steward_engine::config::default_offer;
 use steward_engine::row::{ChannelRow, LocalIdentity, Row, WriteBatch};
 use steward_hosted::{Channel, Env, Input, Output, Role};
@@ -99,7 +98,7 @@ fn opened_channel(host_key: &SecretKey, number: usize) -> Result<ChannelRow> {
 /// Applies one input and returns the inputs that the other side gets from it.
 fn run(channel: &mut Channel, key: &SecretKey, input: Input) -> Vec<Input> {
     let env = Env {
-        key,
+        local: key,
         chain_hash: &regtest(),
         height: HEIGHT,
         searched_height: HEIGHT,

@@ -1,13 +1,14 @@
 //! The channels of the node, and how their outputs become effects.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use bitcoin::hashes::{Hash, sha256};
-use bitcoin::secp256k1::SecretKey;
 use steward_hosted::{Channel, Command, CommandRefusal, Env, Input, Output, Phase, Role};
 use steward_onion::{PeelError, peel};
 use steward_wire::{
-    IncomingHtlcId, LinkId, NodeId, OutgoingHtlcId, ShortChannelId, UpdateAddHtlc, impossible,
+    Identity, IncomingHtlcId, LinkId, NodeId, OutgoingHtlcId, ShortChannelId, UpdateAddHtlc,
+    impossible,
 };
 
 use crate::engine::Engine;
@@ -18,8 +19,8 @@ use crate::row::{ChannelRow, LocalIdentity, Row};
 /// One channel and what the engine knows about its peer.
 pub(crate) struct Entry {
     pub(crate) channel: Channel,
-    /// Our key in it, if it is not the node's.
-    key: Option<Box<SecretKey>>,
+    /// Our identity in it, if it is not the node's.
+    local: Option<Arc<dyn Identity>>,
     /// The peer's present connection.
     pub(crate) conn: Option<ConnId>,
     /// As registered in [`Channels::deadlines`].
@@ -31,7 +32,7 @@ pub(crate) struct Entry {
 impl Entry {
     /// Which of our keys we are known by in the channel.
     pub(crate) fn identity(&self) -> LocalIdentity {
-        if self.key.is_some() { LocalIdentity::PerHost } else { LocalIdentity::Node }
+        if self.local.is_some() { LocalIdentity::PerHost } else { LocalIdentity::Node }
     }
 
     /// Of a client's open channel: stands for the refund script, which never changes.
@@ -71,17 +72,12 @@ fn script_mark(script: &[u8]) -> ScriptMark {
 }
 
 impl Channels {
-    pub(crate) fn insert(&mut self, channel: Channel, key: Option<SecretKey>) {
+    pub(crate) fn insert(&mut self, channel: Channel, local: Option<Arc<dyn Identity>>) {
         let link = LinkId::from(channel.channel_id());
         self.by_peer.insert((channel.remote(), link));
         self.by_scid.insert(channel.scid(), link);
-        let entry = Entry {
-            channel,
-            key: key.map(Box::new),
-            conn: None,
-            deadline_ms: None,
-            try_other_framing: false,
-        };
+        let entry =
+            Entry { channel, local, conn: None, deadline_ms: None, try_other_framing: false };
         self.scripts.extend(entry.script());
         self.entries.insert(link, Box::new(entry));
         self.reindex(link);
@@ -229,15 +225,16 @@ impl Engine {
     ) -> Option<T> {
         let entry = self.channels.entries.get_mut(&link)?;
         let peer = entry.channel.remote();
-        let key = entry.key.as_deref().unwrap_or(&self.node_key);
-        let keys = &self.keys;
-        let reads = |key: &SecretKey, add: &UpdateAddHtlc| {
-            !matches!(peel(key, &incoming_htlc(add)), Err(PeelError::Malformed { .. }))
+        let local = &**entry.local.as_ref().unwrap_or(&self.node);
+        let signer = &self.signer;
+        let reads = |payee: &dyn Identity, add: &UpdateAddHtlc| {
+            !matches!(peel(payee, &incoming_htlc(add)), Err(PeelError::Malformed { .. }))
         };
-        let is_readable =
-            |add: &UpdateAddHtlc| reads(key, add) || reads(&keys.invoice(&add.payment_hash), add);
+        let is_readable = |add: &UpdateAddHtlc| {
+            reads(local, add) || reads(&*signer.invoice(&add.payment_hash), add)
+        };
         let env = Env {
-            key,
+            local,
             is_readable: &is_readable,
             chain_hash: &self.config.chain_hash,
             height: self.height,
@@ -397,10 +394,10 @@ impl Engine {
         self.channels.get(link).is_some_and(|entry| entry.channel.phase() == Phase::Suspended)
     }
 
-    /// Our secret key in this channel.
-    pub(crate) fn key_in_channel(&self, link: &LinkId) -> SecretKey {
-        let key = self.channels.get(link).and_then(|entry| entry.key.as_deref());
-        *key.unwrap_or(&self.node_key)
+    /// Our identity in this channel.
+    pub(crate) fn local_of(&self, link: &LinkId) -> Arc<dyn Identity> {
+        let local = self.channels.get(link).and_then(|entry| entry.local.as_ref());
+        Arc::clone(local.unwrap_or(&self.node))
     }
 
     /// The other side of this channel, for the log; `None` if the channel is gone.

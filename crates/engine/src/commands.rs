@@ -11,7 +11,7 @@ use crate::bounds::capped_fee;
 use crate::channels::Entry;
 use crate::code::Code;
 use crate::command::{AnswerAt, ChannelInfo, ChannelRef, Command, PeerInfo, Reply, Status};
-use crate::engine::{Engine, node_id_of};
+use crate::engine::Engine;
 use crate::error::{Error, sat};
 use crate::invoices::InvoiceRequest;
 use crate::io::{Action, ConnId, ReplyId};
@@ -111,17 +111,17 @@ impl Engine {
             let text = "the block height is not known yet";
             return Err(Error::new(Code::ChainUnknown, text));
         }
-        let key = self.keys.towards_host(&host);
-        let local = node_id_of(&key);
+        let identity = self.signer.towards_host(&host);
+        let local = identity.node_id();
         let scid = ShortChannelId::of_pair(&local, &host);
         if self.channels.by_scid(scid).is_some() {
             let text = "another channel has the same short channel id";
             return Err(Error::new(Code::ScidCollision, text));
         }
-        let refund_scriptpubkey = self.keys.refund_scriptpubkey(&host);
+        let refund_scriptpubkey = self.signer.refund_scriptpubkey(&host);
         let channel = Channel::client(local, host, refund_scriptpubkey, secret);
         let link = LinkId::from(channel.channel_id());
-        self.channels.insert(channel, Some(key));
+        self.channels.insert(channel, Some(identity));
         self.batch.changed.insert(link);
         self.keep_peer(host, true, addresses);
         let conn = self.connection_of(host, local);
@@ -309,7 +309,7 @@ impl Engine {
         let (link, entry) = self.find_channel(named)?;
         let channel = &entry.channel;
         let mut info = info(channel);
-        info.state = channel.export(&self.key_in_channel(&link));
+        info.state = channel.export(&*self.local_of(&link));
         info.signatures_valid = info.state.as_ref().map(|state| {
             let (node_id_a, node_id_b) = (channel.local(), channel.remote());
             let snapshot = Snapshot { node_id_a, node_id_b, state: state.clone() };
@@ -338,7 +338,7 @@ impl Engine {
         let wanted = unconnected.map(|row| PeerInfo {
             peer: row.peer,
             local: if row.is_host {
-                node_id_of(&self.keys.towards_host(&row.peer))
+                self.signer.towards_host(&row.peer).node_id()
             } else {
                 self.node_id
             },

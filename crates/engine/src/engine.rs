@@ -1,10 +1,10 @@
 //! The engine itself: its state, the inputs it dispatches and the batch it closes.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use bitcoin::secp256k1::{PublicKey, SECP256K1, SecretKey};
 use steward_hosted::AddToken;
-use steward_wire::{IncomingHtlcId, LinkId, NodeId, OutgoingHtlcId, PaymentHash};
+use steward_wire::{Identity, IncomingHtlcId, LinkId, NodeId, OutgoingHtlcId, PaymentHash};
 
 use crate::batch::Batch;
 use crate::channels::Channels;
@@ -15,7 +15,6 @@ use crate::forget::Forgotten;
 use crate::forward::Forward;
 use crate::incoming::Waiting;
 use crate::io::{ConnId, Effects, EventKind, Input, Level, Time};
-use crate::keys::Keys;
 use crate::limits::{SWEEP_INTERVAL_MS, TIMER_INTERVAL_MS};
 use crate::lost_data::Confirmation;
 use crate::opening::Quotas;
@@ -25,12 +24,14 @@ use crate::preimages::Preimages;
 use crate::receive::IncomingSet;
 use crate::row::{InvoiceRow, Origin, PeerRow, Row, Setting};
 use crate::search::Search;
+use crate::signer::Signer;
 
 /// All channels of one node and what joins them (design.md section 3).
 pub struct Engine {
     pub(crate) config: Config,
-    pub(crate) keys: Box<dyn Keys>,
-    pub(crate) node_key: SecretKey,
+    pub(crate) signer: Box<dyn Signer>,
+    /// Our identity as host.
+    pub(crate) node: Arc<dyn Identity>,
     pub(crate) node_id: NodeId,
     /// The last tick on the clock that nobody sets: everything that is waited for.
     pub(crate) now_ms: u64,
@@ -197,8 +198,4 @@ impl Engine {
         self.last_event += 1;
         self.batch.notice(self.last_event, self.wall_ms, kind);
     }
-}
-
-pub(crate) fn node_id_of(key: &SecretKey) -> NodeId {
-    PublicKey::from_secret_key(SECP256K1, key).into()
 }

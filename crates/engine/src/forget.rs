@@ -13,7 +13,7 @@ use steward_wire::{LastCrossSignedState, LinkId, NodeId};
 use crate::channels::{Entry, ScriptMark};
 use crate::code::Code;
 use crate::command::{ChannelRef, Reply};
-use crate::engine::{Engine, node_id_of};
+use crate::engine::Engine;
 use crate::error::{Error, sat};
 use crate::io::{Action, EventKind, Level};
 use crate::limits::MAX_FORGOTTEN_CLIENTS;
@@ -62,8 +62,10 @@ impl Engine {
         if self.channels.with_peer(&peer).any(is_client) {
             return Err(Error::new(Code::PeerIsHost, "this node is our host"));
         }
-        let local =
-            if row.is_host { node_id_of(&self.keys.towards_host(&peer)) } else { self.node_id };
+        let local = match row.is_host {
+            true => self.signer.towards_host(&peer).node_id(),
+            false => self.node_id,
+        };
         self.drop_peer(peer, local);
         Ok(Reply::Done)
     }

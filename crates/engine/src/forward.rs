@@ -156,7 +156,7 @@ impl Engine {
         add: &UpdateAddHtlc,
     ) {
         // It peeled before it was offered; the same bytes peel again.
-        let peeled = peel(&self.key_in_channel(&key.link), &incoming_htlc(add));
+        let peeled = peel(&*self.local_of(&key.link), &incoming_htlc(add));
         let Ok(peeled) = peeled else { return };
         let Hop::Forward(layer) = peeled.hop else { return };
         let hop = OurHop { shared_secret: peeled.shared_secret, since_ms: self.now_ms };
@@ -165,7 +165,7 @@ impl Engine {
 
     /// The channel in which an incoming HTLC is to be forwarded, if it is and we have one.
     pub(crate) fn next_link(&self, key: &IncomingHtlcId, add: &UpdateAddHtlc) -> Option<LinkId> {
-        let peeled = peel(&self.key_in_channel(&key.link), &incoming_htlc(add)).ok()?;
+        let peeled = peel(&*self.local_of(&key.link), &incoming_htlc(add)).ok()?;
         let Hop::Forward(layer) = peeled.hop else { return None };
         self.next_link_of(&layer)
     }

@@ -40,19 +40,19 @@ impl Engine {
         let may_be_paid = self.preimages.get(&add.payment_hash).is_some();
         let may_be_ours = may_be_paid || self.invoices.contains_key(&add.payment_hash);
         if may_be_ours {
-            let invoice_key = self.keys.invoice(&add.payment_hash);
-            match self.receive(key, &invoice_key, htlc) {
+            let payee = self.signer.invoice(&add.payment_hash);
+            match self.receive(key, &*payee, htlc) {
                 Err(PeelError::Malformed { .. }) => {} // Not made for that key.
                 outcome => return outcome,
             }
         }
-        let identity = self.key_in_channel(&key.link);
-        let peeled = match peel(&identity, htlc) {
+        let local = self.local_of(&key.link);
+        let peeled = match peel(&*local, htlc) {
             // An invoice we have forgotten: its payer gets the answer of any payee, or it could
             // tell invoices of one age from those of another.
             Err(PeelError::Malformed { .. }) if !may_be_ours => {
-                let invoice_key = self.keys.invoice(&add.payment_hash);
-                return self.receive(key, &invoice_key, htlc);
+                let payee = self.signer.invoice(&add.payment_hash);
+                return self.receive(key, &*payee, htlc);
             }
             peeled => peeled?,
         };
@@ -62,7 +62,7 @@ impl Engine {
                 Ok(())
             }
             Hop::Forward(forward) => self.forward(key, add, forward, peeled.shared_secret),
-            Hop::Final => self.receive(key, &identity, htlc),
+            Hop::Final => self.receive(key, &*local, htlc),
         }
     }
 

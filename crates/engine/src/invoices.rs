@@ -1,9 +1,10 @@
 //! Invoices: which channels they hint at, whose key signs them, when they are forgotten.
 
-use bitcoin::secp256k1::SecretKey;
+use std::sync::Arc;
+
 use steward_hosted::{Phase, Role};
 use steward_invoice::{Description, HintHop, NewInvoice, build};
-use steward_wire::{PaymentHash, Preimage};
+use steward_wire::{Identity, PaymentHash, Preimage};
 
 use crate::code::Code;
 use crate::engine::Engine;
@@ -31,9 +32,9 @@ impl Engine {
         check_payable(&ways, request.amount_msat)?;
         let hints: Vec<_> =
             ways.into_iter().filter_map(|way| way.hint).map(|hint| vec![hint]).collect();
-        let bolt11 = build(&NewInvoice {
+        let payee = self.payee(&payment_hash, &hints);
+        let new = NewInvoice {
             network: self.config.network,
-            payee: self.invoice_key(&payment_hash, &hints),
             payment_hash,
             payment_secret: request.payment_secret,
             amount_msat: request.amount_msat,
@@ -43,8 +44,9 @@ impl Engine {
             min_final_cltv_expiry_delta: MIN_FINAL_CLTV_EXPIRY_DELTA_BLOCKS,
             hints,
             basic_mpp: true,
-        })
-        .map_err(|error| Error::new(Code::InvoiceNotPossible, error.to_string()))?;
+        };
+        let bolt11 = build(&new, &*payee)
+            .map_err(|error| Error::new(Code::InvoiceNotPossible, error.to_string()))?;
         let row = InvoiceRow {
             payment_hash,
             preimage: request.preimage,
@@ -144,8 +146,11 @@ impl Engine {
     /// it to our other invoices: hosts forward by the one short channel id that follows from host
     /// and client, and deployed hosts know no other. Without hints, the node's key: only our own
     /// clients can pay it, and they know us by that.
-    fn invoice_key(&self, payment_hash: &PaymentHash, hints: &[Vec<HintHop>]) -> SecretKey {
-        if hints.is_empty() { self.node_key } else { self.keys.invoice(payment_hash) }
+    fn payee(&self, payment_hash: &PaymentHash, hints: &[Vec<HintHop>]) -> Arc<dyn Identity> {
+        match hints.is_empty() {
+            true => Arc::clone(&self.node),
+            false => self.signer.invoice(payment_hash),
+        }
     }
 }
 

@@ -10,7 +10,7 @@
 //! - [`row`]: what is stored, and the batch that stores it
 //! - [`error`], [`code`]: errors with a code, a sentence and a hint, and the list of all codes
 //! - [`config`]: the host's offer, policies and limits that an operator sets
-//! - [`keys`]: whose keys sign what
+//! - `signer`: our identities: who signs what
 //! - `engine`: the state, the dispatch, the end of a batch
 //! - `clock`: what waits and what has a date, and a wall clock that jumps
 //! - `recover`: from a snapshot to a running engine
@@ -50,7 +50,6 @@ mod forward;
 mod incoming;
 mod invoices;
 pub mod io;
-pub mod keys;
 pub mod limits;
 mod lost_data;
 mod opening;
@@ -66,6 +65,7 @@ mod resize;
 pub mod row;
 mod search;
 mod send_all;
+mod signer;
 mod verdict;
 
 pub use code::{Blame, Code, Scope};
@@ -74,5 +74,5 @@ pub use config::{Config, Policy};
 pub use engine::Engine;
 pub use error::Error;
 pub use io::{Action, ConnId, Effects, Event, EventKind, Input, ReplyId, Time};
-pub use keys::Keys;
 pub use row::{Row, StoredState, WriteBatch};
+pub use signer::Signer;

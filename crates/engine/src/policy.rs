@@ -101,7 +101,7 @@ impl Engine {
             htlc_maximum_msat: Some(htlc_maximum_msat),
             excess: Vec::new(),
         };
-        update.sign(&self.key_in_channel(link));
+        update.sign(&*self.local_of(link));
         Some(update)
     }
 }

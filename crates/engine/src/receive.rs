@@ -3,10 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use bitcoin::secp256k1::SecretKey;
 use steward_hosted::{IncomingHtlc as ChannelHtlc, IncomingSettlement};
 use steward_onion::{Failure, IncomingHtlc, PeelError, Received, receive};
-use steward_wire::{IncomingHtlcId, LinkId, PaymentHash, Preimage, impossible};
+use steward_wire::{Identity, IncomingHtlcId, LinkId, PaymentHash, Preimage, impossible};
 
 use crate::attribution::OurHop;
 use crate::engine::Engine;
@@ -48,10 +47,10 @@ impl Engine {
     pub(crate) fn receive(
         &mut self,
         key: IncomingHtlcId,
-        secret_key: &SecretKey,
+        payee: &dyn Identity,
         htlc: &IncomingHtlc<'_>,
     ) -> Result<(), PeelError> {
-        let received = receive(secret_key, htlc, self.height)?;
+        let received = receive(payee, htlc, self.height)?;
         let height = self.height;
         let reject = |received: &Received| {
             // One answer for unknown, expired, wrong secret and wrong amount: a payer who does

@@ -12,13 +12,12 @@ use crate::channels::Channels;
 use crate::clock::Clock;
 use crate::code::Code;
 use crate::config::Config;
-use crate::engine::{Engine, node_id_of};
+use crate::engine::Engine;
 use crate::error::Error;
 use crate::evidence::EvidenceIndex;
 use crate::forget::Forgotten;
 use crate::incoming::Waiting;
 use crate::io::{Action, Level, Time};
-use crate::keys::Keys;
 use crate::limits::RESUME_WAIT_MS;
 use crate::lost_data::Confirmation;
 use crate::opening::Quotas;
@@ -26,22 +25,23 @@ use crate::payments::Payments;
 use crate::preimages::Preimages;
 use crate::row::{ChannelRow, LocalIdentity, Origin, PartRow, RowKey, StoredState};
 use crate::search::Search;
+use crate::signer::Signer;
 
 impl Engine {
     /// Goes on from a snapshot; an empty one starts a new node. The chain is unknown until the
     /// first [`crate::Input::Chain`]: forwards wait for it.
     pub fn new(
         config: Config,
-        keys: Box<dyn Keys>,
+        signer: Box<dyn Signer>,
         mut snapshot: StoredState,
         time: Time,
     ) -> Result<Self, Error> {
-        let node_key = keys.node();
+        let node = signer.node();
         let Time { now_ms, wall_ms } = time;
         let mut engine = Self {
-            node_id: node_id_of(&node_key),
-            node_key,
-            keys,
+            node_id: node.node_id(),
+            node,
+            signer,
             config,
             now_ms,
             wall_ms,
@@ -106,15 +106,15 @@ impl Engine {
             Error::new(Code::ChannelRecordUnreadable, text)
                 .hint("the database is damaged: restore a backup, and only a recent one")
         })?;
-        let key = match row.identity {
+        let local = match row.identity {
             LocalIdentity::Node => None,
-            LocalIdentity::PerHost => Some(self.keys.towards_host(&row.peer)),
+            LocalIdentity::PerHost => Some(self.signer.towards_host(&row.peer)),
         };
-        if key.as_ref().map_or(self.node_id, node_id_of) != channel.local() {
+        if local.as_ref().map_or(self.node_id, |local| local.node_id()) != channel.local() {
             let text = format!("the seed does not fit the channel with {}", row.peer);
             return Err(Error::new(Code::SeedMismatch, text));
         }
-        self.channels.insert(channel, key);
+        self.channels.insert(channel, local);
         Ok(())
     }
 

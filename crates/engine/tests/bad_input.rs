@@ -333,19 +333,21 @@ fn an_expired_invoice_is_refused() {
 #[test]
 fn an_invoice_of_another_network_is_refused() {
     let mut net = Net::host_and_clients(1);
-    let text = build(&NewInvoice {
-        network: bitcoin::Network::Bitcoin,
-        payee: SecretKey::from_slice(&[5; 32]).unwrap(),
-        payment_hash: PaymentHash([5; 32]),
-        payment_secret: [6; 32],
-        amount_msat: Some(1_000_000),
-        description: Description::Text("elsewhere".to_owned()),
-        created_at_unix: net.now_ms / 1000,
-        expiry_s: 3600,
-        min_final_cltv_expiry_delta: 144,
-        hints: Vec::new(),
-        basic_mpp: true,
-    })
+    let text = build(
+        &NewInvoice {
+            network: bitcoin::Network::Bitcoin,
+            payment_hash: PaymentHash([5; 32]),
+            payment_secret: [6; 32],
+            amount_msat: Some(1_000_000),
+            description: Description::Text("elsewhere".to_owned()),
+            created_at_unix: net.now_ms / 1000,
+            expiry_s: 3600,
+            min_final_cltv_expiry_delta: 144,
+            hints: Vec::new(),
+            basic_mpp: true,
+        },
+        &SecretKey::from_slice(&[5; 32]).unwrap(),
+    )
     .unwrap();
     let invoice = Box::new(parse(&text).unwrap());
     let command =

@@ -10,14 +10,13 @@ use lightning::routing::router::BlindedTail;
 use lightning::sign::{EntropySource, ReceiveAuthKey};
 use lightning_types::features::BlindedHopFeatures;
 use lightning_types::payment::PaymentSecret;
-use steward_engine::Keys;
 use steward_engine::io::{Action, Input, RoutedPart};
 use steward_engine::row::{InvoiceRow, PaymentStatus};
 use steward_hosted::Phase;
-use steward_onion::{OnionSeed, PathHop, Recipient, create_blinded, receive_auth_key};
+use steward_onion::{OnionSeed, PathHop, Recipient, create_blinded};
 use steward_testkit::{Net, TestKeys};
 use steward_wire::codec::TlvStream;
-use steward_wire::{Message, NodeId, ShortChannelId, framing};
+use steward_wire::{Identity as _, Message, NodeId, ShortChannelId, framing};
 
 const AMOUNT_MSAT: u64 = 5_000_000;
 
@@ -60,7 +59,7 @@ fn path_over_host(net: &Net, invoice: &InvoiceRow) -> BlindedPaymentPath {
             payment_metadata: None,
         }),
     };
-    let auth_key = ReceiveAuthKey(receive_auth_key(&TestKeys(3).towards_host(&net.id(0))));
+    let auth_key = ReceiveAuthKey(TestKeys(3).towards_host(&net.id(0)).receive_auth_key());
     let client = public(client);
     BlindedPaymentPath::new(&[host], client, auth_key, payee, u64::MAX, 146, Fixed, SECP256K1)
         .unwrap()

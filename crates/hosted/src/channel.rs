@@ -19,7 +19,7 @@ use crate::session::Session;
 /// let key = SecretKey::from_slice(&[1; 32]).unwrap();
 /// let host_key = SecretKey::from_slice(&[2; 32]).unwrap();
 /// let node_id = |key| NodeId::from(PublicKey::from_secret_key(SECP256K1, key));
-/// let env = Env { key: &key, chain_hash: &[0; 32], height: 800_000,
+/// let env = Env { local: &key, chain_hash: &[0; 32], height: 800_000,
 ///     searched_height: 800_000, now_ms: 0, max_capacity_sat: 0, is_readable: &|_| false };
 ///
 /// let mut channel = Channel::client(node_id(&key), node_id(&host_key), vec![0; 22], vec![]);

@@ -67,10 +67,10 @@ impl OpenChannel<'_> {
             return; // The peer has it.
         }
         if is_all_signed {
-            self.changed |= self.open.commitment.complete(self.env.key);
+            self.changed |= self.open.commitment.complete(self.env.local);
             state.local_sig_of_remote = self.open.commitment.signed().local_sig_of_remote;
         } else {
-            sign_hashed(&mut state, hash, self.env.key);
+            sign_hashed(&mut state, hash, self.env.local);
         }
         let (signature, block_day) = (state.local_sig_of_remote, state.block_day);
         signing.last_sent = Some(SentUpdate { hash, signature, block_day });
@@ -219,7 +219,7 @@ impl OpenChannel<'_> {
 
     /// Our copy of the last signed state, our own signature included.
     pub(crate) fn complete_state(&mut self) -> LastCrossSignedState {
-        self.changed |= self.open.commitment.complete(self.env.key);
+        self.changed |= self.open.commitment.complete(self.env.local);
         self.open.commitment.signed().clone()
     }
 

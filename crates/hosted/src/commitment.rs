@@ -3,9 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bitcoin::secp256k1::SecretKey;
 use steward_wire::{
-    InitHostedChannel, LastCrossSignedState, Preimage, Signature, UpdateAddHtlc, invariant,
+    Identity, InitHostedChannel, LastCrossSignedState, Preimage, Signature, UpdateAddHtlc,
+    invariant,
 };
 
 use crate::next_state::{Ledger, Update, counter_after, next_state};
@@ -257,10 +257,10 @@ impl Commitment {
     }
 
     /// Puts our own signature into the signed state; true if it was missing.
-    pub(crate) fn complete(&mut self, key: &SecretKey) -> bool {
+    pub(crate) fn complete(&mut self, local: &dyn Identity) -> bool {
         let is_missing = self.signed.local_sig_of_remote == Signature::ZERO;
         if is_missing {
-            sign(&mut self.signed, key);
+            sign(&mut self.signed, local);
         }
         is_missing
     }

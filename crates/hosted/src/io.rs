@@ -1,9 +1,9 @@
 //! What goes into a channel and what comes out of it.
 
-use bitcoin::secp256k1::SecretKey;
 use steward_wire::amount::in_sat;
 use steward_wire::{
-    ChannelUpdate, InitHostedChannel, Message, Onion, PaymentHash, Preimage, UpdateAddHtlc,
+    ChannelUpdate, Identity, InitHostedChannel, Message, Onion, PaymentHash, Preimage,
+    UpdateAddHtlc,
 };
 
 /// The side of the channel that we are on.
@@ -33,8 +33,8 @@ pub enum Phase {
 /// What a channel knows of the world at one input. Time, height and keys come from outside.
 #[derive(Clone, Copy)]
 pub struct Env<'a> {
-    /// Our key in this channel; its public key is our node id here.
-    pub key: &'a SecretKey,
+    /// Our identity in this channel: it signs, and its key stays where it is.
+    pub local: &'a dyn Identity,
     /// Hash of our chain's genesis block, in internal byte order.
     pub chain_hash: &'a [u8; 32],
     /// Height of the best block.

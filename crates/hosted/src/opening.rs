@@ -186,7 +186,7 @@ impl OpeningChannel<'_> {
         }
         let refund_scriptpubkey = refund_scriptpubkey.clone();
         let mut state = first_state(false, refund_scriptpubkey, init, block_day(self.env));
-        sign(&mut state, self.env.key);
+        sign(&mut state, self.env.local);
         self.out.push(Output::Send(state_update(&state)));
         if let Some(session) = self.session {
             session.expect_answer(self.env);
@@ -219,7 +219,7 @@ impl OpeningChannel<'_> {
             return None;
         }
         if self.pair.role == Role::Host || !is_of_our_day {
-            sign(&mut state, self.env.key);
+            sign(&mut state, self.env.local);
         }
         Some(Opened::FirstState(state))
     }

@@ -12,7 +12,7 @@ use crate::open::OpenChannel;
 impl OpenChannel<'_> {
     pub(crate) fn propose_resize(&mut self, new_capacity_sat: u64) -> Result<(), CommandRefusal> {
         self.check_resize_command(new_capacity_sat)?;
-        let resize = ResizeChannel::signed(new_capacity_sat, self.env.key);
+        let resize = ResizeChannel::signed(new_capacity_sat, self.env.local);
         self.open.resize = Some(resize);
         self.changed = true;
         if self.phase() == Phase::Active {

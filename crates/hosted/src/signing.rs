@@ -1,22 +1,21 @@
 //! The one place where a state is signed, and the day that a signature covers.
 
-use bitcoin::secp256k1::SecretKey;
-use steward_wire::{LastCrossSignedState, Message, StateUpdate, invariant};
+use steward_wire::{Identity, LastCrossSignedState, Message, StateUpdate, invariant};
 
 use crate::io::Env;
 use crate::limits::{BLOCKS_PER_DAY, MAX_BLOCK_DAY_DRIFT};
 
 /// Puts our signature into our copy of a state. Every signature of ours is made here.
-pub(crate) fn sign(state: &mut LastCrossSignedState, key: &SecretKey) {
+pub(crate) fn sign(state: &mut LastCrossSignedState, local: &dyn Identity) {
     let hash = state.reverse_sighash();
-    sign_hashed(state, hash, key);
+    sign_hashed(state, hash, local);
 }
 
 /// Signs a state whose hash, on the peer's side, is known.
-pub(crate) fn sign_hashed(state: &mut LastCrossSignedState, hash: [u8; 32], key: &SecretKey) {
+pub(crate) fn sign_hashed(state: &mut LastCrossSignedState, hash: [u8; 32], local: &dyn Identity) {
     invariant!(state.is_balanced(), "what we sign adds up to the capacity");
     debug_assert_eq!(hash, state.reverse_sighash(), "the hash is of another state");
-    state.local_sig_of_remote = LastCrossSignedState::sign_hash(hash, key);
+    state.local_sig_of_remote = LastCrossSignedState::sign_hash(hash, local);
 }
 
 /// The `state_update` that hands out our signature in `state`.

@@ -95,7 +95,7 @@ impl OpenChannel<'_> {
             local_sig_of_remote: Signature::ZERO,
         };
         let mut state = overriding_state(&base, &proposal).ok_or(CommandRefusal::BalanceTooHigh)?;
-        sign(&mut state, self.env.key);
+        sign(&mut state, self.env.local);
         proposal.local_sig_of_remote = state.local_sig_of_remote;
         Ok(proposal)
     }
@@ -134,7 +134,7 @@ impl OpenChannel<'_> {
 
     pub(crate) fn accept_override(&mut self) -> Result<(), CommandRefusal> {
         let mut state = self.check_acceptance()?;
-        sign(&mut state, self.env.key);
+        sign(&mut state, self.env.local);
         self.send(state_update(&state));
         self.enter_override(state);
         Ok(())

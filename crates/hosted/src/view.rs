@@ -1,8 +1,7 @@
 //! What a caller can read of a channel: ids, state, HTLCs, suspension, proposals, summary.
 
-use bitcoin::secp256k1::SecretKey;
 use steward_wire::{
-    ChannelId, ChannelUpdate, InitHostedChannel, LastCrossSignedState, NodeId, Preimage,
+    ChannelId, ChannelUpdate, Identity, InitHostedChannel, LastCrossSignedState, NodeId, Preimage,
     ResizeChannel, ShortChannelId, Signature, StateOverride, UpdateAddHtlc,
 };
 
@@ -75,10 +74,10 @@ impl Channel {
     }
 
     /// The last state both sides signed, with both signatures, to show to anyone.
-    pub fn export(&self, key: &SecretKey) -> Option<LastCrossSignedState> {
+    pub fn export(&self, local: &dyn Identity) -> Option<LastCrossSignedState> {
         let mut state = self.state()?.clone();
         if state.local_sig_of_remote == Signature::ZERO {
-            sign(&mut state, key);
+            sign(&mut state, local);
         }
         Some(state)
     }

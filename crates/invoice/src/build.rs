@@ -4,13 +4,12 @@ use std::time::Duration;
 
 use bitcoin::Network;
 use bitcoin::hashes::{Hash, sha256};
-use bitcoin::secp256k1::{SECP256K1, SecretKey};
 use lightning_invoice::{
     Bolt11InvoiceDescription, CreationError, Currency, InvoiceBuilder, Sha256,
 };
 use lightning_types::payment::PaymentSecret;
 use lightning_types::routing::RouteHint;
-use steward_wire::PaymentHash;
+use steward_wire::{Identity, PaymentHash};
 
 use crate::Description;
 use crate::hint::HintHop;
@@ -24,8 +23,6 @@ use crate::limits::{
 pub struct NewInvoice {
     /// The chain that the payment is on.
     pub network: Network,
-    /// The payee's node key, which signs.
-    pub payee: SecretKey,
     /// The hash of the preimage that the payer gets as a receipt.
     pub payment_hash: PaymentHash,
     /// The secret that proves to the payee that the payer has this invoice.
@@ -81,9 +78,9 @@ pub enum BuildError {
     Refused(CreationError),
 }
 
-/// Makes the invoice. The signature is deterministic (RFC 6979): the same input gives the same
+/// Makes the invoice, signed by `payee`. The signature is deterministic (RFC 6979): the same input gives the same
 /// text.
-pub fn build(new: &NewInvoice) -> Result<String, BuildError> {
+pub fn build(new: &NewInvoice, payee: &dyn Identity) -> Result<String, BuildError> {
     check(new)?;
     let description = match &new.description {
         Description::Text(text) => Bolt11InvoiceDescription::Direct(
@@ -112,7 +109,7 @@ pub fn build(new: &NewInvoice) -> Result<String, BuildError> {
         builder = builder.basic_mpp();
     }
     let invoice = builder
-        .build_signed(|hash| SECP256K1.sign_ecdsa_recoverable(hash, &new.payee))
+        .build_signed(|hash| payee.sign_invoice(*hash.as_ref()))
         .map_err(BuildError::Refused)?;
     let text = invoice.to_string();
     if text.len() > MAX_INVOICE_CHARS {

@@ -22,7 +22,6 @@
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let text = build(&NewInvoice {
 //!     network: Network::Regtest,
-//!     payee: SecretKey::from_slice(&[1; 32])?,
 //!     payment_hash: Preimage([2; 32]).hash(),
 //!     payment_secret: [3; 32],
 //!     amount_msat: Some(50_000),
@@ -32,7 +31,7 @@
 //!     min_final_cltv_expiry_delta: 144,
 //!     hints: Vec::new(),
 //!     basic_mpp: true,
-//! })?;
+//! }, &SecretKey::from_slice(&[1; 32])?)?;
 //! let invoice = parse(&text)?;
 //! assert_eq!(invoice.amount_msat, Some(50_000));
 //! invoice.check_network(Network::Regtest)?;

@@ -8,19 +8,21 @@ use steward_invoice::{Description, NewInvoice, ParseError, WrongNetwork, build};
 use steward_wire::Preimage;
 
 fn invoice() -> String {
-    build(&NewInvoice {
-        network: Network::Regtest,
-        payee: SecretKey::from_slice(&[1; 32]).unwrap(),
-        payment_hash: Preimage([2; 32]).hash(),
-        payment_secret: [3; 32],
-        amount_msat: Some(1_000_000),
-        description: Description::Text("coffee".to_owned()),
-        created_at_unix: 1_790_000_000,
-        expiry_s: 3_600,
-        min_final_cltv_expiry_delta: 144,
-        hints: Vec::new(),
-        basic_mpp: true,
-    })
+    build(
+        &NewInvoice {
+            network: Network::Regtest,
+            payment_hash: Preimage([2; 32]).hash(),
+            payment_secret: [3; 32],
+            amount_msat: Some(1_000_000),
+            description: Description::Text("coffee".to_owned()),
+            created_at_unix: 1_790_000_000,
+            expiry_s: 3_600,
+            min_final_cltv_expiry_delta: 144,
+            hints: Vec::new(),
+            basic_mpp: true,
+        },
+        &SecretKey::from_slice(&[1; 32]).unwrap(),
+    )
     .unwrap()
 }
 

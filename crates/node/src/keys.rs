@@ -3,13 +3,14 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use bitcoin::bip32::{ChildNumber, Xpriv};
 use bitcoin::hashes::{Hash, HashEngine, Hmac, HmacEngine, sha256};
 use bitcoin::secp256k1::{All, PublicKey, Secp256k1, SecretKey};
 use bitcoin::{CompressedPublicKey, Network, NetworkKind, ScriptBuf};
-use steward_engine::Keys;
-use steward_wire::{NodeId, PaymentHash};
+use steward_engine::Signer;
+use steward_wire::{Identity, NodeId, PaymentHash};
 use zeroize::Zeroize;
 
 use crate::limits::MAX_CACHED_HOST_KEYS;
@@ -74,12 +75,14 @@ impl NodeKeys {
     }
 }
 
-impl Keys for NodeKeys {
-    fn node(&self) -> SecretKey {
+impl NodeKeys {
+    /// The key of our identity as host.
+    pub fn node(&self) -> SecretKey {
         self.node
     }
 
-    fn towards_host(&self, host: &NodeId) -> SecretKey {
+    /// The key of our identity towards this host.
+    pub fn towards_host(&self, host: &NodeId) -> SecretKey {
         if let Some(key) = self.host_keys.borrow().get(host) {
             return *key;
         }
@@ -91,7 +94,8 @@ impl Keys for NodeKeys {
         key
     }
 
-    fn invoice(&self, payment_hash: &PaymentHash) -> SecretKey {
+    /// The key of the payee of this invoice.
+    pub fn invoice(&self, payment_hash: &PaymentHash) -> SecretKey {
         // One in 2^127 digests is no key; the counter gives the next one.
         for counter in 0..=u8::MAX {
             let mut engine = HmacEngine::<sha256::Hash>::new(&self.invoice_secret);
@@ -103,6 +107,20 @@ impl Keys for NodeKeys {
             }
         }
         self.node
+    }
+}
+
+impl Signer for NodeKeys {
+    fn node(&self) -> Arc<dyn Identity> {
+        Arc::new(NodeKeys::node(self))
+    }
+
+    fn towards_host(&self, host: &NodeId) -> Arc<dyn Identity> {
+        Arc::new(NodeKeys::towards_host(self, host))
+    }
+
+    fn invoice(&self, payment_hash: &PaymentHash) -> Arc<dyn Identity> {
+        Arc::new(NodeKeys::invoice(self, payment_hash))
     }
 
     fn refund_scriptpubkey(&self, host: &NodeId) -> Vec<u8> {

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use bitcoin::constants::ChainHash;
 use steward_chain::{BlockSource, ChainSource, Tip, WatchSettings, network_name};
 use steward_engine::row::StoredState;
-use steward_engine::{Code, Error, Keys, Time};
+use steward_engine::{Code, Error, Time};
 use steward_graph::Graph;
 use steward_hosted::Role;
 use steward_p2p::{ProxyConfig, ProxyScope, SessionConfig, Transport, TransportConfig};

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use bitcoin::secp256k1::SECP256K1;
 use serde_json::Value;
 use steward_chain::parse_network;
-use steward_engine::Keys;
+use steward_engine::Signer as _;
 use steward_node::{NodeKeys, Seed};
 use steward_wire::{NodeId, PaymentHash};
 

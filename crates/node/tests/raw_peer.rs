@@ -318,19 +318,21 @@ fn invoice_by(payee: &Client, preimage: &[u8; 32]) -> Invoice {
         fee_ppm: policy.fee_proportional_millionths,
         cltv_expiry_delta: policy.cltv_expiry_delta,
     };
-    let text = steward_invoice::build(&NewInvoice {
-        network: Network::Regtest,
-        payee: *payee.key(),
-        payment_hash: PaymentHash(sha256(preimage)),
-        payment_secret: [0x5e; 32],
-        amount_msat: Some(AMOUNT_MSAT),
-        description: Description::Text("coffee".to_owned()),
-        created_at_unix: now.as_secs(),
-        expiry_s: 3600,
-        min_final_cltv_expiry_delta: 144,
-        hints: vec![vec![hint]],
-        basic_mpp: false,
-    });
+    let text = steward_invoice::build(
+        &NewInvoice {
+            network: Network::Regtest,
+            payment_hash: PaymentHash(sha256(preimage)),
+            payment_secret: [0x5e; 32],
+            amount_msat: Some(AMOUNT_MSAT),
+            description: Description::Text("coffee".to_owned()),
+            created_at_unix: now.as_secs(),
+            expiry_s: 3600,
+            min_final_cltv_expiry_delta: 144,
+            hints: vec![vec![hint]],
+            basic_mpp: false,
+        },
+        payee.key(),
+    );
     steward_invoice::parse(&text.unwrap()).unwrap()
 }
 

@@ -1,10 +1,10 @@
 //! Route blinding (BOLT 4) as a forwarding node sees it: path keys, the data that the recipient
 //! encrypted for us, and the amount and expiry that follow from it.
 
-use bitcoin::secp256k1::{PublicKey, Scalar, SecretKey};
+use bitcoin::secp256k1::{PublicKey, SECP256K1, Scalar};
 use chacha20_poly1305::poly1305::Poly1305;
-use steward_wire::NodeId;
 use steward_wire::codec::{Reader, TlvStream};
+use steward_wire::{Identity, NodeId};
 
 use crate::keys::{self, KeyType};
 use crate::payload::{self, NextHop};
@@ -36,15 +36,18 @@ pub(crate) enum RecipientData {
 pub(crate) struct BadBlinding;
 
 impl PathSecret {
-    /// Computes the secret behind `path_key` for the node with `key`.
-    pub(crate) fn new(key: &SecretKey, path_key: PublicKey) -> Self {
-        Self { path_key, shared_secret: keys::ecdh(key, &path_key) }
+    /// Computes the secret behind `path_key` for this node.
+    pub(crate) fn new(node: &dyn Identity, path_key: PublicKey) -> Self {
+        Self { path_key, shared_secret: node.ecdh(&path_key) }
     }
 
-    /// Returns the private key of our blinded node id, to which the onion is encrypted.
-    pub(crate) fn blinded_key(&self, key: &SecretKey) -> Option<SecretKey> {
+    /// Computes the secret that our blinded node id shares with the holder of `point`'s key. The
+    /// onion is encrypted to that id, whose private key is ours times a tweak: the tweak can as
+    /// well be put on the point, and the key stays where it is.
+    pub(crate) fn blinded_ecdh(&self, node: &dyn Identity, point: &PublicKey) -> Option<[u8; 32]> {
         let tweak = keys::derive(KeyType::BlindedNodeId, &self.shared_secret);
-        key.mul_tweak(&Scalar::from_be_bytes(tweak).ok()?).ok()
+        let tweaked = point.mul_tweak(SECP256K1, &Scalar::from_be_bytes(tweak).ok()?).ok()?;
+        Some(node.ecdh(&tweaked))
     }
 
     /// Decrypts recipient data; `own_key` is the key with which we seal our own paths.

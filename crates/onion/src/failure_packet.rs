@@ -2,8 +2,8 @@
 //! before it wraps it, and the sender reads it. Attribution data is in [`crate::attribution`].
 
 use bitcoin::secp256k1::SecretKey;
-use steward_wire::NodeId;
 use steward_wire::codec::{Reader, put_var_u16};
+use steward_wire::{Identity, NodeId};
 
 use crate::failure::Failure;
 use crate::keys::{self, KeyType};
@@ -92,7 +92,7 @@ pub(crate) fn route_secrets(session_key: &[u8; 32], hops: &[NodeId]) -> Option<V
     let mut ephemeral = SecretKey::from_slice(session_key).ok()?;
     let mut secrets = Vec::with_capacity(hops.len());
     for hop in hops {
-        let shared_secret = keys::ecdh(&ephemeral, &hop.public_key()?);
+        let shared_secret = ephemeral.ecdh(&hop.public_key()?);
         ephemeral = keys::next_secret(&ephemeral, &shared_secret)?;
         secrets.push(shared_secret);
     }

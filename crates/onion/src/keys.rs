@@ -2,7 +2,6 @@
 //! maths of ephemeral and path keys. Packet formats are elsewhere.
 
 use bitcoin::hashes::{Hash, HashEngine, Hmac, HmacEngine, sha256};
-use bitcoin::secp256k1::ecdh::SharedSecret;
 use bitcoin::secp256k1::{PublicKey, SECP256K1, Scalar, SecretKey};
 use chacha20::ChaCha20;
 use chacha20::cipher::{KeyIvInit, StreamCipher};
@@ -64,11 +63,6 @@ pub(crate) fn xor_stream(key: &[u8; 32], bytes: &mut [u8]) {
 /// Compares two byte strings in a time that does not depend on where they differ.
 pub(crate) fn constant_time_eq(a: &[u8], b: &[u8]) -> bool {
     a.len() == b.len() && a.iter().zip(b).fold(0, |diff, (x, y)| diff | (x ^ y)) == 0
-}
-
-/// Computes the secret shared by the holder of `secret` and the holder of `point`'s key.
-pub(crate) fn ecdh(secret: &SecretKey, point: &PublicKey) -> [u8; 32] {
-    SharedSecret::new(point, secret).secret_bytes()
 }
 
 /// Computes the point that the next hop sees instead of `point`: an onion's ephemeral key or a path

@@ -14,7 +14,7 @@
 //! - `sphinx`: one layer of an onion packet; `payload`: the TLVs in it
 //! - `blinding`: the same for the hops of a blinded path
 //! - `keys`: keys and streams derived from a shared secret
-//! - `signer`: our node key in the form that LDK's code asks for
+//! - `signer`: one of our identities in the form that LDK's code asks for
 //! - [`limits`]: every limit of this layer
 //!
 //! A payment over one hop:
@@ -76,4 +76,3 @@ pub use payload::NextHop;
 pub use peel::{Blinding, Forward, Hop, IncomingHtlc, PeelError, Peeled, peel};
 pub use receive::{Received, receive};
 pub use send::{CreateError, OnionSeed, PathHop, PaymentOnion, Recipient, create, create_blinded};
-pub use signer::receive_auth_key;

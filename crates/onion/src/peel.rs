@@ -1,15 +1,14 @@
 //! Peels our layer off an incoming HTLC's onion: the HTLC is to be forwarded, is ours, or is
 //! refused with the right failure. Fees, expiry distances and channel policy are up to the caller.
 
-use bitcoin::secp256k1::{PublicKey, SecretKey};
-use steward_wire::{PaymentHash, ShortChannelId};
+use bitcoin::secp256k1::PublicKey;
+use steward_wire::{Identity, PaymentHash, ShortChannelId};
 
 use crate::blinding::{BadBlinding, PathSecret, RecipientData};
 use crate::failure::{Failure, code};
 use crate::keys;
 use crate::limits::ONION_BYTES;
 use crate::payload::{Defect, NextHop, Payload, tlv};
-use crate::signer::receive_auth_key;
 use crate::sphinx::{Layer, Packet};
 
 /// An HTLC, as its `update_add_htlc` says.
@@ -134,16 +133,16 @@ impl Blinding {
     }
 }
 
-/// Peels our layer off `htlc`'s onion; `key` is our node's.
+/// Peels our layer off `htlc`'s onion, as this node of ours.
 ///
 /// Errors say how the HTLC must be failed. A final layer is checked for authenticity only;
 /// [`crate::receive()`] checks the rest.
-pub fn peel(key: &SecretKey, htlc: &IncomingHtlc<'_>) -> Result<Peeled, PeelError> {
-    let opened = Opened::new(key, htlc)?;
+pub fn peel(node: &dyn Identity, htlc: &IncomingHtlc<'_>) -> Result<Peeled, PeelError> {
+    let opened = Opened::new(node, htlc)?;
     if opened.layer.is_final() {
         return Ok(Peeled { shared_secret: opened.shared_secret, hop: Hop::Final });
     }
-    let hop = opened.forward(key)?;
+    let hop = opened.forward(node)?;
     Ok(Peeled { shared_secret: opened.shared_secret, hop })
 }
 
@@ -157,17 +156,14 @@ pub(crate) struct Opened<'a> {
 }
 
 impl<'a> Opened<'a> {
-    pub(crate) fn new(key: &SecretKey, htlc: &'a IncomingHtlc<'a>) -> Result<Self, PeelError> {
+    pub(crate) fn new(node: &dyn Identity, htlc: &'a IncomingHtlc<'a>) -> Result<Self, PeelError> {
         let packet = Packet::parse(htlc.onion).map_err(|code| malformed(htlc, code))?;
-        let path = htlc.path_key.map(|path_key| PathSecret::new(key, path_key));
+        let path = htlc.path_key.map(|path_key| PathSecret::new(node, path_key));
         let shared_secret = match &path {
-            None => packet.shared_secret(key),
-            Some(path) => {
-                let blinded_key = path.blinded_key(key);
-                let blinded_key =
-                    blinded_key.ok_or_else(|| malformed(htlc, code::INVALID_ONION_BLINDING))?;
-                packet.shared_secret(&blinded_key)
-            }
+            None => node.ecdh(&packet.ephemeral),
+            Some(path) => path
+                .blinded_ecdh(node, &packet.ephemeral)
+                .ok_or_else(|| malformed(htlc, code::INVALID_ONION_BLINDING))?,
         };
         if !packet.is_authentic(&shared_secret, &htlc.payment_hash) {
             return Err(malformed(htlc, code::INVALID_ONION_HMAC));
@@ -179,14 +175,14 @@ impl<'a> Opened<'a> {
         Ok(Self { htlc, shared_secret, layer, ephemeral: packet.ephemeral, path })
     }
 
-    fn forward(&self, key: &SecretKey) -> Result<Hop, PeelError> {
+    fn forward(&self, node: &dyn Identity) -> Result<Hop, PeelError> {
         let payload = self.payload()?;
         match (&self.path, payload.current_path_key) {
             (None, None) => self.clear_forward(&payload).map(Hop::Forward),
-            (Some(path), None) => self.blinded_forward(key, path, &payload, Blinding::Inside),
+            (Some(path), None) => self.blinded_forward(node, path, &payload, Blinding::Inside),
             (None, Some(path_key)) => {
-                let path = PathSecret::new(key, path_key);
-                self.blinded_forward(key, &path, &payload, Blinding::Introduction)
+                let path = PathSecret::new(node, path_key);
+                self.blinded_forward(node, &path, &payload, Blinding::Introduction)
             }
             // An honest sender never makes an onion with a path key both inside and outside.
             (Some(_), Some(_)) => Err(self.bad_blinding(Blinding::Inside)),
@@ -223,14 +219,14 @@ impl<'a> Opened<'a> {
 
     fn blinded_forward(
         &self,
-        key: &SecretKey,
+        node: &dyn Identity,
         path: &PathSecret,
         payload: &Payload<'_>,
         blinding: Blinding,
     ) -> Result<Hop, PeelError> {
         let refuse = || self.bad_blinding(blinding);
         let sealed = payload.encrypted_recipient_data.ok_or_else(refuse)?;
-        let own_key = receive_auth_key(key);
+        let own_key = node.receive_auth_key();
         let data = match path.open(sealed, &own_key).ok_or_else(refuse)? {
             RecipientData::Relay(data) => data,
             RecipientData::OwnPath => return Ok(Hop::Final),

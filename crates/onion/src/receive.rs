@@ -1,13 +1,13 @@
 //! The last hop: the content of a payment to us, read and checked by LDK's `peel_payment_onion`
 //! (payload rules, blinded paths, keysend). Whether we accept the payment is up to the caller.
 
-use bitcoin::secp256k1::{PublicKey, SECP256K1, SecretKey};
+use bitcoin::secp256k1::{PublicKey, SECP256K1};
 use lightning::ln::channelmanager::PendingHTLCRouting;
 use lightning::ln::msgs::{FinalOnionHopData, OnionPacket, UpdateAddHTLC};
 use lightning::ln::onion_payment::{InboundHTLCErr, peel_payment_onion};
 use lightning::ln::onion_utils::LocalHTLCFailureReason as Reason;
 use lightning::ln::types::ChannelId;
-use steward_wire::Preimage;
+use steward_wire::{Identity, Preimage};
 
 use crate::failure::Failure;
 use crate::limits::{
@@ -44,17 +44,17 @@ pub struct Received {
 /// [`crate::limits::MIN_FINAL_EXPIRY_BLOCKS`], carries less or expires sooner than the sender said,
 /// has neither payment secret nor keysend preimage, or has an even record that we do not know.
 pub fn receive(
-    key: &SecretKey,
+    node: &dyn Identity,
     htlc: &IncomingHtlc<'_>,
     height: u32,
 ) -> Result<Received, PeelError> {
-    let opened = Opened::new(key, htlc)?;
+    let opened = Opened::new(node, htlc)?;
     let blinding = place_in_path(&opened, htlc);
     // LDK accepts even records that we do not know, and trampoline payments, which we could not
     // fail properly.
     opened.payload()?;
     let height = height.min(MAX_HEIGHT);
-    let signer = OnionSigner(key);
+    let signer = OnionSigner(node);
     let ldk_height = height.saturating_sub(LDK_FINAL_EXPIRY_BLOCKS - MIN_FINAL_EXPIRY_BLOCKS);
     let info = peel_payment_onion(&to_ldk(htlc), &signer, NoLog, SECP256K1, ldk_height, false)
         .map_err(|error| refusal(&opened, blinding, htlc, height, &error))?;

@@ -1,42 +1,36 @@
-//! LDK's view of our node key: what its onion code needs to decrypt, and nothing else.
+//! LDK's view of one of our identities: what its onion code needs to decrypt, and nothing else.
 
 use bitcoin::secp256k1::ecdh::SharedSecret;
 use bitcoin::secp256k1::ecdsa::{RecoverableSignature, Signature};
-use bitcoin::secp256k1::{PublicKey, SECP256K1, Scalar, SecretKey, schnorr};
+use bitcoin::secp256k1::{PublicKey, SECP256K1, Scalar, schnorr};
 use lightning::ln::inbound_payment::ExpandedKey;
 use lightning::ln::msgs::UnsignedGossipMessage;
 use lightning::offers::invoice::UnsignedBolt12Invoice;
 use lightning::sign::{NodeSigner, PeerStorageKey, ReceiveAuthKey, Recipient};
 use lightning::util::logger::{Logger, Record};
+use steward_wire::Identity;
 
 use crate::keys;
 
-/// Derives the key with which our own blinded payment paths are sealed. Code that builds paths to
-/// this node with LDK must pass it as `ReceiveAuthKey`, or [`crate::receive()`] refuses payments
-/// over them.
-pub fn receive_auth_key(key: &SecretKey) -> [u8; 32] {
-    keys::hmac(b"steward/receive-auth", &[&key.secret_bytes()])
-}
-
-/// LDK's `NodeSigner` over a bare key. It signs nothing.
-pub(crate) struct OnionSigner<'a>(pub(crate) &'a SecretKey);
+/// LDK's `NodeSigner` over one of our identities. It signs nothing.
+pub(crate) struct OnionSigner<'a>(pub(crate) &'a dyn Identity);
 
 impl NodeSigner for OnionSigner<'_> {
     fn get_expanded_key(&self) -> ExpandedKey {
         // LDK authenticates payments of its own with it; ours have secrets from a table.
-        ExpandedKey::new(keys::hmac(b"steward/ldk-inbound", &[&self.0.secret_bytes()]))
+        ExpandedKey::new(self.derive(b"steward/ldk-inbound"))
     }
 
     fn get_peer_storage_key(&self) -> PeerStorageKey {
-        PeerStorageKey { inner: keys::hmac(b"steward/ldk-peer-storage", &[&self.0.secret_bytes()]) }
+        PeerStorageKey { inner: self.derive(b"steward/ldk-peer-storage") }
     }
 
     fn get_receive_auth_key(&self) -> ReceiveAuthKey {
-        ReceiveAuthKey(receive_auth_key(self.0))
+        ReceiveAuthKey(self.0.receive_auth_key())
     }
 
     fn get_node_id(&self, recipient: Recipient) -> Result<PublicKey, ()> {
-        self.key_of(recipient).map(|key| PublicKey::from_secret_key(SECP256K1, key))
+        self.of(recipient).map(Identity::public_key)
     }
 
     fn ecdh(
@@ -45,14 +39,13 @@ impl NodeSigner for OnionSigner<'_> {
         other_key: &PublicKey,
         tweak: Option<&Scalar>,
     ) -> Result<SharedSecret, ()> {
-        let key = self.key_of(recipient)?;
-        match tweak {
-            None => Ok(SharedSecret::new(other_key, key)),
-            Some(tweak) => {
-                let tweaked = key.mul_tweak(tweak).map_err(|_| ())?;
-                Ok(SharedSecret::new(other_key, &tweaked))
-            }
-        }
+        let node = self.of(recipient)?;
+        // A tweak of our key is as well one of the other side's point.
+        let point = match tweak {
+            None => *other_key,
+            Some(tweak) => other_key.mul_tweak(SECP256K1, tweak).map_err(|_| ())?,
+        };
+        Ok(SharedSecret::from_bytes(node.ecdh(&point)))
     }
 
     fn sign_invoice(
@@ -79,12 +72,17 @@ impl NodeSigner for OnionSigner<'_> {
     }
 }
 
-impl OnionSigner<'_> {
-    fn key_of(&self, recipient: Recipient) -> Result<&SecretKey, ()> {
+impl<'a> OnionSigner<'a> {
+    fn of(&self, recipient: Recipient) -> Result<&'a dyn Identity, ()> {
         match recipient {
             Recipient::Node => Ok(self.0),
             Recipient::PhantomNode => Err(()),
         }
+    }
+
+    /// A key for what LDK asks for and never uses for us.
+    fn derive(&self, purpose: &[u8]) -> [u8; 32] {
+        keys::hmac(purpose, &[&self.0.receive_auth_key()])
     }
 }
 

@@ -1,7 +1,7 @@
 //! One layer of an onion packet: check it, decrypt it, and build the packet for the next hop (BOLT
 //! 4 "Onion Decryption"). The payload is read in `payload`.
 
-use bitcoin::secp256k1::{PublicKey, SecretKey};
+use bitcoin::secp256k1::PublicKey;
 use steward_wire::PaymentHash;
 use steward_wire::codec::Reader;
 
@@ -39,11 +39,6 @@ impl<'a> Packet<'a> {
         let hmac = hmac.first_chunk().ok_or(code::INVALID_ONION_HMAC)?;
         let ephemeral = PublicKey::from_slice(key).map_err(|_| code::INVALID_ONION_KEY)?;
         Ok(Self { ephemeral, hop_payloads, hmac })
-    }
-
-    /// Computes the secret that we share with the sender of this packet.
-    pub(crate) fn shared_secret(&self, key: &SecretKey) -> [u8; 32] {
-        keys::ecdh(key, &self.ephemeral)
     }
 
     /// Returns true if the packet is what the sender made, for this payment.

@@ -13,13 +13,13 @@ use lightning_types::features::BlindedHopFeatures;
 use lightning_types::payment::PaymentSecret;
 use steward_onion::{
     Blinding, Failure, Hop, IncomingHtlc, OnionSeed, PathHop, PaymentOnion, PeelError, Recipient,
-    code, create_blinded, peel, receive, receive_auth_key,
+    code, create_blinded, peel, receive,
 };
 use steward_testkit::onion::{
     self, PAYMENT_HASH, blind, blind_with, construct, htlc, key, node_id, public, sha256, tlv,
     with_length,
 };
-use steward_wire::ShortChannelId;
+use steward_wire::{Identity as _, ShortChannelId};
 
 const HEIGHT: u32 = 800_000;
 const HOST: u8 = 1;
@@ -115,7 +115,7 @@ fn client_htlc(payment: &PaymentOnion, path_key: Option<PublicKey>) -> IncomingH
 
 #[test]
 fn a_payment_over_a_blinded_path_of_ours_arrives() {
-    let payment = pay(&path_over_host(receive_auth_key(&key(CLIENT))));
+    let payment = pay(&path_over_host(key(CLIENT).receive_auth_key()));
     let (payment, path_key) = at_client(&payment);
     let incoming = client_htlc(&payment, path_key);
     assert_eq!(peel(&key(CLIENT), &incoming).unwrap().hop, Hop::Final);
@@ -142,7 +142,7 @@ fn a_blinded_path_somebody_else_made_for_us_is_refused() {
 
 #[test]
 fn a_late_payment_inside_a_blinded_path_does_not_say_why_it_fails() {
-    let payment = pay(&path_over_host(receive_auth_key(&key(CLIENT))));
+    let payment = pay(&path_over_host(key(CLIENT).receive_auth_key()));
     let (payment, path_key) = at_client(&payment);
     let incoming = client_htlc(&payment, path_key);
     let refusal = receive(&key(CLIENT), &incoming, payment.cltv_expiry).unwrap_err();
@@ -152,7 +152,7 @@ fn a_late_payment_inside_a_blinded_path_does_not_say_why_it_fails() {
 /// Makes an onion for which we are the introduction node of our own path, which continues with a
 /// dummy hop and ends with us.
 fn onion_with_dummy_hop(receive_data: &[u8]) -> [u8; 1366] {
-    let own_key = receive_auth_key(&key(CLIENT));
+    let own_key = key(CLIENT).receive_auth_key();
     let relay = tlv(10, &[0, 10, 0, 0, 0, 0, 100]);
     let dummy = [relay, tlv(12, &[0xff, 0xff, 0xff, 0xff]), tlv(65_539, &[])].concat();
     let client = public(&key(CLIENT));
@@ -216,7 +216,7 @@ fn dummy_hops_hide_that_the_introduction_node_is_the_recipient() {
 fn our_own_seal_does_not_make_a_forward() {
     let data = [tlv(2, &[0; 8]), tlv(10, &[0, 10, 0, 0, 0, 0])].concat();
     let own = blind_with(&key(50), &public(&key(CLIENT)), |rho| {
-        onion::seal_for_self(rho, receive_auth_key(&key(CLIENT)), &data)
+        onion::seal_for_self(rho, key(CLIENT).receive_auth_key(), &data)
     });
     let plain = blind(&key(50), &public(&key(CLIENT)), &data);
     let onion_of = |sealed: &[u8]| {

@@ -8,7 +8,7 @@ use steward_engine::{ConnId, Error};
 use steward_wire::{NodeId, Preimage};
 
 /// Signs for the engine: the fourth trait. It is the engine that calls it, so it lives there.
-pub use steward_engine::Keys as Signer;
+pub use steward_engine::Signer;
 
 /// A custom message: its BOLT1 type, and what follows the type.
 pub type Frame = (u16, Vec<u8>);

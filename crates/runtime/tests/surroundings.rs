@@ -87,6 +87,8 @@ async fn a_channel_opens_and_a_payment_arrives_over_a_foreign_transport_router_a
     assert_eq!(our_balance_msat(&client, host.id()).await, left_msat);
     let here = our_balance_msat(&host, client_id).await;
     assert_eq!(here, 1_000_000_000 - left_msat);
+    // The signer never showed a key, and was asked for nothing else.
+    assert_eq!((host.uses(), client.uses()), (vec!["ecdh", "state", "update"], vec!["state"]));
     // What the path was worth is told to the router.
     let learned = client.router.learned.lock().unwrap();
     assert_eq!((learned.len(), learned[0].failed), (1, None));

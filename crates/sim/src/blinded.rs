@@ -11,9 +11,9 @@ use lightning::sign::{EntropySource, ReceiveAuthKey};
 use lightning_types::features::BlindedHopFeatures;
 use lightning_types::payment::PaymentSecret;
 use steward_engine::io::{RouteRequest, RoutedPart};
-use steward_engine::{AnswerAt, Command, Keys as _};
-use steward_onion::{OnionSeed, PathHop, Recipient, create_blinded, receive_auth_key};
-use steward_wire::{PaymentHash, Preimage};
+use steward_engine::{AnswerAt, Command};
+use steward_onion::{OnionSeed, PathHop, Recipient, create_blinded};
+use steward_wire::{Identity as _, PaymentHash, Preimage};
 
 use crate::fault::FaultKind;
 use crate::topology::Topology;
@@ -131,7 +131,7 @@ fn build(
     let path = BlindedPaymentPath::new(
         &[host],
         PublicKey::from_secret_key(SECP256K1, &client_key),
-        ReceiveAuthKey(receive_auth_key(&client_key)),
+        ReceiveAuthKey(client_key.receive_auth_key()),
         tlvs,
         u64::MAX,
         144,

@@ -228,7 +228,7 @@ impl Pair {
         let node = self.node(side);
         let key = node.key;
         let env = Env {
-            key: &key,
+            local: &key,
             chain_hash: &CHAIN_HASH,
             height: node.height,
             searched_height: node.height,

@@ -1,11 +1,13 @@
 //! Who the test nodes are and how they are configured.
 
+use std::sync::Arc;
+
 use bitcoin::Network as Chain;
 use bitcoin::hashes::{Hash, sha256};
 use bitcoin::secp256k1::{PublicKey, SECP256K1, SecretKey};
-use steward_engine::Keys;
+use steward_engine::Signer;
 use steward_engine::config::{Config, HostConfig, Policy, default_offer};
-use steward_wire::{NodeId, PaymentHash};
+use steward_wire::{Identity, NodeId, PaymentHash};
 
 pub const CHAIN_HASH: [u8; 32] = [0x6f; 32];
 /// What a client has to begin with, so that payments can flow both ways at once.
@@ -33,16 +35,34 @@ impl TestKeys {
     }
 }
 
-impl Keys for TestKeys {
-    fn node(&self) -> SecretKey {
+impl TestKeys {
+    /// The key of our identity as host.
+    pub fn node(&self) -> SecretKey {
         self.derive(b"node")
     }
-    fn towards_host(&self, host: &NodeId) -> SecretKey {
+    /// The key of our identity towards this host.
+    pub fn towards_host(&self, host: &NodeId) -> SecretKey {
         self.derive(&host.0)
     }
-    fn invoice(&self, payment_hash: &PaymentHash) -> SecretKey {
+    /// The key of the payee of this invoice.
+    pub fn invoice(&self, payment_hash: &PaymentHash) -> SecretKey {
         self.derive(&payment_hash.0)
     }
+}
+
+impl Signer for TestKeys {
+    fn node(&self) -> Arc<dyn Identity> {
+        Arc::new(TestKeys::node(self))
+    }
+
+    fn towards_host(&self, host: &NodeId) -> Arc<dyn Identity> {
+        Arc::new(TestKeys::towards_host(self, host))
+    }
+
+    fn invoice(&self, payment_hash: &PaymentHash) -> Arc<dyn Identity> {
+        Arc::new(TestKeys::invoice(self, payment_hash))
+    }
+
     fn refund_scriptpubkey(&self, host: &NodeId) -> Vec<u8> {
         let key = PublicKey::from_secret_key(SECP256K1, &self.towards_host(host));
         let hash = bitcoin::hashes::hash160::Hash::hash(&key.serialize());

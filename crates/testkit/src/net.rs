@@ -13,7 +13,7 @@ use steward_engine::attribution::HoldReport;
 use steward_engine::config::Config;
 use steward_engine::io::{Action, ConnId, Event, Input, ReplyId, RouteRequest};
 use steward_engine::row::WriteBatch;
-use steward_engine::{Command, Engine, Error, Keys, Reply, Time};
+use steward_engine::{Command, Engine, Error, Reply, Time};
 use steward_graph::Graph;
 use steward_store::{MemoryStore, Store};
 use steward_wire::{NodeId, Preimage};

@@ -3,9 +3,10 @@
 //! 5).
 
 use bitcoin::hashes::{Hash, sha256d};
-use bitcoin::secp256k1::{Message as SecpMessage, SECP256K1, SecretKey};
+use bitcoin::secp256k1::{Message as SecpMessage, SECP256K1};
 
 use crate::codec::{DecodeError, Reader, Wire, put_var_u16};
+use crate::identity::Identity;
 use crate::ids::{NodeId, ShortChannelId, Signature};
 
 /// The announcement of a channel, signed by both nodes. Unknown bytes after the last field are
@@ -137,9 +138,8 @@ impl ChannelUpdate {
     }
 
     /// Signs the update in place.
-    pub fn sign(&mut self, key: &SecretKey) {
-        let message = SecpMessage::from_digest(self.signed_hash());
-        self.signature = SECP256K1.sign_ecdsa(&message, key).into();
+    pub fn sign(&mut self, node: &dyn Identity) {
+        self.signature = node.sign_update(self.signed_hash());
     }
 
     /// Returns true if `node` signed it.

@@ -7,6 +7,7 @@
 //! Layout
 //! - [`amount`]: amounts in the form in which people read them
 //! - `ids`: names of nodes, channels, HTLCs and payments; hashes and preimages
+//! - `identity`: one of our keys, by what it is used for
 //! - `message`: every message as a struct, and [`Message`], the enum of all of them
 //! - `terms`: `init_hosted_channel`, the terms of a channel, which are also a part of each state
 //! - [`codec`]: the primitive readers and writers that the messages share
@@ -56,6 +57,7 @@ pub mod codec;
 mod error_code;
 pub mod features;
 pub mod framing;
+mod identity;
 mod ids;
 pub mod invariant;
 pub mod limits;
@@ -78,6 +80,7 @@ pub use bolt7::{
 pub use codec::DecodeError;
 pub use error_code::{ErrorCode, ErrorText};
 pub use framing::Framing;
+pub use identity::Identity;
 pub use ids::{
     ChannelId, IncomingHtlcId, LinkId, NodeId, OutgoingHtlcId, ParseIdError, PaymentHash,
     PaymentId, Preimage, ShortChannelId, Signature,

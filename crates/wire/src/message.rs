@@ -2,13 +2,14 @@
 //! them (docs/protocol.md sections 1.3 and 1.4).
 
 use bitcoin::hashes::{Hash, sha256};
-use bitcoin::secp256k1::{Message as SecpMessage, PublicKey, SECP256K1, SecretKey};
+use bitcoin::secp256k1::{Message as SecpMessage, PublicKey, SECP256K1};
 
 use crate::bolt2::{
     UpdateAddHtlc, UpdateFailHtlc, UpdateFailMalformedHtlc, UpdateFulfillHtlc, WireError,
 };
 use crate::bolt7::{ChannelAnnouncement, ChannelUpdate};
 use crate::codec::{DecodeError, Reader, Wire, put_bool8, put_list, put_var_u16};
+use crate::identity::Identity;
 use crate::ids::{PaymentHash, Preimage, Signature};
 use crate::state::LastCrossSignedState;
 use crate::terms::InitHostedChannel;
@@ -84,9 +85,9 @@ pub struct ResizeChannel {
 
 impl ResizeChannel {
     /// Makes a signed request.
-    pub fn signed(new_capacity_sat: u64, key: &SecretKey) -> Self {
-        let message = SecpMessage::from_digest(Self::signed_hash(new_capacity_sat));
-        Self { new_capacity_sat, client_sig: SECP256K1.sign_ecdsa(&message, key).into() }
+    pub fn signed(new_capacity_sat: u64, client: &dyn Identity) -> Self {
+        let client_sig = client.sign_resize(Self::signed_hash(new_capacity_sat));
+        Self { new_capacity_sat, client_sig }
     }
 
     /// Returns true if the client signed it.

@@ -2,13 +2,14 @@
 //! verifying (docs/protocol.md sections 1.4 and 2).
 
 use bitcoin::hashes::{Hash, HashEngine, sha256};
-use bitcoin::secp256k1::{Message as SecpMessage, PublicKey, SECP256K1, SecretKey};
+use bitcoin::secp256k1::{Message as SecpMessage, PublicKey, SECP256K1};
 
 use crate::bolt2::UpdateAddHtlc;
 use crate::codec::{
     DecodeError, Reader, Wire, bigsize_len, put_bigsize, put_bool8, put_list, put_var_bigsize,
     put_var_u16,
 };
+use crate::identity::Identity;
 use crate::ids::Signature;
 use crate::limits::ADD_FIXED_BYTES;
 use crate::terms::InitHostedChannel;
@@ -108,14 +109,14 @@ impl LastCrossSignedState {
 
     /// Signs the other side's copy: the signature that belongs in `state_update` and in
     /// [`Self::local_sig_of_remote`]. It is deterministic (RFC 6979) and low-S.
-    pub fn sign_remote(&self, key: &SecretKey) -> Signature {
-        Self::sign_hash(self.reverse_sighash(), key)
+    pub fn sign_remote(&self, local: &dyn Identity) -> Signature {
+        Self::sign_hash(self.reverse_sighash(), local)
     }
 
     /// Signs as [`Self::sign_remote`] does, when [`Self::reverse_sighash`] is known already: hashing
     /// a state with all HTLCs in flight takes as long as signing the hash.
-    pub fn sign_hash(reverse_sighash: [u8; 32], key: &SecretKey) -> Signature {
-        SECP256K1.sign_ecdsa(&SecpMessage::from_digest(reverse_sighash), key).into()
+    pub fn sign_hash(reverse_sighash: [u8; 32], local: &dyn Identity) -> Signature {
+        local.sign_state(reverse_sighash)
     }
 
     /// Returns true if `remote` signed this copy.

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use bitcoin::secp256k1::SecretKey;
-use steward_engine::{Code, ConnId, Error, Keys};
+use steward_engine::{Code, ConnId, Error};
 use steward_p2p::{
     ConnectError, ConnectionId, DisconnectReason, PeerAddress, Reconnector, Transport,
 };

@@ -7,13 +7,14 @@
     reason = "helpers of tests may panic as tests do"
 )]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bitcoin::Network;
 use bitcoin::hashes::{Hash, hash160, sha256};
-use bitcoin::secp256k1::{PublicKey, SECP256K1, SecretKey};
+use bitcoin::secp256k1::ecdsa::RecoverableSignature;
+use bitcoin::secp256k1::{PublicKey, SecretKey};
 use steward_engine::config::{HostConfig, Policy, default_offer};
 use steward_engine::io::{NoRoute, PathResult, RouteRequest, RoutedPart};
 use steward_engine::{Config, ConnId, Event, EventKind, Input};
@@ -21,7 +22,7 @@ use steward_onion::{OnionSeed, PathHop, Recipient, create};
 use steward_runtime::traits::{Blocks, BlocksError, Frame, PeerTransport, Router, Signer};
 use steward_runtime::{Inbox, PeerEvent, Prepared, Runtime, Stop, Surroundings};
 use steward_store::MemoryStore;
-use steward_wire::{NodeId, PaymentHash, Preimage};
+use steward_wire::{Identity, NodeId, PaymentHash, Preimage, Signature};
 use tokio::sync::broadcast::Receiver;
 
 /// Nothing here takes this long unless it hangs.
@@ -32,37 +33,84 @@ pub(crate) const ADDRESS: &str = "somewhere:9735";
 /// What the host gives its client to begin with, in millisatoshi.
 pub(crate) const INITIAL_MSAT: u64 = 400_000_000;
 
-/// Keys derived from one byte.
-pub(crate) struct ByteKeys(pub(crate) u8);
+/// What identities were used for, so far.
+pub(crate) type Uses = Arc<Mutex<BTreeSet<&'static str>>>;
 
-impl ByteKeys {
-    fn derive(&self, purpose: &[u8]) -> SecretKey {
-        let bytes = [[self.0].as_slice(), purpose].concat();
-        SecretKey::from_slice(sha256::Hash::hash(&bytes).as_byte_array()).unwrap()
+/// Keys derived from one byte. It keeps them to itself, as a signer on another machine would.
+#[derive(Clone)]
+pub(crate) struct Vault {
+    byte: u8,
+    uses: Uses,
+}
+
+/// One key in the vault, from outside.
+struct Handle {
+    key: SecretKey,
+    uses: Uses,
+}
+
+impl Vault {
+    fn identity(&self, purpose: &[u8]) -> Arc<dyn Identity> {
+        let digest = sha256::Hash::hash(&[[self.byte].as_slice(), purpose].concat());
+        let key = SecretKey::from_slice(digest.as_byte_array()).unwrap();
+        Arc::new(Handle { key, uses: Arc::clone(&self.uses) })
     }
 }
 
-impl Signer for ByteKeys {
-    fn node(&self) -> SecretKey {
-        self.derive(b"node")
+impl Signer for Vault {
+    fn node(&self) -> Arc<dyn Identity> {
+        self.identity(b"node")
     }
 
-    fn towards_host(&self, host: &NodeId) -> SecretKey {
-        self.derive(&host.0)
+    fn towards_host(&self, host: &NodeId) -> Arc<dyn Identity> {
+        self.identity(&host.0)
     }
 
-    fn invoice(&self, payment_hash: &PaymentHash) -> SecretKey {
-        self.derive(&payment_hash.0)
+    fn invoice(&self, payment_hash: &PaymentHash) -> Arc<dyn Identity> {
+        self.identity(&payment_hash.0)
     }
 
     fn refund_scriptpubkey(&self, host: &NodeId) -> Vec<u8> {
-        let key = self.towards_host(host).public_key(SECP256K1).serialize();
+        let key = self.towards_host(host).public_key().serialize();
         [[0, 20].as_slice(), hash160::Hash::hash(&key).as_byte_array()].concat()
     }
 }
 
-fn id_of(key: &SecretKey) -> NodeId {
-    PublicKey::from_secret_key(SECP256K1, key).into()
+impl Handle {
+    fn used_for(&self, purpose: &'static str) -> &SecretKey {
+        self.uses.lock().unwrap().insert(purpose);
+        &self.key
+    }
+}
+
+impl Identity for Handle {
+    fn public_key(&self) -> PublicKey {
+        Identity::public_key(&self.key)
+    }
+
+    fn sign_state(&self, hash: [u8; 32]) -> Signature {
+        self.used_for("state").sign_state(hash)
+    }
+
+    fn sign_resize(&self, hash: [u8; 32]) -> Signature {
+        self.used_for("resize").sign_resize(hash)
+    }
+
+    fn sign_update(&self, hash: [u8; 32]) -> Signature {
+        self.used_for("update").sign_update(hash)
+    }
+
+    fn sign_invoice(&self, hash: [u8; 32]) -> RecoverableSignature {
+        self.used_for("invoice").sign_invoice(hash)
+    }
+
+    fn ecdh(&self, point: &PublicKey) -> [u8; 32] {
+        self.used_for("ecdh").ecdh(point)
+    }
+
+    fn receive_auth_key(&self) -> [u8; 32] {
+        self.key.receive_auth_key()
+    }
 }
 
 /// One end of a wire in memory: what is sent on a connection arrives at the other end's inbox.
@@ -163,7 +211,7 @@ impl Blocks for MadeBlocks {
 
 /// A running engine among fakes.
 pub(crate) struct TestNode {
-    keys: ByteKeys,
+    signer: Vault,
     pub(crate) runtime: Runtime<()>,
     pub(crate) wire: Arc<MemoryWire>,
     pub(crate) router: Arc<OneHop>,
@@ -174,25 +222,31 @@ impl TestNode {
     pub(crate) async fn start(byte: u8) -> Self {
         let (wire, router, blocks) =
             (Arc::<MemoryWire>::default(), Arc::<OneHop>::default(), Arc::<MadeBlocks>::default());
+        let signer = Vault { byte, uses: Uses::default() };
         let store = Box::new(MemoryStore::new());
         let prepared =
-            Prepared::load(config(), Box::new(ByteKeys(byte)), store, |_| Ok(())).unwrap();
+            Prepared::load(config(), Box::new(signer.clone()), store, |_| Ok(())).unwrap();
         let surroundings = Surroundings {
             transport: Arc::clone(&wire),
             router: Arc::clone(&router),
             blocks: Arc::clone(&blocks),
         };
         let runtime = prepared.start(surroundings, vec![height(HEIGHT)], Stop::new()).await;
-        Self { keys: ByteKeys(byte), runtime: runtime.unwrap(), wire, router, blocks }
+        Self { signer, runtime: runtime.unwrap(), wire, router, blocks }
     }
 
     pub(crate) fn id(&self) -> NodeId {
-        id_of(&self.keys.node())
+        self.signer.node().node_id()
     }
 
     /// Who we are to this host.
     pub(crate) fn id_towards(&self, host: &Self) -> NodeId {
-        id_of(&self.keys.towards_host(&host.id()))
+        self.signer.towards_host(&host.id()).node_id()
+    }
+
+    /// What our identities were used for.
+    pub(crate) fn uses(&self) -> Vec<&'static str> {
+        self.signer.uses.lock().unwrap().iter().copied().collect()
     }
 
     /// Connects to a host, as its client.

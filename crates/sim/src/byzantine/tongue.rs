@@ -1,7 +1,6 @@
 //! What a liar says in place of, or in addition to, what its engine says.
 
 use bitcoin::secp256k1::{PublicKey, SECP256K1, SecretKey};
-use steward_engine::Keys;
 use steward_hosted::Channel;
 use steward_wire::{
     Framing, InitHostedChannel, InvokeHostedChannel, LastCrossSignedState, Message, Preimage,

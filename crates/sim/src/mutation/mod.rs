@@ -5,7 +5,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bitcoin::secp256k1::SecretKey;
-use steward_engine::Keys;
 use steward_engine::config::Config;
 use steward_engine::io::Input;
 use steward_engine::row::{ChannelRow, Row, RowKey, StoredState, WriteBatch};

@@ -1,7 +1,6 @@
 //! What must hold against a peer that keeps no rule: its misdeeds are on record, what it owes can
 //! be proved to anyone, and it cannot fill the disk.
 
-use steward_engine::Keys;
 use steward_engine::row::{Origin, Row, RowKey, Settlement};
 use steward_hosted::{Channel, IncomingHtlc, IncomingSettlement};
 use steward_wire::{IncomingHtlcId, NodeId, OutgoingHtlcId, Snapshot};
