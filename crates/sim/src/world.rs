@@ -9,6 +9,7 @@ use steward_engine::{Command, ConnId, Engine};
 use steward_hosted::IncomingSettlement;
 use steward_testkit::act::{arrive, carry_out, split_warnings};
 use steward_wire::LinkId;
+use steward_wire::invariant::as_in_release;
 
 use crate::byzantine::{Liar, LieCounts};
 use crate::chain::Chain;
@@ -17,7 +18,7 @@ use crate::fault::{FaultCounts, FaultKind};
 use crate::link::{Frame, Links};
 use crate::mutation::{Mutation, Runtime, Saboteur};
 use crate::node::{Batch, Node, features};
-use crate::oracle::{Oracles, Rule, Violation};
+use crate::oracle::{Oracles, Rule, Violation, no_bug};
 use crate::rng::Rng;
 use crate::topology::Topology;
 use crate::trace::Trace;
@@ -153,7 +154,7 @@ impl World {
             saboteur.spoil_start(&mut snapshot, &mut config, &n.keys.node_id());
             n.pending.extend(saboteur.rises(node));
         }
-        let engine = Engine::new(config, Box::new(n.keys), snapshot, time);
+        let engine = as_in_release(|| Engine::new(config, Box::new(n.keys), snapshot, time));
         let engine = engine.map_err(|error| {
             Violation::new(Rule::Rest, node, format!("it does not start: {error}"))
         })?;
@@ -170,7 +171,7 @@ impl World {
         let n = &mut self.nodes[node];
         let time = n.time(now_ms);
         let Some(engine) = &mut n.engine else { return Ok(()) };
-        engine.handle(Input::Tick(time));
+        as_in_release(|| engine.handle(Input::Tick(time)));
         let tip_was_stale =
             n.stale_since_ms.is_some_and(|since| since + CERTAINLY_STALE_MS < now_ms);
         for _ in 0..most {
@@ -190,9 +191,10 @@ impl World {
             if let Some(saboteur) = &self.saboteur {
                 saboteur.spoil_input(&mut input, &n.disk);
             }
-            engine.handle(input);
+            as_in_release(|| engine.handle(input));
         }
-        let effects = engine.finish();
+        let effects = as_in_release(|| engine.finish());
+        no_bug(node, &effects.actions)?;
         n.wakeup_ms = effects.wakeup_ms;
         // News within the batch may have ended it.
         let tip_was_stale = tip_was_stale && n.stale_since_ms.is_some();

@@ -243,6 +243,10 @@ cases! {
         LIED_TO, Mutation::End(End::ExpiredTurnedFulfilled)
             => MoneyIsConserved, "can claim nothing for it";
 
+    an_invariant_of_the_core_that_does_not_hold:
+        SMALL, Mutation::Restart(Restart::UnbalancedStates)
+            => InvariantsHold, "adds up to the capacity";
+
     a_network_that_never_rests:
         SMALL, Mutation::Runtime(Runtime::NeverSleeps) => Rest, "does not come to rest";
     a_message_that_nobody_can_read:

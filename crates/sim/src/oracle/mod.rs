@@ -66,6 +66,8 @@ pub enum Rule {
     MoneyIsConserved,
     /// It comes to rest, and nothing stops for good.
     Rest,
+    /// The core finds no invariant of its own broken.
+    InvariantsHold,
 }
 
 impl Rule {
@@ -86,6 +88,7 @@ impl Rule {
         Self::SidesAgree,
         Self::MoneyIsConserved,
         Self::Rest,
+        Self::InvariantsHold,
     ];
 }
 
@@ -111,6 +114,17 @@ impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?} broken by node {}: {}", self.rule, self.node, self.text)
     }
+}
+
+/// Checks that the engine reports no broken invariant with a batch. The simulator runs the engine as
+/// a release does, so that a finding is a violation with its seed and its node.
+pub(crate) fn no_bug(node: usize, actions: &[Action]) -> Result<(), Violation> {
+    for action in actions {
+        if let Action::Log { code: "bug", text, .. } = action {
+            return Err(Violation::new(Rule::InvariantsHold, node, text));
+        }
+    }
+    Ok(())
 }
 
 /// What the oracles remember of one node.
