@@ -21,7 +21,7 @@ impl Act for World {
     fn send(&mut self, node: usize, conn: ConnId, frames: Vec<Frame>) {
         self.trace.send(self.now_ms, node, &frames);
         if !self.is_swallowed(node, conn, &frames) {
-            let frames = self.twist(node, conn, frames);
+            let frames = self.tamper_outgoing(node, conn, frames);
             self.links.send(conn, frames);
         }
     }
@@ -48,7 +48,7 @@ impl Act for World {
         if self.is_healing {
             request.avoid.extend(self.hostile_channels());
         }
-        let terms = self.saboteur.as_ref().map(|s| s.advertised(&self.topology));
+        let terms = self.injector.as_ref().map(|s| s.advertised(&self.topology));
         let terms = terms.as_ref().unwrap_or(&self.topology);
         let mut found = route::find(terms, node, request, &mut self.rng);
         if let Some(blinded) = self.blinded_route(request) {

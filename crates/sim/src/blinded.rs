@@ -1,4 +1,4 @@
-//! A payment over a blinded path: whoever can pay through a host can make one to any of its
+//! A payment over a blinded path: a payer that can pay through a host can make one to any of its
 //! clients, and the host's HTLC then carries an even TLV (BOLT4, `path_key`).
 
 use bitcoin::secp256k1::{PublicKey, SECP256K1};
@@ -24,7 +24,7 @@ use steward_testkit::TestKeys;
 /// Blocks that such a path allows on top of the present height.
 const PATH_BLOCKS: u32 = 1_000;
 
-/// From whom to whom: the channels to the host and on to its client.
+/// The way of a blinded payment: the channels to the host and on to its client.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct BlindedWay {
     /// The payer's channel with the host.

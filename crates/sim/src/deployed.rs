@@ -48,14 +48,14 @@ pub(crate) struct Ear {
 pub(crate) type Ears = BTreeMap<ConnId, Ear>;
 
 impl World {
-    /// In some simulations some nodes are like deployed programs. Liars are not among them.
+    /// In some simulations some nodes are like deployed programs. Byzantine nodes are not among them.
     pub(crate) fn imitate(&mut self) {
         if !self.rng.chance(DEPLOYED_PER_MILLE) {
             return;
         }
         for node in 0..self.nodes.len() {
             let is_host = self.topology.edges.iter().any(|edge| edge.host == node);
-            if self.liars.contains_key(&node) || !self.rng.chance(NODE_PER_MILLE) {
+            if self.byzantine_nodes.contains_key(&node) || !self.rng.chance(NODE_PER_MILLE) {
                 continue;
             }
             // Immortan is a wallet.

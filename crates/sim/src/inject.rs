@@ -9,7 +9,7 @@ use crate::node::CAPACITY_SAT;
 use crate::oracle::Violation;
 use crate::world::World;
 
-/// A node that is away misses at most this many blocks: whoever must publish a preimage in time
+/// A node that is away misses at most this many blocks: a node that must publish a preimage in time
 /// gets the chance (the alarm comes 108 blocks before the expiry).
 pub(crate) const MAX_BLOCKS_BEHIND: u32 = 40;
 /// Longest silence of a peer, in blocks: longer than any HTLC lives.
@@ -199,7 +199,7 @@ impl World {
         true
     }
 
-    /// New blocks, if nobody is too far behind to bear it.
+    /// New blocks, unless some node is too far behind.
     pub(crate) fn mine(&mut self, blocks: u32) -> bool {
         let is_bearable = self.blocks_behind() + blocks <= MAX_BLOCKS_BEHIND;
         if is_bearable {

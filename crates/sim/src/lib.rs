@@ -10,7 +10,7 @@
 //! | `simulation` | one run from seed to verdict |
 //! | `world`, `schedule` | the single steps, and which comes next |
 //! | `node`, `disk`, `link`, `chain` | what surrounds an engine |
-//! | `topology`, `route`, `traffic`, `operators` | who pays whom, and what people do |
+//! | `topology`, `route`, `traffic`, `operators` | the network, its payments, and what operators do |
 //! | `fault`, `inject` | what goes wrong |
 //! | `byzantine` | what hostile nodes say |
 //! | `deployed`, `blinded` | peers like eclair and immortan, and what they cannot read |
@@ -18,7 +18,7 @@
 //! | `mutation` | rules broken on purpose, to prove the oracles |
 //! | `mutant` | the code under test broken on purpose, as text |
 //! | `serving` | the last payments among honest nodes |
-//! | `summary`, `trace` | what people get to read |
+//! | `summary`, `trace` | what is printed for a reader |
 #![forbid(unsafe_code)]
 // Indices are the simulator's own: a wrong one is a bug to stop at.
 #![warn(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
@@ -48,10 +48,10 @@ mod trace;
 mod traffic;
 mod world;
 
-pub use byzantine::{Lie, LieCounts};
+pub use byzantine::{Attack, AttackCounts};
 pub use fault::{FaultCounts, FaultKind};
 pub use mutation::Mutation;
 pub use oracle::{Rule, Violation};
-pub use simulation::{Outcome, Size, simulate, simulate_lies};
+pub use simulation::{Outcome, Size, simulate, simulate_attacks};
 pub use summary::Summary;
 pub use trace::Trace;

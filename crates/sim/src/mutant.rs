@@ -65,7 +65,7 @@ impl Mutant {
         let mut lines = text.lines();
         let what = lines.next().filter(|what| !what.is_empty()).ok_or("it says nothing")?;
         let caught_by = lines.next().and_then(|line| line.strip_prefix("caught by: "));
-        let caught_by = CaughtBy::parse(caught_by.ok_or("nobody catches it")?)?;
+        let caught_by = CaughtBy::parse(caught_by.ok_or("it names no test that catches it")?)?;
         let mut parts = Vec::new();
         while let Some(line) = lines.next() {
             let file = line.strip_prefix("--- ").ok_or_else(|| format!("no file: {line}"))?;
@@ -122,7 +122,7 @@ impl CaughtBy {
                 file: (*file).to_owned(),
                 name: (*name).to_owned(),
             }),
-            _ => Err(format!("caught by nobody known: {text}")),
+            _ => Err(format!("caught by an unknown test: {text}")),
         }
     }
 }

@@ -57,9 +57,9 @@ pub(crate) struct Node {
     pub released: VecDeque<Action>,
     /// Blocks that are to be searched, first and last.
     pub searches: VecDeque<(u32, u32)>,
-    /// When the engine wants to hear the time, by the clock that nobody sets.
+    /// When the engine wants to hear the time, by the monotonic clock.
     pub wakeup_ms: Option<u64>,
-    /// What the clock that nobody sets showed when the world began; another with each start.
+    /// The monotonic clock at the beginning of the world; another value with each start.
     pub boot_ms: u64,
     /// How far its wall clock is off.
     pub clock_offset_ms: i64,
@@ -186,6 +186,6 @@ fn branding() -> HostedChannelBranding {
     HostedChannelBranding {
         rgb: [1, 2, 3],
         png: Some(vec![0; 50_000]),
-        contact_info: "nobody".to_owned(),
+        contact_info: "no contact".to_owned(),
     }
 }

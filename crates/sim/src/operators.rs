@@ -14,7 +14,8 @@ impl World {
     pub(crate) fn operators_look(&mut self) -> bool {
         let mut acted = false;
         for edge in 0..self.edges.len() {
-            // In the storm a liar is given a new chance, by honest books; in the end it is not.
+            // While faults happen, a channel with a byzantine peer gets an override by honest
+            // books; in the end it does not.
             let is_over = self.is_healing && self.is_hostile_edge(edge);
             if !is_over && !self.is_left_alone(edge) {
                 acted |= self.propose(edge) | self.accept(edge);
@@ -23,11 +24,11 @@ impl World {
         acted
     }
 
-    /// A mutation: nobody looks at a channel in which nothing is in flight.
+    /// A mutation: operators leave a channel alone in which nothing is in flight.
     fn is_left_alone(&self, edge: usize) -> bool {
         let plan = self.topology.edges[edge];
         let idle = Mutation::Runtime(Runtime::IdleOperators);
-        let is_mutated = self.saboteur.as_ref().is_some_and(|saboteur| saboteur.is(idle));
+        let is_mutated = self.injector.as_ref().is_some_and(|injector| injector.is(idle));
         let has_htlcs = |node| self.durable(edge, node).is_some_and(Channel::has_htlcs);
         is_mutated && !has_htlcs(plan.client) && !has_htlcs(plan.host)
     }

@@ -5,7 +5,7 @@
 pub(crate) struct Rng(u64);
 
 impl Rng {
-    /// The same seed gives the same sequence for ever.
+    /// The same seed always gives the same sequence.
     pub(crate) fn new(seed: u64) -> Self {
         Self(seed)
     }

@@ -3,7 +3,7 @@
 
 use steward_engine::Command;
 
-use crate::byzantine::{Lie, LieCounts};
+use crate::byzantine::{Attack, AttackCounts};
 use crate::fault::FaultCounts;
 use crate::inject::MAX_BLOCKS_BEHIND;
 use crate::mutation::Mutation;
@@ -52,7 +52,7 @@ pub struct Outcome {
     /// What went wrong on purpose.
     pub faults: FaultCounts,
     /// What hostile nodes told.
-    pub lies: LieCounts,
+    pub attacks: AttackCounts,
     /// Equal for equal runs; zero without a trace.
     pub digest: u64,
     /// The rule that was broken, if one was.
@@ -65,22 +65,22 @@ pub struct Outcome {
 pub fn simulate(seed: u64, size: Size, mutation: Option<Mutation>, trace: Trace) -> Outcome {
     let mut world = World::new(seed, mutation, trace);
     if mutation.is_none() {
-        world.corrupt(None);
+        world.make_byzantine(None);
         world.imitate();
     }
     world.outcome(size)
 }
 
-/// Runs one seed with hostile nodes that tell these lies and no others.
-pub fn simulate_lies(
+/// Runs one seed with byzantine nodes that make these attacks and no others.
+pub fn simulate_attacks(
     seed: u64,
     size: Size,
-    lies: &[Lie],
+    attacks: &[Attack],
     mutation: Option<Mutation>,
     trace: Trace,
 ) -> Outcome {
     let mut world = World::new(seed, mutation, trace);
-    world.corrupt(Some(lies));
+    world.make_byzantine(Some(attacks));
     world.outcome(size)
 }
 
@@ -95,7 +95,7 @@ impl World {
             is_calm: self.is_calm,
             commits: self.nodes.iter().map(|node| node.disk.commits).sum(),
             faults: self.faults.clone(),
-            lies: self.lies.clone(),
+            attacks: self.attacks.clone(),
             digest: self.trace.digest(),
             violation,
             last_lines: self.trace.last_lines().map(str::to_owned).collect(),
@@ -104,10 +104,10 @@ impl World {
 
     fn live(&mut self, size: Size) -> Result<(), Violation> {
         self.open_channels()?;
-        self.suffer(size)?;
+        self.run_with_faults(size)?;
         self.heal()?;
-        if let Some(saboteur) = &mut self.saboteur {
-            saboteur.spoil_end(&mut self.nodes, &self.topology);
+        if let Some(injector) = &mut self.injector {
+            injector.corrupt_end(&mut self.nodes, &self.topology);
         }
         rest::check(self)?;
         self.serves_others()?;
@@ -135,7 +135,7 @@ impl World {
     }
 
     /// Payments and faults, all at once.
-    fn suffer(&mut self, size: Size) -> Result<(), Violation> {
+    fn run_with_faults(&mut self, size: Size) -> Result<(), Violation> {
         // Some storms are wild, some mild, so that much gets done and much goes wrong.
         let rates: &[u64] = if self.is_calm { &[0, 1] } else { &[1, 3, 10, 30] };
         let faults_per_mille = self.rng.pick(rates).unwrap_or(3);
@@ -216,7 +216,7 @@ impl World {
         Ok(())
     }
 
-    /// HTLCs that are out and that nobody will settle but time.
+    /// HTLCs in flight that only their expiry will settle.
     fn has_htlcs_to_expire(&self) -> bool {
         let trusted = (0..self.nodes.len()).filter(|node| !self.oracles.is_hostile(*node));
         trusted

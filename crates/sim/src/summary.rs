@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::byzantine::{Lie, LieCounts};
+use crate::byzantine::{Attack, AttackCounts};
 use crate::fault::{FaultCounts, FaultKind};
 use crate::simulation::Outcome;
 
@@ -26,7 +26,7 @@ pub struct Summary {
     /// What went wrong on purpose.
     pub faults: FaultCounts,
     /// What hostile nodes did.
-    pub lies: LieCounts,
+    pub attacks: AttackCounts,
     /// Seeds that broke a rule, and how.
     pub failures: Vec<(u64, String)>,
 }
@@ -48,8 +48,8 @@ impl Summary {
         for (kind, count) in &outcome.faults {
             *self.faults.entry(*kind).or_default() += count;
         }
-        for (lie, count) in &outcome.lies {
-            *self.lies.entry(*lie).or_default() += count;
+        for (attack, count) in &outcome.attacks {
+            *self.attacks.entry(*attack).or_default() += count;
         }
         if let Some(violation) = &outcome.violation {
             self.failures.push((seed, violation.to_string()));
@@ -70,8 +70,8 @@ impl Summary {
         for (kind, count) in other.faults {
             *self.faults.entry(kind).or_default() += count;
         }
-        for (lie, count) in other.lies {
-            *self.lies.entry(lie).or_default() += count;
+        for (attack, count) in other.attacks {
+            *self.attacks.entry(attack).or_default() += count;
         }
         self.failures.extend(other.failures);
         self.failures.sort();
@@ -96,9 +96,14 @@ impl fmt::Display for Summary {
         for kind in FaultKind::ALL {
             writeln!(f, "{:>10}  {}", self.count(*kind), kind.name())?;
         }
-        writeln!(f, "lies of hostile nodes")?;
-        for lie in Lie::ALL {
-            writeln!(f, "{:>10}  {}", self.lies.get(lie).copied().unwrap_or(0), lie.name())?;
+        writeln!(f, "attacks of hostile nodes")?;
+        for attack in Attack::ALL {
+            writeln!(
+                f,
+                "{:>10}  {}",
+                self.attacks.get(attack).copied().unwrap_or(0),
+                attack.name()
+            )?;
         }
         for (seed, violation) in &self.failures {
             writeln!(f, "FAILED seed {seed}: {violation}")?;

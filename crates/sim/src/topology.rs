@@ -61,7 +61,7 @@ impl Edge {
     }
 }
 
-/// Who is connected to whom, and what each asks for forwarding.
+/// The planned channels between nodes, and what each node asks for forwarding.
 #[derive(Clone, Debug)]
 pub(crate) struct Topology {
     /// Number of nodes.

@@ -177,7 +177,7 @@ impl World {
     }
 }
 
-/// What a payer allows for fees: always the same for one payment, whoever gives the command.
+/// The fee that a payer allows: always the same for one payment, from any command.
 fn max_fee_msat(hash: &PaymentHash, amount_msat: u64) -> u64 {
     match hash.0[0] % 3 {
         0 => GENEROUS_FEE_MSAT,

@@ -11,12 +11,12 @@ use steward_testkit::act::{arrive, carry_out, split_warnings};
 use steward_wire::LinkId;
 use steward_wire::invariant::as_in_release;
 
-use crate::byzantine::{Liar, LieCounts};
+use crate::byzantine::{AttackCounts, ByzantineNode};
 use crate::chain::Chain;
 use crate::deployed::{Ears, Manner};
 use crate::fault::{FaultCounts, FaultKind};
 use crate::link::{Frame, Links};
-use crate::mutation::{Mutation, Runtime, Saboteur};
+use crate::mutation::{Injector, Mutation, Runtime};
 use crate::node::{Batch, Node, features};
 use crate::oracle::{Oracles, Rule, Violation, no_bug};
 use crate::rng::Rng;
@@ -30,7 +30,7 @@ pub(crate) const START_MS: u64 = 1_790_000_000_000;
 const CERTAINLY_STALE_MS: u64 = 10_000;
 /// Share of simulations in which little goes wrong, per mille.
 const CALM_PER_MILLE: u64 = 340;
-/// Once faults are over, nobody hurries back to a liar, in milliseconds.
+/// Once faults are over, a connection to a byzantine node is made again only after this time, in milliseconds.
 const PATIENCE_MS: u64 = 60_000;
 
 /// What the network does with one planned channel.
@@ -52,7 +52,7 @@ pub(crate) struct World {
     pub now_ms: u64,
     /// The best chain.
     pub chain: Chain,
-    /// Who is connected to whom.
+    /// The planned channels, with their ends and terms.
     pub topology: Topology,
     /// All nodes.
     pub nodes: Vec<Node>,
@@ -65,19 +65,19 @@ pub(crate) struct World {
     /// Who watches.
     pub oracles: Oracles,
     /// Hostile nodes.
-    pub(crate) liars: BTreeMap<usize, Liar>,
+    pub(crate) byzantine_nodes: BTreeMap<usize, ByzantineNode>,
     /// What they told so far.
-    pub(crate) lies: LieCounts,
+    pub(crate) attacks: AttackCounts,
     /// What nodes like the deployed programs know of their connections.
     pub(crate) ears: Ears,
     /// What went wrong so far.
     pub faults: FaultCounts,
     /// Steps so far.
     pub steps: u64,
-    /// What happened, for people.
+    /// What happened, for a reader.
     pub trace: Trace,
     /// A rule that is broken on purpose.
-    pub(crate) saboteur: Option<Saboteur>,
+    pub(crate) injector: Option<Injector>,
     /// Little goes wrong: most payments should arrive.
     pub is_calm: bool,
     /// Nodes speak the modern framing.
@@ -109,13 +109,13 @@ impl World {
             edges,
             links: Links::default(),
             traffic: Traffic::default(),
-            liars: BTreeMap::new(),
-            lies: LieCounts::new(),
+            byzantine_nodes: BTreeMap::new(),
+            attacks: AttackCounts::new(),
             ears: Ears::new(),
             faults: FaultCounts::new(),
             steps: 0,
             trace,
-            saboteur: mutation.map(Saboteur::new),
+            injector: mutation.map(Injector::new),
             is_calm,
             is_modern,
             operators_hurry_ms: 0,
@@ -141,18 +141,18 @@ impl World {
     pub(crate) fn start(&mut self, node: usize) -> Result<(), Violation> {
         self.trace.line(self.now_ms, node, || "starts".to_owned());
         let n = &mut self.nodes[node];
-        // Never as much as a date: whoever mistakes one clock for the other is far off.
+        // Never as much as a date: code that mistakes one clock for the other is far off.
         n.boot_ms = (n.life % 5) * 86_400_000;
         let time = n.time(self.now_ms);
-        if let Some(saboteur) = &self.saboteur {
-            saboteur.spoil_disk(&mut n.disk, n.life);
+        if let Some(injector) = &self.injector {
+            injector.corrupt_disk(&mut n.disk, n.life);
         }
         let mut snapshot =
             n.disk.load(time.wall_ms).map_err(|e| Violation::new(Rule::Rest, node, e))?;
         let mut config = n.config.clone();
-        if let Some(saboteur) = &mut self.saboteur {
-            saboteur.spoil_start(&mut snapshot, &mut config, &n.keys.node_id());
-            n.pending.extend(saboteur.rises(node));
+        if let Some(injector) = &mut self.injector {
+            injector.corrupt_start(&mut snapshot, &mut config, &n.keys.node_id());
+            n.pending.extend(injector.late_batch(node));
         }
         let engine = as_in_release(|| Engine::new(config, Box::new(n.keys), snapshot, time));
         let engine = engine.map_err(|error| {
@@ -180,7 +180,7 @@ impl World {
             match &input {
                 Input::Chain { stale, .. } => {
                     let never = Mutation::Runtime(Runtime::NeverStale);
-                    let is_stale = *stale || self.saboteur.as_ref().is_some_and(|s| s.is(never));
+                    let is_stale = *stale || self.injector.as_ref().is_some_and(|s| s.is(never));
                     n.stale_since_ms = is_stale.then(|| n.stale_since_ms.unwrap_or(now_ms));
                 }
                 Input::Frames { conn, frames } => {
@@ -188,8 +188,8 @@ impl World {
                 }
                 _ => {}
             }
-            if let Some(saboteur) = &self.saboteur {
-                saboteur.spoil_input(&mut input, &n.disk);
+            if let Some(injector) = &self.injector {
+                injector.corrupt_input(&mut input, &n.disk);
             }
             as_in_release(|| engine.handle(input));
         }
@@ -201,10 +201,10 @@ impl World {
         let life = n.life;
         let (writes, actions) = (effects.writes, effects.actions);
         let mut batch = Batch { writes, actions, tip_was_stale, life };
-        if let Some(saboteur) = &mut self.saboteur {
-            saboteur.spoil_wakeup(&mut n.wakeup_ms, time.now_ms);
-            saboteur.spoil_batch(node, &mut batch, &n.disk, &self.topology);
-            if saboteur.is(Mutation::Runtime(Runtime::SendBeforeCommit)) {
+        if let Some(injector) = &mut self.injector {
+            injector.corrupt_wakeup(&mut n.wakeup_ms, time.now_ms);
+            injector.corrupt_batch(node, &mut batch, &n.disk, &self.topology);
+            if injector.is(Mutation::Runtime(Runtime::SendBeforeCommit)) {
                 let actions = std::mem::take(&mut batch.actions);
                 self.release(node, actions)?;
             }
@@ -230,8 +230,8 @@ impl World {
             .disk
             .commit(&batch.writes)
             .map_err(|error| Violation::new(Rule::Rest, node, error))?;
-        if let Some(saboteur) = &mut self.saboteur {
-            saboteur.batch_is_durable(node, &batch);
+        if let Some(injector) = &mut self.injector {
+            injector.batch_is_durable(node, &batch);
         }
         self.oracles.committed(node, &batch, &changed, &n.disk, &self.chain, &self.topology)?;
         self.release(node, batch.actions)
@@ -256,10 +256,10 @@ impl World {
 
     /// True if a mutation keeps these frames from arriving.
     pub(crate) fn is_swallowed(&mut self, node: usize, conn: ConnId, frames: &[Frame]) -> bool {
-        let (Some(saboteur), Some(end)) = (&mut self.saboteur, self.links.get(conn)) else {
+        let (Some(injector), Some(end)) = (&mut self.injector, self.links.get(conn)) else {
             return false;
         };
-        saboteur.swallows(node, end.edge, frames, &self.oracles, &self.topology)
+        injector.swallows(node, end.edge, frames, &self.oracles, &self.topology)
     }
 
     /// The next frames of a connection arrive.
@@ -269,7 +269,7 @@ impl World {
         let count = most.min(end.queue.len());
         let frames: Vec<Frame> = end.queue.drain(..count).collect();
         let node = end.node;
-        self.overhear(node, conn, &frames);
+        self.observe_incoming(node, conn, &frames);
         let (warnings, frames) = split_warnings(frames);
         let frames = self.as_heard(node, conn, frames);
         self.nodes[node].inbox.extend(arrive(conn, warnings, frames));

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 
 use steward_sim::mutation::{Altered, End, Lost, Mutation, Restart, Runtime, Wire};
-use steward_sim::{Lie, Rule, Size, Trace, Violation, simulate, simulate_lies};
+use steward_sim::{Attack, Rule, Size, Trace, Violation, simulate, simulate_attacks};
 
 /// Within this many seeds each mutation must be caught.
 const SEEDS: u64 = 40;
@@ -15,23 +15,23 @@ const SEEDS: u64 = 40;
 struct Network {
     payments: u64,
     /// What hostile nodes tell, if there are any.
-    lies: &'static [Lie],
+    attacks: &'static [Attack],
 }
 
 /// Enough for most of what is broken here.
-const SMALL: Network = Network { payments: 20, lies: &[] };
+const SMALL: Network = Network { payments: 20, attacks: &[] };
 /// For what takes several HTLCs in flight at once.
-const BUSY: Network = Network { payments: 120, lies: &[] };
+const BUSY: Network = Network { payments: 120, attacks: &[] };
 /// For what is owed to honest nodes by others.
-const LIED_TO: Network = Network { payments: 60, lies: Lie::ALL };
+const ATTACKED: Network = Network { payments: 60, attacks: Attack::ALL };
 
 impl Network {
     fn run(self, seed: u64, mutation: Option<Mutation>) -> Option<Violation> {
         let size = Size { payments: self.payments };
-        let outcome = if self.lies.is_empty() {
+        let outcome = if self.attacks.is_empty() {
             simulate(seed, size, mutation, Trace::silent())
         } else {
-            simulate_lies(seed, size, self.lies, mutation, Trace::silent())
+            simulate_attacks(seed, size, self.attacks, mutation, Trace::silent())
         };
         outcome.violation
     }
@@ -166,10 +166,10 @@ cases! {
     an_open_channel_that_is_forgotten:
         SMALL, Mutation::Altered(Altered::ForgetsChannel)
             => StatesOnlyGrow, "forgot an open channel";
-    a_liars_message_that_is_not_kept:
-        LIED_TO, Mutation::Lost(Lost::Evidence) => StatesOnlyGrow, "kept no evidence";
-    a_liars_state_without_its_signature:
-        LIED_TO, Mutation::End(End::HostSignature) => StatesOnlyGrow, "proves nothing";
+    an_attackers_message_that_is_not_kept:
+        ATTACKED, Mutation::Lost(Lost::Evidence) => StatesOnlyGrow, "kept no evidence";
+    an_attackers_state_without_its_signature:
+        ATTACKED, Mutation::End(End::HostSignature) => StatesOnlyGrow, "proves nothing";
 
     a_host_that_believes_a_client:
         SMALL, Mutation::Restart(Restart::BelievesClients)
@@ -217,7 +217,7 @@ cases! {
         SMALL, Mutation::End(End::OneSide) => SidesAgree, "hold different states";
     an_htlc_that_stays:
         SMALL, Mutation::End(End::StuckHtlc) => SidesAgree, "it still has HTLCs";
-    a_suspension_that_nobody_ends:
+    a_suspension_that_is_never_ended:
         SMALL, Mutation::Runtime(Runtime::IdleOperators) => SidesAgree, "it is still suspended";
 
     a_balance_that_does_not_follow_from_its_htlcs:
@@ -240,7 +240,7 @@ cases! {
         SMALL, Mutation::Altered(Altered::LessReceived)
             => MoneyIsConserved, "it sold a preimage for";
     an_expired_htlc_that_is_owed_after_all:
-        LIED_TO, Mutation::End(End::ExpiredTurnedFulfilled)
+        ATTACKED, Mutation::End(End::ExpiredTurnedFulfilled)
             => MoneyIsConserved, "can claim nothing for it";
 
     an_invariant_of_the_core_that_does_not_hold:
@@ -249,8 +249,8 @@ cases! {
 
     a_network_that_never_rests:
         SMALL, Mutation::Runtime(Runtime::NeverSleeps) => Rest, "does not come to rest";
-    a_message_that_nobody_can_read:
-        SMALL, Mutation::Wire(Wire::Garbage) => Rest, "nobody can read";
+    a_message_that_cannot_be_read:
+        SMALL, Mutation::Wire(Wire::Garbage) => Rest, "cannot be read";
     a_node_that_does_not_start:
         SMALL, Mutation::Restart(Restart::DamagedRecords) => Rest, "it does not start";
     a_store_that_refuses_a_batch:
@@ -263,7 +263,7 @@ cases! {
         SMALL, Mutation::End(End::TooMuchEvidence) => Rest, "it keeps";
     a_payee_that_makes_no_invoice:
         SMALL, Mutation::Runtime(Runtime::OverpricedInTheEnd) => Rest, "makes no invoice";
-    an_invoice_that_nobody_can_read:
+    an_invoice_that_cannot_be_read:
         SMALL, Mutation::Altered(Altered::CutInvoices) => Rest, "its invoice is unreadable";
     a_healed_network_that_carries_no_payment:
         SMALL, Mutation::Wire(Wire::AddsUnheardInTheEnd) => Rest, "did not arrive";

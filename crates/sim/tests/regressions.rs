@@ -5,12 +5,12 @@ use steward_sim::{Size, Trace, simulate};
 
 /// Seed, payments, and what it found (CHANGELOG.md).
 const SEEDS: &[(u64, u64, &str)] = &[
-    (0, 60, "parts still out at a restart stayed pending for ever"),
-    (9, 60, "parts still out at a restart stayed pending for ever"),
-    (18, 120, "an override in force was proposed for ever"),
-    (31, 120, "an override in force was proposed for ever"),
+    (0, 60, "parts still out at a restart stayed pending without end"),
+    (9, 60, "parts still out at a restart stayed pending without end"),
+    (18, 120, "an override in force was proposed without end"),
+    (31, 120, "an override in force was proposed without end"),
     (1, 120, "a repeated fulfill made an honest side suspend the other"),
-    (329, 120, "an override with a day of the past was proposed for ever"),
+    (329, 120, "an override with a day of the past was proposed without end"),
     (344, 120, "a preimage published earlier counted as the claim of a later HTLC"),
     (1248, 120, "a missed last message of an opening was taken for lost data"),
 ];

@@ -7,8 +7,8 @@ use steward_wire::{
     ShortChannelId, TrampolineUndesired,
 };
 
-use super::lie::Lie;
-use super::tongue::Tongue;
+use super::attack::Attack;
+use super::message_forge::MessageForge;
 use crate::link::Frame;
 
 /// Fewest messages of a flood.
@@ -20,7 +20,7 @@ const MAX_HASHES: u64 = 1_000;
 /// Message types in which bytes at random are sent: all custom types are odd and above this.
 const CUSTOM_TYPES: u64 = 0x8000;
 
-impl Tongue<'_> {
+impl MessageForge<'_> {
     /// A flood around what the engine sends. Half of them say nothing that ends the channel, so
     /// that all of the flood is looked at.
     pub(super) fn flood(&mut self, frame: &Frame) -> Vec<Frame> {
@@ -46,17 +46,17 @@ impl Tongue<'_> {
     }
 
     /// One request, as an honest peer makes it, over and over.
-    pub(super) fn by_the_hundred(&mut self, lie: Lie) -> Option<Vec<Frame>> {
+    pub(super) fn by_the_hundred(&mut self, attack: Attack) -> Option<Vec<Frame>> {
         let chain_hash = self.chain_hash;
-        let message = match lie {
-            Lie::InvokeFlood if self.is_client => {
+        let message = match attack {
+            Attack::InvokeFlood if self.is_client => {
                 Message::InvokeHostedChannel(InvokeHostedChannel {
                     chain_hash,
                     refund_scriptpubkey: self.state()?.last_refund_scriptpubkey,
                     secret: Vec::new(),
                 })
             }
-            Lie::BrandingFlood => Message::AskBrandingInfo(AskBrandingInfo { chain_hash }),
+            Attack::BrandingFlood => Message::AskBrandingInfo(AskBrandingInfo { chain_hash }),
             _ => return None,
         };
         let frame = self.frame(&message);
@@ -78,16 +78,16 @@ impl Tongue<'_> {
             0 => Message::QueryPublicHostedChannels(QueryPublicHostedChannels { chain_hash }),
             1 => Message::ReplyPublicHostedChannelsEnd(ReplyPublicHostedChannelsEnd { chain_hash }),
             2 => Message::QueryPreimages(QueryPreimages {
-                hashes: self.many(|tongue| PaymentHash(tongue.rng.bytes32())),
+                hashes: self.many(|forge| PaymentHash(forge.rng.bytes32())),
             }),
             3 => Message::ReplyPreimages(ReplyPreimages {
-                preimages: self.many(|tongue| Preimage(tongue.rng.bytes32())),
+                preimages: self.many(|forge| Preimage(forge.rng.bytes32())),
             }),
             4 => Message::AskBrandingInfo(AskBrandingInfo { chain_hash }),
             5 => Message::HostedChannelBranding(HostedChannelBranding {
                 rgb: [1, 2, 3],
                 png: Some(vec![0; 50_000]),
-                contact_info: "nobody".to_owned(),
+                contact_info: "no contact".to_owned(),
             }),
             6 => Message::AnnouncementSignature(AnnouncementSignature {
                 node_signature: self.garbage(),

@@ -1,4 +1,5 @@
-//! Lies about HTLCs: adds nobody may make, settlements that settle nothing, routes that cheat.
+//! Attacks with HTLCs: adds that no peer may make, settlements that settle nothing, and routes that
+//! cheat.
 
 use steward_engine::io::RoutedPart;
 use steward_wire::limits::ONION_BYTES;
@@ -7,8 +8,8 @@ use steward_wire::{
     UpdateFulfillHtlc,
 };
 
-use super::lie::Lie;
-use super::tongue::Tongue;
+use super::attack::Attack;
+use super::message_forge::MessageForge;
 use crate::rng::Rng;
 
 /// Set in a failure code that says an onion could not be read (BOLT4).
@@ -18,29 +19,33 @@ const MANY_ADDS: u64 = 40;
 /// An expiry that is neither past nor too far away, in blocks of the simulated chain.
 const USUAL_EXPIRY: u32 = crate::chain::START_HEIGHT + 500;
 
-impl Tongue<'_> {
-    pub(super) fn with_other_id(&mut self, lie: Lie, message: &Message) -> Option<Vec<Message>> {
+impl MessageForge<'_> {
+    pub(super) fn with_other_id(
+        &mut self,
+        attack: Attack,
+        message: &Message,
+    ) -> Option<Vec<Message>> {
         let Message::UpdateAddHtlc(add) = message else { return None };
         let back = self.rng.below(add.id + 1);
         let ahead = self.rng.pick(&[1, 2, 1 << 32, u64::MAX - add.id]).unwrap_or(1);
-        let id = if lie == Lie::UsedId { add.id - back.max(1) } else { add.id + ahead };
+        let id = if attack == Attack::UsedId { add.id - back.max(1) } else { add.id + ahead };
         Some(vec![Message::UpdateAddHtlc(UpdateAddHtlc { id, ..add.clone() })])
     }
 
     /// Adds that break the terms, before the signature that would cover them.
-    pub(super) fn extra_adds(&mut self, lie: Lie, message: &Message) -> Option<Vec<Message>> {
+    pub(super) fn extra_adds(&mut self, attack: Attack, message: &Message) -> Option<Vec<Message>> {
         if !matches!(message, Message::StateUpdate(_)) {
             return None;
         }
         let channel = self.channel?;
         let state = channel.state()?;
         let first_id = u64::from(state.local_updates) + channel.unsigned_updates().0 as u64 + 1;
-        let (count, amount_msat) = match lie {
-            Lie::Overspend => {
+        let (count, amount_msat) = match attack {
+            Attack::Overspend => {
                 let above_msat = self.rng.pick(&[1, 1000, 1 << 40, (1 << 63) - 1]).unwrap_or(1);
                 (1, state.local_balance_msat.saturating_add(above_msat).min((1 << 63) - 1))
             }
-            Lie::TooSmall => (1, self.rng.below(1000)),
+            Attack::TooSmall => (1, self.rng.below(1000)),
             _ => (MANY_ADDS, 1000),
         };
         let mut told: Vec<Message> =
@@ -61,19 +66,23 @@ impl Tongue<'_> {
         })
     }
 
-    pub(super) fn other_settlement(&mut self, lie: Lie, message: &Message) -> Option<Vec<Message>> {
+    pub(super) fn other_settlement(
+        &mut self,
+        attack: Attack,
+        message: &Message,
+    ) -> Option<Vec<Message>> {
         let id = match message {
             Message::UpdateFulfillHtlc(fulfill) => fulfill.id,
             Message::UpdateFailHtlc(fail) => fail.id,
             Message::UpdateFailMalformedHtlc(fail) => fail.id,
             _ => return None,
         };
-        match lie {
-            Lie::WrongPreimage => {
+        match attack {
+            Attack::WrongPreimage => {
                 let preimage = Preimage(self.rng.bytes32());
                 Some(vec![self.fulfill(id, preimage)])
             }
-            Lie::BadFailure => Some(vec![self.bad_failure(id)]),
+            Attack::BadFailure => Some(vec![self.bad_failure(id)]),
             _ => {
                 let second = if self.rng.chance(500) { message.clone() } else { self.fail(id) };
                 Some(vec![message.clone(), second])
@@ -86,7 +95,7 @@ impl Tongue<'_> {
         Message::UpdateFulfillHtlc(UpdateFulfillHtlc { channel_id, id, preimage, tlvs: Vec::new() })
     }
 
-    /// Well formed, with a reason that nobody can read.
+    /// Well formed, with a reason that cannot be read.
     pub(super) fn fail(&mut self, id: u64) -> Message {
         if self.rng.chance(500) {
             return self.malformed(id, BADONION | 5);

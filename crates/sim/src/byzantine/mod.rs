@@ -1,6 +1,6 @@
-//! Hostile nodes: a real engine whose messages pass through a liar before they reach the link, so
-//! that lies are told in states that only real traffic leads to. The liar knows its node's keys
-//! and disk; what it signs is signed validly.
+//! Byzantine nodes: a real engine whose messages are tampered with before they reach the link, so
+//! that attacks happen in states that only real traffic leads to. The attacker has the keys and the
+//! disk of its node, so its signatures are valid.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,28 +12,28 @@ use crate::disk::Disk;
 use crate::link::Frame;
 use crate::world::World;
 
+mod attack;
 mod flood;
-mod forge;
 mod htlcs;
-mod lie;
-mod tongue;
+mod message_forge;
+mod states;
 
-pub use lie::{Lie, LieCounts};
+pub use attack::{Attack, AttackCounts};
 
-use tongue::{Occasion, Tongue};
+use message_forge::{MessageForge, Occasion};
 
 /// Share of simulations with hostile nodes, per mille, among those that are not calm.
 const HOSTILE_PER_MILLE: u64 = 950;
 /// Most hostile nodes of a network.
-const MAX_LIARS: u64 = 3;
-/// Signed states of a channel a liar remembers.
+const MAX_BYZANTINE_NODES: u64 = 3;
+/// Signed states of a channel an attacker remembers.
 const MAX_OLD_STATES: usize = 20;
-/// How much more willingly a liar speaks where there are few chances.
+/// How much more often an attacker acts where there are few chances.
 const RARE_EAGERNESS: u64 = 5;
-/// Most lies in one connection: answers to answers must end some time.
-const MAX_LIES_PER_CONNECTION: u32 = 100;
-/// Lies that are told wherever states are compared.
-const COMPARED: [Lie; 2] = [Lie::OldState, Lie::MovedHtlcs];
+/// Most attacks in one connection: answers to answers must end.
+const MAX_ATTACKS_PER_CONNECTION: u32 = 100;
+/// Attacks that are made wherever states are compared.
+const COMPARED: [Attack; 2] = [Attack::OldState, Attack::MovedHtlcs];
 /// How often, per mille.
 const COMPARISON_PER_MILLE: u64 = 600;
 /// How often who moves HTLCs begins to keep its signatures, so that there is more to compare.
@@ -44,12 +44,12 @@ const FILLING: usize = 21;
 const FULL_BLOCKS: u32 = 30;
 /// Most floods of requests in one connection.
 const MAX_REQUEST_FLOODS: u32 = 3;
-/// Lies tried at one occasion, until one fits it.
+/// Attacks tried at one occasion, until one fits it.
 const MAX_TRIES: usize = 5;
-/// Longest time a liar holds something back, in blocks: longer than any HTLC lives.
+/// Longest time an attacker holds something back, in blocks: longer than any HTLC lives.
 const MAX_SILENCE_BLOCKS: u64 = 600;
 
-/// What a liar holds back on one channel.
+/// What an attacker holds back on one channel.
 #[derive(Clone, Copy, Debug)]
 enum Held {
     Signatures,
@@ -59,12 +59,12 @@ enum Held {
 
 /// The plans and the memory of one hostile node.
 #[derive(Debug)]
-pub(crate) struct Liar {
+pub(crate) struct ByzantineNode {
     /// What it may do.
-    lies: Vec<Lie>,
+    attacks: Vec<Attack>,
     /// How often it tries.
     per_mille: u64,
-    /// It lies while channels open.
+    /// It attacks while channels open.
     from_start: bool,
     /// States both signed, as it held them, oldest first, by channel.
     old: BTreeMap<usize, Vec<LastCrossSignedState>>,
@@ -76,7 +76,7 @@ pub(crate) struct Liar {
     unsigned: BTreeSet<ConnId>,
     /// Channels it has filled, and what is still to be signed before it signs no more.
     filled: BTreeMap<usize, u32>,
-    /// Lies by connection.
+    /// Attacks by connection.
     told: BTreeMap<ConnId, u32>,
     /// And floods of requests, which are answered, and so called for, again.
     asked: BTreeMap<ConnId, u32>,
@@ -85,22 +85,22 @@ pub(crate) struct Liar {
 }
 
 impl World {
-    /// Makes some nodes hostile: in some simulations, as chance has it, or, if `lies` are given,
+    /// Makes some nodes hostile: in some simulations, as chance has it, or, if `attacks` are given,
     /// in any, with those alone.
-    pub(crate) fn corrupt(&mut self, lies: Option<&[Lie]>) {
+    pub(crate) fn make_byzantine(&mut self, attacks: Option<&[Attack]>) {
         let is_peaceful = self.is_calm || !self.rng.chance(HOSTILE_PER_MILLE);
-        if lies.is_none() && is_peaceful {
+        if attacks.is_none() && is_peaceful {
             return;
         }
-        let most = MAX_LIARS.min(self.nodes.len() as u64 - 1);
+        let most = MAX_BYZANTINE_NODES.min(self.nodes.len() as u64 - 1);
         for _ in 0..self.rng.between(1, most) {
             let node = self.rng.index(self.nodes.len());
-            let lies = match lies {
-                Some(lies) => lies.to_vec(),
-                None => self.some_lies(),
+            let attacks = match attacks {
+                Some(attacks) => attacks.to_vec(),
+                None => self.some_attacks(),
             };
-            let liar = Liar {
-                lies,
+            let attacker = ByzantineNode {
+                attacks,
                 per_mille: self.rng.pick(&[20, 100, 300]).unwrap_or(100),
                 from_start: self.rng.chance(250),
                 old: BTreeMap::new(),
@@ -112,138 +112,144 @@ impl World {
                 asked: BTreeMap::new(),
                 copy: None,
             };
-            self.trace.line(self.now_ms, node, || format!("is hostile: {:?}", liar.lies));
-            self.liars.insert(node, liar);
+            self.trace.line(self.now_ms, node, || format!("is hostile: {:?}", attacker.attacks));
+            self.byzantine_nodes.insert(node, attacker);
             self.oracles.distrust(node);
         }
     }
 
     /// One speciality, a few, or all of them.
-    fn some_lies(&mut self) -> Vec<Lie> {
-        let count = self.rng.pick(&[1, 2, 3, 5, Lie::ALL.len()]).unwrap_or(1);
-        if count == Lie::ALL.len() {
-            return Lie::ALL.to_vec();
+    fn some_attacks(&mut self) -> Vec<Attack> {
+        let count = self.rng.pick(&[1, 2, 3, 5, Attack::ALL.len()]).unwrap_or(1);
+        if count == Attack::ALL.len() {
+            return Attack::ALL.to_vec();
         }
-        (0..count).filter_map(|_| self.rng.pick(Lie::ALL)).collect()
+        (0..count).filter_map(|_| self.rng.pick(Attack::ALL)).collect()
     }
 
     /// What really leaves a node whose engine sends `frames`.
-    pub(crate) fn twist(&mut self, node: usize, conn: ConnId, frames: Vec<Frame>) -> Vec<Frame> {
-        let Some(mut liar) = self.liars.remove(&node) else { return frames };
+    pub(crate) fn tamper_outgoing(
+        &mut self,
+        node: usize,
+        conn: ConnId,
+        frames: Vec<Frame>,
+    ) -> Vec<Frame> {
+        let Some(mut attacker) = self.byzantine_nodes.remove(&node) else { return frames };
         let Some(edge) = self.links.get(conn).map(|end| end.edge) else {
-            self.liars.insert(node, liar);
+            self.byzantine_nodes.insert(node, attacker);
             return frames;
         };
-        self.remember(&mut liar, node, edge);
+        self.remember(&mut attacker, node, edge);
         let mut said = Vec::new();
         for frame in frames {
-            let Some(message) = liar.read(conn, &frame, self.is_modern) else {
+            let Some(message) = attacker.read(conn, &frame, self.is_modern) else {
                 said.push(frame);
                 continue;
             };
-            let is_kept = self.keeps_signature(&mut liar, node, edge, conn, &message);
-            if is_kept || liar.holds_back(edge, &message, self.chain.height()) {
+            let is_kept = self.keeps_signature(&mut attacker, node, edge, conn, &message);
+            if is_kept || attacker.holds_back(edge, &message, self.chain.height()) {
                 continue;
             }
             let occasion = Occasion::Says(&message, &frame);
-            match self.lie(&mut liar, node, edge, conn, &occasion) {
+            match self.attack(&mut attacker, node, edge, conn, &occasion) {
                 Some(told) => said.extend(told),
                 None => said.push(frame),
             }
         }
-        self.liars.insert(node, liar);
+        self.byzantine_nodes.insert(node, attacker);
         said
     }
 
     /// A hostile node hears something before its engine does, and may answer by itself.
-    pub(crate) fn overhear(&mut self, node: usize, conn: ConnId, frames: &[Frame]) {
-        let Some(mut liar) = self.liars.remove(&node) else { return };
+    pub(crate) fn observe_incoming(&mut self, node: usize, conn: ConnId, frames: &[Frame]) {
+        let Some(mut attacker) = self.byzantine_nodes.remove(&node) else { return };
         if let Some(edge) = self.links.get(conn).map(|end| end.edge) {
-            self.remember(&mut liar, node, edge);
+            self.remember(&mut attacker, node, edge);
             for frame in frames {
                 let Ok(Some(message)) = framing::decode(&mut None, frame.0, &frame.1) else {
                     continue;
                 };
                 let occasion = Occasion::Hears(&message);
-                if let Some(told) = self.lie(&mut liar, node, edge, conn, &occasion) {
+                if let Some(told) = self.attack(&mut attacker, node, edge, conn, &occasion) {
                     self.links.send(conn, told);
                 }
             }
         }
-        self.liars.insert(node, liar);
+        self.byzantine_nodes.insert(node, attacker);
     }
 
-    /// Tells a lie that fits the occasion, if there is one and chance wants it.
-    fn lie(
+    /// Makes an attack that fits the occasion, if there is one and chance wants it.
+    fn attack(
         &mut self,
-        liar: &mut Liar,
+        attacker: &mut ByzantineNode,
         node: usize,
         edge: usize,
         conn: ConnId,
         occasion: &Occasion<'_>,
     ) -> Option<Vec<Frame>> {
-        // Two liars could go on for ever, and nobody would watch.
+        // Two attackers could go on without end, and no oracle watches them.
         let is_watched = !self.oracles.is_hostile(self.topology.edges[edge].other(node));
-        let told = liar.told.entry(conn).or_default();
+        let told = attacker.told.entry(conn).or_default();
         let is_time = is_watched
-            && *told < MAX_LIES_PER_CONNECTION
-            && (liar.from_start || self.traffic.started > 0);
+            && *told < MAX_ATTACKS_PER_CONNECTION
+            && (attacker.from_start || self.traffic.started > 0);
         let eagerness = if occasion.is_rare() { RARE_EAGERNESS } else { 1 };
-        let compares = liar.lies.iter().copied().filter(|lie| COMPARED.contains(lie));
-        let compares: Vec<Lie> = if occasion.is_comparison() { compares.collect() } else { vec![] };
+        let compares = attacker.attacks.iter().copied().filter(|attack| COMPARED.contains(attack));
+        let compares: Vec<Attack> =
+            if occasion.is_comparison() { compares.collect() } else { vec![] };
         let is_bold = !compares.is_empty() && self.rng.chance(COMPARISON_PER_MILLE);
-        if !is_time || !(is_bold || self.rng.chance(liar.per_mille * eagerness)) {
+        if !is_time || !(is_bold || self.rng.chance(attacker.per_mille * eagerness)) {
             return None;
         }
-        let lies = if is_bold { compares } else { liar.lies.clone() };
-        for _ in 0..MAX_TRIES.min(lies.len()) {
-            let lie = self.rng.pick(&lies)?;
-            let is_request = matches!(lie, Lie::InvokeFlood | Lie::BrandingFlood);
-            let asked = liar.asked.entry(conn).or_default();
+        let attacks = if is_bold { compares } else { attacker.attacks.clone() };
+        for _ in 0..MAX_TRIES.min(attacks.len()) {
+            let attack = self.rng.pick(&attacks)?;
+            let is_request = matches!(attack, Attack::InvokeFlood | Attack::BrandingFlood);
+            let asked = attacker.asked.entry(conn).or_default();
             if is_request && *asked >= MAX_REQUEST_FLOODS {
                 continue;
             }
-            let told = match (lie, occasion) {
-                (Lie::Withholding, Occasion::Says(..)) => {
-                    self.hold_back(liar, edge);
+            let told = match (attack, occasion) {
+                (Attack::Withholding, Occasion::Says(..)) => {
+                    self.hold_back(attacker, edge);
                     Some(Vec::new())
                 }
-                _ => self.tongue(liar, node, edge, conn).tell(lie, occasion),
+                _ => self.message_forge(attacker, node, edge, conn).tell(attack, occasion),
             };
             if let Some(told) = told {
-                *liar.told.entry(conn).or_default() += 1;
-                *liar.asked.entry(conn).or_default() += u32::from(is_request);
-                self.count_lie(node, lie);
+                *attacker.told.entry(conn).or_default() += 1;
+                *attacker.asked.entry(conn).or_default() += u32::from(is_request);
+                self.count_attack(node, attack);
                 return Some(told);
             }
         }
         None
     }
 
-    fn count_lie(&mut self, node: usize, lie: Lie) {
-        *self.lies.entry(lie).or_default() += 1;
-        self.trace.line(self.now_ms, node, || format!("lies: {}", lie.name()));
+    fn count_attack(&mut self, node: usize, attack: Attack) {
+        *self.attacks.entry(attack).or_default() += 1;
+        self.trace.line(self.now_ms, node, || format!("attacks: {}", attack.name()));
     }
 
-    fn tongue<'a>(
+    fn message_forge<'a>(
         &'a mut self,
-        liar: &'a Liar,
+        attacker: &'a ByzantineNode,
         node: usize,
         edge: usize,
         conn: ConnId,
-    ) -> Tongue<'a> {
+    ) -> MessageForge<'a> {
         let stranger = self.strangers_state(edge);
         let plan = self.topology.edges[edge];
         let default = if self.is_modern { Framing::Modern } else { Framing::Legacy };
-        Tongue {
+        MessageForge {
             keys: self.nodes[node].keys,
             is_client: plan.client == node,
             plan,
             channel: self.nodes[node].disk.channel(&plan.link),
-            old: liar.old.get(&edge).map_or(&[], Vec::as_slice),
+            old: attacker.old.get(&edge).map_or(&[], Vec::as_slice),
             stranger,
             chain_hash: self.nodes[node].config.chain_hash,
-            framing: liar.framings.get(&conn).copied().unwrap_or(default),
+            framing: attacker.framings.get(&conn).copied().unwrap_or(default),
             rng: &mut self.rng,
         }
     }
@@ -257,12 +263,12 @@ impl World {
         channel.state().cloned()
     }
 
-    /// Whatever the liar's disk holds now is an old state soon.
-    fn remember(&self, liar: &mut Liar, node: usize, edge: usize) {
+    /// Whatever the attacker's disk holds now is an old state soon.
+    fn remember(&self, attacker: &mut ByzantineNode, node: usize, edge: usize) {
         let plan = &self.topology.edges[edge];
         let Some(channel) = self.durable(edge, node) else { return };
-        let key = tongue::key_of(self.nodes[node].keys, plan, plan.client == node);
-        let known = liar.old.entry(edge).or_default();
+        let key = message_forge::key_of(self.nodes[node].keys, plan, plan.client == node);
+        let known = attacker.old.entry(edge).or_default();
         let is_known = |state: &LastCrossSignedState| {
             let says = |state: &LastCrossSignedState| {
                 (state.local_updates, state.remote_updates, state.block_day)
@@ -282,7 +288,7 @@ impl World {
     /// floods with a full state wants it to stay full.
     fn keeps_signature(
         &mut self,
-        liar: &mut Liar,
+        attacker: &mut ByzantineNode,
         node: usize,
         edge: usize,
         conn: ConnId,
@@ -291,21 +297,21 @@ impl World {
         if !matches!(message, Message::StateUpdate(_)) || self.traffic.started == 0 {
             return false;
         }
-        match liar.filled.get_mut(&edge) {
+        match attacker.filled.get_mut(&edge) {
             Some(0) => {
                 let until = self.chain.height() + FULL_BLOCKS;
-                liar.held.insert(edge, (Held::Signatures, until));
-                liar.filled.remove(&edge);
+                attacker.held.insert(edge, (Held::Signatures, until));
+                attacker.filled.remove(&edge);
             }
             Some(left) => *left -= 1,
             None => {}
         }
-        let is_mover = liar.lies.contains(&Lie::MovedHtlcs)
+        let is_mover = attacker.attacks.contains(&Attack::MovedHtlcs)
             && !self.oracles.is_hostile(self.topology.edges[edge].other(node));
         if is_mover && self.rng.chance(KEEP_SIGNATURES_PER_MILLE) {
-            liar.unsigned.insert(conn);
+            attacker.unsigned.insert(conn);
         }
-        liar.unsigned.contains(&conn)
+        attacker.unsigned.contains(&conn)
     }
 
     /// A client offers its host as many HTLCs as fit, and will not sign what becomes of them.
@@ -313,46 +319,50 @@ impl World {
         let hosts: Vec<usize> = (0..self.edges.len())
             .filter(|edge| self.topology.edges[*edge].client == node)
             .collect();
-        let (Some(edge), Some(liar)) = (self.rng.pick(&hosts), self.liars.get_mut(&node)) else {
+        let (Some(edge), Some(attacker)) =
+            (self.rng.pick(&hosts), self.byzantine_nodes.get_mut(&node))
+        else {
             return;
         };
-        liar.filled.insert(edge, 1);
+        attacker.filled.insert(edge, 1);
         for _ in 0..FILLING {
             self.keysend(node, self.topology.edges[edge].host);
         }
     }
 
-    fn hold_back(&mut self, liar: &mut Liar, edge: usize) {
+    fn hold_back(&mut self, attacker: &mut ByzantineNode, edge: usize) {
         let what = [Held::Signatures, Held::Settlements, Held::Settlements, Held::Everything];
         let what = self.rng.pick(&what).unwrap_or(Held::Settlements);
         let until = self.chain.height() + self.rng.between(1, MAX_SILENCE_BLOCKS) as u32;
-        liar.held.insert(edge, (what, until));
+        attacker.held.insert(edge, (what, until));
     }
 
     /// A hostile payer's route: what its onions promise is not what it offers.
     pub(crate) fn cheat(&mut self, node: usize, parts: &mut [RoutedPart]) {
-        let Some(liar) = self.liars.get(&node) else { return };
-        if !liar.lies.contains(&Lie::CheatingRoute) || !self.rng.chance(500) {
+        let Some(attacker) = self.byzantine_nodes.get(&node) else { return };
+        if !attacker.attacks.contains(&Attack::CheatingRoute) || !self.rng.chance(500) {
             return;
         }
         for part in parts {
             htlcs::cheat(part, &mut self.rng);
-            self.count_lie(node, Lie::CheatingRoute);
+            self.count_attack(node, Attack::CheatingRoute);
         }
     }
 
-    /// Now and then a liar reconnects, to compare states again; those that may, copy their disk,
+    /// Sometimes an attacker reconnects, to compare states again; those that may, copy their disk,
     /// or go on from the copy.
     pub(crate) fn disturb(&mut self) {
-        let liars: Vec<usize> = self.liars.keys().copied().collect();
-        let Some(node) = self.rng.pick(&liars).filter(|node| self.nodes[*node].is_up()) else {
+        let attackers: Vec<usize> = self.byzantine_nodes.keys().copied().collect();
+        let Some(node) = self.rng.pick(&attackers).filter(|node| self.nodes[*node].is_up()) else {
             return;
         };
-        let may_restore = self.liars[&node].lies.contains(&Lie::RestoredDisk);
+        let may_restore = self.byzantine_nodes[&node].attacks.contains(&Attack::RestoredDisk);
         if may_restore && self.rng.chance(500) {
             return self.restore_disk(node);
         }
-        if self.liars[&node].lies.contains(&Lie::InvokeFlood) && self.rng.chance(500) {
+        if self.byzantine_nodes[&node].attacks.contains(&Attack::InvokeFlood)
+            && self.rng.chance(500)
+        {
             return self.fill_state(node);
         }
         let conns = self.links.of_node(node);
@@ -362,18 +372,18 @@ impl World {
     }
 
     fn restore_disk(&mut self, node: usize) {
-        let Some(liar) = self.liars.get_mut(&node) else { return };
-        match liar.copy.take() {
-            None => liar.copy = Some(self.nodes[node].disk.copy()),
+        let Some(attacker) = self.byzantine_nodes.get_mut(&node) else { return };
+        match attacker.copy.take() {
+            None => attacker.copy = Some(self.nodes[node].disk.copy()),
             Some(copy) => {
                 self.crash(node);
                 self.nodes[node].disk = copy;
-                self.count_lie(node, Lie::RestoredDisk);
+                self.count_attack(node, Attack::RestoredDisk);
             }
         }
     }
 
-    /// The channels that nobody uses who knows who is hostile.
+    /// The channels that a payer avoids who knows which nodes are hostile.
     pub(crate) fn hostile_channels(&self) -> Vec<ShortChannelId> {
         let edges = self.topology.edges.iter().enumerate();
         edges.filter(|(edge, _)| self.is_hostile_edge(*edge)).map(|(_, plan)| plan.scid).collect()
@@ -386,7 +396,7 @@ impl World {
     }
 }
 
-impl Liar {
+impl ByzantineNode {
     fn read(&mut self, conn: ConnId, frame: &Frame, is_modern: bool) -> Option<Message> {
         let default = if is_modern { Framing::Modern } else { Framing::Legacy };
         let mut shown = Some(self.framings.get(&conn).copied().unwrap_or(default));

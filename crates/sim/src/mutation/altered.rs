@@ -8,7 +8,7 @@ use steward_hosted::Channel;
 use steward_wire::LastCrossSignedState;
 
 use super::record::{Record, has_expired_htlc};
-use super::{Spoiled, channel_of, key_of, rewrite};
+use super::{Rewritten, channel_of, key_of, rewrite};
 use crate::disk::Disk;
 use crate::topology::Topology;
 
@@ -31,9 +31,9 @@ pub enum Altered {
     PaymentHash,
     /// A channel gives up an HTLC, too early, and goes on.
     GivesUpAndGoesOn,
-    /// Channels with something coming in are suspended on the disk, and nobody knows.
+    /// Channels with something coming in are suspended on the disk, and no peer is told.
     TakesSuspended,
-    /// Channels with nothing coming in are suspended on the disk, and nobody knows.
+    /// Channels with nothing coming in are suspended on the disk, and no peer is told.
     OffersSuspended,
     /// A suspension is gone from the record with the next write.
     ForgetsSuspension,
@@ -61,7 +61,7 @@ pub enum Altered {
 }
 
 impl Altered {
-    pub(super) fn spoil(
+    pub(super) fn corrupt(
         self,
         node: usize,
         writes: &mut WriteBatch,
@@ -79,10 +79,10 @@ impl Altered {
             writes.merge(unpaid(disk));
         }
         rewrite(writes, |_, row| {
-            let Some(row) = row else { return Spoiled::Delete };
+            let Some(row) = row else { return Rewritten::Delete };
             let row = match row {
                 Row::Channel(row) if self == Self::ForgetsChannel && is_open(disk, &row) => {
-                    return Spoiled::Delete;
+                    return Rewritten::Delete;
                 }
                 Row::Channel(mut row) => {
                     let forwards = forwarded.iter().any(|out| out.link == row.link);
@@ -105,11 +105,11 @@ impl Altered {
                 Row::Part(row)
                     if self == Self::PaidForgotten && row.status == PaymentStatus::Complete =>
                 {
-                    return Spoiled::Delete;
+                    return Rewritten::Delete;
                 }
                 other => other,
             };
-            Spoiled::Put(Box::new(row))
+            Rewritten::Put(Box::new(row))
         });
     }
 
@@ -211,7 +211,7 @@ fn take_one_msat(state: &mut LastCrossSignedState) {
     state.local_balance_msat -= 1;
 }
 
-/// Some paid invoice of the disk, as if nobody had paid it.
+/// Some paid invoice of the disk, as if it were unpaid.
 fn unpaid(disk: &Disk) -> WriteBatch {
     let mut batch = WriteBatch::default();
     let paid = disk.rows().find_map(|row| match row {

@@ -5,7 +5,7 @@ use steward_engine::row::{ChannelRow, EvidenceRow, Row, RowKey, WriteBatch};
 use steward_wire::{LastCrossSignedState, LinkId, NodeId, Onion, PaymentHash, UpdateAddHtlc};
 
 use super::record::Record;
-use super::{Mutation, Saboteur};
+use super::{Injector, Mutation};
 use crate::disk::Disk;
 use crate::node::Node;
 use crate::topology::Topology;
@@ -34,9 +34,9 @@ pub enum End {
     TooMuchEvidence,
 }
 
-impl Saboteur {
+impl Injector {
     /// All is over.
-    pub(crate) fn spoil_end(&mut self, nodes: &mut [Node], topology: &Topology) {
+    pub(crate) fn corrupt_end(&mut self, nodes: &mut [Node], topology: &Topology) {
         self.is_over = true;
         let Mutation::End(end) = self.mutation else { return };
         match end {
@@ -53,26 +53,26 @@ impl Saboteur {
                     keep_evidence(&mut nodes[plan.client].disk, plan.host_id, plan.link);
                 }
             }
-            _ => end.spoil_states(nodes, topology),
+            _ => end.corrupt_states(nodes, topology),
         }
     }
 }
 
 impl End {
-    fn spoil_states(self, nodes: &mut [Node], topology: &Topology) {
+    fn corrupt_states(self, nodes: &mut [Node], topology: &Topology) {
         for plan in &topology.edges {
-            edit_state(&mut nodes[plan.client].disk, &plan.link, |state| self.spoil(state));
+            edit_state(&mut nodes[plan.client].disk, &plan.link, |state| self.corrupt(state));
             if self != Self::OneSide {
                 edit_state(&mut nodes[plan.host].disk, &plan.link, |state| {
                     *state = state.reverse();
-                    self.spoil(state);
+                    self.corrupt(state);
                     *state = state.reverse();
                 });
             }
         }
     }
 
-    fn spoil(self, state: &mut LastCrossSignedState) {
+    fn corrupt(self, state: &mut LastCrossSignedState) {
         match self {
             Self::OneSide => state.local_balance_msat += 1,
             Self::LessMoney => state.remote_balance_msat -= 1,

@@ -1,4 +1,4 @@
-//! Writes that the disk confirms and does not make: whoever crashes now would not know what was
+//! Writes that the disk confirms and does not make: a node that crashes now would not know what was
 //! seen of him.
 
 use std::collections::BTreeSet;
@@ -7,7 +7,7 @@ use steward_engine::row::{ChannelRow, Origin, PaymentStatus, Row, RowKey, WriteB
 use steward_hosted::{Channel, IncomingSettlement};
 use steward_wire::{LastCrossSignedState, LinkId, PaymentHash};
 
-use super::{Spoiled, channel_of, rewrite};
+use super::{Rewritten, channel_of, rewrite};
 use crate::disk::Disk;
 
 /// Which writes are lost.
@@ -54,7 +54,7 @@ pub enum Lost {
 }
 
 impl Lost {
-    pub(super) fn spoil(self, writes: &mut WriteBatch, disk: &Disk) {
+    pub(super) fn corrupt(self, writes: &mut WriteBatch, disk: &Disk) {
         let forwarded: BTreeSet<LinkId> = writes.puts().filter_map(forwarded_from).collect();
         let learned: BTreeSet<PaymentHash> = writes.puts().flat_map(learned_in).collect();
         rewrite(writes, |key, row| {
@@ -81,9 +81,9 @@ impl Lost {
                 _ => false,
             };
             match row {
-                _ if is_lost => Spoiled::Lost,
-                Some(row) => Spoiled::Put(Box::new(row)),
-                None => Spoiled::Delete,
+                _ if is_lost => Rewritten::Lost,
+                Some(row) => Rewritten::Put(Box::new(row)),
+                None => Rewritten::Delete,
             }
         });
     }

@@ -50,19 +50,19 @@ pub enum Mutation {
 
 /// A mutation at work, with what it must remember.
 #[derive(Debug)]
-pub(crate) struct Saboteur {
+pub(crate) struct Injector {
     pub(crate) mutation: Mutation,
     /// Each node's last batch that was not durable when the node stopped, and its life.
-    undead: BTreeMap<usize, (u64, WriteBatch)>,
-    /// Ends, by channel and node, that nobody hears any more.
-    muted: BTreeSet<(usize, usize)>,
+    unwritten: BTreeMap<usize, (u64, WriteBatch)>,
+    /// Ends, by channel and node, whose messages no longer arrive.
+    silenced: BTreeSet<(usize, usize)>,
     /// The network has healed, only the last payments are to come.
     is_over: bool,
 }
 
-impl Saboteur {
+impl Injector {
     pub(crate) fn new(mutation: Mutation) -> Self {
-        Self { mutation, undead: BTreeMap::new(), muted: BTreeSet::new(), is_over: false }
+        Self { mutation, unwritten: BTreeMap::new(), silenced: BTreeSet::new(), is_over: false }
     }
 
     pub(crate) fn is(&self, mutation: Mutation) -> bool {
@@ -70,38 +70,38 @@ impl Saboteur {
     }
 
     /// A node is about to start.
-    pub(crate) fn spoil_disk(&self, disk: &mut Disk, life: u64) {
+    pub(crate) fn corrupt_disk(&self, disk: &mut Disk, life: u64) {
         if let Mutation::Restart(restart) = self.mutation {
-            restart.spoil_disk(disk, life);
+            restart.corrupt_disk(disk, life);
         }
     }
 
     /// What a starting engine is given.
-    pub(crate) fn spoil_start(
+    pub(crate) fn corrupt_start(
         &self,
         snapshot: &mut StoredState,
         config: &mut Config,
         host: &NodeId,
     ) {
         match self.mutation {
-            Mutation::Restart(restart) => restart.spoil_start(snapshot, config, host),
-            Mutation::Runtime(runtime) => runtime.spoil_config(config),
+            Mutation::Restart(restart) => restart.corrupt_start(snapshot, config, host),
+            Mutation::Runtime(runtime) => runtime.corrupt_config(config),
             _ => {}
         }
     }
 
     /// An input as the engine sees it.
-    pub(crate) fn spoil_input(&self, input: &mut Input, disk: &Disk) {
+    pub(crate) fn corrupt_input(&self, input: &mut Input, disk: &Disk) {
         if let Mutation::Runtime(runtime) = self.mutation {
-            runtime.spoil_input(input, disk, self.is_over);
+            runtime.corrupt_input(input, disk, self.is_over);
         }
         if self.is(Mutation::Altered(Altered::GivesUpAndGoesOn)) {
-            Runtime::HeightRunsAhead.spoil_input(input, disk, self.is_over);
+            Runtime::HeightRunsAhead.corrupt_input(input, disk, self.is_over);
         }
     }
 
     /// A batch on its way to the disk, with its actions as the engine made them.
-    pub(crate) fn spoil_batch(
+    pub(crate) fn corrupt_batch(
         &mut self,
         node: usize,
         batch: &mut Batch,
@@ -109,16 +109,16 @@ impl Saboteur {
         topology: &Topology,
     ) {
         match self.mutation {
-            Mutation::Lost(lost) => lost.spoil(&mut batch.writes, disk),
-            Mutation::Altered(altered) => altered.spoil(node, &mut batch.writes, disk, topology),
-            Mutation::Wire(wire) => wire.spoil_actions(&mut batch.actions),
+            Mutation::Lost(lost) => lost.corrupt(&mut batch.writes, disk),
+            Mutation::Altered(altered) => altered.corrupt(node, &mut batch.writes, disk, topology),
+            Mutation::Wire(wire) => wire.corrupt_actions(&mut batch.actions),
             _ => self.batch_waits(node, batch),
         }
     }
 }
 
 /// What becomes of one write of a batch.
-enum Spoiled {
+enum Rewritten {
     /// It is made, perhaps otherwise.
     Put(Box<Row>),
     /// The row is deleted.
@@ -128,12 +128,12 @@ enum Spoiled {
 }
 
 /// Changes the writes of a batch; a row of `None` was to be deleted.
-fn rewrite(writes: &mut WriteBatch, mut change: impl FnMut(&RowKey, Option<Row>) -> Spoiled) {
+fn rewrite(writes: &mut WriteBatch, mut change: impl FnMut(&RowKey, Option<Row>) -> Rewritten) {
     for (key, row) in std::mem::take(writes).iter() {
         match change(key, row.cloned()) {
-            Spoiled::Put(row) => writes.put(*row),
-            Spoiled::Delete => writes.delete(key.clone()),
-            Spoiled::Lost => {}
+            Rewritten::Put(row) => writes.put(*row),
+            Rewritten::Delete => writes.delete(key.clone()),
+            Rewritten::Lost => {}
         }
     }
 }

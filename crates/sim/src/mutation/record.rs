@@ -45,7 +45,7 @@ impl Record {
 
     pub(super) fn suspend(&mut self) {
         let mut error = vec![0, 8];
-        put_var_u16(&mut error, b"sabotage");
+        put_var_u16(&mut error, b"injected");
         self.sections[OWN_ERROR] = error;
     }
 

@@ -31,21 +31,21 @@ pub enum Restart {
     UnbalancedStates,
     /// Records are cut short.
     DamagedRecords,
-    /// Events are numbered anew.
+    /// Event numbers go back by one.
     OldEventNumber,
     /// Hosts lose their disks and believe their clients.
     BelievesClients,
 }
 
 impl Restart {
-    pub(super) fn spoil_disk(self, disk: &mut Disk, life: u64) {
+    pub(super) fn corrupt_disk(self, disk: &mut Disk, life: u64) {
         let is_host = disk.channels().any(|(_, channel)| channel.role() == Role::Host);
         if self == Self::BelievesClients && is_host && life > 0 {
             *disk = Disk::default();
         }
     }
 
-    pub(super) fn spoil_start(
+    pub(super) fn corrupt_start(
         self,
         snapshot: &mut StoredState,
         config: &mut Config,

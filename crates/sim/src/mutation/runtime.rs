@@ -1,4 +1,4 @@
-//! A runtime that does things in the wrong order, lies about the chain, or forwards on terms that
+//! A runtime that does things in the wrong order, misreports the chain, or forwards on terms that
 //! its operator did not set.
 
 use steward_engine::Command;
@@ -8,13 +8,13 @@ use steward_engine::row::{Origin, Row, RowKey, Setting, SettingName};
 use steward_hosted::Channel;
 use steward_wire::OutgoingHtlcId;
 
-use super::{Mutation, Saboteur};
+use super::{Injector, Mutation};
 use crate::disk::Disk;
 use crate::node::Batch;
 use crate::topology::Topology;
 
-/// Blocks that a lie about the height adds: more than any HTLC lives.
-const LIE_BLOCKS: u32 = 3_000;
+/// Blocks that a false height adds: more than any HTLC lives.
+const FALSE_BLOCKS: u32 = 3_000;
 /// Blocks that the height goes back without a reorganisation.
 const BACK_BLOCKS: u32 = 7;
 
@@ -43,16 +43,16 @@ pub enum Runtime {
     DoubledRoute,
     /// Operators leave suspended channels alone if nothing is in flight.
     IdleOperators,
-    /// When all is over, it asks only for invoices that nobody can pay.
+    /// When all is over, it asks only for invoices that no payer can pay.
     OverpricedInTheEnd,
 }
 
 impl Runtime {
-    pub(super) fn spoil_config(self, config: &mut Config) {
-        self.spoil_policy(&mut config.policy);
+    pub(super) fn corrupt_config(self, config: &mut Config) {
+        self.corrupt_policy(&mut config.policy);
     }
 
-    fn spoil_policy(self, policy: &mut Policy) {
+    fn corrupt_policy(self, policy: &mut Policy) {
         match self {
             Self::NoFee => (policy.fee_base_msat, policy.fee_ppm) = (0, 0),
             Self::ShortDelta => policy.cltv_expiry_delta_blocks = 10,
@@ -60,12 +60,12 @@ impl Runtime {
         }
     }
 
-    pub(super) fn spoil_input(self, input: &mut Input, disk: &Disk, is_over: bool) {
+    pub(super) fn corrupt_input(self, input: &mut Input, disk: &Disk, is_over: bool) {
         match input {
             Input::Chain { height, stale, .. } => match self {
                 Self::NeverStale => *stale = false,
                 Self::HeightGoesBack if *height % 2 == 1 => *height -= BACK_BLOCKS,
-                Self::HeightRunsAhead => *height = lie(disk, *height),
+                Self::HeightRunsAhead => *height = false_height(disk, *height),
                 _ => {}
             },
             Input::Route { result: Ok(parts), .. } if self == Self::DoubledRoute => {
@@ -82,18 +82,18 @@ impl Runtime {
     }
 }
 
-impl Saboteur {
+impl Injector {
     /// The terms that payers believe.
     pub(crate) fn advertised(&self, topology: &Topology) -> Topology {
         let mut topology = topology.clone();
         if let Mutation::Runtime(runtime) = self.mutation {
-            topology.policies.iter_mut().for_each(|policy| runtime.spoil_policy(policy));
+            topology.policies.iter_mut().for_each(|policy| runtime.corrupt_policy(policy));
         }
         topology
     }
 
     /// When the engine is to hear the time.
-    pub(crate) fn spoil_wakeup(&self, wakeup_ms: &mut Option<u64>, clock_ms: u64) {
+    pub(crate) fn corrupt_wakeup(&self, wakeup_ms: &mut Option<u64>, clock_ms: u64) {
         if self.is(Mutation::Runtime(Runtime::NeverSleeps)) {
             *wakeup_ms = Some(clock_ms);
         }
@@ -101,23 +101,24 @@ impl Saboteur {
 
     pub(crate) fn batch_waits(&mut self, node: usize, batch: &Batch) {
         if self.is(Mutation::Runtime(Runtime::WritesAfterDeath)) && !batch.writes.is_empty() {
-            self.undead.insert(node, (batch.life, batch.writes.clone()));
+            self.unwritten.insert(node, (batch.life, batch.writes.clone()));
         }
     }
 
     pub(crate) fn batch_is_durable(&mut self, node: usize, batch: &Batch) {
-        self.undead.retain(|of, (_, writes)| *of != node || *writes != batch.writes);
+        self.unwritten.retain(|of, (_, writes)| *of != node || *writes != batch.writes);
     }
 
     /// What an earlier life of this node still wants to write.
-    pub(crate) fn rises(&mut self, node: usize) -> Option<Batch> {
-        let (life, writes) = self.undead.remove(&node)?;
+    pub(crate) fn late_batch(&mut self, node: usize) -> Option<Batch> {
+        let (life, writes) = self.unwritten.remove(&node)?;
         Some(Batch { writes, actions: Vec::new(), tip_was_stale: false, life })
     }
 }
 
-/// With a forward out, or after a lie, another lie; never a lower height than before.
-fn lie(disk: &Disk, height: u32) -> u32 {
+/// Returns a false height while a forward is in flight, and after an earlier false one; never a
+/// lower height than before.
+fn false_height(disk: &Disk, height: u32) -> u32 {
     let told = match disk.row(&RowKey::Setting(SettingName::Height)) {
         Some(Row::Setting(Setting::Height(told))) => *told,
         _ => 0,
@@ -130,8 +131,8 @@ fn lie(disk: &Disk, height: u32) -> u32 {
         Row::Origin(out, Origin::Forward(_)) => Some(out),
         _ => None,
     });
-    if told > height + LIE_BLOCKS / 2 || forwards.any(is_signed) {
-        told.max(height + LIE_BLOCKS)
+    if told > height + FALSE_BLOCKS / 2 || forwards.any(is_signed) {
+        told.max(height + FALSE_BLOCKS)
     } else {
         height
     }

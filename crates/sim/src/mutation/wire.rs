@@ -5,7 +5,7 @@ use steward_engine::io::Action;
 use steward_engine::row::Origin;
 use steward_wire::{Framing, IncomingHtlcId, Message, OutgoingHtlcId, framing};
 
-use super::{Mutation, Runtime, Saboteur};
+use super::{Injector, Mutation, Runtime};
 use crate::link::Frame;
 use crate::oracle::Oracles;
 use crate::topology::Topology;
@@ -19,16 +19,16 @@ pub enum Wire {
     BadSignatures,
     /// The first channel's host is never heard.
     HostNeverHeard,
-    /// Whoever forwards is not heard any more by those whom he owes a fulfill.
+    /// The messages of a forwarder that owes a fulfill no longer arrive.
     ForwarderFallsSilent,
-    /// Whoever is paid is not heard any more once he has claimed.
+    /// The messages of a payee no longer arrive once it has claimed.
     PayeeFallsSilent,
     /// When all is over, no HTLC is heard of any more.
     AddsUnheardInTheEnd,
 }
 
 impl Wire {
-    pub(super) fn spoil_actions(self, actions: &mut [Action]) {
+    pub(super) fn corrupt_actions(self, actions: &mut [Action]) {
         let sent = actions.iter_mut().filter_map(|action| match action {
             Action::Send { frames, .. } => Some(frames),
             _ => None,
@@ -50,8 +50,8 @@ impl Wire {
     }
 }
 
-impl Saboteur {
-    /// True if nobody will hear this.
+impl Injector {
+    /// True if this message is to be lost.
     pub(crate) fn swallows(
         &mut self,
         node: usize,
@@ -82,9 +82,9 @@ impl Saboteur {
             _ => false,
         };
         if frames.iter().filter_map(message_in).any(|message| silences(&message)) {
-            self.muted.insert((edge, node));
+            self.silenced.insert((edge, node));
         }
-        self.muted.contains(&(edge, node))
+        self.silenced.contains(&(edge, node))
     }
 }
 

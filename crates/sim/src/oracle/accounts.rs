@@ -1,4 +1,4 @@
-//! What each channel must be worth to its honest side, whoever is on the other: what it opened
+//! What each channel must be worth to its honest side, honest peer or not: what it opened
 //! with, what it claimed, what it was shown to have paid. Nothing of it is read off a balance.
 
 use steward_hosted::{Channel, Role};

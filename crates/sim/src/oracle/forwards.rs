@@ -217,7 +217,7 @@ pub(super) fn outgoing<'a>(disk: &'a Disk, key: &OutgoingHtlcId) -> Option<&'a U
 }
 
 impl Oracles {
-    /// An own HTLC without an answer: given up only if it expired and nobody claimed it.
+    /// An own HTLC without an answer: given up only if it expired unclaimed.
     fn may_give_up(
         &self,
         node: usize,

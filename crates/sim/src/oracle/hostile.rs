@@ -46,8 +46,8 @@ pub(super) fn may_forget(node: usize, before: Option<&Channel>) -> Result<(), Vi
     Err(Violation::new(Rule::StatesOnlyGrow, node, "it forgot an open channel"))
 }
 
-/// Every state it holds with a liar convinces anyone; and what it paid on, or showed the preimage
-/// of, it was paid or can still claim.
+/// Checks that the signatures prove every state which the node holds with a byzantine peer, and that
+/// what it paid on, or gave the preimage of, was paid to it or can still be claimed.
 pub(super) fn claims_are_provable(world: &World, node: usize) -> Result<(), Violation> {
     let n = &world.nodes[node];
     for (link, channel) in n.disk.channels() {
@@ -80,8 +80,8 @@ pub(super) fn claims_are_provable(world: &World, node: usize) -> Result<(), Viol
     Ok(())
 }
 
-/// A liar does not sign, but has signed this HTLC, and its preimage is given or waits for the liar
-/// to listen: that is a claim.
+/// Returns true if the attacker signed this HTLC, and its preimage was given or waits for the
+/// connection: that is a claim, though the attacker signs no more.
 pub(super) fn is_provable(world: &World, node: usize, incoming: &IncomingHtlcId) -> bool {
     let disk = &world.nodes[node].disk;
     let Some(htlc) = held_by_liar(world, node, incoming) else { return false };
@@ -91,7 +91,7 @@ pub(super) fn is_provable(world: &World, node: usize, incoming: &IncomingHtlcId)
     (is_given || is_waiting) && is_preimage_stored(disk, &htlc.htlc.payment_hash)
 }
 
-/// An HTLC of a liar that is still in the signed state.
+/// An HTLC of an attacker that is still in the signed state.
 pub(super) fn held_by_liar<'a>(
     world: &'a World,
     node: usize,

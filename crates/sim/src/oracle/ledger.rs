@@ -42,7 +42,7 @@ impl Oracles {
         }
         expected_msat -= i128::from(self.never_signed(node, link, before, now));
         let balance_msat = i128::from(after.local_balance_msat);
-        // A liar may fail what it was shown to have claimed: its own loss. And who sees a preimage
+        // An attacker may fail what it was shown to have claimed: its own loss. And who sees a preimage
         // on chain takes it for the claim of its HTLC, though it may have been another's of the
         // same hash: who gives such an HTLC back gives what was theirs.
         let may_be_given = is_peer_hostile || before.suspension().is_some() || is_by_chain;

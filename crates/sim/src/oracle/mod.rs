@@ -62,7 +62,7 @@ pub enum Rule {
     PaymentsEnd,
     /// At rest: both sides hold the same state.
     SidesAgree,
-    /// At rest: no money is lost or made, nobody gave away what it was not given.
+    /// At rest: no money is lost or made, no node gave away what it was not given.
     MoneyIsConserved,
     /// It comes to rest, and nothing stops for good.
     Rest,
@@ -95,9 +95,9 @@ impl Rule {
 /// A rule was broken.
 #[derive(Clone, Debug)]
 pub struct Violation {
-    /// Which.
+    /// The broken rule.
     pub rule: Rule,
-    /// By whom.
+    /// The node that broke it.
     pub node: usize,
     /// How it shows.
     pub text: String,
@@ -138,7 +138,7 @@ pub(crate) struct Books {
     pub(crate) failed: BTreeSet<IncomingHtlcId>,
     /// Incoming HTLCs whose preimage it gave away.
     pub(crate) given: BTreeSet<IncomingHtlcId>,
-    /// The same from a liar, not on the disk so far.
+    /// The same from an attacker, not on the disk so far.
     pub(crate) heard: BTreeMap<OutgoingHtlcId, Preimage>,
     /// Own HTLCs whose preimage arrived while they were out.
     pub(crate) shown: BTreeMap<OutgoingHtlcId, Preimage>,
@@ -161,7 +161,7 @@ pub(crate) struct Books {
 }
 
 impl Books {
-    /// What a liar said counts once it is learned.
+    /// What an attacker said counts once it is learned.
     fn learn_heard(&mut self, disk: &Disk) {
         let shown = &mut self.shown;
         self.heard.retain(|key, preimage| {
@@ -275,7 +275,7 @@ impl Oracles {
             if hash != Some(fulfill.preimage.hash()) {
                 continue;
             }
-            // A liar may show it too late, or where nobody listens.
+            // An attacker may show it too late, or where no node reads it.
             let is_hostile = self.is_hostile_peer(node, &link, topology);
             let books = &mut self.books[node];
             let heard = if is_hostile { &mut books.heard } else { &mut books.shown };
@@ -343,7 +343,7 @@ impl Oracles {
                     }
                     let decoded = framing::decode(&mut line.framing, *message_type, payload);
                     let Ok(Some(message)) = decoded else {
-                        let text = "it sends what nobody can read";
+                        let text = "it sends what cannot be read";
                         return Err(Violation::new(Rule::Rest, node, text));
                     };
                     durable::message_is_backed(node, &link, &message, disk)?;
@@ -363,7 +363,7 @@ impl Oracles {
         if batch.life == self.books[node].life {
             return Ok(());
         }
-        let text = "a node that was started anew still writes its old batches";
+        let text = "a restarted node still writes its old batches";
         Err(Violation::new(Rule::OneWriter, node, text))
     }
 }

@@ -65,7 +65,7 @@ fn payments_ended(world: &World, node: usize) -> Result<(), Violation> {
     Ok(())
 }
 
-/// A host that lies may never confirm that our data is the newest there is: what may have left
+/// A byzantine host may never confirm that our data is the newest there is: what may have left
 /// us over it stays open (docs/recovery.md).
 fn waits_for_liar(world: &World, node: usize) -> bool {
     let mut hosts = world.topology.edges.iter().filter(|edge| edge.client == node);
@@ -113,7 +113,7 @@ fn nothing_left(world: &World, node: usize) -> Result<(), Violation> {
     for row in world.nodes[node].disk.rows() {
         let left = match row {
             Row::Origin(key, _) => format!("the origin of HTLC {}", key.id),
-            // A liar that is suspended, or does not listen, is not told.
+            // An attacker that is suspended, or does not listen, is not told.
             Row::Outbox(key, _) if hostile::held_by_liar(world, node, key).is_some() => continue,
             Row::Outbox(key, _) => format!("a settlement of HTLC {}", key.id),
             _ => continue,

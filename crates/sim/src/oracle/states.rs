@@ -69,7 +69,7 @@ impl Oracles {
             self.books[node].overrides.insert(link, says(now));
             return Ok(());
         }
-        // A liar on an old disk may even propose the state that is in force.
+        // An attacker on an old disk may even propose the state that is in force.
         let is_agreed =
             is_peer_hostile || self.books[node].overrides.get(&link) == Some(&says(now));
         if now.suspension().is_some() || (is_agreed && !suspension.by_us) {

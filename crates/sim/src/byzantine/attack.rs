@@ -6,18 +6,18 @@ use crate::fault::kinds;
 
 kinds! {
     /// One way to cheat.
-    Lie {
+    Attack {
         /// A signature that is none, on a state or an update of it.
         GarbageSignature => "garbage signature",
         /// An old signed state instead of the last one.
         OldState => "old state replayed",
         /// HTLCs of a shown state turned around: who offered is said to have been offered.
         MovedHtlcs => "HTLCs moved between lists",
-        /// The last state with more for itself, signed anew by the liar alone.
+        /// The last state with more for itself, signed again by the attacker alone.
         ForgedState => "state with other balances",
         /// A state with higher counters that the other side never signed.
         InventedState => "higher state, forged signature",
-        /// Two states with equal counters, both with the liar's valid signature.
+        /// Two states with equal counters, both with the attacker's valid signature.
         EqualCounters => "two states with equal counters",
         /// A state of another channel.
         StrangersState => "another client's state",
@@ -79,4 +79,4 @@ kinds! {
 }
 
 /// How often each was told.
-pub type LieCounts = BTreeMap<Lie, u64>;
+pub type AttackCounts = BTreeMap<Attack, u64>;

@@ -1,14 +1,14 @@
-//! Lies about states: replayed, altered, invented, signed as far as the liar can.
+//! Attacks with states: replayed, altered, invented, signed as far as the attacker can.
 
 use bitcoin::secp256k1::SecretKey;
 use steward_wire::{
     LastCrossSignedState, Message, ResizeChannel, Signature, StateOverride, StateUpdate,
 };
 
-use super::lie::Lie;
-use super::tongue::Tongue;
+use super::attack::Attack;
+use super::message_forge::MessageForge;
 
-impl Tongue<'_> {
+impl MessageForge<'_> {
     pub(super) fn with_garbage_signature(&mut self, message: &Message) -> Option<Vec<Message>> {
         let garbage = self.garbage();
         let mut message = message.clone();
@@ -25,22 +25,26 @@ impl Tongue<'_> {
     }
 
     /// Another state than the one the engine shows.
-    pub(super) fn other_state(&mut self, lie: Lie, message: &Message) -> Option<Vec<Message>> {
+    pub(super) fn other_state(
+        &mut self,
+        attack: Attack,
+        message: &Message,
+    ) -> Option<Vec<Message>> {
         let Message::LastCrossSignedState(shown) = message else { return None };
-        let other = match lie {
-            Lie::OldState => {
+        let other = match attack {
+            Attack::OldState => {
                 let old = self.old.get(self.rng.index(self.old.len()))?.clone();
                 if old == *shown {
                     return None;
                 }
                 old
             }
-            Lie::MovedHtlcs => self.turned_around(shown.clone())?,
-            Lie::ForgedState => {
+            Attack::MovedHtlcs => self.turned_around(shown.clone())?,
+            Attack::ForgedState => {
                 let richer = self.richer(shown.clone());
                 self.signed(richer)
             }
-            Lie::InventedState => {
+            Attack::InventedState => {
                 let mut invented = self.richer(shown.clone());
                 invented.local_updates += self.rng.below(3) as u32;
                 invented.remote_updates += 1 + self.rng.below(3) as u32;
@@ -58,16 +62,20 @@ impl Tongue<'_> {
         Some(vec![Message::LastCrossSignedState(other)])
     }
 
-    /// A valid signature of the liar's on something else than both sides exchanged.
-    pub(super) fn other_update(&mut self, lie: Lie, message: &Message) -> Option<Vec<Message>> {
+    /// A valid signature of the attacker's on something else than both sides exchanged.
+    pub(super) fn other_update(
+        &mut self,
+        attack: Attack,
+        message: &Message,
+    ) -> Option<Vec<Message>> {
         let Message::StateUpdate(update) = message else { return None };
         let mut state = self.state()?;
         state.block_day = update.block_day;
         state.local_updates = update.local_updates;
         state.remote_updates = update.remote_updates;
-        match lie {
-            Lie::EqualCounters => state = self.richer(state),
-            Lie::WrongCounters => self.spoil_counters(&mut state),
+        match attack {
+            Attack::EqualCounters => state = self.richer(state),
+            Attack::WrongCounters => self.corrupt_counters(&mut state),
             _ => state.block_day = self.other_day(update.block_day),
         }
         let other = update_of(&self.signed(state));
@@ -78,7 +86,7 @@ impl Tongue<'_> {
         })
     }
 
-    fn spoil_counters(&mut self, state: &mut LastCrossSignedState) {
+    fn corrupt_counters(&mut self, state: &mut LastCrossSignedState) {
         let by = self.rng.pick(&[1, 2, 1000, u32::MAX]).unwrap_or(1);
         match self.rng.below(4) {
             0 => state.local_updates = state.local_updates.saturating_sub(by),
@@ -138,8 +146,8 @@ impl Tongue<'_> {
         Some(Message::ResizeChannel(ResizeChannel::signed(wanted_sat, &key)))
     }
 
-    /// Some HTLCs stand in the other list. The other side hashes what the liar offers before what
-    /// it offers itself, so the signatures of the last one of those and the first of these hold.
+    /// Some HTLCs stand in the other list. The other side hashes the attacker's HTLCs before its
+    /// own, so the signatures of the last one of those and the first of these hold.
     fn turned_around(&mut self, mut state: LastCrossSignedState) -> Option<LastCrossSignedState> {
         let is_to_incoming = state.incoming_htlcs.is_empty()
             || (!state.outgoing_htlcs.is_empty() && self.rng.chance(700));
@@ -155,12 +163,12 @@ impl Tongue<'_> {
         if state.incoming_htlcs.is_empty() && state.outgoing_htlcs.is_empty() {
             return None;
         }
-        // Where the hash says it, it holds; elsewhere the liar can sign for itself alone.
+        // Where the hash says it, it holds; elsewhere the attacker can sign for itself alone.
         let is_same = state.verify_local_sig(&self.public_key());
         Some(if is_same { state } else { self.signed(state) })
     }
 
-    /// Some of the other side's balance is the liar's.
+    /// Some of the other side's balance is the attacker's.
     fn richer(&mut self, mut state: LastCrossSignedState) -> LastCrossSignedState {
         let taken_msat = self.rng.between(1, 1_000_000_000).min(state.remote_balance_msat);
         state.remote_balance_msat -= taken_msat;
@@ -168,7 +176,7 @@ impl Tongue<'_> {
         state
     }
 
-    /// With the liar's own signature, valid for what it holds now.
+    /// With the attacker's own signature, valid for what it holds now.
     fn signed(&self, mut state: LastCrossSignedState) -> LastCrossSignedState {
         state.local_sig_of_remote = state.sign_remote(&self.key());
         state

@@ -1,4 +1,4 @@
-//! What a liar says in place of, or in addition to, what its engine says.
+//! What an attacker sends in place of, or in addition to, what its engine says.
 
 use bitcoin::secp256k1::{PublicKey, SECP256K1, SecretKey};
 use steward_hosted::Channel;
@@ -7,7 +7,7 @@ use steward_wire::{
     Signature, WireError, framing,
 };
 
-use super::lie::Lie;
+use super::attack::Attack;
 use crate::link::Frame;
 use crate::rng::Rng;
 use crate::topology::Edge;
@@ -16,11 +16,11 @@ use steward_testkit::TestKeys;
 /// Most errors at once.
 const MAX_ERRORS: u64 = 40;
 
-/// When a lie can be told.
+/// The moment at which an attack can be made.
 pub(super) enum Occasion<'a> {
-    /// The liar's engine sends this.
+    /// The attacker's engine sends this.
     Says(&'a Message, &'a Frame),
-    /// The liar's engine is about to get this.
+    /// The attacker's engine is about to get this.
     Hears(&'a Message),
 }
 
@@ -47,13 +47,13 @@ impl Occasion<'_> {
     }
 }
 
-/// All that a lie is made of.
-pub(super) struct Tongue<'a> {
+/// What an attack is made of.
+pub(super) struct MessageForge<'a> {
     pub(super) rng: &'a mut Rng,
     pub(super) keys: TestKeys,
     pub(super) plan: Edge,
     pub(super) is_client: bool,
-    /// As on the liar's disk.
+    /// As on the attacker's disk.
     pub(super) channel: Option<&'a Channel>,
     pub(super) old: &'a [LastCrossSignedState],
     /// Of another channel.
@@ -62,97 +62,109 @@ pub(super) struct Tongue<'a> {
     pub(super) framing: Framing,
 }
 
-/// The liar's key in one channel.
+/// The attacker's key in one channel.
 pub(super) fn key_of(keys: TestKeys, plan: &Edge, is_client: bool) -> SecretKey {
     if is_client { keys.towards_host(&plan.host_id) } else { keys.node() }
 }
 
-impl Tongue<'_> {
-    /// What goes out; `None` if the lie does not fit the occasion.
-    pub(super) fn tell(&mut self, lie: Lie, occasion: &Occasion<'_>) -> Option<Vec<Frame>> {
+impl MessageForge<'_> {
+    /// What goes out; `None` if the attack does not fit the occasion.
+    pub(super) fn tell(&mut self, attack: Attack, occasion: &Occasion<'_>) -> Option<Vec<Frame>> {
         match occasion {
-            Occasion::Says(message, frame) => self.instead_of(lie, message, frame),
-            Occasion::Hears(_) if matches!(lie, Lie::InvokeFlood | Lie::BrandingFlood) => {
-                self.by_the_hundred(lie)
+            Occasion::Says(message, frame) => self.instead_of(attack, message, frame),
+            Occasion::Hears(_) if matches!(attack, Attack::InvokeFlood | Attack::BrandingFlood) => {
+                self.by_the_hundred(attack)
             }
             Occasion::Hears(message) => {
-                let told = self.answer(lie, message)?;
+                let told = self.answer(attack, message)?;
                 Some(told.iter().map(|message| self.frame(message)).collect())
             }
         }
     }
 
     /// In place of what the engine sends.
-    fn instead_of(&mut self, lie: Lie, message: &Message, frame: &Frame) -> Option<Vec<Frame>> {
-        let replaced = match lie {
-            Lie::Duplicate => return Some(vec![frame.clone(), frame.clone()]),
-            Lie::Mangled => return Some(vec![self.mangled(frame)]),
-            Lie::FramingFlip => return self.in_other_framing(message).map(|flipped| vec![flipped]),
-            Lie::Flood => return Some(self.flood(frame)),
-            Lie::InvokeFlood | Lie::BrandingFlood => {
-                let asked = self.by_the_hundred(lie)?;
+    fn instead_of(
+        &mut self,
+        attack: Attack,
+        message: &Message,
+        frame: &Frame,
+    ) -> Option<Vec<Frame>> {
+        let replaced = match attack {
+            Attack::Duplicate => return Some(vec![frame.clone(), frame.clone()]),
+            Attack::Mangled => return Some(vec![self.mangled(frame)]),
+            Attack::FramingFlip => {
+                return self.in_other_framing(message).map(|flipped| vec![flipped]);
+            }
+            Attack::Flood => return Some(self.flood(frame)),
+            Attack::InvokeFlood | Attack::BrandingFlood => {
+                let asked = self.by_the_hundred(attack)?;
                 return Some([vec![frame.clone()], asked].concat());
             }
-            Lie::GarbageSignature => self.with_garbage_signature(message),
-            Lie::OldState
-            | Lie::MovedHtlcs
-            | Lie::ForgedState
-            | Lie::InventedState
-            | Lie::StrangersState => self.other_state(lie, message),
-            Lie::EqualCounters | Lie::WrongCounters | Lie::WrongBlockDay => {
-                self.other_update(lie, message)
+            Attack::GarbageSignature => self.with_garbage_signature(message),
+            Attack::OldState
+            | Attack::MovedHtlcs
+            | Attack::ForgedState
+            | Attack::InventedState
+            | Attack::StrangersState => self.other_state(attack, message),
+            Attack::EqualCounters | Attack::WrongCounters | Attack::WrongBlockDay => {
+                self.other_update(attack, message)
             }
-            Lie::UsedId | Lie::SkippedId => self.with_other_id(lie, message),
-            Lie::WrongPreimage | Lie::BadFailure | Lie::SettleTwice => {
-                self.other_settlement(lie, message)
+            Attack::UsedId | Attack::SkippedId => self.with_other_id(attack, message),
+            Attack::WrongPreimage | Attack::BadFailure | Attack::SettleTwice => {
+                self.other_settlement(attack, message)
             }
-            Lie::AbsurdTerms => self.absurd_terms(message),
-            Lie::Refusal => self.refusal(message),
-            Lie::Overspend | Lie::TooSmall | Lie::TooManyAdds => self.extra_adds(lie, message),
-            Lie::BadResize
-            | Lie::GreedyOverride
-            | Lie::ClientOverride
-            | Lie::OddInvoke
-            | Lie::ErrorSpam => {
-                let mut told = self.out_of_place(lie)?;
+            Attack::AbsurdTerms => self.absurd_terms(message),
+            Attack::Refusal => self.refusal(message),
+            Attack::Overspend | Attack::TooSmall | Attack::TooManyAdds => {
+                self.extra_adds(attack, message)
+            }
+            Attack::BadResize
+            | Attack::GreedyOverride
+            | Attack::ClientOverride
+            | Attack::OddInvoke
+            | Attack::ErrorSpam => {
+                let mut told = self.out_of_place(attack)?;
                 told.push(message.clone());
                 Some(told)
             }
-            Lie::FailUnsigned | Lie::Withholding | Lie::CheatingRoute | Lie::RestoredDisk => None,
+            Attack::FailUnsigned
+            | Attack::Withholding
+            | Attack::CheatingRoute
+            | Attack::RestoredDisk => None,
         };
         Some(replaced?.iter().map(|message| self.frame(message)).collect())
     }
 
     /// In answer to what the other side sends, before the engine has seen it.
-    fn answer(&mut self, lie: Lie, message: &Message) -> Option<Vec<Message>> {
-        match (lie, message) {
-            (Lie::FailUnsigned, Message::UpdateAddHtlc(add)) => Some(vec![self.fail(add.id)]),
-            (Lie::WrongPreimage, Message::UpdateAddHtlc(add)) => {
+    fn answer(&mut self, attack: Attack, message: &Message) -> Option<Vec<Message>> {
+        match (attack, message) {
+            (Attack::FailUnsigned, Message::UpdateAddHtlc(add)) => Some(vec![self.fail(add.id)]),
+            (Attack::WrongPreimage, Message::UpdateAddHtlc(add)) => {
                 let preimage = Preimage(self.rng.bytes32());
                 Some(vec![self.fulfill(add.id, preimage)])
             }
-            (Lie::Refusal, Message::InvokeHostedChannel(_)) => Some(vec![self.error()]),
+            (Attack::Refusal, Message::InvokeHostedChannel(_)) => Some(vec![self.error()]),
             // Wherever the other side compares, or is about to.
-            (Lie::OldState | Lie::MovedHtlcs, _) if is_comparison(message) => {
+            (Attack::OldState | Attack::MovedHtlcs, _) if is_comparison(message) => {
                 let shown = Message::LastCrossSignedState(self.exported()?);
-                self.other_state(lie, &shown)
+                self.other_state(attack, &shown)
             }
             // Whatever it is, suspended or not.
-            (Lie::GreedyOverride | Lie::ClientOverride | Lie::OddInvoke, _) => {
-                self.out_of_place(lie)
+            (Attack::GreedyOverride | Attack::ClientOverride | Attack::OddInvoke, _) => {
+                self.out_of_place(attack)
             }
             _ => None,
         }
     }
 
     /// What may be said at any moment.
-    fn out_of_place(&mut self, lie: Lie) -> Option<Vec<Message>> {
-        match lie {
-            Lie::BadResize => Some(vec![self.bad_resize()?]),
-            Lie::GreedyOverride if !self.is_client => Some(vec![self.greedy_override()?]),
-            Lie::ClientOverride if self.is_client => Some(vec![self.greedy_override()?]),
-            Lie::OddInvoke => Some(vec![self.odd_invoke()]),
-            Lie::ErrorSpam => {
+    fn out_of_place(&mut self, attack: Attack) -> Option<Vec<Message>> {
+        match attack {
+            Attack::BadResize => Some(vec![self.bad_resize()?]),
+            Attack::GreedyOverride if !self.is_client => Some(vec![self.greedy_override()?]),
+            Attack::ClientOverride if self.is_client => Some(vec![self.greedy_override()?]),
+            Attack::OddInvoke => Some(vec![self.odd_invoke()]),
+            Attack::ErrorSpam => {
                 let errors = self.rng.between(1, MAX_ERRORS);
                 Some((0..errors).map(|_| self.error()).collect())
             }
@@ -175,14 +187,14 @@ impl Tongue<'_> {
         })
     }
 
-    /// Terms that nobody should agree to, in answer to an invoke or out of the blue.
+    /// Terms that no client should accept, in answer to an invoke or out of the blue.
     fn absurd_terms(&mut self, message: &Message) -> Option<Vec<Message>> {
         let mut init = match message {
             Message::InitHostedChannel(init) => init.clone(),
             Message::LastCrossSignedState(state) => state.init_hosted_channel.clone(),
             _ => self.channel?.state()?.init_hosted_channel.clone(),
         };
-        self.spoil_terms(&mut init);
+        self.corrupt_terms(&mut init);
         let absurd = Message::InitHostedChannel(init);
         Some(match message {
             Message::InitHostedChannel(_) => vec![absurd],
@@ -190,7 +202,7 @@ impl Tongue<'_> {
         })
     }
 
-    fn spoil_terms(&mut self, init: &mut InitHostedChannel) {
+    fn corrupt_terms(&mut self, init: &mut InitHostedChannel) {
         match self.rng.below(7) {
             0 => init.initial_client_balance_msat = init.channel_capacity_msat + 1,
             1 => init.channel_capacity_msat = (1 << 63) - 1,
@@ -211,7 +223,7 @@ impl Tongue<'_> {
     /// An error, with a code of the protocol, with none, or with bytes that are no text.
     pub(super) fn error(&mut self) -> Message {
         let data = match self.rng.below(4) {
-            0 => format!("{:04} lies", self.rng.below(12)).into_bytes(),
+            0 => format!("{:04} attacks", self.rng.below(12)).into_bytes(),
             1 => self.rng.bytes32().to_vec(),
             2 => vec![0, self.rng.below(256) as u8],
             _ => vec![b'x'; 60_000],
@@ -221,7 +233,7 @@ impl Tongue<'_> {
     }
 
     pub(super) fn frame(&self, message: &Message) -> Frame {
-        // What does not fit a frame is cut down by nobody: it is not sent.
+        // What does not fit a frame is not sent.
         framing::encode(self.framing, message).unwrap_or((message.message_type(), Vec::new()))
     }
 
@@ -248,7 +260,7 @@ impl Tongue<'_> {
         (message_type, payload)
     }
 
-    /// A signature of the right length that nobody gave.
+    /// A signature of the right length that no key made.
     pub(super) fn garbage(&mut self) -> Signature {
         if self.rng.chance(100) {
             return Signature::ZERO;
@@ -272,7 +284,7 @@ impl Tongue<'_> {
         self.channel?.export(&self.key())
     }
 
-    /// The last state both signed, as on the liar's disk.
+    /// The last state both signed, as on the attacker's disk.
     pub(super) fn state(&self) -> Option<LastCrossSignedState> {
         self.channel?.state().cloned()
     }
