@@ -10,13 +10,14 @@ use lightning::routing::router::BlindedTail;
 use lightning::sign::{EntropySource, ReceiveAuthKey};
 use lightning_types::features::BlindedHopFeatures;
 use lightning_types::payment::PaymentSecret;
+use steward_engine::config::Policy;
 use steward_engine::io::{RouteRequest, RoutedPart};
 use steward_engine::{AnswerAt, Command};
 use steward_onion::{OnionSeed, PathHop, Recipient, create_blinded};
 use steward_wire::{Identity as _, PaymentHash, Preimage};
 
 use crate::fault::FaultKind;
-use crate::topology::Topology;
+use crate::topology::{Edge, Topology};
 use crate::traffic::GENEROUS_FEE_MSAT;
 use crate::world::World;
 use steward_testkit::TestKeys;
@@ -93,6 +94,7 @@ impl World {
     }
 }
 
+/// Makes the HTLC of a payment over a blinded path that the payer made itself.
 fn build(
     topology: &Topology,
     way: BlindedWay,
@@ -103,8 +105,41 @@ fn build(
 ) -> Option<RoutedPart> {
     let (first, last) = (topology.edges[way.first], topology.edges[way.last]);
     let policy = &topology.policies[last.host];
+    let path = blinded_path(&last, policy, entropy, seed.height)?;
+    let tail = BlindedTail {
+        trampoline_hops: Vec::new(),
+        hops: path.blinded_hops().to_vec(),
+        blinding_point: path.blinding_point(),
+        excess_final_cltv_expiry_delta: 0,
+        final_value_msat: amount_msat,
+    };
+    let hop = PathHop {
+        node_id: first.id_of(last.host),
+        scid: first.scid,
+        fee_msat: policy.fee_msat(amount_msat)? + 1,
+        cltv_expiry_delta: u32::from(path.payinfo.cltv_expiry_delta),
+    };
+    let recipient = Recipient { total_msat: amount_msat, ..Recipient::default() };
+    let onion = create_blinded(&[hop], tail, &recipient, hash, seed).ok()?;
+    Some(RoutedPart {
+        path: vec![hop],
+        amount_msat: onion.amount_msat,
+        fee_msat: onion.amount_msat - amount_msat,
+        cltv_expiry: onion.cltv_expiry,
+        onion: onion.onion,
+        session_key: seed.session_key,
+    })
+}
+
+/// Makes a blinded path through the host of a channel to its client.
+fn blinded_path(
+    last: &Edge,
+    policy: &Policy,
+    entropy: [u8; 32],
+    height: u32,
+) -> Option<BlindedPaymentPath> {
     let constraints =
-        PaymentConstraints { max_cltv_expiry: seed.height + PATH_BLOCKS, htlc_minimum_msat: 1 };
+        PaymentConstraints { max_cltv_expiry: height + PATH_BLOCKS, htlc_minimum_msat: 1 };
     let host = PaymentForwardNode {
         tlvs: ForwardTlvs {
             short_channel_id: last.scid.0,
@@ -128,7 +163,7 @@ fn build(
             payment_metadata: None,
         }),
     };
-    let path = BlindedPaymentPath::new(
+    BlindedPaymentPath::new(
         &[host],
         PublicKey::from_secret_key(SECP256K1, &client_key),
         ReceiveAuthKey(client_key.receive_auth_key()),
@@ -138,29 +173,5 @@ fn build(
         Entropy(entropy),
         SECP256K1,
     )
-    .ok()?;
-    let tail = BlindedTail {
-        trampoline_hops: Vec::new(),
-        hops: path.blinded_hops().to_vec(),
-        blinding_point: path.blinding_point(),
-        excess_final_cltv_expiry_delta: 0,
-        final_value_msat: amount_msat,
-    };
-    let fee_msat = policy.fee_msat(amount_msat)? + 1;
-    let hop = PathHop {
-        node_id: first.id_of(last.host),
-        scid: first.scid,
-        fee_msat,
-        cltv_expiry_delta: u32::from(path.payinfo.cltv_expiry_delta),
-    };
-    let recipient = Recipient { total_msat: amount_msat, ..Recipient::default() };
-    let onion = create_blinded(&[hop], tail, &recipient, hash, seed).ok()?;
-    Some(RoutedPart {
-        path: vec![hop],
-        amount_msat: onion.amount_msat,
-        fee_msat: onion.amount_msat - amount_msat,
-        cltv_expiry: onion.cltv_expiry,
-        onion: onion.onion,
-        session_key: seed.session_key,
-    })
+    .ok()
 }

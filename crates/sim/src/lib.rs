@@ -1,24 +1,28 @@
 //! Deterministic simulation: networks of real engines, with simulated disks, links, clocks, chain
-//! and operators, faults between any two effects, and oracles that watch every step (design.md
-//! section 10, docs/simulation.md).
+//! and operators, faults between any two effects, and oracles that watch every step
+//! (docs/simulation.md).
 //!
-//! Nothing of the engine is copied or replaced: what is simulated is what surrounds it. Chance
+//! Nothing of the engine is copied or replaced: the simulator replaces what surrounds it. Chance
 //! comes from one seed, so that a failure is a number.
 //!
-//! | Module | Holds |
-//! |---|---|
-//! | `simulation` | one run from seed to verdict |
-//! | `world`, `schedule` | the single steps, and which comes next |
-//! | `node`, `disk`, `link`, `chain` | what surrounds an engine |
-//! | `topology`, `route`, `traffic`, `operators` | the network, its payments, and what operators do |
-//! | `fault`, `inject` | what goes wrong |
-//! | `byzantine` | what hostile nodes say |
-//! | `deployed`, `blinded` | peers like eclair and immortan, and what they cannot read |
-//! | `oracle` | what must never be seen |
-//! | `mutation` | rules broken on purpose, to prove the oracles |
-//! | `mutant` | the code under test broken on purpose, as text |
-//! | `serving` | the last payments among honest nodes |
-//! | `summary`, `trace` | what is printed for a reader |
+//! Layout
+//! - `simulation`: one run from its seed to its outcome
+//! - `world`: the single steps in which everything moves
+//! - `schedule`: the choice of the next step
+//! - `act`: carries out what engines ask for
+//! - `node`, `disk`, `link`, `chain`: what surrounds an engine
+//! - `topology`: the nodes and channels of a network, and what each asks for forwarding
+//! - `route`, `traffic`, `blinded`: routes, payments, and payments over blinded paths
+//! - `operators`: what operators do about suspended channels
+//! - `fault`, `inject`: the kinds of faults, and how each is injected
+//! - `byzantine`: nodes that attack their peers
+//! - `deployed`: nodes that behave as eclair and immortan do
+//! - `oracle`: the rules, and what must never be seen
+//! - [`mutation`]: rules broken on purpose, to prove that the oracles see it
+//! - [`mutant`]: the code under test broken on purpose, as text
+//! - `serving`: the last payments, among honest nodes
+//! - `summary`, `trace`: what is printed of many runs, and of one
+//! - `rng`: chance that follows from a seed
 #![forbid(unsafe_code)]
 // Indices are the simulator's own: a wrong one is a bug to stop at.
 #![warn(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
