@@ -21,13 +21,15 @@ fn counter() -> impl Strategy<Value = u32> {
     prop_oneof![4 => 0u32..6, 1 => Just(u32::MAX), 1 => Just(u32::MAX - 1)]
 }
 
-fn message() -> impl Strategy<Value = Message> {
+const CHANNEL_ID: ChannelId = ChannelId([4; 32]);
+
+fn add() -> impl Strategy<Value = Message> {
     let amount_msat =
         prop_oneof![4 => 1_000u64..5_000_000_000, 1 => Just(0), 1 => Just((1 << 63) - 1)];
-    let add = (number(), amount_msat, any::<u32>(), 0u64..4, 0usize..2).prop_map(
+    (number(), amount_msat, any::<u32>(), 0u64..4, 0usize..2).prop_map(
         |(id, amount_msat, cltv_expiry, seed, tlvs)| {
             Message::UpdateAddHtlc(UpdateAddHtlc {
-                channel_id: ChannelId([4; 32]),
+                channel_id: CHANNEL_ID,
                 id,
                 amount_msat,
                 payment_hash: preimage(seed).hash(),
@@ -36,11 +38,13 @@ fn message() -> impl Strategy<Value = Message> {
                 tlvs: if tlvs == 0 { vec![] } else { vec![1, 1, 0] },
             })
         },
-    );
-    let channel_id = ChannelId([4; 32]);
-    let signature = prop_oneof![Just(Signature::ZERO), Just(Signature([0x11; 64]))];
+    )
+}
+
+/// A settlement of any HTLC, right or wrong.
+fn settlement() -> impl Strategy<Value = Message> {
+    let channel_id = CHANNEL_ID;
     prop_oneof![
-        add,
         (number(), 0u64..4).prop_map(move |(id, seed)| {
             let preimage = preimage(seed);
             Message::UpdateFulfillHtlc(UpdateFulfillHtlc { channel_id, id, preimage, tlvs: vec![] })
@@ -50,16 +54,21 @@ fn message() -> impl Strategy<Value = Message> {
             Message::UpdateFailHtlc(UpdateFailHtlc { channel_id, id, reason, tlvs: vec![] })
         }),
         (number(), any::<u16>()).prop_map(move |(id, failure_code)| {
-            let sha256_of_onion = [0; 32];
-            let tlvs = vec![];
             Message::UpdateFailMalformedHtlc(UpdateFailMalformedHtlc {
                 channel_id,
                 id,
-                sha256_of_onion,
+                sha256_of_onion: [0; 32],
                 failure_code,
-                tlvs,
+                tlvs: vec![],
             })
         }),
+    ]
+}
+
+/// Any counters, balances and capacities, under signatures that are none.
+fn signed() -> impl Strategy<Value = Message> {
+    let signature = prop_oneof![Just(Signature::ZERO), Just(Signature([0x11; 64]))];
+    prop_oneof![
         (counter(), counter(), counter(), signature.clone()).prop_map(
             |(block_day, local_updates, remote_updates, local_sig_of_remote)| {
                 Message::StateUpdate(StateUpdate {
@@ -84,8 +93,15 @@ fn message() -> impl Strategy<Value = Message> {
         (number(), signature).prop_map(|(new_capacity_sat, client_sig)| {
             Message::ResizeChannel(ResizeChannel { new_capacity_sat, client_sig })
         }),
-        prop::collection::vec(any::<u8>(), 0..600)
-            .prop_map(move |data| { Message::Error(WireError { channel_id, data, tlvs: vec![] }) }),
+    ]
+}
+
+/// What opens or ends a channel, at any moment.
+fn beginning_or_end() -> impl Strategy<Value = Message> {
+    prop_oneof![
+        prop::collection::vec(any::<u8>(), 0..600).prop_map(|data| {
+            Message::Error(WireError { channel_id: CHANNEL_ID, data, tlvs: vec![] })
+        }),
         prop::collection::vec(any::<u8>(), 0..60).prop_map(|refund_scriptpubkey| {
             let (chain_hash, secret) = ([7; 32], vec![]);
             Message::InvokeHostedChannel(InvokeHostedChannel {
@@ -95,6 +111,16 @@ fn message() -> impl Strategy<Value = Message> {
             })
         }),
         Just(Message::InitHostedChannel(offer())),
+    ]
+}
+
+/// Each of the ten kinds is as likely as any other.
+fn message() -> impl Strategy<Value = Message> {
+    prop_oneof![
+        1 => add(),
+        3 => settlement(),
+        3 => signed(),
+        3 => beginning_or_end(),
     ]
 }
 
