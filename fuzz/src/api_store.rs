@@ -138,7 +138,12 @@ impl Plumbing for RealNode {
         Box::pin(async { reply })
     }
 
-    fn reach(&self, _peer: NodeId, _is_host: bool, _address: PeerAddress) -> Pending<'_, ConnId> {
+    fn reach(
+        &self,
+        _peer: NodeId,
+        _identity: steward_engine::row::LocalIdentity,
+        _address: PeerAddress,
+    ) -> Pending<'_, ConnId> {
         // No connection of the network has this number.
         Box::pin(async { Ok(ConnId(u64::MAX)) })
     }

@@ -295,7 +295,12 @@ impl Attack {
             3 => Command::ListPeers,
             4 => Command::AwaitPayment { payment_hash },
             5 => Command::GetPayment { payment_hash },
-            6 => Command::InvokeChannel { host: peer, addresses: Vec::new(), secret: Vec::new() },
+            6 => Command::InvokeChannel {
+                host: peer,
+                addresses: Vec::new(),
+                identity: steward_engine::row::LocalIdentity::PerHost,
+                secret: Vec::new(),
+            },
             _ => Command::Connect { peer, addresses: vec!["127.0.0.1:9735".to_owned()] },
         };
         self.net.issue(node, command);

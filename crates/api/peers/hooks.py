@@ -22,6 +22,7 @@ PATH = re.compile("/[^\0]*", re.DOTALL)
 
 KNOWN = {
     "peer_id": (NODE_ID, WORLD["node_ids"]),
+    "channel": (NODE_ID, WORLD["node_ids"]),
     "destination": (NODE_ID, WORLD["node_ids"]),
     "via": (NODE_ID, WORLD["node_ids"]),
     "payment_hash": (HASH, WORLD["payment_hashes"]),

@@ -48,7 +48,7 @@ def main(playground, out):
             "addresses": [playground["host_address"]],
             "invoices": [invoice["bolt11"] for invoice in invoices],
             "payment_hashes": [invoice["payment_hash"] for invoice in invoices],
-            "waiting": ["/v1/payments", "/v1/keysend", "/v1/channels", "/v1/channels/{peer_id}/resize"],
+            "waiting": ["/v1/payments", "/v1/keysend", "/v1/channels", "/v1/channels/{channel}/resize"],
             "folder": os.path.dirname(os.path.abspath(out)),
             "nodes": [{"url": node.url, "token": node.token} for node in [host, *clients]],
         },

@@ -3,13 +3,14 @@
 
 use std::time::Duration;
 use steward_engine::Code;
+use steward_engine::command::ChannelRef;
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 use steward_store::{Cursor, PageRequest};
-use steward_wire::{NodeId, PaymentHash};
+use steward_wire::{LinkId, NodeId, PaymentHash};
 
 use crate::error::{ApiError, ErrorBody};
 use crate::limits::{DEFAULT_PAGE_ROWS, MAX_PAGE_ROWS, MAX_WAIT_MS};
@@ -22,6 +23,9 @@ pub(crate) struct Query<T>(pub(crate) T);
 
 /// A node id in the path.
 pub(crate) struct PathNodeId(pub(crate) NodeId);
+
+/// A channel in the path: its id, or the node id of its other side.
+pub(crate) struct PathChannel(pub(crate) ChannelRef);
 
 /// A number in the path.
 pub(crate) struct PathNumber(pub(crate) u64);
@@ -55,6 +59,18 @@ impl<S: Send + Sync> FromRequestParts<S> for PathNodeId {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         node_id(&path_segment(parts, state).await?).map(Self)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for PathChannel {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let text = path_segment(parts, state).await?;
+        match text.parse::<LinkId>() {
+            Ok(link) => Ok(Self(link.into())),
+            Err(_) => node_id(&text).map(|peer| Self(peer.into())),
+        }
     }
 }
 

@@ -19,6 +19,8 @@ pub(crate) enum Place {
 const BYTES: &str = "^([0-9a-fA-F]{2})*$";
 const NODE_ID: &str = "^0[23][0-9a-fA-F]{64}$";
 const HASH: &str = "^[0-9a-fA-F]{64}$";
+/// The id of a channel, or the node id of its other side.
+const CHANNEL_OR_NODE: &str = "^(0[23])?[0-9a-fA-F]{64}$";
 const CHANNEL: &str = "^[0-9]+x[0-9]+x[0-9]+$";
 /// A node id, then a host and perhaps a port, which are looked at more closely when they are read.
 const NODE_ADDRESS: &str = "^0[23][0-9a-fA-F]{64}@.+$";
@@ -31,6 +33,10 @@ const PATTERNS: &[(&str, &str)] = &[
     ("local_id", NODE_ID),
     ("incoming_peer_id", NODE_ID),
     ("outgoing_peer_id", NODE_ID),
+    ("channel", CHANNEL_OR_NODE),
+    ("channel_id", HASH),
+    ("incoming_channel_id", HASH),
+    ("outgoing_channel_id", HASH),
     ("destination", NODE_ID),
     ("payee", NODE_ID),
     ("via", NODE_ID),

@@ -25,10 +25,10 @@ fn the_document_lists_every_route() {
     assert_eq!(
         routes,
         [
-            "delete /v1/channels/{peer_id}",
+            "delete /v1/channels/{channel}",
             "delete /v1/peers/{peer_id}",
             "get /v1/channels",
-            "get /v1/channels/{peer_id}",
+            "get /v1/channels/{channel}",
             "get /v1/decode",
             "get /v1/events",
             "get /v1/evidence",
@@ -43,10 +43,10 @@ fn the_document_lists_every_route() {
             "get /v1/status",
             "post /v1/backup",
             "post /v1/channels",
-            "post /v1/channels/{peer_id}/accept-override",
-            "post /v1/channels/{peer_id}/override",
-            "post /v1/channels/{peer_id}/resize",
-            "post /v1/channels/{peer_id}/suspend",
+            "post /v1/channels/{channel}/accept-override",
+            "post /v1/channels/{channel}/override",
+            "post /v1/channels/{channel}/resize",
+            "post /v1/channels/{channel}/suspend",
             "post /v1/invoices",
             "post /v1/keysend",
             "post /v1/payments",
@@ -65,8 +65,11 @@ fn every_listed_route_is_served() {
         if path == "/v1/events" {
             continue; // answers for ever: see events.rs
         }
-        let path =
-            path.replace("{peer_id}", "x").replace("{payment_hash}", "x").replace("{number}", "x");
+        let path = path
+            .replace("{peer_id}", "x")
+            .replace("{channel}", "x")
+            .replace("{payment_hash}", "x")
+            .replace("{number}", "x");
         for method in methods.as_object().unwrap().keys() {
             let (status, body) = match method.as_str() {
                 "get" => server.get(&path),

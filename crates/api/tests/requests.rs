@@ -111,7 +111,7 @@ fn invoking_hands_address_and_secret_to_the_engine() {
     let body = json!({ "host": host, "secret": "hex:0aff" }).to_string();
     assert_eq!(server.post("/v1/channels", &body).0, 200);
     let commands = server.node.commands();
-    let Command::InvokeChannel { host, addresses, secret } = &commands[0] else {
+    let Command::InvokeChannel { host, addresses, secret, .. } = &commands[0] else {
         panic!("{commands:?}");
     };
     assert_eq!(*host, peer());

@@ -87,7 +87,10 @@ fn a_parameter_nobody_knows_is_refused_on_every_route() {
     let document: Value = serde_json::from_str(&steward_api::openapi_json().unwrap()).unwrap();
     let (id, hash) = (peer().to_string(), invoice_hash().to_string());
     for (path, methods) in document["paths"].as_object().unwrap() {
-        let path = path.replace("{peer_id}", &id).replace("{payment_hash}", &hash);
+        let path = path
+            .replace("{peer_id}", &id)
+            .replace("{channel}", &id)
+            .replace("{payment_hash}", &hash);
         let path = format!("{path}?wait-ms=1");
         for method in methods.as_object().unwrap().keys() {
             let answer = match method.as_str() {

@@ -25,7 +25,7 @@ impl Command {
             | Self::GetPayment { payment_hash: _ }
             // Numbers of a configuration are looked at where it is read.
             | Self::Reconfigure { config: _ } => Ok(()),
-            Self::InvokeChannel { host: _, addresses, secret } => {
+            Self::InvokeChannel { host: _, addresses, identity: _, secret } => {
                 check_addresses(addresses)?;
                 check_secret(secret)
             }

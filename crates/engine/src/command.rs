@@ -5,7 +5,7 @@ use steward_invoice::Invoice;
 use steward_wire::{LastCrossSignedState, LinkId, NodeId, PaymentHash, Preimage, ShortChannelId};
 
 use crate::config::Config;
-use crate::row::{InvoiceRow, PaymentRow};
+use crate::row::{InvoiceRow, LocalIdentity, PaymentRow};
 
 /// How an operator names a channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +45,9 @@ pub enum Command {
         host: NodeId,
         /// Where it listens, `host:port`, best first.
         addresses: Vec<String>,
+        /// Our key in the channel, for good. If there is a channel under it already, that one is
+        /// resumed.
+        identity: LocalIdentity,
         /// What the host gave us to open with.
         secret: Vec<u8>,
     },

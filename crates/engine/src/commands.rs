@@ -1,11 +1,12 @@
 //! The operator's commands, carried out.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use steward_hosted::{Channel, Phase, Role};
 use steward_invoice::{HintHop, Invoice};
 use steward_wire::proof::judge;
-use steward_wire::{LinkId, NodeId, Preimage, ShortChannelId, Snapshot};
+use steward_wire::{Identity, LinkId, NodeId, Preimage, ShortChannelId, Snapshot};
 
 use crate::bounds::capped_fee;
 use crate::channels::Entry;
@@ -18,7 +19,8 @@ use crate::io::{Action, ConnId, ReplyId};
 use crate::limits::{MAX_ADDRESSES, MAX_ADDRESSES_TRIED};
 use crate::operator::Act;
 use crate::payments::Plan;
-use crate::row::{PaymentKind, PaymentRow, PaymentStatus, PeerRow, Row};
+use crate::peers::Connection;
+use crate::row::{LocalIdentity, PaymentKind, PaymentRow, PaymentStatus, PeerRow, Row};
 
 impl Engine {
     /// Carries out a command and answers it: at once, or when the payment it is about has ended.
@@ -41,8 +43,8 @@ impl Engine {
         match command {
             Command::Status => Ok(Reply::Status(self.status())),
             Command::Reconfigure { config } => self.reconfigure(*config),
-            Command::InvokeChannel { host, addresses, secret } => {
-                self.invoke_channel(host, addresses, secret)
+            Command::InvokeChannel { host, addresses, identity, secret } => {
+                self.invoke_channel(host, addresses, identity, secret)
             }
             Command::ListChannels => {
                 let channels = self.channels.iter().map(|(_, entry)| info(&entry.channel));
@@ -95,35 +97,36 @@ impl Engine {
         &mut self,
         host: NodeId,
         addresses: Vec<String>,
+        identity: LocalIdentity,
         secret: Vec<u8>,
     ) -> Result<Reply, Error> {
         self.check_other_node(&host)?;
-        let known = self.channels.with_peer(&host).next();
-        if let Some((link, role)) = known.map(|(link, entry)| (link, entry.channel.role())) {
+        let signer = self.signer_towards(&host, identity);
+        let local = signer.as_ref().map_or(self.node_id, |signer| signer.node_id());
+        let link = LinkId::hosted(&local, &host);
+        if let Some(role) = self.channels.get(&link).map(|entry| entry.channel.role()) {
             if role == Role::Host {
-                let text = "this node is our client: it has a channel with us already";
+                let text =
+                    "this node is our client under this key: it has a channel with us already";
                 return Err(Error::new(Code::AlreadyOurClient, text));
             }
-            self.keep_peer(host, true, addresses);
+            self.keep_peer(host, identity, addresses);
             return self.show_channel(link.into());
         }
         if !self.height_is_known {
             let text = "the block height is not known yet";
             return Err(Error::new(Code::ChainUnknown, text));
         }
-        let identity = self.signer.towards_host(&host);
-        let local = identity.node_id();
         let scid = ShortChannelId::of_pair(&local, &host);
         if self.channels.by_scid(scid).is_some() {
             let text = "another channel has the same short channel id";
             return Err(Error::new(Code::ScidCollision, text));
         }
-        let refund_scriptpubkey = self.signer.refund_scriptpubkey(&host);
+        let refund_scriptpubkey = self.signer.refund_scriptpubkey(&host, identity);
         let channel = Channel::client(local, host, refund_scriptpubkey, secret);
-        let link = LinkId::from(channel.channel_id());
-        self.channels.insert(channel, Some(identity));
+        self.channels.insert(channel, signer);
         self.batch.changed.insert(link);
-        self.keep_peer(host, true, addresses);
+        self.keep_peer(host, identity, addresses);
         let conn = self.connection_of(host, local);
         if let (Some(conn), Some(entry)) = (conn, self.channels.get_mut(&link)) {
             entry.conn = Some(conn);
@@ -134,9 +137,40 @@ impl Engine {
 
     fn connect(&mut self, peer: NodeId, addresses: Vec<String>) -> Result<Reply, Error> {
         self.check_other_node(&peer)?;
-        let is_host = self.peers.get(&peer).is_some_and(|row| row.is_host);
-        self.keep_peer(peer, is_host, addresses);
+        // A host that we know under a key of its own alone is met under that key.
+        let is_kept = |identity| self.peers.contains_key(&(peer, identity));
+        let identity = match is_kept(LocalIdentity::PerHost) && !is_kept(LocalIdentity::Node) {
+            true => LocalIdentity::PerHost,
+            false => LocalIdentity::Node,
+        };
+        self.keep_peer(peer, identity, addresses);
         Ok(Reply::Done)
+    }
+
+    /// Who signs for us towards this host, if it is not the node.
+    pub(crate) fn signer_towards(
+        &self,
+        host: &NodeId,
+        identity: LocalIdentity,
+    ) -> Option<Arc<dyn Identity>> {
+        match identity {
+            LocalIdentity::Node => None,
+            LocalIdentity::PerHost => Some(self.signer.towards_host(host)),
+        }
+    }
+
+    /// Our id towards this peer.
+    pub(crate) fn local_towards(&self, peer: &NodeId, identity: LocalIdentity) -> NodeId {
+        let signer = self.signer_towards(peer, identity);
+        signer.map_or(self.node_id, |signer| signer.node_id())
+    }
+
+    /// Which of our keys an id of ours is of.
+    pub(crate) fn identity_of(&self, local: &NodeId) -> LocalIdentity {
+        match *local == self.node_id {
+            true => LocalIdentity::Node,
+            false => LocalIdentity::PerHost,
+        }
     }
 
     fn check_other_node(&self, id: &NodeId) -> Result<(), Error> {
@@ -149,30 +183,34 @@ impl Engine {
         Ok(())
     }
 
-    fn keep_peer(&mut self, peer: NodeId, is_host: bool, addresses: Vec<String>) {
-        let known = self.peers.get(&peer);
+    fn keep_peer(&mut self, peer: NodeId, identity: LocalIdentity, addresses: Vec<String>) {
+        let key = (peer, identity);
+        let known = self.peers.get(&key);
         let reached = known.map(|row| row.addresses.clone()).unwrap_or_default();
         let framing = known.and_then(|row| row.framing);
         if !addresses.is_empty() {
-            self.given_addresses.insert(peer, addresses);
+            self.given_addresses.insert(key, addresses);
         }
-        let row = PeerRow { peer, is_host, addresses: reached, framing };
+        let row = PeerRow { peer, identity, addresses: reached, framing };
         self.batch.writes.put(Row::Peer(row.clone()));
-        self.peers.insert(peer, row);
+        self.peers.insert(key, row);
         // It may have been reached before it was to be kept.
-        let outbound = self.connections.values().filter(|c| c.peer == peer && !c.inbound);
+        let is_reached = |c: &&Connection| {
+            c.peer == peer && !c.inbound && self.identity_of(&c.local) == identity
+        };
+        let outbound = self.connections.values().filter(is_reached);
         let reached: Vec<String> = outbound.map(|connection| connection.address.clone()).collect();
         for address in reached {
-            self.address_reached(peer, address);
+            self.address_reached(key, address);
         }
-        let addresses = self.addresses_to_try(&peer);
-        self.batch.act(Action::KeepConnected { peer, is_host, addresses });
+        let addresses = self.addresses_to_try(&key);
+        self.batch.act(Action::KeepConnected { peer, identity, addresses });
     }
 
     /// Those given last, which may be wrong, then those where the peer was found.
-    fn addresses_to_try(&self, peer: &NodeId) -> Vec<String> {
-        let mut addresses = self.given_addresses.get(peer).cloned().unwrap_or_default();
-        for reached in self.peers.get(peer).into_iter().flat_map(|row| &row.addresses) {
+    fn addresses_to_try(&self, key: &(NodeId, LocalIdentity)) -> Vec<String> {
+        let mut addresses = self.given_addresses.get(key).cloned().unwrap_or_default();
+        for reached in self.peers.get(key).into_iter().flat_map(|row| &row.addresses) {
             if !addresses.contains(reached) {
                 addresses.push(reached.clone());
             }
@@ -183,9 +221,9 @@ impl Engine {
 
     /// Somebody with the peer's key answered at this address: it is worth keeping. One that was
     /// only given is not: it must not take the place of a good one.
-    pub(crate) fn address_reached(&mut self, peer: NodeId, address: String) {
-        let Some(row) = self.peers.get_mut(&peer) else { return };
-        if let Some(given) = self.given_addresses.get_mut(&peer) {
+    pub(crate) fn address_reached(&mut self, key: (NodeId, LocalIdentity), address: String) {
+        let Some(row) = self.peers.get_mut(&key) else { return };
+        if let Some(given) = self.given_addresses.get_mut(&key) {
             given.retain(|given| *given != address);
         }
         if row.addresses.contains(&address) {
@@ -333,18 +371,15 @@ impl Engine {
                 &connection.features,
             ),
         });
-        let connected_ids: BTreeSet<NodeId> = self.connections.values().map(|c| c.peer).collect();
-        let unconnected = self.peers.values().filter(|row| !connected_ids.contains(&row.peer));
-        let wanted = unconnected.map(|row| PeerInfo {
+        let connected_ids: BTreeSet<(NodeId, LocalIdentity)> =
+            self.connections.values().map(|c| (c.peer, self.identity_of(&c.local))).collect();
+        let rows = self.peers.iter().filter(|(key, _)| !connected_ids.contains(key));
+        let wanted = rows.map(|(key, row)| PeerInfo {
             peer: row.peer,
-            local: if row.is_host {
-                self.signer.towards_host(&row.peer).node_id()
-            } else {
-                self.node_id
-            },
+            local: self.local_towards(&row.peer, row.identity),
             connected: false,
             inbound: false,
-            addresses: self.addresses_to_try(&row.peer),
+            addresses: self.addresses_to_try(key),
             framing: None,
             supports_hosted_channels: false,
         });

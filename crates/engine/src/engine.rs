@@ -22,7 +22,7 @@ use crate::payments::Payments;
 use crate::peers::Connection;
 use crate::preimages::Preimages;
 use crate::receive::IncomingSet;
-use crate::row::{InvoiceRow, Origin, PeerRow, Row, Setting};
+use crate::row::{InvoiceRow, LocalIdentity, Origin, PeerRow, Row, Setting};
 use crate::search::Search;
 use crate::signer::Signer;
 
@@ -50,9 +50,9 @@ pub struct Engine {
     pub(crate) channels: Channels,
     pub(crate) connections: BTreeMap<ConnId, Connection>,
     /// Whom we keep a connection to.
-    pub(crate) peers: BTreeMap<NodeId, PeerRow>,
+    pub(crate) peers: BTreeMap<(NodeId, LocalIdentity), PeerRow>,
     /// Addresses given since the start at which nobody with the peer's key has answered yet.
-    pub(crate) given_addresses: BTreeMap<NodeId, Vec<String>>,
+    pub(crate) given_addresses: BTreeMap<(NodeId, LocalIdentity), Vec<String>>,
     pub(crate) quotas: Quotas,
     /// Clients whose used channels were forgotten. We signed states for them that would be worth
     /// money again if they were let in.

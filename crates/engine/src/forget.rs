@@ -17,7 +17,7 @@ use crate::engine::Engine;
 use crate::error::{Error, sat};
 use crate::io::{Action, EventKind, Level};
 use crate::limits::MAX_FORGOTTEN_CLIENTS;
-use crate::row::{ForgottenClient, Row, RowKey, Setting};
+use crate::row::{ForgottenClient, LocalIdentity, Row, RowKey, Setting};
 
 impl Engine {
     /// Ends a channel in which nobody has anything, without the other side.
@@ -55,25 +55,26 @@ impl Engine {
 
     /// No longer keeps a connection to a peer.
     pub(crate) fn forget_peer(&mut self, peer: NodeId) -> Result<Reply, Error> {
-        let Some(row) = self.peers.get(&peer) else {
+        let keys = [LocalIdentity::Node, LocalIdentity::PerHost].map(|identity| (peer, identity));
+        let kept: Vec<_> = keys.into_iter().filter(|key| self.peers.contains_key(key)).collect();
+        if kept.is_empty() {
             return Err(Error::new(Code::UnknownPeer, "we keep no connection to this node"));
-        };
+        }
         let is_client = |(_, entry): (_, &Entry)| entry.channel.role() == Role::Client;
         if self.channels.with_peer(&peer).any(is_client) {
             return Err(Error::new(Code::PeerIsHost, "this node is our host"));
         }
-        let local = match row.is_host {
-            true => self.signer.towards_host(&peer).node_id(),
-            false => self.node_id,
-        };
-        self.drop_peer(peer, local);
+        for (peer, identity) in kept {
+            self.drop_peer(peer, self.local_towards(&peer, identity));
+        }
         Ok(Reply::Done)
     }
 
     pub(crate) fn drop_peer(&mut self, peer: NodeId, local: NodeId) {
-        self.given_addresses.remove(&peer);
-        if self.peers.remove(&peer).is_some() {
-            self.batch.writes.delete(RowKey::Peer(peer));
+        let identity = self.identity_of(&local);
+        self.given_addresses.remove(&(peer, identity));
+        if self.peers.remove(&(peer, identity)).is_some() {
+            self.batch.writes.delete(RowKey::Peer(peer, identity));
             self.batch.act(Action::ForgetPeer { peer, local });
         }
     }

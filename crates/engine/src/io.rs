@@ -8,7 +8,7 @@ use steward_wire::{LinkId, NodeId, PaymentHash, PaymentId, Preimage, ShortChanne
 use crate::attribution::HoldReport;
 use crate::command::{Command, Reply};
 use crate::error::Error;
-use crate::row::WriteBatch;
+use crate::row::{LocalIdentity, WriteBatch};
 
 /// One connection of one peer: a later connection of the same peer has a higher number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -139,8 +139,8 @@ pub enum Action {
     KeepConnected {
         /// The peer.
         peer: NodeId,
-        /// True: with the identity derived for this host; false: with the node's.
-        is_host: bool,
+        /// The key under which we meet it.
+        identity: LocalIdentity,
         /// `host:port`, best first.
         addresses: Vec<String>,
     },

@@ -8,7 +8,7 @@ use crate::allowance::Allowance;
 use crate::engine::Engine;
 use crate::io::{Action, ConnId, Level};
 use crate::limits::{COST_OF_IDLE_MESSAGE, COST_OF_REPEAT};
-use crate::row::Row;
+use crate::row::{LocalIdentity, Row};
 
 /// Type of `update_fulfill_htlc`.
 const FULFILL_TYPE: u16 = 63_503;
@@ -71,7 +71,8 @@ impl Engine {
         let peer = connection.peer;
         let link = connection.link;
         if !connection.inbound {
-            self.address_reached(peer, connection.address.clone());
+            let key = (peer, self.identity_of(&connection.local));
+            self.address_reached(key, connection.address.clone());
         }
         self.connections.insert(conn, connection);
         let Some(entry) = self.channels.get(&link) else {
@@ -121,15 +122,20 @@ impl Engine {
 
     /// As the peer has ever framed its messages; never changed by a guess.
     fn known_framing(&self, peer: &NodeId) -> Option<Framing> {
-        self.peers.get(peer).and_then(|row| row.framing)
+        let identities = [LocalIdentity::Node, LocalIdentity::PerHost];
+        let mut rows = identities.iter().filter_map(|of| self.peers.get(&(*peer, *of)));
+        rows.find_map(|row| row.framing)
     }
 
     /// Stored with the peer, so that the next connection begins with it.
     fn framing_shown(&mut self, peer: NodeId, shown: Framing) {
-        let Some(row) = self.peers.get_mut(&peer) else { return };
-        if row.framing != Some(shown) {
-            row.framing = Some(shown);
-            self.batch.writes.put(Row::Peer(row.clone()));
+        for identity in [LocalIdentity::Node, LocalIdentity::PerHost] {
+            // Not every peer is kept, under either key.
+            let Some(row) = self.peers.get_mut(&(peer, identity)) else { continue };
+            if row.framing != Some(shown) {
+                row.framing = Some(shown);
+                self.batch.writes.put(Row::Peer(row.clone()));
+            }
         }
     }
 

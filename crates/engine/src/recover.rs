@@ -23,7 +23,7 @@ use crate::lost_data::Confirmation;
 use crate::opening::Quotas;
 use crate::payments::Payments;
 use crate::preimages::Preimages;
-use crate::row::{ChannelRow, LocalIdentity, Origin, PartRow, RowKey, StoredState};
+use crate::row::{ChannelRow, Origin, PartRow, RowKey, StoredState};
 use crate::search::Search;
 use crate::signer::Signer;
 
@@ -53,7 +53,11 @@ impl Engine {
             height_is_known: snapshot.height > 0,
             channels: Channels::default(),
             connections: BTreeMap::new(),
-            peers: snapshot.peers.iter().map(|row| (row.peer, row.clone())).collect(),
+            peers: snapshot
+                .peers
+                .iter()
+                .map(|row| ((row.peer, row.identity), row.clone()))
+                .collect(),
             given_addresses: BTreeMap::new(),
             quotas: Quotas::default(),
             forgotten: Forgotten::new(&snapshot.forgotten_clients),
@@ -106,10 +110,7 @@ impl Engine {
             Error::new(Code::ChannelRecordUnreadable, text)
                 .hint("the database is damaged: restore a backup, and only a recent one")
         })?;
-        let local = match row.identity {
-            LocalIdentity::Node => None,
-            LocalIdentity::PerHost => Some(self.signer.towards_host(&row.peer)),
-        };
+        let local = self.signer_towards(&row.peer, row.identity);
         if local.as_ref().map_or(self.node_id, |local| local.node_id()) != channel.local() {
             let text = format!("the seed does not fit the channel with {}", row.peer);
             return Err(Error::new(Code::SeedMismatch, text));
@@ -211,7 +212,7 @@ impl Engine {
         for row in self.peers.values() {
             self.batch.act(Action::KeepConnected {
                 peer: row.peer,
-                is_host: row.is_host,
+                identity: row.identity,
                 addresses: row.addresses.clone(),
             });
         }

@@ -239,8 +239,8 @@ pub struct EvidenceRow {
 pub struct PeerRow {
     /// The key.
     pub peer: NodeId,
-    /// True if it is our host: we meet it with the identity derived for it.
-    pub is_host: bool,
+    /// Our key towards it; the second half of the key.
+    pub identity: LocalIdentity,
     /// `host:port`, best first.
     pub addresses: Vec<String>,
     /// How it frames its messages, once it has shown.
@@ -316,7 +316,7 @@ pub enum RowKey {
     /// `event`: numbered by the engine, never overwritten
     Event(u64),
     /// `peer`
-    Peer(NodeId),
+    Peer(NodeId, LocalIdentity),
     /// `setting`
     Setting(SettingName),
 }
@@ -379,7 +379,7 @@ impl Row {
             Self::Forward(row) => RowKey::Forward(row.incoming),
             Self::Evidence(number, _) => RowKey::Evidence(*number),
             Self::Event(event) => RowKey::Event(event.number),
-            Self::Peer(row) => RowKey::Peer(row.peer),
+            Self::Peer(row) => RowKey::Peer(row.peer, row.identity),
             Self::Setting(setting) => RowKey::Setting(setting.name()),
         }
     }

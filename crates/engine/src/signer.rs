@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use steward_wire::{Identity, NodeId, PaymentHash};
 
+use crate::row::LocalIdentity;
+
 /// Our identities. What it gives signs and shares secrets, and never shows a key: a signer on
 /// another machine can stand behind it.
 pub trait Signer: Send {
@@ -17,6 +19,7 @@ pub trait Signer: Send {
     /// still give away is in docs/threat-model.md, "What is not defended".
     fn invoice(&self, payment_hash: &PaymentHash) -> Arc<dyn Identity>;
 
-    /// Where this host may refund us on chain: P2WPKH, another one for each host.
-    fn refund_scriptpubkey(&self, host: &NodeId) -> Vec<u8>;
+    /// Where this host may refund us on chain: P2WPKH, another one for each host and each identity
+    /// that we are known to it by.
+    fn refund_scriptpubkey(&self, host: &NodeId, identity: LocalIdentity) -> Vec<u8>;
 }

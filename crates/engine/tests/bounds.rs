@@ -80,8 +80,12 @@ fn an_address_longer_than_a_host_name_is_not_kept() {
     let address = "a".repeat(MAX_ADDRESS_BYTES + 1);
     let connect = Command::Connect { peer, addresses: vec![address.clone()] };
     assert_eq!(refusal(net.command(0, connect)), ("address_too_long", Blame::BadRequest));
-    let invoke =
-        Command::InvokeChannel { host: peer, addresses: vec![address], secret: Vec::new() };
+    let invoke = Command::InvokeChannel {
+        host: peer,
+        addresses: vec![address],
+        identity: steward_engine::row::LocalIdentity::PerHost,
+        secret: Vec::new(),
+    };
     assert_eq!(refusal(net.command(0, invoke)), ("address_too_long", Blame::BadRequest));
 }
 

@@ -36,6 +36,7 @@ fn an_opening_that_was_never_signed_is_forgotten_with_its_peer() {
     let invoke = Command::InvokeChannel {
         host,
         addresses: vec!["127.0.0.1:1".to_owned()],
+        identity: steward_engine::row::LocalIdentity::PerHost,
         secret: Vec::new(),
     };
     net.command(0, invoke).unwrap();
@@ -116,7 +117,12 @@ fn a_client_whose_used_channel_was_forgotten_is_never_let_in_again() {
             net.start(0);
             net.settle();
         }
-        let invoke = Command::InvokeChannel { host, addresses: Vec::new(), secret: Vec::new() };
+        let invoke = Command::InvokeChannel {
+            host,
+            addresses: Vec::new(),
+            identity: steward_engine::row::LocalIdentity::PerHost,
+            secret: Vec::new(),
+        };
         net.command(1, invoke).unwrap();
         net.connect(1, 0);
         net.settle();
@@ -161,7 +167,8 @@ fn nobody_else_is_let_in_with_the_refund_script_of_a_forgotten_client() {
 #[test]
 fn an_opening_under_way_does_not_outlive_the_client_that_was_forgotten() {
     let mut net = Net::new(vec![steward_testkit::config(); 3]);
-    let script = TestKeys(2).refund_scriptpubkey(&net.id(0));
+    let script =
+        TestKeys(2).refund_scriptpubkey(&net.id(0), steward_engine::row::LocalIdentity::PerHost);
     let conn = net.impersonate(2, 0);
     let give = |net: &mut Net, message: &Message| {
         let frames = vec![framing::encode(Framing::Modern, message).unwrap()];
@@ -203,7 +210,16 @@ fn an_opening_that_was_refused_leaves_no_wanted_peer() {
     let mut net = Net::new(vec![closed, steward_testkit::config()]);
     let host = net.id(0);
     let addresses = vec!["127.0.0.1:1".to_owned()];
-    net.command(1, Command::InvokeChannel { host, addresses, secret: Vec::new() }).unwrap();
+    net.command(
+        1,
+        Command::InvokeChannel {
+            host,
+            addresses,
+            identity: steward_engine::row::LocalIdentity::PerHost,
+            secret: Vec::new(),
+        },
+    )
+    .unwrap();
     assert_eq!(net.nodes[1].store.load(0).unwrap().peers.len(), 1);
     net.connect(1, 0);
     net.settle();

@@ -219,6 +219,11 @@ fn no_channel_is_opened_before_the_height_is_known() {
     let mut net = Net::new(vec![config(); 2]);
     net.forget_the_chain(1);
     let host = net.id(0);
-    let invoke = Command::InvokeChannel { host, addresses: Vec::new(), secret: Vec::new() };
+    let invoke = Command::InvokeChannel {
+        host,
+        addresses: Vec::new(),
+        identity: steward_engine::row::LocalIdentity::PerHost,
+        secret: Vec::new(),
+    };
     assert_eq!(net.command(1, invoke).unwrap_err().code.name(), "chain_unknown");
 }

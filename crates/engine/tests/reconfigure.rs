@@ -89,6 +89,7 @@ fn new_channels_get_the_new_terms_and_the_new_secrets_count() {
     let invoke = |secret: &[u8]| Command::InvokeChannel {
         host,
         addresses: Vec::new(),
+        identity: steward_engine::row::LocalIdentity::PerHost,
         secret: secret.to_vec(),
     };
     net.command(2, invoke(b"wrong")).unwrap();

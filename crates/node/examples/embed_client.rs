@@ -64,7 +64,9 @@ async fn open_and_show(
     // A host may demand a secret that it has given to its clients; this one does not. If the
     // channel is open already, it is returned as it stands.
     let secret = Vec::new();
-    let channel = node.open_channel(host, address, secret, PATIENCE).await?;
+    let channel = node
+        .open_channel(host, address, steward_engine::row::LocalIdentity::PerHost, secret, PATIENCE)
+        .await?;
     let summary = channel.summary.ok_or("the host has not signed in time")?;
     println!(
         "balance: {} msat of a capacity of {} msat",

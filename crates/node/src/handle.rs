@@ -4,6 +4,7 @@ use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use steward_engine::row::LocalIdentity;
 use steward_engine::{Command, ConnId, Error, Event, Reply};
 use steward_graph::Graph;
 use steward_p2p::{PeerAddress, Transport};
@@ -130,8 +131,13 @@ impl Plumbing for Shared {
         Box::pin(self.runtime.command(command))
     }
 
-    fn reach(&self, peer: NodeId, is_host: bool, address: PeerAddress) -> Pending<'_, ConnId> {
-        Box::pin(async move { self.reach.reach(peer, is_host, &address).await })
+    fn reach(
+        &self,
+        peer: NodeId,
+        identity: LocalIdentity,
+        address: PeerAddress,
+    ) -> Pending<'_, ConnId> {
+        Box::pin(async move { self.reach.reach(peer, identity, &address).await })
     }
 
     fn disconnect(&self, conn: ConnId, reason: &str) {

@@ -10,6 +10,7 @@ use bitcoin::hashes::{Hash, HashEngine, Hmac, HmacEngine, sha256};
 use bitcoin::secp256k1::{All, PublicKey, Secp256k1, SecretKey};
 use bitcoin::{CompressedPublicKey, Network, NetworkKind, ScriptBuf};
 use steward_engine::Signer;
+use steward_engine::row::LocalIdentity;
 use steward_wire::{Identity, NodeId, PaymentHash};
 use zeroize::Zeroize;
 
@@ -24,6 +25,7 @@ use crate::seed::Seed;
 /// | towards a host | `m/46'/0'/230'/w0/w1/w2/w3` |
 /// | invoices | HMAC-SHA256 keyed with `m/46'/c'/1'`, over payment hash and a counter byte |
 /// | refund at a host | `m/84'/c'/230'/w0/w1/w2/w3`, P2WPKH |
+/// | refund at a host that knows us by the node's key | `m/84'/c'/231'/w0/w1/w2/w3`, P2WPKH |
 ///
 /// `c` is 0 on mainnet and 1 elsewhere, so that a state signed on a test network can never be shown
 /// on mainnet: the state hash does not name the chain (P§2). `w0..w3` are the first 16 bytes of the
@@ -36,6 +38,7 @@ pub struct NodeKeys {
     invoice_secret: [u8; 32],
     hosts: Xpriv,
     refunds: Xpriv,
+    refunds_of_node: Xpriv,
     /// Four derivations cost more than the signature that follows.
     host_keys: RefCell<BTreeMap<NodeId, SecretKey>>,
 }
@@ -51,11 +54,13 @@ impl NodeKeys {
         let invoices = derive(&[hardened(46), hardened(coin), hardened(1)]).private_key;
         let hosts = derive(&[hardened(46), hardened(0), hardened(230)]);
         let refunds = derive(&[hardened(84), hardened(coin), hardened(230)]);
+        let refunds_of_node = derive(&[hardened(84), hardened(coin), hardened(231)]);
         Self {
             node,
             invoice_secret: invoices.secret_bytes(),
             hosts,
             refunds,
+            refunds_of_node,
             host_keys: RefCell::default(),
             secp,
         }
@@ -123,8 +128,13 @@ impl Signer for NodeKeys {
         Arc::new(NodeKeys::invoice(self, payment_hash))
     }
 
-    fn refund_scriptpubkey(&self, host: &NodeId) -> Vec<u8> {
-        let key = derive(&self.secp, &self.refunds, &host_path(host)).private_key;
+    fn refund_scriptpubkey(&self, host: &NodeId, identity: LocalIdentity) -> Vec<u8> {
+        // A host refuses two channels with one script: a state names no client but by it.
+        let refunds = match identity {
+            LocalIdentity::PerHost => &self.refunds,
+            LocalIdentity::Node => &self.refunds_of_node,
+        };
+        let key = derive(&self.secp, refunds, &host_path(host)).private_key;
         let public = CompressedPublicKey(PublicKey::from_secret_key(&self.secp, &key));
         ScriptBuf::new_p2wpkh(&public.wpubkey_hash()).into_bytes()
     }
@@ -136,6 +146,7 @@ impl Drop for NodeKeys {
         self.invoice_secret.zeroize();
         self.hosts.private_key.non_secure_erase();
         self.refunds.private_key.non_secure_erase();
+        self.refunds_of_node.private_key.non_secure_erase();
         self.host_keys.get_mut().values_mut().for_each(SecretKey::non_secure_erase);
     }
 }

@@ -59,7 +59,10 @@ fn a_seed_gives_another_refund_script_at_each_host() {
         let keys = keys_of(&case);
         let mut scripts = Vec::new();
         for host in case["hosts"].as_array().unwrap() {
-            let script = keys.refund_scriptpubkey(&node_id(&host["host"]));
+            let script = keys.refund_scriptpubkey(
+                &node_id(&host["host"]),
+                steward_engine::row::LocalIdentity::PerHost,
+            );
             let hex: String = script.iter().map(|byte| format!("{byte:02x}")).collect();
             assert_eq!(hex, host["refund_scriptpubkey"].as_str().unwrap());
             assert!(!scripts.contains(&hex));

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use steward_engine::ConnId;
 use steward_engine::io::{NoRoute, PathResult, RouteRequest, RoutedPart};
+use steward_engine::row::LocalIdentity;
 use steward_wire::{NodeId, Preimage};
 
 use crate::traits::{Blocks, BlocksError, Frame, PeerTransport, Router};
@@ -33,7 +34,7 @@ impl PeerTransport for Recorder {
         self.write(format!("{how} {} {reason}", conn.0));
     }
 
-    fn keep_connected(&self, peer: NodeId, _is_host: bool, addresses: &[String]) {
+    fn keep_connected(&self, peer: NodeId, _identity: LocalIdentity, addresses: &[String]) {
         self.write(format!("keep {peer} {addresses:?}"));
     }
 

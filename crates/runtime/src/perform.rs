@@ -42,8 +42,8 @@ impl<T: PeerTransport, R: Router, B: Blocks> Performer<T, R, B> {
                     sends.flush(&*self.transport);
                     self.transport.disconnect(conn, &reason, back_off);
                 }
-                Action::KeepConnected { peer, is_host, addresses } => {
-                    self.transport.keep_connected(peer, is_host, &addresses);
+                Action::KeepConnected { peer, identity, addresses } => {
+                    self.transport.keep_connected(peer, identity, &addresses);
                 }
                 Action::ForgetPeer { peer, local } => self.transport.forget(peer, local),
                 Action::Reply { reply, result } => self.replies.answer(reply, result),

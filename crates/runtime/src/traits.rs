@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use steward_engine::io::{NoRoute, PathResult, RouteRequest, RoutedPart};
+use steward_engine::row::LocalIdentity;
 use steward_engine::{ConnId, Error};
 use steward_wire::{NodeId, Preimage};
 
@@ -27,10 +28,9 @@ pub trait PeerTransport: Send + Sync + 'static {
     /// again at once.
     fn disconnect(&self, conn: ConnId, reason: &str, back_off: bool);
 
-    /// Keeps a connection to this peer from now on, at one of these addresses, best first; with
-    /// the identity derived for this host, or with the node's. Without addresses the peer is one
-    /// that comes to us.
-    fn keep_connected(&self, peer: NodeId, is_host: bool, addresses: &[String]);
+    /// Keeps a connection to this peer from now on, at one of these addresses, best first, under
+    /// this key of ours. Without addresses the peer is one that comes to us.
+    fn keep_connected(&self, peer: NodeId, identity: LocalIdentity, addresses: &[String]);
 
     /// No longer keeps a connection to this peer under this identity, and ends the one there is.
     fn forget(&self, peer: NodeId, local: NodeId);

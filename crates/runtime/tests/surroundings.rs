@@ -22,6 +22,7 @@ async fn host_and_client() -> (TestNode, TestNode) {
     let invoke = Command::InvokeChannel {
         host: host.id(),
         addresses: vec![ADDRESS.to_owned()],
+        identity: steward_engine::row::LocalIdentity::PerHost,
         secret: Vec::new(),
     };
     client.runtime.command(invoke).await.unwrap();

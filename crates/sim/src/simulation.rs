@@ -131,7 +131,15 @@ impl World {
         let plan = self.topology.edges[edge];
         let (host, addresses, secret) = (plan.host_id, Vec::new(), Vec::new());
         self.edges[edge].is_invoked = true;
-        self.issue(plan.client, Command::InvokeChannel { host, addresses, secret });
+        self.issue(
+            plan.client,
+            Command::InvokeChannel {
+                host,
+                addresses,
+                identity: steward_engine::row::LocalIdentity::PerHost,
+                secret,
+            },
+        );
     }
 
     /// Payments and faults, all at once.

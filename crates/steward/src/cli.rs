@@ -174,12 +174,17 @@ pub enum ChannelCommand {
         /// not shown
         #[arg(long, value_name = "FILE", conflicts_with = "secret")]
         secret_file: Option<PathBuf>,
+        /// Be known by this node's own id in the channel, for good. Otherwise you are known by an id
+        /// made for this host alone: no two hosts can tell that they serve the same client
+        #[arg(long)]
+        as_node: bool,
     },
     /// All channels
     List,
     /// One channel, with the state both sides signed
     Show {
-        /// The other side's node id
+        /// The channel's id, or the other side's node id if there is one channel with it
+        #[arg(value_name = "CHANNEL")]
         peer_id: String,
     },
     /// Forgets a channel in which nobody has anything
@@ -188,7 +193,8 @@ pub enum ChannelCommand {
     /// As client you may open it again. As host you never let the client in again, if the channel
     /// was ever used: you have signed states in which it had money.
     Forget {
-        /// The other side's node id
+        /// The channel's id, or the other side's node id if there is one channel with it
+        #[arg(value_name = "CHANNEL")]
         peer_id: String,
     },
     /// Stops a channel, for both sides: no new payments until an override
@@ -196,7 +202,8 @@ pub enum ChannelCommand {
     /// What is in flight may still be fulfilled. There is no way back but an override: the host
     /// proposes a balance, and the client accepts it.
     Suspend {
-        /// The other side's node id
+        /// The channel's id, or the other side's node id if there is one channel with it
+        #[arg(value_name = "CHANNEL")]
         peer_id: String,
     },
     /// As host: proposes the balance with which a suspended channel shall go on

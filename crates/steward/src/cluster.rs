@@ -157,7 +157,7 @@ impl NodeProcess {
     /// The daemon's own, or `channel_not_active`.
     pub fn open_channel(&self, host: &Self) -> Result<ChannelDetails, Failure> {
         let wait_ms = u64::try_from(MAX_OPENING_WAIT.as_millis()).ok();
-        let request = InvokeChannel { host: host.address(), secret: None, wait_ms };
+        let request = InvokeChannel { host: host.address(), wait_ms, ..Default::default() };
         let _: ChannelDetails = self.client.post_for("/v1/channels", &request, MAX_OPENING_WAIT)?;
         self.wait_for_channel(host.node_id(), Code::ChannelNotActive, |details| {
             details.channel.phase == Phase::Active && details.channel.host_policy.is_some()

@@ -106,6 +106,7 @@ pub fn channel(channel: &Channel) -> String {
         Role::Host => format!("{peer}\n  client of ours: we keep the money"),
     }];
     lines.push(format!("  {}, {}", phase(channel.phase), channel.short_channel_id));
+    lines.push(format!("  channel {}", channel.channel_id));
     if channel.role == Role::Client {
         lines.push(format!("  we are known to it as {}", channel.local_id));
     }
@@ -457,6 +458,7 @@ mod tests {
 
     fn a_channel(role: Role) -> Channel {
         Channel {
+            channel_id: "cc".to_owned(),
             peer_id: "02aa".to_owned(),
             local_id: "02bb".to_owned(),
             short_channel_id: "1x2x3".to_owned(),

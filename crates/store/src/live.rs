@@ -73,7 +73,7 @@ impl LiveRows {
         state.outbox.iter().for_each(|(htlc, row)| live.put::<Outbox>(*htlc, (htlc, row)));
         state.payments.iter().for_each(|row| live.put::<Payments>(row.id(), row));
         state.parts.iter().for_each(|row| live.put::<Parts>((row.payment, row.part), row));
-        state.peers.iter().for_each(|row| live.put::<Peers>(row.peer, row));
+        state.peers.iter().for_each(|row| live.put::<Peers>((row.peer, row.identity), row));
         live
     }
 
@@ -125,7 +125,7 @@ const SETTING_BYTES: usize = 32;
 
 #[cfg(test)]
 mod tests {
-    use steward_engine::row::{Origin, PeerRow, Row, Settlement};
+    use steward_engine::row::{LocalIdentity, Origin, PeerRow, Row, Settlement};
     use steward_wire::{IncomingHtlcId, LinkId, NodeId, OutgoingHtlcId, Preimage};
 
     use super::*;
@@ -134,7 +134,12 @@ mod tests {
 
     fn peer_row(byte: u8, port: u16) -> Row {
         let addresses = vec![format!("127.0.0.1:{port}")];
-        Row::Peer(PeerRow { peer: NodeId([byte; 33]), is_host: false, addresses, framing: None })
+        Row::Peer(PeerRow {
+            peer: NodeId([byte; 33]),
+            identity: LocalIdentity::Node,
+            addresses,
+            framing: None,
+        })
     }
 
     fn put(live: &mut LiveRows, row: Row) {

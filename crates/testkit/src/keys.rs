@@ -7,6 +7,7 @@ use bitcoin::hashes::{Hash, sha256};
 use bitcoin::secp256k1::{PublicKey, SECP256K1, SecretKey};
 use steward_engine::Signer;
 use steward_engine::config::{Config, HostConfig, Policy, default_offer};
+use steward_engine::row::LocalIdentity;
 use steward_wire::{Identity, NodeId, PaymentHash};
 
 pub const CHAIN_HASH: [u8; 32] = [0x6f; 32];
@@ -63,8 +64,12 @@ impl Signer for TestKeys {
         Arc::new(TestKeys::invoice(self, payment_hash))
     }
 
-    fn refund_scriptpubkey(&self, host: &NodeId) -> Vec<u8> {
-        let key = PublicKey::from_secret_key(SECP256K1, &self.towards_host(host));
+    fn refund_scriptpubkey(&self, host: &NodeId, identity: LocalIdentity) -> Vec<u8> {
+        let secret = match identity {
+            LocalIdentity::PerHost => TestKeys::towards_host(self, host),
+            LocalIdentity::Node => TestKeys::node(self),
+        };
+        let key = PublicKey::from_secret_key(SECP256K1, &secret);
         let hash = bitcoin::hashes::hash160::Hash::hash(&key.serialize());
         [[0u8, 20].as_slice(), hash.as_byte_array()].concat()
     }

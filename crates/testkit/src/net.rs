@@ -12,7 +12,7 @@ use bitcoin::Network as Chain;
 use steward_engine::attribution::HoldReport;
 use steward_engine::config::Config;
 use steward_engine::io::{Action, ConnId, Event, Input, ReplyId, RouteRequest};
-use steward_engine::row::WriteBatch;
+use steward_engine::row::{LocalIdentity, WriteBatch};
 use steward_engine::{Command, Engine, Error, Reply, Time};
 use steward_graph::Graph;
 use steward_store::{MemoryStore, Store};
@@ -177,8 +177,17 @@ impl Net {
     }
 
     pub fn connect(&mut self, client: usize, host: usize) {
+        self.connect_as(client, host, LocalIdentity::PerHost);
+    }
+
+    /// `client` connects under this key of its.
+    pub fn connect_as(&mut self, client: usize, host: usize, identity: LocalIdentity) {
         let (client_conn, host_conn) = (self.next_conn(), self.next_conn());
-        let (client_id, host_id) = (self.client_id(client, host), self.id(host));
+        let host_id = self.id(host);
+        let client_id = match identity {
+            LocalIdentity::PerHost => self.client_id(client, host),
+            LocalIdentity::Node => self.id(client),
+        };
         self.link(client, client_conn, host, host_conn);
         let features = self.features.clone();
         let connected = |conn, peer, local, inbound| Input::PeerConnected {
@@ -215,19 +224,33 @@ impl Net {
     }
 
     pub fn open(&mut self, client: usize, host: usize) {
-        let host_id = self.id(host);
-        let invoke =
-            Command::InvokeChannel { host: host_id, addresses: Vec::new(), secret: Vec::new() };
-        self.command(client, invoke).unwrap();
-        self.connect(client, host);
-        self.settle();
+        self.open_as(client, host, LocalIdentity::PerHost);
         assert_eq!(self.channel(client, host).phase, steward_hosted::Phase::Active);
+    }
+
+    /// `client` opens a channel in which it is known by this key of its.
+    pub fn open_as(&mut self, client: usize, host: usize, identity: LocalIdentity) {
+        let host_id = self.id(host);
+        let invoke = Command::InvokeChannel {
+            host: host_id,
+            addresses: Vec::new(),
+            identity,
+            secret: Vec::new(),
+        };
+        self.command(client, invoke).unwrap();
+        self.connect_as(client, host, identity);
+        self.settle();
     }
 
     /// `client` asks a host that it has never met for a channel.
     pub fn invoke_by_address(&mut self, client: usize, host: NodeId, address: String) {
         let addresses = vec![address];
-        let invoke = Command::InvokeChannel { host, addresses, secret: Vec::new() };
+        let invoke = Command::InvokeChannel {
+            host,
+            addresses,
+            identity: LocalIdentity::PerHost,
+            secret: Vec::new(),
+        };
         self.command(client, invoke).unwrap();
     }
 

@@ -21,6 +21,8 @@ pub struct Channels {
 /// A hosted channel: a debt that both sides sign, not coins on a chain.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Channel {
+    /// Its name, which no other channel has: as in BOLT 2, 64 hexadecimal digits.
+    pub channel_id: String,
     /// The other side's node id.
     pub peer_id: String,
     /// Our own node id in this channel: a client has one identity per host.
@@ -146,6 +148,7 @@ pub struct ChannelDetails {
 impl From<&ChannelInfo> for Channel {
     fn from(info: &ChannelInfo) -> Self {
         Self {
+            channel_id: info.link.to_string(),
             peer_id: info.peer.to_string(),
             local_id: info.local.to_string(),
             short_channel_id: info.short_channel_id.to_string(),

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use steward_engine::io;
+use steward_wire::LinkId;
 use steward_wire::onchain::preimage_scripts;
 use utoipa::ToSchema;
 
@@ -27,6 +28,8 @@ pub enum EventKind {
     ChannelOpened {
         /// The other side.
         peer_id: String,
+        /// The channel; absent if it was told by a version that did not say.
+        channel_id: Option<String>,
         /// Our side.
         role: Role,
         /// What the channel holds.
@@ -36,6 +39,8 @@ pub enum EventKind {
     ChannelOpeningFailed {
         /// The other side.
         peer_id: String,
+        /// The channel; absent if it was told by a version that did not say.
+        channel_id: Option<String>,
         /// A sentence.
         reason: String,
     },
@@ -43,6 +48,8 @@ pub enum EventKind {
     ChannelSuspended {
         /// The other side.
         peer_id: String,
+        /// The channel; absent if it was told by a version that did not say.
+        channel_id: Option<String>,
         /// Why, and by whom.
         suspension: Suspension,
     },
@@ -50,6 +57,8 @@ pub enum EventKind {
     OverrideProposed {
         /// The host.
         peer_id: String,
+        /// The channel; absent if it was told by a version that did not say.
+        channel_id: Option<String>,
         /// What would be ours.
         our_balance_msat: u64,
     },
@@ -57,11 +66,15 @@ pub enum EventKind {
     ChannelOverridden {
         /// The other side.
         peer_id: String,
+        /// The channel; absent if it was told by a version that did not say.
+        channel_id: Option<String>,
     },
     /// An operator of ours forgot a channel in which nobody had anything.
     ChannelForgotten {
         /// The other side.
         peer_id: String,
+        /// The channel; absent if it was told by a version that did not say.
+        channel_id: Option<String>,
         /// Our side.
         role: Role,
     },
@@ -69,6 +82,8 @@ pub enum EventKind {
     ResizeRefused {
         /// The host.
         peer_id: String,
+        /// The channel; absent if it was told by a version that did not say.
+        channel_id: Option<String>,
         /// In the host's words.
         reason: String,
     },
@@ -76,6 +91,8 @@ pub enum EventKind {
     ChannelResized {
         /// The other side.
         peer_id: String,
+        /// The channel; absent if it was told by a version that did not say.
+        channel_id: Option<String>,
         /// What the channel holds now.
         capacity_msat: u64,
     },
@@ -111,6 +128,8 @@ pub enum EventKind {
     PreimageAtRisk {
         /// The other side.
         peer_id: String,
+        /// The channel; absent if it was told by a version that did not say.
+        channel_id: Option<String>,
         /// The preimage, 64 hexadecimal digits. Old events lack it.
         preimage: Option<String>,
         /// The output script that publishes it, with any value, in hexadecimal digits.
@@ -155,35 +174,51 @@ impl From<&io::Event> for Event {
 impl From<&io::EventKind> for EventKind {
     fn from(kind: &io::EventKind) -> Self {
         match kind {
-            io::EventKind::ChannelOpened { peer, role, capacity_msat, .. } => Self::ChannelOpened {
+            io::EventKind::ChannelOpened { peer, link, role, capacity_msat } => {
+                Self::ChannelOpened {
+                    peer_id: peer.to_string(),
+                    channel_id: name(link),
+                    role: (*role).into(),
+                    capacity_msat: *capacity_msat,
+                }
+            }
+            io::EventKind::ChannelOpeningFailed { peer, link, reason } => {
+                Self::ChannelOpeningFailed {
+                    peer_id: peer.to_string(),
+                    channel_id: name(link),
+                    reason: reason.clone(),
+                }
+            }
+            io::EventKind::ChannelSuspended { peer, link, suspension } => Self::ChannelSuspended {
                 peer_id: peer.to_string(),
-                role: (*role).into(),
-                capacity_msat: *capacity_msat,
+                channel_id: name(link),
+                suspension: suspension.into(),
             },
-            io::EventKind::ChannelOpeningFailed { peer, reason, .. } => {
-                Self::ChannelOpeningFailed { peer_id: peer.to_string(), reason: reason.clone() }
-            }
-            io::EventKind::ChannelSuspended { peer, suspension, .. } => {
-                Self::ChannelSuspended { peer_id: peer.to_string(), suspension: suspension.into() }
-            }
-            io::EventKind::OverrideProposed { peer, our_balance_msat, .. } => {
+            io::EventKind::OverrideProposed { peer, link, our_balance_msat } => {
                 Self::OverrideProposed {
                     peer_id: peer.to_string(),
+                    channel_id: name(link),
                     our_balance_msat: *our_balance_msat,
                 }
             }
-            io::EventKind::ChannelOverridden { peer, .. } => {
-                Self::ChannelOverridden { peer_id: peer.to_string() }
+            io::EventKind::ChannelOverridden { peer, link } => {
+                Self::ChannelOverridden { peer_id: peer.to_string(), channel_id: name(link) }
             }
-            io::EventKind::ChannelForgotten { peer, role, .. } => {
-                Self::ChannelForgotten { peer_id: peer.to_string(), role: (*role).into() }
-            }
-            io::EventKind::ResizeRefused { peer, reason, .. } => {
-                Self::ResizeRefused { peer_id: peer.to_string(), reason: reason.clone() }
-            }
-            io::EventKind::ChannelResized { peer, capacity_msat, .. } => {
-                Self::ChannelResized { peer_id: peer.to_string(), capacity_msat: *capacity_msat }
-            }
+            io::EventKind::ChannelForgotten { peer, link, role } => Self::ChannelForgotten {
+                peer_id: peer.to_string(),
+                channel_id: name(link),
+                role: (*role).into(),
+            },
+            io::EventKind::ResizeRefused { peer, link, reason } => Self::ResizeRefused {
+                peer_id: peer.to_string(),
+                channel_id: name(link),
+                reason: reason.clone(),
+            },
+            io::EventKind::ChannelResized { peer, link, capacity_msat } => Self::ChannelResized {
+                peer_id: peer.to_string(),
+                channel_id: name(link),
+                capacity_msat: *capacity_msat,
+            },
             io::EventKind::InvoicePaid { payment_hash, received_msat } => Self::InvoicePaid {
                 payment_hash: payment_hash.to_string(),
                 received_msat: *received_msat,
@@ -201,10 +236,11 @@ impl From<&io::EventKind> for EventKind {
                 code: code.clone(),
                 message: message.clone(),
             },
-            io::EventKind::PreimageAtRisk { peer, preimage, cltv_expiry, .. } => {
+            io::EventKind::PreimageAtRisk { peer, link, preimage, cltv_expiry } => {
                 let scripts = preimage_scripts(preimage.as_slice());
                 Self::PreimageAtRisk {
                     peer_id: peer.to_string(),
+                    channel_id: name(link),
                     preimage: preimage.map(|preimage| preimage.to_string()),
                     script_pubkey: scripts.first().map(|script| script.to_hex_string()),
                     cltv_expiry: *cltv_expiry,
@@ -213,4 +249,8 @@ impl From<&io::EventKind> for EventKind {
             io::EventKind::ClockJumped { by_ms } => Self::ClockJumped { by_ms: *by_ms },
         }
     }
+}
+
+fn name(link: &Option<LinkId>) -> Option<String> {
+    link.map(|link| link.to_string())
 }

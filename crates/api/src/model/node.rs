@@ -119,10 +119,14 @@ pub struct Forwards {
 pub struct Forward {
     /// Where it came from.
     pub incoming_peer_id: String,
+    /// The channel it came in.
+    pub incoming_channel_id: String,
     /// The incoming HTLC, by its offerer's number.
     pub incoming_htlc_id: u64,
     /// Where it went.
     pub outgoing_peer_id: String,
+    /// The channel it went out in.
+    pub outgoing_channel_id: String,
     /// What came in.
     pub amount_in_msat: u64,
     /// What went out.
@@ -281,8 +285,10 @@ impl From<ForwardRow> for Forward {
         let earned_msat = row.amount_in_msat.saturating_sub(row.amount_out_msat);
         Self {
             incoming_peer_id: row.incoming_peer.to_string(),
+            incoming_channel_id: row.incoming.link.to_string(),
             incoming_htlc_id: row.incoming.id,
             outgoing_peer_id: row.outgoing_peer.to_string(),
+            outgoing_channel_id: row.outgoing.to_string(),
             amount_in_msat: row.amount_in_msat,
             amount_out_msat: row.amount_out_msat,
             fee_msat: if row.fulfilled { earned_msat } else { 0 },

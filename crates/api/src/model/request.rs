@@ -14,6 +14,10 @@ pub struct InvokeChannel {
     /// What the host gave us to open with: text, or bytes after `hex:`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret: Option<String>,
+    /// True: we are known by the node's own id in this channel, for good. Otherwise, by an id derived
+    /// for this host alone, so that no two hosts can tell that they serve the same client.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub as_node: bool,
     /// How long to wait until it is open; default 60 000.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wait_ms: Option<u64>,

@@ -5,10 +5,11 @@ use axum::extract::State;
 use hex::FromHex;
 use steward_engine::Code;
 use steward_engine::command::ChannelInfo;
+use steward_engine::row::LocalIdentity;
 
 use crate::answers::Errors;
 use crate::error::ApiError;
-use crate::extract::{Body, PathNodeId, node_address, wait};
+use crate::extract::{Body, PathChannel, node_address, wait};
 use crate::limits::DEFAULT_WAIT_MS;
 use crate::model::{Channel, ChannelDetails, Channels, InvokeChannel};
 use crate::state::Shared;
@@ -23,14 +24,14 @@ pub(crate) async fn list(State(shared): State<Shared>) -> Result<Json<Channels>,
 }
 
 /// One channel, with the state both sides signed.
-#[utoipa::path(get, path = "/v1/channels/{peer_id}", tag = "channels",
-    params(("peer_id" = String, Path, description = "The other side's node id.")),
+#[utoipa::path(get, path = "/v1/channels/{channel}", tag = "channels",
+    params(("channel" = String, Path, description = "The channel's id, or the other side's node id if there is one channel with it.")),
     responses((status = 200, body = ChannelDetails), Errors))]
 pub(crate) async fn show(
     State(shared): State<Shared>,
-    PathNodeId(peer): PathNodeId,
+    PathChannel(channel): PathChannel,
 ) -> Result<Json<ChannelDetails>, ApiError> {
-    let info = shared.node.channel(peer).await?;
+    let info = shared.node.channel(channel).await?;
     Ok(Json(details(&shared, &info)))
 }
 
@@ -46,21 +47,23 @@ pub(crate) async fn invoke(
     let wait = wait(request.wait_ms, DEFAULT_WAIT_MS)?;
     let (host, address) = node_address(&request.host)?;
     let secret = request.secret.as_deref().map(secret_bytes).transpose()?.unwrap_or_default();
-    let info = shared.node.open_channel(host, address, secret, shared.wait(wait)).await?;
+    let identity = if request.as_node { LocalIdentity::Node } else { LocalIdentity::PerHost };
+    let wait = shared.wait(wait);
+    let info = shared.node.open_channel(host, address, identity, secret, wait).await?;
     Ok(Json(details(&shared, &info)))
 }
 
 /// Forgets a channel in which nobody has anything: one that was never signed, or of which the
 /// client's balance is 0 and nothing is in flight. A host lets a client it has forgotten never in
 /// again, if its channel was ever used.
-#[utoipa::path(delete, path = "/v1/channels/{peer_id}", tag = "channels",
-    params(("peer_id" = String, Path, description = "The other side's node id.")),
+#[utoipa::path(delete, path = "/v1/channels/{channel}", tag = "channels",
+    params(("channel" = String, Path, description = "The channel's id, or the other side's node id if there is one channel with it.")),
     responses((status = 200, body = Channels, description = "The channels that are left."), Errors))]
 pub(crate) async fn forget(
     State(shared): State<Shared>,
-    PathNodeId(peer): PathNodeId,
+    PathChannel(channel): PathChannel,
 ) -> Result<Json<Channels>, ApiError> {
-    shared.node.forget_channel(peer).await?;
+    shared.node.forget_channel(channel).await?;
     list(State(shared)).await
 }
 

@@ -8,7 +8,7 @@ use steward_wire::Preimage;
 
 use crate::answers::Errors;
 use crate::error::ApiError;
-use crate::extract::{Body, PathNodeId, wait};
+use crate::extract::{Body, PathChannel, wait};
 use crate::limits::DEFAULT_WAIT_MS;
 use crate::model::{
     AcceptOverride, ChannelDetails, ProposeOverride, ResizeChannel, SubmitPreimage,
@@ -18,61 +18,61 @@ use crate::state::Shared;
 
 /// Suspends a channel, for both sides: no new payments, until the host proposes a balance and the
 /// client accepts it. What is in flight may still be fulfilled.
-#[utoipa::path(post, path = "/v1/channels/{peer_id}/suspend", tag = "operator",
-    params(("peer_id" = String, Path, description = "The other side's node id.")),
+#[utoipa::path(post, path = "/v1/channels/{channel}/suspend", tag = "operator",
+    params(("channel" = String, Path, description = "The channel's id, or the other side's node id if there is one channel with it.")),
     responses((status = 200, body = ChannelDetails), Errors))]
 pub(crate) async fn suspend(
     State(shared): State<Shared>,
-    PathNodeId(peer): PathNodeId,
+    PathChannel(channel): PathChannel,
 ) -> Result<Json<ChannelDetails>, ApiError> {
-    Ok(Json(ChannelDetails::from(&*shared.node.suspend(peer).await?)))
+    Ok(Json(ChannelDetails::from(&*shared.node.suspend(channel).await?)))
 }
 
 /// As host: proposes to go on with a suspended channel, with these balances and without any HTLC:
 /// what is in flight in it is given up. The channel stays suspended until the client accepts; a
 /// further proposal replaces the one before.
-#[utoipa::path(post, path = "/v1/channels/{peer_id}/override", tag = "operator",
-    params(("peer_id" = String, Path, description = "The client's node id.")),
+#[utoipa::path(post, path = "/v1/channels/{channel}/override", tag = "operator",
+    params(("channel" = String, Path, description = "The channel's id, or the other side's node id if there is one channel with it.")),
     request_body = ProposeOverride,
     responses((status = 200, body = ChannelDetails), Errors))]
 pub(crate) async fn propose_override(
     State(shared): State<Shared>,
-    PathNodeId(peer): PathNodeId,
+    PathChannel(channel): PathChannel,
     Body(request): Body<ProposeOverride>,
 ) -> Result<Json<ChannelDetails>, ApiError> {
-    let info = shared.node.propose_override(peer, balance(&request)?).await?;
+    let info = shared.node.propose_override(channel, balance(&request)?).await?;
     Ok(Json(ChannelDetails::from(&*info)))
 }
 
 /// As client: accepts what the host proposes for a suspended channel, if it is this balance. It
 /// replaces the balance signed before, for good: what is in flight in the channel is given up.
-#[utoipa::path(post, path = "/v1/channels/{peer_id}/accept-override", tag = "operator",
-    params(("peer_id" = String, Path, description = "The host's node id.")),
+#[utoipa::path(post, path = "/v1/channels/{channel}/accept-override", tag = "operator",
+    params(("channel" = String, Path, description = "The channel's id, or the other side's node id if there is one channel with it.")),
     request_body = AcceptOverride,
     responses((status = 200, body = ChannelDetails), Errors))]
 pub(crate) async fn accept_override(
     State(shared): State<Shared>,
-    PathNodeId(peer): PathNodeId,
+    PathChannel(channel): PathChannel,
     Body(request): Body<AcceptOverride>,
 ) -> Result<Json<ChannelDetails>, ApiError> {
-    let info = shared.node.accept_override(peer, request.our_balance_msat).await?;
+    let info = shared.node.accept_override(channel, request.our_balance_msat).await?;
     Ok(Json(ChannelDetails::from(&*info)))
 }
 
 /// As client: asks the host for a larger channel. Balances stay as they are: the host is able to
 /// owe more. A host that does not agree may suspend the channel: ask it before.
-#[utoipa::path(post, path = "/v1/channels/{peer_id}/resize", tag = "operator",
-    params(("peer_id" = String, Path, description = "The host's node id.")),
+#[utoipa::path(post, path = "/v1/channels/{channel}/resize", tag = "operator",
+    params(("channel" = String, Path, description = "The channel's id, or the other side's node id if there is one channel with it.")),
     request_body = ResizeChannel,
     responses((status = 200, body = ChannelDetails, description = "The channel as it stands; with its old capacity if the host has not answered yet."), Errors))]
 pub(crate) async fn resize(
     State(shared): State<Shared>,
-    PathNodeId(peer): PathNodeId,
+    PathChannel(channel): PathChannel,
     Body(request): Body<ResizeChannel>,
 ) -> Result<Json<ChannelDetails>, ApiError> {
     let wait = wait(request.wait_ms, DEFAULT_WAIT_MS)?;
     let new_capacity_sat = whole_sat(request.capacity_msat)?;
-    let info = shared.node.resize(peer, new_capacity_sat, shared.wait(wait)).await?;
+    let info = shared.node.resize(channel, new_capacity_sat, shared.wait(wait)).await?;
     Ok(Json(ChannelDetails::from(&*info)))
 }
 

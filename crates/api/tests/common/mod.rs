@@ -148,7 +148,12 @@ impl Plumbing for FakeNode {
         Box::pin(async { answer })
     }
 
-    fn reach(&self, _peer: NodeId, _is_host: bool, _address: PeerAddress) -> Pending<'_, ConnId> {
+    fn reach(
+        &self,
+        _peer: NodeId,
+        _identity: steward_engine::row::LocalIdentity,
+        _address: PeerAddress,
+    ) -> Pending<'_, ConnId> {
         Box::pin(async { Ok(ConnId(1)) })
     }
 

@@ -3,6 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use bitcoin::secp256k1::SecretKey;
+use steward_engine::row::LocalIdentity;
 use steward_engine::{Code, ConnId, Error};
 use steward_p2p::{
     ConnectError, ConnectionId, DisconnectReason, PeerAddress, Reconnector, Transport,
@@ -45,9 +46,12 @@ impl Reach {
     }
 
     /// The key under which we meet this peer.
-    pub(crate) fn identity(&self, peer: &NodeId, is_host: bool) -> SecretKey {
+    pub(crate) fn identity(&self, peer: &NodeId, identity: LocalIdentity) -> SecretKey {
         let keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
-        if is_host { keys.towards_host(peer) } else { keys.node() }
+        match identity {
+            LocalIdentity::Node => keys.node(),
+            LocalIdentity::PerHost => keys.towards_host(peer),
+        }
     }
 
     pub(crate) fn failures(&self) -> Vec<ConnectionFailure> {
@@ -71,10 +75,10 @@ impl Reach {
     pub(crate) async fn reach(
         &self,
         peer: NodeId,
-        is_host: bool,
+        identity: LocalIdentity,
         address: &PeerAddress,
     ) -> Result<ConnId, Error> {
-        let identity = self.identity(&peer, is_host);
+        let identity = self.identity(&peer, identity);
         let unreachable = |error| unreachable(&error, address);
         let connection =
             self.transport.connect(identity, peer, address).await.map_err(unreachable)?;

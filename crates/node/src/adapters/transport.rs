@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use steward_engine::ConnId;
+use steward_engine::row::LocalIdentity;
 use steward_p2p::{ConnectionId, CustomMessage, Event, Held, PeerAddress, PeerTextKind, Transport};
 use steward_runtime::traits::{self, PeerTransport};
 use steward_runtime::{Inbox, PeerEvent};
@@ -51,13 +52,13 @@ impl PeerTransport for P2pTransport {
         }
     }
 
-    fn keep_connected(&self, peer: NodeId, is_host: bool, addresses: &[String]) {
+    fn keep_connected(&self, peer: NodeId, identity: LocalIdentity, addresses: &[String]) {
         // A peer that only ever comes to us.
         if addresses.is_empty() {
             return;
         }
         let parsed = addresses.iter().filter_map(|text| parse(peer, text)).collect();
-        let identity = self.reach.identity(&peer, is_host);
+        let identity = self.reach.identity(&peer, identity);
         let _tasks = self.tasks.enter();
         if let Err(error) = self.reach.reconnector.add_peer(identity, peer, parsed) {
             tracing::warn!(%peer, %error, "the peer is not kept connected");

@@ -4,7 +4,7 @@
 use std::marker::PhantomData;
 
 use steward_engine::command::{ChannelInfo, ChannelRef, PeerInfo, Status};
-use steward_engine::row::{InvoiceRow, PaymentRow};
+use steward_engine::row::{InvoiceRow, LocalIdentity, PaymentRow};
 use steward_engine::{AnswerAt, Code, Command, Config, Error, Reply};
 use steward_invoice::Invoice;
 use steward_p2p::PeerAddress;
@@ -57,8 +57,13 @@ pub(super) fn reconfigure(config: Config) -> Ask<()> {
     ask(Command::Reconfigure { config: Box::new(config) })
 }
 
-pub(super) fn invoke_channel(host: NodeId, address: &PeerAddress, secret: Vec<u8>) -> Channel {
-    ask(Command::InvokeChannel { host, addresses: vec![address.to_string()], secret })
+pub(super) fn invoke_channel(
+    host: NodeId,
+    address: &PeerAddress,
+    identity: LocalIdentity,
+    secret: Vec<u8>,
+) -> Channel {
+    ask(Command::InvokeChannel { host, addresses: vec![address.to_string()], identity, secret })
 }
 
 pub(super) fn list_channels() -> Ask<Vec<ChannelInfo>> {

@@ -1,6 +1,7 @@
 //! Channels: list, show, open, and what an operator decides about one.
 
 use steward_engine::command::{ChannelInfo, ChannelRef};
+use steward_engine::row::LocalIdentity;
 use steward_engine::{Code, Error, EventKind};
 use steward_hosted::Phase;
 use steward_p2p::PeerAddress;
@@ -27,7 +28,8 @@ impl Operations {
     }
 
     /// Opens a hosted channel with a host, as client, or resumes the opening, and waits until both
-    /// have signed. Returns the channel as it stands: opening, if the time was too short.
+    /// have signed. Returns the channel as it stands: opening, if the time was too short. `identity`
+    /// is our key in the channel, for good.
     ///
     /// # Errors
     /// `opening_failed` with the host's reason; as [`super::plumbing::Plumbing::reach`], and nothing
@@ -36,14 +38,15 @@ impl Operations {
         &self,
         host: NodeId,
         address: PeerAddress,
+        identity: LocalIdentity,
         secret: Vec<u8>,
         wait: impl Into<Wait>,
     ) -> Result<Box<ChannelInfo>, Error> {
         let wait = wait.into();
         let has_secret = !secret.is_empty();
         let mut events = self.subscribe();
-        let invoke = ask::invoke_channel(host, &address, secret);
-        let info = self.reach_and_ask((host, &address), true, invoke).await?;
+        let invoke = ask::invoke_channel(host, &address, identity, secret);
+        let info = self.reach_and_ask((host, &address), identity, invoke).await?;
         if info.phase != Phase::Opening || wait.is_zero() {
             return Ok(info);
         }

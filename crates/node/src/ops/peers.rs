@@ -2,6 +2,7 @@
 
 use steward_engine::Error;
 use steward_engine::command::PeerInfo;
+use steward_engine::row::LocalIdentity;
 use steward_p2p::PeerAddress;
 use steward_wire::NodeId;
 
@@ -29,25 +30,30 @@ impl Operations {
     /// # Errors
     /// As [`super::plumbing::Plumbing::reach`] and [`super::plumbing::Plumbing::command`].
     pub async fn connect(&self, peer: NodeId, address: PeerAddress) -> Result<(), Error> {
-        // Hosts are met with an identity derived for them.
+        // A host that knows us by a key of its own alone is met under that key.
         let node_id = self.info().node_id;
-        let is_ours = |known: &PeerInfo| known.peer == peer && known.local != node_id;
-        let is_host = self.peers().await?.iter().any(is_ours);
-        self.reach_and_ask((peer, &address), is_host, ask::connect(peer, &address)).await
+        let known: Vec<PeerInfo> = self.peers().await?;
+        let is_known = |by_node: bool| {
+            known.iter().any(|known| known.peer == peer && (known.local == node_id) == by_node)
+        };
+        let identity = match is_known(false) && !is_known(true) {
+            true => LocalIdentity::PerHost,
+            false => LocalIdentity::Node,
+        };
+        self.reach_and_ask((peer, &address), identity, ask::connect(peer, &address)).await
     }
 
-    /// Reaches `peer` at `address`, as its client or with the node's own identity, unless it is
-    /// connected there, and then asks the engine. A peer that cannot be reached, and one that the
+    /// Reaches `peer` at `address`, under this key of ours, unless it is connected there under it, and then asks the engine. A peer that cannot be reached, and one that the
     /// engine refuses, leave nothing behind.
     pub(super) async fn reach_and_ask<T: Answer>(
         &self,
         (peer, address): (NodeId, &PeerAddress),
-        is_host: bool,
+        identity: LocalIdentity,
         ask: Ask<T>,
     ) -> Result<T, Error> {
-        let made = match self.is_connected_at(peer, address).await? {
+        let made = match self.is_connected_at(peer, identity, address).await? {
             true => None,
-            false => Some(self.node.reach(peer, is_host, address.clone()).await?),
+            false => Some(self.node.reach(peer, identity, address.clone()).await?),
         };
         let answer = self.ask(ask).await;
         if let (Some(made), Err(error)) = (made, &answer) {
@@ -56,11 +62,18 @@ impl Operations {
         answer
     }
 
-    async fn is_connected_at(&self, peer: NodeId, address: &PeerAddress) -> Result<bool, Error> {
-        let address = address.to_string();
+    async fn is_connected_at(
+        &self,
+        peer: NodeId,
+        identity: LocalIdentity,
+        address: &PeerAddress,
+    ) -> Result<bool, Error> {
+        let (address, node_id) = (address.to_string(), self.info().node_id);
+        let by_node = identity == LocalIdentity::Node;
         let is_there = |known: &PeerInfo| {
             let is_dialled = known.connected && !known.inbound;
-            known.peer == peer && is_dialled && known.addresses.contains(&address)
+            let is_same = known.peer == peer && (known.local == node_id) == by_node;
+            is_same && is_dialled && known.addresses.contains(&address)
         };
         Ok(self.peers().await?.iter().any(is_there))
     }

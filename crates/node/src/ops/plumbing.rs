@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use steward_engine::row::LocalIdentity;
 use steward_engine::{Command, ConnId, Error, Event, Reply};
 use steward_p2p::PeerAddress;
 use steward_store::History;
@@ -32,11 +33,16 @@ pub trait Plumbing: Send + Sync + 'static {
     /// the node.
     fn command(&self, command: Command) -> Pending<'_, Reply>;
 
-    /// Connects to `peer` at `address`, as its client or with the node's own identity.
+    /// Connects to `peer` at `address`, under this key of ours.
     ///
     /// # Errors
     /// `peer_unreachable`, `handshake_failed`, `proxy_needed`, `own_node`.
-    fn reach(&self, peer: NodeId, is_host: bool, address: PeerAddress) -> Pending<'_, ConnId>;
+    fn reach(
+        &self,
+        peer: NodeId,
+        identity: LocalIdentity,
+        address: PeerAddress,
+    ) -> Pending<'_, ConnId>;
 
     /// Ends a connection.
     fn disconnect(&self, conn: ConnId, reason: &str);

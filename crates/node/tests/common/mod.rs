@@ -95,7 +95,16 @@ impl TestNode {
 pub(crate) async fn invoke(client: &NodeHandle, host: &NodeHandle) {
     let info = host.info();
     let address = info.listen[0].to_string().parse().unwrap();
-    client.open_channel(info.node_id, address, Vec::new(), Duration::ZERO).await.unwrap();
+    client
+        .open_channel(
+            info.node_id,
+            address,
+            steward_engine::row::LocalIdentity::PerHost,
+            Vec::new(),
+            Duration::ZERO,
+        )
+        .await
+        .unwrap();
 }
 
 pub(crate) fn new_invoice(amount_msat: Option<u64>, expiry_s: u32) -> NewInvoice {

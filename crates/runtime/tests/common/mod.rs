@@ -17,6 +17,7 @@ use bitcoin::secp256k1::ecdsa::RecoverableSignature;
 use bitcoin::secp256k1::{PublicKey, SecretKey};
 use steward_engine::config::{HostConfig, Policy, default_offer};
 use steward_engine::io::{NoRoute, PathResult, RouteRequest, RoutedPart};
+use steward_engine::row::LocalIdentity;
 use steward_engine::{Config, ConnId, Event, EventKind, Input};
 use steward_onion::{OnionSeed, PathHop, Recipient, create};
 use steward_runtime::traits::{Blocks, BlocksError, Frame, PeerTransport, Router, Signer};
@@ -70,7 +71,7 @@ impl Signer for Vault {
         self.identity(&payment_hash.0)
     }
 
-    fn refund_scriptpubkey(&self, host: &NodeId) -> Vec<u8> {
+    fn refund_scriptpubkey(&self, host: &NodeId, _: LocalIdentity) -> Vec<u8> {
         let key = self.towards_host(host).public_key().serialize();
         [[0, 20].as_slice(), hash160::Hash::hash(&key).as_byte_array()].concat()
     }
@@ -136,7 +137,8 @@ impl PeerTransport for MemoryWire {
         panic!("nobody hangs up here: {} {reason}", conn.0);
     }
 
-    fn keep_connected(&self, _peer: NodeId, is_host: bool, addresses: &[String]) {
+    fn keep_connected(&self, _peer: NodeId, identity: LocalIdentity, addresses: &[String]) {
+        let is_host = identity == LocalIdentity::PerHost;
         self.wishes.lock().unwrap().push(format!("keep {addresses:?}, a host: {is_host}"));
     }
 

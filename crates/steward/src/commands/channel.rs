@@ -13,8 +13,9 @@ use crate::secret::read_secret;
 
 pub(super) fn run(context: &Context, command: ChannelCommand) -> Result<(), Failure> {
     match command {
-        ChannelCommand::Invoke { host, secret, secret_file } => {
-            invoke(context, host, read_secret(context.output, secret, secret_file.as_deref())?)
+        ChannelCommand::Invoke { host, secret, secret_file, as_node } => {
+            let secret = read_secret(context.output, secret, secret_file.as_deref())?;
+            invoke(context, host, secret, as_node)
         }
         ChannelCommand::List => {
             let channels: Channels = context.client()?.get("/v1/channels", &[])?;
@@ -41,27 +42,32 @@ pub(super) fn run(context: &Context, command: ChannelCommand) -> Result<(), Fail
     }
 }
 
-fn invoke(context: &Context, host: String, secret: Option<String>) -> Result<(), Failure> {
+fn invoke(
+    context: &Context,
+    host: String,
+    secret: Option<String>,
+    as_node: bool,
+) -> Result<(), Failure> {
     check_node_address(&host)?;
     let client = context.client()?;
     context.output.progress("connecting, and asking the host for a channel...");
     let wait_ms = u64::try_from(MAX_OPENING_WAIT.as_millis()).ok();
-    let request = InvokeChannel { host, secret, wait_ms };
+    let request = InvokeChannel { host, secret, as_node, wait_ms };
     let channel: ChannelDetails = client.post_for("/v1/channels", &request, MAX_OPENING_WAIT)?;
     context.output.answer(&channel, render::channel_details)?;
     if channel.channel.phase != Phase::Opening {
         return Ok(());
     }
-    let peer_id = &channel.channel.peer_id;
+    let channel_id = &channel.channel.channel_id;
     let failure = Failure::new(
         Code::NotOpenYet,
         "the host has not answered yet; the daemon keeps asking",
-        format!("is it a host? `steward channel forget {peer_id}` gives up"),
+        format!("is it a host? `steward channel forget {channel_id}` gives up"),
     );
     Err(failure.in_answer())
 }
 
-/// Where the API has the channel with this peer.
+/// Where the API has this channel, named by its id or by its other side.
 pub(super) fn channel_path(peer_id: &str) -> Result<String, Failure> {
     Ok(format!("/v1/channels/{}", path_segment(peer_id)?))
 }

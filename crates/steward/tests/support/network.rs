@@ -144,8 +144,11 @@ impl Network {
 
     /// Asks for a channel and does not wait.
     pub(crate) fn invoke_channel(&self, who: Who) {
-        let request =
-            InvokeChannel { host: self.cluster.host.address(), secret: None, wait_ms: Some(0) };
+        let request = InvokeChannel {
+            host: self.cluster.host.address(),
+            wait_ms: Some(0),
+            ..Default::default()
+        };
         let _: serde_json::Value = self.node(who).client().post("/v1/channels", &request).unwrap();
     }
 

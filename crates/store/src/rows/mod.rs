@@ -228,7 +228,7 @@ tables! {
         Forwards: Row::Forward(row) => row, RowKey::Forward(htlc) => *htlc;
         Evidence: Row::Evidence(number, row) => (*number, row), RowKey::Evidence(number) => *number;
         Events: Row::Event(event) => event, RowKey::Event(number) => *number;
-        Peers: Row::Peer(row) => row, RowKey::Peer(peer) => *peer;
+        Peers: Row::Peer(row) => row, RowKey::Peer(peer, identity) => (*peer, *identity);
         Settings: Row::Setting(setting) => setting, RowKey::Setting(name) => *name;
     }
     parts_of_rows {

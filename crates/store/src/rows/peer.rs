@@ -1,10 +1,11 @@
 //! Table `peer`: the nodes that we keep a connection to.
 
-use steward_engine::row::{PeerRow, Row};
+use steward_engine::row::{LocalIdentity, PeerRow, Row};
 use steward_wire::codec::put_list;
 use steward_wire::{DecodeError, Framing, NodeId};
 
 use super::blob::{VERSION, decode, put_text, text};
+use super::channel::{identity, identity_code};
 use super::column::{Columns, Value, values};
 use super::{LiveId, Table, Write};
 use crate::error::StoreError;
@@ -15,39 +16,38 @@ pub(crate) struct Peers;
 impl Write for Peers {
     const NAME: &'static str = "peer";
     const PUT: &'static str =
-        "INSERT INTO peer (peer, is_host, addresses, framing) VALUES (?1, ?2, ?3, ?4)
-         ON CONFLICT (peer) DO UPDATE SET is_host = excluded.is_host,
+        "INSERT INTO peer (peer, identity, addresses, framing) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT (peer, identity) DO UPDATE SET
              addresses = excluded.addresses, framing = excluded.framing";
-    const DELETE: Option<&'static str> = Some("DELETE FROM peer WHERE peer = ?1");
+    const DELETE: Option<&'static str> = Some("DELETE FROM peer WHERE peer = ?1 AND identity = ?2");
     type Put<'a> = &'a PeerRow;
-    type Key = NodeId;
+    type Key = (NodeId, LocalIdentity);
 
     fn values(row: Self::Put<'_>) -> Vec<Value<'_>> {
         values![
             &row.peer.0,
-            row.is_host,
+            identity_code(row.identity),
             encode_addresses(&row.addresses),
             row.framing.map(framing_code),
         ]
         .into()
     }
 
-    fn key(peer: Self::Key) -> Vec<Value<'static>> {
-        values![peer.0.to_vec()].into()
+    fn key((peer, identity): Self::Key) -> Vec<Value<'static>> {
+        values![peer.0.to_vec(), identity_code(identity)].into()
     }
 
-    fn name(peer: Self::Key) -> String {
-        peer.to_string()
+    fn name((peer, identity): Self::Key) -> String {
+        format!("{peer}, {identity:?}")
     }
 
-    fn live_id(peer: Self::Key) -> Option<LiveId> {
-        Some(LiveId::new(6, &peer.0, 0))
+    fn live_id((peer, identity): Self::Key) -> Option<LiveId> {
+        Some(LiveId::new(6, &peer.0, u64::from(identity_code(identity))))
     }
 
-    /// Without a framing the bytes are those of version 3, whose sum must still add up.
     fn live_content(row: Self::Put<'_>) -> Option<Vec<u8>> {
         let mut bytes = row.peer.0.to_vec();
-        bytes.push(u8::from(row.is_host));
+        bytes.push(identity_code(row.identity));
         bytes.extend(encode_addresses(&row.addresses));
         bytes.extend(row.framing.map(framing_code));
         Some(bytes)
@@ -55,13 +55,13 @@ impl Write for Peers {
 }
 
 impl Table for Peers {
-    const SELECT: &'static str = "SELECT peer, is_host, addresses, framing FROM peer";
+    const SELECT: &'static str = "SELECT peer, identity, addresses, framing FROM peer";
     type Read = PeerRow;
 
     fn read(c: &mut Columns<'_>) -> Result<PeerRow, StoreError> {
         Ok(PeerRow {
             peer: c.node()?,
-            is_host: c.flag()?,
+            identity: c.code(identity)?,
             addresses: c.blob(decode_addresses)?,
             framing: c.optional_code(framing)?,
         })

@@ -35,7 +35,7 @@ pub(crate) fn stored_state(db: &dyn Sql, now_ms: u64) -> Result<StoredState, Sto
         payments: rows(db, Payments::NAME, &open_payments(), &[], Payments::read)?,
         parts: rows(db, Parts::NAME, &open_parts(), &[], Parts::read)?,
         invoices,
-        peers: select::<Peers>(db, "ORDER BY peer", &[])?,
+        peers: select::<Peers>(db, "ORDER BY peer, identity", &[])?,
         last_event: last_number(db, Events::NAME)?,
         last_evidence: last_number(db, Evidence::NAME)?,
         evidence: rows(db, Evidence::NAME, summaries, &[], evidence::read_summary)?,

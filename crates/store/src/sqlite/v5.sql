@@ -147,6 +147,18 @@ UPDATE evidence SET link = (SELECT link FROM link_of_peer WHERE peer = evidence.
 
 DROP TABLE link_of_peer;
 
+-- We may meet a peer under several keys of ours: 1 the node's, 2 one derived for this host.
+ALTER TABLE peer RENAME TO peer_4;
+CREATE TABLE peer (
+    peer BLOB NOT NULL,
+    identity INTEGER NOT NULL,
+    addresses BLOB NOT NULL,
+    framing INTEGER,
+    PRIMARY KEY (peer, identity)
+) STRICT, WITHOUT ROWID;
+INSERT INTO peer SELECT peer, 1 + is_host, addresses, framing FROM peer_4;
+DROP TABLE peer_4;
+
 -- What asked for a payment: 1 an invoice, whose text is there, 2 nothing (keysend).
 ALTER TABLE payment ADD COLUMN kind INTEGER NOT NULL DEFAULT 1;
 UPDATE payment SET kind = 2 WHERE bolt11 = '';

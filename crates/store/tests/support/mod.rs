@@ -263,7 +263,8 @@ pub(crate) fn put_event(number: u64) -> Row {
 pub(crate) fn put_peer(n: u64) -> Row {
     let addresses = vec!["10.0.0.1:9735".to_owned(), "x.onion:9735".to_owned()];
     let framing = if n.is_multiple_of(2) { None } else { Some(Framing::Legacy) };
-    let row = PeerRow { peer: node(n), is_host: !n.is_multiple_of(2), addresses, framing };
+    let identity = if n.is_multiple_of(2) { LocalIdentity::Node } else { LocalIdentity::PerHost };
+    let row = PeerRow { peer: node(n), identity, addresses, framing };
     Row::Peer(row)
 }
 
