@@ -1,7 +1,5 @@
 //! A bug that a release survives.
 
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
-
 use steward_testkit::Net;
 use steward_wire::{impossible, invariant};
 

@@ -1,5 +1,4 @@
 //! Every code of a line in the log is explained in docs/operations.md, and no other.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 use std::collections::BTreeSet;
 use std::fs;

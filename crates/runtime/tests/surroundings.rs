@@ -1,6 +1,5 @@
 //! The engine runs over whatever transport, router, blocks and signer a program brings: here none
 //! of them is Steward's own.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 mod common;
 

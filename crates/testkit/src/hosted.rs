@@ -19,11 +19,15 @@ pub use self::events::*;
 
 /// E's test capacity.
 pub const CAPACITY_MSAT: u64 = 10_000_000_000;
+/// The largest capacity that a resize may ask for, in satoshi.
 pub const MAX_CAPACITY_SAT: u64 = 100_000_000;
+/// The height at which both sides begin.
 pub const HEIGHT: u32 = 400_000;
+/// The blocks between the height and the expiry of an HTLC.
 pub const CLTV_DELTA: u32 = 144;
 const CHAIN_HASH: [u8; 32] = [7; 32];
 
+/// One side of the pair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
     /// The host.
@@ -33,6 +37,7 @@ pub enum Side {
 }
 
 impl Side {
+    /// Returns the side at the other end.
     pub fn other(self) -> Self {
         match self {
             Alice => Bob,
@@ -41,9 +46,12 @@ impl Side {
     }
 }
 
+/// One side: its channel, its key, its disk, and its end of the wire.
 #[derive(Clone)]
 pub struct Node {
+    /// The channel as this side has it in memory.
     pub channel: Channel,
+    /// The key with which it signs.
     pub key: SecretKey,
     /// What [`Output::Changed`] made durable last.
     pub disk: Option<Vec<u8>>,
@@ -51,15 +59,21 @@ pub struct Node {
     pub wire: VecDeque<Message>,
     /// Outputs other than `Send` and `Changed`, until taken.
     pub events: Vec<Output>,
+    /// The height that its chain source reports.
     pub height: u32,
     next_token: u64,
 }
 
+/// Both sides, and the wire between them.
 #[derive(Clone)]
 pub struct Pair {
+    /// The host.
     pub alice: Node,
+    /// The client.
     pub bob: Node,
+    /// The clock of both sides, in milliseconds.
     pub now_ms: u64,
+    /// True while the wire delivers.
     pub connected: bool,
     /// Whether a side that lost its data finds that it can read an onion.
     pub onions_are_readable: bool,
@@ -69,10 +83,12 @@ pub struct Pair {
     pub sent: Vec<(Side, Message)>,
 }
 
+/// Returns the node id of a key.
 pub fn node_id(key: &SecretKey) -> NodeId {
     PublicKey::from_secret_key(SECP256K1, key).into()
 }
 
+/// Returns the terms that Alice offers.
 pub fn offer() -> InitHostedChannel {
     InitHostedChannel {
         max_htlc_value_in_flight_msat: CAPACITY_MSAT,
@@ -84,12 +100,14 @@ pub fn offer() -> InitHostedChannel {
     }
 }
 
+/// Returns a P2WPKH script for refunds.
 pub fn refund_script() -> Vec<u8> {
     let mut script = vec![0, 20];
     script.extend_from_slice(&[9; 20]);
     script
 }
 
+/// Returns the preimage of a seed.
 pub fn preimage(seed: u64) -> Preimage {
     let mut bytes = [0x55; 32];
     bytes[..8].copy_from_slice(&seed.to_be_bytes());
@@ -124,6 +142,7 @@ impl Pair {
         Self::open_with(offer())
     }
 
+    /// Opens a channel on these terms and leaves it idle.
     pub fn open_with(offer: InitHostedChannel) -> Self {
         let mut pair = Self::new(offer);
         pair.connect();
@@ -153,6 +172,7 @@ impl Pair {
         self.give(Bob, Input::Message(Message::LastCrossSignedState(newer.reverse())));
     }
 
+    /// Returns one side.
     pub fn node(&mut self, side: Side) -> &mut Node {
         match side {
             Alice => &mut self.alice,
@@ -160,6 +180,7 @@ impl Pair {
         }
     }
 
+    /// Returns the channel of one side.
     pub fn channel(&self, side: Side) -> &Channel {
         match side {
             Alice => &self.alice.channel,
@@ -167,10 +188,12 @@ impl Pair {
         }
     }
 
+    /// Returns the last cross-signed state of an open channel.
     pub fn state(&self, side: Side) -> &LastCrossSignedState {
         self.channel(side).state().unwrap()
     }
 
+    /// Returns the phases of Alice and of Bob.
     pub fn phases(&self) -> (Phase, Phase) {
         (self.alice.channel.phase(), self.bob.channel.phase())
     }
@@ -180,6 +203,7 @@ impl Pair {
         self.act(side, |channel, env, out| channel.handle(input, env, out))
     }
 
+    /// Ends a batch: the channel signs what it owes.
     pub fn flush(&mut self, side: Side) -> Vec<Output> {
         self.act(side, |channel, env, out| channel.flush(env, out))
     }
@@ -251,6 +275,7 @@ impl Pair {
         outputs
     }
 
+    /// Tells both sides that they are connected.
     pub fn connect(&mut self) {
         self.connected = true;
         self.give(Alice, Input::Connected);
@@ -266,6 +291,7 @@ impl Pair {
         self.give(Bob, Input::Disconnected);
     }
 
+    /// Disconnects and connects.
     pub fn reconnect(&mut self) {
         self.disconnect();
         self.connect();
@@ -311,17 +337,20 @@ impl Pair {
         panic!("the two sides never fall silent");
     }
 
+    /// Tells both sides a height.
     pub fn set_height(&mut self, height: u32) {
         for side in [Alice, Bob] {
             self.set_height_of(side, height);
         }
     }
 
+    /// Tells one side a height.
     pub fn set_height_of(&mut self, side: Side, height: u32) {
         self.node(side).height = height;
         self.give(side, Input::Block);
     }
 
+    /// Moves the clock, in milliseconds, and tells both sides.
     pub fn advance_ms(&mut self, ms: u64) {
         self.now_ms += ms;
         self.give(Alice, Input::Tick);
@@ -335,6 +364,7 @@ impl Pair {
         self.bob.events.clear();
     }
 
+    /// Takes the outputs of one side since the last call.
     pub fn events(&mut self, side: Side) -> Vec<Output> {
         std::mem::take(&mut self.node(side).events)
     }
@@ -360,6 +390,7 @@ impl Pair {
         self.node(side).wire.iter().map(|message| message.name()).collect()
     }
 
+    /// Makes an HTLC that `preimage(seed)` claims, without offering it.
     pub fn new_htlc(&mut self, side: Side, amount_msat: u64, seed: u64) -> NewHtlc {
         let give_up_ms = self.now_ms + 5_000;
         let node = self.node(side);
@@ -392,10 +423,12 @@ impl Pair {
         id
     }
 
+    /// Lets `side` fulfill an incoming HTLC.
     pub fn fulfill(&mut self, side: Side, id: u64, seed: u64) -> Vec<Output> {
         self.give(side, Input::Fulfill { id, preimage: preimage(seed), tlvs: Vec::new() })
     }
 
+    /// Lets `side` fail an incoming HTLC.
     pub fn fail(&mut self, side: Side, id: u64) -> Vec<Output> {
         let failure = Failure::Reason { reason: vec![1; 292], tlvs: vec![] };
         self.give(side, Input::Fail { id, failure })
@@ -441,6 +474,7 @@ impl Pair {
         }
     }
 
+    /// Checks that `side` is suspended, by its own error or the peer's, with this code.
     pub fn assert_suspended(&self, side: Side, by_us: bool, code: Option<u16>) -> Suspension {
         let suspension = self.channel(side).suspension().expect("not suspended");
         assert_eq!(self.channel(side).phase(), Phase::Suspended);

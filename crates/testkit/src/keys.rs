@@ -1,4 +1,4 @@
-//! Who the test nodes are and how they are configured.
+//! The keys of test nodes, and their settings.
 
 use std::sync::Arc;
 
@@ -10,6 +10,7 @@ use steward_engine::config::{Config, HostConfig, Policy, default_offer};
 use steward_engine::row::LocalIdentity;
 use steward_wire::{Identity, NodeId, PaymentHash};
 
+/// The chain of all test nodes.
 pub const CHAIN_HASH: [u8; 32] = [0x6f; 32];
 /// What a client has to begin with, so that payments can flow both ways at once.
 pub const INITIAL_MSAT: u64 = 400_000_000;
@@ -75,10 +76,12 @@ impl Signer for TestKeys {
     }
 }
 
+/// Returns the node id of a key.
 pub fn id_of(key: &SecretKey) -> NodeId {
     PublicKey::from_secret_key(SECP256K1, key).into()
 }
 
+/// Returns the settings of a node that hosts and accepts keysends.
 pub fn config() -> Config {
     let mut offer = default_offer(1_000_000);
     offer.initial_client_balance_msat = INITIAL_MSAT;

@@ -8,7 +8,6 @@
 //! - [`hosted`]: the two sides of one hosted channel, without engines
 //! - [`onion`]: a second, independent construction of onions and blinded data
 #![forbid(unsafe_code)]
-#![allow(missing_docs, reason = "names that say it")]
 
 pub mod act;
 pub mod hosted;

@@ -23,6 +23,7 @@ use crate::keys::{TestKeys, config, hosted_features, id_of};
 const START_MS: u64 = 1_790_000_000_000;
 /// What the clock that nobody sets shows then: far from any date.
 const START_UP_MS: u64 = 60_000;
+/// The height at which every network begins.
 pub const START_HEIGHT: u32 = 800_000;
 
 /// One end of a connection.
@@ -32,14 +33,20 @@ struct Link {
     their_conn: ConnId,
 }
 
+/// One node: its engine, its store, and everything it was told or told others.
 pub struct Node {
+    /// The engine; `None` while the node is down.
     pub engine: Option<Engine>,
+    /// The store, which survives a crash.
     pub store: MemoryStore,
     /// What the store is made of.
     committed: Vec<WriteBatch>,
+    /// The settings for the next start.
     pub config: Config,
     seed: u8,
+    /// The events so far.
     pub events: Vec<Event>,
+    /// The lines of the log so far: code and text.
     pub logs: Vec<(&'static str, String)>,
     replies: BTreeMap<ReplyId, Result<Reply, Error>>,
     links: BTreeMap<ConnId, Link>,
@@ -63,11 +70,15 @@ pub struct Node {
     pub searches_by_hand: bool,
 }
 
+/// A network of nodes with one clock and one chain.
 pub struct Net {
     /// What payers learned of hold times, with the payer.
     pub hold_reports: Vec<(usize, HoldReport)>,
+    /// All nodes, by number.
     pub nodes: Vec<Node>,
+    /// Unix time, in milliseconds.
     pub now_ms: u64,
+    /// The best height.
     pub height: u32,
     /// Preimages published, by the height of their block.
     pub on_chain: Vec<(u32, Preimage)>,
@@ -132,6 +143,7 @@ impl Net {
         net
     }
 
+    /// Returns the identity of a node as host.
     pub fn id(&self, node: usize) -> NodeId {
         id_of(&TestKeys(self.nodes[node].seed).node())
     }
@@ -141,6 +153,7 @@ impl Net {
         id_of(&TestKeys(self.nodes[client].seed).towards_host(&self.id(host)))
     }
 
+    /// Starts a node from its store.
     pub fn start(&mut self, node: usize) {
         let time = self.time(node);
         let news = self.chain_news(node);
@@ -176,6 +189,7 @@ impl Net {
         n.inbox.clear();
     }
 
+    /// Connects a client to a host.
     pub fn connect(&mut self, client: usize, host: usize) {
         self.connect_as(client, host, LocalIdentity::PerHost);
     }
@@ -223,6 +237,7 @@ impl Net {
         }
     }
 
+    /// Opens a channel of a client with a host.
     pub fn open(&mut self, client: usize, host: usize) {
         self.open_as(client, host, LocalIdentity::PerHost);
         assert_eq!(self.channel(client, host).phase, steward_hosted::Phase::Active);
@@ -254,11 +269,13 @@ impl Net {
         self.command(client, invoke).unwrap();
     }
 
+    /// Moves the clock, in milliseconds, and lets all nodes run.
     pub fn tick(&mut self, ms: u64) {
         self.now_ms += ms;
         self.settle();
     }
 
+    /// Adds blocks and lets all nodes run.
     pub fn mine(&mut self, blocks: u32) {
         self.height += blocks;
         for node in 0..self.nodes.len() {
@@ -349,6 +366,7 @@ impl Net {
         n.engine.is_some() && n.told_ms < self.now_ms
     }
 
+    /// Returns the number of the next connection.
     pub fn next_conn(&mut self) -> ConnId {
         self.last_conn += 1;
         ConnId(self.last_conn)

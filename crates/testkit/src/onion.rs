@@ -9,6 +9,7 @@ use chacha20::cipher::{KeyIvInit, StreamCipher};
 use steward_onion::{Forward, Hop, IncomingHtlc, Peeled, peel};
 use steward_wire::{NodeId, PaymentHash};
 
+/// An onion packet.
 pub type OnionBytes = [u8; 1366];
 
 /// Returns the key of node number `n`.
@@ -16,16 +17,20 @@ pub fn key(n: u8) -> SecretKey {
     SecretKey::from_slice(&[n; 32]).unwrap()
 }
 
+/// Returns the public key of a key.
 pub fn public(key: &SecretKey) -> PublicKey {
     PublicKey::from_secret_key(SECP256K1, key)
 }
 
+/// Returns the id of node number `n`.
 pub fn node_id(n: u8) -> NodeId {
     NodeId::from(public(&key(n)))
 }
 
+/// The payment hash of all these onions.
 pub const PAYMENT_HASH: PaymentHash = PaymentHash([0x42; 32]);
 
+/// Returns an HTLC that carries the onion.
 pub fn htlc(onion: &OnionBytes, amount_msat: u64, cltv_expiry: u32) -> IncomingHtlc<'_> {
     IncomingHtlc { onion, payment_hash: PAYMENT_HASH, amount_msat, cltv_expiry, path_key: None }
 }
@@ -38,12 +43,14 @@ pub fn forward(key: &SecretKey, htlc: &IncomingHtlc<'_>) -> ([u8; 32], Forward) 
     }
 }
 
+/// Computes HMAC-SHA256.
 pub fn hmac(key: &[u8], data: &[u8]) -> [u8; 32] {
     let mut engine = HmacEngine::<sha256::Hash>::new(key);
     engine.input(data);
     Hmac::<sha256::Hash>::from_engine(engine).to_byte_array()
 }
 
+/// Hashes the concatenated parts.
 pub fn sha256(parts: &[&[u8]]) -> [u8; 32] {
     sha256::Hash::hash(&parts.concat()).to_byte_array()
 }
@@ -58,6 +65,7 @@ fn xor(a: &mut [u8], b: &[u8]) {
     a.iter_mut().zip(b).for_each(|(a, b)| *a ^= b);
 }
 
+/// Computes the secret that both keys share.
 pub fn shared_secret(secret: &SecretKey, point: &PublicKey) -> [u8; 32] {
     SharedSecret::new(point, secret).secret_bytes()
 }
@@ -77,14 +85,17 @@ pub fn bigsize(value: u64) -> Vec<u8> {
     }
 }
 
+/// Writes one TLV record.
 pub fn tlv(tlv_type: u64, value: &[u8]) -> Vec<u8> {
     [bigsize(tlv_type), bigsize(value.len() as u64), value.to_vec()].concat()
 }
 
+/// Puts the length in front of a payload.
 pub fn with_length(payload: &[u8]) -> Vec<u8> {
     [bigsize(payload.len() as u64), payload.to_vec()].concat()
 }
 
+/// Writes a number without leading zeros.
 pub fn truncated(value: u64) -> Vec<u8> {
     value.to_be_bytes().into_iter().skip_while(|byte| *byte == 0).collect()
 }
@@ -174,16 +185,22 @@ pub fn seal_for_self(rho: [u8; 32], own_key: [u8; 32], plain: &[u8]) -> Vec<u8> 
 
 /// One hop of a blinded path: what its creator computes from the path's private key.
 pub struct BlindedHop {
+    /// The path key that the hop receives.
     pub path_key: PublicKey,
+    /// The hop's blinded id.
     pub blinded_node_id: PublicKey,
+    /// The data for the hop, sealed.
     pub sealed: Vec<u8>,
+    /// The secret key of the next path key.
     pub next_path_secret: SecretKey,
 }
 
+/// Makes one hop of a blinded path.
 pub fn blind(path_secret: &SecretKey, node: &PublicKey, data: &[u8]) -> BlindedHop {
     blind_with(path_secret, node, |rho| seal(rho, data))
 }
 
+/// Makes one hop, with data that `seal` seals.
 pub fn blind_with(
     path_secret: &SecretKey,
     node: &PublicKey,

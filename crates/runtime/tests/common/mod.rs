@@ -1,11 +1,5 @@
 //! Nodes made of nothing but the engine and fakes of what surrounds it: a wire in memory, a router
 //! that knows one hop, blocks that the test makes, keys of one byte.
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "helpers of tests may panic as tests do"
-)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};

@@ -8,6 +8,8 @@ use steward_hosted::{AddToken, Channel, Command, Failure, Input, Output, Phase};
 
 use super::*;
 
+/// One step of a random history; `by` and `from` are true for Bob.
+#[allow(missing_docs, reason = "the names of the fields say it")]
 #[derive(Clone, Debug)]
 pub enum Step {
     Add { by: bool, amount_msat: u64 },
@@ -26,6 +28,7 @@ pub enum Step {
     ExternalFulfill { by: bool, nth: usize },
 }
 
+/// Returns the steps of a history in which no channel is suspended.
 pub fn step() -> impl Strategy<Value = Step> {
     let side = any::<bool>;
     prop_oneof![
@@ -60,6 +63,7 @@ pub fn rough_step() -> impl Strategy<Value = Step> {
     ]
 }
 
+/// Returns the side that a step names.
 pub fn side(is_bob: bool) -> Side {
     if is_bob { Bob } else { Alice }
 }
@@ -81,6 +85,7 @@ pub struct Engine {
     decided: BTreeMap<u64, bool>,
 }
 
+/// A pair with the memory of an engine on each side.
 pub struct World {
     pair: Pair,
     alice: Engine,
@@ -95,12 +100,16 @@ pub struct World {
 /// How an own HTLC ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
+    /// The peer gave the preimage.
     Fulfilled,
+    /// The peer failed it.
     Failed,
+    /// An override dropped it.
     Dropped,
 }
 
 impl World {
+    /// Opens the channel. `eager`: each input is flushed; `rough`: suspensions happen.
     pub fn new(eager: bool, rough: bool) -> Self {
         let mut offer = offer();
         offer.initial_client_balance_msat = CAPACITY_MSAT / 3;
@@ -125,6 +134,7 @@ impl World {
         }
     }
 
+    /// Makes one step, and checks what must always hold.
     pub fn take(&mut self, step: Step) {
         let suspended = [Alice, Bob].map(|by| self.pair.channel(by).phase() == Phase::Suspended);
         match step {

@@ -12,6 +12,7 @@ use steward_wire::{PaymentHash, Preimage};
 use super::Net;
 
 impl Net {
+    /// Puts an input in front of an engine that has not run yet.
     pub fn input(&mut self, node: usize, input: Input) {
         self.nodes[node].inbox.push_back(input);
     }
@@ -24,6 +25,7 @@ impl Net {
         reply
     }
 
+    /// Takes the reply to a command that was carried out.
     pub fn reply(&mut self, node: usize, reply: ReplyId) -> Result<Reply, Error> {
         self.nodes[node].replies.remove(&reply).expect("the command was answered")
     }
@@ -35,6 +37,7 @@ impl Net {
         self.reply(node, reply)
     }
 
+    /// Returns the channel of a node with its host or client.
     pub fn channel(&mut self, node: usize, host_or_client: usize) -> ChannelInfo {
         let as_client = self.id(host_or_client);
         let as_host = self.client_id(host_or_client, node);
@@ -61,6 +64,7 @@ impl Net {
         state.local_balance_msat
     }
 
+    /// Makes an invoice.
     pub fn invoice(&mut self, node: usize, amount_msat: Option<u64>) -> InvoiceRow {
         self.entropy += 1;
         let random = sha256::Hash::hash(&self.entropy.to_le_bytes()).to_byte_array();
@@ -77,6 +81,7 @@ impl Net {
         }
     }
 
+    /// Returns the command that pays an invoice.
     pub fn pay_command(&self, bolt11: &str, amount_msat: Option<u64>) -> Command {
         let invoice = Box::new(parse(bolt11).unwrap());
         let answer = AnswerAt::Start;
@@ -91,6 +96,7 @@ impl Net {
         Ok(self.payment(node, hash))
     }
 
+    /// Returns a payment as its payer knows it.
     pub fn payment(&mut self, node: usize, payment_hash: PaymentHash) -> PaymentRow {
         match self.command(node, Command::GetPayment { payment_hash }) {
             Ok(Reply::Payment(row)) => row,
@@ -98,6 +104,7 @@ impl Net {
         }
     }
 
+    /// Returns what a payee was told to have received, in millisatoshi.
     pub fn received(&self, node: usize, hash: PaymentHash) -> Option<u64> {
         self.nodes[node].events.iter().find_map(|event| match &event.kind {
             EventKind::InvoicePaid { payment_hash, received_msat } if *payment_hash == hash => {
@@ -165,11 +172,13 @@ impl Net {
         }
     }
 
+    /// Returns true if the node has logged this code.
     pub fn has_logged(&self, node: usize, code: &str) -> bool {
         self.nodes[node].logs.iter().any(|(logged, _)| *logged == code)
     }
 }
 
+/// Returns true if the payment has arrived.
 pub fn is_complete(row: &PaymentRow) -> bool {
     row.status == PaymentStatus::Complete
 }

@@ -9,6 +9,7 @@ use super::Net;
 pub struct Copy(Vec<WriteBatch>);
 
 impl Net {
+    /// Copies the disk of a node.
     pub fn copy(&self, node: usize) -> Copy {
         Copy(self.nodes[node].committed.clone())
     }

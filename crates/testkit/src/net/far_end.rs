@@ -56,6 +56,7 @@ impl Net {
         *links.iter().rev().find(|(_, link)| link.to == other).expect("connected").0
     }
 
+    /// Returns how many channels a node has.
     pub fn channel_count(&mut self, node: usize) -> usize {
         match self.command(node, Command::ListChannels) {
             Ok(Reply::Channels(channels)) => channels.len(),
@@ -63,6 +64,7 @@ impl Net {
         }
     }
 
+    /// Leaves the answers to requests for routes of this node to the test.
     pub fn answer_routes_by_hand(&mut self, node: usize) {
         self.nodes[node].routes_by_hand = true;
     }

@@ -9,12 +9,19 @@ use super::Net;
 
 /// What the payer of a part may choose.
 pub struct PartOf {
+    /// The node that sends it.
     pub payer: usize,
+    /// The identity that the last hop reads the onion with.
     pub payee: NodeId,
+    /// The hash that locks it.
     pub payment_hash: PaymentHash,
+    /// The payee's layer of the onion.
     pub recipient: Recipient,
+    /// The amount for the payee, in millisatoshi.
     pub amount_msat: u64,
+    /// The fee for the host, in millisatoshi.
     pub fee_msat: u64,
+    /// The blocks between the height and the expiry at the payee.
     pub final_delta_blocks: u32,
 }
 
