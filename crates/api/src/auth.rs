@@ -1,5 +1,5 @@
 //! The token: 32 random bytes, in a file that only the node's user can read, asked for with every
-//! request. There are no users and no roles: who has the token has the node.
+//! request. There are no users and no roles: the token gives full control of the node.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -24,11 +24,11 @@ pub const TOKEN_FILE: &str = "api-token";
 /// Hexadecimal digits of a token.
 const TOKEN_CHARS: usize = 2 * TOKEN_BYTES;
 
-/// What opens the API.
+/// The token, which opens the API.
 #[derive(Clone)]
 pub struct Token(String);
 
-/// Why there is no token.
+/// The reasons why there is no token.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum TokenError {
@@ -37,7 +37,7 @@ pub enum TokenError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
     /// The file holds something else.
@@ -60,7 +60,7 @@ pub enum TokenError {
 }
 
 impl TokenError {
-    /// What to do about it.
+    /// A hint what to do about it.
     pub fn hint(&self) -> &'static str {
         match self {
             Self::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => {
@@ -69,7 +69,7 @@ impl TokenError {
             Self::Io { .. } => "run as the user who runs the node",
             Self::Malformed { .. } => "delete the file: the next start makes a new one",
             Self::Exposed { .. } => {
-                "delete the file, whoever has read it owns the node: the next start makes a new one"
+                "delete the file, since anyone who has read it controls the node: the next start makes a new one"
             }
             Self::Random(_) => "check the system's sandbox",
         }
@@ -77,7 +77,7 @@ impl TokenError {
 }
 
 impl Token {
-    /// The token of a data directory; made if there is none yet.
+    /// Reads the token of a data directory, and makes one if there is none yet.
     ///
     /// # Errors
     /// [`TokenError`], above all if others can read the file.
@@ -91,7 +91,7 @@ impl Token {
         }
     }
 
-    /// The token of a data directory.
+    /// Reads the token of a data directory.
     ///
     /// # Errors
     /// [`TokenError`], above all if there is none yet, or others can read it.
@@ -130,7 +130,7 @@ impl Token {
         &self.0
     }
 
-    /// Whether `given` is this token; how long that takes tells nothing about the digits.
+    /// Tells whether `given` is this token, in a time that says nothing about the digits.
     fn matches(&self, given: &str) -> bool {
         let (ours, theirs) = (self.0.as_bytes(), given.as_bytes());
         if ours.len() != theirs.len() {

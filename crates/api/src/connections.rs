@@ -1,5 +1,5 @@
-//! All connections of the API, a bounded number of them. Those on which nobody has shown the
-//! token are strangers: when there are too many the oldest has to go, so that a new one, which
+//! All connections of the API, a bounded number of them. Those on which the token has not been
+//! shown are strangers: when there are too many the oldest has to go, so that a new one, which
 //! may be the operator's, always finds a place.
 
 use std::collections::BTreeMap;
@@ -29,11 +29,11 @@ struct Taken {
     _stay: oneshot::Sender<()>,
 }
 
-/// Whether the token was shown on a connection. Each of its requests carries it.
+/// Tells whether the token was shown on a connection. Each of its requests carries it.
 #[derive(Clone, Default)]
 pub(crate) struct Known(Arc<AtomicBool>);
 
-/// One connection's place; given back when it is dropped.
+/// One connection's place. It is given back when it is dropped.
 pub(crate) struct Seat {
     number: u64,
     pub(crate) known: Known,
@@ -43,7 +43,7 @@ pub(crate) struct Seat {
 }
 
 impl Known {
-    /// The token was shown.
+    /// Notes that the token was shown.
     pub(crate) fn set(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
@@ -54,7 +54,8 @@ impl Known {
 }
 
 impl Connections {
-    /// A place for a connection that just came, from this address if it has one. Makes room.
+    /// Makes room, and gives a place to a connection that just came, from this address if it has
+    /// one.
     pub(crate) fn seat(&self, from: Option<IpAddr>) -> Seat {
         let mut seats = self.lock();
         seats.last += 1;
@@ -118,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn who_has_shown_the_token_stays() {
+    fn a_connection_that_has_shown_the_token_stays() {
         let connections = Connections::default();
         let mut ours = connections.seat(address(0));
         ours.known.set();
@@ -130,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn among_none_but_our_own_connections_one_more_finds_no_place() {
+    fn if_all_connections_are_the_operators_one_more_finds_no_place() {
         let connections = Connections::default();
         let mut ours: Vec<Seat> =
             (0..MAX_CONNECTIONS).map(|n| connections.seat(address(n))).collect();

@@ -53,7 +53,7 @@ pub(crate) fn document() -> Result<Value, serde_json::Error> {
     Ok(document)
 }
 
-/// Every code an answer may have. More may come, so the schema does not close the list.
+/// Lists every code an answer may have. More may come, so the schema does not close the list.
 fn codes() -> Value {
     let in_answers = Code::ALL.iter().filter(|code| code.scope() == Scope::Api);
     let described = in_answers.map(|code| {
@@ -67,7 +67,7 @@ fn codes() -> Value {
     described.collect()
 }
 
-/// Name, one line, description; and what its parameters hold.
+/// Gives an operation its name, one line and a description, and says what its parameters hold.
 fn describe_operation(operation: &mut Value) {
     let function = operation["operationId"].as_str().unwrap_or_default();
     let tag = operation["tags"][0].as_str().unwrap_or_default();
@@ -94,7 +94,7 @@ fn describe_operation(operation: &mut Value) {
     }
 }
 
-/// A success whose meaning no one wrote down is what its schema says.
+/// Describes a success that has no description of its own by that of its schema.
 fn describe_answers(document: &mut Value) {
     let Some(schemas) = document["components"]["schemas"].as_object().cloned() else { return };
     let paths = document["paths"].as_object_mut();
@@ -115,7 +115,7 @@ fn describe_answers(document: &mut Value) {
     }
 }
 
-/// What every property of a schema holds, by its name.
+/// Says what every property of a schema holds, by its name.
 fn describe_schema(schema: &mut Value) {
     // Bodies refuse what they do not know, answers may grow.
     let place = match schema["additionalProperties"] == json!(false) {
@@ -167,7 +167,7 @@ fn flatten_unions(schemas: &mut Map<String, Value>) {
     }
 }
 
-/// What an object has besides its choice, and the name of the choice's schema.
+/// Returns what an object has besides its choice, and the name of the choice's schema.
 fn union_of(schemas: &Map<String, Value>, name: &str) -> Option<(Value, String)> {
     let schema = schemas.get(name)?;
     let parts = schema["allOf"].as_array()?;
@@ -191,7 +191,7 @@ fn merge(object: &mut Value, base: &Value) {
     object["required"] = required.collect();
 }
 
-/// `channel_opened` as `ChannelOpened`.
+/// Spells `channel_opened` as `ChannelOpened`.
 fn camel_case(snake_case: &str) -> String {
     let word = |word: &str| {
         let (first, rest) = word.split_at_checked(1).unwrap_or_default();
@@ -200,7 +200,7 @@ fn camel_case(snake_case: &str) -> String {
     snake_case.split('_').map(word).collect()
 }
 
-/// Indexing would put a null where nothing is.
+/// Looks a value up; indexing would put a null where nothing is.
 fn object_mut<'a>(value: &'a mut Value, key: &str) -> Option<&'a mut Map<String, Value>> {
     value.get_mut(key)?.as_object_mut()
 }
@@ -209,7 +209,7 @@ fn array_mut<'a>(value: &'a mut Value, key: &str) -> impl Iterator<Item = &'a mu
     value.get_mut(key).and_then(Value::as_array_mut).into_iter().flatten()
 }
 
-/// Comments wrap at the width of the source; their readers have another.
+/// Joins lines: comments wrap at the width of the source, and their readers have another.
 fn join_lines(value: &mut Value) {
     match value {
         Value::Object(object) => {

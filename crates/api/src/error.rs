@@ -8,15 +8,15 @@ use steward_engine::{Code, Error};
 use steward_store::StoreError;
 use utoipa::ToSchema;
 
-/// What every answer that is no success says.
+/// The body of every answer that is no success.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Error)]
 pub struct ErrorBody {
-    /// Stable, snake_case: for programs. docs/errors.md lists them.
+    /// The code for programs: stable, snake_case. docs/errors.md lists all codes.
     pub code: String,
-    /// One sentence: for people.
+    /// A sentence for people.
     pub message: String,
-    /// What to do about it.
+    /// A hint what to do about it.
     #[schema(min_length = 1)]
     pub hint: String,
 }
@@ -26,12 +26,12 @@ pub struct ErrorBody {
 pub struct ApiError(pub Error);
 
 impl ApiError {
-    /// An error with the hint of its code.
+    /// Makes an error with the hint of its code.
     pub fn of(code: Code, message: impl Into<String>) -> Self {
         Self(Error::new(code, message))
     }
 
-    /// An error with a hint of its own; with the code's, if that is empty.
+    /// Makes an error with a hint of its own, or with the code's if that is empty.
     pub fn new(code: Code, message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self(Error::new(code, message).hint(hint))
     }

@@ -95,7 +95,7 @@ impl<S: Send + Sync> FromRequestParts<S> for PathNumber {
     }
 }
 
-/// A node id.
+/// Reads a node id.
 pub(crate) fn node_id(text: &str) -> Result<NodeId, ApiError> {
     let id: NodeId =
         text.parse().ok().filter(|_| text.starts_with("02") || text.starts_with("03")).ok_or_else(
@@ -111,7 +111,7 @@ pub(crate) fn node_id(text: &str) -> Result<NodeId, ApiError> {
     Ok(id)
 }
 
-/// A node and where it listens, `node_id@host:port`; without a port it is 9735.
+/// Reads a node and where it listens, `node_id@host:port`; without a port it is 9735.
 pub(crate) fn node_address(text: &str) -> Result<(NodeId, steward_p2p::PeerAddress), ApiError> {
     let malformed = |message: String| ApiError::of(Code::BadNodeAddress, message);
     let (id, address) = text
@@ -122,7 +122,7 @@ pub(crate) fn node_address(text: &str) -> Result<(NodeId, steward_p2p::PeerAddre
     Ok((node_id(id.trim())?, address))
 }
 
-/// An invoice that somebody gave the caller.
+/// Reads an invoice that the caller was given.
 pub(crate) fn invoice(text: &str) -> Result<steward_invoice::Invoice, ApiError> {
     steward_invoice::pasted::read(text)
         .map_err(|error| ApiError::new(Code::BadInvoice, error.to_string(), error.hint()))
@@ -131,12 +131,12 @@ pub(crate) fn invoice(text: &str) -> Result<steward_invoice::Invoice, ApiError> 
 /// Looks at `node_id@host:port` before anything is asked of a node.
 ///
 /// # Errors
-/// What is wrong with it.
+/// `bad_node_address`, with what is wrong with it.
 pub fn check_node_address(text: &str) -> Result<(), ErrorBody> {
     node_address(text).map(drop).map_err(ErrorBody::from)
 }
 
-/// Which part of a list.
+/// Returns which part of a list is asked for.
 pub(crate) fn page(limit: Option<usize>, before: Option<u64>) -> Result<PageRequest, ApiError> {
     let limit = limit.unwrap_or(DEFAULT_PAGE_ROWS);
     if !(1..=MAX_PAGE_ROWS).contains(&limit) {
@@ -146,11 +146,11 @@ pub(crate) fn page(limit: Option<usize>, before: Option<u64>) -> Result<PageRequ
     Ok(PageRequest { before: before.map(Cursor), limit })
 }
 
-/// How long to wait.
+/// Returns how long to wait.
 pub(crate) fn wait(wait_ms: Option<u64>, default_ms: u64) -> Result<Duration, ApiError> {
     let wait_ms = wait_ms.unwrap_or(default_ms);
     if wait_ms > MAX_WAIT_MS {
-        let text = format!("nobody may wait longer than {MAX_WAIT_MS} ms");
+        let text = format!("a caller may wait {MAX_WAIT_MS} ms at most");
         return Err(ApiError::of(Code::BadWait, text));
     }
     Ok(Duration::from_millis(wait_ms))

@@ -1,4 +1,4 @@
-//! What a field holds, by its name: the same wherever it stands, in bodies, queries, paths and
+//! The rules for fields, by their names: the same in bodies, queries, paths and
 //! answers. The document says it, and requests are held to what the document says.
 
 use serde_json::{Map, Value, json};
@@ -6,27 +6,27 @@ use steward_engine::limits::{MAX_AMOUNT_MSAT, MAX_DESCRIPTION_BYTES, MAX_INVOICE
 
 use crate::limits::{MAX_NUMBER, MAX_PAGE_ROWS, MAX_WAIT_MS};
 
-/// Where a field stands.
+/// The place of a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
-    /// In a body, a query, a path or a header: small is what we accept.
+    /// The field is in a body, a query, a path or a header: we accept little.
     Request,
-    /// In an answer: large is what we may say.
+    /// The field is in an answer: we may say more.
     Answer,
 }
 
-/// Two hexadecimal digits, any number of times.
+/// The pattern of bytes: two hexadecimal digits, any number of times.
 const BYTES: &str = "^([0-9a-fA-F]{2})*$";
 const NODE_ID: &str = "^0[23][0-9a-fA-F]{64}$";
 const HASH: &str = "^[0-9a-fA-F]{64}$";
 /// The id of a channel, or the node id of its other side.
 const CHANNEL_OR_NODE: &str = "^(0[23])?[0-9a-fA-F]{64}$";
 const CHANNEL: &str = "^[0-9]+x[0-9]+x[0-9]+$";
-/// A node id, then a host and perhaps a port, which are looked at more closely when they are read.
+/// The pattern of a node id, then a host and perhaps a port, which are checked when they are read.
 const NODE_ADDRESS: &str = "^0[23][0-9a-fA-F]{64}@.+$";
 const CODE: &str = "^[a-z][a-z0-9_]*$";
 
-/// Texts, by the name of their field.
+/// The rules for texts, by the name of their field.
 const PATTERNS: &[(&str, &str)] = &[
     ("node_id", NODE_ID),
     ("peer_id", NODE_ID),
@@ -54,7 +54,7 @@ const PATTERNS: &[(&str, &str)] = &[
     ("path", "^/[^\\u0000]*$"),
 ];
 
-/// Numbers of requests, by the name of their field: the least and the most.
+/// The bounds of numbers in requests, by the name of their field: the least and the most.
 const REQUEST_NUMBERS: &[(&str, u64, u64)] = &[
     ("limit", 1, MAX_PAGE_ROWS as u64),
     ("wait_ms", 0, MAX_WAIT_MS),
@@ -102,7 +102,7 @@ fn describe_number(name: &str, place: Place, schema: &mut Map<String, Value>) {
     }
 }
 
-/// True if a schema says that its values may be of this type.
+/// Tells whether a schema says that its values may be of this type.
 pub(crate) fn is_of_type(schema: &Map<String, Value>, name: &str) -> bool {
     match schema.get("type") {
         Some(Value::String(only)) => only == name,

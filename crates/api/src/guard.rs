@@ -1,4 +1,4 @@
-//! What bounds requests: how many at a time, and for how long.
+//! The bounds of requests: how many at a time, and for how long.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +19,7 @@ pub(crate) struct Guard {
 }
 
 impl Guard {
-    /// At most `requests` at a time, each for `timeout` at most.
+    /// Allows at most `requests` at a time, each for `timeout` at most.
     pub(crate) fn new(requests: usize, timeout: Duration) -> Self {
         Self { room: Arc::new(Semaphore::new(requests)), timeout }
     }

@@ -8,7 +8,7 @@
 //! - [`server`]: the routes, what every request passes through, serving
 //! - [`auth`]: the token, its file, its check
 //! - `state`: what handlers share, the node's operations above all
-//! - [`model`]: what is said in JSON, both ways; the command line reads it as well
+//! - [`model`]: the JSON of requests and answers; the command line reads it as well
 //! - [`error`]: errors on their way to the caller
 //! - `document`, `answers`, `fields`: the OpenAPI document; the errors it describes everywhere;
 //!   what a field holds, by its name

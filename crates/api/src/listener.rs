@@ -1,4 +1,4 @@
-//! Where the API listens: a TCP port, in the clear or by TLS, or a unix socket.
+//! The listener of the API: a TCP port, in the clear or by TLS, or a unix socket.
 
 use std::fs;
 use std::io;
@@ -13,7 +13,7 @@ use thiserror::Error;
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio_rustls::TlsAcceptor;
 
-/// Where the API listens.
+/// A listener of the API.
 pub struct Listener(Kind);
 
 enum Kind {
@@ -22,7 +22,7 @@ enum Kind {
     Unix { listener: UnixListener, _file: SocketFile },
 }
 
-/// Removed with the listener.
+/// A socket file, which is removed with the listener.
 struct SocketFile(PathBuf);
 
 /// A connection that was accepted, before anything is said on it.
@@ -32,7 +32,7 @@ pub(crate) enum Accepted {
     Unix(UnixStream),
 }
 
-/// Why the API cannot listen.
+/// The reasons why the API cannot listen.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ListenError {
@@ -41,16 +41,16 @@ pub enum ListenError {
     Io {
         /// Address or path.
         place: String,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
-    /// Somebody answers at the socket.
+    /// A process answers at the socket.
     #[error("{}: another program listens there", path.display())]
     InUse {
         /// The socket.
         path: PathBuf,
     },
-    /// There is something else.
+    /// Something else than a socket is at the path.
     #[error("{}: this is no socket", path.display())]
     NoSocket {
         /// The path.
@@ -61,10 +61,10 @@ pub enum ListenError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// The fault found.
         problem: String,
     },
-    /// Everybody can read the key.
+    /// Other users can read the key.
     #[error("{} can be read by all users of this machine (mode {mode:o})", path.display())]
     Exposed {
         /// The file.
@@ -72,7 +72,7 @@ pub enum ListenError {
         /// Its permissions.
         mode: u32,
     },
-    /// They do not fit, or are of a kind that is not known.
+    /// The certificate and key do not fit, or are of a kind that is not known.
     #[error("certificate and key cannot be used: {0}")]
     Tls(rustls::Error),
 }
@@ -82,7 +82,7 @@ impl Listener {
     /// PEM files.
     ///
     /// # Errors
-    /// If the files cannot be used together, or the key can be read by everybody.
+    /// If the files cannot be used together, or other users can read the key.
     pub fn tls(listener: TcpListener, certificate: &Path, key: &Path) -> Result<Self, ListenError> {
         let chain = certificates(certificate)?;
         let unreadable = |error| unreadable(key, &error);
@@ -105,7 +105,7 @@ impl Listener {
     /// behind is replaced.
     ///
     /// # Errors
-    /// If somebody listens there, or something else is there, or the system refuses.
+    /// If a process listens there, or something else is there, or the system refuses.
     pub fn unix(path: &Path) -> Result<Self, ListenError> {
         match fs::symlink_metadata(path) {
             Ok(found) if !found.file_type().is_socket() => {
@@ -119,13 +119,13 @@ impl Listener {
         }
         let listener = UnixListener::bind(path).map_err(|source| io_error(path, source))?;
         let _file = SocketFile(path.to_owned());
-        // Whoever connects before this is asked for the token like everybody else.
+        // A connection made before this is asked for the token like any other.
         fs::set_permissions(path, fs::Permissions::from_mode(0o600))
             .map_err(|source| io_error(path, source))?;
         Ok(Self(Kind::Unix { listener, _file }))
     }
 
-    /// The next connection, and the address it comes from, if it has one.
+    /// Accepts the next connection, with the address it comes from, if it has one.
     pub(crate) async fn accept(&self) -> io::Result<(Accepted, Option<IpAddr>)> {
         let accepted = match &self.0 {
             Kind::Tcp(listener) => {
@@ -155,7 +155,7 @@ impl Drop for SocketFile {
     }
 }
 
-/// The certificates of a PEM file, the node's own first.
+/// Reads the certificates of a PEM file, the node's own first.
 ///
 /// # Errors
 /// If there is none.
@@ -168,7 +168,8 @@ pub fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, ListenE
     }
 }
 
-/// Answers are small and must not wait for the acknowledgement of earlier ones.
+/// Sends without delay: answers are small and must not wait for the acknowledgement of earlier
+/// ones.
 fn quick(stream: TcpStream) -> TcpStream {
     let _ = stream.set_nodelay(true);
     stream

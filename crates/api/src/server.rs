@@ -52,7 +52,7 @@ pub struct Api {
 }
 
 impl Api {
-    /// The API of `node`, for those who have `token`.
+    /// Makes the API of `node`, for callers with this `token`.
     pub fn new(node: &Operations, token: Token) -> Self {
         let (closing, is_closing) = watch::channel(());
         let subscribers = Arc::new(Semaphore::new(MAX_SUBSCRIBERS));
@@ -113,7 +113,7 @@ pub fn openapi_json() -> Result<String, serde_json::Error> {
     serde_json::to_string_pretty(&document()?)
 }
 
-/// Every request is counted and timed, then held to the document.
+/// Puts what bounds requests, then the check against the document, before the handlers.
 fn routes(document: &Value) -> Router<Shared> {
     let quick = Duration::from_millis(REQUEST_TIMEOUT_MS);
     let waiting = Duration::from_millis(REQUEST_TIMEOUT_MS + MAX_WAIT_MS);
@@ -127,7 +127,7 @@ fn routes(document: &Value) -> Router<Shared> {
         .into()
 }
 
-/// Serves the document, to everybody: so it is written once, and an answer is no work.
+/// Serves the document without a token: so it is written once, and an answer is no work.
 fn openapi<S>(document: &Value) -> MethodRouter<S, Infallible>
 where
     S: Clone + Send + Sync + 'static,
@@ -144,7 +144,7 @@ async fn wrong_method() -> ApiError {
     ApiError::of(Code::WrongMethod, "this path is not asked in this way")
 }
 
-/// Balances are nobody else's business, not even a cache's.
+/// Keeps answers out of caches: balances are for the caller alone.
 async fn no_store(mut response: Response) -> Response {
     let value = axum::http::HeaderValue::from_static("no-store");
     response.headers_mut().insert(axum::http::header::CACHE_CONTROL, value);
@@ -160,9 +160,9 @@ mod tests {
 
     use super::*;
 
-    /// Whoever reaches the port may ask for it, as often as one likes.
+    /// Anyone who reaches the port may ask for it, without limit.
     #[tokio::test]
-    async fn the_document_is_written_once_and_not_for_each_who_asks() {
+    async fn the_document_is_written_once_and_not_for_each_request() {
         let mut served = openapi::<()>(&json!({"openapi": "3.1.0"})).with_state(());
         let mut answers = Vec::new();
         for _ in 0..2 {

@@ -73,7 +73,7 @@ async fn run(
     }
 }
 
-/// HTTP/1.1 until either side ends it, its place is needed, or the API closes.
+/// Speaks HTTP/1.1 until either side ends it, its place is needed, or the API closes.
 async fn speak<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     stream: S,
     mut seat: Seat,
@@ -103,7 +103,7 @@ async fn speak<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
 }
 
 async fn closes(closing: &mut watch::Receiver<bool>) {
-    // Without its sender nobody serves any more either.
+    // Without its sender there is no server left either.
     let _ = closing.wait_for(|closing| *closing).await;
 }
 

@@ -1,4 +1,4 @@
-//! What handlers share.
+//! The state that handlers share.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,11 +7,11 @@ use steward_node::Operations;
 use steward_node::ops::wait::Wait;
 use tokio::sync::{Notify, Semaphore, watch};
 
-/// What handlers share.
+/// The state that handlers share.
 #[derive(Clone)]
 pub(crate) struct Shared {
     pub(crate) node: Operations,
-    /// One permit per event stream.
+    /// The permits, one per event stream.
     pub(crate) subscribers: Arc<Semaphore>,
     /// Its sender is dropped once the API stops: ends event streams and waits.
     pub(crate) closing: watch::Receiver<()>,
@@ -20,7 +20,7 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    /// A wait that also ends when the API stops.
+    /// Returns a wait that also ends when the API stops.
     pub(crate) fn wait(&self, at_most: Duration) -> Wait {
         Wait::from(at_most).or_until(self.closing.clone())
     }

@@ -1,6 +1,6 @@
 //! Holds every request to the document: what it does not describe is refused, by the name of the
 //! field and in a sentence, before a handler sees it. A route that is in the document is checked;
-//! nobody has to remember to do so.
+//! no route has to ask for it.
 
 #![allow(clippy::indexing_slicing, reason = "a missing key of a JSON value reads as null")]
 
@@ -26,10 +26,10 @@ use crate::limits::{BODY_TIMEOUT_MS, MAX_BODY_BYTES};
 
 const BODY_TIMEOUT: Duration = Duration::from_millis(BODY_TIMEOUT_MS);
 
-/// What the document says about every operation, by method and path.
+/// The rules of the document for every operation, by method and path.
 pub(crate) struct Rules(BTreeMap<(String, String), Rule>);
 
-/// What one operation takes.
+/// The parameters and the body that one operation takes.
 #[derive(Default)]
 struct Rule {
     query: Fields,
@@ -37,21 +37,21 @@ struct Rule {
     body: Option<Fields>,
 }
 
-/// Named values: of an object or of a query.
+/// The named values of an object or of a query.
 #[derive(Default)]
 struct Fields {
     known: Map<String, Value>,
     required: Vec<String>,
 }
 
-/// What is wrong with which field.
+/// A field, and what is wrong with it.
 struct Problem {
     field: String,
     text: String,
 }
 
 impl Rules {
-    /// The rules of a document.
+    /// Reads the rules of a document.
     pub(crate) fn of(document: &Value) -> Arc<Self> {
         let mut rules = BTreeMap::new();
         for (path, methods) in document["paths"].as_object().into_iter().flatten() {
@@ -143,7 +143,7 @@ fn check_query(fields: &Fields, uri: &Uri) -> Result<(), ApiError> {
     check().map_err(|problem| problem.refuse(Code::BadQuery))
 }
 
-/// A parameter's text as the value its schema asks for, if it is one.
+/// Returns a parameter's text as the value its schema asks for, if it is one.
 fn typed(schema: &Map<String, Value>, text: &str) -> Value {
     let parsed = match () {
         () if is_of_type(schema, "integer") => {
@@ -156,7 +156,7 @@ fn typed(schema: &Map<String, Value>, text: &str) -> Value {
     parsed.unwrap_or_else(|| Value::from(text))
 }
 
-/// The body as its handler shall read it.
+/// Returns the body as its handler shall read it.
 fn checked_body(fields: &Fields, headers: &HeaderMap, body: &[u8]) -> Result<Vec<u8>, ApiError> {
     let says = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let essence = says.and_then(|says| says.split(';').next()).unwrap_or_default().trim();
@@ -189,8 +189,8 @@ fn checked_body(fields: &Fields, headers: &HeaderMap, body: &[u8]) -> Result<Vec
 }
 
 impl Fields {
-    /// Nothing unknown, nothing missing, everything of its type and within its bounds. `kind` is
-    /// what one of them is called.
+    /// Checks that nothing is unknown or missing, and everything of its type and within its bounds.
+    /// `kind` is what one of them is called.
     fn check(&self, given: &Map<String, Value>, kind: &str) -> Result<(), Problem> {
         for (name, value) in given {
             let Some(schema) = self.known.get(name).and_then(Value::as_object) else {
@@ -230,10 +230,10 @@ impl Fields {
     }
 }
 
-/// From here on a floating-point number no longer names one whole number only.
+/// The bound from which on a floating-point number no longer names one whole number only.
 const MAX_EXACT: f64 = 9_007_199_254_740_992.0;
 
-/// Numbers, texts and choices; what is made of others is left to its model.
+/// Checks numbers, texts and choices; what is made of others is left to its model.
 fn check_value(name: &str, schema: &Map<String, Value>, value: &Value) -> Result<(), Problem> {
     let fail = |must: String| Err(Problem::new(name, format!("`{name}` must be {must}")));
     if value.is_null() && is_of_type(schema, "null") {
@@ -273,7 +273,7 @@ impl Problem {
         Self { field: field.to_owned(), text }
     }
 
-    /// Some fields have a code of their own.
+    /// Returns the error's code; some fields have one of their own.
     fn refuse(self, code: Code) -> ApiError {
         let code = match self.field.as_str() {
             "limit" => Code::BadLimit,
@@ -285,7 +285,7 @@ impl Problem {
     }
 }
 
-/// A JSON object, and a key that is in it twice.
+/// A JSON object, and a key that is in it twice, if there is one.
 #[derive(Default)]
 struct Object {
     fields: Map<String, Value>,

@@ -1,4 +1,4 @@
-//! Who may ask, and what is said to those who ask wrongly.
+//! Access: only callers with the token are served, and the others are told why not.
 
 mod common;
 

@@ -8,7 +8,7 @@ use steward_engine::{Blame, Code, Scope};
 
 /// Crates that give codes to errors.
 const CRATES: [&str; 6] = ["api", "engine", "node", "runtime", "steward", "store"];
-/// Set, the page is written anew: `WRITE_ERRORS_PAGE=1 cargo test -p steward-api --test codes`.
+/// If it is set, the page is written: `WRITE_ERRORS_PAGE=1 cargo test -p steward-api --test codes`.
 const WRITE_PAGE: &str = "WRITE_ERRORS_PAGE";
 
 fn root() -> PathBuf {
@@ -27,7 +27,7 @@ fn sources(folder: &Path, out: &mut Vec<(PathBuf, String)>) {
     }
 }
 
-/// Sources without their tests, and without the list itself.
+/// Returns the sources without their tests, and without the list itself.
 fn sources_of(name: &str) -> Vec<(PathBuf, String)> {
     let mut out = Vec::new();
     sources(&root().join("crates").join(name).join("src"), &mut out);
@@ -39,7 +39,7 @@ fn sources_of(name: &str) -> Vec<(PathBuf, String)> {
     out
 }
 
-/// The codes in a text.
+/// Returns the codes in a text.
 fn codes_in(text: &str) -> BTreeSet<&'static str> {
     let words = text.split("Code::").skip(1);
     let variant = |rest: &str| rest.split(|c: char| !c.is_alphanumeric()).next().map(str::to_owned);
@@ -183,7 +183,7 @@ our own, for payments and, where it says so, for an invoice that was paid:
 
 ";
 
-/// Codes in `failure` that no node on the way gave.
+/// Returns the codes in `failure` that no node on the way gave.
 const FAILURE_CODES: [(&str, &str); 13] = [
     ("channel_refused", "The channel to the first hop refused the HTLC; the message says why."),
     (

@@ -1,4 +1,4 @@
-//! Connections that say nothing, or half of something, and those who want in meanwhile.
+//! Connections that say nothing, or half of something, and others that need a place meanwhile.
 
 mod common;
 
@@ -13,7 +13,7 @@ use common::server;
 use steward_api::limits::{HEAD_TIMEOUT_MS, MAX_CONNECTIONS, MAX_STRANGERS_PER_ADDRESS};
 use steward_api::{ListenError, Listener};
 
-/// Nobody waits for longer than this but a test that hangs.
+/// The longest wait, which only a test that hangs reaches.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 fn connect(address: &str) -> TcpStream {
@@ -22,7 +22,7 @@ fn connect(address: &str) -> TcpStream {
     stream
 }
 
-/// All that is said until the other side hangs up.
+/// Reads all that is said until the other side hangs up.
 fn read_to_end(stream: &mut impl Read) -> String {
     let mut said = Vec::new();
     match stream.read_to_end(&mut said) {
@@ -32,7 +32,7 @@ fn read_to_end(stream: &mut impl Read) -> String {
 }
 
 #[test]
-fn whoever_opens_connections_without_end_locks_nobody_out() {
+fn connections_opened_without_end_do_not_lock_the_operator_out() {
     let server = server();
     let half = format!("GET /v1/status HTTP/1.1\r\nHost: {}\r\n", server.address);
     let strangers: Vec<TcpStream> = (0..MAX_CONNECTIONS + 100)
@@ -51,9 +51,9 @@ fn whoever_opens_connections_without_end_locks_nobody_out() {
     drop(strangers);
 }
 
-/// What it holds open costs a descriptor.
+/// The end must come at once: an open connection costs a descriptor.
 #[test]
-fn whoever_loses_its_place_to_newer_ones_is_hung_up_on_at_once() {
+fn a_connection_that_loses_its_place_to_newer_ones_is_closed_at_once() {
     let server = server();
     let begun = Instant::now();
     let mut first = connect(&server.address);
@@ -65,9 +65,9 @@ fn whoever_loses_its_place_to_newer_ones_is_hung_up_on_at_once() {
     drop(newer);
 }
 
-/// Or a few hundred of them would lock the operator out.
+/// Without this, a few hundred of them would lock the operator out.
 #[test]
-fn a_wrong_token_keeps_nobody_a_place() {
+fn a_wrong_token_keeps_no_place() {
     let server = server();
     let begun = Instant::now();
     let mut first = connect(&server.address);
@@ -87,7 +87,7 @@ fn a_wrong_token_keeps_nobody_a_place() {
 }
 
 #[test]
-fn whoever_says_nothing_to_a_listener_of_tls_is_hung_up_on() {
+fn a_connection_that_says_nothing_to_a_tls_listener_is_closed() {
     let server = common::server_of_tls();
     let begun = Instant::now();
     assert_eq!(read_to_end(&mut connect(&server.address)), "");
@@ -121,7 +121,7 @@ fn a_connection_on_which_the_token_was_shown_does_not_make_room_for_strangers() 
 }
 
 #[test]
-fn whoever_does_not_finish_is_hung_up_on() {
+fn a_connection_that_does_not_finish_its_request_is_closed() {
     let server = server();
     let bearer = format!("Authorization: Bearer {}\r\n", server.token);
     let json = "Content-Type: application/json\r\nContent-Length: 10\r\n";

@@ -1,4 +1,4 @@
-//! What `GET /v1/decode` tells of an invoice.
+//! The answer of `GET /v1/decode` about an invoice.
 
 use serde_json::{Value, json};
 use steward_api::model::DecodedInvoice;

@@ -9,13 +9,13 @@ use std::time::{Duration, Instant};
 use common::{EVENT_BUFFER, Server, code, server};
 use serde_json::Value;
 
-/// Longer than any machine needs.
+/// The longest wait, which is more than any machine needs.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A subscriber that reads whole events off the socket.
 struct Subscriber {
     reader: BufReader<TcpStream>,
-    /// Keep-alive comments would otherwise let a failing test wait for ever.
+    /// The time limit: keep-alive comments would otherwise let a failing test wait without end.
     deadline: Instant,
 }
 
@@ -36,7 +36,7 @@ fn subscribe(server: &Server, query: &str, header: &str) -> Subscriber {
 }
 
 impl Subscriber {
-    /// `None` at the end of the stream.
+    /// Returns the next event; `None` at the end of the stream.
     fn line(&mut self) -> Option<String> {
         assert!(Instant::now() < self.deadline, "the event did not come");
         let mut line = String::new();
@@ -44,7 +44,7 @@ impl Subscriber {
         (read > 0).then(|| line.trim_end().to_owned())
     }
 
-    /// The number of the next event; `None` at the end of the stream.
+    /// Returns the number of the next event; `None` at the end of the stream.
     fn next(&mut self) -> Option<u64> {
         let mut id = None;
         loop {

@@ -104,7 +104,7 @@ fn every_route_documents_its_answer_and_its_errors() {
     }
 }
 
-/// Every operation.
+/// Returns every operation.
 fn operations(document: &Value) -> Vec<(String, Value)> {
     let paths = document["paths"].as_object().unwrap();
     let operations = paths.iter().flat_map(|(path, methods)| {
@@ -125,7 +125,7 @@ fn operations_have_names_of_their_own() {
 }
 
 #[test]
-fn nobody_meets_a_number_without_bounds_or_an_id_without_a_pattern() {
+fn every_number_has_bounds_and_every_id_a_pattern() {
     let document = document();
     let mut fields = Vec::new();
     for (name, schema) in document["components"]["schemas"].as_object().unwrap() {

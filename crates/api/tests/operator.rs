@@ -1,4 +1,4 @@
-//! What an operator decides about a channel: it reaches the engine as meant, or not at all.
+//! The operator's decisions about a channel reach the engine as meant, or not at all.
 
 mod common;
 
@@ -19,7 +19,7 @@ fn post(server: &Server, what: &str, body: &Value) -> (u16, Value) {
     server.post(&format!("/v1/channels/{}/{what}", peer()), &body.to_string())
 }
 
-/// The only command the node got.
+/// Returns the only command the node got.
 fn only_command(server: &Server) -> Command {
     let commands = server.node.commands.lock().unwrap();
     assert_eq!(commands.len(), 1, "{commands:?}");
@@ -130,7 +130,7 @@ fn a_preimage_is_handed_in() {
 }
 
 #[test]
-fn what_cannot_be_meant_never_reaches_the_engine() {
+fn a_request_that_makes_no_sense_never_reaches_the_engine() {
     let server = server();
     let cases = [
         ("override", json!({ "our_balance_msat": -1 }), "bad_field"),

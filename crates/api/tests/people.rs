@@ -1,4 +1,5 @@
-//! What people meet: hosts out of reach, channels that are forgotten, hints that name the cause.
+//! Cases that people meet: hosts out of reach, channels that are forgotten, hints that name the
+//! cause.
 
 mod common;
 
@@ -60,7 +61,7 @@ fn a_channel_and_a_peer_are_forgotten_by_the_engine() {
     assert!(matches!(commands[2], Command::ForgetPeer { peer: forgotten } if forgotten == peer()));
 }
 
-/// What the client is told if its host refuses it with these words.
+/// Returns what the client is told if its host refuses it with these words.
 fn refused_opening(reason: &str, secret: Option<&str>) -> (String, String) {
     let server = server();
     let opening = ChannelInfo { phase: Phase::Opening, ..channel(Role::Client) };

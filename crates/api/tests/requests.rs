@@ -1,4 +1,4 @@
-//! What is asked of the node, and how its answers and errors are told.
+//! Requests reach the node as meant, and its answers and errors reach the caller.
 
 mod common;
 

@@ -1,4 +1,5 @@
-//! What the document does not describe is refused, in a sentence, and never reaches the node.
+//! A request that the document does not describe is refused, in a sentence, and never reaches the
+//! node.
 
 mod common;
 
@@ -7,7 +8,7 @@ use serde_json::{Value, json};
 use steward_engine::Reply;
 use steward_hosted::Role;
 
-/// A whole error, in our own words.
+/// Asserts a whole error, in our own words.
 #[track_caller]
 fn assert_refused((status, answer): (u16, Value), expected: &str, what: &str) {
     assert_eq!((status, code(&answer)), (400, expected), "{what}: {answer}");
@@ -21,7 +22,7 @@ fn asked_nothing(server: &Server) -> bool {
     server.node.commands.lock().unwrap().is_empty()
 }
 
-/// Every route with a body, with a body that it takes.
+/// Returns every route with a body, with a body that it takes.
 fn bodies() -> Vec<(String, Value)> {
     let address = format!("{}@127.0.0.1:9735", peer());
     vec![
@@ -82,7 +83,7 @@ fn a_key_that_is_there_twice_is_refused() {
 }
 
 #[test]
-fn a_parameter_nobody_knows_is_refused_on_every_route() {
+fn an_unknown_parameter_is_refused_on_every_route() {
     let server = server();
     let document: Value = serde_json::from_str(&steward_api::openapi_json().unwrap()).unwrap();
     let (id, hash) = (peer().to_string(), invoice_hash().to_string());

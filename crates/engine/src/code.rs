@@ -168,7 +168,7 @@ Api {
     BadPreimage = "bad_preimage", Malformed, "whoever was paid can show it";
     /// A query parameter is missing, unknown, there twice, or not what it must be.
     BadQuery = "bad_query", Malformed, "/openapi.json describes every request";
-    /// Nobody may wait longer than 600 000 ms.
+    /// A caller may wait 600 000 ms at most.
     BadWait = "bad_wait", Malformed, "wait less, and ask again";
     /// The path of a backup is not absolute.
     RelativePath = "relative_path", Malformed, "it is a path on the node's machine";

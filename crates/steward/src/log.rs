@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn a_target_that_stands_still_holds_up_nobody() {
+    fn a_target_that_stands_still_does_not_hold_up_the_process() {
         /// Takes nothing until the test lets it.
         struct Stuck(Receiver<()>);
         impl Write for Stuck {

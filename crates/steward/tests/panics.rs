@@ -74,7 +74,7 @@ fn a_panic_in_any_thread_or_task_ends_the_process_with_a_sentence() {
 }
 
 #[test]
-fn it_ends_also_where_nobody_hears_its_last_words() {
+fn it_ends_also_where_its_last_words_cannot_be_written() {
     let end = run("thread", std::io::pipe().unwrap().1.into());
     assert_eq!(end.status.code(), Some(i32::from(EXIT_BUG)));
 }

@@ -11,10 +11,10 @@ use utoipa::ToSchema;
 use super::node::ConnectionFailure;
 use super::proof::ProofWords;
 
-/// All channels.
+/// All channels of the node.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Channels {
-    /// By the other side's node id.
+    /// The channels, in the order of the other side's node id.
     pub channels: Vec<Channel>,
 }
 
@@ -27,62 +27,63 @@ pub struct Channel {
     pub peer_id: String,
     /// Our own node id in this channel: a client has one identity per host.
     pub local_id: String,
-    /// `block x transaction x output` in form only: derived from the two node ids.
+    /// The short channel id, `block x transaction x output` in form only: derived from the two node
+    /// ids.
     pub short_channel_id: String,
-    /// Which side we are.
+    /// The side that we are.
     pub role: Role,
     /// True if we are the client: the host keeps the money and could run away with it. The
     /// signatures prove what it owes; they do not make it pay.
     pub custodial: bool,
-    /// Where the channel is in its life.
+    /// The stage of the channel's life.
     pub phase: Phase,
-    /// Why no payments are accepted, if the channel is suspended.
+    /// The reason why no payments are accepted, if the channel is suspended.
     pub suspension: Option<Suspension>,
     /// Amounts and limits; absent until both sides signed a first state.
     pub balances: Option<ChannelBalances>,
-    /// As client: what the host asks for forwarding to us, once it said so.
+    /// As client: the fees the host asks for forwarding to us, once it has said so.
     pub host_policy: Option<Policy>,
     /// As client: our balance in the state the host proposes after a suspension.
     pub override_balance_msat: Option<u64>,
-    /// How the last attempt to reach the other side went wrong, if we try and it is not connected.
+    /// The failure of the last attempt to reach the other side, if we try and it is not connected.
     pub connection_failure: Option<ConnectionFailure>,
 }
 
 /// Amounts of a channel, and the limits both agreed on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ChannelBalances {
-    /// What the channel holds in all.
+    /// The amount that the channel holds in all.
     pub capacity_msat: u64,
-    /// Ours in the last state both signed.
+    /// Our balance in the last state both signed.
     pub local_balance_msat: u64,
-    /// The other side's in the last state both signed.
+    /// The other side's balance in the last state both signed.
     pub remote_balance_msat: u64,
     /// The most we could send now, before fees.
     pub spendable_msat: u64,
     /// The most we could receive while the channel is active.
     pub receivable_msat: u64,
-    /// HTLCs we offered that have not ended.
+    /// The number of HTLCs we offered that have not ended.
     pub outgoing_htlcs: u16,
-    /// HTLCs offered to us that have not ended.
+    /// The number of HTLCs offered to us that have not ended.
     pub incoming_htlcs: u16,
     /// The agreed limits.
     pub terms: Terms,
 }
 
-/// What both sides agreed to when the channel was opened.
+/// The limits that both sides agreed to when the channel was opened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Terms {
-    /// Most in flight in one direction.
+    /// The most that may be in flight in one direction.
     pub max_htlc_value_in_flight_msat: u64,
-    /// Smallest HTLC.
+    /// The smallest HTLC.
     pub htlc_minimum_msat: u64,
-    /// Most HTLCs in flight in one direction.
+    /// The most HTLCs in flight in one direction.
     pub max_accepted_htlcs: u16,
-    /// What the client was given at the start.
+    /// The balance that the client was given at the start.
     pub initial_client_balance_msat: u64,
 }
 
-/// Which side of a channel.
+/// A side of a channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
@@ -92,7 +93,7 @@ pub enum Role {
     Client,
 }
 
-/// Where a channel is in its life.
+/// The stage of a channel's life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
@@ -108,7 +109,7 @@ pub enum Phase {
     Suspended,
 }
 
-/// Why a channel is suspended.
+/// The reason why a channel is suspended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Suspension {
     /// True if we found the error, false if the other side says so.
@@ -119,14 +120,14 @@ pub struct Suspension {
     pub reason: String,
 }
 
-/// What a node asks for forwarding.
+/// The terms on which a node forwards.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Policy {
-    /// Fixed fee.
+    /// The fixed fee.
     pub fee_base_msat: u32,
-    /// Proportional fee, in millionths.
+    /// The proportional fee, in millionths.
     pub fee_ppm: u32,
-    /// Blocks between two expiries.
+    /// The number of blocks between two expiries.
     pub cltv_expiry_delta_blocks: u16,
 }
 
@@ -136,12 +137,13 @@ pub struct ChannelDetails {
     /// The channel.
     #[serde(flatten)]
     pub channel: Channel,
-    /// The last state both signed, with both node ids, as hexadecimal: whoever has it can check
-    /// what the host owes. It can be shown to all, for ever: give it away only to those who may know.
+    /// The last state both signed, with both node ids, as hexadecimal: anyone who has it can check
+    /// what the host owes, and can show it to others at any time: give it only to those who may
+    /// know.
     pub snapshot: Option<String>,
     /// True if the signatures of both sides hold.
     pub signatures_valid: Option<bool>,
-    /// What the snapshot proves and what it does not, as `steward verify` says it.
+    /// The findings of `steward verify`: what the snapshot proves, and what it does not.
     pub proof: Option<ProofWords>,
 }
 
@@ -181,7 +183,8 @@ impl From<&ChannelInfo> for ChannelDetails {
 }
 
 impl Channel {
-    /// With why the other side cannot be reached, if that is among `failures`.
+    /// Makes the row, with the reason why the other side cannot be reached, if it is among
+    /// `failures`.
     #[must_use]
     pub fn with_failure(self, failures: &[steward_node::ConnectionFailure]) -> Self {
         let failure = failures.iter().find(|failure| failure.peer.to_string() == self.peer_id);

@@ -8,19 +8,19 @@ use utoipa::ToSchema;
 
 use super::channel::{Role, Suspension};
 
-/// Something an operator or a wallet wants to know.
+/// An event that an operator or a wallet wants to know of.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Event {
-    /// Counts up by one: a missing number is an event that is no longer kept.
+    /// The number, which counts up by one: a missing one is an event that is no longer kept.
     pub number: u64,
-    /// When it happened.
+    /// The time of the event.
     pub time_ms: u64,
-    /// What happened.
+    /// The kind of event, with its details.
     #[serde(flatten)]
     pub kind: EventKind,
 }
 
-/// What happened.
+/// The kind of event, with its details.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum EventKind {
@@ -32,7 +32,7 @@ pub enum EventKind {
         channel_id: Option<String>,
         /// Our side.
         role: Role,
-        /// What the channel holds.
+        /// The amount that the channel holds.
         capacity_msat: u64,
     },
     /// A host refused, or the opening went wrong.
@@ -44,13 +44,13 @@ pub enum EventKind {
         /// A sentence.
         reason: String,
     },
-    /// No new payments until a person acts.
+    /// A channel was suspended: no new payments until a person acts.
     ChannelSuspended {
         /// The other side.
         peer_id: String,
         /// The channel; absent if it was told by a version that did not say.
         channel_id: Option<String>,
-        /// Why, and by whom.
+        /// The reason, and the side that suspended it.
         suspension: Suspension,
     },
     /// The host proposes a fresh balance; the client must decide.
@@ -59,7 +59,7 @@ pub enum EventKind {
         peer_id: String,
         /// The channel; absent if it was told by a version that did not say.
         channel_id: Option<String>,
-        /// What would be ours.
+        /// The balance that would be ours.
         our_balance_msat: u64,
     },
     /// A suspended channel goes on.
@@ -69,7 +69,7 @@ pub enum EventKind {
         /// The channel; absent if it was told by a version that did not say.
         channel_id: Option<String>,
     },
-    /// An operator of ours forgot a channel in which nobody had anything.
+    /// Our operator forgot a channel in which neither side had anything.
     ChannelForgotten {
         /// The other side.
         peer_id: String,
@@ -84,7 +84,7 @@ pub enum EventKind {
         peer_id: String,
         /// The channel; absent if it was told by a version that did not say.
         channel_id: Option<String>,
-        /// In the host's words.
+        /// The host's words.
         reason: String,
     },
     /// The capacity changed.
@@ -93,34 +93,34 @@ pub enum EventKind {
         peer_id: String,
         /// The channel; absent if it was told by a version that did not say.
         channel_id: Option<String>,
-        /// What the channel holds now.
+        /// The amount that the channel holds now.
         capacity_msat: u64,
     },
     /// A payment came in.
     InvoicePaid {
-        /// Which.
+        /// The payment hash.
         payment_hash: String,
-        /// What came in.
+        /// The amount that came in.
         received_msat: u64,
     },
     /// A payment went out.
     PaymentSent {
-        /// Which.
+        /// The payment hash.
         payment_hash: String,
         /// The proof of payment.
         preimage: String,
-        /// What the payee got.
+        /// The amount that the payee got.
         amount_msat: u64,
-        /// What it cost on top.
+        /// The fees on top.
         fee_msat: u64,
     },
     /// A payment ended without effect.
     PaymentFailed {
-        /// Which.
+        /// The payment hash.
         payment_hash: String,
-        /// Why: stable, snake_case.
+        /// The code of the reason: stable, snake_case.
         code: String,
-        /// Why: a sentence.
+        /// A sentence that says why.
         message: String,
     },
     /// The preimage of an incoming HTLC was shown, its expiry comes close, and the peer has not
@@ -134,12 +134,12 @@ pub enum EventKind {
         preimage: Option<String>,
         /// The output script that publishes it, with any value, in hexadecimal digits.
         script_pubkey: Option<String>,
-        /// Block height.
+        /// The block height at which the HTLC expires.
         cltv_expiry: u32,
     },
     /// The machine's wall clock was set, or the machine was stopped without counting it.
     ClockJumped {
-        /// By how much; negative: back.
+        /// The size of the jump; negative: back.
         by_ms: i64,
     },
 }

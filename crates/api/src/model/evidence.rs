@@ -1,4 +1,4 @@
-//! What was kept of a peer's misbehaviour, in JSON.
+//! Evidence of a peer's misbehaviour, in JSON.
 
 use serde::{Deserialize, Serialize};
 use steward_node::ops::evidence::{Examined, ProvedState};
@@ -13,7 +13,7 @@ use super::proof::ProofWords;
 /// Part of the list of evidence, newest first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct EvidenceList {
-    /// What is kept.
+    /// The messages that are kept.
     pub evidence: Vec<Evidence>,
     /// The next page's `before`; absent at the end.
     pub next: Option<u64>,
@@ -24,11 +24,11 @@ pub struct EvidenceList {
 pub struct Evidence {
     /// Its number.
     pub number: u64,
-    /// Whom it is about.
+    /// The peer that it is about.
     pub peer_id: String,
-    /// When it was kept.
+    /// The time when it was kept.
     pub time_ms: u64,
-    /// What it shows.
+    /// A sentence that says what it shows.
     pub what: String,
     /// The message's name, if it is known.
     pub message: Option<String>,
@@ -48,34 +48,34 @@ pub struct EvidenceDetails {
     pub state: Option<EvidenceState>,
     /// The state with both node ids, as `steward verify` takes it.
     pub snapshot: Option<String>,
-    /// What the state proves, in sentences.
+    /// The findings: what the state proves, in sentences.
     pub proof: Option<ProofWords>,
 }
 
 /// A state of a channel, from our point of view.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct EvidenceState {
-    /// What the channel holds.
+    /// The amount that the channel holds.
     pub capacity_msat: u64,
     /// Our balance.
     pub our_balance_msat: u64,
     /// The peer's balance.
     pub peer_balance_msat: u64,
-    /// HTLCs in flight, both ways.
+    /// The number of HTLCs in flight, both ways.
     pub htlcs: u16,
-    /// What they are worth together.
+    /// The sum of their amounts.
     pub in_flight_msat: u64,
-    /// Updates of ours so far.
+    /// The number of our updates so far.
     pub our_updates: u32,
-    /// Updates of the peer's so far.
+    /// The number of the peer's updates so far.
     pub peer_updates: u32,
-    /// Height / 144, as the signers wrote it.
+    /// The block day, which is the height / 144, as the signers wrote it.
     pub block_day: u32,
     /// True if our signature holds.
     pub our_signature_holds: bool,
     /// True if the peer's signature holds.
     pub peer_signature_holds: bool,
-    /// Why no channel can have this state; empty if one can.
+    /// The reasons why no channel can have this state; empty if one can.
     pub flaws: Vec<String>,
     /// True if it is newer than the state we have: no counter is lower, and one is higher. Absent
     /// if we have no state.

@@ -15,79 +15,79 @@ pub struct Invoices {
     pub next: Option<u64>,
 }
 
-/// What we are, or were, to be paid.
+/// An invoice of ours, or a payment that came without one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Invoice {
-    /// Its name.
+    /// The hash, which names it.
     pub payment_hash: String,
-    /// Whether it was paid.
+    /// The status: open, paid or expired.
     pub status: InvoiceState,
-    /// What to give to the payer; absent for a payment that came without an invoice.
+    /// The text for the payer; absent for a payment that came without an invoice.
     pub bolt11: Option<String>,
-    /// What is asked for; absent: the payer chooses.
+    /// The amount that is asked for; absent: the payer chooses.
     pub amount_msat: Option<u64>,
-    /// As the payer sees it.
+    /// The description, as the payer sees it.
     pub description: String,
-    /// What came in.
+    /// The amount that came in.
     pub received_msat: u64,
-    /// What the payer got as proof; absent until paid, because it is worth the amount.
+    /// The payer's proof; absent until paid, because it is worth the amount.
     pub preimage: Option<String>,
-    /// When it was made.
+    /// The time when it was made.
     pub created_ms: u64,
-    /// When it ends.
+    /// The time when it expires.
     pub expires_ms: u64,
-    /// When it was paid.
+    /// The time when it was paid.
     pub paid_ms: Option<u64>,
-    /// Why the payment is in doubt although we gave the preimage: the channel did not sign the
-    /// claim in time. Absent otherwise.
+    /// The reason why the payment is in doubt although we gave the preimage: the channel did not
+    /// sign the claim in time. Absent otherwise.
     pub failure: Option<InvoiceFailure>,
 }
 
-/// Why a payment is in doubt.
+/// The reason why a payment is in doubt.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct InvoiceFailure {
-    /// Stable.
+    /// The code of the reason: stable.
     pub code: String,
     /// A sentence.
     pub message: String,
 }
 
-/// Whether an invoice was paid.
+/// The status of an invoice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum InvoiceState {
-    /// Not yet.
+    /// It is not paid yet.
     Pending,
-    /// Yes.
+    /// It is paid.
     Complete,
-    /// No, and it is too late.
+    /// It is not paid, and it is too late.
     Expired,
 }
 
-/// An invoice somebody gave us, taken apart.
+/// An invoice of another node, taken apart.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct DecodedInvoice {
     /// The invoice, lower case and without a scheme.
     pub bolt11: String,
-    /// mainnet, testnet, signet or regtest.
+    /// The network: mainnet, testnet, signet or regtest.
     pub network: String,
-    /// Who gets the payment.
+    /// The payee.
     pub payee: String,
-    /// Its name.
+    /// The hash, which names it.
     pub payment_hash: String,
-    /// What to pay; absent: the payer chooses.
+    /// The amount to pay; absent: the payer chooses.
     pub amount_msat: Option<u64>,
-    /// In the payee's words: anything may be in it.
+    /// The description, in the payee's words: anything may be in it.
     pub description: Option<String>,
-    /// SHA-256 of words told elsewhere.
+    /// The SHA-256 of a description told elsewhere.
     pub description_hash: Option<String>,
-    /// When it was made.
+    /// The time when it was made.
     pub created_ms: u64,
-    /// When it ends.
+    /// The time when it expires.
     pub expires_ms: u64,
-    /// True if it has ended.
+    /// True if it has expired.
     pub expired: bool,
-    /// Blocks the last HTLC must have left.
+    /// The number of blocks that the last HTLC must have left.
     pub min_final_cltv_expiry_delta_blocks: u32,
     /// True if the payment may come in parts.
     pub multi_part: bool,
@@ -95,7 +95,7 @@ pub struct DecodedInvoice {
     pub features: Vec<u16>,
     /// Addresses that the payee also takes the payment at.
     pub fallback_addresses: Vec<String>,
-    /// What the payee wants to be sent along, in hex.
+    /// The metadata that the payee wants to be sent along, in hexadecimal.
     pub metadata: Option<String>,
     /// Ways to the payee over channels that are not announced.
     pub route_hints: Vec<Vec<RouteHint>>,
@@ -104,20 +104,20 @@ pub struct DecodedInvoice {
 /// One hop of a way to the payee.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RouteHint {
-    /// Where the channel starts.
+    /// The node at which the channel starts.
     pub node_id: String,
     /// The channel.
     pub short_channel_id: String,
-    /// Fixed fee.
+    /// The fixed fee.
     pub fee_base_msat: u32,
-    /// Proportional fee, in millionths.
+    /// The proportional fee, in millionths.
     pub fee_ppm: u32,
-    /// Blocks between two expiries.
+    /// The number of blocks between two expiries.
     pub cltv_expiry_delta_blocks: u16,
 }
 
 impl Invoice {
-    /// The row as it is to be shown at `now_ms`, unix time in milliseconds.
+    /// Returns the row as it is to be shown at `now_ms`, unix time in milliseconds.
     pub fn at(row: InvoiceRow, now_ms: u64) -> Self {
         let status = match row.status {
             InvoiceStatus::Paid => InvoiceState::Complete,
@@ -142,7 +142,7 @@ impl Invoice {
 }
 
 impl DecodedInvoice {
-    /// The invoice as it is to be shown at `now_ms`, unix time in milliseconds.
+    /// Returns the invoice as it is to be shown at `now_ms`, unix time in milliseconds.
     pub fn at(invoice: &steward_invoice::Invoice, now_ms: u64) -> Self {
         let (description, description_hash) = match &invoice.description {
             Description::Text(text) => (Some(text.clone()), None),

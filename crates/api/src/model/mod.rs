@@ -1,4 +1,4 @@
-//! What is said in JSON, both ways. Conversions from the engine's types are beside each type.
+//! The JSON of requests and answers. Conversions from the engine's types are beside each type.
 
 mod channel;
 mod event;

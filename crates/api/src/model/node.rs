@@ -12,53 +12,53 @@ use utoipa::ToSchema;
 pub struct Status {
     /// Our identity as host; towards its own hosts a client has others.
     pub node_id: String,
-    /// mainnet, testnet, testnet4, signet or regtest.
+    /// The network: mainnet, testnet, testnet4, signet or regtest.
     pub network: String,
     /// The program's version.
     pub version: String,
-    /// Where seed and database live, on the node's machine.
+    /// The data directory, with seed and database, on the node's machine.
     pub data_dir: String,
-    /// Where Lightning peers can connect, as bound.
+    /// The addresses at which Lightning peers can connect, as bound.
     pub listen_addresses: Vec<String>,
-    /// Where the operator says that clients reach us, `host:port`.
+    /// The address at which clients reach us, as the operator says, `host:port`.
     pub public_addresses: Vec<String>,
-    /// Best block height.
+    /// The best block height.
     pub block_height: u32,
-    /// True if there was no news of the chain for too long: no forwards are accepted.
+    /// True if the chain source gave no news for too long: no forwards are accepted.
     pub chain_is_stale: bool,
-    /// How long ago the chain source was asked for it; absent: it has not answered yet, or not
+    /// The time since the chain source was asked for it; absent: it has not answered yet, or not
     /// since the machine's clock jumped.
     pub chain_age_ms: Option<u64>,
-    /// Connected peers.
+    /// The number of connected peers.
     pub connected_peers: u32,
-    /// Channels by phase.
+    /// The numbers of channels by phase.
     pub channels: ChannelCounts,
-    /// What we owe our clients, signed.
+    /// The sum that we owe our clients, signed.
     pub owed_to_clients_msat: u64,
-    /// What our hosts owe us, signed.
+    /// The sum that our hosts owe us, signed.
     pub owed_by_hosts_msat: u64,
-    /// What we could send now, before fees.
+    /// The sum that we could send now, before fees.
     pub spendable_msat: u64,
-    /// What we could receive now over our hosts.
+    /// The sum that we could receive now over our hosts.
     pub receivable_msat: u64,
-    /// Payments out that have not ended.
+    /// The number of payments out that have not ended.
     pub pending_payments: u32,
-    /// Forwards that have not ended.
+    /// The number of forwards that have not ended.
     pub pending_forwards: u32,
 }
 
-/// Channels by phase.
+/// The numbers of channels by phase.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ChannelCounts {
-    /// No signed state yet.
+    /// The channels without a signed state yet.
     pub opening: u32,
-    /// The other side is not connected.
+    /// Those whose other side is not connected.
     pub offline: u32,
-    /// Both sides compare their states.
+    /// Those in which both sides compare their states.
     pub syncing: u32,
-    /// Payments flow.
+    /// Those in which payments flow.
     pub active: u32,
-    /// Wait for a person.
+    /// Those that wait for a person.
     pub suspended: u32,
 }
 
@@ -76,30 +76,30 @@ pub struct Peer {
     pub node_id: String,
     /// Our identity towards it.
     pub local_id: String,
-    /// Whether it is connected now.
+    /// True if it is connected now.
     pub connected: bool,
     /// True if it connected to us.
     pub inbound: bool,
     /// Its address on this connection, or those we try.
     pub addresses: Vec<String>,
-    /// How it frames hosted-channel messages, once known: `modern` or `legacy`.
+    /// The framing of its hosted-channel messages, once known: `modern` or `legacy`.
     pub framing: Option<String>,
     /// True if it says that it knows hosted channels.
     pub supports_hosted_channels: bool,
-    /// How the last attempt to reach it went wrong, if it is wanted and not connected.
+    /// The failure of the last attempt to reach it, if it is wanted and not connected.
     pub connection_failure: Option<ConnectionFailure>,
 }
 
-/// How the last attempt to reach a wanted peer went wrong.
+/// The failure of the last attempt to reach a wanted peer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ConnectionFailure {
     /// The address that was tried last, `host:port`.
     pub address: String,
     /// A sentence.
     pub reason: String,
-    /// When it was tried.
+    /// The time of the attempt.
     pub failed_ms: u64,
-    /// When it is tried again.
+    /// The time of the next attempt.
     pub next_attempt_ms: u64,
 }
 
@@ -108,136 +108,136 @@ pub struct ConnectionFailure {
 pub struct Forwards {
     /// The forwards.
     pub forwards: Vec<Forward>,
-    /// Sums over all forwards there ever were.
+    /// The sums over all forwards there ever were.
     pub totals: ForwardTotals,
     /// The next page's `before`; absent at the end.
     pub next: Option<u64>,
 }
 
-/// One HTLC carried from one channel to another.
+/// An HTLC forwarded from one channel to another.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Forward {
-    /// Where it came from.
+    /// The peer that it came from.
     pub incoming_peer_id: String,
     /// The channel it came in.
     pub incoming_channel_id: String,
     /// The incoming HTLC, by its offerer's number.
     pub incoming_htlc_id: u64,
-    /// Where it went.
+    /// The peer that it went to.
     pub outgoing_peer_id: String,
     /// The channel it went out in.
     pub outgoing_channel_id: String,
-    /// What came in.
+    /// The amount that came in.
     pub amount_in_msat: u64,
-    /// What went out.
+    /// The amount that went out.
     pub amount_out_msat: u64,
-    /// What we earned; nothing if it failed.
+    /// The fee that we earned; nothing if it failed.
     pub fee_msat: u64,
-    /// Whether it was paid.
+    /// True if it was paid.
     pub fulfilled: bool,
-    /// When it ended.
+    /// The time when it ended.
     pub ended_ms: u64,
 }
 
-/// Sums over all forwards there ever were.
+/// The sums over all forwards there ever were.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ForwardTotals {
-    /// Forwards that were paid.
+    /// The number of forwards that were paid.
     pub fulfilled: u64,
-    /// Forwards that failed.
+    /// The number of forwards that failed.
     pub failed: u64,
-    /// What came in with those that were paid.
+    /// The amount that came in with those that were paid.
     pub amount_in_msat: u64,
-    /// What went out with them.
+    /// The amount that went out with them.
     pub amount_out_msat: u64,
-    /// What we earned.
+    /// The fees that we earned.
     pub fees_msat: u64,
 }
 
-/// What the node did since it was started.
+/// The counters of the node since it was started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Metrics {
-    /// How long it has been running.
+    /// The time since it was started.
     pub uptime_ms: u64,
-    /// The store.
+    /// The counters of the store.
     pub store: StoreMetrics,
-    /// The engine.
+    /// The counters of the engine.
     pub engine: EngineMetrics,
-    /// What waits.
+    /// The lengths of the queues.
     pub queues: QueueMetrics,
-    /// Connections to peers.
+    /// The counters of connections to peers.
     pub peers: PeerMetrics,
 }
 
-/// What the engine did since the node was started.
+/// The counters of the engine since the node was started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct EngineMetrics {
-    /// Inputs it took, ticks not counted.
+    /// The inputs it took, ticks not counted.
     pub inputs: u64,
-    /// Batches that had any effect.
+    /// The batches that had any effect.
     pub batches: u64,
-    /// Actions carried out.
+    /// The actions carried out.
     pub actions: u64,
-    /// Channels in the public graph.
+    /// The number of channels in the public graph.
     pub graph_channels: u64,
-    /// Bugs that it found in itself and survived: more than 0 is to be reported, with the lines of
-    /// code `bug` in the log.
+    /// The bugs that it found in itself and survived: more than 0 is to be reported, with the lines
+    /// of code `bug` in the log.
     pub bugs: u64,
 }
 
-/// What the connections to peers did since the node was started.
+/// The counters of connections to peers since the node was started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PeerMetrics {
-    /// Sockets accepted, refused ones included.
+    /// The sockets accepted, refused ones included.
     pub accepted: u64,
-    /// Sockets closed at once because there were too many.
+    /// The sockets closed at once because there were too many.
     pub refused: u64,
-    /// Inbound handshakes that failed.
+    /// The inbound handshakes that failed.
     pub failed_handshakes: u64,
-    /// Connections established, both ways.
+    /// The connections established, both ways.
     pub established: u64,
-    /// Messages handed to the engine.
+    /// The messages handed to the engine.
     pub messages_received: u64,
-    /// Messages sent.
+    /// The messages sent.
     pub messages_sent: u64,
-    /// Messages dropped because their connection was gone.
+    /// The messages dropped because their connection was gone.
     pub messages_dropped: u64,
-    /// Bytes read.
+    /// The bytes read.
     pub bytes_received: u64,
-    /// Bytes written.
+    /// The bytes written.
     pub bytes_sent: u64,
 }
 
-/// What the store did since the node was started.
+/// The counters of the store since the node was started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct StoreMetrics {
-    /// Commits.
+    /// The number of commits.
     pub commits: u64,
-    /// Rows written or removed by them.
+    /// The rows written or removed by them.
     pub rows: u64,
-    /// Waits for the disk.
+    /// The number of waits for the disk.
     pub fsyncs: u64,
-    /// Bytes written to the log.
+    /// The bytes written to the log.
     pub log_bytes: u64,
-    /// Times the log was moved into the database.
+    /// The number of times the log was moved into the database.
     pub checkpoints: u64,
 }
 
-/// What waits in the node.
+/// The lengths of the node's queues.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct QueueMetrics {
-    /// Room in use in the engine's input queue, in units of about 4 kB.
+    /// The room in use in the engine's input queue, in units of about 4 kB.
     pub input_weight: u64,
-    /// Commands that wait for their answer.
+    /// The number of commands that wait for their answer.
     pub commands: u64,
-    /// Payments that wait for a route.
+    /// The number of payments that wait for a route.
     pub routes: u64,
 }
 
 /// A backup that was written.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Backup {
-    /// Where.
+    /// The path of the file.
     pub path: String,
 }
 
@@ -311,7 +311,7 @@ impl From<steward_store::ForwardTotals> for ForwardTotals {
 }
 
 impl Metrics {
-    /// What the node counted in `uptime_ms` milliseconds.
+    /// Returns what the node counted in `uptime_ms` milliseconds.
     pub fn at(metrics: NodeMetrics, uptime_ms: u64) -> Self {
         Self {
             uptime_ms,

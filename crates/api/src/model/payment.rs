@@ -18,28 +18,28 @@ pub struct Payments {
 /// A payment out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Payment {
-    /// Its name.
+    /// The hash, which names it.
     pub payment_hash: String,
-    /// How far it has come. `pending` and `unknown` are not failure: never
+    /// The progress so far. `pending` and `unknown` are not failure: never
     /// pay again by other means meanwhile.
     pub status: PaymentState,
-    /// Who is paid.
+    /// The payee.
     pub destination: String,
-    /// What the payee gets.
+    /// The amount that the payee gets.
     pub amount_msat: u64,
-    /// Fees of the parts that are out or paid.
+    /// The fees of the parts that are in flight or paid.
     pub fee_msat: u64,
-    /// Most fee allowed.
+    /// The largest fee allowed.
     pub max_fee_msat: u64,
     /// The proof of payment, once complete.
     pub preimage: Option<String>,
-    /// Why it failed, or why nobody knows how it ended.
+    /// The reason why it failed, or why it is not known how it ended.
     pub failure: Option<PaymentFailure>,
     /// The invoice; absent if it was paid without one.
     pub bolt11: Option<String>,
-    /// When it was started.
+    /// The time when it was started.
     pub created_ms: u64,
-    /// When it ended.
+    /// The time when it ended.
     pub ended_ms: Option<u64>,
     /// In answer to a request to pay: true if the invoice is paid and an earlier request began
     /// that, so that this one has paid nothing. Otherwise false.
@@ -48,25 +48,25 @@ pub struct Payment {
     pub already_paid: bool,
 }
 
-/// How far a payment has come.
+/// The progress of a payment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PaymentState {
-    /// Not ended.
+    /// It has not ended.
     Pending,
-    /// Paid.
+    /// It is paid.
     Complete,
-    /// Ended without effect: nothing was paid.
+    /// It ended without effect: nothing was paid.
     Failed,
-    /// Our data was restored from an old copy, and nobody knows how the payment ended. It was paid or
-    /// it was not: never pay again by other means. Handing in its preimage ends it.
+    /// Our data was restored from an old copy, and it is not known how the payment ended. It was
+    /// paid or it was not: never pay again by other means. Handing in its preimage ends it.
     Unknown,
 }
 
-/// Why a payment failed.
+/// The reason why a payment failed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PaymentFailure {
-    /// Stable, snake_case.
+    /// The code of the reason: stable, snake_case.
     pub code: String,
     /// A sentence.
     pub message: String,
@@ -85,15 +85,15 @@ pub struct PaymentDetails {
 /// One HTLC of a payment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PaymentPart {
-    /// Counts from 0 over all attempts.
+    /// The part's number, from 0 over all attempts.
     pub part: u32,
-    /// How far it has come.
+    /// The progress so far.
     pub status: PaymentState,
-    /// What of the amount it carries.
+    /// The share of the amount that it carries.
     pub amount_msat: u64,
-    /// What it costs on top.
+    /// The fee on top.
     pub fee_msat: u64,
-    /// Where it goes, first hop first.
+    /// The path, first hop first.
     pub path: Vec<Hop>,
 }
 
@@ -109,7 +109,7 @@ pub struct Hop {
 /// A preimage that was handed in and used.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SubmittedPreimage {
-    /// What it is the preimage of.
+    /// The hash that it is the preimage of.
     pub payment_hash: String,
 }
 

@@ -1,17 +1,18 @@
-//! What a signed state proves, in sentences.
+//! The sentences that say what a signed state proves.
 
 use serde::{Deserialize, Serialize};
 use steward_wire::proof::words::Words;
 use utoipa::ToSchema;
 
-/// What a signed state proves, against whom, and what it does not prove, in sentences.
+/// The findings about a signed state, in sentences: what it proves against which node, and what
+/// not.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ProofWords {
-    /// What a signature shows, with whose, and against whom it counts.
+    /// The facts that a signature shows, with the node that signed, against which it counts.
     pub proved: Vec<String>,
-    /// What only those say who signed it or who show it.
+    /// The claims that rest on the word of the node that signed the state or shows it.
     pub said: Vec<String>,
-    /// What cannot be known from such a state.
+    /// The facts that cannot be known from such a state.
     pub not_known: Vec<String>,
 }
 

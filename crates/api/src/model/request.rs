@@ -1,4 +1,4 @@
-//! What callers ask for, in JSON and in queries. A field nobody knows is refused, not ignored.
+//! The requests of callers, in JSON and in queries. An unknown field is refused, not ignored.
 
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -11,27 +11,27 @@ use super::payment::PaymentState;
 pub struct InvokeChannel {
     /// The host and where it listens, `node_id@host:port`.
     pub host: String,
-    /// What the host gave us to open with: text, or bytes after `hex:`.
+    /// The secret that the host gave us for the opening: text, or bytes after `hex:`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret: Option<String>,
     /// True: we are known by the node's own id in this channel, for good. Otherwise, by an id derived
     /// for this host alone, so that no two hosts can tell that they serve the same client.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub as_node: bool,
-    /// How long to wait until it is open; default 60 000.
+    /// The longest wait until it is open; default 60 000.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wait_ms: Option<u64>,
 }
 
-/// As host: proposes balances for a suspended channel. Exactly one of the fields.
+/// As host: proposes balances for a suspended channel. Exactly one of the fields is given.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ProposeOverride {
-    /// What would be ours; the rest of the capacity would be the client's. What a resize under way
-    /// adds is ours as well, here and below.
+    /// The balance that would be ours; the rest of the capacity would be the client's. What a
+    /// resize under way adds is ours as well, here and below.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub our_balance_msat: Option<u64>,
-    /// What would be the client's; the rest of the capacity would be ours.
+    /// The balance that would be the client's; the rest of the capacity would be ours.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_balance_msat: Option<u64>,
     /// The number of evidence that proves the balances: a state that both sides signed, newer than
@@ -44,8 +44,8 @@ pub struct ProposeOverride {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AcceptOverride {
-    /// What would be ours: `override_balance_msat` of the channel. Refused if the host proposes
-    /// anything else by now.
+    /// The balance that would be ours: `override_balance_msat` of the channel. Refused if the host
+    /// proposes anything else by now.
     pub our_balance_msat: u64,
 }
 
@@ -53,9 +53,9 @@ pub struct AcceptOverride {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ResizeChannel {
-    /// What the channel shall hold in all: more than now, in whole satoshi.
+    /// The capacity that the channel shall have: more than now, in whole satoshi.
     pub capacity_msat: u64,
-    /// How long to wait until the host has signed; default 60 000.
+    /// The longest wait until the host has signed; default 60 000.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wait_ms: Option<u64>,
 }
@@ -80,10 +80,10 @@ pub struct Connect {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CreateInvoice {
-    /// What to ask for; absent: the payer chooses.
+    /// The amount to ask for; absent: the payer chooses.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amount_msat: Option<u64>,
-    /// For the payer to read, at most 639 bytes.
+    /// The description for the payer, at most 639 bytes.
     #[serde(default)]
     pub description: String,
     /// Seconds until it ends; default 3600.
@@ -95,18 +95,19 @@ pub struct CreateInvoice {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Pay {
-    /// BOLT11.
+    /// The BOLT11 invoice.
     pub invoice: String,
-    /// What to pay: needed if the invoice leaves it open, otherwise left out or equal.
+    /// The amount to pay: needed if the invoice leaves it open, otherwise left out or equal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amount_msat: Option<u64>,
     /// Pays everything that can be sent, in place of an amount, if the invoice leaves it open.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub all: bool,
-    /// Most fee; default 1 % and at least 10 sat.
+    /// The largest fee; default 1 % and at least 10 sat.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_fee_msat: Option<u64>,
-    /// How long to wait for the end; default 60 000. If it is over, the payment is still `pending`.
+    /// The longest wait for the end; default 60 000. When it is over, the payment is still
+    /// `pending`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wait_ms: Option<u64>,
 }
@@ -115,17 +116,18 @@ pub struct Pay {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Keysend {
-    /// Who is paid; a client by the id under which its host knows it, its channel's `local_id`.
+    /// The payee; a client by the id under which its host knows it, its channel's `local_id`.
     pub destination: String,
-    /// What the payee gets.
+    /// The amount that the payee gets.
     pub amount_msat: u64,
     /// The host of ours through which it is reached, if it is not public: its node id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub via: Option<String>,
-    /// Most fee; default 1 % and at least 10 sat.
+    /// The largest fee; default 1 % and at least 10 sat.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_fee_msat: Option<u64>,
-    /// How long to wait for the end; default 60 000. If it is over, the payment is still `pending`.
+    /// The longest wait for the end; default 60 000. When it is over, the payment is still
+    /// `pending`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wait_ms: Option<u64>,
 }
@@ -138,76 +140,76 @@ pub struct BackupRequest {
     pub path: String,
 }
 
-/// Which part of a list.
+/// The part of a list that is asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct PageQuery {
-    /// Most rows, 1 to 1000; default 100.
+    /// The most rows, 1 to 1000; default 100.
     pub limit: Option<usize>,
-    /// Only rows older than this: `next` of the page before.
+    /// Selects only rows older than this: `next` of the page before.
     pub before: Option<u64>,
 }
 
-/// Which part of a list, and what of it.
+/// The part of a list that is asked for, and the status of its rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct StatusPageQuery {
-    /// Most rows, 1 to 1000; default 100.
+    /// The most rows, 1 to 1000; default 100.
     pub limit: Option<usize>,
-    /// Only rows older than this: `next` of the page before.
+    /// Selects only rows older than this: `next` of the page before.
     pub before: Option<u64>,
-    /// Only rows of this status.
+    /// Selects only rows of this status.
     #[param(inline)]
     pub status: Option<PaymentState>,
 }
 
-/// Which part of the list of evidence.
+/// The part of the list of evidence that is asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct EvidencePageQuery {
-    /// Most rows, 1 to 1000; default 100.
+    /// The most rows, 1 to 1000; default 100.
     pub limit: Option<usize>,
-    /// Only rows older than this: `next` of the page before.
+    /// Selects only rows older than this: `next` of the page before.
     pub before: Option<u64>,
-    /// Only what is about this peer.
+    /// Selects only what is about this peer.
     pub peer_id: Option<String>,
 }
 
-/// Which part of the list of invoices.
+/// The part of the list of invoices that is asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct InvoicePageQuery {
-    /// Most rows, 1 to 1000; default 100.
+    /// The most rows, 1 to 1000; default 100.
     pub limit: Option<usize>,
-    /// Only rows older than this: `next` of the page before.
+    /// Selects only rows older than this: `next` of the page before.
     pub before: Option<u64>,
-    /// Only those that are paid, or only those that are not.
+    /// Selects only those that are paid, or only those that are not.
     pub paid: Option<bool>,
 }
 
-/// Which invoice to take apart.
+/// The invoice to take apart.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct DecodeQuery {
-    /// BOLT11.
+    /// The BOLT11 invoice.
     pub invoice: String,
 }
 
-/// Whether to wait for the end of a payment.
+/// The wait for the end of a payment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct WaitQuery {
-    /// How long to wait for the end; default 0.
+    /// The longest wait for the end; default 0.
     pub wait_ms: Option<u64>,
 }
 
-/// Where to start in the stream of events.
+/// The place in the stream of events to start at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]

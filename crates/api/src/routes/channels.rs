@@ -14,7 +14,7 @@ use crate::limits::DEFAULT_WAIT_MS;
 use crate::model::{Channel, ChannelDetails, Channels, InvokeChannel};
 use crate::state::Shared;
 
-/// All channels.
+/// Lists all channels.
 #[utoipa::path(get, path = "/v1/channels", tag = "channels", responses((status = 200, body = Channels), Errors))]
 pub(crate) async fn list(State(shared): State<Shared>) -> Result<Json<Channels>, ApiError> {
     let channels = shared.node.channels().await?;
@@ -23,7 +23,7 @@ pub(crate) async fn list(State(shared): State<Shared>) -> Result<Json<Channels>,
     Ok(Json(Channels { channels: channels.collect() }))
 }
 
-/// One channel, with the state both sides signed.
+/// Shows one channel, with the state both sides signed.
 #[utoipa::path(get, path = "/v1/channels/{channel}", tag = "channels",
     params(("channel" = String, Path, description = "The channel's id, or the other side's node id if there is one channel with it.")),
     responses((status = 200, body = ChannelDetails), Errors))]
@@ -53,9 +53,9 @@ pub(crate) async fn invoke(
     Ok(Json(details(&shared, &info)))
 }
 
-/// Forgets a channel in which nobody has anything: one that was never signed, or of which the
-/// client's balance is 0 and nothing is in flight. A host lets a client it has forgotten never in
-/// again, if its channel was ever used.
+/// Forgets a channel in which neither side has anything at stake: one that was never signed, or of
+/// which the client's balance is 0 and nothing is in flight. A host never lets a client in again
+/// that it has forgotten, if its channel was ever used.
 #[utoipa::path(delete, path = "/v1/channels/{channel}", tag = "channels",
     params(("channel" = String, Path, description = "The channel's id, or the other side's node id if there is one channel with it.")),
     responses((status = 200, body = Channels, description = "The channels that are left."), Errors))]

@@ -21,7 +21,8 @@ use crate::limits::{EVENT_PAGE_ROWS, KEEP_ALIVE_MS, MAX_NUMBER};
 use crate::model::{Event, EventsQuery};
 use crate::state::Shared;
 
-/// Everything that happens, as server-sent events: `id` is the event's number, `event` its type,
+/// Streams everything that happens, as server-sent events: `id` is the event's number, `event` its
+/// type,
 /// `data` its JSON. A client that lost the connection goes on where it was with `Last-Event-ID`.
 #[utoipa::path(get, path = "/v1/events", tag = "events",
     params(EventsQuery, ("Last-Event-ID" = Option<u64>, Header, description = "The last event already known.")),
@@ -51,21 +52,21 @@ pub(crate) async fn stream(
     Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(Duration::from_millis(KEEP_ALIVE_MS))))
 }
 
-/// One listener.
+/// One subscriber.
 struct Subscription {
     shared: Shared,
     live: Receiver<steward_engine::Event>,
-    /// The last event given; `None`: none yet, and none of the past is wanted.
+    /// The number of the last event given; `None`: none yet, and none of the past is wanted.
     last: Option<u64>,
     /// The store has, or may have, events after `last`.
     is_behind: bool,
-    /// Read from the store, not given yet.
+    /// The events read from the store and not given yet.
     ready: VecDeque<steward_engine::Event>,
     _permit: OwnedSemaphorePermit,
 }
 
 impl Subscription {
-    /// The next event; `None` ends the stream.
+    /// Returns the next event; `None` ends the stream.
     async fn next(&mut self) -> Option<steward_engine::Event> {
         loop {
             if let Some(event) = self.ready.pop_front() {
@@ -94,7 +95,7 @@ impl Subscription {
         Some(())
     }
 
-    /// The next event as it happens; one that was missed makes us read the store.
+    /// Returns the next event as it happens; one that was missed makes us read the store.
     async fn receive(&mut self) -> Option<steward_engine::Event> {
         tokio::select! {
             event = self.live.recv() => match event {

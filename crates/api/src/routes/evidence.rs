@@ -9,8 +9,8 @@ use crate::extract::{PathNumber, Query, node_id, page};
 use crate::model::{Evidence, EvidenceDetails, EvidenceList, EvidencePageQuery};
 use crate::state::Shared;
 
-/// What was kept of peers that broke the protocol, or that hold other states than we do, newest
-/// first.
+/// Lists what was kept of peers that broke the protocol, or that hold other states than we do,
+/// newest first.
 #[utoipa::path(get, path = "/v1/evidence", tag = "operator", params(EvidencePageQuery),
     responses((status = 200, body = EvidenceList), Errors))]
 pub(crate) async fn list(
@@ -26,8 +26,8 @@ pub(crate) async fn list(
     }))
 }
 
-/// One message that was kept: what it holds, whose signatures hold, and the form in which anybody
-/// can check it.
+/// Shows one message that was kept: what it holds, whose signatures hold, and the form in which
+/// anyone can check it.
 #[utoipa::path(get, path = "/v1/evidence/{number}", tag = "operator",
     params(("number" = u64, Path, description = "Its number.")),
     responses((status = 200, body = EvidenceDetails), Errors))]

@@ -31,7 +31,7 @@ pub(crate) async fn create(
     Ok(Json(Invoice::at(row, wall_ms())))
 }
 
-/// Our invoices, newest first.
+/// Lists our invoices, newest first.
 #[utoipa::path(get, path = "/v1/invoices", tag = "invoices", params(InvoicePageQuery),
     responses((status = 200, body = Invoices), Errors))]
 pub(crate) async fn list(
@@ -51,7 +51,7 @@ pub(crate) async fn list(
     }))
 }
 
-/// One of our invoices.
+/// Shows one of our invoices.
 #[utoipa::path(get, path = "/v1/invoices/{payment_hash}", tag = "invoices",
     params(("payment_hash" = String, Path, description = "Its name.")),
     responses((status = 200, body = Invoice), Errors))]

@@ -1,4 +1,4 @@
-//! Which routes there are; one module per resource. A handler parses, calls the node, answers.
+//! The routes, one module per resource. A handler parses, calls the node, answers.
 
 mod channels;
 mod events;
@@ -14,12 +14,12 @@ use utoipa_axum::routes;
 
 use crate::state::Shared;
 
-/// All of them, to be described.
+/// Lists all of them, to be described.
 pub(crate) fn all() -> OpenApiRouter<Shared> {
     quick().merge(waiting()).merge(streams())
 }
 
-/// Answered at once.
+/// The routes that are answered at once.
 pub(crate) fn quick() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
         .routes(routes!(node::status))
@@ -42,7 +42,7 @@ pub(crate) fn quick() -> OpenApiRouter<Shared> {
         .routes(routes!(payments::list))
 }
 
-/// Answered when something has happened, or a time the caller chose is over.
+/// The routes that are answered when something has happened, or a time the caller chose is over.
 pub(crate) fn waiting() -> OpenApiRouter<Shared> {
     OpenApiRouter::new()
         .routes(routes!(channels::invoke))
@@ -54,7 +54,7 @@ pub(crate) fn waiting() -> OpenApiRouter<Shared> {
         .routes(routes!(node::backup))
 }
 
-/// Answered for as long as the caller listens.
+/// The routes that are answered for as long as the caller listens.
 pub(crate) fn streams() -> OpenApiRouter<Shared> {
     OpenApiRouter::new().routes(routes!(events::stream))
 }

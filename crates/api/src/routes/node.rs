@@ -16,7 +16,7 @@ use crate::model::{
 };
 use crate::state::Shared;
 
-/// The node as a whole.
+/// Shows the node as a whole.
 #[utoipa::path(get, path = "/v1/status", tag = "node", responses((status = 200, body = Status), Errors))]
 pub(crate) async fn status(State(shared): State<Shared>) -> Result<Json<Status>, ApiError> {
     let status = shared.node.status().await?;
@@ -42,14 +42,14 @@ pub(crate) async fn status(State(shared): State<Shared>) -> Result<Json<Status>,
     }))
 }
 
-/// What the node did since it was started, in numbers.
+/// Returns the counters of the node since it was started.
 #[utoipa::path(get, path = "/v1/metrics", tag = "node", responses((status = 200, body = Metrics), Errors))]
 pub(crate) async fn metrics(State(shared): State<Shared>) -> Json<Metrics> {
     let started_at_ms = shared.node.info().started_at_ms;
     Json(Metrics::at(shared.node.metrics(), now_ms().saturating_sub(started_at_ms)))
 }
 
-/// What was forwarded between channels, newest first.
+/// Lists what was forwarded between channels, newest first.
 #[utoipa::path(get, path = "/v1/forwards", tag = "node", params(PageQuery), responses((status = 200, body = Forwards), Errors))]
 pub(crate) async fn forwards(
     State(shared): State<Shared>,

@@ -1,4 +1,4 @@
-//! What an operator decides about a channel: suspend, override, resize; and preimages handed in.
+//! The operator's decisions about a channel: suspend, override, resize; and preimages handed in.
 
 use axum::Json;
 use axum::extract::State;
@@ -77,8 +77,8 @@ pub(crate) async fn resize(
 }
 
 /// Hands in a preimage that was learned elsewhere. Every HTLC of ours that waits for it counts as
-/// claimed: who offered it to us is asked to pay. The channel it was offered in goes on; it is
-/// suspended only if its other side has not fulfilled by itself shortly before the expiry.
+/// claimed: the peer that offered it to us is asked to pay. The channel it was sent in goes on; it
+/// is suspended only if its other side has not fulfilled by itself shortly before the expiry.
 #[utoipa::path(post, path = "/v1/preimages", tag = "operator", request_body = SubmitPreimage,
     responses((status = 200, body = SubmittedPreimage), Errors))]
 pub(crate) async fn submit_preimage(
@@ -93,7 +93,7 @@ pub(crate) async fn submit_preimage(
     Ok(Json(SubmittedPreimage { payment_hash: preimage.hash().to_string() }))
 }
 
-/// Exactly one way to say it.
+/// Takes exactly one way to name the balances.
 fn balance(request: &ProposeOverride) -> Result<OverrideBalance, ApiError> {
     match (request.our_balance_msat, request.client_balance_msat, request.as_proved) {
         (Some(msat), None, None) => Ok(OverrideBalance::Ours(msat)),

@@ -55,7 +55,7 @@ pub(crate) async fn keysend(
     Ok(Json(shared.node.keysend(request, wait).await?.into()))
 }
 
-/// Our payments, newest first.
+/// Lists our payments, newest first.
 #[utoipa::path(get, path = "/v1/payments", tag = "payments", params(StatusPageQuery),
     responses((status = 200, body = Payments), Errors))]
 pub(crate) async fn list(
@@ -71,8 +71,8 @@ pub(crate) async fn list(
     }))
 }
 
-/// One payment with its parts; with `wait_ms`, once it has ended. One whose outcome is unknown is
-/// not waited for.
+/// Shows one payment with its parts; with `wait_ms`, once it has ended. One whose outcome is
+/// unknown is not waited for.
 #[utoipa::path(get, path = "/v1/payments/{payment_hash}", tag = "payments",
     params(("payment_hash" = String, Path, description = "Its name."), WaitQuery),
     responses((status = 200, body = PaymentDetails), Errors))]

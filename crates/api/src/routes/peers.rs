@@ -10,7 +10,7 @@ use crate::extract::{Body, PathNodeId, node_address};
 use crate::model::{Connect, ConnectionFailure, Peer, Peers};
 use crate::state::Shared;
 
-/// Connected and wanted peers.
+/// Lists connected and wanted peers.
 #[utoipa::path(get, path = "/v1/peers", tag = "peers", responses((status = 200, body = Peers), Errors))]
 pub(crate) async fn list(State(shared): State<Shared>) -> Result<Json<Peers>, ApiError> {
     peers(&shared).await.map(Json)

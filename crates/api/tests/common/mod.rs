@@ -31,13 +31,13 @@ pub(crate) struct FakeNode {
     store: Mutex<MemoryStore>,
     history: Arc<dyn History>,
     pub(crate) events: broadcast::Sender<Event>,
-    /// What the engine answers, first come, first served; each to a command it fits.
+    /// The engine's answers, first come, first served; each to a command it fits.
     pub(crate) answers: Mutex<VecDeque<Result<Reply, Error>>>,
     pub(crate) commands: Mutex<Vec<Command>>,
-    /// Whether an earlier request began what is paid.
+    /// True if an earlier request began what is paid.
     pub(crate) begun_earlier: AtomicBool,
     pub(crate) failures: Mutex<Vec<ConnectionFailure>>,
-    /// What paying is answered.
+    /// The answer to a payment.
     pub(crate) payment: Mutex<Result<PaymentRow, Error>>,
 }
 
@@ -48,7 +48,7 @@ impl FakeNode {
         self.store.lock().unwrap().commit(&batch).unwrap();
     }
 
-    /// As a node does: durable first, told afterwards.
+    /// Publishes an event as a node does: durable first, told afterwards.
     pub(crate) fn happens(&self, number: u64) {
         self.store_event(number);
         let _ = self.events.send(event(number));
@@ -62,7 +62,7 @@ impl FakeNode {
         self.answers.lock().unwrap().push_back(answer);
     }
 
-    /// Payments begun so far: amount and most fee.
+    /// Returns the payments begun so far: amount and largest fee.
     pub(crate) fn paid(&self) -> Vec<(Option<u64>, Option<u64>)> {
         let commands = self.commands.lock().unwrap();
         let paid = commands.iter().filter_map(|command| match command {
@@ -72,14 +72,14 @@ impl FakeNode {
         paid.collect()
     }
 
-    /// Commands of which a test has set the answer.
+    /// Returns the commands of which a test has set the answer.
     pub(crate) fn commands(&self) -> Vec<Command> {
         let commands = self.commands.lock().unwrap();
         // Before a peer is reached the node looks whether it is connected.
         commands.iter().filter(|command| !matches!(command, Command::ListPeers)).cloned().collect()
     }
 
-    /// What the test has set, if it answers this command.
+    /// Returns the answer that the test has set, if it fits this command.
     fn next_answer(&self, command: &Command) -> Option<Result<Reply, Error>> {
         let mut answers = self.answers.lock().unwrap();
         let usual = self.usual_answer(command);
@@ -90,7 +90,7 @@ impl FakeNode {
         if fits { answers.pop_front() } else { None }
     }
 
-    /// What fits, if the test has set nothing.
+    /// Returns an answer that fits, if the test has set none.
     fn usual_answer(&self, command: &Command) -> Result<Reply, Error> {
         match command {
             Command::ListPeers => Ok(Reply::Peers(Vec::new())),
@@ -195,7 +195,7 @@ pub(crate) fn server() -> Server {
     })
 }
 
-/// On a unix socket: only its path, node and token are of use.
+/// Serves on a unix socket: only its path, node and token are of use.
 pub(crate) fn server_on(socket: &std::path::Path) -> Server {
     serve_on(|runtime| {
         let _runtime = runtime.enter();
@@ -203,7 +203,7 @@ pub(crate) fn server_on(socket: &std::path::Path) -> Server {
     })
 }
 
-/// By TLS: only its address, node and token are of use.
+/// Serves by TLS: only its address, node and token are of use.
 pub(crate) fn server_of_tls() -> Server {
     let file = |name: &str| {
         std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -313,7 +313,7 @@ impl Drop for Server {
     }
 }
 
-/// An error's code, after making sure that it is a whole one.
+/// Returns an error's code, after making sure that the error is a whole one.
 #[track_caller]
 pub(crate) fn code(body: &Value) -> &str {
     let fields: Vec<&String> = body.as_object().unwrap().keys().collect();
@@ -324,7 +324,7 @@ pub(crate) fn code(body: &Value) -> &str {
     body["code"].as_str().unwrap()
 }
 
-/// An invoice that anyone can pay.
+/// Returns an invoice that anyone can pay.
 pub(crate) fn invoice() -> String {
     let vectors = include_str!("../../../../vectors/bolt11/valid.json");
     let vectors: Value = serde_json::from_str(vectors).unwrap();
@@ -339,12 +339,12 @@ pub(crate) fn peer() -> NodeId {
     steward_invoice::parse(&invoice()).unwrap().payee
 }
 
-/// The channel with [`peer`].
+/// Returns the channel with [`peer`].
 pub(crate) fn link() -> LinkId {
     LinkId([5; 32])
 }
 
-/// A channel without a signed state, with [`peer`].
+/// Returns a channel without a signed state, with [`peer`].
 pub(crate) fn channel(role: Role) -> ChannelInfo {
     ChannelInfo {
         link: link(),
@@ -362,7 +362,7 @@ pub(crate) fn channel(role: Role) -> ChannelInfo {
     }
 }
 
-/// A payment of [`invoice`].
+/// Returns a payment of [`invoice`].
 pub(crate) fn payment(status: PaymentStatus) -> PaymentRow {
     let is_complete = status == PaymentStatus::Complete;
     PaymentRow {

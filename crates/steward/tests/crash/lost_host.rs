@@ -29,7 +29,7 @@ const AT_REST: [Who; 2] = [CAROL, DAVE];
 const COPIES: usize = 4;
 
 #[test]
-fn a_host_revived_from_a_copy_made_under_load_suspends_who_is_ahead_and_serves_the_others() {
+fn a_host_revived_from_a_copy_made_under_load_suspends_the_clients_ahead_and_serves_the_others() {
     let _turn = turn();
     let mut network = Network::start(4);
     let mut copies = vec![DatabaseCopy::take(&mut network, HOST)];

@@ -28,7 +28,7 @@ fn a_second_daemon_on_the_same_data_directory_is_refused() {
 }
 
 #[test]
-fn a_data_directory_in_use_is_not_made_anew() {
+fn a_data_directory_in_use_is_not_made_again() {
     let network = shared();
     steward(network.node(ALICE).data_dir(), &["init"]).failure("data_dir_locked");
 }

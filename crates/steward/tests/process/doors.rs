@@ -74,7 +74,7 @@ fn init_says_what_else_is_needed_after_a_loss() {
 }
 
 #[test]
-fn words_that_reached_nobody_must_be_shown_before_the_node_starts() {
+fn words_that_were_never_shown_must_be_shown_before_the_node_starts() {
     let dir = tempdir().unwrap();
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
@@ -171,7 +171,7 @@ fn a_second_daemon_is_named_before_any_port_is_tried() {
 }
 
 #[test]
-fn a_second_daemon_is_refused_whatever_becomes_of_the_lock_file() {
+fn a_second_daemon_is_refused_whatever_happens_to_the_lock_file() {
     let place = tempdir().unwrap();
     let [dir, link, moved] = ["node", "link", "moved"].map(|name| place.path().join(name));
     steward(&dir, &["init", "--network", "regtest"]).success();

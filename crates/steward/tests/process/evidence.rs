@@ -77,7 +77,7 @@ fn a_host_on_an_old_copy_goes_on_with_the_state_that_its_client_has_proved() {
 }
 
 #[test]
-fn an_override_can_name_what_is_the_clients() {
+fn an_override_can_name_the_clients_balance() {
     let network = Network::start(1);
     let (host, alice) = (host_id(&network).to_owned(), local_id(&network, ALICE));
     on_host(&network, &["channel", "suspend", &alice]).success();

@@ -83,7 +83,7 @@ fn a_reader_of_the_log_that_goes_away_costs_lines_only() {
 }
 
 #[test]
-fn a_reader_of_the_log_that_stands_still_holds_up_nobody() {
+fn a_reader_of_the_log_that_stands_still_does_not_hold_up_the_node() {
     let dir = tempdir().unwrap();
     let (reader, writer) = pipe().unwrap();
     let daemon = start(writer, dir.path(), &["chain.poll_interval_ms=50"]);
@@ -118,7 +118,7 @@ fn start_again(data_dir: &Path, setting: &str) -> Daemon {
 }
 
 #[test]
-fn a_command_whose_answer_nobody_reads_does_not_panic() {
+fn a_command_whose_answer_is_not_read_does_not_panic() {
     let dir = tempdir().unwrap();
     for arguments in [
         &["--help"][..],
@@ -175,7 +175,7 @@ fn an_answer_that_cannot_be_written_exits_with_1_and_says_so_but_a_closed_pipe_i
 }
 
 #[test]
-fn a_daemon_whose_ready_line_nobody_can_have_runs_on_and_logs_it() {
+fn a_daemon_that_cannot_write_its_ready_line_runs_on_and_logs_it() {
     for (stdout, json) in [
         (Stdio::from(full_disk()), true),
         (full_disk().into(), false),

@@ -62,7 +62,7 @@ fn more_than_what_is_left_after_the_fee_is_an_insufficient_balance_in_satoshi() 
 }
 
 #[test]
-fn an_invoice_that_nobody_can_pay_is_not_made() {
+fn an_invoice_that_cannot_be_paid_is_not_made() {
     let network = shared();
     for who in [ALICE, HOST] {
         let dir = network.node(who).data_dir();

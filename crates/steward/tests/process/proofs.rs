@@ -31,7 +31,7 @@ fn an_exported_state_proves_the_debt_against_the_host() {
 }
 
 #[test]
-fn whoever_exports_a_state_is_told_what_verify_will_say() {
+fn an_exported_state_comes_with_what_verify_will_say() {
     let shown = shown_to_bob();
     let proven = verify(&shown.snapshot.clone().unwrap()).success();
     assert_eq!(proven["words"], serde_json::to_value(shown.proof.as_ref().unwrap()).unwrap());

@@ -111,7 +111,7 @@ fn what_needs_a_restart_is_named() {
 }
 
 #[test]
-fn a_log_file_that_was_moved_away_is_made_anew_and_the_level_is_taken_over() {
+fn a_log_file_that_was_moved_away_is_made_again_and_the_level_is_taken_over() {
     let dir = tempdir().unwrap();
     let daemon = start(dir.path(), "network = \"regtest\"\n", &[]);
     await_in_log(dir.path(), "node started");
