@@ -1,4 +1,4 @@
-//! How the simulated world carries out what engines ask for.
+//! The actions of engines, as the simulated world carries them out.
 
 use steward_engine::io::{Event, EventKind, Input, NoRoute, ReplyId, RouteRequest, RoutedPart};
 use steward_engine::{ConnId, Error, Reply};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use steward_wire::Preimage;
 
-/// Where every simulated chain begins.
+/// The height at which every simulated chain begins.
 pub(crate) const START_HEIGHT: u32 = 800_000;
 
 /// The best chain. Nodes hear of it late, each in its own time.
@@ -19,7 +19,7 @@ pub(crate) struct Chain {
     scheduled: BTreeMap<u32, Vec<Preimage>>,
     /// Highest height there ever was.
     highest: u32,
-    /// From which height to which the chain went back, each time.
+    /// The reorganisations: the heights before and after each.
     reorgs: Vec<(u32, u32)>,
 }
 
@@ -92,7 +92,7 @@ impl Chain {
         }
     }
 
-    /// What the blocks from `first` to `last` publish.
+    /// Returns the preimages in the blocks from `first` to `last`.
     pub(crate) fn preimages(&self, first: u32, last: u32) -> Vec<(u32, Preimage)> {
         if first > last {
             return Vec::new();

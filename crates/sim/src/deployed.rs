@@ -20,14 +20,14 @@ use crate::world::World;
 const DEPLOYED_PER_MILLE: u64 = 700;
 /// Share of the nodes in those, per mille.
 const NODE_PER_MILLE: u64 = 500;
-/// How often an eclair host does not listen yet, per mille of the connections.
+/// The share of connections in which an eclair host does not read yet, per mille.
 const DEAF_PER_MILLE: u64 = 100;
 /// For how long, in milliseconds.
 const DEAF_MS: u64 = 500;
-/// Who does not answer pings is hung up on after this time, in milliseconds.
+/// A peer that does not answer pings is disconnected after this time, in milliseconds.
 const PING_LIMIT_MS: u64 = 20_000;
 
-/// What program a node is.
+/// The program that a node behaves as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Manner {
     Steward,
@@ -35,7 +35,7 @@ pub(crate) enum Manner {
     Immortan,
 }
 
-/// What such a node knows of one connection.
+/// The state of one connection of such a node.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Ear {
     deaf_until_ms: u64,
@@ -82,7 +82,7 @@ impl World {
         self.ears.insert(conn, ear);
     }
 
-    /// What of these frames the program takes in.
+    /// Returns those of the frames that the program reads.
     pub(crate) fn as_heard(&mut self, node: usize, conn: ConnId, frames: Vec<Frame>) -> Vec<Frame> {
         let Some(mut ear) = self.ears.get(&conn).copied() else { return frames };
         if ear.is_frozen {

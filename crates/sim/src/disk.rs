@@ -21,7 +21,7 @@ impl Disk {
     /// Makes one batch durable. Returns the channels it changed, as they were.
     ///
     /// # Errors
-    /// What the store says against the batch.
+    /// The store's objection to the batch.
     pub(crate) fn commit(
         &mut self,
         writes: &WriteBatch,
@@ -47,10 +47,10 @@ impl Disk {
         Ok(self.channels.insert(link, channel))
     }
 
-    /// What an engine starts from.
+    /// Returns the rows from which an engine starts.
     ///
     /// # Errors
-    /// What the store says.
+    /// The store's message.
     pub(crate) fn load(&mut self, now_ms: u64) -> Result<StoredState, String> {
         self.store.load(now_ms).map_err(|error| error.to_string())
     }

@@ -27,7 +27,7 @@ macro_rules! kinds {
 pub(crate) use kinds;
 
 kinds! {
-    /// What can go wrong (design.md section 10).
+    /// A kind of fault (docs/simulation.md, "Faults").
     FaultKind {
         /// The node stops with nothing uncommitted.
         Crash => "crash between batches",

@@ -14,7 +14,7 @@ use crate::world::World;
 pub(crate) const MAX_BLOCKS_BEHIND: u32 = 40;
 /// Longest silence of a peer, in blocks: longer than any HTLC lives.
 const MAX_SILENCE_BLOCKS: u64 = 500;
-/// How long operators look at once at whatever is suspended, in milliseconds.
+/// The time in which operators act at once on suspended channels, in milliseconds.
 const HURRY_MS: u64 = 20_000;
 /// Most a clock jumps, in milliseconds.
 const MAX_CLOCK_JUMP_MS: u64 = 600_000;

@@ -17,13 +17,13 @@ struct Args {
     /// Replays this seed alone and prints what happens.
     #[arg(long, conflicts_with_all = ["seeds", "first"])]
     seed: Option<u64>,
-    /// How many seeds to run.
+    /// The number of seeds to run.
     #[arg(long, default_value_t = 100)]
     seeds: u64,
     /// The first of them.
     #[arg(long, default_value_t = 0)]
     first: u64,
-    /// How many at a time; by default as many as there are cores.
+    /// The number of seeds at a time; by default as many as there are cores.
     #[arg(long)]
     jobs: Option<usize>,
 }

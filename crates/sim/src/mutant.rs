@@ -21,15 +21,15 @@ use std::path::Path;
 /// One mutant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mutant {
-    /// What it breaks.
+    /// The broken behaviour, in a sentence.
     pub what: String,
-    /// Who notices.
+    /// The test that must notice.
     pub caught_by: CaughtBy,
-    /// What is replaced.
+    /// The texts that are replaced.
     pub parts: Vec<Part>,
 }
 
-/// Who notices a mutant.
+/// The test that must notice a mutant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CaughtBy {
     /// The simulator, within some seeds.
@@ -48,7 +48,7 @@ pub enum CaughtBy {
 /// One replacement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
-    /// From the root of the repository.
+    /// The path from the root of the repository.
     pub file: String,
     /// Stands there once.
     pub old: String,
@@ -60,7 +60,7 @@ impl Mutant {
     /// Reads an entry.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// Returns an error if the mutant does not fit the code.
     pub fn parse(text: &str) -> Result<Self, String> {
         let mut lines = text.lines();
         let what = lines.next().filter(|what| !what.is_empty()).ok_or("it says nothing")?;

@@ -15,9 +15,10 @@ use steward_testkit::TestKeys;
 
 /// The regtest genesis hash would do as well: it only has to be the same everywhere.
 const CHAIN_HASH: [u8; 32] = [0x6f; 32];
-/// What a client has to begin with, so that payments flow both ways at once.
+/// The first balance of a client, so that payments flow both ways at once, in millisatoshi.
 pub(crate) const INITIAL_MSAT: u64 = 400_000_000;
-/// What some hosts allow in flight: a little more than any client insists on, in millisatoshi.
+/// The amount that some hosts allow in flight: a little more than any client insists on, in
+/// millisatoshi.
 const SMALL_IN_FLIGHT_MSAT: u64 = 150_000_000;
 /// And how many HTLCs.
 const FEW_HTLCS: u16 = 6;
@@ -27,23 +28,23 @@ pub(crate) const CAPACITY_SAT: u64 = 1_000_000;
 /// A batch that is handled and not durable yet.
 #[derive(Debug)]
 pub(crate) struct Batch {
-    /// What must be durable first.
+    /// The rows that must be durable first.
     pub writes: WriteBatch,
-    /// What may happen then.
+    /// The actions that may be carried out then.
     pub actions: Vec<Action>,
     /// The chain source was silent for long when the batch was handled.
     pub tip_was_stale: bool,
-    /// Which start of the node it belongs to.
+    /// The start of the node that it belongs to.
     pub life: u64,
 }
 
 /// One node.
 pub(crate) struct Node {
-    /// Who it is.
+    /// The keys of the node.
     pub keys: TestKeys,
-    /// What program it behaves as.
+    /// The program it behaves as.
     pub manner: Manner,
-    /// How it is configured.
+    /// The settings of the node.
     pub config: Config,
     /// `None` while it is down.
     pub engine: Option<Engine>,
@@ -57,21 +58,21 @@ pub(crate) struct Node {
     pub released: VecDeque<Action>,
     /// Blocks that are to be searched, first and last.
     pub searches: VecDeque<(u32, u32)>,
-    /// When the engine wants to hear the time, by the monotonic clock.
+    /// The time at which the engine wants to be woken, by the monotonic clock.
     pub wakeup_ms: Option<u64>,
     /// The monotonic clock at the beginning of the world; another value with each start.
     pub boot_ms: u64,
-    /// How far its wall clock is off.
+    /// The error of its wall clock, in milliseconds.
     pub clock_offset_ms: i64,
     /// While down: when it starts.
     pub starts_at_ms: u64,
     /// The disk is busy until then.
     pub disk_free_at_ms: u64,
-    /// What it was told of the chain: height, and whether the source is silent.
+    /// The last report of its chain source: height, and whether the source is silent.
     pub told: Option<(u32, bool)>,
     /// The chain source is silent until then.
     pub stale_until_ms: u64,
-    /// Since when it knows that the source is silent.
+    /// The time since which it knows that the source is silent.
     pub stale_since_ms: Option<u64>,
     /// Counts starts.
     pub life: u64,

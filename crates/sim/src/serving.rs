@@ -13,9 +13,9 @@ use crate::simulation::REST_MS;
 use crate::traffic::GENEROUS_FEE_MSAT;
 use crate::world::World;
 
-/// What is paid: little, but more than any channel's minimum in each of three parts.
+/// The amount paid: little, but more than any channel's minimum in each of three parts.
 const AMOUNT_MSAT: u64 = 10_000;
-/// What each channel on the way must have, in millisatoshi: fees of five hops on top.
+/// The balance that each channel on the way must have, in millisatoshi: fees of five hops on top.
 const NEEDED_MSAT: u64 = AMOUNT_MSAT + 40_000;
 /// A payer may know old terms, and does better the next time.
 const MAX_TRIES: u32 = 4;
@@ -46,7 +46,7 @@ impl World {
         Ok(())
     }
 
-    /// Why the payment failed, if it did.
+    /// Returns the reason for which the payment failed, if it did.
     fn pay_last(&mut self, payer: usize, payee: usize) -> Result<Option<String>, Violation> {
         let preimage = Preimage(self.rng.bytes32());
         let command = Command::CreateInvoice {

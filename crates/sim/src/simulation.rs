@@ -21,7 +21,7 @@ const MAX_HEALING_BLOCKS: u32 = 2_400;
 /// Rounds of overrides: an old error that crosses an override may need a second one.
 const MAX_OVERRIDE_ROUNDS: u32 = 20;
 
-/// How much happens in one simulation.
+/// The amount of traffic in one simulation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Size {
     /// Payments started, about.
@@ -34,7 +34,7 @@ impl Default for Size {
     }
 }
 
-/// What one simulation came to.
+/// The outcome of one simulation.
 #[derive(Clone, Debug)]
 pub struct Outcome {
     /// Steps made.
@@ -49,9 +49,9 @@ pub struct Outcome {
     pub is_calm: bool,
     /// Commits of all disks.
     pub commits: u64,
-    /// What went wrong on purpose.
+    /// The injected faults, counted.
     pub faults: FaultCounts,
-    /// What hostile nodes told.
+    /// The attacks of byzantine nodes, counted.
     pub attacks: AttackCounts,
     /// Equal for equal runs; zero without a trace.
     pub digest: u64,

@@ -23,9 +23,9 @@ pub struct Summary {
     pub calm: [u64; 3],
     /// Batches made durable.
     pub commits: u64,
-    /// What went wrong on purpose.
+    /// The injected faults, counted.
     pub faults: FaultCounts,
-    /// What hostile nodes did.
+    /// The attacks of byzantine nodes, counted.
     pub attacks: AttackCounts,
     /// Seeds that broke a rule, and how.
     pub failures: Vec<(u64, String)>,

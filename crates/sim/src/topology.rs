@@ -27,7 +27,7 @@ pub(crate) struct Edge {
     pub host_id: NodeId,
     /// The channel's name.
     pub link: LinkId,
-    /// How routes name the channel.
+    /// The name of the channel in routes.
     pub scid: ShortChannelId,
 }
 
@@ -40,7 +40,7 @@ impl Edge {
         Self { client, host, client_id, host_id, link, scid }
     }
 
-    /// What this end is called in the channel.
+    /// Returns the identity of this end in the channel.
     pub(crate) fn id_of(&self, node: usize) -> NodeId {
         if node == self.client { self.client_id } else { self.host_id }
     }
@@ -50,7 +50,7 @@ impl Edge {
         if node == self.client { self.host } else { self.client }
     }
 
-    /// What the other end is called in the channel.
+    /// Returns the identity of the other end in the channel.
     pub(crate) fn peer_of(&self, node: usize) -> NodeId {
         self.id_of(self.other(node))
     }

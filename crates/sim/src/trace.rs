@@ -1,4 +1,5 @@
-//! What happened, one line each, and a digest of it: two runs of one seed must give the same.
+//! The record of a run, one line for each step, and a digest of it: two runs of one seed must give
+//! the same.
 
 use std::fmt::Write as _;
 
@@ -12,7 +13,7 @@ use crate::world::START_MS;
 /// Lines kept for a failure's report.
 const LAST_LINES: usize = 60;
 
-/// Where the lines go.
+/// The destination of the lines.
 #[derive(Debug, Default)]
 pub struct Trace {
     /// Off in long runs: a failure is replayed with its trace.

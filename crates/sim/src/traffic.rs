@@ -20,7 +20,7 @@ const MAX_REMEMBERED: usize = 30;
 /// More than any way costs.
 pub(crate) const GENEROUS_FEE_MSAT: u64 = u64::MAX / 4;
 
-/// What a command was for.
+/// The purpose of a command.
 #[derive(Clone, Copy, Debug)]
 enum Asked {
     Invoice { payer: usize },

@@ -24,21 +24,22 @@ use crate::topology::Topology;
 use crate::trace::Trace;
 use crate::traffic::Traffic;
 
-/// When every simulation begins, unix milliseconds.
+/// The beginning of every simulation, unix milliseconds.
 pub(crate) const START_MS: u64 = 1_790_000_000_000;
 /// A chain source that is silent for this long is stale beyond doubt, in milliseconds.
 const CERTAINLY_STALE_MS: u64 = 10_000;
 /// Share of simulations in which little goes wrong, per mille.
 const CALM_PER_MILLE: u64 = 340;
-/// Once faults are over, a connection to a byzantine node is made again only after this time, in milliseconds.
+/// The wait before a connection to a byzantine node is made again once faults are over, in
+/// milliseconds.
 const PATIENCE_MS: u64 = 60_000;
 
-/// What the network does with one planned channel.
+/// The state of one planned channel.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct EdgeState {
     /// The client asked for it.
     pub is_invoked: bool,
-    /// When it is connected again, unix milliseconds.
+    /// The time of its next connection, unix milliseconds.
     pub connects_at_ms: u64,
     /// Nothing passes until this height.
     pub silent_until: Option<u32>,
@@ -62,19 +63,19 @@ pub(crate) struct World {
     pub links: Links,
     /// Payments asked for.
     pub traffic: Traffic,
-    /// Who watches.
+    /// The oracles, which watch every step.
     pub oracles: Oracles,
     /// Hostile nodes.
     pub(crate) byzantine_nodes: BTreeMap<usize, ByzantineNode>,
-    /// What they told so far.
+    /// The attacks so far, counted.
     pub(crate) attacks: AttackCounts,
-    /// What nodes like the deployed programs know of their connections.
+    /// The connections of nodes that behave as the deployed programs do.
     pub(crate) ears: Ears,
-    /// What went wrong so far.
+    /// The faults so far, counted.
     pub faults: FaultCounts,
     /// Steps so far.
     pub steps: u64,
-    /// What happened, for a reader.
+    /// The record of the run.
     pub trace: Trace,
     /// A rule that is broken on purpose.
     pub(crate) injector: Option<Injector>,
@@ -328,7 +329,7 @@ impl World {
         }
     }
 
-    /// What the chain source of a node has to say, if it is not what it said last.
+    /// Returns the report of a node's chain source, if it differs from the last one.
     pub(crate) fn chain_news(&self, node: usize) -> Option<(u32, bool)> {
         let n = &self.nodes[node];
         let is_silent = self.now_ms < n.stale_until_ms;
@@ -368,7 +369,7 @@ impl World {
         }
     }
 
-    /// How far the node that knows least of the chain is behind it, in blocks.
+    /// Returns how many blocks the node furthest behind is behind the chain.
     pub(crate) fn blocks_behind(&self) -> u32 {
         let height = self.chain.height();
         let known = |node: &Node| node.told.map_or(0, |(told, _)| told);

@@ -78,5 +78,5 @@ kinds! {
     }
 }
 
-/// How often each was told.
+/// The number of times each attack was made.
 pub type AttackCounts = BTreeMap<Attack, u64>;

@@ -71,7 +71,7 @@ impl MessageForge<'_> {
         (if is_known { CUSTOM_TYPES as u16 } else { message_type }, bytes)
     }
 
-    /// What an engine must take without any effect.
+    /// Makes a message that an engine must take without any effect.
     fn harmless(&mut self) -> Message {
         let chain_hash = self.chain_hash;
         match self.rng.below(11) {
@@ -100,7 +100,7 @@ impl MessageForge<'_> {
         }
     }
 
-    /// What may well end a channel.
+    /// Makes a message that may suspend a channel.
     fn harmful(&mut self) -> Message {
         let id = self.rng.below(60);
         match self.rng.below(8) {

@@ -28,19 +28,20 @@ const HOSTILE_PER_MILLE: u64 = 950;
 const MAX_BYZANTINE_NODES: u64 = 3;
 /// Signed states of a channel an attacker remembers.
 const MAX_OLD_STATES: usize = 20;
-/// How much more often an attacker acts where there are few chances.
+/// The factor by which an attacker acts more often where there are few chances.
 const RARE_EAGERNESS: u64 = 5;
 /// Most attacks in one connection: answers to answers must end.
 const MAX_ATTACKS_PER_CONNECTION: u32 = 100;
 /// Attacks that are made wherever states are compared.
 const COMPARED: [Attack; 2] = [Attack::OldState, Attack::MovedHtlcs];
-/// How often, per mille.
+/// The share of those moments, per mille.
 const COMPARISON_PER_MILLE: u64 = 600;
-/// How often who moves HTLCs begins to keep its signatures, so that there is more to compare.
+/// The share of signatures after which a node that moves HTLCs signs no more, so that there is more
+/// to compare, per mille.
 const KEEP_SIGNATURES_PER_MILLE: u64 = 100;
 /// HTLCs offered at once to fill a state.
 const FILLING: usize = 21;
-/// How long a full state is kept so, in blocks.
+/// The time for which a full state is kept so, in blocks.
 const FULL_BLOCKS: u32 = 30;
 /// Most floods of requests in one connection.
 const MAX_REQUEST_FLOODS: u32 = 3;
@@ -49,7 +50,7 @@ const MAX_TRIES: usize = 5;
 /// Longest time an attacker holds something back, in blocks: longer than any HTLC lives.
 const MAX_SILENCE_BLOCKS: u64 = 600;
 
-/// What an attacker holds back on one channel.
+/// The messages that an attacker holds back on one channel.
 #[derive(Clone, Copy, Debug)]
 enum Held {
     Signatures,
@@ -60,17 +61,17 @@ enum Held {
 /// The plans and the memory of one hostile node.
 #[derive(Debug)]
 pub(crate) struct ByzantineNode {
-    /// What it may do.
+    /// The attacks it may make.
     attacks: Vec<Attack>,
-    /// How often it tries.
+    /// The share of moments at which it tries, per mille.
     per_mille: u64,
     /// It attacks while channels open.
     from_start: bool,
     /// States both signed, as it held them, oldest first, by channel.
     old: BTreeMap<usize, Vec<LastCrossSignedState>>,
-    /// What it holds back, and up to which height, by channel.
+    /// The messages it holds back, and up to which height, by channel.
     held: BTreeMap<usize, (Held, u32)>,
-    /// How its engine frames.
+    /// The framing of its engine.
     framings: BTreeMap<ConnId, Framing>,
     /// Connections on which it does not sign any more.
     unsigned: BTreeSet<ConnId>,
@@ -127,7 +128,7 @@ impl World {
         (0..count).filter_map(|_| self.rng.pick(Attack::ALL)).collect()
     }
 
-    /// What really leaves a node whose engine sends `frames`.
+    /// Returns the frames that leave a node whose engine sends `frames`.
     pub(crate) fn tamper_outgoing(
         &mut self,
         node: usize,

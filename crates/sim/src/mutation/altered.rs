@@ -12,7 +12,7 @@ use super::{Rewritten, channel_of, key_of, rewrite};
 use crate::disk::Disk;
 use crate::topology::Topology;
 
-/// What is altered.
+/// The row that is altered, and how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Altered {
     /// The balances of a new state do not add up.
@@ -55,7 +55,7 @@ pub enum Altered {
     OpeningBalance,
     /// The first state of a channel says that one HTLC is allowed.
     LowTerms,
-    /// What comes in stands where that goes out, and what goes out where that comes in, and both
+    /// Incoming and outgoing HTLCs change places in a state, and both
     /// sides sign that.
     TurnedHtlcs,
 }

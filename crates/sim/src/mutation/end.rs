@@ -15,7 +15,7 @@ const TOO_MUCH_EVIDENCE: u64 = 20_000;
 /// No evidence is numbered this high in a simulation.
 const FIRST_EVIDENCE: u64 = 1 << 32;
 
-/// What is changed.
+/// The change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
     /// One side holds another balance than the other.

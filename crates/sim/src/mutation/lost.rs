@@ -10,7 +10,7 @@ use steward_wire::{LastCrossSignedState, LinkId, PaymentHash};
 use super::{Rewritten, channel_of, rewrite};
 use crate::disk::Disk;
 
-/// Which writes are lost.
+/// The writes that are lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lost {
     /// All rows of channels.
@@ -29,7 +29,7 @@ pub enum Lost {
     Resizes,
     /// Rows of channels whose HTLC is forwarded in the same batch.
     Incoming,
-    /// Where our HTLCs come from.
+    /// The origins of our HTLCs.
     Origins,
     /// That our HTLCs have ended.
     OriginEnds,

@@ -31,20 +31,20 @@ pub use restart::Restart;
 pub use runtime::Runtime;
 pub use wire::Wire;
 
-/// What is broken.
+/// The place of the defect, and its kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mutation {
     /// Writes that the disk confirms and does not make.
     Lost(Lost),
     /// Rows that the disk keeps otherwise than they were written.
     Altered(Altered),
-    /// What a start finds.
+    /// A start finds wrong rows.
     Restart(Restart),
-    /// What the runtime tells the engine, and when it does what.
+    /// The runtime misinforms the engine, or works in the wrong order.
     Runtime(Runtime),
-    /// What becomes of messages.
+    /// The wire loses or changes messages.
     Wire(Wire),
-    /// What the disks hold when all is over.
+    /// The disks are changed when all is over.
     End(End),
 }
 
@@ -69,14 +69,14 @@ impl Injector {
         self.mutation == mutation
     }
 
-    /// A node is about to start.
+    /// Corrupts the disk of a node that is about to start.
     pub(crate) fn corrupt_disk(&self, disk: &mut Disk, life: u64) {
         if let Mutation::Restart(restart) = self.mutation {
             restart.corrupt_disk(disk, life);
         }
     }
 
-    /// What a starting engine is given.
+    /// Corrupts the rows and settings of a starting engine.
     pub(crate) fn corrupt_start(
         &self,
         snapshot: &mut StoredState,
@@ -90,7 +90,7 @@ impl Injector {
         }
     }
 
-    /// An input as the engine sees it.
+    /// Corrupts an input on its way to the engine.
     pub(crate) fn corrupt_input(&self, input: &mut Input, disk: &Disk) {
         if let Mutation::Runtime(runtime) = self.mutation {
             runtime.corrupt_input(input, disk, self.is_over);
@@ -100,7 +100,7 @@ impl Injector {
         }
     }
 
-    /// A batch on its way to the disk, with its actions as the engine made them.
+    /// Corrupts a batch on its way to the disk.
     pub(crate) fn corrupt_batch(
         &mut self,
         node: usize,
@@ -117,7 +117,7 @@ impl Injector {
     }
 }
 
-/// What becomes of one write of a batch.
+/// The fate of one write of a batch.
 enum Rewritten {
     /// It is made, perhaps otherwise.
     Put(Box<Row>),

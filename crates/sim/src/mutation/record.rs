@@ -13,7 +13,7 @@ const OUTCOMES: usize = 4;
 const OWN_ERROR: usize = 5;
 const PEER_ERROR: usize = 6;
 
-/// How an outcome is marked.
+/// The mark of an outcome.
 const FULFILLED: u8 = 1;
 
 /// A record, taken apart.

@@ -1,4 +1,4 @@
-//! What a start finds: rows that are not as they were left.
+//! Mutations of a start: the engine finds rows that are not as they were left.
 
 use steward_engine::config::Config;
 use steward_engine::row::{Origin, Settlement, StoredState};
@@ -12,7 +12,7 @@ use steward_testkit::TestKeys;
 /// More nodes than any network has.
 const MAX_NODES: u8 = 32;
 
-/// What is wrong.
+/// The defect of a start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Restart {
     /// Forwards in progress are forgotten.

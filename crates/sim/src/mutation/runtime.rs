@@ -18,12 +18,12 @@ const FALSE_BLOCKS: u32 = 3_000;
 /// Blocks that the height goes back without a reorganisation.
 const BACK_BLOCKS: u32 = 7;
 
-/// What is wrong.
+/// The defect of the runtime.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Runtime {
     /// It sends before the disk is done.
     SendBeforeCommit,
-    /// What it did not write before a crash it writes after the next start.
+    /// It writes after a start the batches of before the crash.
     WritesAfterDeath,
     /// It always wants to run at once.
     NeverSleeps,
@@ -43,7 +43,7 @@ pub enum Runtime {
     DoubledRoute,
     /// Operators leave suspended channels alone if nothing is in flight.
     IdleOperators,
-    /// When all is over, it asks only for invoices that no payer can pay.
+    /// In the end it asks only for invoices that no payer can pay.
     OverpricedInTheEnd,
 }
 
@@ -92,7 +92,7 @@ impl Injector {
         topology
     }
 
-    /// When the engine is to hear the time.
+    /// Corrupts the time at which the engine is woken.
     pub(crate) fn corrupt_wakeup(&self, wakeup_ms: &mut Option<u64>, clock_ms: u64) {
         if self.is(Mutation::Runtime(Runtime::NeverSleeps)) {
             *wakeup_ms = Some(clock_ms);
@@ -109,7 +109,7 @@ impl Injector {
         self.unwritten.retain(|of, (_, writes)| *of != node || *writes != batch.writes);
     }
 
-    /// What an earlier life of this node still wants to write.
+    /// Returns the batch that an earlier life of this node still writes.
     pub(crate) fn late_batch(&mut self, node: usize) -> Option<Batch> {
         let (life, writes) = self.unwritten.remove(&node)?;
         Some(Batch { writes, actions: Vec::new(), tip_was_stale: false, life })

@@ -10,7 +10,7 @@ use crate::link::Frame;
 use crate::oracle::Oracles;
 use crate::topology::Topology;
 
-/// What becomes of messages.
+/// The defect of the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wire {
     /// They are cut short by their sender.
@@ -23,7 +23,7 @@ pub enum Wire {
     ForwarderFallsSilent,
     /// The messages of a payee no longer arrive once it has claimed.
     PayeeFallsSilent,
-    /// When all is over, no HTLC is heard of any more.
+    /// In the end no add arrives any more.
     AddsUnheardInTheEnd,
 }
 

@@ -7,7 +7,7 @@ use steward_wire::{IncomingHtlcId, LastCrossSignedState, LinkId};
 use super::{Oracles, Rule, Violation};
 use crate::world::World;
 
-/// What a channel opened with, and grew by since.
+/// The first balances of a channel, and its growth since.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Opening {
     own_msat: i128,
@@ -39,7 +39,7 @@ impl Oracles {
         Ok(())
     }
 
-    /// What the channel is worth by the books, in millisatoshi.
+    /// Returns the balance of the channel by the books, in millisatoshi.
     fn worth_msat(&self, node: usize, link: LinkId, channel: &Channel) -> i128 {
         let books = &self.books[node];
         let opening = books.openings.get(&link).copied().unwrap_or_default();

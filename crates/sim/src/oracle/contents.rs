@@ -3,7 +3,7 @@
 
 use steward_wire::{LastCrossSignedState, Signature};
 
-/// What a state says, signatures left out.
+/// The content of a state, without its signatures.
 pub(super) fn of(state: &LastCrossSignedState) -> LastCrossSignedState {
     LastCrossSignedState {
         remote_sig_of_local: Signature::ZERO,
@@ -22,7 +22,7 @@ pub(super) fn same_but_day(a: &LastCrossSignedState, b: &LastCrossSignedState) -
     matches!(difference(a, b), None | Some("block day"))
 }
 
-/// What differs between one side's state and the other side's copy of it, if anything does.
+/// Returns the difference between one side's state and the other side's copy, if there is one.
 pub(super) fn difference_of_sides(
     ours: &LastCrossSignedState,
     theirs: &LastCrossSignedState,

@@ -1,4 +1,4 @@
-//! What a connection costs: who sends little is sent little, whatever he asks for.
+//! The cost of a connection: a peer that sends little is sent little, whatever it asks for.
 
 use steward_engine::ConnId;
 
@@ -11,10 +11,10 @@ const MAX_BYTES_OUT_PER_BYTE_IN: u64 = 32;
 const FREE_BYTES_OUT: u64 = 384 * 1024;
 /// And so much more for each second that the connection lasts.
 const BYTES_OUT_PER_S: u64 = 4 * 1024;
-/// What a message takes on the wire beyond its payload, in bytes.
+/// The bytes that a message takes on the wire beyond its payload.
 const OVERHEAD_BYTES: u64 = 36;
 
-/// What one end of a connection sent and received.
+/// The bytes that one end of a connection sent and received.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Bytes {
     since_ms: u64,

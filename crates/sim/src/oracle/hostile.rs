@@ -1,4 +1,4 @@
-//! What must hold against a peer that keeps no rule: its misdeeds are on record, what it owes can
+//! The rules against a peer that keeps no rule: its violations are on record, what it owes can
 //! be proved to anyone, and it cannot fill the disk.
 
 use steward_engine::row::{Origin, Row, RowKey, Settlement};
@@ -15,7 +15,7 @@ use crate::world::World;
 /// Messages kept as evidence in one connection, as the channel promises.
 const MAX_EVIDENCE: usize = steward_hosted::limits::MAX_EVIDENCE_PER_CONNECTION as usize;
 
-/// Who suspends a channel over a message has that message on its disk.
+/// Checks that a node which suspends a channel over a message has that message on its disk.
 pub(super) fn evidence_is_kept(
     node: usize,
     peer: &NodeId,

@@ -16,7 +16,7 @@ use crate::node::Batch;
 /// Different adds a peer may have sent under one id, as far as they are remembered.
 const MAX_ADDS_OF_ONE_ID: usize = 100;
 
-/// What was offered in the channels of one node.
+/// The HTLCs that were offered in the channels of one node.
 #[derive(Debug, Default)]
 pub(crate) struct Htlcs {
     /// Offered by this node, as they were stored when they were.

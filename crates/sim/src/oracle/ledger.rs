@@ -96,7 +96,7 @@ impl Oracles {
         is_shown || is_known
     }
 
-    /// What a channel's balance comes to if everything ended as this side knows, in millisatoshi.
+    /// Returns the balance of a channel if everything ended as this side knows, in millisatoshi.
     pub(crate) fn fair_balance_msat(&self, node: usize, link: LinkId, channel: &Channel) -> u64 {
         let Some(state) = channel.state() else { return 0 };
         let mut msat = state.local_balance_msat;

@@ -1,5 +1,5 @@
 //! The oracles: what must never be seen, whatever happens. One file for each group of rules of
-//! design.md section 4; the rules of section 10 for a network at rest are in [`rest`].
+//! docs/architecture.md; the rules for a network at rest are in [`rest`].
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -33,7 +33,7 @@ mod payments;
 pub(crate) mod rest;
 mod states;
 
-/// What is watched.
+/// A rule that the oracles watch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Rule {
     /// 1: durable before visible.
@@ -99,7 +99,7 @@ pub struct Violation {
     pub rule: Rule,
     /// The node that broke it.
     pub node: usize,
-    /// How it shows.
+    /// The observation, in a sentence.
     pub text: String,
 }
 
@@ -127,7 +127,7 @@ pub(crate) fn no_bug(node: usize, actions: &[Action]) -> Result<(), Violation> {
     Ok(())
 }
 
-/// What the oracles remember of one node.
+/// The books that the oracles keep of one node.
 #[derive(Debug, Default)]
 pub(crate) struct Books {
     /// Every HTLC it ever offered, and where it came from.
@@ -150,18 +150,18 @@ pub(crate) struct Books {
     overrides: BTreeMap<LinkId, Option<LastCrossSignedState>>,
     /// Every HTLC, by direction.
     pub(crate) htlcs: htlcs::Htlcs,
-    /// What each channel opened with.
+    /// The first balances of each channel.
     openings: BTreeMap<LinkId, accounts::Opening>,
     /// Payments and invoices.
     bills: payments::Bills,
-    /// Which start of the node may write.
+    /// The start of the node that may write.
     life: u64,
     /// As it stored it last.
     height: u32,
 }
 
 impl Books {
-    /// What an attacker said counts once it is learned.
+    /// A preimage from an attacker counts once it is learned.
     fn learn_heard(&mut self, disk: &Disk) {
         let shown = &mut self.shown;
         self.heard.retain(|key, preimage| {
@@ -179,9 +179,9 @@ impl Books {
 struct Line {
     edge: usize,
     far: ConnId,
-    /// What this end sent and received.
+    /// The bytes that this end sent and received.
     bytes: costs::Bytes,
-    /// How this end frames what it sends.
+    /// The framing of what this end sends.
     framing: Option<Framing>,
 }
 
@@ -213,7 +213,7 @@ impl Oracles {
         }
     }
 
-    /// From now on this node may do what it likes.
+    /// The rules of this node are not checked from now on.
     pub(crate) fn distrust(&mut self, node: usize) {
         self.hostile.insert(node);
     }

@@ -10,12 +10,12 @@ use super::{Oracles, Rule, Violation};
 use crate::disk::Disk;
 use crate::node::Batch;
 
-/// What one node was asked to pay, and was paid.
+/// The payments that one node was asked to make, and those it received.
 #[derive(Debug, Default)]
 pub(crate) struct Bills {
     /// Most that each payment may cost: its amount and the most fee.
     most_msat: BTreeMap<PaymentId, u64>,
-    /// What each invoice asks for, as it was first stored.
+    /// The amount of each invoice, as it was first stored.
     asked_msat: BTreeMap<PaymentHash, Option<u64>>,
     /// Invoices that were paid once.
     paid: BTreeMap<PaymentHash, InvoiceRow>,
@@ -99,7 +99,7 @@ impl Oracles {
     }
 }
 
-/// What is claimed is what the books say, and no less than what was asked.
+/// Checks that the amount claimed is that of the books, and no less than the invoice's.
 fn claimed_set_is_paid(
     node: usize,
     row: &InvoiceRow,

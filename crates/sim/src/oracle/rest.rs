@@ -1,4 +1,5 @@
-//! What must hold when faults are over and nothing moves any more (design.md section 10).
+//! The rules for a network at rest: faults are over and nothing moves (docs/simulation.md,
+//! "Oracles").
 
 use std::collections::BTreeSet;
 
