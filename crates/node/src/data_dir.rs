@@ -14,10 +14,10 @@ use crate::error::store_error;
 use crate::keys::NodeKeys;
 use crate::seed::{SEED_FILE, Seed, SeedError};
 
-/// The file in which a running daemon says where its API listens.
+/// The file in which a running daemon writes where its API listens.
 pub const API_ADDRESS_FILE: &str = "api-address";
 
-/// The file in which a running daemon says where it listens for peers, an address a line.
+/// The file in which a running daemon writes where it listens for peers, an address a line.
 pub const LISTEN_ADDRESSES_FILE: &str = "listen-addresses";
 
 /// Makes a new data directory: seed and empty database. `words` restores a seed, otherwise a new
@@ -27,11 +27,11 @@ pub const LISTEN_ADDRESSES_FILE: &str = "listen-addresses";
 ///
 /// # Errors
 /// `seed_invalid`; `data_dir_unusable` if the directory cannot be made; `data_dir_locked`;
-/// `node_exists` if there is a database, `seed_exists` if there is another seed, or whatever the
-/// disk says.
+/// `node_exists` if there is a database, `seed_exists` if there is another seed, or the code of a
+/// disk error.
 pub fn initialize(config: &Config, words: Option<&str>) -> Result<Seed, Error> {
     let dir = &config.node.data_dir;
-    // Before anything is made: words are often mistyped.
+    // The words are read before anything is made: they are often mistyped.
     let wanted = words.map(Seed::from_words).transpose()?;
     make_dir(dir)?;
     let lock = lock(dir)?;
@@ -60,14 +60,14 @@ pub fn initialize(config: &Config, words: Option<&str>) -> Result<Seed, Error> {
 }
 
 /// Opens the data directory of a node that was made before. Makes nothing: neither a directory
-/// whose name was mistyped nor a seed that nobody has seen.
+/// whose name was mistyped nor a seed whose words were not shown.
 pub(crate) fn open(config: &Config) -> Result<(Seed, SqliteStore), Error> {
     let dir = &config.node.data_dir;
     if !exists(&dir.join(SEED_FILE))? && !exists(&database(dir))? {
         return Err(no_node(dir));
     }
     let lock = lock(dir)?;
-    // A database without its seed is somebody's money: no new seed beside it.
+    // A database without its seed is a person's money: no new seed is made beside it.
     let seed = Seed::load(dir)?;
     Seed::check_private(dir)?;
     Seed::check_shown(dir)?;
@@ -76,7 +76,7 @@ pub(crate) fn open(config: &Config) -> Result<(Seed, SqliteStore), Error> {
     Ok((seed, store))
 }
 
-/// Whether there is a node in this directory, or a part of one.
+/// True if there is a node in this directory, or a part of one.
 pub fn is_made(dir: &Path) -> bool {
     dir.join(SEED_FILE).exists() || database(dir).exists()
 }
@@ -119,17 +119,17 @@ fn no_node(dir: &Path) -> Error {
     ))
 }
 
-/// A backup holds no seed.
+/// The error of a restore without a seed, which a backup does not hold.
 pub(crate) fn no_seed_to_restore_for(dir: &Path) -> Error {
     let dir = dir.display();
     Error::new(Code::NoNode, format!("there is no seed in {dir} to restore a backup for"))
         .hint(format!("First the seed, from its words: `steward init --restore --data-dir {dir}`."))
 }
 
-/// Whether a node runs in this directory. Changes nothing.
+/// Tells whether a node runs in this directory. Changes nothing.
 ///
 /// # Errors
-/// If the directory cannot be read.
+/// Fails if the directory cannot be read.
 pub fn is_in_use(dir: &Path) -> Result<bool, Error> {
     let in_use = DirLock::in_use(dir).map_err(|error| store_error(&error))?;
     Ok(in_use != InUse::No)
@@ -142,12 +142,12 @@ fn node_exists(database: &Path) -> Error {
     )
 }
 
-/// Where the database of a data directory is.
+/// Returns the path of the database of a data directory.
 pub fn database(dir: &Path) -> PathBuf {
     dir.join(FILE_NAME)
 }
 
-/// Whose database it is.
+/// Returns the owner that the database must have.
 pub(crate) fn owner(config: &Config, seed: &Seed) -> Owner {
     Owner {
         network: network_name(config.node.network).to_owned(),

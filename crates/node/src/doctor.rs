@@ -1,5 +1,5 @@
-//! Everything a newcomer gets wrong, checked without the daemon and beside a running one.
-//! Changes nothing.
+//! The checks for a newcomer's mistakes, without the daemon and beside a running one. They change
+//! nothing.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -24,36 +24,36 @@ use crate::seed::{SEED_FILE, Seed, SeedError, others_may};
 use steward_runtime::CANNOT_SEARCH_HINT;
 use steward_runtime::clock::wall_ms;
 
-/// What makes a node, and where it is if this is the wrong place.
+/// The hint for a directory without a node, or for the wrong directory.
 const INIT_HINT: &str = "Run `steward init`, with the same --data-dir; or name the directory of the node \
                          that you have with --data-dir.";
 
-/// One thing looked at.
+/// One check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Check {
-    /// Stable, snake_case.
+    /// The stable name, in snake_case.
     pub name: &'static str,
-    /// How it looks.
+    /// The result.
     pub status: Status,
-    /// What was found, one sentence.
+    /// The finding, in one sentence.
     pub detail: String,
-    /// What to do; empty if nothing.
+    /// The hint; empty if there is nothing to do.
     pub hint: String,
 }
 
-/// How a thing looks.
+/// The result of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Status {
-    /// Nothing to do.
+    /// There is nothing to do.
     Ok,
-    /// Works, but perhaps not as wanted.
+    /// It works, but perhaps not as wanted.
     Warn,
     /// The node cannot run, or not safely.
     Fail,
 }
 
-/// Looks at everything. Blocks for up to a minute if the chain source does not answer; not to be
-/// called from an async task.
+/// Runs all checks. Blocks for up to a minute if the chain source does not answer; not to be called
+/// from an async task.
 pub fn examine(sources: &Sources) -> Vec<Check> {
     let effective = match EffectiveConfig::load(sources) {
         Ok(effective) => effective,
@@ -143,14 +143,14 @@ fn seed(dir: &Path) -> Check {
     }
 }
 
-/// And whether a node runs here.
+/// Checks the lock, and tells whether a node runs here.
 fn lock(dir: &Path) -> (Check, bool) {
     let name = "lock";
     if !dir.is_dir() {
-        return (ok(name, "nobody uses the data directory".to_owned()), false);
+        return (ok(name, "the data directory is not in use".to_owned()), false);
     }
     match DirLock::in_use(dir) {
-        Ok(InUse::No) => (ok(name, "nobody uses the data directory".to_owned()), false),
+        Ok(InUse::No) => (ok(name, "the data directory is not in use".to_owned()), false),
         Ok(InUse::By(Some(pid))) => (ok(name, format!("a node runs here, process {pid}")), true),
         Ok(InUse::By(None)) => (ok(name, "a node runs here".to_owned()), true),
         Err(error) => (fail(name, error.to_string(), error.hint()), false),
@@ -186,7 +186,7 @@ fn database_check(config: &Config) -> Check {
             ),
             "One data directory belongs to one seed and one network: check data_dir and network.",
         ),
-        // As `start` would say it.
+        // The same refusal as at `start`.
         Ok(found) if found.hosted > 0 && !config.host.enabled => {
             let error = host_not_enabled(config, found.hosted);
             fail(name, error.message, error.hint)
@@ -214,7 +214,7 @@ fn disk_space(dir: &Path) -> Check {
     }
 }
 
-/// By POSIX's `df`: the standard library cannot tell.
+/// Returns the free disk space by POSIX's `df`, because the standard library cannot tell.
 fn free_bytes(dir: &Path) -> Option<u64> {
     let existing: PathBuf = dir.ancestors().find(|path| path.is_dir())?.to_owned();
     let output = Command::new("df").arg("-Pk").arg(existing).output().ok()?;
@@ -223,8 +223,8 @@ fn free_bytes(dir: &Path) -> Option<u64> {
     kilobytes.checked_mul(1024)
 }
 
-/// Where a node that runs says it listens, which may be elsewhere than the configuration has it:
-/// settings hold from one start to the next.
+/// Checks the address where a running node says that it listens, which may be elsewhere than the
+/// configuration has it: settings hold from one start to the next.
 fn api_port(config: &Config, is_running: bool) -> Vec<Check> {
     let name = "api_port";
     let configured = match &config.api.socket {
@@ -247,7 +247,7 @@ fn api_port(config: &Config, is_running: bool) -> Vec<Check> {
     }
 }
 
-/// The same for peers.
+/// Checks the same for peers.
 fn listen_ports(config: &Config, is_running: bool) -> Vec<Check> {
     let name = "listen_port";
     let configured = config.listen_addresses();
@@ -269,7 +269,7 @@ fn list(addresses: &[SocketAddr]) -> String {
     }
 }
 
-/// Whether a listener configured like this may be found at `said`: port 0 is any, and so is an
+/// True if a listener configured like this may be found at `said`: port 0 is any, and so is an
 /// address that stands for all.
 fn serves(configured: SocketAddr, said: SocketAddr) -> bool {
     let same_port = configured.port() == said.port() || configured.port() == 0;
@@ -294,7 +294,7 @@ fn as_started(
     }
 }
 
-/// Where a running node listens for peers; `None` if nobody says.
+/// Returns the addresses where a running node listens for peers; `None` if its file is not there.
 fn running_listeners(dir: &Path) -> Option<Vec<SocketAddr>> {
     let text = fs::read_to_string(dir.join(LISTEN_ADDRESSES_FILE)).ok()?;
     text.lines().map(|line| line.trim().parse().ok()).collect()
@@ -356,8 +356,8 @@ fn chain_and_clock(config: &Config) -> Vec<Check> {
     vec![chain, clock(now_unix, block_unix, stale_after_s)]
 }
 
-/// Tried on the last block: a pruned bitcoind has it, and a source that fails here would hold
-/// expired HTLCs on the day they matter.
+/// Tries a block search on the last block: a pruned bitcoind has it, and a source that fails here
+/// would hold expired HTLCs on the day they matter.
 fn block_search(config: &Config) -> Check {
     let name = "block_search";
     let network = config.node.network;
@@ -382,8 +382,8 @@ fn block_search(config: &Config) -> Check {
     }
 }
 
-/// The wall clock beside the time in the newest block's header. `late_s` is how long no block
-/// comes at most, if blocks come by themselves.
+/// Compares the wall clock with the time in the newest block's header. `late_s` is the longest time
+/// without a block, if blocks come by themselves.
 fn clock(now_unix: u64, block_unix: Option<u64>, late_s: u64) -> Check {
     let name = "clock";
     let hint =
@@ -432,7 +432,7 @@ fn reachability(config: &Config, is_running: bool) -> Check {
     let Some(address) = config.listen.public_addresses.first() else {
         return warn(
             name,
-            "listen.public_addresses is empty: nobody is told an address".to_owned(),
+            "listen.public_addresses is empty: clients are told no address".to_owned(),
             "Set it to the address and port that your router forwards to this machine.",
         );
     };
@@ -450,7 +450,7 @@ fn reachability(config: &Config, is_running: bool) -> Check {
     }
 }
 
-/// `None` for an onion service.
+/// Tries to connect; `None` for an onion service.
 fn connects(address: &PeerAddress) -> Option<bool> {
     if matches!(address.host, steward_p2p::Host::Onion(_)) {
         return None;

@@ -1,4 +1,4 @@
-//! Errors of the parts, in the one form that people and programs see.
+//! The errors of the parts, in the one form that people and programs see.
 
 use steward_chain::ChainError;
 use steward_engine::{Code, Error};
@@ -54,7 +54,7 @@ impl From<RandomError> for Error {
     }
 }
 
-/// A backup was not made: where it was to go is its caller's choice.
+/// Maps the error of a backup, whose place is its caller's choice.
 pub(crate) fn backup_error(error: &StoreError) -> Error {
     match error {
         StoreError::Io { .. } => Error::new(Code::BackupNotPossible, error.to_string())
@@ -66,7 +66,7 @@ pub(crate) fn backup_error(error: &StoreError) -> Error {
     }
 }
 
-/// The chain source turned out to be unusable: the node stops.
+/// Maps the error of a chain source that turned out to be unusable, which stops the node.
 pub(crate) fn chain_error(error: &ChainError) -> Error {
     Error::new(Code::ChainSourceUnusable, error.to_string()).hint(error.hint())
 }

@@ -1,4 +1,4 @@
-//! What a running node can be asked. Clones are the same node.
+//! The handle of a running node. Clones are the same node.
 
 use std::ops::Deref;
 use std::path::PathBuf;
@@ -26,9 +26,9 @@ use crate::ops::Operations;
 use crate::ops::plumbing::{Pending, Plumbing};
 use crate::task::blocking;
 
-/// A running node; what it can be asked are the [`Operations`]. When the last clone is dropped
-/// without [`NodeHandle::shutdown`], it ends by itself: what it has taken in becomes durable, but
-/// nobody can wait for it.
+/// A running node, which is asked through its [`Operations`]. When the last clone is dropped
+/// without [`NodeHandle::shutdown`], it ends by itself: the inputs taken in become durable, but
+/// there is no way to wait for it.
 #[derive(Clone)]
 pub struct NodeHandle {
     shared: Arc<Shared>,
@@ -62,16 +62,16 @@ impl NodeHandle {
         Self { shared, operations }
     }
 
-    /// Who and where the node is.
+    /// Returns the name and the place of the node.
     pub fn info(&self) -> &NodeInfo {
         &self.shared.info
     }
 
-    /// Waits until the node has stopped: `Ok` after [`NodeHandle::shutdown`], otherwise what
-    /// stopped it, `store_failed` above all.
+    /// Waits until the node has stopped: `Ok` after [`NodeHandle::shutdown`], otherwise the error
+    /// that stopped it, `store_failed` above all.
     ///
     /// # Errors
-    /// What stopped the node.
+    /// Fails with the error that stopped the node.
     pub async fn stopped(&self) -> Result<(), Error> {
         self.shared.runtime.stop().stopped().await
     }
@@ -81,7 +81,7 @@ impl NodeHandle {
     /// if its caller does not wait.
     ///
     /// # Errors
-    /// What stopped the node before, or while, it was shut down.
+    /// Fails with the error that stopped the node before, or while, it was shut down.
     pub async fn shutdown(&self) -> Result<(), Error> {
         if let Some(ending) = self.shared.runtime.begin_to_end() {
             tokio::spawn(shut_down(Arc::clone(&self.shared), ending));
@@ -168,7 +168,7 @@ impl Plumbing for Shared {
 impl Drop for Shared {
     fn drop(&mut self) {
         let transport = self.transport.clone();
-        // Without a runtime its tasks are gone anyway.
+        // Without a tokio runtime its tasks are gone anyway.
         if let Ok(runtime) = Handle::try_current() {
             runtime.spawn(async move { transport.shutdown().await });
         }

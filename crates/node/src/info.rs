@@ -1,4 +1,4 @@
-//! Who and where a node is.
+//! The name and the place of a node.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use bitcoin::Network;
 use steward_p2p::PeerAddress;
 use steward_wire::NodeId;
 
-/// Who and where the node is.
+/// The name and the place of a node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NodeInfo {
     /// The chain.
@@ -22,7 +22,7 @@ pub struct NodeInfo {
     pub listen: Vec<SocketAddr>,
     /// The addresses under which clients reach us, as configured.
     pub public_addresses: Vec<PeerAddress>,
-    /// When the node started, unix time, milliseconds.
+    /// The time at which the node started, unix time in milliseconds.
     pub started_ms: u64,
     /// The same moment by [`crate::clock::now_ms`], to count from.
     pub started_at_ms: u64,

@@ -17,7 +17,7 @@ use zeroize::Zeroize;
 use crate::limits::MAX_CACHED_HOST_KEYS;
 use crate::seed::Seed;
 
-/// Keys in memory, from one seed.
+/// The keys in memory, from one seed.
 ///
 /// | Key | Path |
 /// |---|---|
@@ -28,10 +28,10 @@ use crate::seed::Seed;
 /// | refund at a host that knows us by the node's key | `m/84'/c'/231'/w0/w1/w2/w3`, P2WPKH |
 ///
 /// `c` is 0 on mainnet and 1 elsewhere, so that a state signed on a test network can never be shown
-/// on mainnet: the state hash does not name the chain (P§2). `w0..w3` are the first 16 bytes of the
-/// host's node id as four big-endian words, each used as a raw BIP32 index: from 2^31 on it is
-/// hardened. The path towards a host is immortan's (P§1.6) on every network, so that the seeds of
-/// SBW, OBW and Valet find their channels.
+/// on mainnet: the state hash does not name the chain (docs/protocol.md section 2). `w0..w3` are
+/// the first 16 bytes of the host's node id as four big-endian words, each used as a raw BIP32
+/// index: from 2^31 on it is hardened. The path towards a host is immortan's (docs/protocol.md
+/// section 1.6) on every network, so that the seeds of SBW, OBW and Valet find their channels.
 pub struct NodeKeys {
     secp: Secp256k1<All>,
     node: SecretKey,
@@ -39,7 +39,7 @@ pub struct NodeKeys {
     hosts: Xpriv,
     refunds: Xpriv,
     refunds_of_node: Xpriv,
-    /// Four derivations cost more than the signature that follows.
+    /// The keys are kept because four derivations cost more than the signature that follows.
     host_keys: RefCell<BTreeMap<NodeId, SecretKey>>,
 }
 
@@ -66,7 +66,7 @@ impl NodeKeys {
         }
     }
 
-    /// Our identity as host.
+    /// Returns our identity as host.
     pub fn node_id(&self) -> NodeId {
         self.id_of(&self.node)
     }
@@ -81,12 +81,12 @@ impl NodeKeys {
 }
 
 impl NodeKeys {
-    /// The key of our identity as host.
+    /// Returns the key of our identity as host.
     pub fn node(&self) -> SecretKey {
         self.node
     }
 
-    /// The key of our identity towards this host.
+    /// Returns the key of our identity towards this host.
     pub fn towards_host(&self, host: &NodeId) -> SecretKey {
         if let Some(key) = self.host_keys.borrow().get(host) {
             return *key;
@@ -99,7 +99,7 @@ impl NodeKeys {
         key
     }
 
-    /// The key of the payee of this invoice.
+    /// Returns the key of the payee of this invoice.
     pub fn invoice(&self, payment_hash: &PaymentHash) -> SecretKey {
         // One in 2^127 digests is no key; the counter gives the next one.
         for counter in 0..=u8::MAX {
@@ -151,7 +151,7 @@ impl Drop for NodeKeys {
     }
 }
 
-/// The four words of P§1.6.
+/// Returns the path of the four words (docs/protocol.md section 1.6).
 fn host_path(host: &NodeId) -> Vec<ChildNumber> {
     let bytes = host.0;
     let words = bytes.iter().take(16).copied().collect::<Vec<u8>>();

@@ -1,5 +1,5 @@
-//! A node: configuration, seed, keys and data directory, and the assembly of store, connections,
-//! graph and chain around a [runtime](steward_runtime); and what can be asked of it.
+//! A node: configuration, seed, keys and data directory, the assembly of store, connections, graph
+//! and chain around a [runtime](steward_runtime), and the operations that can be asked of it.
 //!
 //! ```no_run
 //! use steward_node::{EffectiveConfig, Node, Sources};
@@ -15,16 +15,16 @@
 //!
 //! Layout
 //! - [`config`]: one TOML file, overridden by environment and flags
-//! - [`seed`], [`keys`], [`random`]: what is secret; `seed_words`: as people write it
+//! - [`seed`], [`keys`], [`random`]: the secrets; `seed_words`: a seed as people write it
 //! - [`data_dir`]: seed and database of one node; [`restore`]: a backup in their place
 //! - [`text`]: files that are not UTF-8
 //! - [`node`]: [`Node::start`], which puts everything together
-//! - [`handle`]: [`NodeHandle`], a running node; [`info`]: who and where it is
+//! - [`handle`]: [`NodeHandle`], a running node; [`info`]: its name and place
 //! - [`ops`]: the typed operations of a node, for API, command line and programs that embed one
 //! - `adapters`: the runtime's four traits over `p2p`, `graph` and `chain`
 //! - `task`: work that may wait for the disk; `timers`: how the crates' timers fit together
-//! - [`metrics`]: what it counts
-//! - [`doctor`]: what a newcomer gets wrong
+//! - [`metrics`]: the node's counters; `error`: errors of the parts, in the one form
+//! - [`doctor`]: the checks for a newcomer's mistakes
 //! - [`limits`]: every bound
 #![forbid(unsafe_code)]
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]

@@ -1,4 +1,4 @@
-//! Every bound of the node in one place: files, what a configuration may say, times. No logic.
+//! Every bound of the node in one place: files, configuration values, times. No logic.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use steward_engine::limits::{
 };
 use steward_runtime::limits::{MAX_BYTES_PER_TURN, MAX_MESSAGES_PER_TURN};
 
-// Whatever the engine wants tried is tried.
+// Every address that the engine wants tried is tried.
 const _: () = assert!(
     steward_engine::limits::MAX_ADDRESSES_TRIED <= steward_p2p::limits::MAX_ADDRESSES_PER_PEER
 );
@@ -24,7 +24,8 @@ pub const MAX_CONFIG_FILE_BYTES: u64 = 1024 * 1024;
 /// Largest branding image, in bytes: a message carries 65 533 and wallets show no larger one.
 pub const MAX_BRANDING_PNG_BYTES: u64 = 60_000;
 
-/// Most HTLCs each way: two full directions must fit into one message (P§1.3).
+/// Most HTLCs each way: two full directions must fit into one message (docs/protocol.md section
+/// 1.3).
 pub const MAX_HTLCS_PER_DIRECTION: u16 = 21;
 
 /// Largest capacity, in satoshi: more than all bitcoin is a slip of the hand.
@@ -40,13 +41,14 @@ pub const MAX_FEE_BASE_MSAT: u32 = 10_000_000;
 pub const MAX_CLTV_DELTA_BLOCKS: u16 = 1008;
 const _: () = assert!(MAX_CLTV_DELTA_BLOCKS > MIN_CLTV_EXPIRY_DELTA_BLOCKS);
 
-/// Largest minimum HTLC that wallets on immortan accept, in satoshi (P§3.2).
+/// Largest minimum HTLC that wallets on immortan accept (docs/protocol.md section 3.2), in satoshi.
 pub const MAX_MIN_HTLC_SAT_IMMORTAN: u64 = 546;
 
-/// Smallest limit in flight that wallets on immortan accept, in satoshi (P§3.2).
+/// Smallest limit in flight that wallets on immortan accept (docs/protocol.md section 3.2), in
+/// satoshi.
 pub const MIN_IN_FLIGHT_SAT_IMMORTAN: u64 = 100_000;
 
-// What one batch sends on a connection fits the transport, which hangs up on what does not.
+// The messages of one batch fit the transport's queue of a connection, which hangs up on more.
 const _: () = {
     let turn = MAX_BYTES_PER_TURN
         + steward_p2p::limits::MAX_PAYLOAD_BYTES
@@ -64,20 +66,20 @@ pub const FIRST_TIP_TIMEOUT: Duration = Duration::from_secs(5);
 /// Time for connections to end at shutdown.
 pub const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How often the graph forgets stale channels and is written to disk.
+/// Time between two passes in which the graph forgets stale channels and is written to disk.
 pub const GRAPH_MAINTENANCE_INTERVAL: Duration = Duration::from_secs(60 * 60);
 
 /// Time for `steward doctor` to reach our own public address.
 pub const DOCTOR_CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// With less free disk the doctor says fail: 100 MB.
+/// Free disk below which the doctor says fail: 100 MB.
 pub const MIN_FREE_DISK_BYTES: u64 = 100_000_000;
 
-/// With less free disk the doctor warns: 1 GB.
+/// Free disk below which the doctor warns: 1 GB.
 pub const WARN_FREE_DISK_BYTES: u64 = 1_000_000_000;
 
-/// A clock before this is wrong: 2026-01-01, when this program did not exist.
+/// The first plausible time of a clock: 2026-01-01, when this program did not exist.
 pub const EARLIEST_PLAUSIBLE_UNIX: u64 = 1_767_225_600;
 
-/// Bitcoin accepts blocks up to two hours ahead of honest clocks.
+/// Time that a clock may be behind the newest block: Bitcoin accepts blocks up to two hours ahead.
 pub const MAX_CLOCK_BEHIND_TIP_S: u64 = 2 * 60 * 60;

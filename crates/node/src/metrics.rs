@@ -1,4 +1,4 @@
-//! What the node counts, for people and for monitoring.
+//! The node's counters, for people and for monitoring.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -7,17 +7,17 @@ use steward_runtime::RuntimeMetrics;
 /// Counters since the start, and lengths of queues now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct NodeMetrics {
-    /// Store, queue, commands and routes.
+    /// The counters of store, queue, commands and routes.
     pub runtime: RuntimeMetrics,
     /// Channels in the public graph.
     pub graph_channels: u64,
     /// Invariants that did not hold, in this process. Each is a bug.
     pub bugs: u64,
-    /// Connections.
+    /// The counters of the connections.
     pub p2p: P2pMetrics,
 }
 
-/// What the transport counted since the start; names as in [`steward_p2p::Stats`].
+/// The transport's counters since the start; names as in [`steward_p2p::Stats`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct P2pMetrics {
     /// Sockets accepted, refused ones included.

@@ -30,19 +30,19 @@ use crate::keys::NodeKeys;
 use crate::seed::Seed;
 use crate::task::blocking;
 
-/// Starts nodes. A started one is a [`NodeHandle`].
+/// The start of nodes. A started one is a [`NodeHandle`].
 pub struct Node;
 
-/// What a node stands on, for those who bring their own.
+/// The parts that a node stands on, for programs that bring their own.
 pub struct NodeParts {
-    /// What all keys are derived from.
+    /// The seed that all keys are derived from.
     pub seed: Seed,
-    /// Where it keeps its state.
+    /// The store of its state.
     pub store: Box<dyn Store>,
-    /// Where it learns the height.
+    /// The source of the height.
     pub chain: Box<dyn ChainSource>,
-    /// Where it looks for published preimages. `None`: an expired HTLC is failed back without a
-    /// look at the chain.
+    /// The source of blocks, for published preimages. `None`: an expired HTLC is failed back
+    /// without a look at the chain.
     pub blocks: Option<Box<dyn BlockSource>>,
 }
 
@@ -51,18 +51,18 @@ impl Node {
     /// a tokio runtime with I/O and time.
     ///
     /// # Errors
-    /// As [`Self::open`] and [`Self::start_with`].
+    /// Fails as [`Self::open`] and [`Self::start_with`].
     pub async fn start(config: Config) -> Result<NodeHandle, Error> {
         let parts = Self::open(&config).await?;
         Self::start_with(config, parts).await
     }
 
-    /// Locks and opens the data directory, without a word to anybody: for those who have more to
-    /// do between this and the start.
+    /// Locks and opens the data directory and tells no peer: for programs that have more to do
+    /// between this and the start.
     ///
     /// # Errors
-    /// With the code of what is in the way, such as `config_invalid`, `no_node`,
-    /// `data_dir_locked`, `seed_missing`, `database_not_found`.
+    /// Fails with the code of the obstacle, such as `config_invalid`, `no_node`, `data_dir_locked`,
+    /// `seed_missing`, `database_not_found`.
     pub async fn open(config: &Config) -> Result<NodeParts, Error> {
         config.check()?;
         let network = config.node.network;
@@ -76,7 +76,7 @@ impl Node {
     /// Starts a node on these parts. Only the graph is kept in the data directory.
     ///
     /// # Errors
-    /// `host_not_enabled`, `listen_failed` and others, with the code of what is in the way.
+    /// Fails with the code of the obstacle: `host_not_enabled`, `listen_failed` and others.
     pub async fn start_with(config: Config, parts: NodeParts) -> Result<NodeHandle, Error> {
         for warning in config.check()? {
             tracing::warn!(key = warning.key, hint = warning.hint, "{}", warning.message);
@@ -88,7 +88,7 @@ impl Node {
     }
 }
 
-/// Everything loaded, nothing started.
+/// The parts of a node, all loaded and none started.
 struct Loaded {
     config: Config,
     keys: NodeKeys,
@@ -188,7 +188,7 @@ impl Loaded {
     }
 }
 
-/// A node that owes clients their balances must not go on as a wallet, which they cannot reach.
+/// Refuses to start as a wallet a node that owes clients their balances: they could not reach it.
 fn refuse_clients_of_a_wallet(config: &Config, snapshot: &StoredState) -> Result<(), Error> {
     let clients = snapshot.channels.iter().filter(|row| row.role == Role::Host).count();
     match u64::try_from(clients) {
@@ -198,7 +198,7 @@ fn refuse_clients_of_a_wallet(config: &Config, snapshot: &StoredState) -> Result
     }
 }
 
-/// Of a host whose configuration says that it is a wallet.
+/// The error of a host whose configuration says that it is a wallet.
 pub(crate) fn host_not_enabled(config: &Config, clients: u64) -> Error {
     let file = config.node.data_dir.join(CONFIG_FILE);
     let problem = format!(
@@ -210,9 +210,9 @@ pub(crate) fn host_not_enabled(config: &Config, clients: u64) -> Error {
     ))
 }
 
-/// After a failed commit the connections go before a peer can be told anything else.
+/// Ends the connections after a failed commit, before a peer can be told anything else.
 async fn disconnect_on_failure(stop: Stop, transport: Transport) {
-    // Ended because it was asked to: whoever asked has ended the connections.
+    // A stop that was asked for has ended the connections already.
     if stop.stopped().await.is_err() {
         transport.shutdown().await;
     }
@@ -251,7 +251,7 @@ async fn listen(
     Ok(bound)
 }
 
-/// Whether all of IPv6 and all of IPv4 are listened on at one port. For Linux the first includes
+/// True if all of IPv6 and all of IPv4 are listened on at one port. For Linux the first includes
 /// the second, unless told otherwise.
 fn also_ipv4(v6: &SocketAddrV6, addresses: &[SocketAddr]) -> bool {
     let is_all_of_ipv4 = |other: &SocketAddr| {

@@ -7,10 +7,10 @@ use thiserror::Error;
 #[error("the operating system gives no random bytes: {0}")]
 pub struct RandomError(getrandom::Error);
 
-/// `N` bytes nobody can guess.
+/// Returns `N` bytes that cannot be guessed.
 ///
 /// # Errors
-/// [`RandomError`] if the system has none, for example in a sandbox without `getrandom`.
+/// Fails with [`RandomError`] if the system has none, for example in a sandbox without `getrandom`.
 pub fn random_bytes<const N: usize>() -> Result<[u8; N], RandomError> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).map_err(RandomError)?;

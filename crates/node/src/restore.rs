@@ -11,17 +11,17 @@ use crate::data_dir::{no_seed_to_restore_for, owner};
 use crate::error::store_error;
 use crate::seed::{Seed, SeedError};
 
-/// What was restored.
+/// The outcome of a restore.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RestoredBackup {
-    /// Channels in it.
+    /// The number of channels in it.
     pub channels: u64,
-    /// Under which name the database is kept that was there before.
+    /// The name under which the database that was there before is kept.
     pub set_aside: Option<PathBuf>,
 }
 
-/// Puts a copy of the backup `file` in the place of the database of `config.node.data_dir`.
-/// `replace`: even if there is one with channels, which is then kept under another name.
+/// Puts a copy of the backup `file` in the place of the database of `config.node.data_dir`. With
+/// `replace` it does so even if there is one with channels, which is then kept under another name.
 ///
 /// # Errors
 /// `no_node` if there is no seed; `data_dir_locked`; `database_in_the_way`; or what makes the

@@ -1,5 +1,5 @@
-//! The BIP39 seed: made, restored, kept in one file of the data directory. What is derived from it
-//! is in `keys`.
+//! The BIP39 seed: made, restored, kept in one file of the data directory. `keys` derives the keys
+//! from it.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -16,31 +16,31 @@ use crate::seed_words::tidy;
 /// Name of the seed's file in the data directory.
 pub const SEED_FILE: &str = "seed";
 
-/// Name of the mark beside a seed whose words nobody has seen yet.
+/// Name of the mark beside a seed whose words were not shown yet.
 pub const UNSHOWN_FILE: &str = "seed.not-shown";
 
 /// A seed that everything the node owns is derived from. Wiped from memory when dropped.
 pub struct Seed {
-    /// Lower case, single spaces.
+    /// The words in lower case, with single spaces.
     words: Zeroizing<String>,
     /// BIP32's seed, without a passphrase: SBW, OBW and Valet use none.
     bip32: Zeroizing<[u8; 64]>,
 }
 
-/// Why there is no seed.
+/// The reason why there is no seed.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum SeedError {
-    /// Not a BIP39 length.
+    /// The number of words is not a length of BIP39.
     #[error("a seed has 12, 15, 18, 21 or 24 words, this one has {found}")]
     WordCount {
-        /// Words given.
+        /// The number of words given.
         found: usize,
     },
     /// The word is in no English BIP39 list. The word itself is not repeated: this may be logged.
     #[error("word {position} is not in the English BIP39 word list")]
     UnknownWord {
-        /// Counts from 1.
+        /// The position of the word, counted from 1.
         position: usize,
     },
     /// All words are known, but not together.
@@ -61,13 +61,13 @@ pub enum SeedError {
         /// The seed file.
         path: PathBuf,
     },
-    /// Its words were never shown.
-    #[error("nobody has seen the words of the new seed {path}")]
+    /// The words of the seed were never shown.
+    #[error("the words of the new seed {path} were never shown")]
     Unshown {
         /// The seed file.
         path: PathBuf,
     },
-    /// Whoever can read it has the money.
+    /// Other users can read the seed file, and with the words they have the money.
     #[error("other users may read {path}, which holds the words of the seed")]
     Readable {
         /// The seed file.
@@ -78,7 +78,7 @@ pub enum SeedError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
     /// The system gives no random bytes.
@@ -87,10 +87,10 @@ pub enum SeedError {
 }
 
 impl Seed {
-    /// A new seed of 12 words: 128 bits from the system.
+    /// Makes a new seed of 12 words: 128 bits from the system.
     ///
     /// # Errors
-    /// [`SeedError::Random`].
+    /// Fails with [`SeedError::Random`].
     pub fn generate() -> Result<Self, SeedError> {
         let entropy = Zeroizing::new(random_bytes::<16>()?);
         let mnemonic = Mnemonic::from_entropy(entropy.as_slice())
@@ -98,7 +98,7 @@ impl Seed {
         Ok(Self::from_mnemonic(&mnemonic))
     }
 
-    /// A seed from words written down: English BIP39, in any case, with any white space, with
+    /// Makes a seed from words written down: English BIP39, in any case, with any white space, with
     /// numbers, commas or quotes beside the words.
     ///
     /// # Errors
@@ -162,11 +162,11 @@ impl Seed {
         File::open(data_dir).and_then(|dir| dir.sync_all()).map_err(io)
     }
 
-    /// As [`Self::create`], for a seed whose words nobody has seen yet. A mark beside it keeps the
-    /// node from starting until [`Self::words_were_shown`] removes it.
+    /// Writes, as [`Self::create`], a seed whose words were not shown yet. A mark beside it keeps
+    /// the node from starting until [`Self::words_were_shown`] removes it.
     ///
     /// # Errors
-    /// As [`Self::create`].
+    /// Fails as [`Self::create`].
     pub fn create_unshown(&self, data_dir: &Path) -> Result<(), SeedError> {
         let path = data_dir.join(UNSHOWN_FILE);
         if data_dir.join(SEED_FILE).exists() {
@@ -180,10 +180,10 @@ impl Seed {
         self.create(data_dir)
     }
 
-    /// Somebody has seen the words of the seed in this data directory.
+    /// Records that the words of the seed in this data directory were shown to a person.
     ///
     /// # Errors
-    /// [`SeedError::Io`].
+    /// Fails with [`SeedError::Io`].
     pub fn words_were_shown(data_dir: &Path) -> Result<(), SeedError> {
         let path = data_dir.join(UNSHOWN_FILE);
         match fs::remove_file(&path) {
@@ -192,7 +192,7 @@ impl Seed {
         }
     }
 
-    /// Refuses a seed whose words nobody has seen: with its disk it would be gone.
+    /// Refuses a seed whose words were not shown: with its disk it would be gone.
     pub(crate) fn check_shown(data_dir: &Path) -> Result<(), SeedError> {
         match data_dir.join(UNSHOWN_FILE).exists() {
             true => Err(SeedError::Unshown { path: data_dir.join(SEED_FILE) }),
@@ -200,7 +200,7 @@ impl Seed {
         }
     }
 
-    /// Refuses a seed file that others may read: whoever has the words has the money.
+    /// Refuses a seed file that others may read: with the words they have the money.
     pub(crate) fn check_private(data_dir: &Path) -> Result<(), SeedError> {
         let path = data_dir.join(SEED_FILE);
         match fs::metadata(&path) {
@@ -210,7 +210,7 @@ impl Seed {
         }
     }
 
-    /// The words, to be written down.
+    /// Returns the words, to be written down.
     pub fn words(&self) -> &str {
         &self.words
     }
@@ -220,7 +220,7 @@ impl Seed {
     }
 
     fn from_mnemonic(mnemonic: &Mnemonic) -> Self {
-        // With room for all words at once: growing would leave copies behind.
+        // The text has room for all words at once: growing would leave copies behind.
         let mut words = Zeroizing::new(String::with_capacity(MAX_SEED_FILE_BYTES));
         for word in mnemonic.words() {
             if !words.is_empty() {
@@ -238,7 +238,7 @@ impl std::fmt::Debug for Seed {
     }
 }
 
-/// Whether others than the owner have any of these permissions.
+/// True if others than the owner have any of these permissions.
 #[cfg(unix)]
 pub(crate) fn others_may(metadata: &fs::Metadata, bits: u32) -> bool {
     std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & bits != 0
@@ -249,7 +249,7 @@ pub(crate) fn others_may(_metadata: &fs::Metadata, _bits: u32) -> bool {
     false
 }
 
-/// A new file that only its owner can read, on disk when this returns.
+/// Writes a new file that only its owner can read, and that is on disk when this returns.
 pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);

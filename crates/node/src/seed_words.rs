@@ -1,23 +1,23 @@
-//! Seed words as people write, print and paste them, into words with single spaces. Whether they
-//! are a seed is for `seed` to say.
+//! Seed words as people write, print and paste them, into words with single spaces. `seed` judges
+//! whether they are a seed.
 
 use zeroize::Zeroizing;
 
 use crate::seed::SeedError;
 
-/// Characters that are no white space to Unicode, and no part of a word to anybody.
+/// Characters that are no white space to Unicode, and no part of a word.
 const BESIDE_WORDS: &str =
     "\u{feff}\u{200b}\u{200c}\u{200d}\u{200e}\u{200f}\u{2060}\u{ad}“”‘’„‚«»‹›–—•·…、。，．";
 
-/// Lower case, single spaces. Numbers beside the words put them in order; commas, quotes, brackets
-/// and invisible characters are left out.
+/// Returns the words in lower case with single spaces. Numbers beside the words put them in order;
+/// commas, quotes, brackets and invisible characters are left out.
 pub(crate) fn tidy(text: &str) -> Result<Zeroizing<String>, SeedError> {
     let mut tokens = tokens(text);
     let is_numbered = tokens.iter().any(|token| is_number(token));
     if is_numbered {
         tokens = in_order(tokens)?;
     }
-    // With room for all at once: growing would leave copies behind.
+    // The text has room for all at once: growing would leave copies behind.
     let mut words = Zeroizing::new(String::with_capacity(2 * text.len()));
     for token in &tokens {
         if !words.is_empty() {
@@ -28,7 +28,7 @@ pub(crate) fn tidy(text: &str) -> Result<Zeroizing<String>, SeedError> {
     Ok(words)
 }
 
-/// Words and numbers, apart even where nothing stands between them.
+/// Takes words and numbers apart, even where nothing stands between them.
 fn tokens(text: &str) -> Vec<Zeroizing<String>> {
     let mut tokens: Vec<Zeroizing<String>> = Vec::new();
     let mut before = Class::Beside;
@@ -62,7 +62,7 @@ impl Class {
             _ if character.is_ascii_punctuation() || BESIDE_WORDS.contains(character) => {
                 Self::Beside
             }
-            // Letters of any language: whether it is English is seen later.
+            // A letter may be of any language: whether it is English is seen later.
             _ => Self::Letter,
         }
     }
@@ -72,7 +72,7 @@ fn is_number(token: &str) -> bool {
     token.starts_with(|character: char| character.is_ascii_digit())
 }
 
-/// The words by their numbers, which stand before them and run from 1, in whatever order.
+/// Returns the words by their numbers, which stand before them and run from 1, in any order.
 fn in_order(tokens: Vec<Zeroizing<String>>) -> Result<Vec<Zeroizing<String>>, SeedError> {
     let mut numbered = Vec::with_capacity(tokens.len() / 2);
     let mut tokens = tokens.into_iter();

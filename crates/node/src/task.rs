@@ -2,7 +2,7 @@
 
 use steward_engine::{Code, Error};
 
-/// Runs what may wait for the disk where that is allowed.
+/// Runs work that may wait for the disk on a thread where that is allowed.
 pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Error> {

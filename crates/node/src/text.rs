@@ -1,12 +1,13 @@
-//! Text files as editors and shells leave them: UTF-8, or what they are instead.
+//! Text files as editors and shells leave them: UTF-8, or another encoding, which is named.
 
-/// How much is looked at to tell UTF-16 without a mark.
+/// The length of the sample that tells UTF-16 without a mark, in bytes.
 const SAMPLE_BYTES: usize = 64;
 
-/// The text, without a byte order mark. If it is not UTF-8, what it seems to be: to follow "it is".
+/// Returns the text, without a byte order mark. Otherwise the encoding it seems to have, worded to
+/// follow "it is".
 ///
 /// # Errors
-/// The encoding it may have.
+/// Fails with the encoding it may have.
 pub fn decode(bytes: Vec<u8>) -> Result<String, String> {
     let is_utf16 = bytes.starts_with(b"\xff\xfe")
         || bytes.starts_with(b"\xfe\xff")
@@ -24,7 +25,7 @@ pub fn decode(bytes: Vec<u8>) -> Result<String, String> {
     }
 }
 
-/// Letters with a zero byte beside each.
+/// True if the sample has letters with a zero byte beside each.
 fn looks_like_utf16(sample: &[u8]) -> bool {
     let zeros = sample.iter().filter(|byte| **byte == 0).count();
     sample.len() >= 4 && zeros * 3 > sample.len()

@@ -1,4 +1,4 @@
-//! How the timers of the crates relate to each other. Each crate has its own limits; that they fit
+//! The relations between the timers of the crates. Each crate has its own limits; that they fit
 //! together is checked here, when the program is compiled, because only here all are known.
 
 use std::time::Duration;

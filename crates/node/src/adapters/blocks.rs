@@ -1,4 +1,4 @@
-//! Heights and blocks, by `chain`: a watcher of the tip, and a source that is looked into.
+//! Heights and blocks, by `chain`: a watcher of the tip, and a source of blocks to search.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -20,7 +20,7 @@ use tokio::time::timeout;
 use crate::error::chain_error;
 use crate::limits::{FIRST_TIP_TIMEOUT, MAX_QUEUED_CHAIN_UPDATES};
 
-/// A source to look into, beside the watcher's own.
+/// A source of blocks to search, beside the watcher's own.
 pub(crate) struct ChainBlocks {
     network: Network,
     /// Wakes the watcher before its turn.
@@ -32,7 +32,7 @@ pub(crate) struct ChainBlocks {
 
 struct Source {
     source: Box<dyn BlockSource>,
-    /// Whether the source's network was checked since its last failure.
+    /// True if the source's network was checked since its last failure.
     is_network_checked: bool,
 }
 
@@ -58,7 +58,7 @@ impl Blocks for ChainBlocks {
     }
 
     fn preimages_at(&self, height: u32) -> Result<Option<Vec<Preimage>>, BlocksError> {
-        // Without a source none is described, and nobody asks.
+        // Without a source none is described, and no block is asked for.
         let Some(source) = &self.source else { return Ok(Some(Vec::new())) };
         let Ok(mut source) = source.lock() else {
             let endpoint = self.description.clone().unwrap_or_default();
@@ -79,7 +79,7 @@ impl Source {
             false => self.source.check_network(network),
         };
         let found = checked.and_then(|()| self.source.preimages_at(height));
-        // Whoever answers after a failure may be somebody else.
+        // After a failure another server may answer.
         self.is_network_checked = found.is_ok();
         found
     }
@@ -89,9 +89,9 @@ fn blocks_error(error: &ChainError) -> BlocksError {
     BlocksError { error: chain_error(error), is_final: error.is_fatal() }
 }
 
-/// Starts to watch the chain and waits for its first word, which becomes the engine's first input:
-/// a channel opened or resumed at yesterday's height would be refused by its peer. A source that
-/// does not answer in time does not keep the node from starting: fulfills are urgent.
+/// Starts to watch the chain and waits for its first answer, which becomes the engine's first
+/// input: a channel opened or resumed at yesterday's height would be refused by its peer. A source
+/// that does not answer in time does not keep the node from starting: fulfills are urgent.
 pub(crate) async fn follow_chain(
     source: Box<dyn ChainSource>,
     settings: WatchSettings,
@@ -110,7 +110,7 @@ pub(crate) async fn follow_chain(
     }
 }
 
-/// From the chain's watcher to the engine, until either ends.
+/// Passes updates from the chain's watcher to the engine, until either ends.
 pub(crate) async fn pump_chain<H: Held>(
     mut updates: mpsc::Receiver<ChainUpdate>,
     inputs: InputSender<H>,
@@ -135,7 +135,7 @@ async fn watch_chain(
     updates: mpsc::Sender<ChainUpdate>,
     stop: Stop,
 ) {
-    // The reason first: whoever sees the updates end looks for it.
+    // The reason is recorded first: it is looked for when the updates end.
     let clocks = Clocks { unix_s: steward_chain::system_clock(), now_ms: Arc::new(now_ms) };
     let ended = steward_chain::watch(source, settings, clocks, hurry, updates.clone()).await;
     if let Err(error) = ended {
@@ -211,7 +211,7 @@ mod tests {
         let blocks = script.blocks();
         assert_eq!(blocks.preimages_at(10).unwrap(), Some(Vec::new()));
         assert!(!blocks.preimages_at(11).unwrap_err().is_final);
-        // It may be somebody else that answers now.
+        // Another server may answer now.
         assert_eq!(blocks.preimages_at(11).unwrap(), Some(vec![Preimage([1; 32])]));
         assert_eq!(blocks.preimages_at(12).unwrap(), Some(Vec::new()));
         assert_eq!(*script.network_checks.lock().unwrap(), 2);

@@ -1,4 +1,5 @@
-//! Reaching peers: once, for somebody who waits for the answer, and for as long as they are wanted.
+//! Reaching peers: once, for a caller that waits for the answer, and for as long as they are
+//! wanted.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -15,7 +16,7 @@ use tokio::time::Instant;
 
 use crate::keys::NodeKeys;
 
-/// How the last attempt to reach a wanted peer went wrong.
+/// The last failure to reach a wanted peer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConnectionFailure {
     /// The peer.
@@ -24,15 +25,15 @@ pub struct ConnectionFailure {
     pub local: NodeId,
     /// The address that was tried last.
     pub address: String,
-    /// A sentence.
+    /// The reason, in a sentence.
     pub reason: String,
-    /// When, unix time, milliseconds.
+    /// The time of the failure, unix time in milliseconds.
     pub failed_ms: u64,
-    /// When it is tried again, unix time, milliseconds.
+    /// The time of the next attempt, unix time in milliseconds.
     pub next_attempt_ms: u64,
 }
 
-/// What it takes to reach a peer.
+/// The means to reach a peer.
 pub(crate) struct Reach {
     transport: Transport,
     pub(crate) reconnector: Reconnector,
@@ -45,7 +46,7 @@ impl Reach {
         Self { transport, reconnector, keys: Mutex::new(keys) }
     }
 
-    /// The key under which we meet this peer.
+    /// Returns the key under which we meet this peer.
     pub(crate) fn identity(&self, peer: &NodeId, identity: LocalIdentity) -> SecretKey {
         let keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
         match identity {
@@ -71,7 +72,7 @@ impl Reach {
         failures.collect()
     }
 
-    /// Connects now.
+    /// Connects once and returns the connection.
     pub(crate) async fn reach(
         &self,
         peer: NodeId,
@@ -90,7 +91,7 @@ impl Reach {
     }
 }
 
-/// Why there is no connection, and who should look at what.
+/// Maps the reason why there is no connection, with a hint that says who should look at what.
 fn unreachable(error: &ConnectError, address: &PeerAddress) -> Error {
     match error {
         ConnectError::InvalidNodeId => Error::new(Code::OwnNode, "the node id is our own"),

@@ -1,4 +1,4 @@
-//! Routes, by `graph`: LDK's router over what is known of the network.
+//! Routes, by `graph`: LDK's router over the known network.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use tokio::runtime::Handle;
 use crate::limits::GRAPH_MAINTENANCE_INTERVAL;
 use crate::random::random_bytes;
 
-/// The graph, and who pays.
+/// The graph, with the node id of the payer.
 pub(crate) struct GraphRouter {
     graph: Arc<Graph>,
     payer: NodeId,
@@ -21,7 +21,7 @@ pub(crate) struct GraphRouter {
 }
 
 impl GraphRouter {
-    /// Must be called inside a tokio runtime.
+    /// Makes a router. Must be called inside a tokio runtime.
     pub(crate) fn new(graph: Arc<Graph>, payer: NodeId) -> Self {
         Self { graph, payer, tasks: Handle::current() }
     }
@@ -34,7 +34,7 @@ impl Router for GraphRouter {
     }
 
     fn record(&self, result: PathResult) {
-        // Nothing to learn about: private channels are not in the graph.
+        // Without channels there is nothing to learn about: private ones are not in the graph.
         if self.graph.channel_count() == 0 {
             return;
         }

@@ -13,14 +13,14 @@ use tokio::sync::mpsc::Receiver;
 
 use super::reach::Reach;
 
-/// Connections of `p2p`, and those it is to keep.
+/// The connections of `p2p`, and the peers it is to keep connected.
 pub(crate) struct P2pTransport {
     transport: Transport,
     reach: Arc<Reach>,
     tasks: Handle,
 }
 
-/// Messages that `p2p` counts as unread.
+/// The messages that `p2p` counts as unread.
 #[derive(Debug)]
 pub(crate) struct Unread(Held);
 
@@ -31,7 +31,7 @@ impl traits::Held for Unread {
 }
 
 impl P2pTransport {
-    /// Must be called inside a tokio runtime.
+    /// Makes a transport. Must be called inside a tokio runtime.
     pub(crate) fn new(transport: Transport, reach: Arc<Reach>) -> Self {
         Self { transport, reach, tasks: Handle::current() }
     }
@@ -53,7 +53,7 @@ impl PeerTransport for P2pTransport {
     }
 
     fn keep_connected(&self, peer: NodeId, identity: LocalIdentity, addresses: &[String]) {
-        // A peer that only ever comes to us.
+        // A peer without an address only ever comes to us.
         if addresses.is_empty() {
             return;
         }
@@ -76,7 +76,7 @@ fn parse(peer: NodeId, text: &str) -> Option<PeerAddress> {
         .ok()
 }
 
-/// From connections to the engine, until either ends.
+/// Passes events from connections to the engine, until either ends.
 pub(crate) async fn pump_peers(mut events: Receiver<Event>, inbox: Inbox<Unread>) {
     while let Some(event) = events.recv().await {
         let Some(event) = peer_event(event) else { continue };
@@ -110,7 +110,7 @@ fn peer_event(event: Event) -> Option<PeerEvent<Unread>> {
             let is_warning = kind == PeerTextKind::Warning;
             Some(PeerEvent::Said { conn: ConnId(conn.0), is_warning, text })
         }
-        // The crate may tell of more one day.
+        // The crate may have further events one day.
         _ => None,
     }
 }

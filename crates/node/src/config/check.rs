@@ -1,4 +1,4 @@
-//! Whether a configuration makes sense, and the engine's form of it.
+//! The checks that a configuration makes sense, and the engine's form of it.
 
 use std::fs;
 use std::path::Path;
@@ -25,7 +25,7 @@ pub struct Warning {
     pub key: &'static str,
     /// One sentence.
     pub message: String,
-    /// What to do.
+    /// The hint for the operator.
     pub hint: String,
 }
 
@@ -33,7 +33,7 @@ impl Config {
     /// Makes sure that a node can run with this.
     ///
     /// # Errors
-    /// [`ConfigError::Unusable`] for what must not be.
+    /// Fails with [`ConfigError::Unusable`] for a configuration that must not be used.
     pub fn check(&self) -> Result<Vec<Warning>, ConfigError> {
         self.chain.validate(self.node.network)?;
         self.host.check()?;
@@ -50,17 +50,17 @@ impl Config {
             warnings.push(Warning {
                 key: "api.address",
                 message: format!("the API listens on {}, without encryption", self.api.address),
-                hint: "Whoever is in between reads the token: set api.tls_certificate and api.tls_key."
+                hint: "Each machine in between can read the token: set api.tls_certificate and api.tls_key."
                     .to_owned(),
             });
         }
         Ok(warnings)
     }
 
-    /// What the engine must know. Reads the branding image.
+    /// Returns the engine's part of the configuration. Reads the branding image.
     ///
     /// # Errors
-    /// As [`Self::check`], and if the image or a secret cannot be used.
+    /// Fails as [`Self::check`], and if the image or a secret cannot be used.
     pub fn engine_config(&self) -> Result<engine::Config, ConfigError> {
         self.check()?;
         Ok(engine::Config {
@@ -155,13 +155,13 @@ impl HostConfig {
         if self.all_secrets()?.is_empty() && self.require_secret && self.accept_new_channels {
             return Err(unusable(
                 "host.require_secret is set, but host.secrets is empty",
-                "Add a secret, or set host.accept_new_channels = false if nobody may open one.",
+                "Add a secret, or set host.accept_new_channels = false if no client may open one.",
             ));
         }
         self.brand_color.as_deref().map_or(Ok(()), |color| parse_color(color).map(drop))
     }
 
-    /// Whether strangers may open channels: nobody has to show a secret.
+    /// True if strangers may open channels: no client has to show a secret.
     fn is_open_to_all(&self) -> bool {
         self.enabled && self.accept_new_channels && !self.require_secret
     }
@@ -188,7 +188,7 @@ impl HostConfig {
         if !self.enabled && *self != Self::default() {
             warn(
                 "host.enabled",
-                "[host] is filled in, but host.enabled is not set: this node hosts nobody"
+                "[host] is filled in, but host.enabled is not set: this node hosts no client"
                     .to_owned(),
                 "Add the line `enabled = true` below `[host]` to be a host.",
             );
@@ -252,7 +252,7 @@ impl HostConfig {
         })
     }
 
-    /// Those of the configuration and those of the file.
+    /// Collects the secrets of the configuration and those of the file.
     fn all_secrets(&self) -> Result<Vec<Vec<u8>>, ConfigError> {
         let given = self.secrets.iter().map(|Secret(text)| secret_bytes(text, "host.secrets"));
         let mut secrets = given.collect::<Result<Vec<_>, _>>()?;
@@ -285,7 +285,8 @@ impl HostConfig {
     }
 }
 
-/// The bytes that a client must show. Refuses what is no secret, or what no client could show.
+/// Returns the bytes that a client must show. Refuses a text that is no secret, or that no client
+/// could show.
 fn secret_bytes(secret: &str, place: &str) -> Result<Vec<u8>, ConfigError> {
     if secret.trim() != secret {
         return Err(unusable(
@@ -315,7 +316,8 @@ fn secret_bytes(secret: &str, place: &str) -> Result<Vec<u8>, ConfigError> {
     }
 }
 
-/// A level for all, then levels by module. What does not parse would silence the node.
+/// Checks the format: a level for all, then levels by module. A text that does not parse would
+/// silence the node.
 fn check_log_level(text: &str) -> Result<(), ConfigError> {
     const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
     let is_level = |text: &str| LEVELS.contains(&text.to_lowercase().as_str());

@@ -16,16 +16,16 @@ use crate::limits::MAX_CONFIG_FILE_BYTES;
 use crate::seed::others_may;
 use crate::text::decode;
 
-/// Where a value comes from; later ones win.
+/// The place a value comes from; later ones win.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// Nobody set it.
+    /// No source sets it.
     Default,
     /// The configuration file.
     File {
         /// Its path.
         path: PathBuf,
-        /// Line, from 1.
+        /// The line, counted from 1.
         line: usize,
     },
     /// An environment variable.
@@ -48,7 +48,7 @@ impl fmt::Display for Origin {
     }
 }
 
-/// Where to look for configuration. Not to be shown: values may be secret.
+/// The places to look for configuration. They are not to be shown: values may be secret.
 #[derive(Clone, Default)]
 pub struct Sources {
     /// A file that must exist. `None`: [`CONFIG_FILE`] in the data directory, if it is there.
@@ -60,7 +60,7 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// This process's environment and these flags.
+    /// Returns this process's environment and these flags.
     pub fn of_process(file: Option<PathBuf>, overrides: Vec<String>) -> Self {
         // Foreign variables may hold anything; ours are text.
         let environment = std::env::vars_os()
@@ -72,7 +72,7 @@ impl Sources {
     }
 }
 
-/// Why there is no usable configuration.
+/// The reason why there is no usable configuration.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ConfigError {
@@ -81,7 +81,7 @@ pub enum ConfigError {
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
     /// The file is text of another kind.
@@ -89,7 +89,7 @@ pub enum ConfigError {
     Encoding {
         /// The file.
         path: PathBuf,
-        /// What it seems to be.
+        /// The encoding it seems to have.
         encoding: String,
     },
     /// An environment variable that sets nothing, and seems to be meant to.
@@ -111,17 +111,17 @@ pub enum ConfigError {
     Syntax {
         /// The file.
         path: PathBuf,
-        /// Line, from 1.
+        /// The line, counted from 1.
         line: usize,
-        /// What the parser says.
+        /// The parser's message.
         problem: String,
     },
     /// There is no such key.
     #[error("{origin}: there is no key `{key}`{}", did_you_mean(suggestion))]
     UnknownKey {
-        /// Where it was given.
+        /// The place where it was given.
         origin: Origin,
-        /// As given.
+        /// The key as given.
         key: String,
         /// The key that may have been meant.
         suggestion: Option<String>,
@@ -129,31 +129,31 @@ pub enum ConfigError {
     /// The key exists, the value does not fit it.
     #[error("{origin}: `{key}`: {problem}")]
     BadValue {
-        /// Where it was given.
+        /// The place where it was given.
         origin: Origin,
         /// The key.
         key: String,
-        /// What was expected and what was found.
+        /// The expected and the found kind of value.
         problem: String,
     },
     /// A flag that is not `key=value`.
     #[error("flag --set {text}: expected section.key=value")]
     NotAnOverride {
-        /// As given.
+        /// The flag as given.
         text: String,
     },
     /// Values that do not fit together, or that the node must not run with.
     #[error("{problem}")]
     Unusable {
-        /// What is wrong.
+        /// The problem, in a sentence.
         problem: String,
-        /// What to do.
+        /// The hint for the operator.
         hint: String,
     },
 }
 
 impl ConfigError {
-    /// What to do about it.
+    /// Returns the hint for the operator.
     pub fn hint(&self) -> &str {
         match self {
             Self::Unusable { hint, .. } => hint,
@@ -189,7 +189,7 @@ pub struct ConfigEntry {
     pub key: &'static KeyInfo,
     /// Its value in TOML, `***` for a secret, `None` if it is not set.
     pub value: Option<String>,
-    /// Where that comes from.
+    /// The place that the value comes from.
     pub origin: Origin,
 }
 
@@ -197,7 +197,7 @@ impl EffectiveConfig {
     /// Joins all sources. Asks no further than the files: see [`Config::check`] for sanity.
     ///
     /// # Errors
-    /// [`ConfigError`] naming the place and the key.
+    /// Fails with a [`ConfigError`] that names the place and the key.
     pub fn load(sources: &Sources) -> Result<Self, ConfigError> {
         let mut settings = environment_settings(&sources.environment)?;
         settings.extend(flag_settings(&sources.overrides)?);
@@ -221,7 +221,7 @@ impl EffectiveConfig {
         Ok(effective)
     }
 
-    /// The file that was read, if there was one.
+    /// Returns the path of the file that was read, if there was one.
     pub fn file(&self) -> Option<&Path> {
         self.file.as_deref()
     }
@@ -229,7 +229,7 @@ impl EffectiveConfig {
     /// Refuses files with secrets that other users may read.
     ///
     /// # Errors
-    /// [`ConfigError::Unusable`] naming the file.
+    /// Fails with [`ConfigError::Unusable`], which names the file.
     pub fn check_private(&self) -> Result<(), ConfigError> {
         let holds_secrets = Config::keys()
             .filter(|key| key.secret)
@@ -244,7 +244,7 @@ impl EffectiveConfig {
             .try_for_each(|path| check_file_private(path, data_dir))
     }
 
-    /// Every key with value and origin, in the order of the file.
+    /// Lists every key with value and origin, in the order of the file.
     pub fn entries(&self) -> impl Iterator<Item = ConfigEntry> + '_ {
         Config::keys().map(|key| {
             let value = self.config.get(key).map(|value| match key.secret {
@@ -255,7 +255,7 @@ impl EffectiveConfig {
         })
     }
 
-    /// Where the value of a key, `section.name`, comes from.
+    /// Returns the place that the value of a key, `section.name`, comes from.
     pub fn origin(&self, path: &str) -> Origin {
         self.origins.get(path).cloned().unwrap_or(Origin::Default)
     }
@@ -273,8 +273,8 @@ impl EffectiveConfig {
     }
 }
 
-/// The group may read a file that belongs to somebody else than the data, usually root: that is how
-/// a service is given its configuration.
+/// Permits the group to read a file that belongs to another user than the data does, usually root:
+/// that is how a service is given its configuration.
 fn check_file_private(path: &Path, data_dir: &Path) -> Result<(), ConfigError> {
     let unreadable = |source| ConfigError::Unreadable { path: path.to_owned(), source };
     let metadata = fs::metadata(path).map_err(unreadable)?;
@@ -301,7 +301,7 @@ fn has_owner_of(_metadata: &fs::Metadata, _other: &Path) -> bool {
     true
 }
 
-/// A commented file that sets every key to its default.
+/// Returns a commented file that sets every key to its default.
 pub fn sample_toml() -> String {
     let mut text =
         String::from("# Configuration of steward. Every key is shown with its default.\n");
@@ -316,7 +316,7 @@ pub fn sample_toml() -> String {
             text.push_str(&format!("#{line}\n"));
         }
         match defaults.get(key) {
-            // The home directory is nobody's default but the reader's.
+            // The home directory is a default for its reader only.
             Some(value) if key.name != "data_dir" => {
                 text.push_str(&format!("# {} = {value}\n", key.name));
             }
@@ -326,7 +326,7 @@ pub fn sample_toml() -> String {
     text
 }
 
-/// A value somebody gave.
+/// A value that a source gave.
 struct Given {
     key: &'static KeyInfo,
     value: Value,
@@ -369,7 +369,7 @@ fn environment_settings(environment: &[(String, String)]) -> Result<Vec<Given>, 
         let Some(name) = variable.strip_prefix("STEWARD_") else { continue };
         let path = name.to_lowercase().replacen("__", ".", 1);
         let origin = Origin::Environment { variable: variable.clone() };
-        // Without a section it may be meant for the command line, or be somebody else's.
+        // Without a section it may be meant for the command line, or for another program.
         if Config::key(&path).is_none() && !path.contains('.') {
             match meant_variable(name) {
                 None => continue,
@@ -395,7 +395,7 @@ fn flag_settings(overrides: &[String]) -> Result<Vec<Given>, ConfigError> {
 }
 
 /// A path in the environment or in a flag is meant from where the program starts; it is shown
-/// whole, so that what is shown means the same anywhere.
+/// whole, so that the text shown means the same anywhere.
 fn given_text(path: &str, text: &str, origin: Origin) -> Result<Given, ConfigError> {
     let (kind, is_secret) =
         Config::key(path).map_or((Kind::Text, false), |key| (key.kind, key.secret));
@@ -441,10 +441,10 @@ impl Given {
     }
 }
 
-/// `~` and what follows it, as a shell would have done: quotes and files keep shells from it.
+/// Replaces a leading `~` as a shell would have done: quotes and files keep shells from it.
 ///
 /// # Errors
-/// If there is no home directory, or it is another user's.
+/// Fails if there is no home directory, or it is another user's.
 pub fn expand_home(path: &str) -> Result<PathBuf, String> {
     let Some(rest) = path.strip_prefix('~') else { return Ok(path.into()) };
     match (rest.strip_prefix('/'), home_dir()) {
@@ -457,7 +457,7 @@ pub fn expand_home(path: &str) -> Result<PathBuf, String> {
     }
 }
 
-/// The whole of a text file.
+/// Reads the whole of a text file.
 pub(super) fn read_file(path: &Path) -> Result<String, ConfigError> {
     let unreadable = |source| ConfigError::Unreadable { path: path.to_owned(), source };
     let mut bytes = Vec::new();
@@ -469,7 +469,7 @@ pub(super) fn read_file(path: &Path) -> Result<String, ConfigError> {
     decode(bytes).map_err(|encoding| ConfigError::Encoding { path: path.to_owned(), encoding })
 }
 
-/// Without the places where it stood.
+/// Returns the value without the places where it stood.
 fn plain_value(value: DeValue<'_>) -> Value {
     match value {
         DeValue::String(text) => Value::String(text.into_owned()),
@@ -494,7 +494,7 @@ fn plain_value(value: DeValue<'_>) -> Value {
     }
 }
 
-/// The key most like `path`, if it could be a slip of the hand.
+/// Returns the key most like `path`, if it could be a slip of the hand.
 fn nearest_key(path: &str) -> Option<String> {
     let candidates = Config::keys().map(KeyInfo::path);
     let with_distance = candidates.map(|key| (edit_distance(&key, path), key));
@@ -505,8 +505,8 @@ fn nearest_key(path: &str) -> Option<String> {
     elsewhere.or_else(|| (best.0 <= 1 + path.len() / 5).then_some(best.1))
 }
 
-/// The variable that was meant by `STEWARD_` and `name`, which has no section: one with other
-/// underscores, without its section, or with a slip of the hand.
+/// Returns the variable that was meant by `STEWARD_` and `name`, which has no section: one with
+/// other underscores, without its section, or with a slip of the hand.
 fn meant_variable(name: &str) -> Option<String> {
     let plain = |name: &str| name.replace('_', "").to_lowercase();
     let given = plain(name);
@@ -514,7 +514,7 @@ fn meant_variable(name: &str) -> Option<String> {
     let of_section = Config::keys().find(|key| {
         edit_distance(&plain(key.variable().trim_start_matches("STEWARD_")), &given) <= slips
     });
-    // A name of one word may be anybody's.
+    // A name of one word may be another program's.
     let without_section = || {
         let is_telling = |key: &&KeyInfo| key.name.contains('_') || key.secret;
         Config::keys().filter(is_telling).find(|key| plain(key.name) == given)
@@ -522,10 +522,10 @@ fn meant_variable(name: &str) -> Option<String> {
     of_section.or_else(without_section).map(KeyInfo::variable)
 }
 
-/// Names shorter than this are no slips of the hand for each other, in letters.
+/// The length below which names are no slips of the hand for each other, in letters.
 const SHORT_NAME: usize = 7;
 
-/// Levenshtein's distance.
+/// Computes Levenshtein's distance.
 fn edit_distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();

@@ -3,7 +3,7 @@
 //! - `section`: every key, its type, default and meaning
 //! - `value`: how one value is read and shown
 //! - `load`: file, environment and flags joined, with origins
-//! - `check`: what fits together, and the engine's form of it
+//! - `check`: the values that fit together, and the engine's form of them
 
 mod check;
 mod load;
@@ -27,33 +27,34 @@ pub use value::{Kind, Secret};
 /// Name of the configuration file in the data directory.
 pub const CONFIG_FILE: &str = "steward.toml";
 
-/// Where a host listens if it is not told: Lightning's port, on all IPv4 addresses.
+/// The address that a host listens on by default: Lightning's port, on all IPv4 addresses.
 pub const DEFAULT_LISTEN_ADDRESS: SocketAddr =
     SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 9735);
 
-/// Everything an operator sets.
+/// The whole configuration of an operator.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Config {
     /// Keys outside any table.
     pub node: NodeConfig,
-    /// `[listen]`
+    /// The section `[listen]`.
     pub listen: ListenConfig,
-    /// `[api]`
+    /// The section `[api]`.
     pub api: ApiConfig,
-    /// `[host]`
+    /// The section `[host]`.
     pub host: HostConfig,
-    /// `[payments]`
+    /// The section `[payments]`.
     pub payments: PaymentsConfig,
-    /// `[chain]`
+    /// The section `[chain]`.
     pub chain: ChainConfig,
-    /// `[proxy]`
+    /// The section `[proxy]`.
     pub proxy: ProxyConfig,
-    /// `[log]`
+    /// The section `[log]`.
     pub log: LogConfig,
 }
 
 impl Config {
-    /// Where the node listens: as told, else at the default address if it is a host.
+    /// Returns the addresses that the node listens on: the configured ones, else the default
+    /// address if it is a host.
     pub fn listen_addresses(&self) -> Vec<SocketAddr> {
         match (&self.listen.addresses, self.host.enabled) {
             (Some(addresses), _) => addresses.clone(),
@@ -62,7 +63,7 @@ impl Config {
         }
     }
 
-    /// Every key there is, in the order of the file.
+    /// Lists every key there is, in the order of the file.
     pub fn keys() -> impl Iterator<Item = &'static KeyInfo> {
         [
             NodeConfig::KEYS,
@@ -78,12 +79,13 @@ impl Config {
         .flatten()
     }
 
-    /// The key called `path`, `section.name`.
+    /// Returns the key called `path`, `section.name`.
     pub fn key(path: &str) -> Option<&'static KeyInfo> {
         Self::keys().find(|key| key.path() == path)
     }
 
-    /// The keys that a running node does not take over when they change, and whose values differ.
+    /// Lists the keys that a running node does not take over when they change, and whose values
+    /// differ.
     pub fn needs_restart(&self, new: &Self) -> Vec<String> {
         let is_fixed = |key: &&KeyInfo| match key.section {
             "host" => key.name == "enabled",

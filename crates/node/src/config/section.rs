@@ -1,5 +1,5 @@
-//! Every configuration key, once: name, type, default, meaning. Reading is in `load`, sanity in
-//! `check`.
+//! Every configuration key, once: name, type, default, meaning. `load` reads them, `check` judges
+//! them.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -12,14 +12,14 @@ use toml::Value;
 
 use super::value::{Kind, Secret, Setting};
 
-/// What is known of one key.
+/// The facts about one key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KeyInfo {
     /// The table; empty for the top level.
     pub section: &'static str,
     /// The key within it.
     pub name: &'static str,
-    /// What it holds.
+    /// The kind of its value.
     pub kind: Kind,
     /// Meaning, unit, default.
     pub doc: &'static str,
@@ -28,7 +28,7 @@ pub struct KeyInfo {
 }
 
 impl KeyInfo {
-    /// `section.name`, or the name alone at the top level.
+    /// Returns `section.name`, or the name alone at the top level.
     pub fn path(&self) -> String {
         match self.section {
             "" => self.name.to_owned(),
@@ -36,7 +36,7 @@ impl KeyInfo {
         }
     }
 
-    /// The environment variable that sets it: `STEWARD_SECTION__NAME`.
+    /// Returns the environment variable that sets it: `STEWARD_SECTION__NAME`.
     pub fn variable(&self) -> String {
         let name = match self.section {
             "" => format!("STEWARD_{}", self.name),
@@ -99,10 +99,11 @@ macro_rules! section {
 section! {
     /// Keys outside any table.
     pub struct NodeConfig[""] {
-        /// Which chain: mainnet (`bitcoin` is the same), testnet, testnet4, signet or regtest. A
-        /// data directory belongs to one network for good. Default regtest: nothing moves real money unless told to.
+        /// The chain: mainnet (`bitcoin` is the same), testnet, testnet4, signet or regtest. A data
+        /// directory belongs to one network for good. Default regtest: nothing moves real money
+        /// unless told to.
         network: Network = Network::Regtest,
-        /// Where seed, database and API token live. Default `.steward` in the home directory.
+        /// The directory of seed, database and API token. Default `.steward` in the home directory.
         data_dir: PathBuf = default_data_dir(),
     }
 }
@@ -122,7 +123,8 @@ section! {
 section! {
     /// `[api]`: the HTTP interface for programs and the command line.
     pub struct ApiConfig["api"] {
-        /// Where it listens. Beyond loopback it needs a certificate. Default 127.0.0.1:9737.
+        /// The address it listens on. Beyond loopback it needs a certificate. Default
+        /// 127.0.0.1:9737.
         address: SocketAddr = SocketAddr::from(([127, 0, 0, 1], 9737)),
         /// A unix socket in place of `address`, which only the node's user can open. Default none.
         socket: Option<PathBuf> = None,
@@ -131,20 +133,20 @@ section! {
         tls_certificate: Option<PathBuf> = None,
         /// PEM file with the certificate's key. Default none.
         tls_key: Option<PathBuf> = None,
-        /// Whether plain HTTP may be spoken beyond loopback, where whoever is in between reads the
-        /// token and everything else. Default false.
+        /// Permits plain HTTP beyond loopback, where each machine in between can read the token and
+        /// everything else. Default false.
         insecure: bool = false,
     }
 }
 
 section! {
-    /// `[host]`: who may open a hosted channel with us, and on what terms.
+    /// `[host]`: the clients that may open a hosted channel with us, and the terms.
     pub struct HostConfig["host"] {
-        /// Whether this node is a host: it listens for clients, and opens channels on the terms
-        /// below. Without it the node is a wallet, which listens nowhere and hosts nobody. Default
-        /// false.
+        /// True makes this node a host: it listens for clients, and opens channels on the terms
+        /// below. Without it the node is a wallet, which listens nowhere and hosts no client.
+        /// Default false.
         enabled: bool = false,
-        /// Whether new channels are opened; those that exist go on either way. Default true.
+        /// Permits new channels; those that exist go on either way. Default true.
         accept_new_channels: bool = true,
         /// Capacity of a new channel, in satoshi. Default 1 000 000.
         capacity_sat: u64 = 1_000_000,
@@ -154,7 +156,7 @@ section! {
         max_htlcs: u16 = 21,
         /// Smallest HTLC, in satoshi. Default 1.
         min_htlc_sat: u64 = 1,
-        /// What a client has in a new channel, in satoshi: a gift. Default 0.
+        /// A client's balance in a new channel, in satoshi: a gift. Default 0.
         initial_client_balance_sat: u64 = 0,
         /// Fixed fee for forwarding a payment, in millisatoshi. Default 1000.
         fee_base_msat: u32 = 1000,
@@ -163,7 +165,7 @@ section! {
         /// Blocks between the expiry of what we send on and of what we received; 34 or more.
         /// Default 144.
         cltv_delta_blocks: u16 = 144,
-        /// Whether clients may ask for a larger capacity. Default true.
+        /// Permits clients to ask for a larger capacity. Default true.
         resizable: bool = true,
         /// Largest capacity a client may ask for, in satoshi. Default 10 000 000.
         max_capacity_sat: u64 = 10_000_000,
@@ -174,7 +176,7 @@ section! {
         /// A file with further ones, one on each line, which only the node's user may read. Default
         /// none.
         secrets_file: Option<PathBuf> = None,
-        /// Whether one of the secrets is needed. Default false.
+        /// Requires one of the secrets from a client. Default false.
         require_secret: bool = false,
         /// Node ids of clients that are believed if they show a valid state of a channel we have no
         /// record of. For the recovery of a lost database only. Default none.
@@ -189,15 +191,15 @@ section! {
         brand_color: Option<String> = None,
         /// PNG image that wallets show, at most 60 000 bytes. Default none.
         brand_png: Option<PathBuf> = None,
-        /// Where clients find help, a URL. Default none.
+        /// The URL where clients find help. Default none.
         contact: Option<String> = None,
     }
 }
 
 section! {
-    /// `[payments]`: what we accept as payee.
+    /// `[payments]`: the payments that we accept as payee.
     pub struct PaymentsConfig["payments"] {
-        /// Whether payments without an invoice are accepted. Default true.
+        /// Accepts payments without an invoice. Default true.
         accept_keysend: bool = true,
     }
 }
@@ -208,19 +210,19 @@ section! {
         /// A SOCKS5 proxy such as Tor's 127.0.0.1:9050. All outgoing connections to peers use it,
         /// and it resolves their names. Default none.
         socks5: Option<SocketAddr> = None,
-        /// Use the proxy for `.onion` addresses only. Default false.
+        /// Uses the proxy for `.onion` addresses only. Default false.
         onion_only: bool = false,
     }
 }
 
 section! {
-    /// `[log]`: what is logged.
+    /// `[log]`: the lines that are logged, and where to.
     pub struct LogConfig["log"] {
         /// error, warn, info, debug or trace, also by module: `info,steward_p2p=debug`.
         /// Default info.
         level: String = "info".to_owned(),
-        /// A file to append to in place of standard error; opened anew on SIGHUP, for whoever
-        /// rotates logs. Default none.
+        /// A file to append to in place of standard error; opened again on SIGHUP, for programs
+        /// that rotate logs. Default none.
         file: Option<PathBuf> = None,
     }
 }
@@ -298,12 +300,12 @@ pub(super) fn chain_table(chain: &ChainConfig) -> toml::Table {
     toml::Table::try_from(chain).unwrap_or_default()
 }
 
-/// Empty without a home directory, which loading refuses.
+/// Returns an empty path without a home directory, which loading refuses.
 fn default_data_dir() -> PathBuf {
     home_dir().map(|home| home.join(".steward")).unwrap_or_default()
 }
 
-/// Of whoever runs this.
+/// Returns the home directory of the user that runs this program.
 pub(super) fn home_dir() -> Option<PathBuf> {
     std::env::home_dir().filter(|home| home.is_absolute())
 }

@@ -1,4 +1,5 @@
-//! How one configuration value is read from TOML or from text, and shown. Not what it means.
+//! One configuration value, as it is read from TOML or from text, and shown; its meaning is not
+//! known here.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -10,10 +11,10 @@ use steward_p2p::PeerAddress;
 use steward_wire::NodeId;
 use toml::Value;
 
-/// What a key holds, for reading it from the environment and for help texts.
+/// The kind of a key's value, for reading it from the environment and for help texts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Words.
+    /// A text.
     Text,
     /// A file or directory; a relative one in a file is relative to that file.
     Path,
@@ -27,8 +28,8 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// The value that `text`, of an environment variable or a flag, stands for; `is_secret` ones are
-    /// taken to the last character.
+    /// Returns the value that `text`, of an environment variable or a flag, stands for; `is_secret`
+    /// ones are taken to the last character.
     pub(super) fn parse_text(self, text: &str, is_secret: bool) -> Result<Value, String> {
         let text = if is_secret { text } else { text.trim() };
         let as_text = || Value::String(text.to_owned());
@@ -47,8 +48,8 @@ impl Kind {
     }
 }
 
-/// One secret as it is, or several as a list. A comma may be part of a secret, or stand between two:
-/// taken wrongly, it would open the door to who knows a half.
+/// Reads one secret as it is, or several as a list. A comma may be part of a secret, or stand
+/// between two: taken wrongly, it would open the door to a client that knows a half.
 fn secret_list(text: &str) -> Result<Value, String> {
     if let Some(list) = written_list(text) {
         return Ok(list);
@@ -65,7 +66,7 @@ fn secret_list(text: &str) -> Result<Value, String> {
     Ok(Value::Array(vec![Value::String(text.to_owned())]))
 }
 
-/// A list as a TOML file has it.
+/// Reads a list as a TOML file has it.
 fn written_list(text: &str) -> Option<Value> {
     if !text.trim_start().starts_with('[') {
         return None;
@@ -91,7 +92,7 @@ pub(super) trait Setting: Sized {
     /// Reads a value; the error says what was expected.
     fn read(value: &Value) -> Result<Self, String>;
 
-    /// The value as TOML; `None` if it is not set.
+    /// Returns the value as TOML; `None` if it is not set.
     fn show(&self) -> Option<Value>;
 }
 
@@ -175,7 +176,7 @@ impl<T: Setting> Setting for Vec<T> {
     }
 }
 
-/// Nothing set. In the environment and in flags that is an empty value.
+/// `None` is a key that is not set. In the environment and in flags that is an empty value.
 impl<T: Setting> Setting for Option<T> {
     const KIND: Kind = T::KIND;
 

@@ -1,5 +1,5 @@
-//! Which command is answered by what: the table of all commands, and the only place that looks
-//! into a reply.
+//! The table of all commands with the type of their replies, and the only place that looks into a
+//! reply.
 
 use std::marker::PhantomData;
 
@@ -19,14 +19,14 @@ pub(super) struct Ask<T> {
     answer: PhantomData<fn() -> T>,
 }
 
-/// What a reply can hold.
+/// A type that a reply can hold.
 pub(super) trait Answer: Sized {
-    /// The content, if the reply is of this kind.
+    /// Returns the content, if the reply is of this kind.
     fn of(reply: Reply) -> Option<Self>;
 }
 
 impl Operations {
-    /// Asks the engine.
+    /// Asks the engine and takes the typed content out of its reply.
     pub(super) async fn ask<T: Answer>(&self, ask: Ask<T>) -> Result<T, Error> {
         self.node.command(ask.command).await.and_then(answer)
     }

@@ -1,4 +1,4 @@
-//! Channels: list, show, open, and what an operator decides about one.
+//! Channels: the operations that list, show and open them, and an operator's decisions about one.
 
 use steward_engine::command::{ChannelInfo, ChannelRef};
 use steward_engine::row::LocalIdentity;
@@ -11,15 +11,15 @@ use super::wait::Wait;
 use super::{Operations, ask};
 
 impl Operations {
-    /// All channels.
+    /// Lists all channels.
     ///
     /// # Errors
-    /// As [`super::plumbing::Plumbing::command`].
+    /// Fails as [`super::plumbing::Plumbing::command`].
     pub async fn channels(&self) -> Result<Vec<ChannelInfo>, Error> {
         self.ask(ask::list_channels()).await
     }
 
-    /// One channel, with the state both sides signed.
+    /// Returns one channel, with the state both sides signed.
     ///
     /// # Errors
     /// `unknown_channel`, or as [`super::plumbing::Plumbing::command`].
@@ -107,10 +107,11 @@ impl Operations {
     }
 
     /// Proposes a fresh state for a suspended channel, as host: this balance is ours, the rest is
-    /// the client's, nothing is in flight.
+    /// the client's, and nothing is in flight.
     ///
     /// # Errors
-    /// Why the engine does not propose it, or as [`super::plumbing::Plumbing::command`].
+    /// Fails with the reason why the engine does not propose it, or as
+    /// [`super::plumbing::Plumbing::command`].
     pub async fn propose_override(
         &self,
         channel: impl Into<ChannelRef>,
@@ -142,10 +143,10 @@ impl Operations {
         self.ask(ask::accept_override(channel.into(), our_balance_msat)).await
     }
 
-    /// Forgets a channel in which nobody has anything.
+    /// Forgets a channel in which neither side has a balance.
     ///
     /// # Errors
-    /// Why it is kept, or as [`super::plumbing::Plumbing::command`].
+    /// Fails with the reason why it is kept, or as [`super::plumbing::Plumbing::command`].
     pub async fn forget_channel(&self, channel: impl Into<ChannelRef>) -> Result<(), Error> {
         self.ask(ask::forget_channel(channel.into())).await
     }
@@ -153,7 +154,7 @@ impl Operations {
     /// Hands in a preimage that was learned elsewhere. It fulfills the HTLCs that wait for it.
     ///
     /// # Errors
-    /// As [`super::plumbing::Plumbing::command`].
+    /// Fails as [`super::plumbing::Plumbing::command`].
     pub async fn submit_preimage(&self, preimage: Preimage) -> Result<(), Error> {
         self.ask(ask::submit_preimage(preimage)).await
     }
@@ -170,7 +171,7 @@ impl Operations {
     }
 }
 
-/// How an operator says which balance an override gives.
+/// The balance that an override gives, as an operator states it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OverrideBalance {
     /// Our balance, in millisatoshi.

@@ -1,4 +1,4 @@
-//! Evidence: list, show, and the balance that it proves.
+//! Evidence: the operations that list and show it, and the balance that it proves.
 
 use steward_engine::command::ChannelRef;
 use steward_engine::{Code, Error};
@@ -9,14 +9,14 @@ use steward_wire::{LastCrossSignedState, Message, NodeId, Snapshot};
 
 use super::Operations;
 
-/// A message that was kept, and what it proves.
+/// A message that was kept, and the state that it proves.
 #[derive(Clone, Debug)]
 pub struct Examined {
     /// The message.
     pub kept: NumberedEvidence,
-    /// The state it holds with both node ids, if it holds one.
+    /// The state that the message holds with both node ids, if it holds one.
     pub snapshot: Option<Snapshot>,
-    /// What that state proves, if anybody signed it.
+    /// The proofs in that state, if a side signed it.
     pub findings: Option<Findings>,
     /// The state from our point of view.
     pub state: Option<ProvedState>,
@@ -25,7 +25,7 @@ pub struct Examined {
 /// A state of a channel that at least one side signed, from our point of view.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProvedState {
-    /// What the channel holds, in millisatoshi.
+    /// The channel's capacity, in millisatoshi.
     pub capacity_msat: u64,
     /// Our balance, in millisatoshi.
     pub our_balance_msat: u64,
@@ -33,11 +33,11 @@ pub struct ProvedState {
     pub peer_balance_msat: u64,
     /// HTLCs in flight, both ways.
     pub htlcs: u16,
-    /// What they are worth together, in millisatoshi.
+    /// The sum of the HTLCs in flight, in millisatoshi.
     pub in_flight_msat: u64,
-    /// Updates of ours so far.
+    /// The number of our updates so far.
     pub our_updates: u32,
-    /// Updates of the peer's so far.
+    /// The number of the peer's updates so far.
     pub peer_updates: u32,
     /// Height / 144, as the signers wrote it.
     pub block_day: u32,
@@ -45,7 +45,7 @@ pub struct ProvedState {
     pub our_signature_holds: bool,
     /// True if the peer's signature holds.
     pub peer_signature_holds: bool,
-    /// Why no channel can have this state; empty if one can.
+    /// The reasons why no channel can have this state; empty if one can.
     pub flaws: Vec<String>,
     /// True if it is newer than the state we have: no counter is lower, and one is higher. `None`
     /// if we have no state.
@@ -53,10 +53,10 @@ pub struct ProvedState {
 }
 
 impl Operations {
-    /// What was kept of peers, newest first, optionally of one peer.
+    /// Lists the messages that were kept, newest first, optionally of one peer.
     ///
     /// # Errors
-    /// If the store cannot be read.
+    /// Fails if the store cannot be read.
     pub async fn evidence(
         &self,
         peer: Option<NodeId>,
@@ -65,7 +65,7 @@ impl Operations {
         self.read(move |history| history.evidence(peer.as_ref(), page)).await
     }
 
-    /// One message that was kept, and what it proves.
+    /// Returns one message that was kept, and the state that it proves.
     ///
     /// # Errors
     /// `unknown_evidence`, or if the store cannot be read.
@@ -78,8 +78,8 @@ impl Operations {
         Ok(Examined::of(kept, local, channel.and_then(|channel| channel.state).as_ref()))
     }
 
-    /// Our balance in the state that this evidence proves, to go on with it: a state that both
-    /// sides signed, newer than ours, of the same capacity, in which nothing is in flight.
+    /// Returns our balance in the state that this evidence proves, to go on with it: a state that
+    /// both sides signed, newer than ours, of the same capacity, in which nothing is in flight.
     pub(super) async fn proved_balance_msat(
         &self,
         channel: ChannelRef,
@@ -87,7 +87,7 @@ impl Operations {
     ) -> Result<u64, Error> {
         let kept = self.kept(number).await?;
         let channel = self.channel(channel).await?;
-        // Of old rows only the peer is known.
+        // An old row names only the peer.
         if kept.row.peer != channel.peer || kept.row.link.is_some_and(|link| link != channel.link) {
             return Err(unusable("it is about another channel"));
         }
@@ -108,7 +108,8 @@ impl Operations {
 }
 
 impl Examined {
-    /// What was kept of a peer that knows us as `local`; `ours` is our state of that channel.
+    /// Examines a message kept of a peer that knows us as `local`; `ours` is our state of that
+    /// channel.
     fn of(kept: NumberedEvidence, local: NodeId, ours: Option<&LastCrossSignedState>) -> Self {
         let snapshot = match Message::decode(kept.row.message_type, &kept.row.body) {
             Ok(Message::LastCrossSignedState(state)) => {
@@ -162,7 +163,7 @@ impl ProvedState {
         }
         if self.htlcs > 0 {
             return Err(unusable(
-                "HTLCs are in flight in it: nobody knows yet what they are worth",
+                "HTLCs are in flight in it: it is not known yet who gets their amounts",
             ));
         }
         if capacity_msat != Some(self.capacity_msat) {

@@ -1,4 +1,4 @@
-//! Invoices: make, show, list.
+//! Invoices: the operations that make, show and list them.
 
 use steward_engine::row::{InvoiceRow, InvoiceStatus};
 use steward_engine::{Code, Error};
@@ -11,11 +11,11 @@ use crate::random::random_bytes;
 /// An invoice to be made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewInvoice {
-    /// In millisatoshi; `None`: the payer chooses.
+    /// The amount; `None`: the payer chooses. In millisatoshi.
     pub amount_msat: Option<u64>,
-    /// Shown to the payer.
+    /// The text that the payer sees.
     pub description: String,
-    /// Seconds until it expires.
+    /// The time until it expires, in seconds.
     pub expiry_s: u32,
 }
 
@@ -29,7 +29,7 @@ impl Operations {
         self.ask(ask::create_invoice(invoice, preimage, random_bytes()?)).await
     }
 
-    /// One of our invoices.
+    /// Returns one of our invoices.
     ///
     /// # Errors
     /// `unknown_invoice`, or if the store cannot be read.
@@ -41,10 +41,10 @@ impl Operations {
         })
     }
 
-    /// Our invoices, newest first, optionally of one status; expired ones are still pending.
+    /// Lists our invoices, newest first, optionally of one status; expired ones are still pending.
     ///
     /// # Errors
-    /// If the store cannot be read.
+    /// Fails if the store cannot be read.
     pub async fn invoices(
         &self,
         status: Option<InvoiceStatus>,

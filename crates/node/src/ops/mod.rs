@@ -2,15 +2,15 @@
 //! its own type. API, command line and programs that embed a node call the same ones.
 //!
 //! Layout
-//! - [`plumbing`]: [`Plumbing`], what the operations stand on: a running node, or a fake of one
-//! - `ask`: which command is answered by what; the only place that looks into a reply
-//! - [`wait`]: how long an operation waits for its outcome
+//! - [`plumbing`]: [`Plumbing`], the ground below the operations: a running node, or a fake of one
+//! - `ask`: the table of commands and their replies; the only place that looks into a reply
+//! - [`wait`]: the time that an operation waits for its outcome
 //! - `channels`: list, show, open, suspend, override, resize, forget
 //! - [`payments`]: pay an invoice or a node, and wait for the end
 //! - [`invoices`]: make, show and list invoices
 //! - `peers`: list, connect, forget
-//! - [`evidence`]: what peers did, and the balance it proves
-//! - `records`: what is stored: payments, forwards, events
+//! - [`evidence`]: the messages kept against a peer, and the balance they prove
+//! - `records`: the stored lists: payments, forwards, events
 
 mod ask;
 mod channels;
@@ -45,30 +45,31 @@ pub struct Operations {
 }
 
 impl Operations {
-    /// The operations over `node`.
+    /// Returns the operations over `node`.
     pub fn over(node: Arc<dyn Plumbing>) -> Self {
         Self { node }
     }
 
-    /// What the operations stand on: for a caller that needs a command with all its fields.
+    /// Returns the ground below the operations, for a caller that needs a command with all its
+    /// fields.
     pub fn plumbing(&self) -> &dyn Plumbing {
         &*self.node
     }
 
-    /// Who and where the node is.
+    /// Returns the name and the place of the node.
     pub fn info(&self) -> NodeInfo {
         self.node.info()
     }
 
-    /// Counters and queue lengths.
+    /// Returns the counters and the queue lengths.
     pub fn metrics(&self) -> NodeMetrics {
         self.node.metrics()
     }
 
-    /// Numbers about the node as a whole.
+    /// Returns the numbers about the node as a whole.
     ///
     /// # Errors
-    /// As [`Plumbing::command`].
+    /// Fails as [`Plumbing::command`].
     pub async fn status(&self) -> Result<Status, Error> {
         self.ask(ask::status()).await
     }
@@ -79,13 +80,13 @@ impl Operations {
     /// # Errors
     /// `config_invalid`, or as [`Plumbing::command`].
     pub async fn reconfigure(&self, config: Config) -> Result<(), Error> {
-        // It may read an image.
+        // Making the engine's form may read an image.
         let config = blocking(move || config.engine_config()).await??;
         self.ask(ask::reconfigure(config)).await
     }
 
-    /// Events from now on. A subscriber that is too slow is told how many it has missed and finds
-    /// them with [`Self::events_after`].
+    /// Returns a receiver of the events from now on. A subscriber that is too slow is told how many
+    /// it has missed and finds them with [`Self::events_after`].
     pub fn subscribe(&self) -> broadcast::Receiver<Event> {
         self.node.subscribe()
     }
@@ -98,10 +99,10 @@ impl Operations {
         self.node.backup(to).await
     }
 
-    /// The seed's words, to be written down.
+    /// Returns the seed's words, to be written down.
     ///
     /// # Errors
-    /// If the seed file cannot be read.
+    /// Fails if the seed file cannot be read.
     pub fn seed_words(&self) -> Result<Zeroizing<String>, Error> {
         let seed = Seed::load(&self.info().data_dir)?;
         Ok(Zeroizing::new(seed.words().to_owned()))

@@ -1,4 +1,4 @@
-//! Payments out: pay an invoice or a node, and wait for the end.
+//! Payments out: the operations that pay an invoice or a node and wait for the end.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -20,19 +20,19 @@ use crate::random::random_bytes;
 pub struct PayInvoice {
     /// The invoice.
     pub invoice: Invoice,
-    /// How much.
+    /// The amount to pay.
     pub amount: PayAmount,
-    /// The most fee to pay, in millisatoshi; `None`: 1 % and at least 10 sat.
+    /// The most fee to pay; `None`: 1 % and at least 10 sat. In millisatoshi.
     pub max_fee_msat: Option<u64>,
 }
 
-/// How much an invoice is paid.
+/// The amount that an invoice is paid with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PayAmount {
-    /// What the invoice says.
+    /// The amount that the invoice states.
     AsInvoiced,
-    /// This much, in millisatoshi: needed if the invoice leaves the amount open, otherwise it must
-    /// be the invoice's.
+    /// This amount, which is needed if the invoice leaves the amount open, and otherwise must be
+    /// the invoice's. In millisatoshi.
     Msat(u64),
     /// All that can be sent to the payee now, if the invoice leaves the amount open.
     All,
@@ -43,11 +43,11 @@ pub enum PayAmount {
 pub struct PayNode {
     /// The payee.
     pub destination: NodeId,
-    /// The host through which it is reached, if it is not a direct peer.
+    /// The host through which the payee is reached, if it is not a direct peer.
     pub via: Option<NodeId>,
-    /// In millisatoshi.
+    /// The amount, in millisatoshi.
     pub amount_msat: u64,
-    /// The most fee to pay, in millisatoshi; `None`: 1 % and at least 10 sat.
+    /// The most fee to pay; `None`: 1 % and at least 10 sat. In millisatoshi.
     pub max_fee_msat: Option<u64>,
 }
 
@@ -65,7 +65,8 @@ impl Operations {
     /// returned is complete or failed; or pending, if the time was too short: it goes on.
     ///
     /// # Errors
-    /// The payment was not begun: why, or as [`super::plumbing::Plumbing::command`].
+    /// Fails with the reason why the payment was not begun, or as
+    /// [`super::plumbing::Plumbing::command`].
     pub async fn pay(&self, request: PayInvoice, wait: impl Into<Wait>) -> Result<Paid, Error> {
         let PayInvoice { invoice, amount, max_fee_msat } = request;
         let amount_msat = match amount {
@@ -81,7 +82,7 @@ impl Operations {
             }
             Known::Ours => {
                 return Err(Error::new(Code::SelfPayment, "the invoice is our own")
-                    .hint("give it to whoever shall pay it"));
+                    .hint("give it to its payer"));
             }
             Known::Nothing => {}
         }
@@ -92,7 +93,7 @@ impl Operations {
     /// Pays a node without an invoice and waits as [`Self::pay`].
     ///
     /// # Errors
-    /// As [`Self::pay`].
+    /// Fails as [`Self::pay`].
     pub async fn keysend(
         &self,
         request: PayNode,
@@ -104,8 +105,8 @@ impl Operations {
         Ok(paid.payment)
     }
 
-    /// A payment with everything tried for it, once it has ended or the time is over. One whose
-    /// outcome is unknown is not waited for.
+    /// Returns a payment with everything tried for it, once it has ended or the time is over. One
+    /// whose outcome is unknown is not waited for.
     ///
     /// # Errors
     /// `unknown_payment`, or if the store cannot be read.
@@ -129,12 +130,12 @@ impl Operations {
             }
             _ => None,
         });
-        // Whether it has ended or not: the payment as it stands.
+        // The payment is read as it stands, whether it has ended or not.
         ended.await;
         self.payment(hash).await
     }
 
-    /// A payment with everything tried for it, as stored.
+    /// Returns a payment with everything tried for it, as stored.
     ///
     /// # Errors
     /// `unknown_payment`, or if the store cannot be read.
@@ -153,7 +154,8 @@ impl Operations {
         if let Some(answer) = wait.outcome(&mut asked).await {
             return answer;
         }
-        // Handled after what was asked: if that was refused, the refusal is there by now.
+        // This command is handled after the one that was asked: if that was refused, the refusal is
+        // there by now.
         let stands = self.ask(ask::get_payment(payment_hash)).await;
         match timeout(Duration::ZERO, &mut asked).await {
             Ok(answer) => answer,
@@ -161,8 +163,8 @@ impl Operations {
         }
     }
 
-    /// The engine remembers for some minutes what it has paid, and until then what it is to be
-    /// paid; the store for ever.
+    /// Asks the store, which forgets nothing: the engine remembers what it has paid for some
+    /// minutes, and an invoice until it is paid.
     async fn known_of(&self, payment_hash: PaymentHash) -> Result<Known, Error> {
         self.read(move |history| match history.paid(&payment_hash)? {
             Some(payment) => Ok(Known::Paid(Box::new(payment))),
@@ -172,11 +174,11 @@ impl Operations {
     }
 }
 
-/// What the store knows of a payment hash.
+/// The answer of the store about a payment hash.
 enum Known {
     Nothing,
     /// We paid it.
     Paid(Box<PaymentRow>),
-    /// We are, or were, to be paid.
+    /// It is the hash of an invoice of ours.
     Ours,
 }

@@ -1,4 +1,4 @@
-//! Peers: list, connect, forget.
+//! Peers: the operations that list, connect and forget them.
 
 use steward_engine::Error;
 use steward_engine::command::PeerInfo;
@@ -11,15 +11,15 @@ use super::{Operations, ask};
 use crate::adapters::reach::ConnectionFailure;
 
 impl Operations {
-    /// Connected and wanted peers.
+    /// Lists the connected and the wanted peers.
     ///
     /// # Errors
-    /// As [`super::plumbing::Plumbing::command`].
+    /// Fails as [`super::plumbing::Plumbing::command`].
     pub async fn peers(&self) -> Result<Vec<PeerInfo>, Error> {
         self.ask(ask::list_peers()).await
     }
 
-    /// The wanted peers that could not be reached the last time.
+    /// Lists the wanted peers that could not be reached the last time.
     pub fn connection_failures(&self) -> Vec<ConnectionFailure> {
         self.node.connection_failures()
     }
@@ -28,7 +28,7 @@ impl Operations {
     /// not kept.
     ///
     /// # Errors
-    /// As [`super::plumbing::Plumbing::reach`] and [`super::plumbing::Plumbing::command`].
+    /// Fails as [`super::plumbing::Plumbing::reach`] and [`super::plumbing::Plumbing::command`].
     pub async fn connect(&self, peer: NodeId, address: PeerAddress) -> Result<(), Error> {
         // A host that knows us by a key of its own alone is met under that key.
         let node_id = self.info().node_id;
@@ -82,7 +82,7 @@ impl Operations {
     /// forgotten with its channel.
     ///
     /// # Errors
-    /// Why it is kept, or as [`super::plumbing::Plumbing::command`].
+    /// Fails with the reason why it is kept, or as [`super::plumbing::Plumbing::command`].
     pub async fn forget_peer(&self, peer: NodeId) -> Result<(), Error> {
         self.ask(ask::forget_peer(peer)).await
     }

@@ -1,4 +1,4 @@
-//! What the typed operations stand on. A running node implements it; tests use a fake.
+//! The ground below the typed operations: a running node implements it, tests use a fake.
 
 use std::path::PathBuf;
 use std::pin::Pin;
@@ -20,10 +20,10 @@ pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send +
 
 /// A node below its typed operations: commands with their replies, events, and what is stored.
 pub trait Plumbing: Send + Sync + 'static {
-    /// What does not change while the node runs.
+    /// Returns the facts about the node that do not change while it runs.
     fn info(&self) -> NodeInfo;
 
-    /// Counters and queue lengths.
+    /// Returns the counters and the queue lengths.
     fn metrics(&self) -> NodeMetrics;
 
     /// Asks the engine; the answer comes when what it depends on is durable.
@@ -47,13 +47,13 @@ pub trait Plumbing: Send + Sync + 'static {
     /// Ends a connection.
     fn disconnect(&self, conn: ConnId, reason: &str);
 
-    /// The wanted peers that could not be reached the last time.
+    /// Lists the wanted peers that could not be reached the last time.
     fn connection_failures(&self) -> Vec<ConnectionFailure>;
 
-    /// Events from now on.
+    /// Returns a receiver of the events from now on.
     fn subscribe(&self) -> broadcast::Receiver<Event>;
 
-    /// What is stored; its calls block on the disk.
+    /// Returns the stored lists, whose calls block on the disk.
     fn history(&self) -> Arc<dyn History>;
 
     /// Copies the database to a new file, as [`crate::ops::Operations::backup`].

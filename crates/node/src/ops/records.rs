@@ -1,5 +1,5 @@
-//! What is stored: lists, and what subscribers have missed. A question blocks on the disk, so it
-//! is asked on a thread that may.
+//! The stored lists, and the events that subscribers have missed. A question blocks on the disk, so
+//! it is asked on a thread that may block.
 
 use steward_engine::row::{ForwardRow, PaymentRow, PaymentStatus};
 use steward_engine::{Error, Event};
@@ -10,10 +10,10 @@ use crate::error::store_error;
 use crate::task::blocking;
 
 impl Operations {
-    /// Our payments, newest first, optionally of one status.
+    /// Lists our payments, newest first, optionally of one status.
     ///
     /// # Errors
-    /// If the store cannot be read.
+    /// Fails if the store cannot be read.
     pub async fn payments(
         &self,
         status: Option<PaymentStatus>,
@@ -22,10 +22,10 @@ impl Operations {
         self.read(move |history| history.payments(status, page)).await
     }
 
-    /// What was forwarded between channels, newest first, and the sums over all of it.
+    /// Lists the forwards between channels, newest first, with the sums over all of them.
     ///
     /// # Errors
-    /// If the store cannot be read.
+    /// Fails if the store cannot be read.
     pub async fn forwards(
         &self,
         page: PageRequest,
@@ -33,15 +33,15 @@ impl Operations {
         self.read(move |history| Ok((history.forwards(page)?, history.forward_totals()?))).await
     }
 
-    /// Events with a number above `after`, oldest first, `limit` at most.
+    /// Lists the events with a number above `after`, oldest first, `limit` at most.
     ///
     /// # Errors
-    /// If the store cannot be read.
+    /// Fails if the store cannot be read.
     pub async fn events_after(&self, after: u64, limit: usize) -> Result<Vec<Event>, Error> {
         self.read(move |history| history.events(after, limit)).await
     }
 
-    /// Asks the store.
+    /// Asks the store on a thread that may block.
     pub(super) async fn read<T, F>(&self, question: F) -> Result<T, Error>
     where
         T: Send + 'static,

@@ -1,4 +1,4 @@
-//! How long an operation waits for its outcome.
+//! The time that an operation waits for its outcome.
 
 use std::time::Duration;
 
@@ -8,12 +8,12 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-/// A time that an operation waits for its outcome, at most. When it is over, the operation returns
-/// what it asked about as it stands then.
+/// The longest time that an operation waits for its outcome. When it is over, the operation returns
+/// the thing it asked about as it stands then.
 #[derive(Clone, Debug)]
 pub struct Wait {
     at_most: Duration,
-    /// When its sender is dropped, the caller has no more time.
+    /// The caller has no more time when the sender is dropped.
     closing: Option<watch::Receiver<()>>,
 }
 
@@ -24,13 +24,13 @@ impl From<Duration> for Wait {
 }
 
 impl Wait {
-    /// The same wait, which ends earlier if the sender of `closing` is dropped or sends.
+    /// Returns the same wait, which ends earlier if the sender of `closing` is dropped or sends.
     #[must_use]
     pub fn or_until(self, closing: watch::Receiver<()>) -> Self {
         Self { closing: Some(closing), ..self }
     }
 
-    /// True if nothing is waited for.
+    /// True if the operation does not wait.
     pub(super) fn is_zero(&self) -> bool {
         self.at_most.is_zero()
     }
@@ -46,7 +46,8 @@ impl Wait {
     }
 
     /// Waits for an event of interest. `None` if time is over, or events were missed, or the node
-    /// stops: in any case it is time to look again. Subscribe before what causes the event.
+    /// stops: in any case it is time to look again. The caller subscribes before it causes the
+    /// event.
     pub(super) async fn event<T>(
         &self,
         events: &mut Receiver<Event>,
