@@ -22,6 +22,8 @@ pub struct Channels {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Channel {
     /// Its name, which no other channel has: as in BOLT 2, 64 hexadecimal digits.
+    #[serde(default)]
+    #[schema(required)]
     pub channel_id: String,
     /// The other side's node id.
     pub peer_id: String,

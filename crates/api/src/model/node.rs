@@ -120,12 +120,16 @@ pub struct Forward {
     /// The peer that it came from.
     pub incoming_peer_id: String,
     /// The channel it came in.
+    #[serde(default)]
+    #[schema(required)]
     pub incoming_channel_id: String,
     /// The incoming HTLC, by its offerer's number.
     pub incoming_htlc_id: u64,
     /// The peer that it went to.
     pub outgoing_peer_id: String,
     /// The channel it went out in.
+    #[serde(default)]
+    #[schema(required)]
     pub outgoing_channel_id: String,
     /// The amount that came in.
     pub amount_in_msat: u64,
