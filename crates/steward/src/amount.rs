@@ -10,56 +10,56 @@ use crate::limits::MAX_AMOUNT_MSAT;
 /// An amount of bitcoin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Amount {
-    /// In millisatoshi.
+    /// The amount, in millisatoshi.
     pub msat: u64,
 }
 
-/// Why a text is no amount.
+/// The reasons why a text is no amount.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AmountError {
-    /// A bare number: of what?
+    /// It is a bare number, without a unit.
     #[error("{number} has no unit; write {number}sat, {number}msat or {number}btc")]
     NoUnit {
-        /// As given.
+        /// The text as given.
         number: String,
     },
-    /// A unit nobody knows.
+    /// The unit is unknown.
     #[error("there is no unit `{unit}`; use sat, msat or btc")]
     UnknownUnit {
-        /// As given.
+        /// The text as given.
         unit: String,
     },
-    /// No number before the unit.
+    /// No number stands before the unit.
     #[error("`{text}` is no amount; write for example 1000sat, 0.001btc or 250000msat")]
     NotANumber {
-        /// As given.
+        /// The text as given.
         text: String,
     },
-    /// Less than nothing.
+    /// The amount is less than nothing.
     #[error("an amount is not negative; write for example 1000sat")]
     Negative,
-    /// Separators that are not between groups of three.
+    /// Separators stand elsewhere than between groups of three.
     #[error(
         "in `{text}` it is not clear what groups digits and what is a decimal point; write 1 000sat, \
          and 0.5sat or 0.001btc with a point"
     )]
     BadGroups {
-        /// As given.
+        /// The text as given.
         text: String,
     },
-    /// An invoice over nothing.
+    /// The amount of an invoice is nothing.
     #[error("an invoice over nothing cannot be paid; `any` lets the payer choose")]
     InvoiceOverNothing,
-    /// Parts of a millisatoshi.
+    /// The amount has parts of a millisatoshi.
     #[error("nothing smaller than a millisatoshi can be sent")]
     TooFine,
-    /// More than there is.
+    /// The amount is more than there is.
     #[error("there are only 21 million bitcoin")]
     TooMuch,
 }
 
 impl Amount {
-    /// Of millisatoshi.
+    /// Makes an amount of millisatoshi.
     pub fn from_msat(msat: u64) -> Self {
         Self { msat }
     }
@@ -75,7 +75,8 @@ impl FromStr for Amount {
         }
         let unit_at = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
         let (number, unit) = text.split_at(unit_at);
-        // A thousand bitcoin and one, in the two ways of the world: nobody means the first.
+        // It reads as a thousand bitcoin or as one, depending on the country: it cannot mean the
+        // first.
         if number.contains(',') && unit.eq_ignore_ascii_case("btc") {
             return Err(AmountError::BadGroups { text: text.to_owned() });
         }
@@ -98,9 +99,10 @@ impl FromStr for Amount {
     }
 }
 
-/// The number without what groups its digits: white space of any kind, commas or apostrophes, one
-/// of them and always three digits after it. `None` if they stand elsewhere, or after a leading
-/// zero: then it is a decimal comma. Underscores group digits in any way, one at a time.
+/// Returns the number without what groups its digits: white space of any kind, commas or
+/// apostrophes, one of them and always three digits after it. `None` if they stand elsewhere, or
+/// after a leading zero: then it is a decimal comma. Underscores group digits in any way, one at a
+/// time.
 fn ungrouped(number: &str) -> Option<String> {
     let is_separator = |c: char| c.is_whitespace() || matches!(c, ',' | '\'' | '\u{2019}');
     if number.contains("__") || number.ends_with('_') || number.contains("_.") {
@@ -138,7 +140,7 @@ fn is_number(text: &str) -> bool {
     is_digits(whole) && is_digits(fraction)
 }
 
-/// `number` times ten to the power of `decimals`.
+/// Returns `number` times ten to the power of `decimals`.
 fn scale(number: &str, decimals: usize) -> Result<u64, AmountError> {
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
     let fraction = fraction.trim_end_matches('0');
@@ -150,7 +152,7 @@ fn scale(number: &str, decimals: usize) -> Result<u64, AmountError> {
     if msat > MAX_AMOUNT_MSAT { Err(AmountError::TooMuch) } else { Ok(msat) }
 }
 
-/// In satoshi, digits in groups: `250 000 sat`, `1.001 sat`.
+/// Shows it in satoshi, digits in groups: `250 000 sat`, `1.001 sat`.
 impl fmt::Display for Amount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&in_sat(self.msat))

@@ -1,4 +1,4 @@
-//! Every command, flag and argument.
+//! The commands, flags and arguments.
 
 use std::path::PathBuf;
 
@@ -11,18 +11,18 @@ use crate::limits::{MAX_LIST_ROWS, MAX_PLAYGROUND_CLIENTS};
 #[derive(Debug, Parser)]
 #[command(name = "steward", version, propagate_version = true)]
 pub struct Cli {
-    /// Flags of every command.
+    /// The flags of every command.
     #[command(flatten)]
     pub global: Global,
-    /// What to do.
+    /// The command.
     #[command(subcommand)]
     pub command: Command,
 }
 
-/// Flags of every command.
+/// The flags of every command.
 #[derive(Clone, Debug, Args)]
 pub struct Global {
-    /// Where seed, database, configuration and API token live [default: ~/.steward]
+    /// The directory of seed, database, configuration and API token [default: ~/.steward]
     #[arg(long, global = true, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
     /// Configuration file [default: steward.toml in the data directory]
@@ -36,7 +36,7 @@ pub struct Global {
     pub json: bool,
 }
 
-/// What to do.
+/// The command.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Makes a data directory and a seed, or restores a seed from its words
@@ -45,22 +45,22 @@ pub enum Command {
     Start(Start),
     /// Stops the daemon
     Stop,
-    /// The node at a glance
+    /// Shows the node at a glance
     Status,
     /// Checks everything a newcomer gets wrong
     Doctor,
-    /// Every key of the configuration, its value and where that comes from
+    /// Shows every key of the configuration, its value and where that comes from
     Config,
     /// Hosted channels
     #[command(subcommand)]
     Channel(ChannelCommand),
-    /// What was kept of peers that broke the protocol, or that hold other states than we do
+    /// Shows what was kept of peers that broke the protocol, or that hold other states than we do
     #[command(subcommand)]
     Evidence(EvidenceCommand),
     /// Hands in a preimage learned elsewhere: claims what waits for it
     ///
-    /// Whoever offered us the HTLC is asked to pay. The channel we offered it in is suspended,
-    /// because its other side has not signed for that: an override settles it.
+    /// The peer that offered us the HTLC is asked to pay. The channel we offered it in is
+    /// suspended, because its other side has not signed for that: an override settles it.
     Preimage {
         /// 64 hexadecimal digits
         preimage: String,
@@ -80,13 +80,13 @@ pub enum Command {
     Payments {
         /// Show only this one
         payment_hash: Option<String>,
-        /// Which part of the list.
+        /// The part of the list.
         #[command(flatten)]
         page: Page,
     },
-    /// What was forwarded between channels, newest first
+    /// Shows what was forwarded between channels, newest first
     Forwards {
-        /// Which part of the list.
+        /// The part of the list.
         #[command(flatten)]
         page: Page,
     },
@@ -113,19 +113,20 @@ pub enum Command {
     /// channels is not replaced: it is newer than any backup, unless its disk is broken. What is
     /// replaced is kept under another name.
     Restore {
-        /// What `steward backup` made
+        /// The file that `steward backup` made
         file: PathBuf,
         /// Restore even over a database with channels, or one that cannot be read
         #[arg(long)]
         replace: bool,
     },
-    /// Shows the words of the seed: whoever has them has the money
+    /// Shows the words of the seed: anyone who has them has the money
     Seed {
         /// Show them even if the output is not a terminal
         #[arg(long)]
         yes: bool,
     },
-    /// Checks an exported channel state, offline: what it proves, against whom, and what it does not
+    /// Checks an exported channel state, offline: what it proves against which node, and what it
+    /// does not
     ///
     /// Only the host's signature counts against the host. Exit code 0: what the host owes is proved;
     /// 1: it is not; 2: this is no exported state.
@@ -166,12 +167,13 @@ pub enum ChannelCommand {
     Invoke {
         /// NODE_ID@HOST:PORT; without a port it is 9735
         host: String,
-        /// What the host gave you to open with: text, or bytes after `hex:`. Other users of this
-        /// machine see it in the list of processes, and your shell keeps it: see --secret-file
+        /// The secret that the host gave you to open with: text, or bytes after `hex:`. Other users
+        /// of this machine see it in the list of processes, and your shell keeps it: see
+        /// --secret-file
         #[arg(long)]
         secret: Option<String>,
-        /// The same from a file, or with `-` from standard input: on a terminal it is asked for, and
-        /// not shown
+        /// Reads the same from a file, or with `-` from standard input: on a terminal it is asked
+        /// for, and not shown
         #[arg(long, value_name = "FILE", conflicts_with = "secret")]
         secret_file: Option<PathBuf>,
         /// Be known by this node's own id in the channel, for good. Otherwise you are known by an id
@@ -187,7 +189,7 @@ pub enum ChannelCommand {
         #[arg(value_name = "CHANNEL")]
         peer_id: String,
     },
-    /// Forgets a channel in which nobody has anything
+    /// Forgets a channel in which neither side has anything at stake
     ///
     /// One that was never signed, or of which the client's balance is 0 and nothing is in flight.
     /// As client you may open it again. As host you never let the client in again, if the channel
@@ -214,7 +216,7 @@ pub enum ChannelCommand {
     Override {
         /// The client's node id
         peer_id: String,
-        /// With which balance.
+        /// The balance to propose.
         #[command(flatten)]
         balance: ProposedBalance,
         /// Proposes what evidence proves without asking
@@ -228,7 +230,7 @@ pub enum ChannelCommand {
     AcceptOverride {
         /// The host's node id
         peer_id: String,
-        /// What would be ours, as proposed: nothing else is accepted
+        /// The balance that would be ours, as proposed: nothing else is accepted
         #[arg(long, value_name = "AMOUNT", allow_hyphen_values = true)]
         our_balance: Option<Amount>,
     },
@@ -239,23 +241,25 @@ pub enum ChannelCommand {
     Resize {
         /// The host's node id
         peer_id: String,
-        /// What the channel shall hold in all, for example 2000000sat
+        /// The capacity that the channel shall have, for example 2000000sat
         #[arg(allow_hyphen_values = true)]
         capacity: Amount,
     },
 }
 
-/// With which balance a channel shall go on.
+/// The balance with which a channel shall go on.
 #[derive(Clone, Copy, Debug, Args)]
 #[group(required = true, multiple = false)]
 pub struct ProposedBalance {
-    /// What would be ours, for example 250000sat; the rest of the capacity is the client's
+    /// The balance that would be ours, for example 250000sat; the rest of the capacity is the
+    /// client's
     #[arg(long, value_name = "AMOUNT", allow_hyphen_values = true)]
     pub our_balance: Option<Amount>,
-    /// What would be the client's; the rest of the capacity is ours
+    /// The balance that would be the client's; the rest of the capacity is ours
     #[arg(long, value_name = "AMOUNT", allow_hyphen_values = true)]
     pub client_balance: Option<Amount>,
-    /// What this evidence proves: a state both signed, newer than ours, see `steward evidence`
+    /// Proposes what this evidence proves: a state both signed, newer than ours, see `steward
+    /// evidence`
     #[arg(long, value_name = "NUMBER")]
     pub as_proved: Option<u64>,
 }
@@ -263,15 +267,16 @@ pub struct ProposedBalance {
 /// `steward evidence`
 #[derive(Debug, Subcommand)]
 pub enum EvidenceCommand {
-    /// What was kept, newest first
+    /// Lists what was kept, newest first
     List {
-        /// Only what is about this peer
+        /// Lists only what is about this peer
         peer_id: Option<String>,
-        /// Which part of the list.
+        /// The part of the list.
         #[command(flatten)]
         page: Page,
     },
-    /// One message that was kept: what it holds, whose signatures hold, and the form for `verify`
+    /// Shows one message that was kept: what it holds, whose signatures hold, and the form for
+    /// `verify`
     Show {
         /// Its number
         number: u64,
@@ -292,7 +297,7 @@ pub enum PeerCommand {
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct InvoiceArguments {
-    /// What to do, if not to make one.
+    /// The command, if it is not to make one.
     #[command(subcommand)]
     pub command: Option<InvoiceCommand>,
     /// The short form.
@@ -307,10 +312,10 @@ pub enum InvoiceCommand {
     Create(CreateInvoice),
     /// Our invoices, newest first
     List {
-        /// Only those that are paid
+        /// Lists only those that are paid
         #[arg(long)]
         paid: bool,
-        /// Which part of the list.
+        /// The part of the list.
         #[command(flatten)]
         page: Page,
     },
@@ -340,13 +345,13 @@ pub struct CreateInvoice {
 pub struct Pay {
     /// BOLT11, or a `lightning:` or `bitcoin:` URI with one
     pub invoice: String,
-    /// What to pay, if the invoice leaves it open
+    /// The amount to pay, if the invoice leaves it open
     #[arg(long, allow_hyphen_values = true)]
     pub amount: Option<Amount>,
     /// Pays everything that can be sent, if the invoice leaves the amount open
     #[arg(long, conflicts_with = "amount")]
     pub all: bool,
-    /// Most fee [default: 1 % and at least 10 sat]
+    /// The largest fee [default: 1 % and at least 10 sat]
     #[arg(long, value_name = "AMOUNT", allow_hyphen_values = true)]
     pub max_fee: Option<Amount>,
 }
@@ -354,7 +359,7 @@ pub struct Pay {
 /// `steward keysend`
 #[derive(Debug, Args)]
 pub struct Keysend {
-    /// Who is paid; a client by the id under which its host knows it, see its `channel list`
+    /// The payee; a client by the id under which its host knows it, see its `channel list`
     pub node_id: String,
     /// For example 1000sat
     #[arg(allow_hyphen_values = true)]
@@ -362,18 +367,18 @@ pub struct Keysend {
     /// The host of yours through which it is reached, if it is not public: its node id
     #[arg(long, value_name = "NODE_ID")]
     pub via: Option<String>,
-    /// Most fee [default: 1 % and at least 10 sat]
+    /// The largest fee [default: 1 % and at least 10 sat]
     #[arg(long, value_name = "AMOUNT", allow_hyphen_values = true)]
     pub max_fee: Option<Amount>,
 }
 
-/// Which part of a list.
+/// The part of a list.
 #[derive(Clone, Copy, Debug, Args)]
 pub struct Page {
-    /// Most rows
+    /// The most rows
     #[arg(long, default_value_t = 25, value_parser = clap::value_parser!(u16).range(1..=i64::from(MAX_LIST_ROWS)))]
     pub limit: u16,
-    /// Only rows older than this: what the page before ended with
+    /// Lists only rows older than this: what the page before ended with
     #[arg(long, value_name = "CURSOR")]
     pub before: Option<u64>,
 }
@@ -381,7 +386,7 @@ pub struct Page {
 /// `steward playground`
 #[derive(Debug, Args)]
 pub struct Playground {
-    /// How many clients
+    /// The number of clients
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=i64::from(MAX_PLAYGROUND_CLIENTS)))]
     pub clients: u8,
 }

@@ -23,20 +23,20 @@ use crate::transport::{PinnedConnector, UnixConnector};
 
 pub use steward_node::data_dir::API_ADDRESS_FILE as ADDRESS_FILE;
 
-/// A daemon to be asked.
+/// A daemon, which answers requests.
 #[derive(Clone)]
 pub struct Client {
     agent: Agent,
-    /// What every URL begins with.
+    /// The beginning of every URL.
     base: String,
     token: String,
     data_dir: PathBuf,
 }
 
 impl Client {
-    /// The daemon that runs in this configuration's data directory. The token is for it alone: it
-    /// goes to the address which the daemon that holds the directory has written down, and to no
-    /// other, whoever may listen there by now.
+    /// Finds the daemon that runs in this configuration's data directory. The token is for it
+    /// alone: it goes to the address which the daemon that holds the directory has written down,
+    /// and to no other, whatever may listen there by now.
     ///
     /// # Errors
     /// `daemon_not_running` if none does; if the token cannot be read.
@@ -64,7 +64,7 @@ impl Client {
         Ok(Self { agent, base, token: token.as_str().to_owned(), data_dir })
     }
 
-    /// `GET path`.
+    /// Sends `GET path`.
     ///
     /// # Errors
     /// The daemon's own, or `daemon_not_running`.
@@ -78,7 +78,7 @@ impl Client {
         self.read(request.call())
     }
 
-    /// `DELETE path`.
+    /// Sends `DELETE path`.
     ///
     /// # Errors
     /// The daemon's own, or `daemon_not_running`.
@@ -87,7 +87,7 @@ impl Client {
         self.read(self.agent.delete(url).header("authorization", self.authorization()).call())
     }
 
-    /// `POST path` with a JSON body.
+    /// Sends `POST path` with a JSON body.
     ///
     /// # Errors
     /// The daemon's own, or `daemon_not_running`.
@@ -99,7 +99,7 @@ impl Client {
         self.post_for(path, body, Duration::ZERO)
     }
 
-    /// `POST path` with a JSON body that asks the daemon to wait up to `wait`.
+    /// Sends `POST path` with a JSON body that asks the daemon to wait up to `wait`.
     ///
     /// # Errors
     /// The daemon's own, or `daemon_not_running`.
@@ -163,7 +163,7 @@ impl Client {
     }
 }
 
-/// Who asks at this place, and what its URLs begin with.
+/// Returns the HTTP client for this place, and the beginning of its URLs.
 fn agent(place: &Place, config: &Config) -> Result<(Agent, String), Failure> {
     let settings = Agent::config_builder()
         .http_status_as_error(false)
@@ -189,7 +189,7 @@ fn agent(place: &Place, config: &Config) -> Result<(Agent, String), Failure> {
     })
 }
 
-/// The daemon's own.
+/// Returns the daemon's own error.
 fn certificate(config: &Config) -> Result<CertificateDer<'static>, Failure> {
     let unusable = |text: String| {
         let hint = "set api.tls_certificate to the file the daemon was started with";

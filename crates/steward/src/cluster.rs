@@ -62,28 +62,29 @@ impl NodeProcess {
         })
     }
 
-    /// Its API.
+    /// Returns its API.
     pub fn client(&self) -> &Client {
         &self.client
     }
 
-    /// Its identity as host.
+    /// Returns its identity as host.
     pub fn node_id(&self) -> &str {
         &self.ready.node_id
     }
 
-    /// Where it can be connected to, `node_id@ip:port`; without a port if it does not listen.
+    /// Returns where it can be connected to, `node_id@ip:port`; without a port if it does not
+    /// listen.
     pub fn address(&self) -> String {
         let listening = self.ready.listen_addresses.first().map_or("", String::as_str);
         format!("{}@{listening}", self.ready.node_id)
     }
 
-    /// Its data directory.
+    /// Returns its data directory.
     pub fn data_dir(&self) -> &Path {
         &self.data_dir
     }
 
-    /// Its process id, while it runs.
+    /// Returns its process id, while it runs.
     pub fn process_id(&self) -> Option<u32> {
         self.child.as_ref().map(Child::id)
     }
@@ -108,8 +109,8 @@ impl NodeProcess {
         Ok(())
     }
 
-    /// From its next start on it is another version of the program, which must read the data directory of the one
-    /// before.
+    /// Makes it another version of the program from its next start on, which must read the data
+    /// directory of the one before.
     pub fn become_program(&mut self, binary: &Path) {
         binary.clone_into(&mut self.binary);
     }
@@ -164,7 +165,7 @@ impl NodeProcess {
         })
     }
 
-    /// The channel with `peer_id`.
+    /// Returns the channel with `peer_id`.
     ///
     /// # Errors
     /// The daemon's own.
@@ -172,7 +173,7 @@ impl NodeProcess {
         self.client.get(&format!("/v1/channels/{peer_id}"), &[])
     }
 
-    /// The channel with `peer_id` once it is active and nothing is in flight in it.
+    /// Returns the channel with `peer_id` once it is active and nothing is in flight in it.
     ///
     /// # Errors
     /// The daemon's own, or `channel_not_settled`.
@@ -195,7 +196,7 @@ impl NodeProcess {
         self.client.post("/v1/invoices", &request)
     }
 
-    /// An invoice of this node.
+    /// Returns an invoice of this node.
     ///
     /// # Errors
     /// The daemon's own.
@@ -216,7 +217,7 @@ impl NodeProcess {
         self.client.post_for("/v1/payments", &request, wait)
     }
 
-    /// A payment of this node; once it has ended, or `wait` is over.
+    /// Returns a payment of this node once it has ended, or `wait` is over.
     ///
     /// # Errors
     /// The daemon's own.
@@ -254,9 +255,9 @@ impl Drop for NodeProcess {
 }
 
 /// A host and its clients, channels open. Dropping it kills all processes and, unless told
-/// otherwise, leaves their directory for whoever looks for the reason.
+/// otherwise, leaves their directory, in which a person can look for the reason.
 pub struct Cluster {
-    /// Where all data directories are.
+    /// The directory of all data directories.
     pub dir: PathBuf,
     /// The host.
     pub host: NodeProcess,
@@ -264,7 +265,7 @@ pub struct Cluster {
     pub clients: Vec<NodeProcess>,
 }
 
-/// How the clients of a cluster are called, and their directories.
+/// The names of the clients of a cluster and of their directories.
 pub const CLIENT_NAMES: [&str; 4] = ["alice", "bob", "carol", "dave"];
 
 impl Cluster {
@@ -309,14 +310,14 @@ impl Cluster {
     }
 }
 
-/// How the client with this number, from 0, is called.
+/// Returns the name of the client with this number, from 0.
 pub fn client_name(index: usize) -> String {
     CLIENT_NAMES
         .get(index)
         .map_or_else(|| format!("client{}", index + 1), |name| (*name).to_owned())
 }
 
-/// A directory for a cluster that nobody else has.
+/// Makes a directory that only this cluster uses.
 pub fn new_cluster_dir(what: &str) -> PathBuf {
     std::env::temp_dir().join(format!("steward-{what}-{}", std::process::id()))
 }
@@ -340,7 +341,7 @@ impl Drop for Guard {
     }
 }
 
-/// A child that can be used.
+/// A child, once it can be used.
 fn spawn(binary: &Path, data_dir: &Path, overrides: &[String]) -> Result<(Child, Ready), Failure> {
     let mut guard = Guard(Some(launch(binary, data_dir, overrides)?));
     let stdout = guard.0.as_mut().and_then(|child| child.stdout.take());
@@ -352,8 +353,8 @@ fn spawn(binary: &Path, data_dir: &Path, overrides: &[String]) -> Result<(Child,
         .ok_or_else(|| Failure::new(Code::Bug, "the child process is gone", ""))
 }
 
-/// A node in a directory that has none. Its words are the directory's own: what it holds is for
-/// play, and `steward seed` shows them.
+/// Makes a node in a directory that has none. Its words are the directory's own: what it holds is
+/// for play, and `steward seed` shows them.
 fn make_node(dir: &Path, overrides: &[String]) -> Result<(), Failure> {
     make_dir(dir)?;
     if data_dir::is_made(dir) {
@@ -390,7 +391,7 @@ fn launch(binary: &Path, data_dir: &Path, overrides: &[String]) -> Result<Child,
     command.spawn().map_err(|error| Failure::io(binary.display(), &error))
 }
 
-/// What a child says first, if it does in time. Its end ends the wait.
+/// Reads what a child says first, if it does in time. Its end ends the wait.
 fn first_line(stdout: impl io::Read + Send + 'static) -> Option<String> {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
@@ -424,7 +425,7 @@ fn client(data_dir: &Path, overrides: &[String]) -> Result<Client, Failure> {
     Client::new(&config(data_dir, overrides)?)
 }
 
-/// What a child runs with.
+/// Returns the configuration that a child runs with.
 fn config(data_dir: &Path, overrides: &[String]) -> Result<Config, Failure> {
     let mut overrides = overrides.to_vec();
     overrides.push(format!("data_dir={}", data_dir.display()));

@@ -1,4 +1,4 @@
-//! `steward start`: the node and its API in the foreground, until someone stops them.
+//! `steward start`: the node and its API in the foreground, until they are stopped.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -19,21 +19,21 @@ use crate::panics;
 use crate::place::{self, Place};
 use crate::signals::{Signals, Wanted};
 
-/// What a daemon says, on one line, once it can be used.
+/// The message of a daemon, on one line, once it can be used.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ready {
-    /// Where the API listens: `ip:port`, `https://ip:port` or `unix:/path`.
+    /// The API's address: `ip:port`, `https://ip:port` or `unix:/path`.
     pub api_address: String,
     /// The identity as host.
     pub node_id: String,
-    /// Where peers connect, `ip:port`, as bound.
+    /// The addresses at which peers connect, `ip:port`, as bound.
     pub listen_addresses: Vec<String>,
 }
 
 /// Runs the daemon until it is stopped; `until_stdin_closes` ends it with its parent process.
 ///
 /// # Errors
-/// What is in the way of starting, or what stopped the node.
+/// The obstacle to starting, or what stopped the node.
 pub fn run(sources: &Sources, until_stdin_closes: bool, output: Output) -> Result<(), Failure> {
     let effective = EffectiveConfig::load(sources)?;
     effective.check_private()?;
@@ -55,11 +55,11 @@ pub fn run(sources: &Sources, until_stdin_closes: bool, output: Output) -> Resul
     result
 }
 
-/// What a daemon was started with.
+/// A daemon that runs, with what it was started with.
 struct Daemon<'a> {
-    /// As in force now, but for what needs a restart.
+    /// The configuration in force now, but for what needs a restart.
     config: Config,
-    /// Where it is read again.
+    /// The sources from which it is read again.
     sources: &'a Sources,
     log: &'a Log,
     output: Output,
@@ -172,7 +172,7 @@ impl Daemon<'_> {
         Ok(())
     }
 
-    /// Killing the process loses nothing that was acknowledged.
+    /// Ends the process at once. Killing it loses nothing that was acknowledged.
     fn end_at_once(&self, why: &str) -> ! {
         tracing::error!("ending at once: {why}");
         self.log.queue().flush();
@@ -189,8 +189,8 @@ fn ready(node: &NodeHandle, api_address: String) -> Ready {
     }
 }
 
-/// Says on standard output that the daemon can be used. It can be, whether or not somebody hears of
-/// it: a disk that is full, or a standard output that is closed, costs a warning only.
+/// Says on standard output that the daemon can be used. It can be, whether or not this is
+/// read: a disk that is full, or a standard output that is closed, costs a warning only.
 fn say_ready(output: Output, ready: &Ready) {
     let url = Place::url(&ready.api_address);
     let text = match output.is_json() {
@@ -212,7 +212,8 @@ fn say_ready(output: Output, ready: &Ready) {
     }
 }
 
-/// Tells the command line and the doctor where the daemon listens; gone when it ends in order.
+/// Tells the command line and the doctor where the daemon listens. It is gone when the daemon ends
+/// in order.
 struct AddressFile(PathBuf);
 
 impl AddressFile {

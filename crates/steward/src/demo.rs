@@ -1,5 +1,5 @@
 //! `steward demo`: payments through a host that is killed in the middle of one, and the proof that
-//! nobody lost anything. Exits with 0 only if all of it holds.
+//! no node lost anything. Exits with 0 only if all of it holds.
 
 use std::thread;
 use std::time::Duration;
@@ -16,16 +16,17 @@ use crate::failure::Failure;
 use crate::limits::{MAX_CHILD_START, MAX_KILL_ATTEMPTS};
 use crate::output::Output;
 
-/// What each client has at the start: a gift of the host.
+/// The balance of each client at the start: a gift of the host.
 pub(crate) const INITIAL_BALANCE_SAT: u64 = 250_000;
 
-/// What each payment of the demo pays.
+/// The amount of each payment of the demo.
 const PAYMENT_MSAT: u64 = 10_000_000;
 
-/// The kill comes this much later with each attempt, to hit the payment in another place.
+/// The time by which each kill comes later than the one before, to hit the payment in another
+/// place.
 const KILL_DELAY_STEP: Duration = Duration::from_micros(500);
 
-/// How the demo ended.
+/// The outcome of the demo.
 #[derive(Debug, Serialize)]
 struct Report {
     payments: Vec<PaymentState>,
@@ -33,7 +34,7 @@ struct Report {
     clients: Vec<ProvenBalance>,
 }
 
-/// What a client has, by the signatures of both sides.
+/// The balance of a client, by the signatures of both sides.
 #[derive(Debug, Serialize)]
 struct ProvenBalance {
     name: String,
@@ -56,13 +57,13 @@ pub(crate) fn run(output: Output) -> Result<(), Failure> {
 fn play(cluster: &mut Cluster, output: Output) -> Result<Report, Failure> {
     let mut payments = vec![pay_once(cluster, output)?];
     let host_kills = kill_in_mid_payment(cluster, output, &mut payments)?;
-    output.progress("\nWho owes whom, by the signatures of both sides:");
+    output.progress("\nThe debts, by the signatures of both sides:");
     let clients = prove_balances(cluster, &payments)?;
     let payments = payments.iter().map(|payment| payment.payment.status).collect();
     Ok(Report { payments, host_kills, clients })
 }
 
-/// Alice pays Bob through the host.
+/// Lets Alice pay Bob through the host.
 fn pay_once(cluster: &Cluster, output: Output) -> Result<PaymentDetails, Failure> {
     let (alice, bob) = clients(cluster)?;
     output.progress(&format!("\nAlice pays Bob {}:", Amount::from_msat(PAYMENT_MSAT)));
@@ -79,9 +80,9 @@ fn pay_once(cluster: &Cluster, output: Output) -> Result<PaymentDetails, Failure
     alice.payment(&payment.payment_hash, Duration::ZERO)
 }
 
-/// Alice pays again, and the host is killed while the payment is on its way; as often as it takes
-/// to hit it there. A payment that had not left Alice yet ends without effect and is not told of at
-/// the end. How often the host was killed.
+/// Lets Alice pay again, and kills the host while the payment is in flight; as often as it takes
+/// to hit it there. A payment that had not left Alice yet ends without effect and is not reported
+/// at the end. Returns how often the host was killed.
 fn kill_in_mid_payment(
     cluster: &mut Cluster,
     output: Output,
@@ -124,7 +125,7 @@ fn kill_in_mid_payment(
     Err(broken(format!("the host was killed {MAX_KILL_ATTEMPTS} times, never in mid-payment")))
 }
 
-/// A payment must end, and in the same way for both.
+/// Checks that a payment ends, and in the same way for both.
 fn await_end(cluster: &Cluster, hash: &str) -> Result<PaymentDetails, Failure> {
     let (alice, bob) = clients(cluster)?;
     alice.settled_channel(cluster.host.node_id())?;
@@ -139,8 +140,8 @@ fn await_end(cluster: &Cluster, hash: &str) -> Result<PaymentDetails, Failure> {
     }
 }
 
-/// Each channel's state, as the host and as the client show it: signed by both, the same for both,
-/// and what the payments say.
+/// Checks each channel's state, as the host and as the client show it: signed by both, the same for
+/// both, and what the payments say.
 fn prove_balances(
     cluster: &Cluster,
     payments: &[PaymentDetails],
@@ -205,7 +206,7 @@ fn clients(cluster: &Cluster) -> Result<(&NodeProcess, &NodeProcess), Failure> {
     }
 }
 
-/// Something that must hold does not. The directory is left for whoever looks for the reason.
+/// Makes the failure of something that must hold and does not. The directory is left to look at.
 fn broken(message: impl Into<String>) -> Failure {
     Failure::new(
         Code::DemoFailed,

@@ -1,4 +1,4 @@
-//! Why a command failed: a code, a sentence, a hint.
+//! The failure of a command: a code, a sentence, a hint.
 
 use std::fmt;
 
@@ -7,30 +7,30 @@ use steward_api::{ErrorBody, TokenError};
 use steward_engine::Code;
 use steward_node::ConfigError;
 
-/// Why a command failed.
+/// The failure of a command.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Failure {
-    /// Stable, snake_case.
+    /// The code: stable, snake_case.
     pub code: String,
-    /// One sentence.
+    /// A sentence for people.
     pub message: String,
-    /// What to do about it; may be empty.
+    /// A hint what to do about it; may be empty.
     pub hint: String,
-    /// The answer, which programs have read by now, says it as well.
+    /// True if the answer, which programs have read by now, says it as well.
     #[serde(skip)]
     pub(crate) in_answer: bool,
-    /// What the process ends with.
+    /// The exit code of the process.
     #[serde(skip)]
     pub(crate) exit_code: u8,
 }
 
 impl Failure {
-    /// A failure of the command line's own.
+    /// Makes a failure of the command line's own.
     pub fn new(code: Code, message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self::said(code.name(), message, hint)
     }
 
-    /// A failure that a daemon told of: of another version, it may know other codes.
+    /// Makes a failure that a daemon reported: one of another version may know other codes.
     pub(crate) fn said(code: &str, message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self {
             code: code.to_owned(),
@@ -41,19 +41,20 @@ impl Failure {
         }
     }
 
-    /// For programs the answer has said it already: a second document would confuse them.
+    /// Notes that the answer has said it already to programs: a second document would confuse them.
     #[must_use]
     pub(crate) fn in_answer(self) -> Self {
         Self { in_answer: true, ..self }
     }
 
-    /// The input makes no sense: the process ends as with a command line that makes none.
+    /// Notes that the input makes no sense: the process ends as with a command line that makes
+    /// none.
     #[must_use]
     pub(crate) fn unreadable(self) -> Self {
         Self { exit_code: 2, ..self }
     }
 
-    /// The operating system refused.
+    /// Makes a failure of the operating system.
     pub fn io(what: impl fmt::Display, error: &std::io::Error) -> Self {
         Self::new(Code::IoError, format!("{what}: {error}"), "check the path and its permissions")
     }
@@ -95,7 +96,8 @@ impl From<ErrorBody> for Failure {
     }
 }
 
-/// The daemon speaks to every kind of caller; here is how this one does what its hint says.
+/// Returns the command that does what the hint says: the daemon's hints are for every kind of
+/// caller.
 fn command_for(code: Code) -> Option<&'static str> {
     match code {
         Code::UnknownChannel | Code::NoActiveChannel | Code::NoUsableChannel => {

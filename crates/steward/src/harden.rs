@@ -2,8 +2,8 @@
 
 use rustix::process::{Resource, Rlimit, setrlimit};
 
-/// No core dumps, neither to a file nor to the program that the system names for them. Where that is
-/// not allowed nothing else is better for it.
+/// Switches core dumps off, both to a file and to the program that the system names for them. Where
+/// that is not allowed, the program goes on without it.
 pub(crate) fn no_core_dumps() {
     let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
     // A program that takes dumps gets them whatever the limit.

@@ -2,17 +2,17 @@
 //!
 //! Layout
 //! - [`cli`]: every command, flag and argument
-//! - `commands`: what they do, one module per group
+//! - `commands`: the work of the commands, one module per group
 //! - [`amount`]: amounts with units, read and written
 //! - [`render`]: answers as people read them
 //! - [`output`]: stdout and stderr, for people or for programs
 //! - [`failure`]: errors, and the exit code
 //! - `secret`: secrets typed or in files; `harden`: no copies of memory on disk
 //! - [`client`]: the daemon's API, asked; `place`, `transport`: where it is and how it is reached
-//! - [`daemon`]: `steward start`; `log`, `signals`: what it says, and what it is told by the system
-//! - [`panics`]: how a process with a bug ends
+//! - [`daemon`]: `steward start`; `log`, `signals`: its log, and the signals of the system
+//! - [`panics`]: the end of a process with a bug
 //! - [`cluster`]: nodes as child processes, for playground, demo and tests
-//! - `demo`, `playground`: what `make demo` and `make playground` run
+//! - `demo`, `playground`: the programs of `make demo` and `make playground`
 //! - [`limits`]: every bound
 #![forbid(unsafe_code)]
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
@@ -50,14 +50,15 @@ use crate::cli::Cli;
 use crate::failure::Failure;
 use crate::output::Output;
 
-/// What is wrong, in one line: the arguments that are missing stand in lines of their own.
+/// Returns what is wrong, in one line: clap puts the arguments that are missing in lines of their
+/// own.
 fn first_paragraph(text: &str) -> String {
     let lines = text.lines().map(str::trim).take_while(|line| !line.is_empty());
     let message = lines.collect::<Vec<_>>().join(" ");
     message.strip_prefix("error: ").unwrap_or(&message).to_owned()
 }
 
-/// Help, which is text for whoever asks, and the version.
+/// Prints help, which is text for people and programs alike, and the version.
 fn show(asked: &clap::Error, wants_json: bool) -> Result<(), Failure> {
     if wants_json && asked.kind() == ErrorKind::DisplayVersion {
         let version = serde_json::json!({ "version": env!("CARGO_PKG_VERSION") });
@@ -67,7 +68,7 @@ fn show(asked: &clap::Error, wants_json: bool) -> Result<(), Failure> {
         .map_err(|error| output::unsaid(&error))
 }
 
-/// The exit code, after what went wrong was said.
+/// Returns the exit code, after it has said what went wrong.
 fn said(result: Result<(), Failure>, wants_json: bool) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -92,7 +93,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         // Help and version are no errors.
         Err(error) if !error.use_stderr() => said(show(&error, wants_json), wants_json),
         Err(error) if !wants_json => {
-            // Nobody there to read it: the exit code says it as well.
+            // If it cannot be read, the exit code says it as well.
             let _ = error.print();
             ExitCode::from(2)
         }

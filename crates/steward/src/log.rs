@@ -1,7 +1,7 @@
 //! The daemon's log: a queue, and one thread that writes it to standard error or to a file.
 //!
 //! A reader that went away, a full disk or a terminal that stands still cost lines, which are
-//! counted and told of once lines can be written again. They never hold up, nor end, the thread
+//! counted and reported once lines can be written again. They never hold up, nor end, the thread
 //! that had something to say.
 
 use std::fs::{File, OpenOptions};
@@ -27,26 +27,26 @@ type SetLevel = Box<dyn Fn(EnvFilter) -> Result<(), Failure> + Send + Sync>;
 /// The log of this process.
 pub(crate) struct Log {
     queue: Queue,
-    /// Where it goes; `None`: standard error.
+    /// The file it goes to; `None`: standard error.
     file: Mutex<Option<PathBuf>>,
     set_level: SetLevel,
 }
 
-/// Where lines wait for the thread that writes them. Clones are the same queue.
+/// The queue in which lines wait for the thread that writes them. Clones are the same queue.
 #[derive(Clone)]
 pub(crate) struct Queue(Arc<Waiting>);
 
 struct Waiting {
     jobs: SyncSender<Job>,
-    /// Lines that could not be written, or did not even fit into the queue.
+    /// The number of lines that could not be written, or did not even fit into the queue.
     lost: Arc<AtomicU64>,
 }
 
 enum Job {
     Line(Vec<u8>),
-    /// Everything before was written, or lost.
+    /// Asks to be told when everything before was written, or lost.
     Flush(SyncSender<()>),
-    /// Go on there.
+    /// Continues in another file.
     Switch(Box<dyn Write + Send>),
 }
 
@@ -76,8 +76,8 @@ impl Log {
         Ok(Self { queue, file, set_level: Box::new(set_level) })
     }
 
-    /// Takes over another level and file, and opens the file anew: whoever rotates logs has moved
-    /// the old one away. What cannot be done leaves the log as it was.
+    /// Takes over another level and file, and opens the file again: a program that rotates logs has
+    /// moved the old one away. What cannot be done leaves the log as it was.
     ///
     /// # Errors
     /// As [`Self::start`].
@@ -91,7 +91,7 @@ impl Log {
         (self.set_level)(filter)
     }
 
-    /// Says one line, whatever the level.
+    /// Logs one line, whatever the level.
     pub(crate) fn queue(&self) -> Queue {
         self.queue.clone()
     }
@@ -121,7 +121,7 @@ impl Queue {
         self.send(Job::Line(line.to_vec()));
     }
 
-    /// Waits until all lines so far are written, but not for long: nobody may be reading.
+    /// Waits until all lines so far are written, but not for long: there may be no reader.
     pub(crate) fn flush(&self) {
         let (done, is_done) = sync_channel(1);
         self.send(Job::Flush(done));
@@ -160,14 +160,14 @@ impl Write for Line {
     }
 }
 
-/// The thread's work, until nobody is left to say anything.
+/// Does the thread's work, until no sender is left.
 fn write_all(jobs: &Receiver<Job>, mut target: Box<dyn Write + Send>, lost: &AtomicU64) {
     while let Ok(job) = jobs.recv() {
         match job {
             Job::Line(line) => write_line(&mut *target, &line, lost),
             Job::Flush(done) => {
                 let _ = target.flush();
-                // Whoever asked may have gone on.
+                // The thread that asked may have gone on.
                 let _ = done.try_send(());
             }
             Job::Switch(to) => target = to,
@@ -216,7 +216,7 @@ fn bug(text: &str) -> Failure {
 mod tests {
     use super::*;
 
-    /// Fails while told to, and keeps what it takes.
+    /// A target that fails while told to, and keeps what it takes.
     #[derive(Clone, Default)]
     struct Target(Arc<Mutex<(bool, Vec<u8>)>>);
 
@@ -259,7 +259,7 @@ mod tests {
 
     #[test]
     fn a_target_that_stands_still_does_not_hold_up_the_process() {
-        /// Takes nothing until the test lets it.
+        /// A target that takes nothing until the test lets it.
         struct Stuck(Receiver<()>);
         impl Write for Stuck {
             fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {

@@ -1,4 +1,5 @@
-//! What a command says: an answer on stdout, for people or as JSON; progress and errors on stderr.
+//! The output of a command: an answer on stdout, for people or as JSON; progress and errors on
+//! stderr.
 
 use std::io::{self, ErrorKind, Write};
 use steward_engine::Code;
@@ -8,24 +9,24 @@ use serde::Serialize;
 use crate::failure::Failure;
 use crate::render::foreign::visible_lines;
 
-/// How to speak.
+/// The form of the output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Output {
     json: bool,
 }
 
 impl Output {
-    /// To a program, or to a person.
+    /// Makes the form for a program, or for a person.
     pub fn new(json: bool) -> Self {
         Self { json }
     }
 
-    /// Whether a program listens.
+    /// Tells whether a program reads the output.
     pub fn is_json(self) -> bool {
         self.json
     }
 
-    /// The answer: `value` for programs, `text` for people.
+    /// Prints the answer: `value` for programs, `text` for people.
     ///
     /// # Errors
     /// If stdout cannot be written. A reader that went away is no error.
@@ -38,7 +39,7 @@ impl Output {
         read_or_not(write_all(&mut io::stdout().lock(), &text)).map_err(|error| unsaid(&error))
     }
 
-    /// The answer, where it matters that somebody has it.
+    /// Prints the answer, where it matters that it is read.
     ///
     /// # Errors
     /// If stdout cannot be written, or its reader went away.
@@ -63,16 +64,16 @@ impl Output {
         }
     }
 
-    /// Something on the way, for people.
+    /// Prints progress, for people.
     pub fn progress(self, text: &str) {
         if !self.json {
-            // Nobody there to read it is no reason to stop.
+            // A missing reader is no reason to stop.
             let _ = write_all(&mut io::stderr().lock(), &visible_lines(text));
         }
     }
 
-    /// What went wrong: JSON on stdout for programs, a sentence and a hint on stderr for people, and
-    /// for programs whose stdout takes nothing.
+    /// Prints what went wrong: JSON on stdout for programs, a sentence and a hint on stderr for
+    /// people, and for programs whose stdout takes nothing.
     pub fn failure(self, failure: &Failure) {
         let is_said = match self.json {
             true if failure.in_answer => Ok(()),
@@ -89,7 +90,7 @@ impl Output {
     }
 }
 
-/// The answer could not be written.
+/// Returns the failure of an answer that could not be written.
 pub(crate) fn unsaid(error: &io::Error) -> Failure {
     Failure::new(
         Code::IoError,
@@ -98,7 +99,7 @@ pub(crate) fn unsaid(error: &io::Error) -> Failure {
     )
 }
 
-/// As people read it.
+/// Returns a failure as people read it.
 fn failure_text(failure: &Failure) -> String {
     let mut text = format!("error: {}", failure.message);
     if !failure.hint.is_empty() {
@@ -108,7 +109,7 @@ fn failure_text(failure: &Failure) -> String {
     text
 }
 
-/// A reader that went away is no error.
+/// Forgives a reader that went away.
 pub(crate) fn read_or_not(written: io::Result<()>) -> io::Result<()> {
     match written {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),

@@ -12,15 +12,15 @@ use std::thread::{self, ThreadId};
 /// The exit code after a panic; `EX_SOFTWARE` of sysexits.
 pub const EXIT_BUG: u8 = 70;
 
-/// From now on a panic ends the process, with its sentence on standard error.
+/// Lets a panic end the process from now on, with its sentence on standard error.
 pub fn end_the_process() {
     end_the_process_saying(|words| {
-        // Nobody there to read it is no reason for a second panic.
+        // A missing reader is no reason for a second panic.
         let _ = std::io::stderr().write_all(words.as_bytes());
     });
 }
 
-/// The same, with its sentence wherever `last_words` takes it. They must not wait for long.
+/// Does the same, with its sentence wherever `last_words` takes it. They must not wait for long.
 pub(crate) fn end_the_process_saying(last_words: impl Fn(&str) + Send + Sync + 'static) {
     std::panic::set_hook(Box::new(move |panic| {
         if is_first() {
@@ -30,8 +30,8 @@ pub(crate) fn end_the_process_saying(last_words: impl Fn(&str) + Send + Sync + '
     }));
 }
 
-/// True in the first thread that panics, the first time. Others wait for it to end the process; a
-/// second panic of its own, in its last words, is not told.
+/// Returns true in the first thread that panics, the first time. Others wait for it to end the
+/// process; a second panic of its own, in its last words, is not reported.
 fn is_first() -> bool {
     static FIRST: OnceLock<ThreadId> = OnceLock::new();
     let us = thread::current().id();

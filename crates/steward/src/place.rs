@@ -1,4 +1,4 @@
-//! Where the API of a daemon is: written by the daemon into a file, read by the command line.
+//! The place of a daemon's API: written by the daemon into a file, read by the command line.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 
 use crate::failure::Failure;
 
-/// Where the API is. As text: `ip:port`, `https://ip:port` or `unix:/path`.
+/// The place of the API. As text it is `ip:port`, `https://ip:port` or `unix:/path`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
     /// Plain HTTP.
@@ -31,7 +31,7 @@ impl Place {
         }
     }
 
-    /// From the text.
+    /// Reads it from the text.
     pub(crate) fn parse(text: &str) -> Self {
         let text = text.trim();
         match (text.strip_prefix("unix:"), text.strip_prefix("https://")) {
@@ -41,7 +41,7 @@ impl Place {
         }
     }
 
-    /// For people.
+    /// Shows it for people.
     pub(crate) fn url(text: &str) -> String {
         match Self::parse(text) {
             Self::Plain(address) => format!("http://{address}"),
@@ -60,7 +60,7 @@ impl fmt::Display for Place {
     }
 }
 
-/// Whoever listens on all addresses is reached by loopback.
+/// Returns where a listener is reached: one on all addresses is reached by loopback.
 fn reachable(mut address: SocketAddr) -> SocketAddr {
     match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),

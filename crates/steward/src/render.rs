@@ -1,4 +1,4 @@
-//! Answers as people read them.
+//! The answers as people read them.
 
 use steward_api::model::{
     Channel, ChannelDetails, Channels, ConnectionFailure, DecodedInvoice, Forwards, Invoice,
@@ -98,7 +98,7 @@ pub fn channels(channels: &Channels) -> String {
     texts.join("\n\n")
 }
 
-/// One channel.
+/// Shows one channel.
 pub fn channel(channel: &Channel) -> String {
     let peer = &channel.peer_id;
     let mut lines = vec![match channel.role {
@@ -164,13 +164,13 @@ pub fn channel_details(details: &ChannelDetails) -> String {
     }
     if let Some(snapshot) = &details.snapshot {
         text.push_str(&format!(
-            "\n\nThe signed state, for whoever shall check it with `steward verify`:\n{snapshot}"
+            "\n\nThe signed state, to be checked with `steward verify`:\n{snapshot}"
         ));
     }
     text
 }
 
-/// What a signed state proves: `steward verify`, and below `steward channel show`.
+/// Shows what a signed state proves: `steward verify`, and below `steward channel show`.
 pub fn proof(words: &ProofWords) -> String {
     let block = |title: &str, lines: &[String]| {
         let lines: String = lines.iter().map(|line| format!("\n  - {line}")).collect();
@@ -257,7 +257,7 @@ pub fn invoices(invoices: &Invoices) -> String {
     lines.join("\n")
 }
 
-/// One invoice: alone on its last line what is to be copied.
+/// Shows one invoice, with what is to be copied alone on its last line.
 pub fn invoice(invoice: &Invoice) -> String {
     let mut lines = vec![
         format!("payment hash  {}", invoice.payment_hash),
@@ -332,7 +332,7 @@ pub fn payments(payments: &Payments) -> String {
     lines.join("\n")
 }
 
-/// One payment.
+/// Shows one payment.
 pub fn payment(payment: &Payment) -> String {
     let first = match payment.already_paid {
         true => format!("already paid before, nothing was paid now: {}", msat(payment.amount_msat)),
@@ -365,7 +365,7 @@ pub fn payment(payment: &Payment) -> String {
     lines.join("\n")
 }
 
-/// One payment with everything tried for it.
+/// Shows one payment with everything tried for it.
 pub fn payment_details(details: &PaymentDetails) -> String {
     let mut lines = vec![payment(&details.payment)];
     lines.extend(details.parts.iter().map(|part| {
@@ -382,7 +382,7 @@ pub fn payment_details(details: &PaymentDetails) -> String {
     lines.join("\n")
 }
 
-/// Feature bits by their names (BOLT9); an even bit is required.
+/// Returns feature bits by their names (BOLT9); an even bit is required.
 fn features(bits: &[u16]) -> String {
     let names = bits.iter().map(|bit| {
         let name = match bit & !1 {
@@ -500,7 +500,7 @@ mod tests {
     }
 
     #[test]
-    fn a_suspended_channel_says_why_and_by_whom() {
+    fn a_suspended_channel_says_why_and_by_which_side() {
         let suspension =
             Suspension { by_us: false, error_code: Some(3), reason: "wrong sig".to_owned() };
         let suspended = Channel {

@@ -12,7 +12,7 @@ use crate::failure::Failure;
 use crate::limits::MAX_SECRET_FILE_BYTES;
 use crate::output::Output;
 
-/// The secret for a host, from the flag or the file, `-` being standard input.
+/// Reads the secret for a host, from the flag or the file, `-` being standard input.
 ///
 /// # Errors
 /// `bad_secret` for one that no host can have meant.
@@ -37,7 +37,7 @@ pub(crate) fn read_secret(
     }
 }
 
-/// From standard input; on a terminal without showing it.
+/// Reads it from standard input; on a terminal without showing it.
 fn typed(output: Output) -> Result<String, Failure> {
     let stdin = io::stdin();
     if !stdin.is_terminal() {
@@ -57,7 +57,7 @@ fn text_of(source: impl Read, name: &str) -> Result<String, Failure> {
     decode(bytes).map_err(|encoding| bad(&format!("{name} is {encoding}")))
 }
 
-/// Without the end of its line, and without a second one.
+/// Returns it without the end of its line, and refuses a second line.
 fn one_line(text: &str) -> Result<&str, Failure> {
     let line = text.strip_suffix('\n').unwrap_or(text);
     let line = line.strip_suffix('\r').unwrap_or(line);

@@ -1,4 +1,4 @@
-//! What the system tells a process: stop, stop at once, read the configuration again.
+//! The signals that the system sends a process: stop, stop at once, read the configuration again.
 
 use std::io::{self, Read};
 use std::time::Duration;
@@ -13,16 +13,16 @@ pub(crate) struct Signals {
     interrupt: Signal,
     terminate: Signal,
     hangup: Signal,
-    /// Ends when standard input does, as when a parent process dies; `None`: nobody cares.
+    /// Ends when standard input does, as when a parent process dies; `None`: that means nothing.
     stdin_closed: Option<oneshot::Receiver<()>>,
 }
 
-/// What is wanted.
+/// The request that a signal makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wanted {
-    /// Stop; why.
+    /// Asks to stop, with the reason.
     Stop(&'static str),
-    /// Read the configuration again, open the log anew.
+    /// Asks to read the configuration again and to reopen the log.
     Reload,
 }
 
@@ -30,7 +30,7 @@ impl Signals {
     /// Catches them. Must run inside a tokio runtime.
     ///
     /// # Errors
-    /// If the system does not let us.
+    /// If the system refuses.
     pub(crate) fn catch(until_stdin_closes: bool) -> Result<Self, Failure> {
         let signal = |kind| signal(kind).map_err(|error| Failure::io("signals", &error));
         Ok(Self {
@@ -58,7 +58,7 @@ impl Signals {
         }
     }
 
-    /// Ends when an end in order took too long, or whoever asked for it asks again.
+    /// Ends when an end in order took too long, or is asked for again.
     pub(crate) async fn impatience(mut self, patience: Duration) -> &'static str {
         tokio::select! {
             _ = self.interrupt.recv() => "interrupted again",

@@ -1,5 +1,5 @@
 //! The ways to a daemon that our HTTP client does not know: a unix socket, and TLS with exactly
-//! one certificate, whoever signed it and whatever name it carries.
+//! one certificate, whatever its signer and the name it carries.
 
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
@@ -84,7 +84,7 @@ impl fmt::Debug for PinnedConnector {
 pub(crate) trait Stream: Read + Write + Send + Sync + 'static {
     /// Bounds the next reads and writes.
     fn set_timeouts(&self, timeout: Option<Duration>) -> io::Result<()>;
-    /// Whether nobody has said anything on it, nor closed it.
+    /// Tells whether nothing was received on it, and it is not closed.
     fn is_quiet(&self) -> bool;
 }
 

@@ -13,16 +13,16 @@ use support::load::{self, Attempt, Load, insist};
 use support::network::{ALICE, BOB, HOST, Network, Who, turn};
 use support::{PATIENCE, oracle};
 
-/// Payments in one direction only.
+/// The pairs of payer and payee for payments in one direction only.
 const ALICE_PAYS_BOB: [(Who, Who); 1] = [(ALICE, BOB)];
-/// Payments in both directions.
+/// The pairs of payer and payee for payments in both directions.
 const BOTH_WAYS: [(Who, Who); 2] = [(ALICE, BOB), (BOB, ALICE)];
 
-/// How often a node that is killed again and again is killed.
+/// The number of kills of a node that is killed again and again.
 const AGAIN_AND_AGAIN: u32 = 3;
-/// A start takes longer than this at times, and at times less.
+/// The life of a node that is killed while it starts: some starts take longer, some do not.
 const SHORTEST_LIVES: Duration = Duration::from_millis(60);
-/// An opening takes about this long.
+/// The time that an opening takes, about.
 const OPENING: Duration = Duration::from_millis(40);
 
 #[test]

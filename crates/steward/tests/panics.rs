@@ -7,7 +7,7 @@ use std::thread;
 
 use steward::panics::{EXIT_BUG, end_the_process};
 
-/// Where the child panics; the variable that tells it.
+/// The variable that tells the child where to panic.
 const PLACE: &str = "PANIC_PLACE_OF_THIS_TEST";
 
 #[test]
@@ -36,7 +36,7 @@ fn child() {
         }
         other => panic!("{other} is no place"),
     }
-    // Nobody waits for what panics.
+    // Nothing waits for the task that panics.
     loop {
         thread::park();
     }

@@ -67,12 +67,12 @@ fn invoke(
     Err(failure.in_answer())
 }
 
-/// Where the API has this channel, named by its id or by its other side.
+/// Returns the API's path of this channel, named by its id or by its other side.
 pub(super) fn channel_path(peer_id: &str) -> Result<String, Failure> {
     Ok(format!("/v1/channels/{}", path_segment(peer_id)?))
 }
 
-/// An id as part of a path; anything else would be another path.
+/// Returns an id as part of a path; anything else would be another path.
 pub(super) fn path_segment(id: &str) -> Result<&str, Failure> {
     let is_hex = !id.is_empty() && id.bytes().all(|c| c.is_ascii_hexdigit());
     is_hex.then_some(id).ok_or_else(|| {

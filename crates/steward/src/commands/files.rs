@@ -24,7 +24,7 @@ struct Initialized {
     data_dir: String,
     network: String,
     node_id: String,
-    /// Only of a seed that is new.
+    /// The words, only of a seed that is new.
     words: Option<String>,
 }
 
@@ -62,8 +62,8 @@ fn unknown_network(text: &str) -> Failure {
     )
 }
 
-/// A node made for one network and started for another would refuse to start, and the reader would
-/// wonder. What `start` will find is what files and environment say.
+/// Compares with what `start` will find in files and environment: a node made for one network and
+/// started for another would refuse to start, and the reader would wonder.
 fn refuse_another_network(sources: &Sources, chosen: &EffectiveConfig) -> Result<(), Failure> {
     let is_network = |text: &String| text.split('=').next().map(str::trim) == Some("network");
     let later = Sources {
@@ -94,11 +94,11 @@ fn initialized_text(answer: &Initialized) -> String {
     let mut text = format!("Made {dir} for {}.\nNode id: {}\n", answer.network, answer.node_id);
     match &answer.words {
         Some(words) => text.push_str(&format!(
-            "\nWrite these words down, on paper, now. Whoever has them has the money; without them\n\
+            "\nWrite these words down, on paper, now. Anyone who has them has the money; without them\n\
              and a backup it is lost with the disk. They are not shown again by themselves:\n\n    \
              {words}\n\n\
-             Beside them keep the id and address of each host of yours (`steward peers`): with the words\n\
-             alone nobody knows whom to ask for your channels.\n"
+             Beside them keep the id and address of each host of yours (`steward peers`): the words\n\
+             alone do not say which hosts have your channels.\n"
         )),
         None => text.push_str(&format!(
             "\nThe database is empty. Before the first start:\n\
@@ -117,7 +117,7 @@ fn initialized_text(answer: &Initialized) -> String {
     text
 }
 
-/// On a terminal up to an empty line: words are often written down one a line.
+/// Reads the words, on a terminal up to an empty line: they are often written down one a line.
 fn read_words(context: &Context) -> Result<String, Failure> {
     let stdin = io::stdin();
     let mut bytes = Vec::new();
@@ -150,7 +150,7 @@ fn read_words(context: &Context) -> Result<String, Failure> {
 struct RestoreAnswer {
     database: String,
     channels: u64,
-    /// Under which name the database is kept that was there before.
+    /// The name under which the database is kept that was there before.
     set_aside: Option<String>,
 }
 
@@ -177,7 +177,7 @@ pub(super) fn restore(context: &Context, file: &Path, replace: bool) -> Result<(
     })
 }
 
-/// A file to edit, every key explained, unless there is one.
+/// Writes a file to edit, every key explained, unless there is one.
 fn write_sample_config(dir: &Path, network: &str) -> Result<(), Failure> {
     let path = dir.join(CONFIG_FILE);
     if path.exists() {
@@ -256,7 +256,7 @@ struct ConfigLines {
 #[derive(Serialize)]
 struct ConfigLine {
     key: String,
-    /// TOML; `***` for what must not be shown.
+    /// The value as TOML; `***` for what must not be shown.
     value: Option<String>,
     origin: String,
     meaning: String,

@@ -46,7 +46,7 @@ fn create(context: &Context, create: cli::CreateInvoice) -> Result<(), Failure> 
     context.output.answer(&invoice, render::invoice)
 }
 
-/// Needs no daemon: everything is in the invoice.
+/// Takes an invoice apart. This needs no daemon: everything is in the invoice.
 pub(super) fn decode(output: Output, text: &str) -> Result<(), Failure> {
     let invoice = steward_invoice::pasted::read(text)
         .map_err(|error| Failure::new(Code::BadInvoice, error.to_string(), error.hint()))?;

@@ -1,4 +1,4 @@
-//! What the commands do. Here: which function carries out which command.
+//! The work of the commands. This file says which function carries out which command.
 
 mod channel;
 mod evidence;
@@ -26,7 +26,7 @@ pub(crate) use verify::verify_snapshot;
 /// Carries out one command line.
 ///
 /// # Errors
-/// Why it could not be.
+/// The reason why it could not be carried out.
 pub(crate) fn run(cli: Cli, output: Output) -> Result<(), Failure> {
     let context = Context { sources: sources(&cli.global)?, output };
     match cli.command {
@@ -59,7 +59,7 @@ pub(crate) fn run(cli: Cli, output: Output) -> Result<(), Failure> {
     }
 }
 
-/// What every command needs.
+/// The context that every command needs.
 struct Context {
     sources: Sources,
     output: Output,
@@ -88,7 +88,7 @@ fn sources(global: &Global) -> Result<Sources, Failure> {
     Ok(Sources::of_process(file.transpose()?, overrides))
 }
 
-/// A path as text: another one would name another file once it is written down.
+/// Returns a path as text: any other path would name another file once it is written down.
 fn utf8(path: &Path) -> Result<&str, Failure> {
     path.to_str().ok_or_else(|| {
         Failure::new(
@@ -99,7 +99,7 @@ fn utf8(path: &Path) -> Result<&str, Failure> {
     })
 }
 
-/// A page as the API's query.
+/// Returns a page as the API's query.
 fn page_query(page: crate::cli::Page) -> Vec<(&'static str, String)> {
     let mut query = vec![("limit", page.limit.to_string())];
     query.extend(page.before.map(|before| ("before", before.to_string())));

@@ -66,7 +66,7 @@ pub(super) fn stop(context: &Context) -> Result<(), Failure> {
     let client = context.client()?;
     let _: serde_json::Value = client.post("/v1/stop", &serde_json::json!({}))?;
     let deadline = Instant::now() + MAX_STOP_WAIT;
-    // It has ended when nobody listens any more; until then it may answer or hang up.
+    // It has ended when nothing listens any more; until then it may answer or hang up.
     while !matches!(client.get::<Status>("/v1/status", &[]), Err(error) if error.code == "daemon_not_running")
     {
         if Instant::now() >= deadline {

@@ -1,4 +1,4 @@
-//! What an operator decides: `steward channel suspend`, `override`, `accept-override`, `resize`,
+//! The operator's decisions: `steward channel suspend`, `override`, `accept-override`, `resize`,
 //! and `steward preimage`.
 
 use std::io::{self, BufRead, IsTerminal, Read};
@@ -41,7 +41,7 @@ pub(super) fn propose_override(
     Ok(())
 }
 
-/// Says what would be proposed, and asks whoever sits at the terminal.
+/// Says what would be proposed, and asks the person at the terminal.
 fn confirm_proved(context: &Context, peer_id: &str, number: u64) -> Result<(), Failure> {
     let client = context.client()?;
     let kept: EvidenceDetails = client.get(&format!("/v1/evidence/{number}"), &[])?;
@@ -64,7 +64,7 @@ fn confirm_proved(context: &Context, peer_id: &str, number: u64) -> Result<(), F
     Err(Failure::new(Code::NotConfirmed, plan, hint))
 }
 
-/// The number is the confirmation: what is not named is shown, and not accepted.
+/// Accepts an override. The number is the confirmation: without it the proposal is only shown.
 pub(super) fn accept_override(
     context: &Context,
     peer_id: &str,

@@ -18,57 +18,57 @@ use crate::limits::MAX_SNAPSHOT_BYTES;
 use crate::output::Output;
 use crate::render;
 
-/// What a state proves.
+/// The findings about a state.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Proof {
-    /// Whether the host is shown to owe what the state says.
+    /// True if the host is shown to owe what the state says.
     pub(crate) proved: bool,
-    /// Who keeps the money.
+    /// The host, which keeps the money.
     pub(crate) host_id: String,
-    /// Whom the state is shown for.
+    /// The client that the state is shown for.
     pub(crate) client_id: String,
-    /// Whether the host's signature holds: the one that counts against the host.
+    /// True if the host's signature holds: the one that counts against the host.
     pub(crate) host_signature_holds: bool,
-    /// Whether the client's signature holds: the one that counts against the client.
+    /// True if the client's signature holds: the one that counts against the client.
     pub(crate) client_signature_holds: bool,
-    /// Whether the host's signature names the client.
+    /// True if the host's signature names the client.
     pub(crate) host_names_client: bool,
-    /// Whether the client's signature names the host.
+    /// True if the client's signature names the host.
     pub(crate) client_names_host: bool,
-    /// What the host owes for certain.
+    /// The amount that the host owes for certain.
     pub(crate) client_balance_msat: u64,
-    /// What it owes if all HTLCs end in the client's favour.
+    /// The amount that it owes if all HTLCs end in the client's favour.
     pub(crate) owed_at_most_msat: u64,
-    /// What the channel holds.
+    /// The amount that the channel holds.
     pub(crate) capacity_msat: u64,
-    /// What is on its way.
+    /// The amount in flight.
     pub(crate) in_flight_msat: u64,
-    /// Updates of the host so far.
+    /// The number of the host's updates so far.
     pub(crate) host_updates: u32,
-    /// Updates of the client so far.
+    /// The number of the client's updates so far.
     pub(crate) client_updates: u32,
-    /// Day of the signatures as the signers wrote it, counted in 144 blocks.
+    /// The block day as the signers wrote it.
     pub(crate) block_day: u32,
-    /// Who owns this script is the creditor.
+    /// The refund script, whose owner is the creditor.
     pub(crate) refund_script: String,
-    /// With the host's id, the name of the debt: equal ones are one debt, shown twice.
+    /// The name of the debt, together with the host's id: equal ones are one debt, shown twice.
     pub(crate) debt: String,
-    /// What is in flight.
+    /// The HTLCs in flight.
     pub(crate) htlcs: Vec<ProvenHtlc>,
-    /// Why no channel can have this state.
+    /// The reasons why no channel can have this state.
     pub(crate) flaws: Vec<String>,
-    /// All of it in sentences.
+    /// The findings in sentences.
     pub(crate) words: ProofWords,
 }
 
-/// An HTLC in flight, and who offered it.
+/// An HTLC in flight, and the side that offered it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct ProvenHtlc {
     id: u64,
     amount_msat: u64,
     payment_hash: String,
     cltv_expiry: u32,
-    /// `host`, `client`, or `not_proved`.
+    /// The side that offered it: `host`, `client`, or `not_proved`.
     offered_by: &'static str,
 }
 
@@ -165,7 +165,7 @@ fn decode(text: &str) -> Result<Snapshot, Failure> {
         .map_err(|error| not_a_snapshot(&format!("this is no exported channel state: {error}")))
 }
 
-/// The argument itself, or what is in the file or standard input that it names.
+/// Returns the argument itself, or what is in the file or standard input that it names.
 fn read(argument: &str) -> Result<String, Failure> {
     let path = Path::new(argument);
     match argument {

@@ -1,4 +1,4 @@
-//! What was kept of peers, as people read it.
+//! Evidence about peers, as people read it.
 
 use steward_api::model::{Channel, EvidenceDetails, EvidenceList, EvidenceState};
 
@@ -40,7 +40,7 @@ pub fn evidence(details: &EvidenceDetails) -> String {
     }
     lines.extend(details.proof.as_ref().map(proof));
     if let Some(snapshot) = &details.snapshot {
-        lines.push("  for whoever shall check it with `steward verify`:".to_owned());
+        lines.push("  to be checked with `steward verify`:".to_owned());
         lines.push(snapshot.clone());
     }
     lines.join("\n")
@@ -77,7 +77,7 @@ fn state_lines(state: &EvidenceState) -> Vec<String> {
     lines
 }
 
-/// What `steward channel override --as-proved` would do.
+/// Says what `steward channel override --as-proved` would do.
 pub fn proved_override(number: u64, state: &EvidenceState, ours: &Channel) -> String {
     let now = match &ours.balances {
         Some(now) => format!(

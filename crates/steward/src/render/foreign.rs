@@ -1,11 +1,13 @@
-//! Others' words, made safe to show: nothing in them moves a cursor, turns text around or hides.
+//! The words of others, made safe to show: nothing in them moves a cursor, turns text around or
+//! hides.
 
-/// Every control, bidirectional and invisible character as its number: `\u{202e}`.
+/// Returns a text with every control, bidirectional and invisible character as its number:
+/// `\u{202e}`.
 pub fn visible(text: &str) -> String {
     escape(text, |_| false)
 }
 
-/// The same for a whole answer, whose lines are ours.
+/// Does the same for a whole answer, whose lines are ours.
 pub fn visible_lines(text: &str) -> String {
     escape(text, |c| c == '\n')
 }
@@ -21,8 +23,8 @@ fn escape(text: &str, is_kept: impl Fn(char) -> bool) -> String {
     shown
 }
 
-/// Controls (C0, C1), line and paragraph separators, and the format characters of Unicode that
-/// change the order of what follows or cannot be seen.
+/// Tells controls (C0, C1), line and paragraph separators, and the format characters of Unicode
+/// that change the order of what follows or cannot be seen.
 fn is_treacherous(c: char) -> bool {
     c.is_control()
         || matches!(c,

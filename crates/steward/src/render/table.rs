@@ -9,7 +9,7 @@ pub struct Table<const COLUMNS: usize> {
 }
 
 impl<const COLUMNS: usize> Table<COLUMNS> {
-    /// A table without rows.
+    /// Makes a table without rows.
     pub fn new(headers: [&'static str; COLUMNS]) -> Self {
         Self { headers, rows: Vec::new() }
     }
@@ -19,7 +19,7 @@ impl<const COLUMNS: usize> Table<COLUMNS> {
         self.rows.push(row);
     }
 
-    /// Its lines, cut to the terminal if there is one.
+    /// Returns its lines, cut to the terminal if there is one.
     pub fn lines(&self) -> Vec<String> {
         self.lines_within(terminal_width())
     }
@@ -54,7 +54,7 @@ fn cut(line: &str, width: Option<usize>) -> String {
     line.chars().take(width.saturating_sub(1)).chain(['…']).collect()
 }
 
-/// Columns of the terminal the answer goes to; `None` if it goes elsewhere.
+/// Returns the columns of the terminal the answer goes to; `None` if it goes elsewhere.
 fn terminal_width() -> Option<usize> {
     let stdout = std::io::stdout();
     if !stdout.is_terminal() {

@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 const SECOND_MS: u64 = 1000;
 const DAY_S: u64 = 24 * 60 * 60;
 
-/// `2026-11-27 23:59:01 UTC`.
+/// Returns a date such as `2026-11-27 23:59:01 UTC`.
 pub fn date(unix_ms: u64) -> String {
     let seconds = unix_ms / SECOND_MS;
     let (year, month, day) = civil(seconds / DAY_S);
@@ -13,17 +13,17 @@ pub fn date(unix_ms: u64) -> String {
     format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02} UTC")
 }
 
-/// The date, and how far away it is: `2026-11-27 23:59:01 UTC (in 59 min)`.
+/// Returns the date, and how far away it is: `2026-11-27 23:59:01 UTC (in 59 min)`.
 pub fn date_and_distance(unix_ms: u64) -> String {
     format!("{} ({})", date(unix_ms), distance(unix_ms, now_ms()))
 }
 
-/// How far away it is by the clock of this machine.
+/// Returns how far away it is by the clock of this machine.
 pub fn distance_from_now(unix_ms: u64) -> String {
     distance(unix_ms, now_ms())
 }
 
-/// `in 59 min`, `3 days ago`.
+/// Returns a distance such as `in 59 min` or `3 days ago`.
 fn distance(unix_ms: u64, now_ms: u64) -> String {
     let length = length(unix_ms.abs_diff(now_ms) / SECOND_MS);
     if unix_ms > now_ms { format!("in {length}") } else { format!("{length} ago") }
@@ -44,8 +44,8 @@ fn now_ms() -> u64 {
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Year, month and day of a number of days since 1970, in the Gregorian calendar. Counted from a
-/// year that begins in March, so that the leap day is its last.
+/// Returns year, month and day of a number of days since 1970, in the Gregorian calendar. Counted
+/// from a year that begins in March, so that the leap day is its last.
 fn civil(days: u64) -> (u64, u64, u64) {
     const DAYS_OF_400_YEARS: u64 = 146_097;
     // From 1 March of the year 0 to 1970.
@@ -75,7 +75,7 @@ mod tests {
         ] {
             assert_eq!(date(unix_s * 1000), expected);
         }
-        // No moment there is makes it fail.
+        // No moment makes it fail.
         assert!(date(u64::MAX).ends_with("UTC"));
     }
 

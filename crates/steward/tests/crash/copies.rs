@@ -1,4 +1,4 @@
-//! Plain copies of a node's database, as they are made by somebody who does not know
+//! Plain copies of a node's database, as they are made by people who do not know
 //! `steward backup`, and what it takes to go on from one.
 
 use std::fs;
@@ -16,14 +16,14 @@ const DATABASE: &str = "steward.db";
 const LOG: &str = "steward.db-wal";
 const INDEX: &str = "steward.db-shm";
 
-/// Between the files of a copy: commits and checkpoints go on meanwhile.
+/// The pause between the files of a copy: commits and checkpoints go on meanwhile.
 const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 
 /// The files of a database, each as it was at some moment.
 pub(crate) struct DatabaseCopy(PathBuf);
 
 impl DatabaseCopy {
-    /// File by file, in any order, whatever the node does meanwhile.
+    /// Copies file by file, in any order, whatever the node does meanwhile.
     pub(crate) fn take(network: &mut Network, who: Who) -> Self {
         let from = network.node(who).data_dir().to_owned();
         let name = format!("copy-{:016x}", network.rng.next());
@@ -38,8 +38,8 @@ impl DatabaseCopy {
         Self(to)
     }
 
-    /// The database from before a checkpoint, the log from after it: what the checkpoint moved is
-    /// in neither. Takes as long as the load takes to fill the log.
+    /// Copies the database from before a checkpoint and the log from after it: what the checkpoint
+    /// moved is in neither. Takes as long as the load takes to fill the log.
     pub(crate) fn take_across_a_checkpoint(network: &mut Network, who: Who) -> Self {
         let from = network.node(who).data_dir().to_owned();
         let copy = Self::take(network, who);
@@ -53,7 +53,7 @@ impl DatabaseCopy {
             assert!(Instant::now() < deadline, "the log never fills");
             thread::sleep(POLL_INTERVAL);
         }
-        // The log begins anew with the next commit.
+        // The log begins again with the next commit.
         network.let_pass();
         for name in [LOG, INDEX] {
             fs::copy(from.join(name), copy.0.join(name)).unwrap();
@@ -85,7 +85,7 @@ impl DatabaseCopy {
     }
 }
 
-/// As a disk that is gone.
+/// Removes the database, as when a disk is gone.
 pub(crate) fn remove_database(dir: &Path) {
     for name in [DATABASE, LOG, INDEX] {
         let path = dir.join(name);

@@ -143,7 +143,7 @@ fn copied_under_load() -> (Network, Vec<DatabaseCopy>, Vec<Attempt>) {
     (network, copies, attempts)
 }
 
-/// The old state is gone, the host has lost nothing, money moves both ways.
+/// Checks that the old state is gone, the host has lost nothing, and money moves both ways.
 #[track_caller]
 fn assert_goes_on_from_the_hosts_state(network: &Network) {
     let everybody = [ALICE, BOB];
@@ -156,7 +156,7 @@ fn assert_goes_on_from_the_hosts_state(network: &Network) {
     oracle::assert_balances_of_the_hosts_books(network, &everybody);
 }
 
-/// By the payee's books.
+/// Returns what Alice paid, by the payee's books.
 fn paid_by_alice(network: &Network, attempts: &[Attempt]) -> Vec<Invoice> {
     let by_alice = attempts.iter().filter(|attempt| attempt.payer == ALICE);
     let invoices = by_alice.map(|attempt| attempt.invoice.clone());
@@ -167,7 +167,7 @@ fn paid_by_alice(network: &Network, attempts: &[Attempt]) -> Vec<Invoice> {
     invoices.filter(is_paid).collect()
 }
 
-/// The money left: whoever is told `failed` gives it out again.
+/// Checks that it is not called failed: the money left, and a payer that reads `failed` pays again.
 #[track_caller]
 fn assert_not_called_failed(network: &Network, invoice: &Invoice) {
     let payments = oracle::payments(network.node(ALICE).client());
@@ -176,7 +176,7 @@ fn assert_not_called_failed(network: &Network, invoice: &Invoice) {
     assert_eq!(payment.filter(is_failed), None);
 }
 
-/// Its payer is told at once that nobody knows, and later what the payee shows.
+/// Checks that its payer is told `unknown` at once, and later what the payee shows.
 fn assert_is_put_right_by_its_preimage(network: &Network, invoice: &Invoice) {
     let dir = network.node(ALICE).data_dir();
     let pay = ["pay", invoice.bolt11.as_deref().unwrap()];
@@ -194,7 +194,7 @@ fn assert_is_put_right_by_its_preimage(network: &Network, invoice: &Invoice) {
     assert_eq!(paid["failure"], Value::Null);
 }
 
-/// Until its part is with the channel.
+/// Waits until its part is with the channel.
 fn start_paying(network: &Network, invoice: &Invoice) {
     load::pay(network.node(ALICE).client(), invoice, Duration::ZERO).unwrap();
     await_true("no part", || {
@@ -203,7 +203,7 @@ fn start_paying(network: &Network, invoice: &Invoice) {
     });
 }
 
-/// In the state both sides hold with both signatures.
+/// Returns the balance in the state both sides hold with both signatures.
 pub(crate) fn await_htlc_of_alice(network: &Network) {
     await_true("no HTLC both have signed", || {
         let (by_host, by_client) = oracle::both_sides(network, network.node(ALICE));

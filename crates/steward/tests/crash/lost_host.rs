@@ -22,7 +22,7 @@ use crate::support::{PATIENCE, POLL_INTERVAL, binary};
 
 const CAROL: Who = Who::Client(2);
 const DAVE: Who = Who::Client(3);
-/// Those who pay and are paid after the copy, and those whose channels rest.
+/// The clients that pay and are paid after the copy, and those whose channels rest.
 const MOVED: [Who; 2] = [ALICE, BOB];
 const AT_REST: [Who; 2] = [CAROL, DAVE];
 
@@ -138,7 +138,7 @@ fn await_logged(network: &Network, who: Who, code: &str, times: usize) {
     }
 }
 
-/// The host has taken this client's channel over.
+/// Checks that the host has taken this client's channel over.
 #[track_caller]
 fn await_known_to_host(network: &Network, who: Who) {
     let local_id = by_client(network, who).channel.local_id;
@@ -149,7 +149,7 @@ fn await_known_to_host(network: &Network, who: Who) {
     }
 }
 
-/// The seed is left; the operator makes an empty database, by a command that says what it means.
+/// Makes an empty database, as the operator does who has only the seed, by a command that says so.
 pub(crate) fn lose_the_hosts_database(network: &mut Network) {
     let dir = network.node(HOST).data_dir().to_owned();
     let shown = steward(&dir, &["seed", "--yes"]).success();
@@ -160,7 +160,7 @@ pub(crate) fn lose_the_hosts_database(network: &mut Network) {
     steward_with_input(&dir, &init, shown["words"].as_str().unwrap()).success();
 }
 
-/// Told to believe its clients, who come back at once.
+/// Starts the host told to believe its clients, which come back at once.
 pub(crate) fn restart_host_with_adoption(network: &mut Network, believing: &str) {
     let listening = network.node(HOST).address().split_once('@').unwrap().1.to_owned();
     let settings =
@@ -171,7 +171,7 @@ pub(crate) fn restart_host_with_adoption(network: &mut Network, believing: &str)
     network.reconnect();
 }
 
-/// On both sides.
+/// Checks that these channels are suspended on both sides.
 #[track_caller]
 pub(crate) fn assert_suspended(network: &Network, whose: &[Who]) {
     for who in whose {
@@ -193,7 +193,7 @@ pub(crate) fn agree(network: &Network, client: Who, balance_msat: u64) {
     steward(network.node(client).data_dir(), &accept).success();
 }
 
-/// The host proposes this balance for the client.
+/// Lets the host propose this balance for the client.
 fn propose(network: &Network, client: Who, balance_msat: u64) -> Answer {
     let channel = by_client(network, client).channel;
     let ours = format!("{}msat", channel.balances.unwrap().capacity_msat - balance_msat);
@@ -215,13 +215,13 @@ pub(crate) fn settle_what_was_failed_after_its_fulfill(network: &Network, client
         std::thread::sleep(POLL_INTERVAL);
     };
     assert!(suspension.reason.contains("whose preimage was shown"), "{suspension:?}");
-    // What the client offered before settles as ever.
+    // HTLCs that the client offered before settle as always.
     while propose(network, client, 0).code != Some(0) {
         assert!(Instant::now() < deadline, "HTLCs of {client:?} stay in flight");
         std::thread::sleep(POLL_INTERVAL);
     }
     agree(network, client, oracle::balance_by_the_hosts_books_msat(network, client));
-    // What others tried to pay the client they may try again.
+    // A payment that others tried to make to the client may be tried again.
     let is_under_way =
         |payment: &Payment| payment.status == PaymentState::Pending && payment.failure.is_none();
     let nodes = || MOVED.map(|who| network.node(who));
@@ -231,7 +231,7 @@ pub(crate) fn settle_what_was_failed_after_its_fulfill(network: &Network, client
     }
 }
 
-/// The host keeps the newer state it was shown.
+/// Checks that the host keeps the newer state it was shown.
 #[track_caller]
 pub(crate) fn assert_evidence(network: &Network, who: Who) {
     let id = by_client(network, who).channel.local_id;
@@ -244,7 +244,7 @@ pub(crate) fn assert_evidence(network: &Network, who: Who) {
     assert!(rows.iter().any(|kept| kept.row.body == state), "{rows:?}");
 }
 
-/// The payment is refused or fails, and the payer's balance stays.
+/// Checks that the payment is refused or fails, and the payer's balance stays.
 #[track_caller]
 fn assert_moves_nothing(network: &Network, payer: Who, invoice: &Invoice) {
     let before = judge(&snapshot(&by_client(network, payer))).unwrap();

@@ -5,7 +5,7 @@
 //! - `copies`: plain copies of a running node's directory, and restoring them
 //! - `lost_client`: a client goes on from an old copy
 //! - `lost_host`: a host does, or has nothing left
-//! - `stale_htlcs`: what those hosts make of HTLCs that may have ended since
+//! - `stale_htlcs`: HTLCs that may have ended since, at those hosts
 //! - `twins`: one directory wanted twice, one seed run twice
 
 mod copies;

@@ -9,16 +9,16 @@ use crate::support::oracle;
 
 const CLIENTS: usize = 3;
 
-/// How long it lasts unless `STEWARD_STORM_S` says otherwise.
+/// The time it lasts unless `STEWARD_STORM_S` says otherwise.
 const DEFAULT_STORM: Duration = Duration::from_secs(20);
-/// A start that is interrupted is interrupted within this.
+/// The time within which a start is interrupted, if it is.
 const INTERRUPTED_START: Duration = Duration::from_millis(150);
-/// Payments flow at least at times: after a restart nobody is killed for up to this long.
+/// The longest pause after a restart in which no node is killed, so that payments flow at times.
 const LONGEST_CALM: Duration = Duration::from_millis(400);
-/// Between two blows.
+/// The pause between two kills.
 const LONGEST_PAUSE: Duration = Duration::from_millis(120);
 
-/// What happened, so that nobody takes a calm day for a storm.
+/// The counts of what happened: they show that there was a storm at all.
 #[derive(Debug, Default)]
 struct Log {
     kills: u32,

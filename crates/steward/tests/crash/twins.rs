@@ -1,6 +1,6 @@
 //! Two nodes where there should be one: processes that want one directory, or a copy of a
-//! directory, seed and all, started beside the original. Both then sign with one key, and whoever
-//! comes later finds the other's states ahead of its own.
+//! directory, seed and all, started beside the original. Both then sign with one key, and the one
+//! that comes later finds the other's states ahead of its own.
 
 use std::fs;
 use std::path::PathBuf;
@@ -20,16 +20,16 @@ use crate::support::oracle::{self, assert_preimage, snapshot};
 use crate::support::program::{refused_start, steward};
 use crate::support::{PATIENCE, binary};
 
-/// How often the channel goes from one twin to the other.
+/// The number of times the channel goes from one twin to the other.
 const TURNS: usize = 4;
-/// How often one of them takes the channel under load.
+/// The number of times one of them takes the channel under load.
 const CONTENTIONS: usize = 12;
-/// Processes that want the same directory at the same moment.
+/// The number of processes that want the same directory at the same moment.
 const RACERS: usize = 4;
-/// What twins in one channel find.
+/// The codes of the log that twins in one channel cause.
 const ERRORS_OF_TWINS: [&str; 4] =
     ["data_lost", "htlc_outcome_unknown", "evidence_kept", "channel_suspended"];
-/// Files of a data directory that are about one process.
+/// The files of a data directory that are about one process.
 const OF_A_PROCESS: [&str; 4] = ["lock", "log", "api-address", "listen-addresses"];
 
 #[test]
@@ -60,7 +60,7 @@ fn a_client_and_its_twin_taking_turns_take_each_others_states_and_lose_nothing()
         let next = if awake == ALICE { twin } else { ALICE };
         network.signal(awake, "STOP");
         network.signal(next, "CONT");
-        // Whoever connects last has the channel.
+        // The twin that connects last has the channel.
         network.connect(next);
         oracle::await_settled(&network, &[next, BOB]);
         oracle::assert_balances_of_the_hosts_books(&network, &[next, BOB]);
@@ -136,7 +136,7 @@ fn with_twin_of_alice() -> (Network, Who) {
     (network, twin)
 }
 
-/// Everything a node needs, copied while the original runs, at rest.
+/// Copies everything a node needs, while the original runs, at rest.
 fn copy_of_directory(network: &Network, who: Who) -> PathBuf {
     let place = network.new_dir("twin");
     fs::create_dir(&place).unwrap();
@@ -150,7 +150,7 @@ fn copy_of_directory(network: &Network, who: Who) -> PathBuf {
     place
 }
 
-/// What this node calls complete was paid, and it holds the proof.
+/// Checks that what this node calls complete was paid, and that it holds the proof.
 pub(crate) fn assert_complete_is_true(network: &Network, payer: Who) {
     let payments = oracle::payments(network.node(payer).client());
     let is_complete = |payment: &&Payment| payment.status == PaymentState::Complete;

@@ -1,4 +1,4 @@
-//! Those who must not get in: without the token, into a data directory that is in use, or with
+//! Access that must be refused: without the token, into a data directory that is in use, or with
 //! garbage at the Lightning port.
 
 use std::io::{Read, Write};
@@ -68,7 +68,7 @@ fn garbage_and_half_open_connections_do_not_disturb_payments() {
         .take(20)
         .map(|bytes| {
             let mut stranger = TcpStream::connect(&address).unwrap();
-            // Whoever talks nonsense may be hung up on in mid-sentence.
+            // A connection on which nonsense comes may be closed while it is still written.
             let _ = stranger.write_all(bytes);
             stranger
         })
@@ -94,7 +94,7 @@ fn strangers_who_open_connections_without_end_do_not_lock_the_operator_out() {
     let strangers: Vec<TcpStream> = (0..600)
         .map(|_| {
             let mut stranger = TcpStream::connect(address.trim()).unwrap();
-            // The oldest are hung up on.
+            // The oldest are closed.
             let _ = stranger.write_all(b"GET /v1/status HTTP/1.1\r\nHost: x\r\n");
             stranger
         })
@@ -159,7 +159,7 @@ fn assert_pays(network: &Network) {
     assert_eq!(payment.status, PaymentState::Complete, "{payment:?}");
 }
 
-/// HTTP by hand: our own client always has the token. The status code and the body.
+/// Speaks HTTP by hand: our own client always has the token. Returns the status code and the body.
 fn get_status(network: &Network, header: &str) -> (u16, Value) {
     let file = network.node(HOST).data_dir().join(steward::client::ADDRESS_FILE);
     let address = std::fs::read_to_string(file).unwrap();

@@ -1,4 +1,4 @@
-//! What the tests of this program ask of channels: pay over them, wait for them.
+//! The steps with channels that these tests share: pay over them, wait for them.
 
 use std::thread;
 use std::time::Instant;
@@ -22,7 +22,7 @@ pub(crate) fn pay(network: &Network, payer: Who, payee: Who) {
     settled(network, payee);
 }
 
-/// The client's side of its channel, once nothing is in flight at either side.
+/// Returns the client's side of its channel, once nothing is in flight at either side.
 pub(crate) fn settled(network: &Network, who: Who) -> ChannelDetails {
     let details = network.node(who).settled_channel(host_id(network)).unwrap();
     network.node(HOST).settled_channel(&details.channel.local_id).unwrap();

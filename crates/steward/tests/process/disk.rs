@@ -17,10 +17,11 @@ const REGTEST: &str = "network=regtest";
 const SIGNET: [&str; 3] =
     ["network=signet", "chain.source=esplora", "chain.url=http://127.0.0.1:1"];
 
-/// A page of the database.
+/// The size of a page of the database.
 const PAGE_BYTES: usize = steward_store::limits::PAGE_BYTES as usize;
 
-/// Files may grow to this, in blocks of 512 bytes: a few dozen payments fit into the log.
+/// The largest size of files, at which a few dozen payments fit into the log, in blocks of 512
+/// bytes.
 const FILE_BLOCKS: u64 = 2048;
 
 #[test]
@@ -29,7 +30,7 @@ fn a_damaged_page_is_refused_and_left_untouched_whichever_it_is() {
     let whole = fs::read(node.database()).unwrap();
     let pages = whole.len() / PAGE_BYTES;
     assert!(pages > 10, "{pages} pages");
-    // The first is the header's. Some of the others nobody reads at start.
+    // The first is the header's. Some of the others are not read at start.
     for page in 1..pages {
         let mut bytes = whole.clone();
         bytes[page * PAGE_BYTES..][..PAGE_BYTES].fill(0xEE);
@@ -126,12 +127,12 @@ fn a_full_disk_stops_the_host_and_nothing_is_lost() {
     let load = Load::start(&network.apis, &[(ALICE, BOB), (BOB, ALICE)], network.rng.next());
     let said = host.wait().failure("store_failed");
     assert!(said["message"].as_str().unwrap().contains("commit failed"), "{said}");
-    // Somebody made space.
+    // Space was made.
     network.restart(&[HOST]);
     oracle::assert_consistent(&network, &load.stop());
 }
 
-/// The data directory of a node that ended in order.
+/// Returns the data directory of a node that ended in order.
 struct StoppedNode {
     dir: TempDir,
 }
@@ -147,7 +148,7 @@ impl StoppedNode {
         self.dir.path().join("steward.db")
     }
 
-    /// With these bytes as database the node does not start, and they stay as they are.
+    /// Checks that with these bytes as database the node does not start, and they stay as they are.
     #[track_caller]
     fn assert_refused(&self, bytes: &[u8], settings: &[&str], code: &str) {
         fs::write(self.database(), bytes).unwrap();
@@ -158,8 +159,8 @@ impl StoppedNode {
     }
 }
 
-/// All names and sizes, but the lock, which says who was there last, and what SQLite puts beside a
-/// database for readers, which is empty or no data.
+/// Returns all names and sizes, but the lock, which holds the last process id, and what SQLite puts
+/// beside a database for readers, which is empty or no data.
 fn files(dir: &Path) -> BTreeMap<String, u64> {
     let sizes = fs::read_dir(dir).unwrap().map(|entry| {
         let entry = entry.unwrap();

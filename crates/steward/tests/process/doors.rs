@@ -1,5 +1,5 @@
-//! Doors that must not stand open by themselves: nodes nobody asked for, secrets that others can
-//! read, tokens sent to strangers, a second daemon.
+//! Doors that must not stand open by themselves: nodes that were not asked for, secrets that others
+//! can read, tokens sent to strangers, a second daemon.
 
 use std::fs::{self, Permissions};
 use std::io::ErrorKind;
@@ -20,7 +20,7 @@ use crate::support::program::{
 
 const REGTEST: &str = "network=regtest";
 
-/// A user that is not root, and has no entry in the list of users.
+/// The id of a user that is not root, and has no entry in the list of users.
 const NOBODY: u32 = 54321;
 
 fn is_root() -> bool {
@@ -191,8 +191,8 @@ fn a_second_daemon_is_refused_whatever_happens_to_the_lock_file() {
     daemon.status();
 }
 
-/// The same directory under two paths that no comparison of names could tell. Where the system lets
-/// us mount.
+/// Mounts one directory under two paths that no comparison of names could tell. Where the system
+/// lets us.
 #[test]
 fn a_second_daemon_is_refused_behind_a_bind_mount() {
     let place = tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! What is kept of a peer's newer state can be seen, checked, and gone on with.
+//! Evidence of a peer's newer state can be seen, checked, and gone on with.
 
 use std::fs;
 
@@ -44,7 +44,7 @@ fn a_host_on_an_old_copy_goes_on_with_the_state_that_its_client_has_proved() {
         (&state["our_signature_holds"], &state["peer_signature_holds"]),
         (&true.into(), &true.into())
     );
-    // Anybody can check it.
+    // Anyone can check it.
     let offline = tempfile::tempdir().unwrap();
     let verified =
         steward_with_input(offline.path(), &["verify", "-"], &shown.to_string()).success();
@@ -96,7 +96,8 @@ fn where_nothing_was_kept_nothing_is_shown() {
     on_host(&network, &["evidence", "list", "zz"]).failure("bad_id");
 }
 
-/// As docs/operations.md says: the copy in the place of the database, and nothing of the old one.
+/// Restores as docs/operations.md says: the copy in the place of the database, and nothing of the
+/// old one.
 fn restore(network: &Network, copy: &std::path::Path) {
     let database = network.node(HOST).data_dir().join("steward.db");
     for old in ["", "-wal", "-shm"] {

@@ -1,4 +1,4 @@
-//! A log whose reader has gone, whose disk is full, or that nobody reads: lines are lost, nothing
+//! A log whose reader has gone, whose disk is full, or that is not read: lines are lost, nothing
 //! else is. The same for what commands print.
 
 use std::fs::OpenOptions;
@@ -12,7 +12,7 @@ use tempfile::tempdir;
 use crate::support::program::{Daemon, command, steward};
 use crate::support::{PATIENCE, binary};
 
-/// Each of these lets the daemon log something.
+/// Sends messages, each of which lets the daemon log something.
 fn make_it_talk(daemon: &Daemon, data_dir: &Path) {
     for _ in 0..20 {
         daemon.status();
@@ -140,14 +140,14 @@ fn a_command_whose_answer_is_not_read_does_not_panic() {
     }
 }
 
-/// Reads a line and goes away.
+/// Reads a line and closes the pipe.
 fn first_line(reader: PipeReader) {
     let mut line = String::new();
     BufReader::new(reader).read_line(&mut line).unwrap();
     assert!(!line.is_empty());
 }
 
-/// Whoever has read no error and no exit code believes that the answer is in the file.
+/// The error must be shown: without it a caller believes that the answer is in the file.
 #[test]
 fn an_answer_that_cannot_be_written_exits_with_1_and_says_so_but_a_closed_pipe_is_quiet() {
     let dir = tempdir().unwrap();

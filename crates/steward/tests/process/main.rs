@@ -1,21 +1,21 @@
-//! The program as operators and scripts meet it: what it refuses, what it says about it, and that
+//! The program as operators and scripts use it: what it refuses, what it says about it, and that
 //! what it was trusted with survives.
 //!
 //! - `command_line`: answers, exit codes, signals
 //! - `access`: tokens, a second daemon, strangers at the Lightning port
-//! - `doors`: what is shut until somebody opens it
+//! - `doors`: what is shut until the operator opens it
 //! - `disk`: databases that must not be used, and a disk that is full
 //! - `restore`: words, backups
 //! - `proofs`: what exported states prove, and what they do not
 //! - `operator`: suspend, override, resize
 //! - `readme`: what README.md says to paste
-//! - `log`: a log that nobody reads, or that does not fit
+//! - `log`: a log that is not read, or that does not fit
 //! - `reload`: SIGHUP
-//! - `evidence`: what is kept of a peer, shown and gone on with
+//! - `evidence`: evidence about a peer, shown and gone on with
 //! - `paying`: twice, oneself, everything, and what is no invoice
 //! - `texts`: dates, tables, and what could play tricks on a terminal
 //! - `reaching`: hosts out of reach, channels and peers forgotten
-//! - `channels`: what these share
+//! - `channels`: the steps that these share
 
 mod access;
 mod channels;
@@ -40,7 +40,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use support::network::Network;
 
 /// A host and two clients with channels, shared by the tests that leave it as it is or only pay.
-/// The last of them that is done with it ends it.
+/// The last of these tests ends it.
 fn shared() -> Arc<Network> {
     static SHARED: Mutex<Weak<Network>> = Mutex::new(Weak::new());
     let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);

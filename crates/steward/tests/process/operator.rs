@@ -1,4 +1,4 @@
-//! What operators decide by hand: a channel stopped and put right again, a larger one, a preimage.
+//! The decisions of operators: a channel stopped and put right again, a larger one, a preimage.
 
 use serde_json::Value;
 use steward_api::model::Phase;
@@ -8,7 +8,8 @@ use crate::shared;
 use crate::support::network::{ALICE, BOB, HOST, Network, Who};
 use crate::support::program::{Answer, steward};
 
-/// What host and client agree on in the end, in millisatoshi; the host's part and the client's.
+/// The balances that host and client agree on in the end, the host's and the client's, in
+/// millisatoshi.
 const AGREED_MSAT: (u64, u64) = (876_543_210, 123_456_790);
 
 #[test]
@@ -30,7 +31,7 @@ fn a_suspended_channel_goes_on_with_the_balance_host_and_client_agree_on() {
     await_channel(network.node(ALICE), &host, |channel| {
         channel.override_balance_msat == Some(AGREED_MSAT.1)
     });
-    // Looking is not accepting, and neither is a number nobody proposes any more.
+    // To look is not to accept, and neither is a number that is not proposed any more.
     let said = channel(&network, ALICE, &["accept-override", &host]).failure("not_confirmed");
     assert!(said["message"].as_str().unwrap().contains("123 456.79 sat"), "{said}");
     let outdated = accept(&network, &host, AGREED_MSAT.1 - 1);
@@ -106,7 +107,7 @@ fn accept(network: &Network, host_id: &str, our_balance_msat: u64) -> Answer {
     channel(network, ALICE, &["accept-override", host_id, "--our-balance", &amount])
 }
 
-/// By both sides' books.
+/// Checks the balances by both sides' books.
 #[track_caller]
 fn assert_balances(network: &Network, client: Who, client_msat: u64, host_msat: u64) {
     let by_client = settled(network, client).channel;

@@ -1,4 +1,4 @@
-//! What people meet when they pay: twice, themselves, everything, and what is no invoice.
+//! Cases that people meet when they pay: twice, themselves, everything, and what is no invoice.
 
 use tempfile::tempdir;
 
@@ -25,7 +25,7 @@ fn paying_what_is_paid_says_so_and_another_amount_is_refused() {
     pay(&network, ALICE, &[&fixed]).success();
     pay(&network, ALICE, &[&fixed, "--amount", "500sat"]).failure("wrong_amount");
     assert_eq!(pay(&network, ALICE, &[&fixed]).success()["already_paid"], true);
-    // Whoever was paid cannot pay it, before and after.
+    // The payee cannot pay its own invoice, before and after.
     pay(&network, BOB, &[&fixed]).failure("self_payment");
     pay(&network, BOB, &[&invoice(&network, BOB, "5sat")]).failure("self_payment");
 }

@@ -1,4 +1,5 @@
-//! What exported states prove to a third party, who has no data directory and asks no daemon.
+//! The proof that exported states give a third party, which has no data directory and asks no
+//! daemon.
 
 use std::fs;
 
@@ -96,7 +97,7 @@ fn hex(snapshot: &Snapshot) -> String {
     hex::DisplayHex::to_lower_hex_string(snapshot.encode().as_slice())
 }
 
-/// Without any data directory or daemon.
+/// Runs it without any data directory or daemon.
 fn verify(snapshot: &str) -> Answer {
     let nowhere = tempfile::tempdir().unwrap();
     steward(&nowhere.path().join("nowhere"), &["verify", snapshot])

@@ -23,9 +23,9 @@ fn a_host_that_cannot_be_reached_is_an_error_at_once_and_leaves_nothing_behind()
     let (host, other) = (host_id(&network), network.node(ALICE).node_id());
     let address = network.cluster.host.address();
     let (_, listening) = address.split_once('@').unwrap();
-    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let unused = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     for (peer, code) in [
-        (format!("{host}@{nobody}"), "peer_unreachable"),
+        (format!("{host}@{unused}"), "peer_unreachable"),
         (format!("{host}@nowhere.invalid"), "peer_unreachable"),
         (format!("{other}@{listening}"), "handshake_failed"),
         (format!("{host}@{ONION}"), "proxy_needed"),

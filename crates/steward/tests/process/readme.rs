@@ -1,4 +1,4 @@
-//! What README.md says to paste works as it stands there.
+//! The commands that README.md says to paste work as they stand there.
 
 use std::fs;
 use std::net::TcpListener;
@@ -13,7 +13,7 @@ use crate::support::program::signal_group;
 fn the_two_nodes_of_the_readme_pay_each_other_when_pasted() {
     let home = tempfile::tempdir().unwrap();
     let mut script = block_below("## Two nodes on one machine");
-    // Nobody can say that the ports of the text are free here.
+    // The ports of the text may be in use here.
     let listeners = ["19735", "19737", "19747"].map(|port| {
         assert!(script.contains(port), "{script}");
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -28,7 +28,7 @@ fn the_two_nodes_of_the_readme_pay_each_other_when_pasted() {
     assert!(said.contains("signed that it owes 99 000 sat"), "{said}");
 }
 
-/// The first block of commands below a heading.
+/// Returns the first block of commands below a heading.
 fn block_below(heading: &str) -> String {
     let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../README.md");
     let readme = fs::read_to_string(readme).unwrap();

@@ -1,4 +1,4 @@
-//! SIGHUP: the configuration is read again, the log file opened anew, and nothing ends.
+//! SIGHUP: the configuration is read again, the log file is reopened, and nothing ends.
 
 use std::fs;
 use std::path::Path;

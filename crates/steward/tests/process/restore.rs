@@ -1,4 +1,4 @@
-//! What words, backups and exported states are worth after a loss.
+//! Recovery from words, backups and exported states after a loss.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -82,7 +82,7 @@ fn the_newest_backup_of_a_host_goes_on_where_it_was() {
     pay(&network, BOB, ALICE);
 }
 
-/// The drill of docs/operations.md, command by command.
+/// Goes through the drill of docs/operations.md, command by command.
 #[test]
 fn a_host_whose_disk_is_gone_comes_back_from_its_words_and_a_backup() {
     let mut network = Network::start(2);

@@ -1,4 +1,4 @@
-//! What people read: dates, tables, whole invoices, and nothing that plays tricks on a terminal.
+//! Texts for people: dates, tables, whole invoices, and nothing that plays tricks on a terminal.
 
 use std::fs;
 use std::path::Path;
@@ -63,7 +63,7 @@ fn a_usage_error_in_json_names_the_argument_that_is_missing() {
     }
 }
 
-/// One function says what an amount looks like: a number formatted beside its unit is not grouped.
+/// Checks that one function formats all amounts: a number formatted beside its unit is not grouped.
 #[test]
 fn no_text_for_people_formats_an_amount_by_itself() {
     let crates = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
@@ -102,7 +102,7 @@ fn the_network_is_shown_in_one_spelling_and_read_in_both() {
     assert!(said["hint"].as_str().unwrap().contains("mainnet (`bitcoin` is the same)"), "{said}");
 }
 
-/// What people read.
+/// Returns what people read.
 fn text(network: &Network, who: Who, arguments: &[&str]) -> String {
     let mut command = Command::new(binary());
     command.arg("--data-dir").arg(network.node(who).data_dir()).args(arguments);

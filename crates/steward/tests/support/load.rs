@@ -1,4 +1,4 @@
-//! Payments from many threads, each one asked for until somebody answers, as a careful caller
+//! Payments from many threads, each one asked for until there is an answer, as a careful caller
 //! would. What was answered is kept: it must never be taken back.
 
 use std::sync::Arc;
@@ -15,27 +15,27 @@ use super::network::{Apis, Network, Who};
 use super::rng::Rng;
 use super::{PATIENCE, POLL_INTERVAL};
 
-/// Threads that pay in each direction at the same time.
+/// The number of threads that pay in each direction at the same time.
 const THREADS_PER_FLOW: usize = 2;
-/// Every thread makes at least this many payments, however early it is stopped.
+/// The least number of payments that a thread makes, however early it is stopped.
 const MIN_PAYMENTS_PER_THREAD: usize = 5;
-/// A payment that is looked at alone.
+/// The amount of a payment that is looked at alone, in millisatoshi.
 const PAYMENT_MSAT: u64 = 20_000_000;
-/// How long a payment request waits for its end.
+/// The time that a payment request waits for its end.
 const PAY_WAIT: Duration = Duration::from_secs(20);
 
 /// A payment as its payer was told.
 pub(crate) struct Attempt {
     pub(crate) payer: Who,
     pub(crate) payee: Who,
-    /// As its maker gave it.
+    /// The invoice, as its maker gave it.
     pub(crate) invoice: Invoice,
     /// The last answer; an error if the payer refused.
     pub(crate) answer: Result<Payment, Failure>,
 }
 
 impl Attempt {
-    /// Whether the payer was told so.
+    /// True if the payer was told so.
     pub(crate) fn is_complete(&self) -> bool {
         self.answer.as_ref().is_ok_and(|payment| payment.status == PaymentState::Complete)
     }
@@ -53,7 +53,8 @@ impl Load {
         Self::begin(apis, flows, seed, false)
     }
 
-    /// The same, where a channel may get suspended: whom nobody can pay any more nobody pays.
+    /// Does the same where a channel may get suspended: a client that cannot be paid any more is
+    /// not paid.
     pub(crate) fn start_until_suspended(apis: &Arc<Apis>, flows: &[(Who, Who)], seed: u64) -> Self {
         Self::begin(apis, flows, seed, true)
     }
@@ -81,7 +82,7 @@ impl Load {
         Self { stop, threads }
     }
 
-    /// Ends it; everything that was paid or tried.
+    /// Ends it, and returns everything that was paid or tried.
     pub(crate) fn stop(mut self) -> Vec<Attempt> {
         self.stop.store(true, Ordering::SeqCst);
         let threads = std::mem::take(&mut self.threads);
@@ -158,13 +159,13 @@ pub(crate) fn insist<T>(
     }
 }
 
-/// Whether the caller cannot know what became of the request.
+/// Tells whether the caller cannot know how the request ended.
 fn is_unanswered(error: &Failure) -> bool {
     const CODES: [&str; 4] = ["daemon_not_running", "connection_lost", "node_stopped", "timeout"];
     CODES.contains(&error.code.as_str())
 }
 
-/// A payment that must succeed, once its payer told so; its invoice.
+/// Makes a payment that must succeed, once its payer says so, and returns its invoice.
 #[track_caller]
 pub(crate) fn assert_pays(network: &Network, payer: Who, payee: Who) -> Invoice {
     let invoice = network.node(payee).create_invoice(PAYMENT_MSAT).unwrap();

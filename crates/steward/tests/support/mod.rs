@@ -1,4 +1,5 @@
-//! What the process tests share: real daemons on loopback, load, kills, and what must hold after.
+//! The harness of the process tests: real daemons on loopback, load, kills, and what must hold
+//! after.
 //!
 //! - `network`: a host and its clients as processes; kill and restart
 //! - `load`: payments posted from many threads, whatever happens to the nodes
@@ -21,11 +22,11 @@ pub(crate) fn binary() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_steward"))
 }
 
-/// Nothing here takes this long unless it hangs.
+/// The longest wait, which only something that hangs reaches.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Between two looks at something that tells nothing by itself.
+/// The pause between two looks at something that does not report by itself.
 pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
-/// What each client is given in a new channel.
+/// The balance that each client is given in a new channel.
 pub(crate) const GIFT_SAT: u64 = 250_000;

@@ -19,7 +19,7 @@ use super::{GIFT_SAT, binary, oracle, program};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Who {
     Host,
-    /// By number.
+    /// The client of this number.
     Client(usize),
 }
 
@@ -30,7 +30,7 @@ pub(crate) const BOB: Who = Who::Client(1);
 /// The longest time between the first payment and a kill.
 pub(crate) const LONGEST_DELAY: Duration = Duration::from_millis(300);
 
-/// Processes under load want the machine for themselves: whoever holds this has it.
+/// The lock on the machine, which processes under load want for themselves.
 pub(crate) fn turn() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::new(());
     // A test that failed leaves nothing behind that another could trip over.
@@ -66,12 +66,13 @@ pub(crate) struct Network {
 }
 
 impl Network {
-    /// A host and this many clients with channels.
+    /// Starts a host and this many clients with channels.
     pub(crate) fn start(clients: usize) -> Self {
         Self::start_as(binary(), clients)
     }
 
-    /// The same, all of them another version of the program, which makes its directories itself.
+    /// Does the same with another version of the program for all, which makes its directories
+    /// itself.
     pub(crate) fn start_as(program: &Path, clients: usize) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let seed = rng::seed();
@@ -88,12 +89,12 @@ impl Network {
         Self { cluster, dir: Some(dir), seed, rng: Rng::new(seed), apis: Arc::new(apis) }
     }
 
-    /// What its random moments come from.
+    /// Returns the source of its random moments.
     pub(crate) fn seed(&self) -> u64 {
         self.seed
     }
 
-    /// A new directory below the network's.
+    /// Makes a new directory below the network's.
     pub(crate) fn new_dir(&self, name: &str) -> PathBuf {
         self.dir.as_ref().unwrap().path().join(name)
     }
@@ -105,7 +106,7 @@ impl Network {
         }
     }
 
-    /// The setting by which the host believes what every client shows.
+    /// Returns the setting by which the host believes what every client shows.
     pub(crate) fn believing_all(&self) -> String {
         let host_id = self.cluster.host.node_id();
         let local_id = |client: &NodeProcess| client.channel(host_id).unwrap().channel.local_id;
@@ -120,12 +121,12 @@ impl Network {
         }
     }
 
-    /// A further client, which has no channel yet.
+    /// Starts a further client, which has no channel yet.
     pub(crate) fn add_client(&mut self) -> Who {
         self.add_client_as(binary())
     }
 
-    /// The same, another version of the program.
+    /// Does the same with another version of the program.
     pub(crate) fn add_client_as(&mut self, program: &Path) -> Who {
         let dir = self.cluster.dir.join(client_name(self.cluster.clients.len()));
         if program != binary() {
@@ -152,7 +153,7 @@ impl Network {
         let _: serde_json::Value = self.node(who).client().post("/v1/channels", &request).unwrap();
     }
 
-    /// SIGKILL, to all of them before any is waited for to start again.
+    /// Sends SIGKILL to all of them before it waits for any to start again.
     pub(crate) fn kill(&mut self, victims: &[Who]) {
         victims.iter().for_each(|who| self.node_mut(*who).kill());
     }
@@ -190,7 +191,8 @@ impl Network {
         Ok(())
     }
 
-    /// Clients come back by themselves, each time more slowly: tests do not have that time.
+    /// Makes clients reconnect: they do so by themselves, each time more slowly, and tests lack
+    /// that time.
     pub(crate) fn reconnect(&self) {
         for index in 0..self.cluster.clients.len() {
             if self.cluster.clients[index].process_id().is_some() {
@@ -204,18 +206,18 @@ impl Network {
         self.connect_to(who, &self.cluster.host.address());
     }
 
-    /// The same to a host at another address, which replaces the one that was known.
+    /// Does the same to a host at another address, which replaces the one that was known.
     pub(crate) fn connect_to(&self, who: Who, peer: &str) {
         let request = Connect { peer: peer.to_owned() };
         let _: Peers = self.node(who).client().post("/v1/peers", &request).unwrap();
     }
 
-    /// Some time of the load passes; never more than [`LONGEST_DELAY`].
+    /// Lets some time of the load pass; never more than [`LONGEST_DELAY`].
     pub(crate) fn let_pass(&mut self) {
         self.let_pass_up_to(LONGEST_DELAY);
     }
 
-    /// Some time of the load passes.
+    /// Lets some time of the load pass.
     pub(crate) fn let_pass_up_to(&mut self, longest: Duration) {
         thread::sleep(self.rng.moment(longest));
     }
@@ -225,8 +227,8 @@ impl Network {
         program::signal(self.node(who).process_id().unwrap(), name);
     }
 
-    /// Payments flow, and `rounds` times at a random moment the victims are killed together and
-    /// restarted. Afterwards all books must agree.
+    /// Lets payments flow, and `rounds` times at a random moment the victims are killed together
+    /// and restarted. Afterwards all books must agree.
     pub(crate) fn survives(mut self, flows: &[(Who, Who)], victims: &[Who], rounds: u32) {
         let load = Load::start(&self.apis, flows, self.rng.next());
         for _ in 0..rounds {

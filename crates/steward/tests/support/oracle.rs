@@ -1,6 +1,6 @@
-//! What must hold once the dust has settled: every payment has ended, payer and payee say the same
+//! The conditions at the end: every payment has ended, payer and payee say the same
 //! of it, both sides of every channel hold one state with both signatures, and the balances are
-//! what the payments make them. Asked over the API only.
+//! what the payments make them. All is asked over the API only.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -24,7 +24,7 @@ use super::load::Attempt;
 use super::network::{Network, Who};
 use super::{GIFT_SAT, PATIENCE, POLL_INTERVAL};
 
-/// Rows asked for at a time.
+/// The number of rows asked for at a time.
 const PAGE_ROWS: usize = 1000;
 
 /// Waits until nothing is under way, then compares all books with each other and with what
@@ -47,12 +47,12 @@ pub(crate) fn assert_consistent(network: &Network, attempts: &[Attempt]) {
     assert_forwards(network, &books);
 }
 
-/// No node found anything wrong with itself or another, in any of its lives.
+/// Checks that no node found anything wrong with itself or another, in any of its lives.
 pub(crate) fn assert_no_errors_logged(network: &Network) {
     assert_only_errors_logged(network, &[]);
 }
 
-/// Of errors, only those with these codes.
+/// Checks that of errors there are only those with these codes.
 pub(crate) fn assert_only_errors_logged(network: &Network, codes: &[&str]) {
     let nodes = std::iter::once(&network.cluster.host).chain(&network.cluster.clients);
     let is_allowed = |line: &String| codes.iter().any(|c| line.contains(&format!("code=\"{c}\"")));
@@ -63,7 +63,7 @@ pub(crate) fn assert_only_errors_logged(network: &Network, codes: &[&str]) {
     }
 }
 
-/// Lines of a node's log that should not be there unless something was wrong.
+/// Returns lines of a node's log that should not be there unless something was wrong.
 pub(crate) fn logged_errors(node: &NodeProcess) -> Vec<String> {
     let log = fs::read_to_string(node.data_dir().join("log")).unwrap();
     let is_error = |line: &&str| line.contains(" ERROR ") || line.contains("panicked at");
@@ -129,7 +129,7 @@ fn look_settled<'a>(
     Ok(())
 }
 
-/// What one client says of its payments and invoices, by payment hash.
+/// The payments and invoices of one client, as it tells them, by payment hash.
 struct Books {
     payments: BTreeMap<String, Payment>,
     invoices: BTreeMap<String, Invoice>,
@@ -143,7 +143,7 @@ impl Books {
         }
     }
 
-    /// Whatever is paid has a preimage, which is the one of its hash; nothing is pending.
+    /// Checks that all that is paid has the preimage of its hash, and nothing is pending.
     fn assert_proofs(&self) {
         for (hash, payment) in &self.payments {
             match payment.status {
@@ -162,7 +162,7 @@ impl Books {
         }
     }
 
-    /// How the payments ended, for whoever looks at the output.
+    /// Prints how the payments ended, for a person who looks at the output.
     fn summary(&self) -> String {
         let mut failures: BTreeMap<&str, usize> = BTreeMap::new();
         for failure in self.payments.values().filter_map(|payment| payment.failure.as_ref()) {
@@ -181,7 +181,7 @@ impl Books {
     }
 }
 
-/// What a caller was told before or after a kill holds for good.
+/// Checks that what a caller was told before or after a kill holds for good.
 fn assert_kept_word(books: &[Books], attempt: &Attempt) {
     let hash = &attempt.invoice.payment_hash;
     let invoice = book(books, attempt.payee).invoices.get(hash);
@@ -192,7 +192,7 @@ fn assert_kept_word(books: &[Books], attempt: &Attempt) {
         Ok(told) => {
             let now = now.unwrap_or_else(|| panic!("the payer forgot {told:?}"));
             let was_final = !matches!(told.status, PaymentState::Pending | PaymentState::Unknown);
-            // Who began it is said to whoever asks to pay, and not kept.
+            // The answer to a request to pay says which request began it; this is not kept.
             let told = &Payment { already_paid: now.already_paid, ..told.clone() };
             assert!(!was_final || now == told, "the payer said {told:?}\nnow it says {now:?}");
         }
@@ -204,8 +204,8 @@ fn assert_kept_word(books: &[Books], attempt: &Attempt) {
     }
 }
 
-/// Complete for the payer means paid for the payee, with the same amount and proof, and the other
-/// way round.
+/// Checks that complete for the payer means paid for the payee, with the same amount and proof, and
+/// the other way round.
 fn assert_same_payments(books: &[Books], attempts: &[Attempt]) {
     for Attempt { payer, payee, invoice, .. } in attempts {
         let hash = &invoice.payment_hash;
@@ -227,7 +227,8 @@ fn assert_same_payments(books: &[Books], attempts: &[Attempt]) {
     assert_eq!(sent, received.collect(), "somebody paid or was paid without the other");
 }
 
-/// The gift, less what was sent, plus what was received: in the state both signed, at both sides.
+/// Checks that balances are the gift, less what was sent, plus what was received: in the state both
+/// signed, at both sides.
 fn assert_balance(network: &Network, index: usize, books: &Books) {
     let spent_msat: u64 = books.complete().map(|p| p.amount_msat + p.fee_msat).sum();
     let received_msat: u64 = books.paid().map(|invoice| invoice.received_msat).sum();
@@ -246,7 +247,7 @@ fn assert_balance(network: &Network, index: usize, books: &Books) {
     assert_eq!(at_host.local_balance_msat, balances.capacity_msat - expected_msat);
 }
 
-/// The host forwarded each payment once, and earned exactly the fees.
+/// Checks that the host forwarded each payment once, and earned exactly the fees.
 fn assert_forwards(network: &Network, books: &[Books]) {
     let page = [("limit", PAGE_ROWS.to_string())];
     let forwards: Forwards = network.cluster.host.client().get("/v1/forwards", &page).unwrap();
@@ -263,7 +264,8 @@ fn assert_forwards(network: &Network, books: &[Books]) {
     assert_eq!(status.owed_to_clients_msat, balances.sum::<u64>());
 }
 
-/// Each client has what the host's own books of forwards leave it, in the state both signed.
+/// Checks that each client has what the host's own books of forwards leave it, in the state both
+/// signed.
 pub(crate) fn assert_balances_of_the_hosts_books(network: &Network, whose: &[Who]) {
     for who in whose {
         let (by_host, by_client) = both_sides(network, network.node(*who));
@@ -274,7 +276,7 @@ pub(crate) fn assert_balances_of_the_hosts_books(network: &Network, whose: &[Who
     }
 }
 
-/// What the host's own books of forwards leave a client.
+/// Returns what the host's own books of forwards leave a client.
 pub(crate) fn balance_by_the_hosts_books_msat(network: &Network, who: Who) -> u64 {
     let forwards = forwards(network.cluster.host.client());
     let id = network.node(who).channel(network.cluster.host.node_id()).unwrap().channel.local_id;
@@ -286,7 +288,7 @@ pub(crate) fn balance_by_the_hosts_books_msat(network: &Network, who: Who) -> u6
     GIFT_SAT * 1000 + received_msat - sent_msat
 }
 
-/// The channel of a client, as the host shows it and as the client does.
+/// Returns the channel of a client, as the host shows it and as the client does.
 pub(crate) fn both_sides(
     network: &Network,
     client: &NodeProcess,
@@ -319,17 +321,17 @@ fn hash_of(payment: &Payment) -> &String {
     &payment.payment_hash
 }
 
-/// All payments of a node.
+/// Returns all payments of a node.
 pub(crate) fn payments(api: &Client) -> Vec<Payment> {
     pages(api, "/v1/payments", |page: Payments| (page.payments, page.next))
 }
 
-/// All invoices of a node.
+/// Returns all invoices of a node.
 pub(crate) fn invoices(api: &Client) -> Vec<Invoice> {
     pages(api, "/v1/invoices", |page: Invoices| (page.invoices, page.next))
 }
 
-/// Everything a node forwarded.
+/// Returns everything a node forwarded.
 pub(crate) fn forwards(api: &Client) -> Vec<Forward> {
     pages(api, "/v1/forwards", |page: Forwards| (page.forwards, page.next))
 }
@@ -350,7 +352,7 @@ fn pages<P: DeserializeOwned, T>(
     }
 }
 
-/// Every hash once.
+/// Returns the rows by their hashes, and checks that each is there once.
 fn by_hash<T>(rows: Vec<T>, hash: impl Fn(&T) -> String) -> BTreeMap<String, T> {
     let count = rows.len();
     let map: BTreeMap<String, T> = rows.into_iter().map(|row| (hash(&row), row)).collect();
@@ -358,7 +360,7 @@ fn by_hash<T>(rows: Vec<T>, hash: impl Fn(&T) -> String) -> BTreeMap<String, T> 
     map
 }
 
-/// The balance of the state both signed.
+/// Returns the balance of the state both signed.
 pub(crate) fn balance_msat(api: &Client, peer_id: &str) -> u64 {
     let details: ChannelDetails = api.get(&format!("/v1/channels/{peer_id}"), &[]).unwrap();
     details.channel.balances.unwrap().local_balance_msat

@@ -14,7 +14,7 @@ use steward_api::model::Status;
 
 use super::{PATIENCE, POLL_INTERVAL, binary};
 
-/// What a process said, and how it ended.
+/// The output of a process, and how it ended.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) code: Option<i32>,
@@ -23,26 +23,26 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    /// The whole of stdout is one JSON document.
+    /// Returns stdout, the whole of which is one JSON document.
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
-    /// What it should do it did.
+    /// Checks that it did what it should.
     #[track_caller]
     pub(crate) fn success(&self) -> Value {
         assert_eq!(self.code, Some(0), "{self:?}");
         self.json()
     }
 
-    /// It failed, said why in one JSON document and what to do about it.
+    /// Checks that it failed, said why in one JSON document and what to do about it.
     #[track_caller]
     pub(crate) fn failure(&self, code: &str) -> Value {
         assert_eq!(self.code, Some(1), "{self:?}");
         self.said(code)
     }
 
-    /// What it was given makes no sense, and it said why.
+    /// Checks that it refused its input as senseless, and said why.
     #[track_caller]
     pub(crate) fn unreadable(&self, code: &str) -> Value {
         assert_eq!(self.code, Some(2), "{self:?}");
@@ -64,7 +64,7 @@ pub(crate) fn steward(data_dir: &Path, arguments: &[&str]) -> Answer {
     steward_with_input(data_dir, arguments, "")
 }
 
-/// The same, with something on standard input.
+/// Does the same, with something on standard input.
 pub(crate) fn steward_with_input(data_dir: &Path, arguments: &[&str], input: &str) -> Answer {
     let mut command = command(binary());
     command.arg("--json").arg("--data-dir").arg(data_dir).args(arguments);
@@ -80,7 +80,7 @@ pub(crate) fn steward_with_input(data_dir: &Path, arguments: &[&str], input: &st
     }
 }
 
-/// Starts a daemon that must not start; what it says about that.
+/// Starts a daemon that must not start, and returns what it says about that.
 pub(crate) fn refused_start(data_dir: &Path, settings: &[&str]) -> Answer {
     let mut arguments = vec!["--set", "api.address=127.0.0.1:0", "--set", "listen.addresses="];
     settings.iter().for_each(|setting| arguments.extend(["--set", *setting]));
@@ -108,12 +108,12 @@ impl Daemon {
         Self::start_as(binary(), data_dir, settings)
     }
 
-    /// The same with another program, which must become `steward`.
+    /// Does the same with another program, which must become `steward`.
     pub(crate) fn start_as(program: &Path, data_dir: &Path, settings: &[&str]) -> Self {
         Self::start_logging_to(Stdio::null(), program, data_dir, settings)
     }
 
-    /// The same with a log that somebody may read.
+    /// Does the same with a log that the test may read.
     pub(crate) fn start_logging_to(
         log: Stdio,
         program: &Path,
@@ -140,7 +140,7 @@ impl Daemon {
         Self { child, ready, data_dir: data_dir.to_owned(), rest: Some(rest) }
     }
 
-    /// Its process id.
+    /// Returns its process id.
     pub(crate) fn process_id(&self) -> u32 {
         self.child.id()
     }
@@ -164,7 +164,7 @@ impl Daemon {
         Answer { code: status.code(), stdout, stderr: String::new() }
     }
 
-    /// Its status, by the command line.
+    /// Returns its status, by the command line.
     pub(crate) fn status(&self) -> Status {
         serde_json::from_value(steward(&self.data_dir, &["status"]).success()).unwrap()
     }
@@ -190,8 +190,8 @@ pub(crate) fn signal_group(leader_id: u32, name: &str) {
     let _ = Command::new("kill").args(["-s", name, "--", &group]).status();
 }
 
-/// A program that runs `steward` with files limited to `blocks` of 512 bytes each, as on a disk
-/// that fills up: writes beyond fail with an error and not with a signal.
+/// Makes a program that runs `steward` with files limited to `blocks` of 512 bytes each, as on a
+/// disk that fills up: writes beyond fail with an error and not with a signal.
 pub(crate) fn with_limited_files(dir: &Path, blocks: u64) -> PathBuf {
     let path = dir.join("steward-with-limited-files");
     let steward = binary().display();
@@ -203,12 +203,12 @@ pub(crate) fn with_limited_files(dir: &Path, blocks: u64) -> PathBuf {
     path
 }
 
-/// The permission bits of a file.
+/// Returns the permission bits of a file.
 pub(crate) fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o777
 }
 
-/// Without the settings of whoever runs the tests.
+/// Makes a command without the settings of the user that runs the tests.
 pub(crate) fn command(program: &Path) -> Command {
     let mut command = Command::new(program);
     for (name, _) in std::env::vars_os() {

@@ -5,16 +5,16 @@ use std::hash::{BuildHasher, RandomState};
 use std::ops::Range;
 use std::time::Duration;
 
-/// SplitMix64.
+/// A generator, SplitMix64.
 pub(crate) struct Rng(u64);
 
 impl Rng {
-    /// The same sequence for the same seed.
+    /// Makes the same sequence for the same seed.
     pub(crate) fn new(seed: u64) -> Self {
         Self(seed)
     }
 
-    /// Uniform enough for tests.
+    /// Returns a number below a bound, uniform enough for tests.
     pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut mixed = self.0;
@@ -23,28 +23,28 @@ impl Rng {
         mixed ^ (mixed >> 31)
     }
 
-    /// From a range that is not empty.
+    /// Returns a number from a range that is not empty.
     pub(crate) fn within(&mut self, range: Range<u64>) -> u64 {
         range.start + self.next() % (range.end - range.start)
     }
 
-    /// An index into something of this length, which is not empty.
+    /// Returns an index into something of this length, which is not empty.
     pub(crate) fn below(&mut self, length: usize) -> usize {
         usize::try_from(self.next() % length as u64).unwrap()
     }
 
-    /// One time in two.
+    /// Returns true one time in two.
     pub(crate) fn is_heads(&mut self) -> bool {
         self.next().is_multiple_of(2)
     }
 
-    /// A moment between now and `longest`.
+    /// Returns a delay between nothing and `longest`.
     pub(crate) fn moment(&mut self, longest: Duration) -> Duration {
         Duration::from_micros(self.within(0..u64::try_from(longest.as_micros()).unwrap()))
     }
 }
 
-/// The given seed, or a new one.
+/// Returns the given seed, or a new one.
 pub(crate) fn seed() -> u64 {
     match std::env::var("STEWARD_TEST_SEED") {
         Ok(text) => text.parse().expect("STEWARD_TEST_SEED is a decimal number"),

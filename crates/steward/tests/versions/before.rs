@@ -16,7 +16,7 @@ use crate::support::binary;
 pub(crate) struct Version {
     /// The commit it is built from.
     pub(crate) commit: &'static str,
-    /// What it is in this history.
+    /// Its place in this history.
     pub(crate) what: &'static str,
     /// The settings of these tests that it does not know: it behaves that way anyhow.
     unknown_settings: &'static [&'static str],
@@ -49,14 +49,14 @@ pub(crate) fn with_each(test: &str, run: impl Fn(&Path)) {
     }
 }
 
-/// The harness keeps what `println!` writes to itself: this line must be seen.
+/// Prints a line that must be seen: the harness keeps what `println!` writes to itself.
 fn skip(test: &str, version: Version, reason: &str) {
     let Version { commit, what, .. } = version;
     let line = format!("\nSKIP {test} with {what} ({}): {reason}\n", &commit[..7]);
     io::stderr().write_all(line.as_bytes()).unwrap();
 }
 
-/// The program of that version, built once however many tests ask for it.
+/// Returns the program of that version, built once however many tests ask for it.
 fn program(version: Version) -> Result<PathBuf, String> {
     static BUILT: Mutex<BTreeMap<Version, Result<PathBuf, String>>> = Mutex::new(BTreeMap::new());
     let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
@@ -69,7 +69,7 @@ fn build(version: Version) -> Result<PathBuf, String> {
     let target = binary().ancestors().nth(2).ok_or("the program is in no target directory")?;
     let mut command = Command::new(root.join("scripts/build-before"));
     command.arg(version.commit).arg(target);
-    // What the build of this test was told is not meant for the other one.
+    // The settings of this test's build are not meant for the other one.
     for (name, _) in std::env::vars_os() {
         let name = name.to_string_lossy().into_owned();
         if name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST") {
