@@ -31,7 +31,7 @@ fn sources(folder: &Path, out: &mut Vec<(PathBuf, String)>) {
 fn sources_of(name: &str) -> Vec<(PathBuf, String)> {
     let mut out = Vec::new();
     sources(&root().join("crates").join(name).join("src"), &mut out);
-    out.retain(|(path, _)| !path.ends_with("engine/src/code.rs"));
+    out.retain(|(path, _)| !path.ends_with("engine/src/face/code.rs"));
     for (_, text) in &mut out {
         let end = text.find("#[cfg(test)]").unwrap_or(text.len());
         text.truncate(end);
@@ -158,7 +158,7 @@ fn ask_again(blame: Blame) -> &'static str {
 const ABOUT: &str = "\
 # Errors
 
-<!-- Made from the list of codes in crates/engine/src/code.rs: change that, then run
+<!-- Made from the list of codes in crates/engine/src/face/code.rs: change that, then run
      `WRITE_ERRORS_PAGE=1 cargo test -p steward-api --test codes`. -->
 
 Every answer of the API that is no success is `{\"code\", \"message\", \"hint\"}`: a stable code for

@@ -5,74 +5,51 @@
 //! carries out its actions.
 //!
 //! Layout
-//! - [`io`]: inputs, effects, actions, events
-//! - [`command`]: what the operator asks and what is answered
-//! - [`row`]: what is stored, and the batch that stores it
-//! - [`error`], [`code`]: errors with a code, a sentence and a hint, and the list of all codes
-//! - [`config`]: the host's offer, policies and limits that an operator sets
-//! - `signer`: our identities: who signs what
-//! - `engine`: the state, the dispatch, the end of a batch
-//! - `clock`: what waits and what has a date, and a wall clock that jumps
-//! - `recover`: from a snapshot to a running engine
-//! - `peers`, `opening`, `policy`: connections, who may open a channel, what we ask for
-//! - `channels`: the channels, and how their outputs become effects
-//! - `incoming`, `forward`, `receive`: an incoming HTLC from its add to its settlement
-//! - [`attribution`]: who held an HTLC for how long, made, passed on and read
-//! - `outgoing`: an HTLC that we offer, from its add to its end
-//! - `payments`, `verdict`, `invoices`: what we pay, why it failed, what we are to be paid
-//! - `allowance`, `evidence`: what one peer may cost in bytes, patience and rows
-//! - `search`: preimages published on chain, before an expired HTLC is given up
-//! - `lost_data`: what is not guessed when our data turns out to be an old copy
-//! - `bounds`: what a command may say
-//! - `send_all`: how much a payee can get at most
-//! - `forget`: channels and peers that nobody needs any more
-//! - `commands`, `operator`: the operator's commands, carried out; those that stop or change a
-//!   channel
+//! - [`face`]: what goes in and comes out ([`io`], [`event`]), what the operator asks ([`command`]) and
+//!   sets ([`config`]), what is stored ([`row`]), how long
+//!   hops held a part ([`HoldReport`]), errors and the list of their codes ([`error`],
+//!   [`code`]), our identities ([`Signer`]), every limit ([`limits`])
+//! - `engine`: the parts, and the one place that hands each input, command and step to its owner
+//! - `context`: what every part may use: configuration, keys, clocks, the chain's tip, preimages, the
+//!   batch, the queue of steps
+//! - `step`: what one part asks of another
+//! - `link`: channels (`links`, `hosted`), connections (`connections`, `peer_book`, `allowance`), who
+//!   may open a channel (`opening`, `quotas`, `forgotten`), our terms (`policy`, `resize`), and what is
+//!   kept of misbehaviour (`evidence`)
+//! - `htlc`: an HTLC offered to us (`incoming`), one that we offer (`outgoing`), what an onion says
+//!   (`onion`), who held it for how long (`attribution`), preimages published on chain (`chain_search`)
+//! - `relay`: forwards, from the decision to the answer (`forward`)
+//! - `pay`: payments out (`payments`), what a failure means (`failure`), where they can begin
+//!   (`first_hops`), the most that can be sent (`send_all`)
+//! - `receive`: invoices, and the parts of payments to us (`sets`)
+//! - `recover`: going on after a restart (`resume`), and what is not guessed when our data may be an
+//!   old copy (`stale_data`)
+//! - `operator`: the operator's commands, carried out
 #![forbid(unsafe_code)]
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![warn(clippy::print_stdout)]
 
-mod allowance;
-pub mod attribution;
-mod batch;
-mod bounds;
-mod channels;
-mod clock;
-pub mod code;
-pub mod command;
-mod commands;
-pub mod config;
+mod context;
 mod engine;
-pub mod error;
-mod evidence;
-mod forget;
-mod forward;
-mod incoming;
-mod invoices;
-pub mod io;
-pub mod limits;
-mod lost_data;
-mod opening;
+mod face;
+mod htlc;
+mod link;
 mod operator;
-mod outgoing;
-mod payments;
-mod peers;
-mod policy;
-mod preimages;
+mod pay;
 mod receive;
 mod recover;
-mod resize;
-pub mod row;
-mod search;
-mod send_all;
-mod signer;
-mod verdict;
+mod relay;
+mod step;
 
-pub use code::{Blame, Code, Scope};
-pub use command::{AnswerAt, Command, Reply};
-pub use config::{Config, Policy};
+pub use face::code::{Blame, Code, Scope};
+pub use face::command::{AnswerAt, Command, Reply};
+pub use face::config::{Config, Policy};
+pub use face::error::Error;
+pub use face::event::{Event, EventKind};
+pub use face::hold_report::HoldReport;
+pub use face::io::{Action, ConnId, Effects, Input, ReplyId, Time};
+pub use face::row::{Row, StoredState, WriteBatch};
+pub use face::signer::Signer;
+pub use face::{code, command, config, error, event, io, limits, row};
+
 pub use engine::Engine;
-pub use error::Error;
-pub use io::{Action, ConnId, Effects, Event, EventKind, Input, ReplyId, Time};
-pub use row::{Row, StoredState, WriteBatch};
-pub use signer::Signer;

@@ -1,6 +1,6 @@
 //! Wall clocks that jump, and machines that sleep: dates follow the wall clock, nothing else does.
 
-use steward_engine::io::EventKind;
+use steward_engine::EventKind;
 use steward_engine::limits::QUOTA_WINDOW_MS;
 use steward_engine::{Command, Reply};
 use steward_testkit::{Net, is_complete};

@@ -1,7 +1,7 @@
 //! Channels and peers that are forgotten: only where nobody has anything.
 
-use steward_engine::io::{EventKind, Input};
 use steward_engine::{Command, Reply, Signer as _};
+use steward_engine::{EventKind, Input};
 use steward_hosted::Role;
 use steward_store::Store;
 use steward_testkit::{INITIAL_MSAT, Net, TestKeys};

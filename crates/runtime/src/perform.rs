@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use steward_engine::attribution::HoldReport;
+use steward_engine::HoldReport;
 use steward_engine::{Action, ConnId, Event};
 use tokio::sync::broadcast;
 use tokio::sync::mpsc::{self, error::TrySendError};

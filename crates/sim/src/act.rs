@@ -1,6 +1,7 @@
 //! The actions of engines, as the simulated world carries them out.
 
-use steward_engine::io::{Event, EventKind, Input, NoRoute, ReplyId, RouteRequest, RoutedPart};
+use steward_engine::event::{Event, EventKind};
+use steward_engine::io::{Input, NoRoute, ReplyId, RouteRequest, RoutedPart};
 use steward_engine::{ConnId, Error, Reply};
 use steward_testkit::Act;
 use steward_testkit::act::Frame;

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use steward_engine::io::Event;
+use steward_engine::Event;
 use steward_engine::row::{
     EvidenceRow, ForwardRow, InvoiceRow, InvoiceStatus, PartRow, PaymentRow, PaymentStatus, Row,
     StoredState, WriteBatch,

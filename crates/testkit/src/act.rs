@@ -2,9 +2,10 @@
 
 use std::convert::Infallible;
 
-use steward_engine::attribution::HoldReport;
+use steward_engine::HoldReport;
+use steward_engine::event::Event;
 use steward_engine::io::{
-    Action, ConnId, Event, Input, NoRoute, PathResult, ReplyId, RouteRequest, RoutedPart,
+    Action, ConnId, Input, NoRoute, PathResult, ReplyId, RouteRequest, RoutedPart,
 };
 use steward_engine::{Error, Reply};
 use steward_wire::bolt1::{WARNING_TYPE, text_of_warning};

@@ -9,9 +9,10 @@ pub(crate) mod parts;
 use std::collections::{BTreeMap, VecDeque};
 
 use bitcoin::Network as Chain;
-use steward_engine::attribution::HoldReport;
+use steward_engine::HoldReport;
 use steward_engine::config::Config;
-use steward_engine::io::{Action, ConnId, Event, Input, ReplyId, RouteRequest};
+use steward_engine::event::Event;
+use steward_engine::io::{Action, ConnId, Input, ReplyId, RouteRequest};
 use steward_engine::row::{LocalIdentity, WriteBatch};
 use steward_engine::{Command, Engine, Error, Reply, Time};
 use steward_graph::Graph;

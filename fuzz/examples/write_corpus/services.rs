@@ -1,7 +1,7 @@
 //! Seeds of everything around the protocol: the store, settings, the API, chain sources, and
 //! scripts that play a channel or an engine.
 
-use steward_engine::io::EventKind;
+use steward_engine::EventKind;
 use steward_engine::row::{Origin, Settlement};
 use steward_hosted::{Channel, Failure, Role, Suspension};
 use steward_store::codec;

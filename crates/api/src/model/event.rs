@@ -1,7 +1,7 @@
 //! Events in JSON.
 
 use serde::{Deserialize, Serialize};
-use steward_engine::io;
+use steward_engine::event;
 use steward_wire::LinkId;
 use steward_wire::onchain::preimage_scripts;
 use utoipa::ToSchema;
@@ -165,16 +165,16 @@ impl EventKind {
     }
 }
 
-impl From<&io::Event> for Event {
-    fn from(event: &io::Event) -> Self {
+impl From<&event::Event> for Event {
+    fn from(event: &event::Event) -> Self {
         Self { number: event.number, time_ms: event.time_ms, kind: EventKind::from(&event.kind) }
     }
 }
 
-impl From<&io::EventKind> for EventKind {
-    fn from(kind: &io::EventKind) -> Self {
+impl From<&event::EventKind> for EventKind {
+    fn from(kind: &event::EventKind) -> Self {
         match kind {
-            io::EventKind::ChannelOpened { peer, link, role, capacity_msat } => {
+            event::EventKind::ChannelOpened { peer, link, role, capacity_msat } => {
                 Self::ChannelOpened {
                     peer_id: peer.to_string(),
                     channel_id: name(link),
@@ -182,48 +182,52 @@ impl From<&io::EventKind> for EventKind {
                     capacity_msat: *capacity_msat,
                 }
             }
-            io::EventKind::ChannelOpeningFailed { peer, link, reason } => {
+            event::EventKind::ChannelOpeningFailed { peer, link, reason } => {
                 Self::ChannelOpeningFailed {
                     peer_id: peer.to_string(),
                     channel_id: name(link),
                     reason: reason.clone(),
                 }
             }
-            io::EventKind::ChannelSuspended { peer, link, suspension } => Self::ChannelSuspended {
-                peer_id: peer.to_string(),
-                channel_id: name(link),
-                suspension: suspension.into(),
-            },
-            io::EventKind::OverrideProposed { peer, link, our_balance_msat } => {
+            event::EventKind::ChannelSuspended { peer, link, suspension } => {
+                Self::ChannelSuspended {
+                    peer_id: peer.to_string(),
+                    channel_id: name(link),
+                    suspension: suspension.into(),
+                }
+            }
+            event::EventKind::OverrideProposed { peer, link, our_balance_msat } => {
                 Self::OverrideProposed {
                     peer_id: peer.to_string(),
                     channel_id: name(link),
                     our_balance_msat: *our_balance_msat,
                 }
             }
-            io::EventKind::ChannelOverridden { peer, link } => {
+            event::EventKind::ChannelOverridden { peer, link } => {
                 Self::ChannelOverridden { peer_id: peer.to_string(), channel_id: name(link) }
             }
-            io::EventKind::ChannelForgotten { peer, link, role } => Self::ChannelForgotten {
+            event::EventKind::ChannelForgotten { peer, link, role } => Self::ChannelForgotten {
                 peer_id: peer.to_string(),
                 channel_id: name(link),
                 role: (*role).into(),
             },
-            io::EventKind::ResizeRefused { peer, link, reason } => Self::ResizeRefused {
+            event::EventKind::ResizeRefused { peer, link, reason } => Self::ResizeRefused {
                 peer_id: peer.to_string(),
                 channel_id: name(link),
                 reason: reason.clone(),
             },
-            io::EventKind::ChannelResized { peer, link, capacity_msat } => Self::ChannelResized {
-                peer_id: peer.to_string(),
-                channel_id: name(link),
-                capacity_msat: *capacity_msat,
-            },
-            io::EventKind::InvoicePaid { payment_hash, received_msat } => Self::InvoicePaid {
+            event::EventKind::ChannelResized { peer, link, capacity_msat } => {
+                Self::ChannelResized {
+                    peer_id: peer.to_string(),
+                    channel_id: name(link),
+                    capacity_msat: *capacity_msat,
+                }
+            }
+            event::EventKind::InvoicePaid { payment_hash, received_msat } => Self::InvoicePaid {
                 payment_hash: payment_hash.to_string(),
                 received_msat: *received_msat,
             },
-            io::EventKind::PaymentSent { payment_hash, preimage, amount_msat, fee_msat } => {
+            event::EventKind::PaymentSent { payment_hash, preimage, amount_msat, fee_msat } => {
                 Self::PaymentSent {
                     payment_hash: payment_hash.to_string(),
                     preimage: preimage.to_string(),
@@ -231,12 +235,14 @@ impl From<&io::EventKind> for EventKind {
                     fee_msat: *fee_msat,
                 }
             }
-            io::EventKind::PaymentFailed { payment_hash, code, message } => Self::PaymentFailed {
-                payment_hash: payment_hash.to_string(),
-                code: code.clone(),
-                message: message.clone(),
-            },
-            io::EventKind::PreimageAtRisk { peer, link, preimage, cltv_expiry } => {
+            event::EventKind::PaymentFailed { payment_hash, code, message } => {
+                Self::PaymentFailed {
+                    payment_hash: payment_hash.to_string(),
+                    code: code.clone(),
+                    message: message.clone(),
+                }
+            }
+            event::EventKind::PreimageAtRisk { peer, link, preimage, cltv_expiry } => {
                 let scripts = preimage_scripts(preimage.as_slice());
                 Self::PreimageAtRisk {
                     peer_id: peer.to_string(),
@@ -246,7 +252,7 @@ impl From<&io::EventKind> for EventKind {
                     cltv_expiry: *cltv_expiry,
                 }
             }
-            io::EventKind::ClockJumped { by_ms } => Self::ClockJumped { by_ms: *by_ms },
+            event::EventKind::ClockJumped { by_ms } => Self::ClockJumped { by_ms: *by_ms },
         }
     }
 }

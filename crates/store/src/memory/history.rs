@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use steward_engine::io::Event;
+use steward_engine::Event;
 use steward_engine::row::{
     ForwardRow, InvoiceRow, InvoiceStatus, PaymentRow, PaymentStatus, Row, RowKey,
 };

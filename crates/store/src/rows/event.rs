@@ -1,7 +1,7 @@
 //! Table `event`: what happened, for subscribers that were away.
 
-use steward_engine::io::{Event, EventKind};
 use steward_engine::row::Row;
+use steward_engine::{Event, EventKind};
 use steward_hosted::{Role, Suspension};
 use steward_wire::codec::Reader;
 use steward_wire::{DecodeError, LinkId, NodeId};

@@ -1,6 +1,6 @@
 //! Questions about the past: what [`History`](crate::History) answers, on one connection.
 
-use steward_engine::io::Event;
+use steward_engine::Event;
 use steward_engine::row::{ForwardRow, InvoiceRow, InvoiceStatus, PaymentRow, PaymentStatus};
 use steward_wire::{NodeId, PaymentHash};
 

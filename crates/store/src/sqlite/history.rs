@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex, PoisonError};
 
 use rusqlite::Connection;
-use steward_engine::io::Event;
+use steward_engine::Event;
 use steward_engine::row::{ForwardRow, InvoiceRow, InvoiceStatus, PaymentRow, PaymentStatus, Row};
 use steward_wire::{NodeId, PaymentHash};
 

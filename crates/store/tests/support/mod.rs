@@ -5,12 +5,12 @@ use std::ops::Range;
 use std::path::Path;
 
 use steward_engine::WriteBatch;
-use steward_engine::io::{Event, EventKind};
 use steward_engine::row::{
     ChannelRow, EvidenceRow, ForgottenClient, ForwardRow, InvoiceRow, InvoiceStatus, LocalIdentity,
     Origin, PartRow, PaymentKind, PaymentRow, PaymentStatus, PeerRow, Row, RowKey, Setting,
     Settlement,
 };
+use steward_engine::{Event, EventKind};
 use steward_hosted::{Failure, Phase, Role, Suspension};
 use steward_store::sqlite::SqliteHistory;
 use steward_store::{

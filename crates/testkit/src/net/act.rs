@@ -1,9 +1,10 @@
 //! How the network carries out what its engines ask for.
 
 use bitcoin::hashes::{Hash, sha256};
-use steward_engine::attribution::HoldReport;
+use steward_engine::HoldReport;
+use steward_engine::event::Event;
 use steward_engine::io::{
-    Action, ConnId, Event, Input, NoRoute, PathResult, ReplyId, RouteRequest, RoutedPart,
+    Action, ConnId, Input, NoRoute, PathResult, ReplyId, RouteRequest, RoutedPart,
 };
 use steward_engine::{Error, Reply};
 use steward_wire::Preimage;

@@ -2,9 +2,9 @@
 
 use bitcoin::hashes::{Hash, sha256};
 use steward_engine::command::ChannelInfo;
-use steward_engine::io::{EventKind, Input, ReplyId};
 use steward_engine::row::{InvoiceRow, InvoiceStatus, PaymentRow, PaymentStatus};
 use steward_engine::{AnswerAt, Command, Error, Reply};
+use steward_engine::{EventKind, Input, ReplyId};
 use steward_invoice::parse;
 use steward_store::Store;
 use steward_wire::{PaymentHash, Preimage};

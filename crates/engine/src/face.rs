@@ -1,0 +1,13 @@
+//! What the engine shows to the outside: what goes in and comes out, what is stored, and its words
+//! for people.
+
+pub mod code;
+pub mod command;
+pub mod config;
+pub mod error;
+pub mod event;
+pub(crate) mod hold_report;
+pub mod io;
+pub mod limits;
+pub mod row;
+pub(crate) mod signer;

@@ -1,0 +1,224 @@
+//! An HTLC that we offer, from the moment its channel takes it to its end: its origin is stored in
+//! the commit that assigns its id, and learns how it ended.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use steward_hosted::{AddRefusal, AddToken, DropCause, Input, NewHtlc};
+use steward_wire::{IncomingHtlcId, LinkId, OutgoingHtlcId, PaymentHash, impossible};
+
+use crate::context::Context;
+use crate::face::io::Level;
+use crate::face::row::{Origin, Row, RowKey};
+use crate::link::links::Links;
+use crate::step::{Ending, Offer, Step};
+
+/// What the HTLCs that we offer are offered for.
+pub(crate) struct Outgoing {
+    origins: BTreeMap<OutgoingHtlcId, Offered>,
+    /// HTLCs handed to a channel that has not given them an id yet.
+    unsent: BTreeMap<AddToken, Origin>,
+    last_token: u64,
+}
+
+/// What is known of an HTLC that we offered.
+#[derive(Clone, Copy, Debug)]
+struct Offered {
+    origin: Origin,
+    /// The height at which it was offered, if in this run: blocks up to there claim others of its
+    /// hash, whose payment was another one.
+    height: Option<u32>,
+}
+
+impl Outgoing {
+    /// As found at start.
+    pub(crate) fn resume(origins: &[(OutgoingHtlcId, Origin)]) -> Self {
+        let offered = |(htlc, origin): &(_, _)| (*htlc, Offered { origin: *origin, height: None });
+        Self {
+            origins: origins.iter().map(offered).collect(),
+            unsent: BTreeMap::new(),
+            last_token: 0,
+        }
+    }
+
+    /// Offers an HTLC to its channel. A token stands for it until the channel gives it an id.
+    pub(crate) fn offer(&mut self, cx: &mut Context, offer: Offer) {
+        self.last_token += 1;
+        let token = AddToken(self.last_token);
+        self.unsent.insert(token, offer.origin);
+        let htlc = NewHtlc {
+            token,
+            amount_msat: offer.amount_msat,
+            payment_hash: offer.payment_hash,
+            cltv_expiry: offer.cltv_expiry,
+            onion: offer.onion,
+            tlvs: offer.tlvs,
+            give_up_ms: offer.give_up_ms,
+        };
+        cx.push(Step::Drive(offer.link, Box::new(Input::Add(htlc))));
+    }
+
+    /// An HTLC is on its way: remembers where it came from, in the same commit.
+    pub(crate) fn added(&mut self, cx: &mut Context, token: AddToken, htlc: OutgoingHtlcId) {
+        let Some(origin) = self.unsent.remove(&token) else {
+            return impossible!("an HTLC that was offered has an origin");
+        };
+        let displaced = self.origins.insert(htlc, Offered { origin, height: Some(cx.height()) });
+        cx.put(Row::Origin(htlc, origin));
+        // The id was another HTLC's, which was lost with our data.
+        if let Some(Offered { origin: Origin::Forward(held), .. }) = displaced {
+            cx.push(Step::Hold(held));
+        }
+    }
+
+    /// An HTLC was never sent, so its origin may be told so at once.
+    pub(crate) fn refused(
+        &mut self,
+        cx: &mut Context,
+        token: AddToken,
+        link: LinkId,
+        reason: AddRefusal,
+    ) {
+        match self.unsent.remove(&token) {
+            Some(Origin::Forward(incoming)) => {
+                cx.push(Step::ForwardRefused(incoming, link, reason));
+            }
+            Some(Origin::Payment { payment, part }) => {
+                cx.push(Step::PartRefused(payment, part, reason));
+            }
+            None => impossible!("an HTLC that is refused has an origin"),
+        }
+    }
+
+    /// An HTLC that we offered has ended: what it came from learns how, at once.
+    pub(crate) fn ended(
+        &mut self,
+        cx: &mut Context,
+        links: &Links,
+        htlc: OutgoingHtlcId,
+        ending: Ending,
+    ) {
+        match &ending {
+            Ending::Fulfilled(preimage, _) => cx.learn(*preimage),
+            Ending::Failed(_) => {}
+            Ending::Dropped(DropCause::NewerState) => return self.lost(cx, links, htlc),
+            Ending::Dropped(cause) => {
+                let text = format!("HTLC {} ended without an answer: {cause:?}", htlc.id);
+                cx.log(Level::Warn, "htlc_dropped", links.peer_of(&htlc.link), text);
+            }
+        }
+        match (self.end_origin(cx, &htlc), ending) {
+            (Some(Origin::Forward(incoming)), ending) => {
+                cx.push(Step::ForwardEnded(incoming, ending));
+            }
+            (Some(Origin::Payment { payment, part }), ending) => {
+                cx.push(Step::PartEnded(payment, part, ending));
+            }
+            // Told again after a reconnect, when the first time settled it; or offered in a time
+            // we know nothing of.
+            (None, Ending::Fulfilled(preimage, _)) => cx.push(Step::PaymentProved(preimage)),
+            (None, Ending::Failed(_) | Ending::Dropped(_)) => {}
+        }
+    }
+
+    /// An HTLC ended in the time we know nothing of: it was paid or it was not. What it came from
+    /// is held, for a preimage may turn up.
+    fn lost(&mut self, cx: &mut Context, links: &Links, htlc: OutgoingHtlcId) {
+        let text = format!("HTLC {} ended before our data was restored, nobody knows how", htlc.id);
+        cx.log(Level::Error, "htlc_outcome_unknown", links.peer_of(&htlc.link), text);
+        match self.origins.get(&htlc).map(|offered| offered.origin) {
+            // Its part stays pending. The id may come to stand for another HTLC.
+            Some(Origin::Payment { payment, .. }) => {
+                self.end_origin(cx, &htlc);
+                cx.push(Step::OutcomeUnknown(payment));
+            }
+            Some(Origin::Forward(incoming)) if links.outgoing(&htlc).is_some() => {
+                // It does already.
+                self.end_origin(cx, &htlc);
+                cx.push(Step::Hold(incoming));
+            }
+            // Held, or offered in a time we know nothing of.
+            Some(Origin::Forward(_)) | None => {}
+        }
+    }
+
+    fn end_origin(&mut self, cx: &mut Context, htlc: &OutgoingHtlcId) -> Option<Origin> {
+        let Offered { origin, .. } = self.origins.remove(htlc)?;
+        cx.delete(RowKey::Origin(*htlc));
+        Some(origin)
+    }
+
+    /// True if a block at this height may hold the claim of an HTLC.
+    pub(crate) fn may_be_claimed_at(&self, htlc: &OutgoingHtlcId, height: u32) -> bool {
+        let offered = self.origins.get(htlc).and_then(|offered| offered.height);
+        offered.is_none_or(|offered| height > offered)
+    }
+
+    /// After a reorganisation other blocks stand where we looked.
+    pub(crate) fn tip_moved(&mut self, cx: &Context) {
+        let height = cx.height();
+        for offered in self.origins.values_mut() {
+            offered.height = offered.height.map(|offered| offered.min(height));
+        }
+    }
+
+    /// The forwards among the HTLCs that we offer, by their incoming HTLC.
+    pub(crate) fn forwards(&self) -> BTreeMap<IncomingHtlcId, OutgoingHtlcId> {
+        let forward = |(out, offered): (&OutgoingHtlcId, &Offered)| match offered.origin {
+            Origin::Forward(incoming) => Some((incoming, *out)),
+            Origin::Payment { .. } => None,
+        };
+        self.origins.iter().filter_map(forward).collect()
+    }
+
+    /// What HTLCs with an id are offered for.
+    pub(crate) fn sent(&self) -> BTreeSet<Origin> {
+        self.origins.values().map(|offered| offered.origin).collect()
+    }
+
+    /// What HTLCs with or without an id are offered for.
+    pub(crate) fn out(&self) -> BTreeSet<Origin> {
+        self.sent().into_iter().chain(self.unsent.values().copied()).collect()
+    }
+
+    /// True if we offer HTLCs in this channel.
+    pub(crate) fn offers_in(&self, link: &LinkId) -> bool {
+        self.origins.keys().any(|htlc| htlc.link == *link)
+    }
+
+    /// True if an incoming HTLC of this channel was forwarded, and its outgoing half has not ended.
+    pub(crate) fn forwards_from(&self, links: &Links, link: &LinkId) -> bool {
+        let is_of_link =
+            |origin: &Origin| matches!(origin, Origin::Forward(htlc) if htlc.link == *link);
+        // Of HTLCs lost with our data nothing more will be heard: people decide.
+        let mut sent = self.origins.iter().filter(|(htlc, _)| links.outgoing(htlc).is_some());
+        sent.any(|(_, offered)| is_of_link(&offered.origin)) || self.unsent.values().any(is_of_link)
+    }
+
+    /// Forwards with this hash that are held since we missed how they ended, by the HTLC we
+    /// offered.
+    pub(crate) fn held_forwards(&self, links: &Links, hash: &PaymentHash) -> Vec<OutgoingHtlcId> {
+        let has_hash = |htlc: &IncomingHtlcId| {
+            links.incoming(htlc).is_some_and(|found| found.htlc.payment_hash == *hash)
+        };
+        let is_held = |(out, offered): &(&OutgoingHtlcId, &Offered)| match &offered.origin {
+            Origin::Forward(incoming) => has_hash(incoming) && links.outgoing(out).is_none(),
+            Origin::Payment { .. } => false,
+        };
+        self.origins.iter().filter(is_held).map(|(htlc, _)| *htlc).collect()
+    }
+
+    /// People have agreed on what the HTLCs of this channel were worth.
+    pub(crate) fn settle_held_forwards(&mut self, cx: &mut Context, links: &Links, link: &LinkId) {
+        let is_held = |(out, offered): &(&OutgoingHtlcId, &Offered)| {
+            matches!(offered.origin, Origin::Forward(incoming) if incoming.link == *link)
+                && links.outgoing(out).is_none()
+        };
+        let held: Vec<OutgoingHtlcId> =
+            self.origins.iter().filter(is_held).map(|(htlc, _)| *htlc).collect();
+        for htlc in held {
+            if let Some(Origin::Forward(incoming)) = self.end_origin(cx, &htlc) {
+                cx.push(Step::ForwardSettled(incoming));
+            }
+        }
+    }
+}

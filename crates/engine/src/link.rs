@@ -1,0 +1,13 @@
+//! Channels and connections: what joins us with other nodes.
+
+pub(crate) mod allowance;
+pub(crate) mod connections;
+pub(crate) mod evidence;
+pub(crate) mod forgotten;
+pub(crate) mod hosted;
+pub(crate) mod links;
+pub(crate) mod opening;
+pub(crate) mod peer_book;
+pub(crate) mod policy;
+pub(crate) mod quotas;
+pub(crate) mod resize;
