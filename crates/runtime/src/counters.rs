@@ -1,4 +1,4 @@
-//! What the runtime counts.
+//! The runtime's counters.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -8,7 +8,8 @@ use steward_store::StoreStats;
 /// Counters since the start, and lengths of queues now.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RuntimeMetrics {
-    /// What the store did: commits, rows, fsyncs, bytes of log, checkpoints. At most a second old.
+    /// The store's counters: commits, rows, fsyncs, bytes of log, checkpoints. At most a second
+    /// old.
     pub store: StoreStats,
     /// Batches the engine closed that had any effect.
     pub batches: u64,

@@ -14,7 +14,7 @@ use crate::limits::{MAX_TICK_INTERVAL, MIN_TICK_INTERVAL};
 use crate::queue::InputReceiver;
 use crate::traits::Held;
 
-/// The engine and both its ends.
+/// The engine, its input queue and its commit thread.
 pub(crate) struct EngineThread<H: Held> {
     pub(crate) engine: Engine,
     pub(crate) inputs: InputReceiver<H>,
@@ -22,14 +22,14 @@ pub(crate) struct EngineThread<H: Held> {
     pub(crate) counters: Arc<Counters>,
 }
 
-/// The store accepts no more; its thread has told why.
+/// The store accepts no more; its thread has reported the reason.
 struct StoreStopped;
 
 impl<H: Held> EngineThread<H> {
     /// Runs until the queue ends or a commit fails. Gives back the commit thread, to be closed.
     pub(crate) fn run(mut self) -> CommitThread<Vec<Action>> {
         let mut inputs = Vec::new();
-        // What the engine decided when it was made: whom to keep connected.
+        // The first batch holds the engine's decisions at its making: the peers to keep connected.
         let mut next = self.close_batch();
         while let Ok(wait) = next {
             let is_known = |peer: &NodeId| self.engine.has_channel(peer);
@@ -45,16 +45,17 @@ impl<H: Held> EngineThread<H> {
         self.commits
     }
 
-    /// Ends the batch; how long the engine can wait for the next input.
+    /// Ends the batch. Returns the time that the engine can wait for the next input.
     fn close_batch(&mut self) -> Result<Duration, StoreStopped> {
         let effects = self.engine.finish();
-        // At once: what a peer that floods us has sent is not worth any work.
+        // This is done at once: the messages of a peer that floods us are not worth any work.
         for action in &effects.actions {
             if let Action::Disconnect { conn, back_off: true, .. } = action {
                 self.inputs.discard(*conn);
             }
         }
-        // Before the hand-over: whoever gets an answer to this batch sees all earlier commits.
+        // The counters are set before the hand-over: a caller that gets an answer to this batch
+        // sees all earlier commits.
         self.counters.set_store(self.commits.stats());
         if !effects.writes.is_empty() || !effects.actions.is_empty() {
             Counters::add(&self.counters.batches, 1);

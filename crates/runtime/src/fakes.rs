@@ -1,5 +1,5 @@
-//! What surrounds the runtime, as its unit tests need it: a transport that writes down what it is
-//! told, and nothing to route over or to look into.
+//! The surroundings of the runtime for its unit tests: a transport that writes down its calls, and
+//! nothing to route over or to look into.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use steward_wire::{NodeId, Preimage};
 
 use crate::traits::{Blocks, BlocksError, Frame, PeerTransport, Router};
 
-/// Writes down what it is asked to do.
+/// The transport writes down what it is asked to do.
 #[derive(Default)]
 pub(crate) struct Recorder(pub(crate) Mutex<Vec<String>>);
 

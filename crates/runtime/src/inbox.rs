@@ -1,5 +1,5 @@
-//! What happens on connections, on its way to the engine. It never waits: what peers may have
-//! waiting is bounded where it is read.
+//! The events of connections, on their way to the engine. The inbox never waits: what peers may
+//! have waiting is bounded where it is read.
 
 use steward_engine::io::Level;
 use steward_engine::{ConnId, Input};
@@ -9,8 +9,8 @@ use crate::log_thread::{Line, LogSender};
 use crate::queue::{Closed, InputSender, PeerInput};
 use crate::traits::{Frame, Held};
 
-/// What happened on a connection. Per connection: one `Connected`, then any number of `Messages`
-/// and `Said` in the order the peer sent them, then one `Disconnected`.
+/// An event of a connection. Per connection: one `Connected`, then any number of `Messages` and
+/// `Said` in the order the peer sent them, then one `Disconnected`.
 #[derive(Debug)]
 pub enum PeerEvent<H> {
     /// The transport's handshake and both `init` are done.
@@ -34,7 +34,7 @@ pub enum PeerEvent<H> {
         conn: ConnId,
         /// The messages, at least one.
         messages: Vec<Frame>,
-        /// Dropped once they are worked off.
+        /// The count of these messages as unread, dropped once they are handled.
         held: H,
     },
     /// The peer sent a BOLT1 `error` or `warning`.
@@ -43,19 +43,19 @@ pub enum PeerEvent<H> {
         conn: ConnId,
         /// True if it was a warning. An error is only logged: the transport hangs up after it.
         is_warning: bool,
-        /// The peer's words, bounded.
+        /// The peer's text, bounded.
         text: String,
     },
     /// The connection is gone.
     Disconnected {
         /// The connection.
         conn: ConnId,
-        /// True if we ended it: what it sent meanwhile is of no use.
+        /// True if we ended it: what the peer sent meanwhile is of no use.
         drop_unread: bool,
     },
 }
 
-/// Where a transport puts what happens on its connections.
+/// The inbox in which a transport puts the events of its connections.
 pub struct Inbox<H> {
     pub(crate) inputs: InputSender<H>,
     pub(crate) log: LogSender,
@@ -68,10 +68,10 @@ impl<H> Clone for Inbox<H> {
 }
 
 impl<H: Held> Inbox<H> {
-    /// Puts it in the line of its connection.
+    /// Puts an event in the line of its connection.
     ///
     /// # Errors
-    /// If the engine is gone.
+    /// Fails if the engine is gone.
     pub fn put(&self, event: PeerEvent<H>) -> Result<(), Closed> {
         match self.input(event) {
             Some(input) => self.inputs.send_of_peer(input),

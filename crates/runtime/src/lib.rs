@@ -1,4 +1,4 @@
-//! The commit pipeline around the engine, over whatever transport, router, chain source and signer
+//! The commit pipeline around the engine, over any transport, router, chain source and signer that
 //! a program brings.
 //!
 //! ```text
@@ -6,8 +6,8 @@
 //! ```
 //!
 //! Nothing leaves before the writes it depends on are durable (docs/design.md section 4, rule 1):
-//! the commit thread itself carries out the actions of what it has just made durable. What the
-//! pipeline needs from outside are the four traits of [`traits`].
+//! the commit thread itself carries out the actions of what it has just made durable. The pipeline
+//! needs the four traits of [`traits`] from outside.
 //!
 //! ```no_run
 //! use std::sync::Arc;
@@ -40,16 +40,16 @@
 //! ```
 //!
 //! Layout
-//! - [`traits`]: what surrounds the engine: transport, router, blocks, signer
+//! - [`traits`]: the surroundings of the engine: transport, router, blocks, signer
 //! - [`runtime`]: [`Prepared`] and [`Runtime`], which put the pipeline together
-//! - `inbox`: what happens on connections, on its way in
+//! - `inbox`: the events of connections, on their way in
 //! - `queue`: the bounded input queue, a line for each connection, turns
 //! - `engine_thread`: takes inputs, closes batches
 //! - `perform`: carries out actions; `routes`: path-finding off the commit thread
 //! - `search`: looks into blocks for published preimages
-//! - `replies`: who waits for what; [`stop`]: why it stopped
+//! - `replies`: the callers that wait for answers; [`stop`]: the reason why it stopped
 //! - `log_thread`: lines that peers can cause
-//! - [`clock`]: the two clocks; [`counters`]: what is counted
+//! - [`clock`]: the two clocks; [`counters`]: the runtime's counters
 //! - [`error`]: errors of the store and of stopping
 //! - [`limits`]: every bound
 #![forbid(unsafe_code)]

@@ -4,22 +4,22 @@ use std::time::Duration;
 
 use steward_engine::limits::{SEARCH_REORG_BLOCKS, TIMER_INTERVAL_MS};
 
-/// Room of the engine's input queue for what is not of peers: commands, the chain, routes, found
-/// preimages. When it is full they wait. Peers have room of their own
+/// Room of the engine's input queue for inputs that are not of peers: commands, the chain, routes,
+/// found preimages. When it is full they wait. Peers have room of their own
 /// ([`Held`](crate::traits::Held)).
 pub const MAX_QUEUED_WEIGHT: u32 = 4096;
 
 /// An input takes one unit of room, and one more for each of these bytes that it carries.
 pub const INPUT_WEIGHT_BYTES: usize = 4096;
 
-/// Most units of room one input takes, whatever it carries.
+/// Most units of room one input takes, however much it carries.
 pub const MAX_INPUT_WEIGHT: u32 = 256;
 
 /// Inputs not of peers that share one batch.
 pub const MAX_INPUTS_PER_BATCH: usize = 1024;
 
-/// Connections of peers we share a channel with that have a turn in one batch. With the three
-/// below it bounds how long anybody's message waits, and what one batch can hold.
+/// Connections of peers we share a channel with that have a turn in one batch. With the three below
+/// it bounds how long a message waits, and the size of a batch.
 pub const MAX_TURNS_PER_BATCH: usize = 128;
 
 /// Messages of one connection in one batch: 21 HTLCs, 21 answers, signatures.
@@ -42,7 +42,7 @@ pub const MAX_QUEUED_LINES: usize = 4096;
 /// Lines of one code that are written within [`LOG_WINDOW`]; more are counted.
 pub const MAX_LINES_PER_CODE: u64 = 50;
 
-/// See [`MAX_LINES_PER_CODE`].
+/// The window of [`MAX_LINES_PER_CODE`].
 pub const LOG_WINDOW: Duration = Duration::from_secs(10);
 
 /// The text of a line is cut here.
@@ -63,14 +63,15 @@ pub const MAX_BLOCKS_PER_SEARCH: u32 = 64;
 // Each search begins this much before the end of the last one, and must get further.
 const _: () = assert!(MAX_BLOCKS_PER_SEARCH > SEARCH_REORG_BLOCKS);
 
-/// How often a block may be missing before that is worth a warning: servers of one service do not
+/// Times that a block may be missing before that is worth a warning: servers of one service do not
 /// all learn of a block at once. After 15 s.
 pub const MAX_QUIET_MISSES: u32 = 4;
 
-/// The engine sees the clock at least this often.
+/// The longest time between two looks of the engine at the clock.
 pub const MAX_TICK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// And no more often, whatever it asks for, unless something happens.
+/// The shortest time between two looks at the clock, whatever the engine asks for, unless something
+/// happens.
 pub const MIN_TICK_INTERVAL: Duration = Duration::from_millis(1);
 
 // The engine looks at its timers often enough for each of them.

@@ -1,7 +1,8 @@
 //! Log lines that peers can cause: written by a thread of their own, so many per code and no more.
 //!
-//! A commit never waits for a log, and nobody fills a disk with lines: what is too much is counted
-//! and said in one line. Everything an operator must know is an event as well, which is kept.
+//! A commit never waits for a log, and no peer fills a disk with lines: those above the limit are
+//! counted and reported in one line. Everything an operator must know is an event as well, which is
+//! kept.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -24,7 +25,7 @@ pub(crate) struct Line {
     pub(crate) text: String,
 }
 
-/// Where lines go. Clones go to the same thread.
+/// The sender of lines. Clones go to the same thread.
 #[derive(Clone)]
 pub(crate) struct LogSender {
     /// `None` ends the thread.
@@ -33,14 +34,14 @@ pub(crate) struct LogSender {
     dropped: Arc<AtomicU64>,
 }
 
-/// The thread. Dropping this writes what waits, and ends it.
+/// The thread. Dropping this writes the lines that wait, and ends it.
 pub(crate) struct LogThread {
     sender: LogSender,
     thread: Option<JoinHandle<()>>,
 }
 
 impl LogSender {
-    /// Never waits.
+    /// Hands a line to the thread. Never waits.
     pub(crate) fn write(&self, line: Line) {
         if let Err(TrySendError::Full(_)) = self.lines.try_send(Some(line)) {
             self.dropped.fetch_add(1, Ordering::Relaxed);
@@ -66,7 +67,8 @@ impl LogThread {
 impl Drop for LogThread {
     fn drop(&mut self) {
         if let Some(thread) = self.thread.take() {
-            // If it is gone already there is nobody to wait for; a panic in it has told itself.
+            // If the thread is gone already there is nothing to wait for; a panic in it was
+            // reported there.
             let _ = self.sender.lines.send(None);
             let _ = thread.join();
         }
@@ -96,7 +98,7 @@ fn write_all(lines: &Receiver<Option<Line>>, dropped: &AtomicU64) {
     }
 }
 
-/// How many lines of each code there were in the present window.
+/// The number of lines of each code in the present window.
 struct Windows {
     begun: Instant,
     lines: BTreeMap<&'static str, u64>,
@@ -114,12 +116,13 @@ impl Windows {
         *lines <= MAX_LINES_PER_CODE
     }
 
-    /// Until the window ends.
+    /// Returns the time until the window ends.
     fn left(&self, now: Instant) -> std::time::Duration {
         (self.begun + LOG_WINDOW).saturating_duration_since(now)
     }
 
-    /// Begins a new window if this one is over, and says what was left out in it.
+    /// Begins a new window if this one is over, and returns the codes with lines that were left out
+    /// in it.
     fn turn(&mut self, now: Instant) -> Vec<(&'static str, u64)> {
         if now < self.begun + LOG_WINDOW {
             return Vec::new();
@@ -147,7 +150,7 @@ fn log(line: &Line) {
     }
 }
 
-/// Peers' words may be in it.
+/// Cuts a text, which may hold a peer's words.
 fn cut(text: &str) -> &str {
     let most = text.len().min(MAX_LOG_TEXT_BYTES);
     let end = (0..=most).rev().find(|end| text.is_char_boundary(*end));
@@ -176,7 +179,7 @@ pub(crate) mod recorder {
     #[derive(Clone, Default)]
     struct Recorder(Arc<Mutex<Vec<Recorded>>>);
 
-    /// What is logged while this runs, by its thread and by those it starts for the log.
+    /// Returns the lines logged while `run` runs, by its thread and by those it starts for the log.
     pub(crate) fn recorded(run: impl FnOnce()) -> Vec<Recorded> {
         let recorder = Recorder::default();
         tracing::subscriber::with_default(recorder.clone(), run);

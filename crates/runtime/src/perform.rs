@@ -1,5 +1,5 @@
-//! Carries out what the engine decided, once it is durable. Runs on the commit thread, so that
-//! nothing lies between the disk and the wire; whatever takes long is handed to the runtime.
+//! Carries out the engine's actions once they are durable. Runs on the commit thread, so that
+//! nothing lies between the disk and the wire; work that takes long is handed to the runtime.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ pub(crate) struct Performer<T: PeerTransport, R, B> {
     pub(crate) searches: mpsc::Sender<SearchRequest>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) log: LogSender,
-    /// Ends, with what it has to write, after `log`.
+    /// The log's thread ends, with the lines it has to write, after `log`.
     pub(crate) _log_thread: LogThread,
 }
 
@@ -54,7 +54,7 @@ impl<T: PeerTransport, R: Router, B: Blocks> Performer<T, R, B> {
                     self.search(SearchRequest { from_height, to_height });
                 }
                 Action::AskChain => self.blocks.ask_height(),
-                // Without subscribers nobody is told; the event is in the store.
+                // Without subscribers no program is told; the event is in the store.
                 Action::Notice(event) => drop(self.events.send(event)),
                 Action::Log { level, code, peer, text } => {
                     self.log.write(Line { level, code, peer, text });
@@ -64,10 +64,11 @@ impl<T: PeerTransport, R: Router, B: Blocks> Performer<T, R, B> {
         sends.flush(&*self.transport);
     }
 
-    /// Unanswered, the engine holds expired HTLCs: what is lost here is asked for after a restart.
+    /// Hands on a search. Unanswered, the engine holds expired HTLCs: a request lost here is made
+    /// again after a restart.
     fn search(&self, request: SearchRequest) {
         match self.searches.try_send(request) {
-            // Closed: the node is stopping.
+            // A closed queue means that the node is stopping.
             Ok(()) | Err(TrySendError::Closed(_)) => {}
             Err(TrySendError::Full(request)) => {
                 tracing::error!(code = "bug", ?request, "a second search before the first ended");
@@ -76,7 +77,8 @@ impl<T: PeerTransport, R: Router, B: Blocks> Performer<T, R, B> {
     }
 }
 
-/// Reading costs a multiplication on the curve for each hop: only for whoever looks.
+/// Logs the hold times, if the log's level asks for them: reading costs a multiplication on the
+/// curve for each hop.
 fn tell_hold_times(report: &HoldReport) {
     if tracing::enabled!(tracing::Level::DEBUG) {
         let (payment, part) = (report.payment, report.part);
@@ -152,8 +154,8 @@ mod tests {
         assert_eq!(*recorder.0.lock().unwrap(), expected);
     }
 
-    /// What peers say and cause is written by the log's thread, so many lines of each code: no
-    /// commit waits for a log, and no peer fills a disk.
+    /// The lines that peers cause are written by the log's thread, so many of each code: no commit
+    /// waits for a log, and no peer fills a disk.
     #[tokio::test]
     async fn what_peers_make_us_log_is_bounded_and_costs_a_commit_no_write() {
         let told = recorded(|| {

@@ -23,19 +23,20 @@ use crate::limits::{
 };
 use crate::traits::{Frame, Held};
 
-/// Nobody empties the queue any more.
+/// The receiver of the queue is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Closed;
 
-/// What happened on a connection.
+/// An input from a connection.
 pub(crate) enum PeerInput<H> {
-    /// It is there; an [`Input::PeerConnected`].
+    /// The connection is there, with an [`Input::PeerConnected`].
     Connected { conn: ConnId, peer: NodeId, input: Input },
-    /// It sent these.
+    /// The peer sent these messages.
     Messages { conn: ConnId, messages: Vec<Frame>, held: H },
-    /// It said this by a warning.
+    /// The peer sent this text by a warning.
     Warning { conn: ConnId, text: String },
-    /// It is gone. `drop_unread`: we ended it, and what it sent meanwhile is of no use.
+    /// The connection is gone. `drop_unread`: we ended it, and what the peer sent meanwhile is of
+    /// no use.
     Disconnected { conn: ConnId, drop_unread: bool },
 }
 
@@ -48,18 +49,18 @@ impl<H> Clone for InputSender<H> {
     }
 }
 
-/// The emptying side. Dropping it refuses what waits for room.
+/// The emptying side. Dropping it refuses the inputs that wait for room.
 pub(crate) struct InputReceiver<H: Held>(Arc<Shared<H>>);
 
 struct Shared<H> {
     state: Mutex<State<H>>,
     filled: Condvar,
-    /// For what is not of peers.
+    /// The room for inputs that are not of peers.
     room: Semaphore,
 }
 
 struct State<H> {
-    /// What is not of peers, and its weight.
+    /// The inputs that are not of peers, each with its weight.
     urgent: VecDeque<(Input, u32)>,
     turns: Turns<H>,
     is_ended: bool,
@@ -89,10 +90,10 @@ pub(crate) fn input_queue<H: Held>() -> (InputSender<H>, InputReceiver<H>) {
 }
 
 impl<H: Held> InputSender<H> {
-    /// Queues what is not of peers. Waits for room, first come, first served.
+    /// Queues an input that is not of peers. Waits for room, first come, first served.
     ///
     /// # Errors
-    /// If nobody empties the queue any more.
+    /// Fails if the receiver of the queue is gone.
     pub async fn send(&self, input: Input) -> Result<(), Closed> {
         let weight = weight(&input);
         // The receiver gives the room back.
@@ -107,7 +108,7 @@ impl<H: Held> InputSender<H> {
         Ok(())
     }
 
-    /// Queues what is of a peer, in the line of its connection.
+    /// Queues an input of a peer, in the line of its connection.
     pub(crate) fn send_of_peer(&self, input: PeerInput<H>) -> Result<(), Closed> {
         let mut state = self.0.lock();
         if state.is_ended || state.is_closed {
@@ -119,22 +120,22 @@ impl<H: Held> InputSender<H> {
         Ok(())
     }
 
-    /// What is queued by now is still looked at, then the engine ends.
+    /// Ends the queue: inputs queued by now are still handled, then the engine ends.
     pub(crate) fn end(&self) {
         self.0.lock().is_ended = true;
         self.0.filled.notify_one();
     }
 
-    /// Units of room in use, of [`MAX_QUEUED_WEIGHT`]; peers take none of it.
+    /// Returns the units of room in use, of [`MAX_QUEUED_WEIGHT`]; peers take none of it.
     pub(crate) fn weight(&self) -> usize {
         (MAX_QUEUED_WEIGHT as usize).saturating_sub(self.0.room.available_permits())
     }
 }
 
 impl<H: Held> InputReceiver<H> {
-    /// Waits for an input, `wait` at most, then takes what is there: all that is not of peers, and
-    /// the turns of one batch. `is_known` tells with whom we share a channel. `Err` when the end
-    /// is reached; `inputs` may hold the last ones.
+    /// Waits for an input, `wait` at most, then takes all inputs that are not of peers, and the
+    /// turns of one batch. `is_known` tells the peers that we share a channel with. `Err` when the
+    /// end is reached; `inputs` may hold the last ones.
     pub(crate) fn take(
         &self,
         wait: Duration,
@@ -156,12 +157,13 @@ impl<H: Held> InputReceiver<H> {
         let is_over = state.is_ended && state.is_empty();
         drop(state);
         self.0.room.add_permits(freed);
-        // Readers are woken without the lock.
+        // The unread messages are dropped without the lock, because that wakes readers.
         drop(unread);
         if is_over { Err(Closed) } else { Ok(()) }
     }
 
-    /// The engine hangs up on a connection: what waits of it, and what still comes, is dropped.
+    /// Hangs up on a connection for the engine: its inputs that wait, and those that still come,
+    /// are dropped.
     pub(crate) fn discard(&self, conn: ConnId) {
         let mut state = self.0.lock();
         let unread = state.turns.discard(conn);
@@ -231,7 +233,7 @@ mod tests {
         sender.send_of_peer(connected).unwrap();
     }
 
-    /// Messages whose types count up from `first`.
+    /// Sends messages whose types count up from `first`.
     fn send(sender: &InputSender, conn: u64, first: u16, count: u16, bytes: usize) {
         let messages = (first..first + count).map(|number| (number, vec![0; bytes])).collect();
         let unread = PeerInput::Messages { conn: ConnId(conn), messages, held: () };
@@ -243,7 +245,7 @@ mod tests {
         sender.send_of_peer(gone).unwrap();
     }
 
-    /// One batch, in short; clients have ids below 100.
+    /// Takes one batch and returns it in short; clients have ids below 100.
     fn take(receiver: &InputReceiver) -> Vec<String> {
         let mut inputs = Vec::new();
         receiver.take(NO_WAIT, &mut inputs, |peer| peer.0[0] < 100).unwrap();

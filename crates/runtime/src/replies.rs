@@ -1,4 +1,4 @@
-//! Commands on their way: who waits for which answer.
+//! The commands in progress, and the callers that wait for their answers.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -42,7 +42,7 @@ impl Replies {
         Ok(PendingReply { id, receiver, replies: self.clone() })
     }
 
-    /// Gives an answer. If nobody waits for it any more it is dropped.
+    /// Gives an answer. One that its caller no longer waits for is dropped.
     pub(crate) fn answer(&self, id: ReplyId, answer: Answer) {
         let sender = self.lock().senders.remove(&id);
         if let Some(sender) = sender {
@@ -50,7 +50,7 @@ impl Replies {
         }
     }
 
-    /// Nobody will be answered any more.
+    /// Ends all waits: no command is answered any more.
     pub(crate) fn give_up(&self) {
         self.lock().senders.clear();
     }

@@ -13,7 +13,7 @@ use crate::limits::MAX_CONCURRENT_ROUTES;
 use crate::queue::InputSender;
 use crate::traits::{Held, Router};
 
-/// Where routes are asked for, and where their answers go.
+/// The path-finding: it takes requests, and sends the answers to the engine.
 pub(crate) struct Routes<H, R> {
     router: Arc<R>,
     inputs: InputSender<H>,
@@ -23,13 +23,13 @@ pub(crate) struct Routes<H, R> {
 }
 
 impl<H: Held, R: Router> Routes<H, R> {
-    /// Must be called inside a tokio runtime.
+    /// Makes the path-finding. Must be called inside a tokio runtime.
     pub(crate) fn new(router: Arc<R>, inputs: InputSender<H>, counters: Arc<Counters>) -> Self {
         let room = Arc::new(Semaphore::new(MAX_CONCURRENT_ROUTES));
         Self { router, inputs, counters, tasks: Handle::current(), room }
     }
 
-    /// The engine bounds how many payments, and with them routes, are pending.
+    /// Finds a route. The engine bounds how many payments, and with them routes, are pending.
     pub(crate) fn find(&self, request: Box<RouteRequest>) {
         let (router, inputs) = (Arc::clone(&self.router), self.inputs.clone());
         let (counters, room) = (Arc::clone(&self.counters), Arc::clone(&self.room));

@@ -1,4 +1,4 @@
-//! Starts an engine with what surrounds it, and what a running one can be asked.
+//! Starts an engine with its surroundings, and takes the questions to a running one.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -32,22 +32,23 @@ pub struct Prepared {
     height: u32,
 }
 
-/// What surrounds the engine; its signer it has already.
+/// The surroundings of the engine, but for the signer, which it has already.
 pub struct Surroundings<T, R, B> {
-    /// Reaches peers.
+    /// The transport reaches peers.
     pub transport: Arc<T>,
-    /// Finds routes.
+    /// The router finds routes.
     pub router: Arc<R>,
-    /// Knows the chain.
+    /// The source of blocks knows the chain.
     pub blocks: Arc<B>,
 }
 
 impl Prepared {
-    /// Loads the engine. `check` looks at what is stored before anything is made of it. Blocks on
+    /// Loads the engine. `check` looks at the stored state before anything is made of it. Blocks on
     /// the disk.
     ///
     /// # Errors
-    /// If the store cannot be read, or holds what this engine cannot go on with; or as `check`.
+    /// Fails if the store cannot be read, if its state is one that this engine cannot go on with,
+    /// or as `check`.
     pub fn load(
         config: Config,
         signer: Box<dyn Signer>,
@@ -63,12 +64,12 @@ impl Prepared {
         Ok(Self { engine, store, history, height })
     }
 
-    /// The best height ever stored.
+    /// Returns the best height ever stored.
     pub fn height(&self) -> u32 {
         self.height
     }
 
-    /// What is stored, for lists and searches.
+    /// Returns the stored lists, for searches too.
     pub fn history(&self) -> Arc<dyn History> {
         Arc::clone(&self.history)
     }
@@ -78,7 +79,7 @@ impl Prepared {
     /// inside a tokio runtime with time.
     ///
     /// # Errors
-    /// `no_thread`, or if the store has no thread.
+    /// Fails with `no_thread`, or if the store has no thread.
     pub async fn start<T: PeerTransport, R: Router, B: Blocks>(
         self,
         surroundings: Surroundings<T, R, B>,
@@ -111,11 +112,11 @@ impl Prepared {
     }
 }
 
-/// The engine's thread; it gives back the commit thread.
+/// The engine's thread, which gives back the commit thread.
 type EngineJoin = JoinHandle<CommitThread<Vec<Action>>>;
 
-/// A running engine. When it is dropped without [`Runtime::end`] it ends by itself: what it has
-/// taken in becomes durable, but nobody can wait for it.
+/// A running engine. When it is dropped without [`Runtime::end`] it ends by itself: the inputs
+/// taken in become durable, but there is no way to wait for it.
 pub struct Runtime<H: Held> {
     inputs: InputSender<H>,
     replies: Replies,
@@ -123,20 +124,20 @@ pub struct Runtime<H: Held> {
     events: broadcast::Sender<Event>,
     stop: Stop,
     log: LogSender,
-    /// Taken by whoever ends it.
+    /// Taken by the caller that ends it.
     engine_thread: Mutex<Option<EngineJoin>>,
     tasks: Mutex<JoinSet<()>>,
 }
 
-/// The right to end a runtime: there is one.
+/// The right to end a runtime, of which there is one.
 pub struct Ending(EngineJoin);
 
 impl<H: Held> Runtime<H> {
     /// Asks the engine; the answer comes when what it depends on is durable.
     ///
     /// # Errors
-    /// The engine's own; `node_busy` if too many commands wait, `node_stopped`, or what stopped
-    /// the node.
+    /// The engine's own errors; `node_busy` if too many commands wait, `node_stopped`, or the error
+    /// that stopped the node.
     pub async fn command(&self, command: Command) -> Result<Reply, Error> {
         if self.stop.is_set() || lock(&self.engine_thread).is_none() {
             return Err(self.why_stopped());
@@ -154,22 +155,23 @@ impl<H: Held> Runtime<H> {
         }
     }
 
-    /// Where answers and news from outside go, but for those of peers.
+    /// Returns the sender for answers and news from outside, but for those of peers.
     pub fn inputs(&self) -> InputSender<H> {
         self.inputs.clone()
     }
 
-    /// Where a transport puts what happens on its connections.
+    /// Returns the inbox in which a transport puts what happens on its connections.
     pub fn inbox(&self) -> Inbox<H> {
         Inbox { inputs: self.inputs.clone(), log: self.log.clone() }
     }
 
-    /// Events from now on. A subscriber that is too slow is told how many it has missed.
+    /// Returns a receiver of the events from now on. A subscriber that is too slow is told how many
+    /// it has missed.
     pub fn subscribe(&self) -> broadcast::Receiver<Event> {
         self.events.subscribe()
     }
 
-    /// Counters and queue lengths.
+    /// Returns the counters and the queue lengths.
     pub fn metrics(&self) -> RuntimeMetrics {
         let counters = &self.counters;
         RuntimeMetrics {
@@ -183,7 +185,7 @@ impl<H: Held> Runtime<H> {
         }
     }
 
-    /// Why it stopped, once it has.
+    /// Returns the reason why it stopped, once it has.
     pub fn stop(&self) -> &Stop {
         &self.stop
     }
@@ -197,12 +199,12 @@ impl<H: Held> Runtime<H> {
     /// must have ended its connections before.
     ///
     /// # Errors
-    /// What kept the last commits from being made.
+    /// Fails with the error that kept the last commits from being made.
     pub async fn end(&self, Ending(engine_thread): Ending) -> Result<(), Error> {
         self.inputs.end();
         let close = move || match engine_thread.join() {
             Ok(commits) => commits.close().map(drop).map_err(|error| commit_error(&error)),
-            // The guard has told why.
+            // The guard has recorded the reason.
             Err(_) => Err(Error::new(Code::Bug, "the engine panicked")),
         };
         let closed = tokio::task::spawn_blocking(close).await;
@@ -285,9 +287,9 @@ impl<H: Held> Drop for Runtime<H> {
     }
 }
 
-/// After a failed commit nothing may leave: what was not durable is lost with the store's thread.
+/// Lets nothing leave after a failed commit: what was not durable is lost with the store's thread.
 async fn give_up_on_failure<H: Held>(stop: Stop, inputs: InputSender<H>, replies: Replies) {
-    // It ended because it was asked to: whoever asked does the rest.
+    // It ended because it was asked to: the caller that asked does the rest.
     let Err(error) = stop.stopped().await else { return };
     tracing::error!(code = %error.code, hint = error.hint, "{}", error.message);
     inputs.end();

@@ -1,5 +1,5 @@
-//! Looks into blocks for published preimages, for the engine (money-safety rule 3). A task of its
-//! own: neither the engine nor whoever follows the tip waits for it.
+//! Searches blocks for published preimages, for the engine (docs/design.md section 4, rule 3). A
+//! task of its own: neither the engine nor the task that follows the tip waits for it.
 
 use std::sync::Arc;
 
@@ -13,15 +13,15 @@ use crate::queue::InputSender;
 use crate::stop::Stop;
 use crate::traits::{Blocks, BlocksError, Held};
 
-/// Blocks of the best chain to look into, both ends included.
+/// A range of blocks of the best chain to search, both ends included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct SearchRequest {
     pub(crate) from_height: u32,
     pub(crate) to_height: u32,
 }
 
-/// Where the engine's requests go. One that waits is enough: the engine makes no second one before
-/// the first is answered.
+/// Makes the queue of the engine's requests. One that waits is enough: the engine makes no second
+/// one before the first is answered.
 pub(crate) fn search_requests() -> (mpsc::Sender<SearchRequest>, mpsc::Receiver<SearchRequest>) {
     mpsc::channel(1)
 }
@@ -58,19 +58,19 @@ pub(crate) async fn search_blocks<B: Blocks, H: Held>(
     }
 }
 
-/// What to do about a source that cannot look into blocks.
+/// The hint about a source that cannot look into blocks.
 pub const CANNOT_SEARCH_HINT: &str = "Set chain.source to bitcoind or esplora. Otherwise a client that published a preimage on \
      chain in time has proof of a payment that this node has failed back, and is owed it.";
 
-/// A source that can look into blocks.
+/// A search of blocks by a source that can look into them.
 struct Searcher<B> {
     source: String,
     blocks: Arc<B>,
 }
 
 impl<B: Blocks> Searcher<B> {
-    /// The answer to `request`, perhaps only to its beginning: then the engine asks for the rest,
-    /// and what is found so far is used and need not be searched again after a restart.
+    /// Answers `request`, perhaps only its beginning: then the engine asks for the rest, and the
+    /// preimages found so far are used and need not be searched again after a restart.
     async fn search(&self, request: SearchRequest) -> Result<Input, Error> {
         let SearchRequest { from_height, to_height } = request;
         let to_height = to_height.min(from_height.saturating_add(MAX_BLOCKS_PER_SEARCH - 1));
@@ -145,7 +145,7 @@ mod tests {
 
     const PAUSE: Duration = Duration::from_secs(2);
 
-    /// Gives prepared answers, then empty blocks; writes down what it is asked.
+    /// The source gives prepared answers, then empty blocks, and writes down its calls.
     #[derive(Default)]
     struct Script {
         answers: Mutex<VecDeque<Answer>>,
@@ -178,7 +178,7 @@ mod tests {
         }
     }
 
-    /// A running search and its ends.
+    /// A running search, its requests and its answers.
     struct Running {
         requests: mpsc::Sender<SearchRequest>,
         answers: InputReceiver<()>,
@@ -199,7 +199,7 @@ mod tests {
             self.requests.send(SearchRequest { from_height, to_height }).await.unwrap();
         }
 
-        /// Waits until nobody can ask any more; all answers.
+        /// Ends the requests and returns all answers.
         async fn end(self) -> Vec<(u32, Vec<(u32, Preimage)>)> {
             drop(self.requests);
             self.task.await.unwrap();
@@ -241,7 +241,7 @@ mod tests {
         running.ask(10, 11).await;
         assert_eq!(running.end().await, [(11, vec![(10, Preimage([1; 32]))])]);
         assert_eq!(*script.asked.lock().unwrap(), [vec![10; 21], vec![11]].concat());
-        // The pauses that the source asks for: 2, 4, .. 40 s.
+        // The pauses are those that the source asks for: 2, 4, .. 40 s.
         assert_eq!(begun.elapsed(), PAUSE * (1..=20).sum::<u32>());
     }
 

@@ -1,11 +1,11 @@
-//! Why the node stopped, told once and to everyone who waits.
+//! The reason why the node stopped, told once and to all callers that wait.
 
 use std::sync::Arc;
 
 use steward_engine::{Code, Error};
 use tokio::sync::watch;
 
-/// Shared by everything that can stop the node. The first reason stays.
+/// The stop, shared by everything that can stop the node. The first reason stays.
 #[derive(Clone)]
 pub struct Stop(Arc<watch::Sender<Option<Result<(), Error>>>>);
 
@@ -16,17 +16,17 @@ impl Default for Stop {
 }
 
 impl Stop {
-    /// Nothing has stopped yet.
+    /// Makes a stop that was not used yet.
     pub fn new() -> Self {
         Self(Arc::new(watch::Sender::new(None)))
     }
 
-    /// The node cannot go on.
+    /// Stops the node, because it cannot go on.
     pub fn fail(&self, error: Error) {
         self.set(Err(error));
     }
 
-    /// Ended because it was asked to.
+    /// Stops the node, because it was asked to.
     pub fn done(&self) {
         self.set(Ok(()));
     }
@@ -36,7 +36,7 @@ impl Stop {
         self.0.borrow().is_some()
     }
 
-    /// Why it cannot go on, if it cannot.
+    /// Returns the reason why it cannot go on, if it cannot.
     pub fn failure(&self) -> Option<Error> {
         self.0.borrow().clone().and_then(Result::err)
     }
@@ -44,7 +44,7 @@ impl Stop {
     /// Waits for the reason: `Ok` if it ended because it was asked to.
     ///
     /// # Errors
-    /// Why it cannot go on.
+    /// Fails with the reason why it cannot go on.
     pub async fn stopped(&self) -> Result<(), Error> {
         let mut receiver = self.0.subscribe();
         // The sender lives as long as `self`.

@@ -1,5 +1,5 @@
-//! What surrounds the engine, as four small traits: a node with sockets of its own implements them,
-//! and so does a plugin of another node, on that node's peers, routes and blocks.
+//! The surroundings of the engine, as four small traits: a node with sockets of its own implements
+//! them, and so does a plugin of another node, on that node's peers, routes and blocks.
 
 use std::time::Duration;
 
@@ -8,16 +8,16 @@ use steward_engine::row::LocalIdentity;
 use steward_engine::{ConnId, Error};
 use steward_wire::{NodeId, Preimage};
 
-/// Signs for the engine: the fourth trait. It is the engine that calls it, so it lives there.
+/// The fourth trait, which signs for the engine. The engine calls it, so it lives there.
 pub use steward_engine::Signer;
 
-/// A custom message: its BOLT1 type, and what follows the type.
+/// A custom message: its BOLT1 type, and its payload.
 pub type Frame = (u16, Vec<u8>);
 
-/// Sends to peers, and keeps connections to them. What peers send goes into the runtime's
-/// [`Inbox`](crate::Inbox). The calls come from the commit thread: none may wait.
+/// A transport sends to peers, and keeps connections to them. Messages from peers go into the
+/// runtime's [`Inbox`](crate::Inbox). The calls come from the commit thread: none may wait.
 pub trait PeerTransport: Send + Sync + 'static {
-    /// What counts messages as unread until they are worked off.
+    /// The type that counts messages as unread until they are handled.
     type Held: Held;
 
     /// Queues messages, in order. To a connection that is gone they are dropped: the
@@ -32,7 +32,7 @@ pub trait PeerTransport: Send + Sync + 'static {
     /// this key of ours. Without addresses the peer is one that comes to us.
     fn keep_connected(&self, peer: NodeId, identity: LocalIdentity, addresses: &[String]);
 
-    /// No longer keeps a connection to this peer under this identity, and ends the one there is.
+    /// Ends the connection to this peer under this identity, and keeps none from now on.
     fn forget(&self, peer: NodeId, local: NodeId);
 }
 
@@ -49,22 +49,23 @@ impl Held for () {
     fn split(&mut self, _payload_bytes: usize) -> Self {}
 }
 
-/// Finds routes and builds their onions.
+/// A router finds routes and builds their onions.
 pub trait Router: Send + Sync + 'static {
     /// Finds a route. May take long: it is called on threads that may block, a few at a time.
     ///
     /// # Errors
-    /// Why there is no route.
+    /// Fails with the reason why there is no route.
     fn find_route(&self, request: &RouteRequest) -> Result<Vec<RoutedPart>, NoRoute>;
 
-    /// Learns what a path was worth. Called from the commit thread: it must not wait.
+    /// Learns how a path did. Called from the commit thread: it must not wait.
     fn record(&self, result: PathResult);
 }
 
-/// Knows the chain. Heights come by themselves, as [`Input::Chain`](steward_engine::Input::Chain)
-/// through [`Runtime::inputs`](crate::Runtime::inputs); preimages in blocks are asked for.
+/// A source that knows the chain. Heights come by themselves, as
+/// [`Input::Chain`](steward_engine::Input::Chain) through
+/// [`Runtime::inputs`](crate::Runtime::inputs); preimages in blocks are asked for.
 pub trait Blocks: Send + Sync + 'static {
-    /// Wants the height at once instead of at its next turn. Called from the commit thread: it
+    /// Asks for the height at once instead of at its next turn. Called from the commit thread: it
     /// must not wait. The answer is an [`Input::Chain`](steward_engine::Input::Chain), news or not.
     fn ask_height(&self);
 
@@ -72,22 +73,23 @@ pub trait Blocks: Send + Sync + 'static {
     /// searched.
     fn describe(&self) -> Option<String>;
 
-    /// All preimages that the block at this height publishes; `None` if there is no such block
-    /// yet. May take long: it is called on a thread that may block, and never twice at a time.
+    /// Returns all preimages that the block at this height publishes; `None` if there is no such
+    /// block yet. May take long: it is called on a thread that may block, and never twice at a
+    /// time.
     ///
     /// # Errors
     /// A failure is asked again, unless it is final: that stops the node.
     fn preimages_at(&self, height: u32) -> Result<Option<Vec<Preimage>>, BlocksError>;
 
-    /// How long to wait before a block is asked for again, after so many failures in a row.
+    /// Returns the time to wait before a block is asked for again, after so many failures in a row.
     fn pause(&self, failures: u32) -> Duration;
 }
 
-/// A block could not be looked into.
+/// The error of a block that could not be looked into.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{error}")]
 pub struct BlocksError {
-    /// What is in the way.
+    /// The obstacle.
     pub error: Error,
     /// True if asking again is of no use.
     pub is_final: bool,

@@ -1,4 +1,4 @@
-//! The engine runs over whatever transport, router, blocks and signer a program brings: here none
+//! The engine runs over any transport, router, blocks and signer that a program brings: here none
 //! of them is Steward's own.
 
 mod common;
@@ -13,7 +13,7 @@ const CONN: ConnId = ConnId(1);
 const AMOUNT_MSAT: u64 = 25_000_000;
 const PREIMAGE: Preimage = Preimage([3; 32]);
 
-/// A host and its client, with an open channel.
+/// Starts a host and its client, with an open channel.
 async fn host_and_client() -> (TestNode, TestNode) {
     let (host, client) = (TestNode::start(1).await, TestNode::start(2).await);
     let (mut at_host, mut at_client) = (host.runtime.subscribe(), client.runtime.subscribe());
@@ -89,7 +89,7 @@ async fn a_channel_opens_and_a_payment_arrives_over_a_foreign_transport_router_a
     assert_eq!(here, 1_000_000_000 - left_msat);
     // The signer never showed a key, and was asked for nothing else.
     assert_eq!((host.uses(), client.uses()), (vec!["ecdh", "state", "update"], vec!["state"]));
-    // What the path was worth is told to the router.
+    // The router is told how the path did.
     let learned = client.router.learned.lock().unwrap();
     assert_eq!((learned.len(), learned[0].failed), (1, None));
 }

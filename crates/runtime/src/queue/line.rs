@@ -1,4 +1,4 @@
-//! What waits of one connection, in the order it came.
+//! The line of one connection: its inputs that wait, in the order they came.
 
 use std::collections::VecDeque;
 
@@ -7,28 +7,28 @@ use steward_wire::NodeId;
 
 use crate::traits::{Frame, Held};
 
-/// What waits of one connection.
+/// The inputs of one connection that wait.
 pub(super) struct Line<H> {
     pub(super) peer: NodeId,
     connected: Option<Input>,
     messages: VecDeque<(Vec<Frame>, H)>,
-    /// What the peer said last by a warning.
+    /// The peer's last warning.
     warning: Option<String>,
     is_disconnected: bool,
-    /// We hang up on it: nothing more of it is wanted.
+    /// True once we hang up on it: no more inputs of it are wanted.
     is_discarded: bool,
-    /// In one of the turns.
+    /// True while it is in one of the turns.
     pub(super) is_waiting: bool,
 }
 
-/// How much one turn may take.
+/// The size that one turn may have.
 #[derive(Clone, Copy)]
 pub(super) struct Turn {
     pub(super) messages: usize,
     pub(super) bytes: usize,
 }
 
-/// What is left of a line after its turn.
+/// The state of a line after its turn.
 pub(super) enum Left {
     /// More waits for the next turn.
     More,
@@ -51,7 +51,7 @@ impl<H: Held> Line<H> {
         }
     }
 
-    /// False if nothing more is wanted of this connection.
+    /// Adds messages. False if no more inputs are wanted of this connection.
     pub(super) fn add_messages(&mut self, messages: Vec<Frame>, held: H) -> bool {
         if !self.is_discarded {
             self.messages.push_back((messages, held));
@@ -59,7 +59,7 @@ impl<H: Held> Line<H> {
         !self.is_discarded
     }
 
-    /// As [`Self::add_messages`].
+    /// Replaces the warning, and returns as [`Self::add_messages`].
     pub(super) fn set_warning(&mut self, text: String) -> bool {
         if !self.is_discarded {
             self.warning = Some(text);
@@ -74,13 +74,13 @@ impl<H: Held> Line<H> {
         }
     }
 
-    /// What waited, for the caller to drop without the lock.
+    /// Returns the messages that waited, for the caller to drop without the lock.
     pub(super) fn discard(&mut self) -> VecDeque<(Vec<Frame>, H)> {
         self.is_discarded = true;
         std::mem::take(&mut self.messages)
     }
 
-    /// One turn. What was taken is put to `unread`, for the caller to drop.
+    /// Takes one turn. What was taken is put to `unread`, for the caller to drop.
     pub(super) fn take(
         &mut self,
         conn: ConnId,

@@ -1,5 +1,5 @@
-//! Whose turn it is: each connection has a line, of which a batch takes a few messages; those of
-//! peers we share a channel with go first, and all strangers together get a small share.
+//! The turns of the lines: each connection has a line, of which a batch takes a few messages; those
+//! of peers we share a channel with go first, and all strangers together get a small share.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -24,7 +24,7 @@ pub(super) struct Turns<H> {
     /// Lines with something in them, in turn: of peers we share a channel with, and of others.
     known: VecDeque<ConnId>,
     strangers: VecDeque<ConnId>,
-    /// Lines that nobody has looked at yet, in turn.
+    /// Lines that have had no turn yet, in turn.
     new: VecDeque<ConnId>,
 }
 
@@ -59,7 +59,7 @@ impl<H: Held> Turns<H> {
                 conn
             }
             PeerInput::Warning { conn, text } => {
-                // As for messages.
+                // The connection ended, or we hang up on it, as for messages.
                 let Some(line) = self.lines.get_mut(&conn) else { return };
                 if !line.set_warning(text) {
                     return;
@@ -67,7 +67,7 @@ impl<H: Held> Turns<H> {
                 conn
             }
             PeerInput::Disconnected { conn, drop_unread } => {
-                // A connection may end before it was told of.
+                // A connection may end before its start was queued.
                 let Some(line) = self.lines.get_mut(&conn) else { return };
                 line.disconnect(drop_unread);
                 conn
@@ -80,12 +80,13 @@ impl<H: Held> Turns<H> {
         }
     }
 
-    /// What waits of a connection, which is not wanted any more, nor what still comes.
+    /// Takes away the inputs of a connection, which is no longer wanted, nor what still comes of
+    /// it.
     pub(super) fn discard(&mut self, conn: ConnId) -> VecDeque<(Vec<Frame>, H)> {
         self.lines.get_mut(&conn).map(Line::discard).unwrap_or_default()
     }
 
-    /// The turns of one batch. What was taken is given back for the caller to drop.
+    /// Takes the turns of one batch. What was taken is given back for the caller to drop.
     pub(super) fn take(
         &mut self,
         inputs: &mut Vec<Input>,
@@ -96,7 +97,7 @@ impl<H: Held> Turns<H> {
             let known = self.lines.get(&conn).is_some_and(|line| is_known(&line.peer));
             if known { &mut self.known } else { &mut self.strangers }.push_back(conn);
         }
-        // Each line at most once in a batch.
+        // Each line has at most one turn in a batch.
         for _ in 0..self.known.len().min(MAX_TURNS_PER_BATCH) {
             let Some(conn) = self.known.pop_front() else { break };
             self.take_turn(conn, TURN, inputs, &mut unread);
@@ -108,7 +109,7 @@ impl<H: Held> Turns<H> {
         unread
     }
 
-    /// One line's turn. Where it waits for the next one is decided then.
+    /// Takes one line's turn, and then decides where it waits for the next one.
     fn take_turn(
         &mut self,
         conn: ConnId,

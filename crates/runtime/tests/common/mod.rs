@@ -1,4 +1,4 @@
-//! Nodes made of nothing but the engine and fakes of what surrounds it: a wire in memory, a router
+//! Nodes made of nothing but the engine and fakes of its surroundings: a wire in memory, a router
 //! that knows one hop, blocks that the test makes, keys of one byte.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,25 +20,26 @@ use steward_store::MemoryStore;
 use steward_wire::{Identity, NodeId, PaymentHash, Preimage, Signature};
 use tokio::sync::broadcast::Receiver;
 
-/// Nothing here takes this long unless it hangs.
+/// The time to wait; nothing here takes this long unless it hangs.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 pub(crate) const HEIGHT: u32 = 900_000;
-/// Where every host is, as far as a wire in memory has places.
+/// The address of every host, as far as a wire in memory has places.
 pub(crate) const ADDRESS: &str = "somewhere:9735";
-/// What the host gives its client to begin with, in millisatoshi.
+/// The client's balance in the beginning, in millisatoshi.
 pub(crate) const INITIAL_MSAT: u64 = 400_000_000;
 
-/// What identities were used for, so far.
+/// The uses of identities so far.
 pub(crate) type Uses = Arc<Mutex<BTreeSet<&'static str>>>;
 
-/// Keys derived from one byte. It keeps them to itself, as a signer on another machine would.
+/// A vault of keys derived from one byte. It keeps them to itself, as a signer on another machine
+/// would.
 #[derive(Clone)]
 pub(crate) struct Vault {
     byte: u8,
     uses: Uses,
 }
 
-/// One key in the vault, from outside.
+/// The handle of one key in the vault.
 struct Handle {
     key: SecretKey,
     uses: Uses,
@@ -111,9 +112,9 @@ impl Identity for Handle {
 /// One end of a wire in memory: what is sent on a connection arrives at the other end's inbox.
 #[derive(Default)]
 pub(crate) struct MemoryWire {
-    /// Our connections: where they end.
+    /// The other ends of our connections.
     others: Mutex<BTreeMap<ConnId, Inbox<()>>>,
-    /// What the engine wants kept and forgotten, by its addresses.
+    /// The addresses that the engine wants kept and forgotten.
     pub(crate) wishes: Mutex<Vec<String>>,
 }
 
@@ -141,7 +142,7 @@ impl PeerTransport for MemoryWire {
     }
 }
 
-/// Knows only the payee beside us.
+/// A router that knows only the payee beside us.
 #[derive(Default)]
 pub(crate) struct OneHop {
     pub(crate) learned: Mutex<Vec<PathResult>>,
@@ -181,7 +182,7 @@ impl Router for OneHop {
     }
 }
 
-/// Blocks that publish what the test says.
+/// Blocks that publish the preimages the test gives.
 #[derive(Default)]
 pub(crate) struct MadeBlocks {
     pub(crate) published: Mutex<BTreeMap<u32, Vec<Preimage>>>,
@@ -235,12 +236,12 @@ impl TestNode {
         self.signer.node().node_id()
     }
 
-    /// Who we are to this host.
+    /// Returns our identity towards this host.
     pub(crate) fn id_towards(&self, host: &Self) -> NodeId {
         self.signer.towards_host(&host.id()).node_id()
     }
 
-    /// What our identities were used for.
+    /// Returns the uses of our identities.
     pub(crate) fn uses(&self) -> Vec<&'static str> {
         self.signer.uses.lock().unwrap().iter().copied().collect()
     }
@@ -299,7 +300,7 @@ fn config() -> Config {
     }
 }
 
-/// Bits 257 and 32973.
+/// Returns the feature bits 257 and 32973.
 fn hosted_features() -> Vec<u8> {
     let mut features = vec![0_u8; 32_973 / 8 + 1];
     let len = features.len();
