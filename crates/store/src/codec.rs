@@ -1,6 +1,6 @@
 //! The versioned blobs inside the tables: origins, settlements, events, paths, addresses.
 //!
-//! Each is written down beside its table (`rows`), as docs/state-format.md, "Blobs", argues them.
+//! Each is defined beside its table (`rows`), for the reasons in docs/state-format.md, "Blobs".
 
 pub use crate::rows::event::{decode_event, encode_event};
 pub use crate::rows::origin::{decode_origin, encode_origin};

@@ -1,9 +1,9 @@
-//! What can go wrong with the store: a code for programs, a sentence and a hint for people.
+//! The errors of the store: a code for programs, a sentence and a hint for people.
 
 use std::path::{Path, PathBuf};
 
 use steward_engine::Code;
-/// Why the store cannot be opened, read or written.
+/// The reason why the store cannot be opened, read or written.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
@@ -15,21 +15,21 @@ pub enum StoreError {
     Locked {
         /// The data directory.
         dir: PathBuf,
-        /// Who holds it, as far as known.
+        /// The process that holds it, as far as known.
         pid: Option<u32>,
     },
     /// There is no database where one must be.
     #[error("there is no database at {}", path.display())]
     NotFound {
-        /// Where it should be.
+        /// The path where it should be.
         path: PathBuf,
     },
     /// The file, or one that SQLite keeps beside it, cannot be written.
     #[error("{} cannot be written: {reason}", path.display())]
     ReadOnly {
-        /// Which of the files.
+        /// The path of the file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's message.
         reason: String,
     },
     /// The file has two names, and would have a log beside each.
@@ -41,15 +41,15 @@ pub enum StoreError {
     /// The file we write to is no longer the one of that name.
     #[error("{} was moved, removed or replaced while the node was running", path.display())]
     Replaced {
-        /// Where it was.
+        /// The path where it was.
         path: PathBuf,
     },
-    /// A restore does not replace what may be worth something.
+    /// A restore does not replace a database that may be worth something.
     #[error("{} exists and {what}", path.display())]
     InTheWay {
         /// The database that is there.
         path: PathBuf,
-        /// What was found in it.
+        /// The finding that makes it worth something.
         what: String,
     },
     /// A backup never replaces a file.
@@ -101,7 +101,7 @@ pub enum StoreError {
     /// The file's pages do not fit together.
     #[error("the database is damaged: {detail}")]
     Corrupt {
-        /// What SQLite found.
+        /// SQLite's finding.
         detail: String,
     },
     /// Rows are of different moments: files that were copied while the node ran.
@@ -114,50 +114,50 @@ pub enum StoreError {
         table: &'static str,
         /// The row's key: hexadecimal, decimal or text.
         key: String,
-        /// What is wrong with it.
+        /// The fault of the row.
         reason: String,
     },
-    /// The engine gave a row that contradicts itself. Our bug.
+    /// The engine gave a row that contradicts itself, which is a bug of ours.
     #[error("refused to store table {table}, row {key}: {reason}")]
     BadRow {
         /// The table.
         table: &'static str,
         /// The row's key: hexadecimal, decimal or text.
         key: String,
-        /// What is wrong with it.
+        /// The fault of the row.
         reason: &'static str,
     },
-    /// Somebody else wrote to the database while we had it open.
+    /// Another program wrote to the database while we had it open.
     #[error("another program wrote to the database while the node was running")]
     SecondWriter,
     /// Another program holds the database's own lock.
     #[error("another program keeps the database locked")]
     Busy,
-    /// No space, or a quota.
+    /// There is no space, or a quota is used up.
     #[error("the disk is full")]
     DiskFull,
     /// The disk, or the operating system, failed or refused.
     #[error("cannot {action}: {reason}")]
     Io {
-        /// What was tried.
+        /// The action that failed.
         action: String,
-        /// What the system said.
+        /// The system's message.
         reason: String,
     },
     /// SQLite refused for a reason none of the others covers.
     #[error("the database refused: {detail}")]
     Database {
-        /// What SQLite said.
+        /// SQLite's message.
         detail: String,
     },
-    /// An earlier commit failed, or the store was closed: what is on disk may be older than what
-    /// is in memory.
+    /// An earlier commit failed, or the store was closed: the disk may hold an older state than
+    /// memory.
     #[error("the store accepts no more writes")]
     Stopped,
 }
 
 impl StoreError {
-    /// The code for programs.
+    /// Returns the code for programs.
     pub fn code(&self) -> Code {
         match self {
             Self::Locked { .. } => Code::DataDirLocked,
@@ -182,7 +182,7 @@ impl StoreError {
         }
     }
 
-    /// What to do about it, in a sentence.
+    /// Returns the hint, in a sentence.
     pub fn hint(&self) -> &'static str {
         match self {
             Self::Locked { .. } => "Stop the other process, or choose another data directory.",

@@ -1,6 +1,6 @@
 //! Group commit: one thread owns the store and makes all batches that wait durable together.
 //!
-//! What a batch allows to happen comes out only after the batch is durable, in the order the
+//! The effects that a batch allows come out only after the batch is durable, in the order the
 //! batches went in.
 
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -13,7 +13,7 @@ use crate::error::StoreError;
 use crate::limits::{MAX_BATCHES_PER_COMMIT, MAX_QUEUED_BATCHES};
 use crate::store::{Store, StoreStats};
 
-/// A batch, and what its durability allows.
+/// A batch, and the effects that its durability allows.
 type Entry<T> = (WriteBatch, T);
 
 /// Makes batches durable on a thread of its own.
@@ -60,7 +60,7 @@ impl<T: Send + 'static> CommitThread<T> {
         Ok(Self { sender, thread, stats })
     }
 
-    /// Hands over a batch, waits while [`MAX_QUEUED_BATCHES`] wait already.
+    /// Hands over a batch, and waits while [`MAX_QUEUED_BATCHES`] wait already.
     ///
     /// # Errors
     /// [`StoreError::Stopped`] after a failure, which `on_failure` was told.
@@ -68,16 +68,17 @@ impl<T: Send + 'static> CommitThread<T> {
         self.sender.send((batch, then)).map_err(|_| StoreError::Stopped)
     }
 
-    /// What the store did up to its last commit.
+    /// Returns the store's counters up to its last commit.
     pub fn stats(&self) -> StoreStats {
         *self.stats.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until all that was submitted is durable, closes the store with a last checkpoint and
-    /// says what it did.
+    /// returns its counters.
     ///
     /// # Errors
-    /// The error `on_failure` was told; [`StoreError::Stopped`] if `on_durable` panicked.
+    /// Fails with the error that `on_failure` was told; [`StoreError::Stopped`] if `on_durable`
+    /// panicked.
     pub fn close(self) -> Result<StoreStats, StoreError> {
         drop(self.sender);
         self.thread.join().map_err(|_| StoreError::Stopped)??;
@@ -106,8 +107,8 @@ impl<T, D: FnMut(Vec<T>)> Worker<T, D> {
         self.store.close()
     }
 
-    /// Takes what waits behind `first`, up to the limit. Entries without writes at the front wait
-    /// for nothing and are released at once.
+    /// Takes the batches that wait behind `first`, up to the limit. Entries without writes at the
+    /// front wait for nothing and are released at once.
     fn gather(&mut self, first: Entry<T>) -> Entry<Vec<T>> {
         let (mut batch, then) = first;
         let mut waiting = vec![then];

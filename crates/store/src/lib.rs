@@ -1,12 +1,12 @@
 //! Durable state in SQLite, with group commit, behind one trait.
 //!
-//! What the tables mean, what a commit guarantees and how recovery works is argued in
-//! docs/state-format.md; this crate carries it out.
+//! docs/state-format.md describes the tables, the guarantees of a commit and the recovery; this
+//! crate carries them out.
 //!
 //! Layout
 //! - [`store`]: [`Store`], the engine's single writer, and [`History`], the readers' side
 //! - `rows`: the tables, one file each: columns, checks, blobs and SQL; [`TABLES`] names them
-//! - `sql`: what every SQL database does alike: writes, loads, prunes, answers
+//! - `sql`: the work that every SQL database does alike: writes, loads, prunes, answers
 //! - `live`: one sum over the rows that must be of one moment
 //! - [`sqlite`]: both sides in one SQLite file; creation, migration, backup and verification
 //! - [`memory`]: both in memory, for the simulator and for tests

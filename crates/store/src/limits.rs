@@ -20,7 +20,7 @@ pub const MAX_PAGE_CACHE_KIB: u32 = 160 * 1024;
 const _: () = assert!(
     WRITER_CACHE_KIB + READER_CACHE_KIB * MAX_READER_CONNECTIONS as u32 <= MAX_PAGE_CACHE_KIB
 );
-/// How long a connection waits for a lock of another process, in milliseconds.
+/// Time that a connection waits for a lock of another process, in milliseconds.
 pub const BUSY_TIMEOUT_MS: u64 = 5_000;
 /// Compiled statements a connection keeps; more than we have.
 pub const CACHED_STATEMENTS: usize = 128;
@@ -28,10 +28,10 @@ pub const CACHED_STATEMENTS: usize = 128;
 /// `verify` only. About 0.2 s.
 pub const MAX_QUICK_CHECK_BYTES: u64 = 64 * 1024 * 1024;
 
-/// How often a lock is tried for before its holder is believed to be a node: who only asks whether
-/// a directory is in use holds it for an instant.
+/// Attempts at a lock before its holder is believed to be a node: a caller that only asks whether a
+/// directory is in use holds it for an instant.
 pub const LOCK_ATTEMPTS: u32 = 10;
-/// Between two of these.
+/// Time between two of these attempts.
 pub const LOCK_RETRY_INTERVAL: Duration = Duration::from_millis(10);
 /// Databases that restores have set aside, in one data directory.
 pub const MAX_SET_ASIDE: u32 = 100;
@@ -49,16 +49,16 @@ pub const MAX_EVENTS: u64 = 100_000;
 /// Failed forwards are kept while this many newer ones, failed or paid, are not; the sums over all
 /// forwards keep counting them. To fail one costs a peer nothing.
 pub const KEEP_FAILED_FORWARDS: u64 = 10_000;
-/// Preimages younger than this are kept, in milliseconds: 90 days. An HTLC lives two weeks at
-/// most, and a channel's own record holds the preimages it still needs.
+/// Age up to which preimages are kept: 90 days, in milliseconds. An HTLC lives two weeks at most,
+/// and a channel's own record holds the preimages it still needs.
 pub const PREIMAGE_KEEP_MS: u64 = 90 * 24 * 3600 * 1000;
 /// The newest preimages are loaded at start, and never pruned whatever the clock says.
 pub const MAX_LOADED_PREIMAGES: u64 = 10_000;
 /// Rows a commit prunes from a table at least, if as many are due; twice what it adds if that is
 /// more, so that pruning always catches up.
 pub const PRUNE_ROWS_PER_COMMIT: u64 = 64;
-/// Invoices are loaded until this long after their expiry, in milliseconds: one day. An HTLC that
-/// pays one may already be on its way.
+/// Time after their expiry up to which invoices are loaded: one day, in milliseconds. An HTLC that
+/// pays one may already be in flight.
 pub const EXPIRED_INVOICE_LOAD_MS: u64 = 24 * 3600 * 1000;
 /// Most copies of one version that are kept beside a database: a crash between a copy and the
 /// migration leaves one behind.

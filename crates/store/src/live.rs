@@ -1,6 +1,6 @@
-//! One sum over all rows that something hangs on: kept up in each commit, taken anew at each
-//! start. Files copied while a checkpoint runs may fit together page by page and still hold rows
-//! of two moments; these do not add up (docs/state-format.md, "The sum of the live rows").
+//! One sum over all rows that money depends on: updated in each commit, computed again at each
+//! start. Files copied while a checkpoint runs may fit together page by page and still hold rows of
+//! two moments; these do not add up (docs/state-format.md, "The sum of the live rows").
 //!
 //! Peers choose much of what is in these rows, their ids above all. So a row is found by its whole
 //! key, never by a digest of it, and the marks that are added up have a key that no peer knows.
@@ -14,23 +14,23 @@ use steward_engine::row::{StoredState, WriteBatch};
 use crate::error::StoreError;
 use crate::rows::{self, Channels, LiveId, Origins, Outbox, Parts, Payments, Peers, Write};
 
-/// What is live: channels, origins, outbox, peers, and payments and parts that are pending.
+/// The live rows: channels, origins, outbox, peers, and payments and parts that are pending.
 #[derive(Debug)]
 pub(crate) struct LiveRows {
     key: MarkKey,
-    /// The mark of each row. The map's own hash has a key made anew by each process.
+    /// The mark of each row. The map's own hash has a key that each process makes for itself.
     marks: HashMap<LiveId, u64>,
     sum: u64,
     is_stored: bool,
 }
 
-/// What the marks of one database are made with.
+/// The key of the marks of one database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct MarkKey([u8; 16]);
 
 impl MarkKey {
     fn random() -> Self {
-        // What keys the standard library's maps is random and never leaves the process.
+        // The keys of the standard library's maps are random and never leave the process.
         let half = || RandomState::new().hash_one(0u8).to_be_bytes();
         let mut key = [0; 16];
         let (front, back) = key.split_at_mut(8);
@@ -50,8 +50,8 @@ impl MarkKey {
 }
 
 impl LiveRows {
-    /// Those of a start, whose rows must be those of the last commit. `stored` is what the setting
-    /// holds.
+    /// Makes the live rows of a start, which must be those of the last commit. `stored` is the
+    /// setting's value.
     pub(crate) fn of(state: &StoredState, stored: &[u8]) -> Result<Self, StoreError> {
         if let Some((key, _)) = stored.split_first_chunk::<16>()
             && stored.len() == SETTING_BYTES
@@ -59,7 +59,7 @@ impl LiveRows {
             let live = Self { is_stored: true, ..Self::sum_up(state, MarkKey(*key)) };
             return if stored == live.setting() { Ok(live) } else { Err(StoreError::Torn) };
         }
-        // A database that is new, or was migrated: it gets one with the next commit.
+        // A database that is new, or was migrated, has no sum: it gets one with the next commit.
         if stored.is_empty() {
             return Ok(Self::sum_up(state, MarkKey::random()));
         }
@@ -77,11 +77,11 @@ impl LiveRows {
         live
     }
 
-    /// Follows a batch. True if the sum must be stored with it.
+    /// Follows a batch. Returns true if the sum must be stored with it.
     pub(crate) fn follow(&mut self, batch: &WriteBatch) -> bool {
         let before = self.count_and_sum();
         for (key, row) in batch.iter() {
-            // Nothing hangs on the rows of other tables.
+            // No money depends on the rows of other tables.
             if let Some(id) = rows::live_id(key) {
                 self.set(id, row.and_then(rows::live_content).as_deref());
             }
@@ -90,7 +90,7 @@ impl LiveRows {
         !was_stored || self.count_and_sum() != before
     }
 
-    /// What the setting holds: the key, how many rows, and the sum of their marks.
+    /// Returns the setting's value: the key, the number of rows, and the sum of their marks.
     pub(crate) fn setting(&self) -> [u8; SETTING_BYTES] {
         let mut setting = [0; SETTING_BYTES];
         let (key, rest) = setting.split_at_mut(self.key.0.len());
@@ -109,7 +109,7 @@ impl LiveRows {
         }
     }
 
-    /// A row as it is now; without content it is not live.
+    /// Sets a row as it is now; without content it is not live.
     fn set(&mut self, id: LiveId, content: Option<&[u8]>) {
         let mark = content.map(|content| self.key.mark(id.table, content));
         let before = match mark {
@@ -152,8 +152,8 @@ mod tests {
         LiveRows::sum_up(&StoredState::default(), key)
     }
 
-    /// Peers choose keys whose digests are equal: marks of keys were once all that was kept. Nobody
-    /// can search for such a pair in a test, so this looks at what rows are found by.
+    /// Peers choose keys whose digests are equal: marks of keys were once all that was kept. No
+    /// test can search for such a pair, so this looks at what rows are found by.
     #[test]
     fn a_row_is_found_by_its_whole_key_and_by_no_digest_of_it() {
         let link: [u8; 32] = std::array::from_fn(|at| at as u8 + 1);
@@ -195,7 +195,7 @@ mod tests {
         assert_eq!(live.marks.len(), 5);
     }
 
-    /// Who knows what a row says, a peer for one, does not know its mark.
+    /// A peer for one knows what a row says, and still does not know its mark.
     #[test]
     fn two_databases_mark_the_same_row_differently() {
         let marks = [MarkKey::random(), MarkKey::random()].map(|key| {

@@ -1,10 +1,10 @@
 //! One node per data directory: exclusive locks, released with the process.
 //!
-//! Two of them here, and a third on the database itself (`sqlite::held`), so that none of what may
-//! become of a file lets a second node in:
+//! There are two of them here, and a third on the database itself (`sqlite::held`), so that no
+//! change to one of the files lets a second node in:
 //!
-//! - on the directory: it holds whatever becomes of the lock file, and under whatever path the
-//!   directory is found. Systems that lock no directories do without
+//! - on the directory: it holds if the lock file is moved or removed, and under each path to the
+//!   directory. Systems that lock no directories do without
 //! - on `<dir>/lock`: people find the holder's process id in it
 
 use std::fs::{File, OpenOptions, TryLockError};
@@ -17,24 +17,24 @@ use crate::limits::{LOCK_ATTEMPTS, LOCK_RETRY_INTERVAL};
 
 /// Name of the lock file; people find the holder's process id in it.
 const FILE_NAME: &str = "lock";
-/// A process id and a newline need less, in bytes.
+/// The length of the lock file at most, in bytes: a process id and a newline need less.
 const MAX_FILE_BYTES: u64 = 32;
 
-/// The right to use a data directory, until dropped. The operating system releases it however
-/// the process ends, so a file left behind by a crash locks nobody out.
+/// The right to use a data directory, until dropped. The operating system releases it however the
+/// process ends, so a file left behind by a crash keeps no node out.
 #[derive(Debug)]
 pub struct DirLock {
-    /// Hold the locks while open.
+    /// The files hold the locks while open.
     _files: [Option<File>; 2],
     dir: PathBuf,
 }
 
-/// Who uses a data directory.
+/// The use of a data directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InUse {
-    /// Nobody.
+    /// It is not in use.
     No,
-    /// A process, with its id as far as known.
+    /// A process uses it, with its id as far as known.
     By(Option<u32>),
 }
 
@@ -63,8 +63,8 @@ impl DirLock {
         Ok(Self { _files: [Some(file), directory], dir: dir.to_owned() })
     }
 
-    /// Whether a node uses `dir`. Makes and changes nothing; a node that starts at this moment
-    /// waits a little.
+    /// Tells whether a node uses `dir`. Makes and changes nothing; a node that starts at this
+    /// moment waits a little.
     ///
     /// # Errors
     /// [`StoreError::Io`] if the directory cannot be read.
@@ -84,14 +84,14 @@ impl DirLock {
         Ok(InUse::No)
     }
 
-    /// The locked directory.
+    /// Returns the locked directory.
     pub fn dir(&self) -> &Path {
         &self.dir
     }
 }
 
-/// Locks a file, or says that somebody else has. Whoever only looks whether it is locked has it for
-/// an instant; that is waited out.
+/// Locks a file, or returns false if another holder has. A caller that only looks whether it is
+/// locked has it for an instant; that is waited out.
 pub(crate) fn try_alone(file: &File, path: &Path) -> Result<bool, StoreError> {
     for attempt in 1..=LOCK_ATTEMPTS {
         match file.try_lock() {
@@ -115,7 +115,7 @@ pub(crate) fn private(options: &mut OpenOptions) -> &mut OpenOptions {
     options
 }
 
-/// `None` where directories cannot be opened.
+/// Opens a directory; `None` where directories cannot be opened.
 fn open_directory(dir: &Path) -> Result<Option<File>, StoreError> {
     if !cfg!(unix) {
         return Ok(None);

@@ -1,4 +1,4 @@
-//! The two sides of a store: [`Store`] writes what the engine says and loads it at start,
+//! The two sides of a store: [`Store`] writes the engine's batches and loads its state at start,
 //! [`History`] answers people's questions meanwhile, and copies it. No implementation here.
 
 use std::path::Path;
@@ -19,8 +19,8 @@ use crate::error::StoreError;
 /// crash before that leaves all or nothing of it. After an error the store refuses every further
 /// write: memory has run ahead of the disk, the node must stop and start from what is stored.
 pub trait Store: Send {
-    /// What the engine needs to go on. `now_ms` (unix, milliseconds) decides which invoices have
-    /// expired too long ago.
+    /// Loads the state that the engine needs to go on. `now_ms` decides which invoices have expired
+    /// too long ago (unix time in milliseconds).
     ///
     /// Channels, origins, outbox and peers come ordered by key, payments and invoices oldest
     /// first, preimages newest first.
@@ -33,34 +33,34 @@ pub trait Store: Send {
     /// Makes a batch durable. An empty batch costs nothing.
     ///
     /// # Errors
-    /// Any error is final: see the trait.
+    /// Fails with an error that is final: see the trait.
     fn commit(&mut self, batch: &WriteBatch) -> Result<(), StoreError>;
 
-    /// Work that may take longer than a commit, such as a checkpoint. To be called after the
+    /// Does work that may take longer than a commit, such as a checkpoint. To be called after the
     /// effects of a commit are released.
     ///
     /// # Errors
-    /// Any error is final: see the trait.
+    /// Fails with an error that is final: see the trait.
     fn maintain(&mut self) -> Result<(), StoreError>;
 
     /// Ends the store cleanly, with a last checkpoint; it accepts no writes afterwards. Without
     /// it, nothing is lost, but the next start has a log to read.
     ///
     /// # Errors
-    /// As for [`Store::maintain`].
+    /// Fails as [`Store::maintain`].
     fn close(&mut self) -> Result<(), StoreError>;
 
-    /// What it did since it was opened.
+    /// Returns the counters since it was opened.
     fn stats(&self) -> StoreStats;
 
-    /// The readers' side; sees each commit as soon as it is durable.
+    /// Returns the readers' side, which sees each commit as soon as it is durable.
     ///
     /// # Errors
-    /// If the store cannot be opened for reading.
+    /// Fails if the store cannot be opened for reading.
     fn history(&self) -> Result<Arc<dyn History>, StoreError>;
 }
 
-/// What a store did since it was opened.
+/// The counters of a store since it was opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StoreStats {
     /// Commits of batches that were not empty.
@@ -79,72 +79,74 @@ pub struct StoreStats {
 /// Questions about the past, newest first unless said otherwise, and copies of it all. Safe to call from many threads;
 /// a call blocks on the disk, so not from an async task.
 pub trait History: Send + Sync {
-    /// Payments out, optionally of one status.
+    /// Lists our payments, optionally of one status.
     ///
     /// # Errors
-    /// If the store cannot be read.
+    /// Fails if the store cannot be read.
     fn payments(
         &self,
         status: Option<PaymentStatus>,
         page: PageRequest,
     ) -> Result<Page<PaymentRow>, StoreError>;
 
-    /// One payment out with all its parts.
+    /// Returns one of our payments with all its parts.
     ///
     /// # Errors
-    /// If the store cannot be read.
+    /// Fails if the store cannot be read.
     fn payment(&self, hash: &PaymentHash) -> Result<Option<PaymentWithParts>, StoreError>;
 
-    /// A payment out, if it is complete: asked before every payment, so it must be cheap.
+    /// Returns one of our payments, if it is complete: asked before every payment, so it must be
+    /// cheap.
     ///
     /// # Errors
-    /// As for [`History::payments`].
+    /// Fails as [`History::payments`].
     fn paid(&self, hash: &PaymentHash) -> Result<Option<PaymentRow>, StoreError>;
 
-    /// Invoices, optionally of one status; expired ones are still pending.
+    /// Lists our invoices, optionally of one status; expired ones are still pending.
     ///
     /// # Errors
-    /// If the store cannot be read.
+    /// Fails if the store cannot be read.
     fn invoices(
         &self,
         status: Option<InvoiceStatus>,
         page: PageRequest,
     ) -> Result<Page<InvoiceRow>, StoreError>;
 
-    /// One invoice.
+    /// Returns one invoice.
     ///
     /// # Errors
-    /// If the store cannot be read.
+    /// Fails if the store cannot be read.
     fn invoice(&self, hash: &PaymentHash) -> Result<Option<InvoiceRow>, StoreError>;
 
-    /// Forwards that ended.
+    /// Lists the forwards that ended.
     ///
     /// # Errors
-    /// If the store cannot be read.
+    /// Fails if the store cannot be read.
     fn forwards(&self, page: PageRequest) -> Result<Page<ForwardRow>, StoreError>;
 
-    /// Sums over all forwards ever recorded.
+    /// Returns the sums over all forwards ever recorded.
     ///
     /// # Errors
-    /// If the store cannot be read.
+    /// Fails if the store cannot be read.
     fn forward_totals(&self) -> Result<ForwardTotals, StoreError>;
 
-    /// Events with a number above `after`, oldest first: what a subscriber has missed.
+    /// Lists the events with a number above `after`, oldest first, for a subscriber that missed
+    /// them.
     ///
     /// # Errors
-    /// If the store cannot be read.
+    /// Fails if the store cannot be read.
     fn events(&self, after: u64, limit: usize) -> Result<Vec<Event>, StoreError>;
 
-    /// One piece of evidence.
+    /// Returns one piece of evidence.
     ///
     /// # Errors
-    /// If the store cannot be read.
+    /// Fails if the store cannot be read.
     fn evidence_row(&self, number: u64) -> Result<Option<NumberedEvidence>, StoreError>;
 
-    /// Evidence, optionally about one peer.
+    /// Lists the evidence, optionally about one peer.
     ///
     /// # Errors
-    /// If the store cannot be read.
+    /// Fails if the store cannot be read.
     fn evidence(
         &self,
         peer: Option<&NodeId>,
@@ -161,20 +163,20 @@ pub trait History: Send + Sync {
     /// of one moment. Changes nothing; works while the store is in use.
     ///
     /// # Errors
-    /// The first thing that is wrong.
+    /// Fails with the first fault that is found.
     fn verify(&self) -> Result<Verified, StoreError>;
 
     /// Copies one moment of the store to the new file `to`: complete, verified, private to its
     /// owner. The writer goes on meanwhile.
     ///
     /// # Errors
-    /// [`StoreError::AlreadyExists`] if `to` exists; [`StoreError::Io`] if the store has no files;
-    /// else what makes the store unreadable, `to` unwritable or the copy fail [`History::verify`].
-    /// No half copy is left under the name `to`.
+    /// Fails with [`StoreError::AlreadyExists`] if `to` exists; [`StoreError::Io`] if the store has
+    /// no files; else if the store is unreadable, `to` unwritable or the copy fails
+    /// [`History::verify`]. No half copy is left under the name `to`.
     fn backup(&self, to: &Path) -> Result<Verified, StoreError>;
 }
 
-/// To whom a database belongs.
+/// The owner of a database.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Owner {
     /// The network's name, such as `mainnet` or `regtest`.
@@ -183,10 +185,10 @@ pub struct Owner {
     pub node_id: NodeId,
 }
 
-/// What [`History::verify`] read.
+/// The result of [`History::verify`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verified {
-    /// Whose database it is.
+    /// The owner of the database.
     pub owner: Owner,
     /// Its schema version.
     pub schema_version: u32,
@@ -196,7 +198,8 @@ pub struct Verified {
     pub channels: u64,
     /// Channels in which this node is the host.
     pub hosted: u64,
-    /// Grows with everything the node does: of two copies of one database the newer has more.
+    /// The sum of counts that grow with everything the node does: of two copies of one database the
+    /// newer has more.
     pub history: u64,
 }
 
@@ -204,7 +207,7 @@ pub struct Verified {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Cursor(pub u64);
 
-/// Which part of a list.
+/// A choice of a part of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PageRequest {
     /// Only rows older than this; `None`: from the newest.
@@ -214,7 +217,7 @@ pub struct PageRequest {
 }
 
 impl PageRequest {
-    /// The newest rows.
+    /// Asks for the newest rows.
     pub fn newest(limit: usize) -> Self {
         Self { before: None, limit }
     }
@@ -225,14 +228,14 @@ impl PageRequest {
 pub struct Page<T> {
     /// The rows.
     pub rows: Vec<T>,
-    /// Where the next page starts; `None` at the end of the list.
+    /// The start of the next page; `None` at the end of the list.
     pub next: Option<Cursor>,
 }
 
 /// A row of `evidence`, with its key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NumberedEvidence {
-    /// Given by the engine.
+    /// The number that the engine gave.
     pub number: u64,
     /// The row.
     pub row: EvidenceRow,
@@ -255,14 +258,14 @@ pub struct ForwardTotals {
     pub fulfilled: u64,
     /// Forwards that failed.
     pub failed: u64,
-    /// What came in with the paid ones, in millisatoshi.
+    /// The sum of the incoming amounts of the paid ones, in millisatoshi.
     pub amount_in_msat: u64,
-    /// What went out with the paid ones, in millisatoshi.
+    /// The sum of the outgoing amounts of the paid ones, in millisatoshi.
     pub amount_out_msat: u64,
 }
 
 impl ForwardTotals {
-    /// What the node earned, in millisatoshi.
+    /// Returns the fees that the node earned, in millisatoshi.
     pub fn fees_msat(&self) -> u64 {
         self.amount_in_msat.saturating_sub(self.amount_out_msat)
     }

@@ -117,7 +117,7 @@ impl History for MemoryHistory {
         Ok(())
     }
 
-    /// Nobody owns what is in memory.
+    /// Verifies the rows. They have no owner, because they are in memory.
     fn verify(&self) -> Result<Verified, StoreError> {
         let tables = lock(&self.tables);
         let role = |(_, row): &(u64, Row)| match row {

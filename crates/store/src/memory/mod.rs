@@ -25,7 +25,7 @@ pub struct MemoryStore {
 }
 
 impl MemoryStore {
-    /// An empty store.
+    /// Makes an empty store.
     pub fn new() -> Self {
         Self::default()
     }
@@ -71,7 +71,8 @@ impl Store for MemoryStore {
     }
 }
 
-/// A panic elsewhere cannot have left a table half written: `apply` checks before it writes.
+/// Locks the tables. A panic elsewhere cannot have left a table half written: `apply` checks before
+/// it writes.
 fn lock(tables: &Mutex<Tables>) -> MutexGuard<'_, Tables> {
     tables.lock().unwrap_or_else(PoisonError::into_inner)
 }

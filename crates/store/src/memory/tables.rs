@@ -23,7 +23,7 @@ pub(super) struct Tables {
     /// Each row with its place in the order of first insertion.
     pub(super) rows: BTreeMap<RowKey, (u64, Row)>,
     pub(super) last_place: u64,
-    /// Where the preimages stand in that order.
+    /// The place of each preimage in that order.
     preimages: BTreeMap<u64, PaymentHash>,
     pub(super) totals: ForwardTotals,
 }
@@ -66,7 +66,7 @@ impl Tables {
         if let Row::Forward(row) = row {
             self.count_forward(old.as_ref().map(|(_, row)| row), row);
         }
-        // A preimage learned again is news; every other row keeps its place.
+        // A preimage learned again gets a new place; every other row keeps its place.
         let place = match (old, row) {
             (Some((place, _)), row) if !matches!(row, Row::Preimage { .. }) => place,
             _ => {
@@ -95,7 +95,7 @@ impl Tables {
         Some(old)
     }
 
-    /// A row that is paid never changes, and no keysend replaces an invoice.
+    /// True unless the row is paid, which never changes, or a keysend would replace an invoice.
     fn may_write_invoice(&self, row: &InvoiceRow) -> bool {
         match self.rows.get(&RowKey::Invoice(row.payment_hash)) {
             Some((_, Row::Invoice(old))) => {
@@ -107,7 +107,7 @@ impl Tables {
         }
     }
 
-    /// Not every hash is an invoice's: then no row changes.
+    /// Writes the failed claim of an invoice. The hash may be no invoice's: then no row changes.
     fn fail_invoice(&mut self, hash: &PaymentHash, failure: Option<(String, String)>) {
         if let Some((_, Row::Invoice(row))) = self.rows.get_mut(&RowKey::Invoice(*hash)) {
             row.failure = failure;
@@ -130,7 +130,7 @@ impl Tables {
         count(&mut self.totals, new, |a, b| a.saturating_add(b).min(i64::MAX.cast_unsigned()));
     }
 
-    /// What the database prunes in steps goes at once.
+    /// Prunes at once the rows that the database prunes in steps.
     fn prune(&mut self, batch: &WriteBatch) {
         let newest_ms = batch.puts().filter_map(|row| match row {
             Row::Preimage { learned_ms, .. } => Some(*learned_ms),
@@ -181,7 +181,7 @@ impl Tables {
         }
     }
 
-    /// All rows of a numbered table.
+    /// Returns all rows of a numbered table.
     pub(super) fn range(
         &self,
         key: fn(u64) -> RowKey,
@@ -197,7 +197,7 @@ impl Tables {
         }
     }
 
-    /// What `pick` takes, in the order of first insertion.
+    /// Collects the results of `pick`, in the order of first insertion.
     fn in_order<T>(&self, pick: impl Fn(&Row) -> Option<T>) -> Vec<(u64, T)> {
         let mut picked: Vec<(u64, T)> =
             self.rows.values().filter_map(|(place, row)| Some((*place, pick(row)?))).collect();
@@ -243,7 +243,7 @@ impl Tables {
                 _ => {}
             }
         }
-        // A payment is complete with its first preimage; its other parts may still be out.
+        // A payment is complete with its first preimage; its other parts may still be in flight.
         let out = self.parts(|part| part.status == PaymentStatus::Pending);
         let mut open: BTreeSet<_> = out.iter().map(|part| part.payment).collect();
         state.payments = in_place(self.in_order(|row| match row {

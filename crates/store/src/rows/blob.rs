@@ -1,6 +1,6 @@
-//! What all blobs have in common. The first byte is the version, the rest is big-endian
-//! (docs/state-format.md, "Blobs"). A format never changes: a new one gets the next version, and the
-//! old one stays readable.
+//! The rules that all blobs have in common. The first byte is the version, the rest is big-endian
+//! (docs/state-format.md, "Blobs"). A format never changes: a new one gets the next version, and
+//! the old one stays readable.
 
 use steward_wire::codec::{Reader, put_var_bigsize};
 use steward_wire::{DecodeError, LinkId};
@@ -47,7 +47,7 @@ pub(super) fn text(reader: &mut Reader<'_>) -> Result<String, DecodeError> {
     String::from_utf8(reader.var_bigsize()?.to_vec()).map_err(|_| DecodeError::NotUtf8)
 }
 
-/// One byte, 0 or 1: unlike on the wire, nothing else is ever written.
+/// Reads one byte, 0 or 1: unlike on the wire, nothing else is ever written.
 pub(super) fn flag(reader: &mut Reader<'_>) -> Result<bool, DecodeError> {
     match reader.u8()? {
         0 => Ok(false),

@@ -8,7 +8,7 @@ use super::column::{Columns, Value, values};
 use super::{LiveId, Table, Write};
 use crate::error::StoreError;
 
-/// The table.
+/// The table `channel`.
 pub(crate) struct Channels;
 
 impl Write for Channels {
@@ -91,7 +91,7 @@ impl Table for Channels {
     }
 }
 
-/// How a [`LocalIdentity`] is stored.
+/// Returns the number under which a [`LocalIdentity`] is stored.
 pub(super) fn identity_code(identity: LocalIdentity) -> u8 {
     match identity {
         LocalIdentity::Node => 1,
@@ -108,7 +108,7 @@ pub(super) fn identity(code: i64) -> Option<LocalIdentity> {
     }
 }
 
-/// How a [`Role`] is stored.
+/// Returns the number under which a [`Role`] is stored.
 pub(super) fn role_code(role: Role) -> u8 {
     match role {
         Role::Host => 1,

@@ -15,13 +15,13 @@ pub(crate) enum Value<'a> {
     Blob(Vec<u8>),
 }
 
-/// The values of these columns, in order.
+/// Makes the values of these columns, in order.
 macro_rules! values {
     ($($value:expr),* $(,)?) => { [$($crate::rows::column::Value::from($value)),*] };
 }
 pub(crate) use values;
 
-/// From 2^63 on it looks negative: for numbers that were checked, or are never compared.
+/// A number from 2^63 on looks negative: for numbers that were checked, or are never compared.
 impl From<u64> for Value<'_> {
     fn from(number: u64) -> Self {
         Self::Integer(number.cast_signed())
@@ -82,7 +82,7 @@ pub(crate) enum Field<'r> {
 
 /// A row that a database found.
 pub(crate) trait Fields {
-    /// The column at this place of the query.
+    /// Returns the column at this place of the query.
     fn field(&self, at: usize) -> Field<'_>;
 }
 
@@ -116,7 +116,7 @@ impl<'r> Columns<'r> {
         }
     }
 
-    /// A number that is never negative.
+    /// Reads a number that is never negative.
     pub(crate) fn number(&mut self) -> Result<u64, StoreError> {
         u64::try_from(self.integer()?).map_err(|_| self.error("a number is negative"))
     }
@@ -126,7 +126,7 @@ impl<'r> Columns<'r> {
         value.map(u64::try_from).transpose().map_err(|_| self.error("a number is negative"))
     }
 
-    /// 64 bits that a peer may have chosen: from 2^63 on they look negative.
+    /// Reads 64 bits that a peer may have chosen: from 2^63 on they look negative.
     pub(crate) fn bits(&mut self) -> Result<u64, StoreError> {
         Ok(self.integer()?.cast_unsigned())
     }
@@ -169,7 +169,7 @@ impl<'r> Columns<'r> {
         }
     }
 
-    /// A code and a sentence, or neither.
+    /// Reads a code and a sentence, or neither.
     pub(crate) fn failure(&mut self) -> Result<Option<(String, String)>, StoreError> {
         match (self.optional_text()?, self.optional_text()?) {
             (Some(code), Some(message)) => Ok(Some((code, message))),

@@ -1,4 +1,4 @@
-//! Table `event`: what happened, for subscribers that were away.
+//! Table `event`: the numbered events, for subscribers that were away.
 
 use steward_engine::row::Row;
 use steward_engine::{Event, EventKind};
@@ -12,7 +12,7 @@ use super::column::{Columns, Value, values};
 use super::{Table, Write};
 use crate::error::StoreError;
 
-/// The table.
+/// The table `event`.
 pub(crate) struct Events;
 
 impl Write for Events {
@@ -123,7 +123,7 @@ pub fn encode_event(kind: &EventKind) -> Vec<u8> {
 /// Reads [`encode_event`]'s blob.
 ///
 /// # Errors
-/// If it is not one.
+/// Fails if it is not one.
 pub fn decode_event(blob: &[u8]) -> Result<EventKind, DecodeError> {
     let names_link = blob.first() == Some(&VERSION_WITH_LINK);
     let version = if names_link { VERSION_WITH_LINK } else { VERSION };
@@ -141,7 +141,7 @@ pub fn decode_event(blob: &[u8]) -> Result<EventKind, DecodeError> {
     })
 }
 
-/// An event that is about no channel.
+/// Reads an event that is about no channel.
 fn node_event(tag: u8, reader: &mut Reader<'_>) -> Result<EventKind, DecodeError> {
     match tag {
         7 => Ok(EventKind::InvoicePaid {
@@ -191,7 +191,7 @@ fn channel_event(
     }
 }
 
-/// Version, tag and names of an event of a channel.
+/// Writes the version, tag and names of an event of a channel.
 fn put_channel(out: &mut Vec<u8>, tag: u8, peer: &NodeId, link: &Option<LinkId>) {
     let version = if link.is_some() { VERSION_WITH_LINK } else { VERSION };
     out.extend([version, tag]);

@@ -1,4 +1,4 @@
-//! Table `evidence`: messages that may have to be shown to someone.
+//! Table `evidence`: messages that may have to be shown to a person or a court.
 
 use steward_engine::row::{EvidenceRow, EvidenceSummary, Row};
 use steward_wire::LinkId;
@@ -8,7 +8,7 @@ use super::{Table, Write};
 use crate::error::StoreError;
 use crate::store::NumberedEvidence;
 
-/// The table.
+/// The table `evidence`.
 pub(crate) struct Evidence;
 
 impl Write for Evidence {
@@ -71,7 +71,7 @@ impl Table for Evidence {
     }
 }
 
-/// All rows without their bodies: a database knows the length without reading one.
+/// Finds all rows without their bodies: a database knows the length without reading one.
 pub(crate) const SELECT_SUMMARIES: &str =
     "SELECT number, peer, what, message_type, length(body) FROM evidence ORDER BY number";
 

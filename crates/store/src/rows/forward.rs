@@ -1,4 +1,4 @@
-//! Table `forward`: HTLCs that we carried from one channel to another, for the books.
+//! Table `forward`: the forwards from one channel to another, for the books.
 
 use steward_engine::row::{ForwardRow, Row};
 use steward_wire::IncomingHtlcId;
@@ -7,7 +7,7 @@ use super::column::{Columns, Value, values};
 use super::{Table, Write};
 use crate::error::StoreError;
 
-/// The table. The schema's triggers keep the sums over it, which outlive its rows.
+/// The table `forward`. The schema's triggers keep the sums over it, which outlive its rows.
 pub(crate) struct Forwards;
 
 impl Write for Forwards {

@@ -1,4 +1,4 @@
-//! Table `invoice`: what we are, or were, to be paid. Kept for good.
+//! Table `invoice`: our requests to be paid. Kept for good.
 
 use steward_engine::row::{InvoiceRow, Row};
 use steward_wire::PaymentHash;
@@ -8,16 +8,16 @@ use super::status::{invoice_status, invoice_status_code, kind, kind_code};
 use super::{Table, Write};
 use crate::error::StoreError;
 
-/// The table.
+/// The table `invoice`.
 pub(crate) struct Invoices;
 
-/// What became of the claim of an invoice, in its row.
+/// The failed claim of an invoice, in its row.
 pub(crate) struct InvoiceFailures;
 
 impl Write for Invoices {
     const NAME: &'static str = "invoice";
-    /// A row that is paid never changes (open is 1), and no keysend (2) replaces an invoice (1): whoever
-    /// paid one knows its preimage and may send a keysend with it.
+    /// A row that is paid never changes (open is 1), and no keysend (2) replaces an invoice (1):
+    /// the payer of one knows its preimage and may send a keysend with it.
     const PUT: &'static str =
         "INSERT INTO invoice (payment_hash, preimage, payment_secret, amount_msat, description,
              kind, bolt11, created_ms, expires_ms, status, received_msat, paid_ms, failure_code,
@@ -102,7 +102,7 @@ impl Table for Invoices {
 
 impl Write for InvoiceFailures {
     const NAME: &'static str = "invoice";
-    /// Not every hash is an invoice's: then no row changes.
+    /// The hash may be no invoice's: then no row changes.
     const PUT: &'static str =
         "UPDATE invoice SET failure_code = ?2, failure_message = ?3 WHERE payment_hash = ?1";
     const DELETE: Option<&'static str> = Some(

@@ -46,7 +46,7 @@ use column::{Columns, Value};
 /// stay below this.
 const MAX_INTEGER: u64 = MAX_MSAT;
 
-/// What can be written to a table.
+/// A kind of row that can be written to a table.
 pub(crate) trait Write {
     /// The table's name.
     const NAME: &'static str;
@@ -54,34 +54,34 @@ pub(crate) trait Write {
     const PUT: &'static str;
     /// Removes the row with a key; `None`: such rows are kept for good.
     const DELETE: Option<&'static str>;
-    /// What is wrong with a row that [`Self::PUT`] leaves out; `None`: it may well change nothing.
+    /// The message if [`Self::PUT`] leaves a row out; `None`: it may change nothing.
     const REFUSAL: Option<&'static str> = None;
 
     /// A row as a batch holds it.
     type Put<'a>: Copy;
-    /// Which row.
+    /// The key of a row.
     type Key: Copy;
 
-    /// The values of [`Self::PUT`].
+    /// Returns the values of [`Self::PUT`].
     fn values(row: Self::Put<'_>) -> Vec<Value<'_>>;
 
-    /// The values of [`Self::DELETE`].
+    /// Returns the values of [`Self::DELETE`].
     fn key(key: Self::Key) -> Vec<Value<'static>>;
 
-    /// Numbers in a row that must stay below 2^63.
+    /// Returns the numbers in a row that must stay below 2^63.
     fn numbers(_row: Self::Put<'_>) -> Vec<u64> {
         Vec::new()
     }
 
-    /// The key's text, for people.
+    /// Returns the key's text, for people.
     fn name(key: Self::Key) -> String;
 
-    /// The row's place among the live rows, if the table has such rows.
+    /// Returns the row's place among the live rows, if the table has such rows.
     fn live_id(_key: Self::Key) -> Option<LiveId> {
         None
     }
 
-    /// What the sum of the live rows holds of the row; `None`: it is not live.
+    /// Returns the row's part of the sum of the live rows; `None`: it is not live.
     fn live_content(_row: Self::Put<'_>) -> Option<Vec<u8>> {
         None
     }
@@ -89,7 +89,7 @@ pub(crate) trait Write {
 
 /// A table whose rows can be read.
 pub(crate) trait Table: Write {
-    /// A row as it is read.
+    /// The row as it is read.
     type Read;
     /// Finds the columns of [`Self::read`]; conditions and order may follow.
     const SELECT: &'static str;
@@ -97,11 +97,11 @@ pub(crate) trait Table: Write {
     /// Reads a row that [`Self::SELECT`] found.
     fn read(columns: &mut Columns<'_>) -> Result<Self::Read, StoreError>;
 
-    /// The row as a batch would hold it; `None` if it is the store's own.
+    /// Returns the row as a batch would hold it; `None` if it is the store's own.
     fn whole(row: Self::Read) -> Option<Row>;
 }
 
-/// What runs over all tables.
+/// A function that runs over all tables.
 pub(crate) trait Visitor {
     fn visit<T: Table>(&mut self) -> Result<(), StoreError>;
 }
@@ -111,18 +111,18 @@ pub(crate) trait Visitor {
 pub(crate) struct Statement<'a> {
     pub(crate) sql: &'static str,
     pub(crate) values: Vec<Value<'a>>,
-    /// What is wrong if no row changes.
+    /// The message if no row changes.
     pub(crate) refusal: Option<&'static str>,
 }
 
 /// A live row by its whole key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct LiveId {
-    /// Stands for the table.
+    /// The number that stands for the table.
     pub(crate) table: u8,
     /// The name of a channel, a node or a payment, zeros behind it.
     pub(crate) id: [u8; 33],
-    /// Of an HTLC or a part.
+    /// The number of an HTLC or a part.
     pub(crate) number: u64,
 }
 
@@ -149,7 +149,7 @@ macro_rules! tables {
             Ok(())
         }
 
-        /// The statement that writes a row.
+        /// Returns the statement that writes a row.
         pub(crate) fn put(row: &Row) -> Statement<'_> {
             match row {
                 $($row => put_into::<$table>($put),)*
@@ -157,7 +157,7 @@ macro_rules! tables {
             }
         }
 
-        /// The statement that removes a row.
+        /// Returns the statement that removes a row.
         pub(crate) fn delete(key: &RowKey) -> Option<Statement<'static>> {
             match key {
                 $($key => delete_from::<$table>($by),)*
@@ -165,7 +165,7 @@ macro_rules! tables {
             }
         }
 
-        /// The name of a row's table.
+        /// Returns the name of a row's table.
         pub fn table_of(key: &RowKey) -> &'static str {
             #[expect(unused_variables, reason = "the patterns name the keys for other functions")]
             match key {
@@ -174,7 +174,7 @@ macro_rules! tables {
             }
         }
 
-        /// What is wrong with a row that a store refuses to hold; empty if it takes any.
+        /// Returns the message about a row that a store refuses to hold; empty if it takes any.
         pub(crate) fn refusal(key: &RowKey) -> &'static str {
             #[expect(unused_variables, reason = "the patterns name the keys for other functions")]
             match key {
@@ -197,7 +197,7 @@ macro_rules! tables {
             }
         }
 
-        /// The row's place among the live rows, if its table has such rows.
+        /// Returns the row's place among the live rows, if its table has such rows.
         pub(crate) fn live_id(key: &RowKey) -> Option<LiveId> {
             match key {
                 $($key => <$table as Write>::live_id($by),)*
@@ -205,7 +205,7 @@ macro_rules! tables {
             }
         }
 
-        /// What the sum of the live rows holds of the row; `None`: it is not live.
+        /// Returns the row's part of the sum of the live rows; `None`: it is not live.
         pub(crate) fn live_content(row: &Row) -> Option<Vec<u8>> {
             match row {
                 $($row => <$table as Write>::live_content($put),)*
@@ -246,8 +246,8 @@ fn delete_from<T: Write>(key: T::Key) -> Option<Statement<'static>> {
     Some(Statement { sql: T::DELETE?, values: T::key(key), refusal: None })
 }
 
-/// Refuses a write that does not fit; `None` deletes the row. Whatever gets here was checked before
-/// by the engine: a refusal is a bug, and better found before it is on disk.
+/// Refuses a write that does not fit; `None` deletes the row. The engine has checked its writes
+/// before: a refusal is a bug, and better found before it is on disk.
 pub(crate) fn check(key: &RowKey, row: Option<&Row>) -> Result<(), StoreError> {
     match row {
         Some(row) if numbers(row).iter().any(|number| *number >= MAX_INTEGER) => {
@@ -258,7 +258,7 @@ pub(crate) fn check(key: &RowKey, row: Option<&Row>) -> Result<(), StoreError> {
     }
 }
 
-/// Names the row that is refused.
+/// Returns the error that names the refused row.
 pub(crate) fn bad_row(key: &RowKey, reason: &'static str) -> StoreError {
     StoreError::BadRow { table: table_of(key), key: key_text(key), reason }
 }

@@ -1,4 +1,4 @@
-//! Table `htlc_origin`: where each HTLC that we offered comes from, until it has ended.
+//! Table `htlc_origin`: the origin of each HTLC that we offered, until it has ended.
 
 use steward_engine::row::{Origin, Row};
 use steward_wire::{DecodeError, IncomingHtlcId, OutgoingHtlcId, PaymentId};
@@ -8,7 +8,7 @@ use super::column::{Columns, Value, values};
 use super::{LiveId, Table, Write};
 use crate::error::StoreError;
 
-/// The table.
+/// The table `htlc_origin`.
 pub(crate) struct Origins;
 
 impl Write for Origins {
@@ -79,7 +79,7 @@ pub fn encode_origin(origin: &Origin) -> Vec<u8> {
 /// Reads [`encode_origin`]'s blob.
 ///
 /// # Errors
-/// If it is not one.
+/// Fails if it is not one.
 pub fn decode_origin(blob: &[u8]) -> Result<Origin, DecodeError> {
     decode_version(VERSION_WITH_LINK, blob, |reader| match reader.u8()? {
         1 => Ok(Origin::Forward(IncomingHtlcId { link: link(reader)?, id: reader.u64()? })),

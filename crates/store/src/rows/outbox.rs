@@ -1,4 +1,4 @@
-//! Table `outbox`: what each incoming HTLC is to be told, until its channel repeats it.
+//! Table `outbox`: the settlement of each incoming HTLC, until its channel repeats it.
 
 use steward_engine::row::{Row, Settlement};
 use steward_hosted::Failure;
@@ -10,7 +10,7 @@ use super::column::{Columns, Value, values};
 use super::{LiveId, Table, Write};
 use crate::error::StoreError;
 
-/// The table.
+/// The table `outbox`.
 pub(crate) struct Outbox;
 
 impl Write for Outbox {
@@ -89,7 +89,7 @@ pub fn encode_settlement(settlement: &Settlement) -> Vec<u8> {
 /// Reads [`encode_settlement`]'s blob.
 ///
 /// # Errors
-/// If it is not one.
+/// Fails if it is not one.
 pub fn decode_settlement(blob: &[u8]) -> Result<Settlement, DecodeError> {
     decode(blob, |reader| match reader.u8()? {
         1 => Ok(Settlement::Fulfill { preimage: reader.preimage()?, tlvs: Vec::new() }),

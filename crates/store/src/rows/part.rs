@@ -10,7 +10,7 @@ use super::status::{status, status_code};
 use super::{LiveId, Table, Write};
 use crate::error::StoreError;
 
-/// The table.
+/// The table `payment_part`.
 pub(crate) struct Parts;
 
 impl Write for Parts {
@@ -110,7 +110,7 @@ pub fn encode_path(path: &[(NodeId, ShortChannelId)]) -> Vec<u8> {
 /// Reads [`encode_path`]'s blob.
 ///
 /// # Errors
-/// If it is not one.
+/// Fails if it is not one.
 pub fn decode_path(blob: &[u8]) -> Result<Vec<(NodeId, ShortChannelId)>, DecodeError> {
     decode(blob, |reader| reader.list(33 + 8, |r| Ok((r.node_id()?, r.scid()?))))
 }

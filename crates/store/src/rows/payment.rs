@@ -1,4 +1,4 @@
-//! Table `payment`: what we pay. Kept for good.
+//! Table `payment`: our payments. Kept for good.
 
 use steward_engine::row::{PaymentRow, PaymentStatus, Row};
 use steward_wire::codec::put_var_bigsize;
@@ -9,7 +9,7 @@ use super::status::{kind, kind_code, status, status_code};
 use super::{LiveId, Table, Write};
 use crate::error::StoreError;
 
-/// The table.
+/// The table `payment`.
 pub(crate) struct Payments;
 
 impl Write for Payments {
@@ -25,7 +25,7 @@ impl Write for Payments {
              failure_message = excluded.failure_message, kind = excluded.kind,
              bolt11 = excluded.bolt11,
              created_ms = excluded.created_ms, ended_ms = excluded.ended_ms";
-    /// Kept for good: parts are found by it.
+    /// Payments are kept for good: parts are found by them.
     const DELETE: Option<&'static str> = None;
     type Put<'a> = &'a PaymentRow;
     type Key = PaymentId;
@@ -68,7 +68,7 @@ impl Write for Payments {
         Some(LiveId::new(4, &payment.0, 0))
     }
 
-    /// What has ended changes no more.
+    /// A payment that has ended changes no more.
     fn live_content(row: Self::Put<'_>) -> Option<Vec<u8>> {
         let mut bytes = [row.payment_hash.0.as_slice(), &row.destination.0].concat();
         for number in [row.amount_msat, row.fee_msat, row.max_fee_msat, row.created_ms] {

@@ -10,7 +10,7 @@ use super::column::{Columns, Value, values};
 use super::{LiveId, Table, Write};
 use crate::error::StoreError;
 
-/// The table.
+/// The table `peer`.
 pub(crate) struct Peers;
 
 impl Write for Peers {
@@ -82,7 +82,7 @@ pub fn encode_addresses(addresses: &[String]) -> Vec<u8> {
 /// Reads [`encode_addresses`]'s blob.
 ///
 /// # Errors
-/// If it is not one.
+/// Fails if it is not one.
 pub fn decode_addresses(blob: &[u8]) -> Result<Vec<String>, DecodeError> {
     decode(blob, |reader| reader.list(1, text))
 }

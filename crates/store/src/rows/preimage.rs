@@ -1,4 +1,4 @@
-//! Table `preimage`: what was learned, and what we give, until no HTLC can need it any more.
+//! Table `preimage`: the preimages we learned or made, until no HTLC can need them any more.
 
 use steward_engine::row::Row;
 use steward_wire::{PaymentHash, Preimage};
@@ -7,7 +7,7 @@ use super::column::{Columns, Value, values};
 use super::{Table, Write};
 use crate::error::StoreError;
 
-/// The table.
+/// The table `preimage`.
 pub(crate) struct Preimages;
 
 impl Write for Preimages {

@@ -7,12 +7,12 @@ use super::column::{Columns, Value, values};
 use super::{Table, Write};
 use crate::error::StoreError;
 
-/// The store's own settings: to whom the database belongs, and the sum of its live rows.
+/// The store's own settings: the owner of the database, and the sum of its live rows.
 pub(crate) const NETWORK: &str = "network";
 pub(crate) const NODE_ID: &str = "node_id";
 pub(crate) const LIVE_ROWS: &str = "live_rows";
 
-/// The table.
+/// The table `setting`.
 pub(crate) struct Settings;
 
 impl Write for Settings {
@@ -38,7 +38,7 @@ impl Write for Settings {
 
 impl Table for Settings {
     const SELECT: &'static str = "SELECT name, value FROM setting";
-    /// `None`: the store's own.
+    /// The setting; `None`: the store's own.
     type Read = Option<Setting>;
 
     fn read(c: &mut Columns<'_>) -> Result<Option<Setting>, StoreError> {
@@ -64,7 +64,7 @@ impl Table for Settings {
     }
 }
 
-/// Sets one of the store's own.
+/// Returns the values that set one of the store's own.
 pub(crate) fn put_own<'a>(name: &'a str, value: &'a [u8]) -> [Value<'a>; 2] {
     [name.into(), value.into()]
 }
@@ -80,7 +80,7 @@ fn column(name: SettingName) -> &'static str {
 fn encode(setting: &Setting) -> Vec<u8> {
     match setting {
         Setting::Height(height) | Setting::SearchedHeight(height) => height.to_be_bytes().to_vec(),
-        // One after the other: id and script hash.
+        // The ids and script hashes stand one after the other.
         Setting::ForgottenClients(clients) => clients
             .iter()
             .flat_map(|client| client.peer.0.into_iter().chain(client.refund_script_hash))

@@ -1,11 +1,13 @@
-//! How far payments, parts and invoices have come and what asked for them, as their tables store it.
+//! The statuses of payments, parts and invoices, and the kinds of payments, as their tables store
+//! them.
 
 use steward_engine::row::{InvoiceStatus, PaymentKind, PaymentStatus};
 
 use super::column::Columns;
 use crate::error::StoreError;
 
-/// How a [`PaymentStatus`] is stored. The schema's partial indexes repeat the 1 of a pending one.
+/// Returns the number under which a [`PaymentStatus`] is stored. The schema's partial indexes
+/// repeat the 1 of a pending one.
 pub(crate) fn status_code(status: PaymentStatus) -> u8 {
     match status {
         PaymentStatus::Pending => 1,
@@ -26,7 +28,8 @@ pub(super) fn status(code: i64) -> Option<PaymentStatus> {
     }
 }
 
-/// How an [`InvoiceStatus`] is stored. The schema's partial index repeats the 1 of an open one.
+/// Returns the number under which an [`InvoiceStatus`] is stored. The schema's partial index
+/// repeats the 1 of an open one.
 pub(crate) fn invoice_status_code(status: InvoiceStatus) -> u8 {
     match status {
         InvoiceStatus::Open => 1,
@@ -43,7 +46,7 @@ pub(super) fn invoice_status(code: i64) -> Option<InvoiceStatus> {
     }
 }
 
-/// How a [`PaymentKind`] is stored, beside the invoice's text.
+/// Returns the number under which a [`PaymentKind`] is stored, beside the invoice's text.
 pub(super) fn kind_code(kind: &PaymentKind) -> u8 {
     match kind {
         PaymentKind::Bolt11(_) => 1,

@@ -1,4 +1,4 @@
-//! Every row of every table, to see that each can be read.
+//! Every row of every table, read to see that it can be.
 
 use steward_engine::row::Row;
 use steward_hosted::Role;
@@ -10,7 +10,7 @@ use crate::rows::{
     Events, Evidence, Forwards, Invoices, Payments, Preimages, Table, Visitor, Write, visit_all,
 };
 
-/// What is in a database.
+/// The counts of a database.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
     /// Rows of all tables.
@@ -19,7 +19,7 @@ pub(crate) struct Counts {
     pub(crate) channels: u64,
     /// Channels in which this node is the host.
     pub(crate) hosted: u64,
-    /// Grows with everything the node does.
+    /// The sum of counts that grow with everything the node does.
     pub(crate) history: u64,
 }
 

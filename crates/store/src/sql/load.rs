@@ -1,4 +1,4 @@
-//! The tables into what the engine needs to go on.
+//! Reads from the tables the state that the engine needs to go on.
 
 use steward_engine::row::{Setting, StoredState};
 
@@ -11,7 +11,7 @@ use crate::rows::{
     Settings, Table, Write, evidence,
 };
 
-/// All of it, to be asked within one read transaction: one moment of the database.
+/// Reads all of it, to be called within one read transaction: one moment of the database.
 pub(crate) fn stored_state(db: &dyn Sql, now_ms: u64) -> Result<StoredState, StoreError> {
     // In the order of the file, sorted here: the key's index would visit the pages at random.
     let mut channels = select::<Channels>(db, "", &[])?;
@@ -58,8 +58,8 @@ pub(crate) fn take_setting(state: &mut StoredState, setting: Setting) {
 
 // The status is spelled out in all of these: a parameter would not match a partial index.
 
-/// Which payments a start needs. One is complete with its first preimage; its other parts may
-/// still be out.
+/// The payments that a start needs. One is complete with its first preimage; its other parts may
+/// still be in flight.
 const OPEN: &str = "SELECT number FROM payment WHERE status IN (1, 4)
                     UNION ALL
                     SELECT payment FROM payment_part WHERE status = 1";
@@ -72,8 +72,9 @@ pub(crate) fn open_parts() -> String {
     format!("{} WHERE payment_part.payment IN ({OPEN}) ORDER BY payment_hash, part", Parts::SELECT)
 }
 
-/// SQLite would rather take all that are pending, however long expired: it cannot know that most
-/// invoices expire unpaid. `INDEXED BY` are the only words here that no other database knows.
+/// Finds the open invoices. SQLite would rather take all that are pending, however long expired: it
+/// cannot know that most invoices expire unpaid. `INDEXED BY` are the only words here that no other
+/// database knows.
 pub(crate) fn open_invoices() -> String {
     format!(
         "{} INDEXED BY invoice_open WHERE status = 1 AND expires_ms >= ?1 ORDER BY number",

@@ -1,5 +1,5 @@
-//! What every SQL database does alike: a batch into tables, tables into what a start needs, and
-//! questions about the past. A backend runs the statements.
+//! The work that every SQL database does alike: a batch into tables, tables into the state that a
+//! start needs, and questions about the past. A backend runs the statements.
 //!
 //! - `write`, `prune`: a batch into tables
 //! - `load`: tables into a [`StoredState`](steward_engine::row::StoredState)
@@ -18,7 +18,7 @@ use crate::rows::column::{Columns, Fields, Value};
 
 /// A connection to a database. Values are numbered in the SQL from `?1` on.
 pub(crate) trait Sql {
-    /// Runs a statement that writes; how many rows it changed.
+    /// Runs a statement that writes, and returns how many rows it changed.
     fn run(&self, sql: &str, values: &[Value<'_>]) -> Result<usize, StoreError>;
 
     /// Runs a query and shows each row that it finds.
@@ -30,7 +30,7 @@ pub(crate) trait Sql {
     ) -> Result<(), StoreError>;
 }
 
-/// Rows of a table, whose query goes on with `rest`.
+/// Reads the rows of a table, whose query goes on with `rest`.
 fn select<T: Table>(
     db: &dyn Sql,
     rest: &str,
@@ -39,7 +39,7 @@ fn select<T: Table>(
     rows(db, T::NAME, &format!("{} {rest}", T::SELECT), values, T::read)
 }
 
-/// What `read` makes of each row of a query.
+/// Collects the results of `read` over the rows of a query.
 fn rows<R>(
     db: &dyn Sql,
     table: &'static str,
@@ -55,7 +55,7 @@ fn rows<R>(
     Ok(rows)
 }
 
-/// The highest number in a table whose rows are numbered; 0 if it is empty.
+/// Returns the highest number in a table whose rows are numbered; 0 if it is empty.
 fn last_number(db: &dyn Sql, table: &'static str) -> Result<u64, StoreError> {
     let sql = format!("SELECT coalesce(max(number), 0) FROM {table}");
     let numbers = rows(db, table, &sql, &[], |c| c.number())?;

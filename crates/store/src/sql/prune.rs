@@ -50,7 +50,7 @@ pub(crate) fn prune(db: &dyn Sql, batch: &WriteBatch) -> Result<(), StoreError> 
     Ok(())
 }
 
-/// Rows that fall behind the newest are looked at once, as they do: those that were paid stay, and
+/// Looks once at the rows that fall behind the newest, as they do: those that were paid stay, and
 /// no commit looks at them again.
 fn prune_failed_forwards(db: &dyn Sql, added: u64) -> Result<(), StoreError> {
     db.run(

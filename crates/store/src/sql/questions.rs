@@ -1,4 +1,4 @@
-//! Questions about the past: what [`History`](crate::History) answers, on one connection.
+//! Questions about the past: the answers of [`History`](crate::History), on one connection.
 
 use steward_engine::Event;
 use steward_engine::row::{ForwardRow, InvoiceRow, InvoiceStatus, PaymentRow, PaymentStatus};
@@ -13,7 +13,8 @@ use crate::rows::{
 };
 use crate::store::{Cursor, ForwardTotals, NumberedEvidence, Page, PageRequest, PaymentWithParts};
 
-/// A page of a table whose query's last column is `number`, restricted to a value of a column.
+/// Reads a page of a table whose query's last column is `number`, restricted to a value of a
+/// column.
 fn page<T: Table>(
     db: &dyn Sql,
     filter: Option<(&str, Value<'_>)>,
@@ -48,7 +49,7 @@ pub(crate) fn payments(
     page::<Payments>(db, of_status(status), request)
 }
 
-/// To be asked within one read transaction.
+/// Reads a payment with its parts, to be called within one read transaction.
 pub(crate) fn payment(
     db: &dyn Sql,
     hash: &PaymentHash,
@@ -117,7 +118,7 @@ pub(crate) fn evidence_row(
     db: &dyn Sql,
     number: u64,
 ) -> Result<Option<NumberedEvidence>, StoreError> {
-    // None has a number that no column holds.
+    // No evidence has a number that no column holds.
     if i64::try_from(number).is_err() {
         return Ok(None);
     }

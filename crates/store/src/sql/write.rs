@@ -1,4 +1,4 @@
-//! A batch into the tables.
+//! Writes a batch into the tables.
 
 use steward_engine::WriteBatch;
 use steward_engine::row::{Row, RowKey};
@@ -14,7 +14,7 @@ pub(crate) fn write(db: &dyn Sql, batch: &WriteBatch) -> Result<(), StoreError> 
 
 fn put(db: &dyn Sql, key: &RowKey, row: Option<&Row>) -> Result<(), StoreError> {
     let statement = row.map_or_else(|| rows::delete(key), |row| Some(rows::put(row)));
-    // Refused by the check before.
+    // A write without a statement was refused by the check before.
     let Some(statement) = statement else { return Ok(()) };
     match (db.run(statement.sql, &statement.values)?, statement.refusal) {
         (0, Some(refusal)) => Err(rows::bad_row(key, refusal)),

@@ -40,7 +40,7 @@ pub(crate) fn verify(path: &Path) -> Result<Verified, StoreError> {
     let (owner, schema_version) = open::identify(&db, path)?;
     open::check_pages(&db, "integrity_check")?;
     if schema_version < super::SCHEMA_VERSION {
-        // Its columns are another version's: the pages must do until it is migrated.
+        // Its columns are another version's: a check of the pages must do until it is migrated.
         return Ok(Verified { owner, schema_version, rows: 0, channels: 0, hosted: 0, history: 0 });
     }
     super::live_rows(&db)?;
@@ -50,7 +50,7 @@ pub(crate) fn verify(path: &Path) -> Result<Verified, StoreError> {
 
 fn copy(from: &Path, partial: &Path) -> Result<(), StoreError> {
     let source = open::reader(from)?;
-    // Refuses what is not ours before anything is written.
+    // A file that is not ours is refused before anything is written.
     open::identify(&source, from)?;
     open::remove(partial)?;
     private(OpenOptions::new().write(true).create_new(true))
@@ -58,11 +58,11 @@ fn copy(from: &Path, partial: &Path) -> Result<(), StoreError> {
         .map_err(|e| StoreError::io("create", partial, &e))?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut target = Connection::open_with_flags(partial, flags)?;
-    // All pages in one step: one read transaction, which no commit can make start again.
+    // All pages go in one step: one read transaction, which no commit can make start again.
     if Backup::new(&source, &mut target)?.step(-1)? != StepResult::Done {
         return Err(StoreError::Busy);
     }
-    // One file, without a log beside it.
+    // The copy is one file, without a log beside it.
     target.pragma_update_and_check(None, "journal_mode", "DELETE", |_| Ok(()))?;
     target.close().map_err(|(_, error)| error)?;
     let sync = || File::options().read(true).write(true).open(partial)?.sync_all();

@@ -1,4 +1,4 @@
-//! Counts what commits and checkpoints cost, from the size of the log before and after. Why the
+//! Counts the cost of commits and checkpoints, from the size of the log before and after. The
 //! counts are exact: docs/state-format.md, "What a commit costs".
 
 use crate::store::StoreStats;
@@ -8,14 +8,14 @@ const FRAME_HEADER_BYTES: u64 = 24;
 /// Bytes before the first frame of the log.
 const LOG_HEADER_BYTES: u64 = 32;
 
-/// How far the log goes, and how much of it is in the database already; both in frames.
+/// The length of the log, and how much of it is in the database already; both in frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct LogPosition {
     pub(crate) frames: u64,
     pub(crate) checkpointed: u64,
 }
 
-/// Watches the log.
+/// A watch on the log.
 #[derive(Debug)]
 pub(crate) struct LogMeter {
     log: LogPosition,
@@ -27,12 +27,12 @@ impl LogMeter {
         Self { log, frame_bytes: page_bytes + FRAME_HEADER_BYTES }
     }
 
-    /// What a checkpoint would have to move at most, in bytes.
+    /// Returns the most that a checkpoint would have to move, in bytes.
     pub(crate) fn pending_bytes(&self) -> u64 {
         (self.log.frames - self.log.checkpointed).saturating_mul(self.frame_bytes)
     }
 
-    /// One fsync for the frames; one more for the header if the log begins anew.
+    /// Counts one fsync for the frames, and one more for the header if the log starts over.
     pub(crate) fn after_commit(&mut self, log: LogPosition, stats: &mut StoreStats) {
         let restarted = self.log.frames == 0 || log.checkpointed < self.log.checkpointed;
         let before = if restarted { 0 } else { self.log.frames };
@@ -45,7 +45,8 @@ impl LogMeter {
         self.log = log;
     }
 
-    /// One fsync for the log before anything is moved; one for the database if all was moved.
+    /// Counts one fsync for the log before anything is moved, and one for the database if all was
+    /// moved.
     pub(crate) fn after_checkpoint(&mut self, log: LogPosition, stats: &mut StoreStats) {
         if log.checkpointed > self.log.checkpointed {
             stats.checkpoints += 1;

@@ -1,5 +1,5 @@
-//! The database file itself, held while the store is open: whatever becomes of the lock file, and
-//! under whatever name the file was found, it has one node.
+//! The database file itself, held while the store is open: if the lock file is moved or removed,
+//! and under each name of the file, it still has one node.
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::path::{Path, PathBuf};
@@ -14,10 +14,10 @@ use crate::lock;
 /// SQLite has on it in this process.
 #[derive(Debug)]
 pub(crate) struct HeldFile {
-    /// Holds the lock while open.
+    /// The file holds the lock while open.
     _file: File,
     path: PathBuf,
-    /// Which file it is, if the system can tell.
+    /// The file's device and number, if the system can tell them.
     identity: Option<(u64, u64)>,
 }
 
@@ -28,7 +28,7 @@ impl HeldFile {
             StoreError::ReadOnly { path: path.to_owned(), reason: error.to_string() }
         })?;
         check_writable(path)?;
-        // Elsewhere this lock and SQLite's own get into each other's way.
+        // On other systems this lock and SQLite's own get into each other's way.
         if cfg!(any(target_os = "linux", target_os = "android")) && !lock::try_alone(&file, path)? {
             let dir = path.parent().unwrap_or(path).to_owned();
             return Err(StoreError::Locked { dir, pid: None });
@@ -40,7 +40,7 @@ impl HeldFile {
         Ok(Self { _file: file, path: path.to_owned(), identity: identity(&metadata) })
     }
 
-    /// Refuses if another file, or none, has its name by now: what we write would be lost.
+    /// Refuses if another file, or none, has its name by now: our writes would be lost.
     pub(crate) fn check_in_place(&self) -> Result<(), StoreError> {
         let found = fs::metadata(&self.path).ok().as_ref().and_then(identity);
         match self.identity == found {
@@ -67,7 +67,7 @@ pub fn check_writable(path: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Asked without opening the file: closing it would release SQLite's locks on it.
+/// Asks for the permission without opening the file: closing it would release SQLite's locks on it.
 #[cfg(unix)]
 fn may_write(path: &Path) -> Result<(), String> {
     use rustix::fs::{Access, AtFlags, CWD, accessat};
@@ -83,7 +83,7 @@ fn may_write(path: &Path) -> Result<(), String> {
     }
 }
 
-/// Device and number.
+/// Returns the file's device and number.
 #[cfg(unix)]
 #[expect(clippy::unnecessary_wraps, reason = "other systems cannot tell")]
 fn identity(metadata: &Metadata) -> Option<(u64, u64)> {
@@ -97,7 +97,7 @@ fn identity(_metadata: &Metadata) -> Option<(u64, u64)> {
     None
 }
 
-/// How many names the file has. With two, SQLite would keep a log beside each of them.
+/// Returns the number of names the file has. With two, SQLite would keep a log beside each of them.
 #[cfg(unix)]
 fn names(metadata: &Metadata) -> u64 {
     std::os::unix::fs::MetadataExt::nlink(metadata)

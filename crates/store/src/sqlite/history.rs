@@ -38,7 +38,7 @@ impl SqliteHistory {
     /// Reads the database at `path`, in this process or another one than its writer's.
     ///
     /// # Errors
-    /// As for [`History::verify`], without its checks of pages and rows.
+    /// Fails as [`History::verify`], without its checks of pages and rows.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let connection = open::reader(path)?;
         open::identify(&connection, path)?;

@@ -1,12 +1,12 @@
 //! The store in one SQLite file: the writer, and all that is SQLite's own. Its rules are argued in
 //! docs/state-format.md.
 //!
-//! - `schema`, `sum_of_v4`: versions, migrations, and what one of them checks first
+//! - `schema`, `sum_of_v4`: versions, migrations, and the check that one of them makes first
 //! - `upgrade`: a copy of a database of an older version, then its migration
 //! - `open`: creation, inspection, connections
 //! - `statement`: runs the statements that all SQL databases have in common (`sql`)
 //! - `history`: the readers' side
-//! - `cost`: what a commit and a checkpoint cost
+//! - `cost`: the cost of commits and checkpoints
 //! - `backup`, `restore`: copies and verification, and the way back
 //! - `held`: the file itself, which one node has at a time
 
@@ -60,14 +60,14 @@ pub struct SqliteStore {
     page_bytes: u64,
     meter: LogMeter,
     stats: StoreStats,
-    /// Known once something was loaded or committed.
+    /// The live rows, known once something was loaded or committed.
     live: Option<LiveRows>,
     /// `PRAGMA data_version` at the start: it changes only by other connections' commits.
     data_version: i64,
     stopped: bool,
-    /// Released after the connection.
+    /// The file is released after the connection.
     held: HeldFile,
-    /// Released last.
+    /// The directory's lock is released last.
     _lock: DirLock,
 }
 
@@ -75,8 +75,8 @@ impl SqliteStore {
     /// Opens the database of a locked data directory, migrates it if it is of an older version.
     ///
     /// # Errors
-    /// Refuses what is not `owner`'s, foreign, newer than this program or damaged, and leaves the
-    /// file as it was: see [`StoreError`].
+    /// Refuses a file that is not `owner`'s, foreign, newer than this program or damaged, and
+    /// leaves it as it was: see [`StoreError`].
     pub fn open(lock: DirLock, mode: OpenMode, owner: &Owner) -> Result<Self, StoreError> {
         let path = lock.dir().join(FILE_NAME);
         open::create_if_missing(&path, mode, owner)?;
@@ -102,24 +102,23 @@ impl SqliteStore {
         })
     }
 
-    /// Where the database is.
+    /// Returns the path of the database.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// How SQLite commits: its journal mode, and its `synchronous` by number. Asked of SQLite, not
-    /// remembered.
+    /// Returns SQLite's journal mode, and its `synchronous` by number. SQLite is asked each time.
     ///
     /// # Errors
-    /// If the database refuses.
+    /// Fails if the database refuses.
     pub fn commits_as(&self) -> Result<(String, i64), StoreError> {
         open::commits_as(&self.connection)
     }
 
-    /// Limits the database's size, in bytes. What does not fit fails as a full disk does.
+    /// Limits the database's size, in bytes. A write that does not fit fails as on a full disk.
     ///
     /// # Errors
-    /// If the database refuses.
+    /// Fails if the database refuses.
     pub fn limit_size(&mut self, bytes: u64) -> Result<(), StoreError> {
         let pages = bytes.div_ceil(self.page_bytes.max(1)).cast_signed();
         let set = |row: &rusqlite::Row<'_>| row.get::<_, i64>(0);
@@ -172,7 +171,7 @@ impl SqliteStore {
     }
 
     fn close_cleanly(&mut self) -> Result<(), StoreError> {
-        // Twice, because truncating forgets what the first moved, and so what it cost.
+        // There are two, because truncating forgets what the first moved, and so what it cost.
         self.checkpoint(Checkpoint::PASSIVE)?;
         self.checkpoint(Checkpoint::TRUNCATE)?;
         // SQLite may now remove the empty log when the last connection goes.
@@ -217,16 +216,17 @@ impl Store for SqliteStore {
     }
 }
 
-/// What a start needs, read at one moment of the database. Refuses rows that are of several.
+/// Loads the state that a start needs, read at one moment of the database. Refuses rows that are of
+/// several.
 fn load(db: &Connection, now_ms: u64) -> Result<(StoredState, LiveRows), StoreError> {
     let state = stored_state(db, now_ms)?;
     let live = LiveRows::of(&state, &open::setting(db, LIVE_ROWS)?)?;
     Ok((state, live))
 }
 
-/// The live rows alone, refused as in [`load`].
+/// Loads the live rows alone, refused as in [`load`].
 fn live_rows(db: &Connection) -> Result<LiveRows, StoreError> {
-    // So late that no invoice is worth reading: they are not live.
+    // The time is so late that no invoice is worth reading: they are not live.
     let now_ms = u64::MAX;
     Ok(load(db, now_ms)?.1)
 }

@@ -1,5 +1,4 @@
-//! How the file comes into being, what is checked before it is used, and the two kinds of
-//! connection.
+//! The creation of the file, the checks before it is used, and the two kinds of connection.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::ErrorKind;
@@ -26,13 +25,13 @@ use crate::store::Owner;
 /// Name of the database in the data directory.
 pub const FILE_NAME: &str = "steward.db";
 
-/// What to do when there is no database.
+/// The behaviour when there is no database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OpenMode {
-    /// Make one: the first start of a node.
+    /// The store makes one: the first start of a node.
     Create,
-    /// Refuse: every later start. A node with channels must not begin from nothing because a disk
-    /// was not mounted.
+    /// The store refuses: every later start. A node with channels must not begin from nothing
+    /// because a disk was not mounted.
     Existing,
 }
 
@@ -49,7 +48,7 @@ pub(crate) fn create_if_missing(
     }
 }
 
-/// The connection that writes, to a database that was checked and may be of an older version.
+/// Opens the connection that writes, to a database that was checked and may be of an older version.
 pub(crate) fn writer(path: &Path, owner: &Owner) -> Result<Connection, StoreError> {
     inspect(path, owner)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -66,13 +65,14 @@ pub(crate) fn writer(path: &Path, owner: &Owner) -> Result<Connection, StoreErro
     Ok(connection)
 }
 
-/// The name of a copy of the database at `path`, made before it was migrated from `version`.
+/// Returns the name of a copy of the database at `path`, made before it was migrated from
+/// `version`.
 pub(crate) fn before_migration(path: &Path, version: u32) -> PathBuf {
     with_suffix(path, &format!(".schema-{version}"))
 }
 
-/// Every promise hangs on these two, and no test of ours can pull the plug: SQLite is asked what
-/// it made of our settings.
+/// Checks the two settings on which every promise depends. No test of ours can pull the plug, so
+/// SQLite is asked how it took them.
 fn check_durable(connection: &Connection) -> Result<(), StoreError> {
     const FULL: i64 = 2;
     let (mode, synchronous) = commits_as(connection)?;
@@ -83,21 +83,21 @@ fn check_durable(connection: &Connection) -> Result<(), StoreError> {
     Err(StoreError::Database { detail })
 }
 
-/// The journal mode, and `synchronous` by number.
+/// Returns the journal mode, and `synchronous` by number.
 pub(crate) fn commits_as(connection: &Connection) -> Result<(String, i64), StoreError> {
     let mode = connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
     let synchronous = connection.pragma_query_value(None, "synchronous", |row| row.get(0))?;
     Ok((mode, synchronous))
 }
 
-/// A connection that only reads. It changes nothing, not even the log when it is closed last.
+/// Opens a connection that only reads. It changes nothing, not even the log when it is closed last.
 pub(crate) fn reader(path: &Path) -> Result<Connection, StoreError> {
     if !exists(path)? {
         return Err(StoreError::NotFound { path: path.to_owned() });
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags)?;
-    // The first to read the file, and so to find that it is none of SQLite's.
+    // This is the first to read the file, and so to find that it is none of SQLite's.
     configure(&connection, READER_CACHE_KIB).map_err(|error| match error.sqlite_error_code() {
         Some(ErrorCode::NotADatabase) => StoreError::Foreign { path: path.to_owned() },
         _ => error.into(),
@@ -106,7 +106,7 @@ pub(crate) fn reader(path: &Path) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
-/// Runs a checkpoint, [`Checkpoint::NOOP`] to look only; where the log stands afterwards.
+/// Runs a checkpoint, [`Checkpoint::NOOP`] to look only. Returns where the log stands afterwards.
 pub(crate) fn checkpoint(
     connection: &Connection,
     mode: Checkpoint,
@@ -118,12 +118,12 @@ pub(crate) fn checkpoint(
         }
         result => result?,
     };
-    // -1 before the first use of the log.
+    // The numbers are -1 before the first use of the log.
     let count = |frames: i32| u64::try_from(frames).unwrap_or(0);
     Ok(LogPosition { frames: count(frames), checkpointed: count(checkpointed) })
 }
 
-/// Whose database it is and which version; refuses all we cannot use. Reads only.
+/// Reads the database's owner and version, and refuses a file that we cannot use. Reads only.
 pub(crate) fn identify(connection: &Connection, path: &Path) -> Result<(Owner, u32), StoreError> {
     let id: i32 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
     if id != APPLICATION_ID {
@@ -172,7 +172,7 @@ fn inspect(path: &Path, owner: &Owner) -> Result<(), StoreError> {
     }
 }
 
-/// `quick_check` or `integrity_check`.
+/// Runs `quick_check` or `integrity_check`.
 pub(crate) fn check_pages(connection: &Connection, pragma: &str) -> Result<(), StoreError> {
     // One finding is enough to refuse.
     let sql = format!("PRAGMA {pragma}(1)");
@@ -194,7 +194,7 @@ fn create(path: &Path, owner: &Owner) -> Result<(), StoreError> {
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "application_id", APPLICATION_ID)?;
     schema::migrate(&mut connection)?;
-    // Steps that made tables anew left pages behind that nobody checks.
+    // Steps that made tables again left pages behind that no check reads.
     connection.execute_batch("VACUUM")?;
     let insert = "INSERT INTO setting (name, value) VALUES (?1, ?2)";
     connection.execute(insert, params![NETWORK, owner.network.as_bytes()])?;
@@ -236,7 +236,7 @@ pub(crate) fn exists(path: &Path) -> Result<bool, StoreError> {
     path.try_exists().map_err(|e| StoreError::io("look for", path, &e))
 }
 
-/// What both kinds of connection need.
+/// Sets what both kinds of connection need.
 fn configure(connection: &Connection, cache_kib: u32) -> rusqlite::Result<()> {
     connection.busy_timeout(Duration::from_millis(BUSY_TIMEOUT_MS))?;
     connection.set_prepared_statement_cache_capacity(CACHED_STATEMENTS);
@@ -246,7 +246,7 @@ fn configure(connection: &Connection, cache_kib: u32) -> rusqlite::Result<()> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
     connection.pragma_update(None, "cell_size_check", true)?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
-    // Negative: KiB instead of pages.
+    // A negative number is in KiB instead of pages.
     connection.pragma_update(None, "cache_size", -i64::from(cache_kib))
 }
 
@@ -260,7 +260,7 @@ fn pragma(
     Ok(())
 }
 
-/// A setting that every database has.
+/// Reads a setting that every database has.
 pub(crate) fn setting(connection: &Connection, name: &'static str) -> Result<Vec<u8>, StoreError> {
     let sql = "SELECT value FROM setting WHERE name = ?1";
     let value = connection.query_row(sql, [name], |row| row.get(0)).optional()?;

@@ -1,4 +1,4 @@
-//! A backup put in the place of a database. What was there is kept.
+//! A backup put in the place of a database. The database that was there is kept.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,21 +11,21 @@ use crate::limits::MAX_SET_ASIDE;
 use crate::lock::DirLock;
 use crate::store::{Owner, Verified};
 
-/// What may be replaced.
+/// The databases that may be replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Over {
-    /// No database, or one that has no channels.
+    /// None, or one that has no channels.
     Nothing,
-    /// Any: somebody has said so.
+    /// Any, because the operator has said so.
     Anything,
 }
 
-/// What a restore did.
+/// The outcome of a restore.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Restored {
-    /// What the backup holds.
+    /// The content of the backup.
     pub verified: Verified,
-    /// Under which name the database is kept that was there.
+    /// The name under which the database that was there is kept.
     pub set_aside: Option<PathBuf>,
 }
 
@@ -35,8 +35,8 @@ pub struct Restored {
 /// old database, or none beside a complete copy of each, and the restore can be repeated.
 ///
 /// # Errors
-/// What makes the backup unusable, or not `owner`'s; [`StoreError::InTheWay`] if the database there
-/// has channels, or cannot be read, and `over` does not allow for that.
+/// Fails if the backup is unusable, or not `owner`'s; [`StoreError::InTheWay`] if the database
+/// there has channels, or cannot be read, and `over` does not allow for that.
 pub fn restore(
     lock: &DirLock,
     from: &Path,
@@ -66,8 +66,8 @@ pub fn restore(
     Ok(Restored { verified, set_aside })
 }
 
-/// Whether the database that is there is as `init` made it; `None` if there is none. Refuses one
-/// that may be worth something.
+/// Returns true if the database that is there is as `init` made it; `None` if there is none.
+/// Refuses one that may be worth something.
 fn look_at_present(path: &Path, backup: &Verified, over: Over) -> Result<Option<bool>, StoreError> {
     if !open::exists(path)? {
         return Ok(None);
@@ -95,14 +95,14 @@ fn look_at_present(path: &Path, backup: &Verified, over: Over) -> Result<Option<
     Ok(Some(is_pristine))
 }
 
-/// Rows of a database that was never used: whose it is, and its sum.
+/// The number of rows of a database that was never used: its owner, and its sum.
 const PRISTINE_ROWS: u64 = 3;
 
 /// Gives a database another name, with its log.
 fn set_aside(path: &Path) -> Result<PathBuf, StoreError> {
     let aside = free_name(path)?;
-    // The log first, as a copy: whenever this is cut off, each of the two names that has a database
-    // has its log as well.
+    // The log goes first, as a copy: whenever this is cut off, each of the two names that has a
+    // database has its log as well.
     let log = open::with_suffix(path, "-wal");
     if open::exists(&log)? {
         let copy = open::with_suffix(&aside, "-wal");

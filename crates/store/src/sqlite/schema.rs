@@ -1,4 +1,5 @@
-//! The tables and their versions: how a database of any released version becomes one of today's.
+//! The tables and their versions: the steps by which a database of any released version becomes one
+//! of today's.
 
 use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
@@ -13,7 +14,7 @@ pub(crate) const APPLICATION_ID: i32 = i32::from_be_bytes(*b"Stwd");
 /// A version and the statements that lead to it from the one before.
 type Migration = (u32, &'static str);
 
-/// Forward only; an entry never changes once released.
+/// The steps go forward only; an entry never changes once released.
 const MIGRATIONS: &[Migration] = &[
     (1, include_str!("v1.sql")),
     (2, include_str!("v2.sql")),
@@ -30,7 +31,7 @@ pub(crate) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     apply(connection, MIGRATIONS)
 }
 
-/// The database's version.
+/// Returns the database's version.
 pub(crate) fn version(connection: &Connection) -> Result<u32, StoreError> {
     Ok(connection.pragma_query_value(None, "user_version", |row| row.get(0))?)
 }
@@ -52,7 +53,7 @@ fn apply(connection: &mut Connection, migrations: &[Migration]) -> Result<(), St
     Ok(())
 }
 
-/// What must hold before the step to this version, which takes away the means to look.
+/// Checks, before the step to this version, the conditions that cannot be checked after it.
 fn before(to: u32, db: &Transaction<'_>) -> Result<(), StoreError> {
     match to {
         5 => sum_of_v4::check(db),
@@ -60,7 +61,7 @@ fn before(to: u32, db: &Transaction<'_>) -> Result<(), StoreError> {
     }
 }
 
-/// What the steps call and SQLite has not.
+/// Provides the functions that the steps call and SQLite does not have.
 fn provide_functions(connection: &Connection) -> Result<(), StoreError> {
     let flags = FunctionFlags::SQLITE_UTF8
         | FunctionFlags::SQLITE_DETERMINISTIC

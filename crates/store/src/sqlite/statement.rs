@@ -1,4 +1,4 @@
-//! SQLite runs what `sql` asks for.
+//! Runs on SQLite the statements of `sql`.
 
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, Row, ToSql, params_from_iter};
@@ -69,14 +69,14 @@ impl From<rusqlite::Error> for StoreError {
     }
 }
 
-/// How SQLite goes about the queries of `sql`.
+/// The plans of SQLite for the queries of `sql`.
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::sql::load::{open_invoices, open_parts, open_payments};
     use crate::sqlite::schema;
 
-    /// A line for each step.
+    /// Returns SQLite's plan, a line for each step.
     fn plan(db: &Connection, sql: &str) -> Vec<String> {
         let mut statement = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
         let parameters = vec![0; statement.parameter_count()];
@@ -99,7 +99,7 @@ mod tests {
         ] {
             let plan = plan(&db, &sql);
             assert!(plan.iter().any(|step| step.contains(index)), "{index}: {plan:#?}");
-            // A partial index holds nothing but what is asked for.
+            // A partial index holds only the rows that are asked for.
             let scans = |step: &String| step.starts_with("SCAN") && !step.contains("_open");
             assert!(!plan.iter().any(scans), "{plan:#?}");
         }

@@ -1,5 +1,5 @@
 //! The sum of the live rows as versions 3 and 4 kept it. Their rows are checked before they become
-//! rows of version 5: whatever a copy tore apart must not be made to fit. Never changes.
+//! rows of version 5: a database that a copy tore apart must not be made to fit. Never changes.
 
 use bitcoin::hashes::siphash24;
 use rusqlite::{Connection, Row};
@@ -34,7 +34,7 @@ const LIVE: &[(u8, &str)] = &[
     (6, "SELECT peer AS f, is_host AS b, addresses AS f, framing AS b FROM peer"),
 ];
 
-/// Refuses rows of several moments. An empty sum is one of a version before 3: it says nothing.
+/// Refuses rows of several moments. An empty sum is one of a version before 3 and proves nothing.
 pub(crate) fn check(db: &Connection) -> Result<(), StoreError> {
     let stored = open::setting(db, LIVE_ROWS)?;
     let (key, expected) = match (stored.len(), stored.split_first_chunk::<16>()) {

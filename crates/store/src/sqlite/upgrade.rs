@@ -21,14 +21,15 @@ pub(crate) fn upgrade(connection: &mut Connection, path: &Path) -> Result<(), St
     backup(path, &copy)?;
     tracing::info!(copy = %copy.display(), "the database was copied before its migration");
     let migrated = schema::migrate(connection);
-    // The database is still what it was. Many starts that fail must not fill the disk.
+    // The database is unchanged, and many starts that fail must not fill the disk.
     if migrated.is_err() {
         open::remove(&copy)?;
     }
     migrated
 }
 
-/// A crash between copy and migration leaves a copy behind: it is kept.
+/// Returns a name that is free. A crash between copy and migration leaves a copy behind: it is
+/// kept.
 fn free_name(path: &Path, version: u32) -> Result<PathBuf, StoreError> {
     let first = open::before_migration(path, version);
     for number in 1..=MAX_COPIES_BEFORE_MIGRATION {
