@@ -5,7 +5,7 @@
 //! carries out its actions.
 //!
 //! Layout
-//! - [`face`]: what goes in and comes out ([`io`], [`event`]), what the operator asks ([`command`]) and
+//! - `face`: what goes in and comes out ([`io`], [`event`]), what the operator asks ([`command`]) and
 //!   sets ([`config`]), what is stored ([`row`]), how long
 //!   hops held a part ([`HoldReport`]), errors and the list of their codes ([`error`],
 //!   [`code`]), our identities ([`Signer`]), every limit ([`limits`])

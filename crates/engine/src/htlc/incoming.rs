@@ -4,14 +4,13 @@
 use std::collections::BTreeMap;
 
 use steward_hosted::Input;
-use steward_onion::PeelError;
 use steward_wire::{IncomingHtlcId, LinkId, features};
 
 use crate::context::Context;
 use crate::face::io::Level;
 use crate::face::row::{Row, RowKey, Settlement};
 use crate::htlc::attribution::settlement;
-use crate::htlc::onion::{Opened, open};
+use crate::htlc::onion::{Opened, open, refuse};
 use crate::link::connections::Connections;
 use crate::link::links::Links;
 use crate::receive::sets::Receives;
@@ -183,11 +182,6 @@ impl Incoming {
             !is_held
         });
     }
-}
-
-/// Fails an incoming HTLC, taken at `since_ms`, the way `refusal` says.
-pub(crate) fn refuse(cx: &mut Context, htlc: IncomingHtlcId, refusal: PeelError, since_ms: u64) {
-    cx.push(Step::Settle(htlc, Answer::Refuse { refusal, since_ms }));
 }
 
 /// True unless the peer is here and does not offer attribution data. One that is away may be back

@@ -1,10 +1,11 @@
-//! What the onion of an incoming HTLC says.
+//! What the onion of an incoming HTLC says, and how one that says something wrong is refused.
 
 use steward_onion::{Forward as Layer, Hop, IncomingHtlc, PeelError, Received, peel, receive};
-use steward_wire::{Identity, UpdateAddHtlc};
+use steward_wire::{Identity, IncomingHtlcId, UpdateAddHtlc};
 
 use crate::context::Context;
 use crate::face::signer::Signer;
+use crate::step::{Answer, Step};
 
 /// Who an incoming HTLC is for.
 pub(crate) enum Opened {
@@ -65,6 +66,11 @@ pub(crate) fn is_readable(signer: &dyn Signer, local: &dyn Identity, add: &Updat
         !matches!(peel(payee, &incoming_htlc(add)), Err(PeelError::Malformed { .. }))
     };
     reads(local) || reads(&*signer.invoice(&add.payment_hash))
+}
+
+/// Fails an incoming HTLC, taken at `since_ms`, the way `refusal` says.
+pub(crate) fn refuse(cx: &mut Context, htlc: IncomingHtlcId, refusal: PeelError, since_ms: u64) {
+    cx.push(Step::Settle(htlc, Answer::Refuse { refusal, since_ms }));
 }
 
 fn incoming_htlc(add: &UpdateAddHtlc) -> IncomingHtlc<'_> {

@@ -14,7 +14,7 @@ use crate::face::limits::{
     FINAL_EXPIRY_SAFETY_BLOCKS, KEYSEND_EXPIRY_SAFETY_BLOCKS, MAX_AMOUNT_MSAT, MPP_TIMEOUT_MS,
 };
 use crate::face::row::{InvoiceRow, InvoiceStatus, PaymentKind, Row};
-use crate::htlc::incoming::refuse;
+use crate::htlc::onion::refuse;
 use crate::link::links::Links;
 use crate::receive::invoices::Invoices;
 use crate::step::{Answer, ClaimsInDoubt, OurHop, Receive, Step};

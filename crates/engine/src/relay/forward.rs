@@ -12,8 +12,7 @@ use steward_wire::{
 use crate::context::Context;
 use crate::face::limits::{FORWARD_WAIT_MS, MAX_EXPIRY_BLOCKS, MIN_OUTGOING_EXPIRY_BLOCKS};
 use crate::face::row::{ForwardRow, Origin, Row};
-use crate::htlc::incoming::refuse;
-use crate::htlc::onion::forward_layer;
+use crate::htlc::onion::{forward_layer, refuse};
 use crate::link::connections::Connections;
 use crate::link::links::Links;
 use crate::link::policy::PolicyUpdates;
