@@ -121,7 +121,7 @@ impl OpenChannel<'_> {
         }
         if self.open.is_all_signed() && update.block_day <= signed.block_day {
             // The same state again, of a day that is past. Of two days the later one wins, or
-            // both sides would answer each other for ever.
+            // both sides would answer each other without end.
             return;
         }
         match self.verified_state(&update) {

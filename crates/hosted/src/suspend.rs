@@ -14,7 +14,7 @@ use crate::open::{OpenChannel, Suspended};
 use crate::session::Stage;
 
 impl Suspended {
-    /// Why, and by whom: our own error first.
+    /// Returns why the channel is suspended and which side began it: our own error comes first.
     pub(crate) fn suspension(&self) -> Suspension {
         if let Some(fault) = &self.ours {
             let code = fault.code.map(ErrorCode::number);

@@ -46,7 +46,7 @@ pub(crate) fn is_within_offer(
         && terms.features.len() <= MAX_INIT_FEATURES
 }
 
-/// P2PKH, P2SH or any witness program (docs/protocol.md section 9.2, 37).
+/// P2PKH, P2SH or any witness program (docs/protocol.md section 3.2: the eclair plugin refuses P2TR, we do not).
 pub(crate) fn is_standard_refund_script(script: &[u8]) -> bool {
     if script.len() > MAX_REFUND_SCRIPT_BYTES {
         return false;

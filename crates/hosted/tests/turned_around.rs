@@ -213,7 +213,7 @@ fn an_add_that_names_another_channel_is_refused() {
     assert_eq!(pair.channel(Alice).unsigned_updates().1, 0);
 }
 
-/// Records of the version before had no section of held HTLCs; they are read, and written anew.
+/// Records of the version before had no section of held HTLCs; they are read, and written in the present version.
 #[test]
 fn a_record_of_the_version_before_is_read() {
     let mut pair = Pair::funded(5_000_000);

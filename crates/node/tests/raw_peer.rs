@@ -124,7 +124,7 @@ async fn a_peer_pays_its_host(framing: Framing) {
     check_books(&host, &peer, GIFT_MSAT - AMOUNT_MSAT).await;
 }
 
-/// Each side signs before it has seen the other's HTLC (P§3.4, rule c).
+/// Each side signs before it has seen the other's HTLC (docs/protocol.md section 3.4, rule c).
 async fn payments_that_cross_both_arrive(framing: Framing) {
     let host = start_host().await;
     let mut peer = opened_peer(&host, 1, framing).await;

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 use steward_engine::event;
-use steward_wire::LinkId;
 use steward_wire::onchain::preimage_scripts;
+use steward_wire::{LinkId, NodeId, Preimage};
 use utoipa::ToSchema;
 
 use super::channel::{Role, Suspension};
@@ -243,17 +243,26 @@ impl From<&event::EventKind> for EventKind {
                 }
             }
             event::EventKind::PreimageAtRisk { peer, link, preimage, cltv_expiry } => {
-                let scripts = preimage_scripts(preimage.as_slice());
-                Self::PreimageAtRisk {
-                    peer_id: peer.to_string(),
-                    channel_id: name(link),
-                    preimage: preimage.map(|preimage| preimage.to_string()),
-                    script_pubkey: scripts.first().map(|script| script.to_hex_string()),
-                    cltv_expiry: *cltv_expiry,
-                }
+                preimage_at_risk(peer, name(link), preimage.as_ref(), *cltv_expiry)
             }
             event::EventKind::ClockJumped { by_ms } => Self::ClockJumped { by_ms: *by_ms },
         }
+    }
+}
+
+fn preimage_at_risk(
+    peer: &NodeId,
+    channel_id: Option<String>,
+    preimage: Option<&Preimage>,
+    cltv_expiry: u32,
+) -> EventKind {
+    let scripts = preimage.map(|preimage| preimage_scripts(&[*preimage])).unwrap_or_default();
+    EventKind::PreimageAtRisk {
+        peer_id: peer.to_string(),
+        channel_id,
+        preimage: preimage.map(ToString::to_string),
+        script_pubkey: scripts.first().map(|script| script.to_hex_string()),
+        cltv_expiry,
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a client does: opens (P§3.2), resumes (P§3.3), pays, claims and waits. How it takes and
+//! What a client does: opens (docs/protocol.md section 3.2), resumes (docs/protocol.md section 3.3), pays, claims and waits. How it takes and
 //! gives signatures meanwhile is in `exchange`.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -265,7 +265,7 @@ impl Client {
         state
     }
 
-    /// The host's copy against ours (P§3.3.1). Here it is never behind.
+    /// The host's copy against ours (docs/protocol.md section 3.3.1). Here it is never behind.
     fn catch_up(&mut self, ours: State) {
         let Some(signed) = &self.state else {
             self.arrived.extend(ours.incoming.iter().cloned());

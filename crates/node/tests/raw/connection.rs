@@ -1,4 +1,4 @@
-//! Raw frames over BOLT8: the two framings of P§1.1, and a queue of what has come unread.
+//! Raw frames over BOLT8: the two framings of docs/protocol.md section 1.1, and a queue of what has come unread.
 
 use std::collections::VecDeque;
 

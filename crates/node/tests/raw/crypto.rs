@@ -1,4 +1,4 @@
-//! Hashes, signatures and the ids derived from two node ids (P§1.6, P§2.4).
+//! Hashes, signatures and the ids derived from two node ids (docs/protocol.md sections 1.6 and 2.4).
 
 use bitcoin::hashes::{Hash, sha256};
 use bitcoin::secp256k1::ecdsa::Signature;

@@ -1,4 +1,4 @@
-//! Normal operation (P§3.4, P§3.5): what the host may send at each moment, what answers it, and
+//! Normal operation (docs/protocol.md sections 3.4 and 3.5): what the host may send at each moment, what answers it, and
 //! who has signed what.
 
 use super::bytes::Reader;
@@ -47,7 +47,7 @@ impl Client {
         self.peer.push(Update::Fulfill { id, preimage });
     }
 
-    /// Only what both have signed may be failed (P§3.5).
+    /// Only what both have signed may be failed (docs/protocol.md section 3.5).
     fn on_fail(&mut self, body: &[u8]) {
         let mut reader = Reader::new(body);
         assert_eq!(reader.array(), channel_id(&self.id(), &self.host));
@@ -60,7 +60,7 @@ impl Client {
         self.peer.push(Update::Fail { id, reason });
     }
 
-    /// P§3.4, rules a to e.
+    /// docs/protocol.md section 3.4, rules a to e.
     fn on_state_update(&mut self, update: &StateUpdate) {
         let signed = self.state();
         assert_ne!(update.signature, signed.remote_sig_of_local, "the same signature again");

@@ -1,4 +1,4 @@
-//! The host's terms for forwarding to us: a BOLT7 `channel_update` (P§4.2).
+//! The host's terms for forwarding to us: a BOLT7 `channel_update` (docs/protocol.md section 4.2).
 
 use bitcoin::constants::ChainHash;
 

@@ -1,5 +1,5 @@
-//! The cross-signed state: its bytes (P§1.4), its hash (P§2.1), its mirror image (P§2.3), and the
-//! state that follows it (P§3.1).
+//! The cross-signed state: its bytes (docs/protocol.md section 1.4), its hash (docs/protocol.md section 2.1), its mirror image (docs/protocol.md section 2.3), and the
+//! state that follows it (docs/protocol.md section 3.1).
 
 use bitcoin::secp256k1::SecretKey;
 
