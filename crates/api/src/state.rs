@@ -13,9 +13,9 @@ pub(crate) struct Shared {
     pub(crate) node: Operations,
     /// The permits, one per event stream.
     pub(crate) subscribers: Arc<Semaphore>,
-    /// Its sender is dropped once the API stops: ends event streams and waits.
+    /// The end of event streams and waits: its sender is dropped once the API stops.
     pub(crate) closing: watch::Receiver<()>,
-    /// Told when a caller asks the node to stop.
+    /// The signal that a caller asks the node to stop.
     pub(crate) stop: Arc<Notify>,
 }
 

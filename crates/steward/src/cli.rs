@@ -76,7 +76,7 @@ pub enum Command {
         /// BOLT11, or a `lightning:` or `bitcoin:` URI with one
         invoice: String,
     },
-    /// Payments out, newest first; with a hash, one payment with its parts
+    /// Lists payments out, newest first; with a hash, shows one payment with its parts
     Payments {
         /// Show only this one
         payment_hash: Option<String>,
@@ -95,12 +95,12 @@ pub enum Command {
         /// NODE_ID@HOST:PORT; without a port it is 9735
         peer: String,
     },
-    /// Connected and wanted peers
+    /// Lists connected and wanted peers
     Peers,
     /// One peer
     #[command(subcommand)]
     Peer(PeerCommand),
-    /// Counters and queue lengths
+    /// Shows counters and queue lengths
     Metrics,
     /// Copies the database, while the daemon runs, to a new file
     Backup {
@@ -181,9 +181,9 @@ pub enum ChannelCommand {
         #[arg(long)]
         as_node: bool,
     },
-    /// All channels
+    /// Lists all channels
     List,
-    /// One channel, with the state both sides signed
+    /// Shows one channel, with the state both sides signed
     Show {
         /// The channel's id, or the other side's node id if there is one channel with it
         #[arg(value_name = "CHANNEL")]
@@ -191,7 +191,7 @@ pub enum ChannelCommand {
     },
     /// Forgets a channel in which neither side has anything at stake
     ///
-    /// One that was never signed, or of which the client's balance is 0 and nothing is in flight.
+    /// It must never have been signed, or the client's balance be 0 and nothing in flight.
     /// As client you may open it again. As host you never let the client in again, if the channel
     /// was ever used: you have signed states in which it had money.
     Forget {
@@ -310,7 +310,7 @@ pub struct InvoiceArguments {
 pub enum InvoiceCommand {
     /// Makes an invoice
     Create(CreateInvoice),
-    /// Our invoices, newest first
+    /// Lists our invoices, newest first
     List {
         /// Lists only those that are paid
         #[arg(long)]
@@ -319,7 +319,7 @@ pub enum InvoiceCommand {
         #[command(flatten)]
         page: Page,
     },
-    /// One of our invoices
+    /// Shows one of our invoices
     Show {
         /// Its payment hash
         payment_hash: String,
@@ -329,13 +329,13 @@ pub enum InvoiceCommand {
 /// `steward invoice create`
 #[derive(Debug, Args)]
 pub struct CreateInvoice {
-    /// For example 1000sat, 0.001btc, 250000msat; or `any`: the payer chooses
+    /// The amount, for example 1000sat, 0.001btc, 250000msat; or `any`: the payer chooses
     #[arg(allow_hyphen_values = true)]
     pub amount: InvoiceAmount,
-    /// For the payer to read
+    /// The description for the payer
     #[arg(long, short, default_value = "")]
     pub description: String,
-    /// Seconds until it ends
+    /// The time until it expires, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
     pub expiry: u32,
 }
@@ -361,7 +361,7 @@ pub struct Pay {
 pub struct Keysend {
     /// The payee; a client by the id under which its host knows it, see its `channel list`
     pub node_id: String,
-    /// For example 1000sat
+    /// The amount, for example 1000sat
     #[arg(allow_hyphen_values = true)]
     pub amount: Amount,
     /// The host of yours through which it is reached, if it is not public: its node id

@@ -86,7 +86,7 @@ pub struct CreateInvoice {
     /// The description for the payer, at most 639 bytes.
     #[serde(default)]
     pub description: String,
-    /// Seconds until it ends; default 3600.
+    /// The time until it expires, in seconds; default 3600.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expiry_s: Option<u32>,
 }

@@ -106,7 +106,7 @@ struct Worker {
     payee: Who,
     rng: Rng,
     stop: Arc<AtomicBool>,
-    /// Told once.
+    /// Sends once, when the first payment has been posted.
     moving: Option<Sender<()>>,
     may_suspend: bool,
 }
