@@ -31,7 +31,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     make_if_new(&config)?;
     let node = Node::start(config).await?;
     let shown = open_and_show(&node, host.parse()?, address.parse()?).await;
-    // In order also after an error: what the node has taken in becomes durable.
+    // The shutdown is in order also after an error: the inputs taken in become durable.
     node.shutdown().await?;
     shown
 }
@@ -44,8 +44,8 @@ fn configure(data_dir: &str) -> Result<Config, Box<dyn Error>> {
     Ok(EffectiveConfig::load(&sources)?.config)
 }
 
-/// Makes seed and database at the first start. The node refuses to start before somebody has seen
-/// the words of a new seed: without them the money is lost with the disk.
+/// Makes seed and database at the first start. The node refuses to start before the words of a new
+/// seed were shown: without them the money is lost with the disk.
 fn make_if_new(config: &Config) -> Result<(), Box<dyn Error>> {
     let data_dir: &Path = &config.node.data_dir;
     if steward_node::data_dir::is_made(data_dir) {

@@ -27,14 +27,14 @@ use tokio::task::JoinHandle;
 const HEIGHT: u32 = 800_000;
 const PREIMAGE: Preimage = Preimage([7; 32]);
 
-/// What is published at which height.
+/// The published preimages at each height.
 type Published = BTreeMap<u32, Vec<Preimage>>;
 
 /// Blocks that publish what a test says. While there are none, the source fails.
 #[derive(Clone)]
 struct Blocks {
     published: Arc<Mutex<Option<Published>>>,
-    /// How often a block was asked for.
+    /// The number of times that a block was asked for.
     asked: watch::Sender<u32>,
 }
 
@@ -46,7 +46,7 @@ impl ChainSource for Blocks {
         panic!("the tip is the clock's business")
     }
     fn block_hash_at(&mut self, _: u32) -> Result<Option<BlockHash>, ChainError> {
-        panic!("nobody asks for hashes")
+        panic!("no hash is asked for")
     }
     fn check_network(&mut self, _: Network) -> Result<(), ChainError> {
         Ok(())
@@ -65,7 +65,7 @@ impl BlockSource for Blocks {
     }
 }
 
-/// A host whose own payment is out to a client that does not answer.
+/// A host whose own payment is in flight to a client that does not answer.
 struct Scene {
     _dir: tempfile::TempDir,
     host: NodeHandle,
@@ -139,7 +139,7 @@ async fn an_expired_htlc_is_held_until_the_blocks_can_be_searched() {
     assert!(scene.cltv_expiry - HEIGHT > MAX_BLOCKS_PER_SEARCH, "one answer is not enough");
     let mut asked = scene.blocks.asked.subscribe();
     scene.heights.set(scene.cltv_expiry + 1);
-    // The second time: the first was after the failure was known.
+    // It is asked a second time, because the first was after the failure was known.
     tokio::time::timeout(PATIENCE, asked.wait_for(|asked| *asked >= 2)).await.unwrap().unwrap();
     let status = scene.host.status().await.unwrap();
     assert_eq!((status.height, status.pending_payments), (scene.cltv_expiry + 1, 1));

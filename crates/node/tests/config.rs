@@ -1,4 +1,4 @@
-//! Configuration: who overrides whom, what is refused and in which words.
+//! Configuration: which source overrides which, the refusals and their words.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -102,7 +102,7 @@ fn every_key_is_listed_with_value_and_meaning() {
     let entries: Vec<_> = effective.entries().collect();
     assert_eq!(entries.len(), Config::keys().count());
     assert!(entries.iter().all(|entry| !entry.key.doc.trim().is_empty()));
-    // Nor does any speak of what does not exist.
+    // No text speaks of a key that does not exist.
     assert!(!entries.iter().any(|entry| entry.key.doc.contains("invitation")));
     let capacity = entries.iter().find(|entry| entry.key.path() == "host.capacity_sat").unwrap();
     assert_eq!(capacity.value.as_deref(), Some("1000000"));
@@ -355,13 +355,13 @@ fn the_networks_are_shown_in_one_spelling_and_read_in_both() {
     assert!(refused.contains("mainnet (`bitcoin` is the same)"), "{refused}");
 }
 
-/// What the engine takes as secrets.
+/// Returns the secrets that the engine takes.
 fn secrets(setup: &Setup) -> Result<Vec<Vec<u8>>, ConfigError> {
     Ok(setup.load()?.config.engine_config()?.host.secrets)
 }
 
 #[test]
-fn a_secret_that_is_empty_or_that_nobody_can_type_is_refused() {
+fn a_secret_that_is_empty_or_that_no_client_can_type_is_refused() {
     let long = "x".repeat(129);
     for secret in ["", "hex:", " s", "s ", "\ts", "s\n", "\u{a0}s", &long, "hex:0"] {
         let text = format!("[host]\nsecrets = [\"good\", {secret:?}]\n");
@@ -383,8 +383,8 @@ fn an_empty_list_of_secrets_is_only_meant_if_it_is_written() {
     assert!(error.contains("STEWARD_HOST__SECRETS: `host.secrets`: it is empty"), "{error}");
     assert!(setup().flag("host.secrets=").error().contains("it is empty"));
     assert!(secrets(&setup().env("STEWARD_HOST__SECRETS", "[]")).unwrap().is_empty());
-    let nobody = setup().flag("host.require_secret=true").flag("host.secrets=[]");
-    assert!(nobody.unusable().contains("host.require_secret"));
+    let no_secret = setup().flag("host.require_secret=true").flag("host.secrets=[]");
+    assert!(no_secret.unusable().contains("host.require_secret"));
 }
 
 #[test]
@@ -478,7 +478,7 @@ fn a_variable_with_a_wrong_underscore_or_letter_is_refused() {
         let said = format!("environment, {given}: it sets nothing; did you mean {meant}?");
         assert_eq!(error, said);
     }
-    // Those of a container's neighbours, and of whoever wrote its start script.
+    // These are of a container's neighbours, and of the author of its start script.
     for foreign in [
         "STEWARD_PORT",
         "STEWARD_PORT_9735_TCP_ADDR",

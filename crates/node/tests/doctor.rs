@@ -1,4 +1,4 @@
-//! What the doctor finds, with and without a running node.
+//! The findings of the doctor, with and without a running node.
 
 mod common;
 
@@ -9,7 +9,7 @@ use common::TestNode;
 use steward_node::doctor::{Check, Status, examine};
 use steward_node::{EffectiveConfig, Seed, Sources, initialize};
 
-/// Addresses that nothing else in this process uses.
+/// Returns sources with addresses that nothing else in this process uses.
 fn sources(dir: &Path, overrides: &[&str]) -> Sources {
     let mut all = vec![
         format!("data_dir={}", dir.display()),
@@ -168,7 +168,7 @@ async fn a_running_node_is_looked_at_where_it_listens() {
         let found = check(node.dir.path(), &[&listen, "api.address=127.0.0.1:7"], port);
         assert_eq!(found.status, Status::Ok, "{found:?}");
     }
-    // What a node left behind that does not run any more is not believed.
+    // The files of a node that does not run any more are not believed.
     node.handle.shutdown().await.unwrap();
     let stopped = check(node.dir.path(), &["listen.addresses=127.0.0.1:0"], "listen_port");
     assert!(stopped.detail.contains("is free"), "{stopped:?}");

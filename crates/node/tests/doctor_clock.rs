@@ -12,7 +12,7 @@ use support::{FakeChain, esplora_reply, serve_http};
 
 const HOUR_S: i64 = 3600;
 
-/// What the doctor says of the clock if the newest block is this much later than it.
+/// Returns the doctor's check of the clock if the newest block is this much later than it.
 fn clock_beside_a_block(later_s: i64) -> Check {
     let now_s = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
     let chain = FakeChain::new(Network::Signet, 1);

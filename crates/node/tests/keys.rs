@@ -1,4 +1,4 @@
-//! What a seed gives must never change: users would be cut off from their channels.
+//! The keys that a seed gives must never change: users would be cut off from their channels.
 
 use std::path::Path;
 use std::str::FromStr;

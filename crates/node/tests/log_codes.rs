@@ -1,10 +1,10 @@
-//! Every code of a line in the log is explained in docs/operations.md, and no other.
+//! Every code of a line in the log is explained in docs/operations.md, which explains no other.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// What a code follows in the sources, after any number of spaces.
+/// The texts that a code follows in the sources, after any number of spaces.
 const MARKS: [&str; 3] = [".log(Level::", "code = \"", "code: \""];
 
 fn root() -> PathBuf {
@@ -24,7 +24,7 @@ fn sources(folder: &Path, out: &mut String) {
     }
 }
 
-/// Codes that the sources give to lines of the log.
+/// Returns the codes that the sources give to lines of the log.
 fn used() -> BTreeSet<String> {
     let mut text = String::new();
     for name in ["engine", "node", "runtime"] {

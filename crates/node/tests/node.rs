@@ -16,7 +16,7 @@ use steward_store::History;
 use steward_store::sqlite::{FILE_NAME, SqliteHistory};
 use steward_wire::{impossible, invariant};
 
-/// A host that gives its first clients something to pay with.
+/// The settings of a host that gives its first clients an amount to pay with.
 const GENEROUS: &[&str] = &["host.initial_client_balance_sat=100000"];
 
 #[tokio::test(flavor = "multi_thread")]
@@ -64,7 +64,7 @@ async fn an_invoice_paid_before_a_restart_is_not_paid_again() {
     assert_eq!(first.payment.status, PaymentStatus::Complete);
     client.handle.shutdown().await.unwrap();
 
-    // The engine has forgotten; and there is no way to the host yet, so nothing could be paid.
+    // The engine has forgotten it; and there is no way to the host yet, so nothing could be paid.
     let TestNode { dir, config, .. } = client;
     let handle = Node::start(config.clone()).await.unwrap();
     let client = TestNode { dir, config, handle };
@@ -92,7 +92,7 @@ async fn what_was_paid_long_ago_is_not_taken_for_another_amount_or_for_an_invoic
     assert!(pay(Some(5_000)).await.unwrap().begun_earlier);
     assert!(pay(None).await.unwrap().begun_earlier);
     assert_eq!(pay(Some(6_000)).await.unwrap_err().code.name(), "wrong_amount");
-    // The payee, who has forgotten it as well.
+    // The payee has forgotten it as well.
     let own = host.handle.pay(pay_invoice(any.clone(), Some(5_000)), PATIENCE).await;
     assert_eq!(own.unwrap_err().code.name(), "self_payment");
 }
@@ -178,7 +178,7 @@ async fn shutdown_unlocks_the_directory_and_may_be_repeated() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_shutdown_goes_on_if_its_caller_does_not_wait() {
     let node = TestNode::start(&[]).await;
-    // Begun by one poll, then dropped.
+    // The payment is begun by one poll, and its future dropped.
     tokio::select! {
         biased;
         _ = node.handle.shutdown() => {}
@@ -188,7 +188,7 @@ async fn a_shutdown_goes_on_if_its_caller_does_not_wait() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_payment_nobody_can_deliver_ends_with_its_reason() {
+async fn a_payment_that_cannot_be_delivered_ends_with_its_reason() {
     let host = TestNode::start(GENEROUS).await;
     let (payer, stranger) = (TestNode::start(&[]).await, TestNode::start(&[]).await);
     payer.open_channel(&host).await;
@@ -209,7 +209,7 @@ async fn a_payment_that_is_refused_says_why_to_those_who_do_not_wait_too() {
     let payee = stranger.handle.info().node_id;
     let too_much_msat = 1_000_000_000_000;
     for _ in 0..40 {
-        // Answers wait for the disk while something is written.
+        // Answers wait for the disk while a row is written.
         let busy = payer.handle.create_invoice(new_invoice(None, 60));
         let keysend = payer.handle.keysend(keysend_to(payee, too_much_msat), Duration::ZERO);
         let (made, paid) = tokio::join!(busy, keysend);
@@ -245,7 +245,7 @@ async fn a_lost_database_is_not_replaced_by_an_empty_one() {
     std::fs::remove_file(node.dir.path().join(FILE_NAME)).unwrap();
     let error = Node::start(node.config.clone()).await.err().unwrap();
     assert_eq!(error.code.name(), "database_not_found");
-    // Unless somebody says that it is lost for good.
+    // It is made if the operator says that the old one is lost for good.
     assert_eq!(initialize(&node.config, None).err().unwrap().code.name(), "seed_exists");
     let words = node.handle.seed_words().unwrap();
     initialize(&node.config, Some(&words)).unwrap();
@@ -335,7 +335,7 @@ fn words_that_are_wrong_make_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_seed_nobody_has_seen_does_not_start() {
+async fn a_seed_whose_words_were_not_shown_does_not_start() {
     let dir = tempfile::tempdir().unwrap();
     let config = config(dir.path(), &[]);
     initialize(&config, None).unwrap();
@@ -375,7 +375,7 @@ async fn a_host_does_not_become_a_wallet_unasked() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_wallet_hosts_nobody() {
+async fn a_wallet_hosts_no_client() {
     // As host a node opens channels, as wallet with the same settings it would not.
     let config = config(std::path::Path::new("x"), GENEROUS);
     assert!(config.engine_config().unwrap().host.accept_new_channels);

@@ -25,7 +25,7 @@ const BLOCK_DAY: u32 = HEIGHT / 144;
 const CAPACITY_MSAT: u64 = 1_000_000_000;
 const GIFT_MSAT: u64 = 100_000_000;
 const AMOUNT_MSAT: u64 = 7_654_321;
-/// What is left of an expiry must still be enough when it arrives.
+/// The blocks that an expiry may lose before it arrives, and must still be enough.
 const EXPIRY_SLACK_BLOCKS: u32 = 3;
 /// `fee_insufficient` of BOLT4, with the flag for a `channel_update`.
 const FEE_INSUFFICIENT: u16 = 0x1000 | 12;
@@ -144,7 +144,7 @@ async fn payments_that_cross_both_arrive(framing: Framing) {
     check_books(&host, &peer, GIFT_MSAT).await;
 }
 
-/// The host has signed and claimed the HTLC; the peer hears of neither.
+/// The host has signed and claimed the HTLC, and the peer hears of neither.
 async fn a_payment_whose_answer_was_lost_ends_once(framing: Framing) {
     let host = start_host().await;
     let mut peer = opened_peer(&host, 1, framing).await;
@@ -163,7 +163,7 @@ async fn a_payment_whose_answer_was_lost_ends_once(framing: Framing) {
     }
 }
 
-/// The host has neither the HTLC nor the signature.
+/// The host has received neither the HTLC nor the signature.
 async fn a_payment_lost_on_its_way_is_sent_again(framing: Framing) {
     let host = start_host().await;
     let mut peer = opened_peer(&host, 1, framing).await;
@@ -177,7 +177,7 @@ async fn a_payment_lost_on_its_way_is_sent_again(framing: Framing) {
     check_books(&host, &peer, GIFT_MSAT - AMOUNT_MSAT).await;
 }
 
-/// Even an HTLC under way is found in the host's state, and can be claimed.
+/// An HTLC in flight is found in the host's state as well, and can be claimed.
 async fn a_peer_that_kept_only_its_key_gets_its_channel_back(framing: Framing) {
     let host = start_host().await;
     let mut peer = opened_peer(&host, 1, framing).await;
@@ -243,7 +243,7 @@ async fn a_forward_that_pays_too_little_comes_back(framing: Framing) {
     // The length and the type of a channel_update, then its body.
     let (head, update) = rest.split_at(4);
     assert_eq!(head, [0, 138, 0x01, 0x02]);
-    // The same maximum for all: a failure must not tell what the channel can hold.
+    // The maximum is the same for all: a failure must not tell what the channel can hold.
     let shown = Policy::read(update, &host_id(&host), &payee.id());
     let htlc_maximum_msat = 10_000_000_000;
     assert_eq!(shown, Policy { htlc_maximum_msat, ..payee.policy() });
@@ -295,7 +295,7 @@ async fn opened_peer(host: &TestNode, number: u8, framing: Framing) -> Client {
     peer
 }
 
-/// The host pays the peer, in the background.
+/// Lets the host pay the peer, in the background.
 fn keysend(host: &TestNode, peer: &Client) -> JoinHandle<PaymentRow> {
     let (handle, payee) = (host.handle.clone(), NodeId(peer.id()));
     tokio::spawn(
@@ -307,7 +307,7 @@ async fn invoice_of(host: &TestNode) -> InvoiceRow {
     host.handle.create_invoice(new_invoice(Some(AMOUNT_MSAT), 3600)).await.unwrap()
 }
 
-/// An invoice of a peer's, with its host as the way to it.
+/// Makes an invoice of a peer's, with its host as the way to it.
 fn invoice_by(payee: &Client, preimage: &[u8; 32]) -> Invoice {
     let policy = payee.policy();
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
@@ -389,7 +389,7 @@ fn read_onion(payee: &Client, htlc: &Htlc) -> Received {
     receive(payee.key(), &incoming, HEIGHT).unwrap()
 }
 
-/// Host and peer agree on who has what, and nothing is in flight.
+/// Checks that host and peer agree on the balances, and that nothing is in flight.
 async fn check_books(host: &TestNode, peer: &Client, balance_msat: u64) {
     let state = peer.state();
     assert_eq!(state.local_balance_msat, balance_msat);

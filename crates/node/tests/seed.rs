@@ -93,7 +93,7 @@ fn words_are_accepted_as_lists_people_make() {
 
 #[test]
 fn numbered_words_are_put_in_order() {
-    // Written in two columns, read line by line.
+    // The words are written in two columns, and read line by line.
     let columns: String = (1..=6)
         .map(|row| {
             let second = if row == 6 { "about" } else { "abandon" };

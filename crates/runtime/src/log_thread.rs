@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn a_log_that_is_behind_loses_lines_makes_nobody_wait_and_says_so() {
+    fn a_log_that_is_behind_loses_lines_without_a_wait_and_says_so() {
         let (lines, receiver) = sync_channel(2);
         let sender = LogSender { lines, dropped: Arc::default() };
         let written = sender.clone();
@@ -267,7 +267,7 @@ mod tests {
             (0..6).for_each(|_| written.write(line("a")));
             done.send(()).unwrap();
         });
-        is_done.recv_timeout(std::time::Duration::from_secs(30)).expect("nobody waits for a log");
+        is_done.recv_timeout(std::time::Duration::from_secs(30)).expect("no wait for a log");
         let dropped = Arc::clone(&sender.dropped);
         drop(sender);
         let told = recorded(|| write_all(&receiver, &dropped));

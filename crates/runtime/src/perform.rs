@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_reply_nobody_waits_for_is_dropped() {
+    async fn a_reply_whose_caller_is_gone_is_dropped() {
         let recorder = Arc::new(Recorder::default());
         let result = Ok(steward_engine::Reply::Done);
         performer(&recorder).perform(vec![vec![Action::Reply { reply: ReplyId(7), result }]]);

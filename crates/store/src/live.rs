@@ -174,10 +174,10 @@ mod tests {
             put(&mut live, peer_row(first, 1));
             put(&mut live, peer_row(second, 1));
             put(&mut live, peer_row(1, 2));
-            let mut anew = none(NO_KEY);
-            put(&mut anew, peer_row(1, 2));
-            put(&mut anew, peer_row(2, 1));
-            assert_eq!(live.count_and_sum(), anew.count_and_sum());
+            let mut again = none(NO_KEY);
+            put(&mut again, peer_row(1, 2));
+            put(&mut again, peer_row(2, 1));
+            assert_eq!(live.count_and_sum(), again.count_and_sum());
         }
     }
 

@@ -123,7 +123,7 @@ fn verification_refuses_what_is_not_a_database() {
 }
 
 #[test]
-fn history_can_be_read_while_nobody_writes() {
+fn history_can_be_read_without_a_writer() {
     let dir = tempfile::tempdir().unwrap();
     let mut store = open(dir.path());
     store.commit(&every_table()).unwrap();

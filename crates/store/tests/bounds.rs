@@ -1,4 +1,5 @@
-//! Tables that do not grow for ever, and what is never pruned. Each test runs against every store (`each_store`).
+//! The tables that stay bounded, and the rows that are never pruned. Each test runs against every
+//! store (`each_store`).
 
 mod support;
 
@@ -27,7 +28,7 @@ fn of_the_failed_forwards_only_the_newest_are_kept_and_all_are_counted() {
         let last = KEEP_FAILED_FORWARDS + 3_000;
         let numbers: Vec<u64> = (1..=last).collect();
         let put = |n: &u64| put_forward(*n, n.is_multiple_of(10));
-        // In one commit as many as in ten, and one by one.
+        // The same number goes in one commit, in ten, and one by one.
         let (some, others) = numbers.split_at(numbers.len() - 100);
         for chunk in some.chunks(1_000) {
             commit(&mut store, chunk.iter().map(put));

@@ -1,4 +1,4 @@
-//! The blobs: what is written is read, and nothing else is.
+//! The blobs: each that is written can be read, and no other bytes can.
 
 mod support;
 
@@ -23,7 +23,7 @@ fn every_event_comes_back() {
     }
 }
 
-/// As versions before 5 wrote it.
+/// The blobs are as versions before 5 wrote them.
 #[test]
 fn an_event_of_a_channel_that_is_not_named_is_read() {
     let blob = [vec![1, 5], vec![2; 33]].concat();
@@ -75,7 +75,7 @@ fn blobs_are_laid_out_as_documented() {
     assert_eq!(encode_addresses(&["a:1".to_owned()]), [1, 0, 1, 3, b'a', b':', b'1']);
 }
 
-/// Rows without one are as they always were.
+/// The blobs of rows without one are unchanged.
 #[test]
 fn a_fulfill_with_a_tlv_stream_has_a_kind_of_its_own() {
     let settlement = Settlement::Fulfill { preimage: preimage(4), tlvs: vec![1, 1, 7] };

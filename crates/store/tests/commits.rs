@@ -1,4 +1,5 @@
-//! What a commit takes and refuses, and which row wins. Each test runs against every store (`each_store`).
+//! The rows that a commit takes and refuses, and which row wins. Each test runs against every store
+//! (`each_store`).
 
 mod support;
 
@@ -8,7 +9,7 @@ use steward_engine::row::{
 use steward_store::StoreError;
 use support::*;
 
-/// Whoever paid an invoice knows its preimage.
+/// The payer of an invoice knows its preimage.
 #[test]
 fn a_paid_invoice_never_changes_and_no_keysend_replaces_an_invoice() {
     each_store(|mut store| {
@@ -37,7 +38,7 @@ fn a_paid_invoice_never_changes_and_no_keysend_replaces_an_invoice() {
 fn what_became_of_a_claim_is_added_to_a_paid_invoice_and_to_nothing_else() {
     each_store(|mut store| {
         let complete = InvoiceStatus::Paid;
-        // In the batch that stores the payment, too.
+        // The same holds in the batch that stores the payment.
         let paid = put_invoice(2, complete, NOW_MS);
         commit(&mut store, [paid, put_invoice_failure(2), put_invoice_failure(3)]);
         let history = store.history().unwrap();

@@ -1,4 +1,4 @@
-//! What is acknowledged survives, what is not survives whole or not at all.
+//! After a crash an acknowledged batch is there, and any other is there whole or not at all.
 
 mod support;
 
@@ -14,15 +14,15 @@ use steward_store::limits::MAX_LOADED_PREIMAGES;
 use steward_store::{CommitThread, OpenMode, Store, StoreError};
 use support::*;
 
-/// Rows of batch `n`: four channels, always the same, a new preimage, the height.
+/// Returns the rows of batch `n`: four channels, always the same, a new preimage, the height.
 fn step(n: u64) -> WriteBatch {
     let mut rows: Vec<_> = (0..4).map(|peer| put_channel(peer, n)).collect();
     rows.extend([put_preimage(n, NOW_MS + n), put_height(n as u32)]);
     batch(rows)
 }
 
-/// The number of the last batch in a snapshot, after checking that it is there as a whole, and
-/// all before it.
+/// Returns the number of the last batch in a snapshot, after checking that it is there as a whole,
+/// and all before it.
 fn whole_steps(loaded: &StoredState) -> u64 {
     let last = u64::from(loaded.height);
     if last == 0 {
@@ -30,7 +30,7 @@ fn whole_steps(loaded: &StoredState) -> u64 {
         return 0;
     }
     assert_eq!(loaded.channels, channels(0..4, |_| last));
-    // Batches of one group come in the order of their keys.
+    // The batches of one group come in the order of their keys.
     let preimages: BTreeSet<_> = loaded.preimages.iter().copied().collect();
     assert_eq!(preimages.len() as u64, last.min(MAX_LOADED_PREIMAGES));
     assert!(preimages.is_subset(&(1..=last).map(preimage).collect()));
@@ -40,13 +40,13 @@ fn whole_steps(loaded: &StoredState) -> u64 {
 fn reopen(dir: &Path) -> u64 {
     let mut store = try_open(dir, OpenMode::Existing).unwrap();
     let last = whole_steps(&store.load(NOW_MS).unwrap());
-    // It goes on from there.
+    // The store goes on from there.
     store.commit(&step(last + 1)).unwrap();
     assert_eq!(whole_steps(&store.load(NOW_MS).unwrap()), last + 1);
     last
 }
 
-/// What a crash leaves: the database and its log as they are, the index of the log not.
+/// Copies what a crash leaves: the database and its log as they are, without the index of the log.
 fn copy_after_crash(from: &Path, log: &[u8]) -> tempfile::TempDir {
     let to = tempfile::tempdir().unwrap();
     fs::copy(from.join("steward.db"), to.path().join("steward.db")).unwrap();
@@ -94,7 +94,7 @@ fn a_torn_end_of_the_log_is_ignored() {
 }
 
 #[test]
-fn a_log_that_began_anew_after_a_checkpoint_is_read_right() {
+fn a_log_that_starts_over_after_a_checkpoint_is_read_right() {
     let dir = tempfile::tempdir().unwrap();
     let mut store = open(dir.path());
     let before = store.stats().checkpoints;
@@ -163,13 +163,14 @@ fn a_copy_with_its_files_on_either_side_of_a_checkpoint_is_refused_or_whole() {
         fs::write(copy.path().join("steward.db"), database).unwrap();
         copy
     };
-    // What the checkpoint moved is in neither file. It shows because every commit adds rows.
+    // The rows that the checkpoint moved are in neither file. It shows because every commit adds
+    // rows.
     let torn = copy(&early_database, &late_log);
     let error = try_open(torn.path(), OpenMode::Existing).unwrap_err();
     assert_eq!(error.code().name(), "database_damaged", "{error:?}");
     assert!(fs::read(torn.path().join("steward.db")).unwrap() == early_database);
     assert!(fs::read(torn.path().join("steward.db-wal")).unwrap() == late_log);
-    // The early log overrides what the checkpoint moved.
+    // The early log overrides the pages that the checkpoint moved.
     assert_eq!(reopen(copy(&late_database, &early_log).path()), EARLY);
     assert_eq!(reopen(copy(&late_database, &late_log).path()), n + 1);
 }
@@ -231,11 +232,11 @@ fn a_copy_torn_by_a_checkpoint_between_changes_of_the_same_rows_is_refused() {
     let mut store = try_open(torn.path(), OpenMode::Existing).unwrap();
     assert_eq!(store.load(NOW_MS).unwrap_err(), StoreError::Torn);
     assert_eq!(verify(store.path()).unwrap_err(), StoreError::Torn);
-    // Nor does it take anything on top.
+    // Nor does it take a commit.
     assert_eq!(store.commit(&batch([put_channel(1, 1)])).unwrap_err(), StoreError::Torn);
 }
 
-/// Where the child of the next test works; without it, this is no child.
+/// The variable that tells the child of the next test where it works; without it, this is no child.
 const CHILD_DIR: &str = "STEWARD_STORE_CRASH_DIR";
 
 #[test]

@@ -1,4 +1,4 @@
-//! Full and failing disks, and what a commit costs a good one.
+//! Full and failing disks, and the cost of a commit on a good one.
 
 mod support;
 
@@ -24,8 +24,8 @@ fn a_full_disk_stops_the_store_and_loses_nothing() {
     assert_eq!(store.load(NOW_MS).unwrap().channels.len() as u64, n - 1);
 }
 
-/// A page for each row that is found by a hash, and few for all others: what lies in the order of
-/// the commits shares its pages.
+/// A commit writes a page for each row that is found by a hash, and few for all others: rows in the
+/// order of the commits share their pages.
 #[test]
 fn however_many_payments_are_stored_one_more_writes_few_pages() {
     const PAGE_IN_LOG: u64 = 4096 + 24;
@@ -48,7 +48,7 @@ fn however_many_payments_are_stored_one_more_writes_few_pages() {
     assert!(per_payment < 3.5, "{per_payment} pages for each payment");
 }
 
-/// No test can pull the plug: SQLite says what it would do for a commit.
+/// No test can pull the plug: SQLite says how it would commit.
 #[test]
 fn a_commit_reaches_the_disk_before_it_is_done() {
     const FULL: i64 = 2;
@@ -96,7 +96,7 @@ fn fsyncs_of(store: &mut impl Store, run: impl FnOnce(&mut dyn Store)) -> StoreS
 fn a_commit_costs_one_fsync_whatever_its_size() {
     let dir = tempfile::tempdir().unwrap();
     let mut store = open(dir.path());
-    // The first one begins the log: one more for its header.
+    // The first one begins the log, which costs one more for its header.
     let cost = fsyncs_of(&mut store, |s| s.commit(&batch([put_height(1)])).unwrap());
     assert_eq!(cost.fsyncs, 2);
     let cost = fsyncs_of(&mut store, |s| s.commit(&batch([put_height(2)])).unwrap());
@@ -130,7 +130,7 @@ fn the_log_goes_into_the_database_before_it_grows_beyond_its_limit() {
         let before = store.stats();
         store.maintain().unwrap();
         let after = store.stats();
-        // Log and database, each once.
+        // The log and the database cost one each.
         assert_eq!(after.fsyncs - before.fsyncs, 2 * (after.checkpoints - before.checkpoints));
         let size = fs::metadata(&wal).unwrap().len();
         assert!(size < CHECKPOINT_LOG_BYTES + 1_000_000, "the log has {size} bytes");

@@ -1,4 +1,4 @@
-//! Group commit: what is released when, in which order, and what a failure does.
+//! Group commit: the order in which effects are released, and the behaviour after a failure.
 
 mod support;
 
@@ -11,7 +11,7 @@ use steward_store::limits::{MAX_BATCHES_PER_COMMIT, MAX_QUEUED_BATCHES};
 use steward_store::{CommitThread, History, MemoryStore, Store, StoreError, StoreStats};
 use support::*;
 
-/// A disk the test holds in its hand: each commit waits for a word, and tells what it wrote.
+/// A disk that the test controls: each commit waits for a permission, and tells what it wrote.
 struct HeldStore {
     inner: MemoryStore,
     /// `Ok`: go on; `Err`: fail with this.
@@ -83,7 +83,7 @@ fn write(n: u64) -> WriteBatch {
     batch([put_channel(n, n)])
 }
 
-/// What submits into a `fixture` whose thread is still busy with its first batch.
+/// Submits into a `fixture` whose thread is still busy with its first batch.
 fn submit_all(f: &Fixture, batches: impl IntoIterator<Item = (WriteBatch, u64)>) {
     for (batch, then) in batches {
         f.thread.submit(batch, then).unwrap();
@@ -129,7 +129,7 @@ fn a_batch_without_writes_keeps_its_place_behind_one_that_is_not_durable() {
 fn batches_without_writes_cost_nothing() {
     let f = fixture();
     submit_all(&f, (1..=50).map(|n| (WriteBatch::default(), n)));
-    // The disk never gets a word; all come out nevertheless.
+    // The disk never gets a permission; all come out nevertheless.
     let stats = f.thread.close().unwrap();
     assert_eq!(f.released.iter().flatten().count(), 50);
     assert_eq!(stats, StoreStats::default());
@@ -167,7 +167,8 @@ fn after_a_failure_no_batch_is_taken() {
     submit_all(&f, [(write(1), 1)]);
     f.go.send(Err(StoreError::DiskFull)).unwrap();
     f.failed.recv().unwrap();
-    // The failure is told before the queue is gone; a batch may still be queued, for nobody.
+    // The failure is told before the queue is gone; a batch may still be queued, and is never
+    // taken.
     let refused = (0..).find_map(|n| f.thread.submit(write(n), n).err()).unwrap();
     assert_eq!(refused, StoreError::Stopped);
     assert_eq!(f.released.iter().count(), 0);
@@ -185,7 +186,7 @@ fn no_commit_makes_more_than_its_share_of_batches_wait() {
     assert_eq!(groups.concat(), (0..total).collect::<Vec<_>>());
 }
 
-/// What does not fit in the queue waits, and is taken in its turn.
+/// A batch that does not fit in the queue waits, and is taken in its turn.
 #[test]
 fn a_full_queue_loses_nothing() {
     let f = fixture();

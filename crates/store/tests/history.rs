@@ -114,11 +114,11 @@ fn totals_follow_the_forwards() {
         let totals = history.forward_totals().unwrap();
         assert_eq!((totals.fulfilled, totals.failed, totals.fees_msat()), (2, 1, 20));
         assert_eq!((totals.amount_in_msat, totals.amount_out_msat), (2_020, 2_000));
-        // Written again, a forward counts once, as it is now.
+        // A forward that is written again counts once, as it is now.
         commit(&mut store, [put_forward(1, true), put_forward(2, true)]);
         let totals = history.forward_totals().unwrap();
         assert_eq!((totals.fulfilled, totals.failed, totals.fees_msat()), (3, 0, 30));
-        // Deleted, it stays in the books.
+        // A forward that is deleted stays in the books.
         let mut delete = WriteBatch::default();
         delete.delete(RowKey::Forward(incoming(1, 1)));
         store.commit(&delete).unwrap();

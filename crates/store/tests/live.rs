@@ -1,4 +1,4 @@
-//! The sum of the live rows: it follows every commit, and shows whatever else changed them.
+//! The sum of the live rows: it follows every commit, and shows any other change to them.
 
 mod support;
 
@@ -60,8 +60,8 @@ fn a_database_of_a_version_without_the_sum_gets_it_with_the_next_commit() {
     assert_eq!(loads(dir.path()), Err(StoreError::Torn));
 }
 
-/// Whoever knows what a row says, as a peer may, must not know its mark: each database has a key of
-/// its own, all of it, from its first commit.
+/// A peer may know what a row says, and must not know its mark: each database has a key of its own,
+/// all of it, from its first commit.
 #[test]
 fn two_new_databases_with_the_same_rows_have_another_key_and_another_sum() {
     let setting = || {
@@ -72,13 +72,13 @@ fn two_new_databases_with_the_same_rows_have_another_key_and_another_sum() {
     };
     let (one, other) = (setting(), setting());
     assert_eq!((one.len(), other.len()), (32, 32));
-    // Both halves of the key, and the sum; between them is how many rows there are.
+    // The two halves of the key, and the sum; between them is the number of rows.
     for (at, differs) in [(0, true), (8, true), (16, false), (24, true)] {
         assert_eq!(one[at..at + 8] != other[at..at + 8], differs, "at {at}");
     }
 }
 
-/// One of a few rows, and whether it goes: so rows come, change, end and go.
+/// Makes one of a few rows, and whether it goes: so rows come, change, end and go.
 fn some_write() -> impl Strategy<Value = (Row, bool)> {
     (0..7_u8, 0..3_u64, 0..4_u64).prop_map(|(table, row, version)| {
         let status = [PaymentStatus::Pending, PaymentStatus::Complete, PaymentStatus::Failed];

@@ -1,4 +1,4 @@
-//! What a start finds. Each test runs against every store (`each_store`).
+//! The rows that a start finds. Each test runs against every store (`each_store`).
 
 mod support;
 
@@ -98,7 +98,7 @@ fn an_ended_payment_is_history_only() {
     });
 }
 
-/// Only its preimage ends it, and that may come after any start.
+/// A payment of unknown outcome ends only with its preimage, which may come after any start.
 #[test]
 fn a_payment_whose_end_is_not_known_is_loaded_with_its_parts() {
     each_store(|mut store| {
@@ -155,7 +155,7 @@ fn the_newest_preimages_are_loaded_newest_first() {
             commit(&mut store, chunk.iter().map(|n| put_preimage(*n, NOW_MS)));
         }
         commit(&mut store, [put_preimage(limit + 5, NOW_MS)]);
-        // Learned again: among the newest again.
+        // A preimage learned again is among the newest again.
         commit(&mut store, [put_preimage(0, NOW_MS)]);
         let loaded = store.load(NOW_MS).unwrap().preimages;
         assert_eq!(loaded.len() as u64, limit);

@@ -16,7 +16,7 @@ fn fixture(version: u32) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/v{version}.sql"))
 }
 
-/// The database that a fixture describes.
+/// Makes the database that a fixture describes.
 fn restore(version: u32) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     let sql = fs::read_to_string(fixture(version)).unwrap();
@@ -24,10 +24,10 @@ fn restore(version: u32) -> tempfile::TempDir {
     dir
 }
 
-/// Rows of a fixture, with those that today's version keeps of its own.
+/// Counts the rows of a fixture, with those that today's version keeps of its own.
 fn rows_of(version: u32) -> u64 {
     let sql = fs::read_to_string(fixture(version)).unwrap();
-    // The totals are no row of anybody's.
+    // The totals are not a row of the engine's.
     let is_row = |line: &&str| {
         line.starts_with("INSERT INTO ") && !line.starts_with("INSERT INTO forward_total")
     };
@@ -52,7 +52,8 @@ fn a_database_of_every_released_version_opens_with_all_it_held() {
     }
 }
 
-/// What a copy tore apart is not made to fit by the step to version 5, whose rows are others.
+/// A database that a copy tore apart is not made to fit by the step to version 5, whose rows are
+/// others.
 #[test]
 fn rows_of_several_moments_are_refused_before_they_are_migrated() {
     for version in [3, 4] {
@@ -93,7 +94,7 @@ fn a_migrated_database_keeps_a_sum_again() {
     }
 }
 
-/// There is no other way back.
+/// The copy is the only way back.
 #[test]
 fn a_database_is_copied_before_it_is_migrated() {
     for version in 1..SCHEMA_VERSION {
@@ -110,7 +111,7 @@ fn a_database_is_copied_before_it_is_migrated() {
     }
 }
 
-/// An older program than the one that wrote a database says where its last state for it is.
+/// An older program than the one that wrote a database names the copy that it can use.
 #[test]
 fn a_database_that_is_too_new_is_refused_with_the_name_of_the_copy() {
     let dir = restore(SCHEMA_VERSION);
@@ -138,8 +139,8 @@ fn a_new_database_has_the_schema_of_the_newest_fixture() {
     assert_eq!(schema(new.path()), schema(restore(SCHEMA_VERSION).path()));
 }
 
-/// Run once for each new version, before it is released:
-/// `cargo test -p steward-store --test migration -- --ignored`.
+/// Run once for each new version, before it is released: `cargo test -p steward-store --test
+/// migration -- --ignored`.
 #[test]
 #[ignore = "writes the fixture of the newest version, if it is missing"]
 fn write_the_fixture_of_the_newest_version() {
@@ -152,7 +153,7 @@ fn write_the_fixture_of_the_newest_version() {
     fs::write(path, dump_of(&Connection::open(store.path()).unwrap(), SCHEMA_VERSION)).unwrap();
 }
 
-/// Tables, rows, then what hangs on the tables: triggers must not run again.
+/// Dumps tables, rows, then indexes and triggers: triggers must not run again.
 fn dump_of(db: &Connection, version: u32) -> String {
     let application_id: i32 =
         db.pragma_query_value(None, "application_id", |row| row.get(0)).unwrap();

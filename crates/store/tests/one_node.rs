@@ -1,4 +1,4 @@
-//! One database has one node, whatever becomes of the lock file and by whatever path it is found.
+//! One database has one node, also if the lock file is moved or removed, and under each path to it.
 #![cfg(unix)]
 
 mod support;
@@ -10,7 +10,7 @@ use std::path::Path;
 use steward_store::{DirLock, InUse, OpenMode, Store, StoreError};
 use support::*;
 
-/// Who comes second is refused because the first is there.
+/// Checks that the second node is refused because the first is there.
 #[track_caller]
 fn assert_locked(dir: &Path) {
     let error = try_open(dir, OpenMode::Existing).unwrap_err();
@@ -24,7 +24,7 @@ fn a_second_node_is_refused_after_the_lock_file_was_deleted() {
     let mut store = open(dir.path());
     fs::remove_file(dir.path().join("lock")).unwrap();
     assert_locked(dir.path());
-    // And once more, beside the lock file that the second one may have made.
+    // It is refused once more, beside the lock file that the second one may have made.
     assert_locked(dir.path());
     store.commit(&batch([put_height(1)])).unwrap();
 }
@@ -76,7 +76,7 @@ fn a_second_node_is_refused_where_another_directory_leads_to_the_same_database()
     fs::hard_link(one.join("steward.db"), linked.join("steward.db")).unwrap();
     assert_locked(&linked);
     drop(store);
-    // Nobody has it now, but under two names it would have two logs.
+    // No node has it now, but under two names it would have two logs.
     for dir in [&one, &linked] {
         let error = try_open(dir, OpenMode::Existing).unwrap_err();
         assert_eq!(error.code().name(), "database_linked");
@@ -106,7 +106,7 @@ fn a_database_that_was_replaced_or_removed_stops_the_node_before_it_writes() {
 }
 
 #[test]
-fn who_asks_whether_a_directory_is_in_use_makes_nothing_and_disturbs_nobody() {
+fn a_look_whether_a_directory_is_in_use_makes_nothing_and_disturbs_no_node() {
     let dir = tempfile::tempdir().unwrap();
     assert_eq!(DirLock::in_use(&dir.path().join("none")), Ok(InUse::No));
     assert_eq!(DirLock::in_use(dir.path()), Ok(InUse::No));

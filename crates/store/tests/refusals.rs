@@ -12,7 +12,7 @@ fn database(dir: &Path) -> std::path::PathBuf {
     dir.join("steward.db")
 }
 
-/// A cleanly closed database with a row in every table.
+/// Makes a cleanly closed database with a row in every table.
 fn closed_database() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     let mut store = open(dir.path());
@@ -21,7 +21,7 @@ fn closed_database() -> tempfile::TempDir {
     dir
 }
 
-/// Opens with both modes, checks that the file is as before, returns the refusal.
+/// Opens with both modes, checks that the file is as before, and returns the refusal.
 fn refusal(dir: &Path) -> StoreError {
     let before = fs::read(database(dir)).unwrap();
     let error = try_open(dir, OpenMode::Existing).unwrap_err();
@@ -68,7 +68,7 @@ fn a_newer_version_that_is_still_in_the_log_is_refused() {
     let dir = closed_database();
     let connection = rusqlite::Connection::open(database(dir.path())).unwrap();
     connection.execute_batch("PRAGMA wal_autocheckpoint = 0; PRAGMA user_version = 99").unwrap();
-    // Left open: the version stays in the log.
+    // The database is left open: the version stays in the log.
     let error = refusal(dir.path());
     assert!(matches!(error, StoreError::Newer { found: 99, .. }), "{error:?}");
     drop(connection);
@@ -172,7 +172,7 @@ fn a_data_directory_has_one_node() {
 }
 
 #[test]
-fn a_lock_file_left_behind_locks_nobody_out() {
+fn a_lock_file_left_behind_keeps_no_node_out() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("lock"), "4194304\n").unwrap();
     let _lock = DirLock::acquire(dir.path()).unwrap();
@@ -210,7 +210,7 @@ fn readers_are_no_second_writer() {
 
 #[cfg(unix)]
 #[test]
-fn nobody_else_can_read_the_files() {
+fn no_other_user_can_read_the_files() {
     use std::os::unix::fs::PermissionsExt;
     let parent = tempfile::tempdir().unwrap();
     let dir = parent.path().join("data");

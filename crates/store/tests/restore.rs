@@ -1,4 +1,4 @@
-//! A backup in the place of a database: what is refused, and that nothing is thrown away.
+//! A backup in the place of a database: the refusals, and that no database is thrown away.
 
 mod support;
 
@@ -16,7 +16,7 @@ struct Setup {
     backup: PathBuf,
 }
 
-/// One channel when the backup is made.
+/// Makes a data directory with one channel when the backup is made.
 fn setup() -> Setup {
     let dir = tempfile::tempdir().unwrap();
     fs::create_dir(dir.path().join("node")).unwrap();
@@ -106,13 +106,13 @@ fn what_is_replaced_on_demand_is_kept_with_all_that_was_in_its_log() {
     let setup = setup();
     let mut store = open(&setup.node());
     store.commit(&batch([put_height(5), put_channel(3, 1)])).unwrap();
-    // As after a crash: the log is left.
+    // The log is left, as after a crash.
     drop(store);
     assert!(setup.node().join("steward.db-wal").exists());
     let aside = setup.restore(Over::Anything).unwrap().set_aside.unwrap();
     assert_eq!(setup.height(), 1);
     assert_eq!(verify(&aside).unwrap().channels, 2);
-    // Another time another name.
+    // Another restore uses another name.
     let again = setup.restore(Over::Anything).unwrap().set_aside.unwrap();
     assert_ne!(again, aside);
     assert_eq!(verify(&aside).unwrap().channels, 2);

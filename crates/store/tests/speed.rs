@@ -20,7 +20,7 @@ fn fill(store: &mut dyn Store) {
     }
 }
 
-/// What ten forwards write: 50 rows, channels spread over the whole file.
+/// The rows of ten forwards: 50 rows, channels spread over the whole file.
 fn ten_forwards(n: u64) -> WriteBatch {
     let mut rows = vec![];
     for i in n * 10..(n + 1) * 10 {
@@ -139,7 +139,7 @@ fn a_hundred_payments_at_a_time_share_their_fsyncs() {
     let started = Instant::now();
     let total = 20_000;
     for n in 0..total {
-        // A hundred in flight.
+        // A hundred payments are in flight.
         if n >= 100 {
             released.recv().unwrap();
         }

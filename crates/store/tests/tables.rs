@@ -12,7 +12,7 @@ use support::*;
 
 type Rows = BTreeMap<RowKey, Row>;
 
-/// What a preimage's later row says counts: there may be several.
+/// Returns the rows of a store. A preimage's later row counts: there may be several.
 fn stored(history: &dyn History) -> Rows {
     let mut rows = Rows::new();
     let mut insert = |row: Row| {
@@ -23,7 +23,7 @@ fn stored(history: &dyn History) -> Rows {
     rows
 }
 
-/// The sample rows of each table.
+/// Returns the sample rows of each table.
 fn samples() -> BTreeMap<&'static str, Vec<Row>> {
     let mut samples = BTreeMap::<_, Vec<Row>>::new();
     for row in every_table().puts() {
@@ -39,7 +39,7 @@ fn each_table_has_sample_rows() {
     assert_eq!(tables.len(), TABLES.len());
 }
 
-/// The row without which this one is refused.
+/// Returns the row without which this one is refused.
 fn needed_by(row: &Row) -> Option<Row> {
     let Row::Part(part) = row else { return None };
     every_table().puts().find(|row| row.key() == RowKey::Payment(part.payment)).cloned()
@@ -109,7 +109,7 @@ fn what_is_verified_is_counted() {
     });
 }
 
-/// Some of the sample rows and which of them go.
+/// Makes some of the sample rows, and which of them go.
 fn some_rows() -> impl Strategy<Value = Vec<(Row, bool)>> {
     let rows: Vec<Row> = every_table().puts().cloned().collect();
     prop::collection::vec((prop::sample::select(rows), any::<bool>()), 1..12)

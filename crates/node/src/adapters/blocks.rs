@@ -178,7 +178,7 @@ mod tests {
             panic!("the tip is the watcher's business")
         }
         fn block_hash_at(&mut self, _: u32) -> Result<Option<BlockHash>, ChainError> {
-            panic!("nobody asks for hashes")
+            panic!("no hash is asked for")
         }
         fn check_network(&mut self, expected: Network) -> Result<(), ChainError> {
             *self.network_checks.lock().unwrap() += 1;

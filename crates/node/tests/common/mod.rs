@@ -15,7 +15,7 @@ use steward_node::{
 use steward_wire::NodeId;
 use tokio::sync::broadcast::Receiver;
 
-/// Nothing here takes this long unless it hangs.
+/// The time to wait; nothing here takes this long unless it hangs.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) fn config(dir: &Path, overrides: &[&str]) -> Config {
@@ -29,13 +29,13 @@ pub(crate) fn config(dir: &Path, overrides: &[&str]) -> Config {
     EffectiveConfig::load(&Sources { overrides: all, ..Sources::default() }).unwrap().config
 }
 
-/// A data directory, as by somebody who has seen the words.
+/// Makes a data directory, and marks the words as shown.
 pub(crate) fn make_node(config: &Config) {
     let words = Seed::generate().unwrap();
     initialize(config, Some(words.words())).unwrap();
 }
 
-/// A command that writes a row and whose answer waits for it.
+/// Runs a command that writes a row and whose answer waits for it.
 pub(crate) async fn write_something(handle: &NodeHandle) -> Result<Reply, Error> {
     let peer = NodeKeys::new(&Seed::generate().unwrap(), Network::Regtest).node_id();
     let addresses = vec!["127.0.0.1:1".to_owned()];
@@ -58,7 +58,7 @@ impl TestNode {
         Self { dir, config, handle }
     }
 
-    /// Where the node listens, as `host:port`.
+    /// Returns the address where the node listens, as `host:port`.
     pub(crate) fn address(&self) -> String {
         self.handle.info().listen[0].to_string()
     }

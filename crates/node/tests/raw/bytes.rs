@@ -1,6 +1,6 @@
-//! Reading by position, and BOLT1's variable-length integer. Whatever does not fit ends the test.
+//! Reading by position, and BOLT1's variable-length integer. Bytes that do not fit end the test.
 
-/// What is left of a message.
+/// The unread rest of a message.
 pub(crate) struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
@@ -34,7 +34,7 @@ impl<'a> Reader<'a> {
         u64::from_be_bytes(self.array())
     }
 
-    /// A BigSize below 65536, the longest a message can hold.
+    /// Reads a BigSize below 65536, the longest a message can hold.
     pub(crate) fn big_size(&mut self) -> usize {
         match self.u8() {
             0xfd => {
@@ -49,7 +49,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// All of the message must have been read.
+    /// Checks that all of the message was read.
     pub(crate) fn end(self) {
         assert!(self.0.is_empty(), "{} bytes too many: {:02x?}", self.0.len(), self.0);
     }

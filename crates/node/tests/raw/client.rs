@@ -1,5 +1,5 @@
-//! What a client does: opens (docs/protocol.md section 3.2), resumes (docs/protocol.md section 3.3), pays, claims and waits. How it takes and
-//! gives signatures meanwhile is in `exchange`.
+//! The actions of a client: it opens (docs/protocol.md section 3.2), resumes (section 3.3), pays,
+//! claims and waits. `exchange` takes and gives the signatures meanwhile.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -24,14 +24,14 @@ pub(crate) struct Client {
     pub(super) state: Option<State>,
     /// Our updates that are in no signed state.
     pub(super) own: Vec<Update>,
-    /// The host's.
+    /// The host's updates that are in no signed state.
     pub(super) peer: Vec<Update>,
     /// Our last `state_update` on this connection.
     pub(super) last_sent: Option<Vec<u8>>,
     pub(super) policy: Option<Policy>,
-    /// The host owes a `channel_update`: once per opening or reconnection.
+    /// True while the host owes a `channel_update`: once per opening or reconnection.
     pub(super) is_policy_due: bool,
-    /// Cross-signed HTLCs nobody has looked at.
+    /// The cross-signed HTLCs that the test has not taken yet.
     pub(super) arrived: VecDeque<Htlc>,
     /// Proofs of our payments, by payment hash.
     pub(super) preimages: BTreeMap<[u8; 32], [u8; 32]>,
@@ -40,7 +40,7 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// A client that knows nothing but its key and where its host is.
+    /// Makes a client that knows only its key and the address of its host.
     pub(crate) fn new(
         key: SecretKey,
         host: Id,
@@ -175,7 +175,7 @@ impl Client {
         self.update(Update::Fulfill { id: htlc.id(), preimage });
     }
 
-    /// The next HTLC from the host, cross-signed.
+    /// Waits for the next HTLC from the host, cross-signed.
     pub(crate) async fn next_htlc(&mut self) -> Htlc {
         loop {
             if let Some(htlc) = self.arrived.pop_front() {
@@ -185,7 +185,7 @@ impl Client {
         }
     }
 
-    /// The proof that a payment of ours has arrived.
+    /// Waits for the proof that a payment of ours has arrived.
     pub(crate) async fn preimage(&mut self, payment_hash: [u8; 32]) -> [u8; 32] {
         while !self.preimages.contains_key(&payment_hash) {
             self.step().await;
@@ -193,7 +193,7 @@ impl Client {
         self.preimages[&payment_hash]
     }
 
-    /// The onion error of a payment of ours that has failed for good.
+    /// Waits for the onion error of a payment of ours that has failed for good.
     pub(crate) async fn failure(&mut self, payment_hash: [u8; 32]) -> Vec<u8> {
         while !self.failures.contains_key(&payment_hash) {
             self.step().await;
@@ -217,8 +217,8 @@ impl Client {
         self.state().check_signatures(&self.key, &self.host);
     }
 
-    /// Whatever the host has still to say must come before its answer to a question. It may
-    /// answer at once and sign a moment later: ask twice.
+    /// Checks that the host has nothing more to say: it would come before the host's answer to a
+    /// question. The host may answer at once and sign a moment later: ask twice.
     pub(crate) async fn expect_silence(&mut self) {
         self.ask_branding().await;
         self.ask_branding().await;
@@ -265,7 +265,8 @@ impl Client {
         state
     }
 
-    /// The host's copy against ours (docs/protocol.md section 3.3.1). Here it is never behind.
+    /// Compares the host's copy with ours (docs/protocol.md section 3.3.1). Here it is never
+    /// behind.
     fn catch_up(&mut self, ours: State) {
         let Some(signed) = &self.state else {
             self.arrived.extend(ours.incoming.iter().cloned());
@@ -293,15 +294,15 @@ impl Client {
         body
     }
 
-    /// P2WPKH, the same after every loss of memory.
+    /// Returns a P2WPKH script, the same after every loss of memory.
     fn refund_scriptpubkey(&self) -> Vec<u8> {
         let mut script = vec![0x00, 0x14];
         script.extend(&sha256(&self.id())[..20]);
         script
     }
 
-    /// The TLV that immortan, a legacy peer, adds to every HTLC: 64 bytes only it can read. The
-    /// host must sign and keep it to the byte.
+    /// Returns the TLV that immortan, a legacy peer, adds to every HTLC: 64 bytes only it can read.
+    /// The host must sign and keep it to the byte.
     fn payment_tag(&self) -> Vec<u8> {
         match self.framing {
             Framing::Legacy => {

@@ -1,4 +1,5 @@
-//! Raw frames over BOLT8: the two framings of docs/protocol.md section 1.1, and a queue of what has come unread.
+//! Raw frames over BOLT8: the two framings of docs/protocol.md section 1.1, and a queue of unread
+//! messages.
 
 use std::collections::VecDeque;
 
@@ -12,12 +13,12 @@ use tokio::time::timeout;
 use super::crypto::Id;
 use crate::common::PATIENCE;
 
-/// What stands between a message's type and its body.
+/// The bytes between a message's type and its body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Framing {
     /// The length of the body, two bytes.
     Legacy,
-    /// Nothing.
+    /// There are none.
     Modern,
 }
 
@@ -39,8 +40,8 @@ impl Framing {
         }
     }
 
-    /// The body. A modern payload taken for a legacy one, or the other way round, shows here or
-    /// by its length when the body is read.
+    /// Takes the body out of a payload. A modern payload taken for a legacy one, or the other way
+    /// round, shows here or by its length when the body is read.
     fn unframe(self, message_type: u16, mut payload: Vec<u8>) -> Vec<u8> {
         match self {
             Self::Legacy => {
@@ -90,7 +91,7 @@ impl Connection {
         self.current = Some(connected.id());
     }
 
-    /// Ends the connection. What was not read is lost, and so is what is sent from now on.
+    /// Ends the connection. Unread messages are lost, and so are those that are sent from now on.
     pub(crate) async fn cut(&mut self) {
         self.transport.disconnect(self.current.take().unwrap(), "cut by the test");
         while !matches!(self.next_event().await, Event::Disconnected { .. }) {}
@@ -104,7 +105,7 @@ impl Connection {
         }
     }
 
-    /// The next message, its framing checked and taken off.
+    /// Waits for the next message, and checks and takes off its framing.
     pub(crate) async fn receive(&mut self) -> (u16, Vec<u8>) {
         loop {
             if let Some((message_type, payload)) = self.unread.pop_front() {

@@ -1,4 +1,5 @@
-//! Hashes, signatures and the ids derived from two node ids (docs/protocol.md sections 1.6 and 2.4).
+//! Hashes, signatures and the ids derived from two node ids (docs/protocol.md sections 1.6 and
+//! 2.4).
 
 use bitcoin::hashes::{Hash, sha256};
 use bitcoin::secp256k1::ecdsa::Signature;
@@ -15,12 +16,12 @@ pub(crate) fn id_of(key: &SecretKey) -> Id {
     key.public_key(SECP256K1).serialize()
 }
 
-/// `r ‖ s`, deterministic, low s.
+/// Returns `r ‖ s`, deterministic, low s.
 pub(crate) fn sign(key: &SecretKey, hash: [u8; 32]) -> [u8; 64] {
     SECP256K1.sign_ecdsa(&Message::from_digest(hash), key).serialize_compact()
 }
 
-/// The library refuses a high s.
+/// Checks a signature; the library refuses a high s.
 pub(crate) fn is_signed_by(signer: &Id, hash: [u8; 32], signature: &[u8; 64]) -> bool {
     let signer = PublicKey::from_slice(signer).unwrap();
     let signature = Signature::from_compact(signature).unwrap();
@@ -31,7 +32,7 @@ pub(crate) fn channel_id(a: &Id, b: &Id) -> [u8; 32] {
     sha256(&sorted(a, b))
 }
 
-/// The sum of the first eight big-endian words; the last two bytes do not count.
+/// Returns the sum of the first eight big-endian words; the last two bytes do not count.
 pub(crate) fn short_channel_id(a: &Id, b: &Id) -> u64 {
     let words = sorted(a, b);
     let words = words.chunks_exact(8).map(|word| u64::from_be_bytes(word.try_into().unwrap()));

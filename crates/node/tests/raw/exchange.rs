@@ -1,5 +1,5 @@
-//! Normal operation (docs/protocol.md sections 3.4 and 3.5): what the host may send at each moment, what answers it, and
-//! who has signed what.
+//! Normal operation (docs/protocol.md sections 3.4 and 3.5): the messages that the host may send at
+//! each moment, the answers to them, and the signatures of both sides.
 
 use super::bytes::Reader;
 use super::client::Client;
@@ -10,7 +10,7 @@ use super::policy::Policy;
 use super::state::{Htlc, State, Update};
 
 impl Client {
-    /// Takes one message, and answers it if it calls for that.
+    /// Takes one message, and answers it if it calls for an answer.
     pub(super) async fn step(&mut self) {
         let (message_type, body) = self.connection.receive().await;
         match message_type {
@@ -47,7 +47,7 @@ impl Client {
         self.peer.push(Update::Fulfill { id, preimage });
     }
 
-    /// Only what both have signed may be failed (docs/protocol.md section 3.5).
+    /// Only an HTLC that both have signed may be failed (docs/protocol.md section 3.5).
     fn on_fail(&mut self, body: &[u8]) {
         let mut reader = Reader::new(body);
         assert_eq!(reader.array(), channel_id(&self.id(), &self.host));
@@ -60,7 +60,7 @@ impl Client {
         self.peer.push(Update::Fail { id, reason });
     }
 
-    /// docs/protocol.md section 3.4, rules a to e.
+    /// Follows docs/protocol.md section 3.4, rules a to e.
     fn on_state_update(&mut self, update: &StateUpdate) {
         let signed = self.state();
         assert_ne!(update.signature, signed.remote_sig_of_local, "the same signature again");
@@ -82,7 +82,7 @@ impl Client {
         self.send_state_update();
     }
 
-    /// Both have signed this: what the host has added and failed counts from now on.
+    /// Takes over a state that both have signed: the host's adds and fails count from now on.
     fn adopt(&mut self, next: State) {
         let before = self.state.replace(next).unwrap();
         self.own.clear();
@@ -124,8 +124,8 @@ impl Client {
     }
 
     /// Signs everything both have sent so far. If just that was signed last, eclair and immortan,
-    /// the legacy peers, repeat their signature, which the host must ignore; a modern peer spares
-    /// it.
+    /// the legacy peers, repeat their signature, which the host must ignore; a modern peer does
+    /// not.
     pub(super) fn send_state_update(&mut self) {
         let next = self.next_state();
         let mut body = next.block_day.to_be_bytes().to_vec();
@@ -138,7 +138,7 @@ impl Client {
         }
     }
 
-    /// The state after all updates of both, signed by us.
+    /// Returns the state after all updates of both, signed by us.
     fn next_state(&self) -> State {
         let mut next = self.state().after(&self.own, &self.peer);
         next.block_day = self.block_day;

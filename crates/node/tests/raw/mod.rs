@@ -19,7 +19,7 @@ pub(crate) use crypto::{sha256, short_channel_id};
 pub(crate) use policy::Policy;
 pub(crate) use state::Htlc;
 
-/// Message types (docs/protocol.md section 1.3).
+/// The message types (docs/protocol.md section 1.3).
 mod message {
     pub(super) const INVOKE_HOSTED_CHANNEL: u16 = 65535;
     pub(super) const INIT_HOSTED_CHANNEL: u16 = 65533;

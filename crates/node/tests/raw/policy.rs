@@ -5,7 +5,7 @@ use bitcoin::constants::ChainHash;
 use super::bytes::Reader;
 use super::crypto::{Id, is_signed_by, sha256, short_channel_id};
 
-/// What a client puts into its route hints.
+/// The terms that a client puts into its route hints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Policy {
     pub(crate) short_channel_id: u64,
@@ -17,7 +17,7 @@ pub(crate) struct Policy {
 }
 
 impl Policy {
-    /// From the body of message 64509, checked to be about the channel of `host` and `client`, in
+    /// Reads the body of message 64509, checked to be about the channel of `host` and `client`, in
     /// that direction, enabled, and signed by `host`.
     pub(crate) fn read(body: &[u8], host: &Id, client: &Id) -> Self {
         let mut reader = Reader::new(body);
@@ -46,7 +46,7 @@ impl Policy {
         policy
     }
 
-    /// What the host keeps for forwarding `amount_msat` to us.
+    /// Returns the fee that the host keeps for forwarding `amount_msat` to us.
     pub(crate) fn fee_msat(&self, amount_msat: u64) -> u64 {
         let proportional = u64::from(self.fee_proportional_millionths) * amount_msat / 1_000_000;
         u64::from(self.fee_base_msat) + proportional

@@ -1,5 +1,5 @@
-//! The cross-signed state: its bytes (docs/protocol.md section 1.4), its hash (docs/protocol.md section 2.1), its mirror image (docs/protocol.md section 2.3), and the
-//! state that follows it (docs/protocol.md section 3.1).
+//! The cross-signed state: its bytes (docs/protocol.md section 1.4), its hash (section 2.1), its
+//! mirror image (section 2.3), and the state that follows it (section 3.1).
 
 use bitcoin::secp256k1::SecretKey;
 
@@ -69,7 +69,7 @@ impl Htlc {
 }
 
 impl State {
-    /// From the body of `last_cross_signed_state`.
+    /// Reads the body of `last_cross_signed_state`.
     pub(crate) fn read(body: &[u8]) -> Self {
         let mut reader = Reader::new(body);
         let is_host = match reader.u8() {
@@ -122,7 +122,8 @@ impl State {
         body
     }
 
-    /// What the other side signs. Numbers little-endian, the host flag 01 and not ff.
+    /// Returns the hash that the other side signs. Numbers are little-endian, the host flag is 01
+    /// and not ff.
     pub(crate) fn hash(&self) -> [u8; 32] {
         let mut blob = self.refund_scriptpubkey.clone();
         blob.extend(self.capacity_msat().to_le_bytes());
@@ -139,7 +140,7 @@ impl State {
         sha256(&blob)
     }
 
-    /// The other side's copy.
+    /// Returns the other side's copy.
     pub(crate) fn reverse(&self) -> Self {
         Self {
             is_host: !self.is_host,
@@ -157,7 +158,7 @@ impl State {
         }
     }
 
-    /// This state after updates of both sides: all adds, then all settlements. Unsigned.
+    /// Returns this state after updates of both sides: all adds, then all settlements. Unsigned.
     pub(crate) fn after(&self, own: &[Update], peer: &[Update]) -> Self {
         let mut next = self.clone();
         next.local_updates += u32::try_from(own.len()).unwrap();
@@ -204,7 +205,7 @@ impl State {
         self.local_sig_of_remote = sign(key, self.reverse().hash());
     }
 
-    /// Both signatures of our own copy, `remote`'s and the one `key` once gave.
+    /// Checks both signatures of our own copy, `remote`'s and the one `key` once gave.
     pub(crate) fn check_signatures(&self, key: &SecretKey, remote: &Id) {
         let ours = self.hash();
         assert!(is_signed_by(remote, ours, &self.remote_sig_of_local), "the host's signature");

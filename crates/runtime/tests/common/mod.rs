@@ -129,7 +129,7 @@ impl PeerTransport for MemoryWire {
     }
 
     fn disconnect(&self, conn: ConnId, reason: &str, _back_off: bool) {
-        panic!("nobody hangs up here: {} {reason}", conn.0);
+        panic!("no connection ends here: {} {reason}", conn.0);
     }
 
     fn keep_connected(&self, _peer: NodeId, identity: LocalIdentity, addresses: &[String]) {

@@ -24,14 +24,14 @@ use steward_wire::{
 pub(crate) const DAY_MS: u64 = 24 * 3600 * 1000;
 /// Rows of `setting` that the store itself keeps.
 pub(crate) const STORES_OWN_SETTINGS: u64 = 3;
-/// The tests' present, unix milliseconds.
+/// The tests' present, as unix time in milliseconds.
 pub(crate) const NOW_MS: u64 = 1_800_000_000_000;
 
 pub(crate) fn owner() -> Owner {
     Owner { network: "regtest".to_owned(), node_id: node(200) }
 }
 
-/// A new or existing database in `dir`.
+/// Opens a new or existing database in `dir`.
 pub(crate) fn open(dir: &Path) -> SqliteStore {
     try_open(dir, OpenMode::Create).unwrap()
 }
@@ -40,7 +40,7 @@ pub(crate) fn try_open(dir: &Path, mode: OpenMode) -> Result<SqliteStore, StoreE
     SqliteStore::open(DirLock::acquire(dir)?, mode, &owner())
 }
 
-/// Runs a test against each store there is; another joins by one line here.
+/// Runs a test against each store there is; a further store is one line here.
 pub(crate) fn each_store(test: impl Fn(Box<dyn Store>)) {
     test(Box::new(MemoryStore::new()));
     let dir = tempfile::tempdir().unwrap();
@@ -51,12 +51,12 @@ pub(crate) fn commit(store: &mut Box<dyn Store>, rows: impl IntoIterator<Item = 
     store.commit(&batch(rows)).unwrap();
 }
 
-/// A copy of the database at `from`, which may be in use.
+/// Copies the database at `from`, which may be in use.
 pub(crate) fn backup(from: &Path, to: &Path) -> Result<Verified, StoreError> {
     SqliteHistory::open(from)?.backup(to)
 }
 
-/// What is in the database at `path`, whole.
+/// Reads and checks the whole database at `path`.
 pub(crate) fn verify(path: &Path) -> Result<Verified, StoreError> {
     SqliteHistory::open(path)?.verify()
 }
@@ -82,12 +82,12 @@ pub(crate) fn hash(n: u64) -> PaymentHash {
     preimage(n).hash()
 }
 
-/// Our id in the channel with node `n`, as its record says.
+/// Returns our id in the channel with node `n`, as its record says.
 fn local(n: u64) -> NodeId {
     NodeId([(n % 251) as u8; 33])
 }
 
-/// The channel with node `n`.
+/// Returns the channel with node `n`.
 pub(crate) fn link(n: u64) -> LinkId {
     LinkId::hosted(&local(n), &node(n))
 }
@@ -100,7 +100,7 @@ pub(crate) fn outgoing(n: u64, id: u64) -> OutgoingHtlcId {
     OutgoingHtlcId { link: link(n), id }
 }
 
-/// A batch of these rows.
+/// Makes a batch of these rows.
 pub(crate) fn batch(rows: impl IntoIterator<Item = Row>) -> WriteBatch {
     let mut batch = WriteBatch::default();
     rows.into_iter().for_each(|row| batch.put(row));
@@ -123,7 +123,7 @@ pub(crate) fn channel(n: u64, version: u64) -> ChannelRow {
     }
 }
 
-/// These channels at this version, in the order in which they are loaded.
+/// Returns these channels at this version, in the order in which they are loaded.
 pub(crate) fn channels(
     of: impl IntoIterator<Item = u64>,
     version: impl Fn(u64) -> u64,
@@ -272,7 +272,7 @@ fn forgotten_client(n: u64) -> ForgottenClient {
     ForgottenClient { peer: node(n), refund_script_hash: [n as u8; 32] }
 }
 
-/// One event of each kind, with every optional field both ways.
+/// Makes one event of each kind, with every optional field both ways.
 pub(crate) fn every_event() -> Vec<EventKind> {
     let (peer, link) = (node(1), Some(link(1)));
     let suspended = |by_us, code| EventKind::ChannelSuspended {
@@ -310,7 +310,7 @@ pub(crate) fn every_event() -> Vec<EventKind> {
     ]
 }
 
-/// One settlement of each kind.
+/// Makes one settlement of each kind.
 pub(crate) fn every_settlement() -> Vec<Settlement> {
     vec![
         Settlement::Fulfill { preimage: preimage(1), tlvs: Vec::new() },
@@ -320,7 +320,8 @@ pub(crate) fn every_settlement() -> Vec<Settlement> {
     ]
 }
 
-/// What a payer commits for these payments: first that they are out, then that they are paid.
+/// Makes the commits of a payer for these payments: first that they are in flight, then that they
+/// are paid.
 pub(crate) fn payer_commits(numbers: Range<u64>) -> [WriteBatch; 2] {
     let (mut out, mut paid) = (WriteBatch::default(), WriteBatch::default());
     for n in numbers {
@@ -338,7 +339,7 @@ pub(crate) fn payer_commits(numbers: Range<u64>) -> [WriteBatch; 2] {
     [out, paid]
 }
 
-/// At least one row in every table.
+/// Makes at least one row in every table.
 pub(crate) fn every_table() -> WriteBatch {
     let mut all = batch([
         put_channel(1, 10),
