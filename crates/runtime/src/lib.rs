@@ -48,7 +48,7 @@
 //! - `perform`: carries out actions; `routes`: path-finding off the commit thread
 //! - `search`: looks into blocks for published preimages
 //! - `replies`: the callers that wait for answers; [`stop`]: the reason why it stopped
-//! - `log_thread`: lines that peers can cause
+//! - `log_thread`: lines that peers can cause; `fakes`: surroundings for unit tests
 //! - [`clock`]: the two clocks; [`counters`]: the runtime's counters
 //! - [`error`]: errors of the store and of stopping
 //! - [`limits`]: every bound
