@@ -63,7 +63,7 @@ fn every_listed_route_is_served() {
     let document = document();
     for (path, methods) in document["paths"].as_object().unwrap() {
         if path == "/v1/events" {
-            continue; // answers for ever: see events.rs
+            continue; // answers without end: see events.rs
         }
         let path = path
             .replace("{peer_id}", "x")

@@ -66,7 +66,7 @@ fn survive(payments: &[(usize, u64)], faults: &[(u8, Fault)]) {
         reconnect_all(&mut net);
     }
     net.settle();
-    // Waits of every kind run out, so that nothing may hang for ever.
+    // Waits of every kind run out, so that nothing may hang without end.
     for _ in 0..4 {
         net.tick(31_000);
         reconnect_all(&mut net);

@@ -163,7 +163,7 @@ fn no_override_while_an_htlc_of_the_channel_waits_for_its_turn_at_another() {
 #[test]
 fn nothing_is_forwarded_for_a_suspended_channel() {
     let mut net = Net::host_and_clients(2);
-    // The host starts anew and holds the forward, since its payee is not back.
+    // The host starts again and holds the forward, since its payee is not back.
     net.crash(0);
     net.start(0);
     net.connect(1, 0);

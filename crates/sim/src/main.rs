@@ -1,4 +1,5 @@
 //! `make sim`: runs many seeds, or one with everything that happens in it.
+#![forbid(unsafe_code)]
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![warn(clippy::print_stdout)]
 

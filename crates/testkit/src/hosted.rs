@@ -79,7 +79,7 @@ pub struct Pair {
     pub onions_are_readable: bool,
     /// Flush after every input, as E does.
     pub eager: bool,
-    /// Every message sent, by whom.
+    /// Every message sent, with the side that sent it.
     pub sent: Vec<(Side, Message)>,
 }
 

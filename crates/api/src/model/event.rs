@@ -1,7 +1,7 @@
 //! Events in JSON.
 
 use serde::{Deserialize, Serialize};
-use steward_engine::event;
+use steward_engine::event::{self, EventKind as Kind};
 use steward_wire::onchain::preimage_scripts;
 use steward_wire::{LinkId, NodeId, Preimage};
 use utoipa::ToSchema;
@@ -171,63 +171,53 @@ impl From<&event::Event> for Event {
     }
 }
 
-impl From<&event::EventKind> for EventKind {
-    fn from(kind: &event::EventKind) -> Self {
+impl From<&Kind> for EventKind {
+    fn from(kind: &Kind) -> Self {
         match kind {
-            event::EventKind::ChannelOpened { peer, link, role, capacity_msat } => {
-                Self::ChannelOpened {
-                    peer_id: peer.to_string(),
-                    channel_id: name(link),
-                    role: (*role).into(),
-                    capacity_msat: *capacity_msat,
-                }
-            }
-            event::EventKind::ChannelOpeningFailed { peer, link, reason } => {
-                Self::ChannelOpeningFailed {
-                    peer_id: peer.to_string(),
-                    channel_id: name(link),
-                    reason: reason.clone(),
-                }
-            }
-            event::EventKind::ChannelSuspended { peer, link, suspension } => {
-                Self::ChannelSuspended {
-                    peer_id: peer.to_string(),
-                    channel_id: name(link),
-                    suspension: suspension.into(),
-                }
-            }
-            event::EventKind::OverrideProposed { peer, link, our_balance_msat } => {
-                Self::OverrideProposed {
-                    peer_id: peer.to_string(),
-                    channel_id: name(link),
-                    our_balance_msat: *our_balance_msat,
-                }
-            }
-            event::EventKind::ChannelOverridden { peer, link } => {
-                Self::ChannelOverridden { peer_id: peer.to_string(), channel_id: name(link) }
-            }
-            event::EventKind::ChannelForgotten { peer, link, role } => Self::ChannelForgotten {
+            Kind::ChannelOpened { peer, link, role, capacity_msat } => Self::ChannelOpened {
                 peer_id: peer.to_string(),
                 channel_id: name(link),
                 role: (*role).into(),
+                capacity_msat: *capacity_msat,
             },
-            event::EventKind::ResizeRefused { peer, link, reason } => Self::ResizeRefused {
+            Kind::ChannelOpeningFailed { peer, link, reason } => Self::ChannelOpeningFailed {
                 peer_id: peer.to_string(),
                 channel_id: name(link),
                 reason: reason.clone(),
             },
-            event::EventKind::ChannelResized { peer, link, capacity_msat } => {
-                Self::ChannelResized {
-                    peer_id: peer.to_string(),
-                    channel_id: name(link),
-                    capacity_msat: *capacity_msat,
-                }
+            Kind::ChannelSuspended { peer, link, suspension } => Self::ChannelSuspended {
+                peer_id: peer.to_string(),
+                channel_id: name(link),
+                suspension: suspension.into(),
+            },
+            Kind::OverrideProposed { peer, link, our_balance_msat } => Self::OverrideProposed {
+                peer_id: peer.to_string(),
+                channel_id: name(link),
+                our_balance_msat: *our_balance_msat,
+            },
+            Kind::ChannelOverridden { peer, link } => {
+                Self::ChannelOverridden { peer_id: peer.to_string(), channel_id: name(link) }
             }
-            event::EventKind::InvoicePaid { payment_hash, received_msat } => Self::InvoicePaid {
+            Kind::ChannelForgotten { peer, link, role } => Self::ChannelForgotten {
+                peer_id: peer.to_string(),
+                channel_id: name(link),
+                role: (*role).into(),
+            },
+            Kind::ResizeRefused { peer, link, reason } => Self::ResizeRefused {
+                peer_id: peer.to_string(),
+                channel_id: name(link),
+                reason: reason.clone(),
+            },
+            Kind::ChannelResized { peer, link, capacity_msat } => Self::ChannelResized {
+                peer_id: peer.to_string(),
+                channel_id: name(link),
+                capacity_msat: *capacity_msat,
+            },
+            Kind::InvoicePaid { payment_hash, received_msat } => Self::InvoicePaid {
                 payment_hash: payment_hash.to_string(),
                 received_msat: *received_msat,
             },
-            event::EventKind::PaymentSent { payment_hash, preimage, amount_msat, fee_msat } => {
+            Kind::PaymentSent { payment_hash, preimage, amount_msat, fee_msat } => {
                 Self::PaymentSent {
                     payment_hash: payment_hash.to_string(),
                     preimage: preimage.to_string(),
@@ -235,17 +225,15 @@ impl From<&event::EventKind> for EventKind {
                     fee_msat: *fee_msat,
                 }
             }
-            event::EventKind::PaymentFailed { payment_hash, code, message } => {
-                Self::PaymentFailed {
-                    payment_hash: payment_hash.to_string(),
-                    code: code.clone(),
-                    message: message.clone(),
-                }
-            }
-            event::EventKind::PreimageAtRisk { peer, link, preimage, cltv_expiry } => {
+            Kind::PaymentFailed { payment_hash, code, message } => Self::PaymentFailed {
+                payment_hash: payment_hash.to_string(),
+                code: code.clone(),
+                message: message.clone(),
+            },
+            Kind::PreimageAtRisk { peer, link, preimage, cltv_expiry } => {
                 preimage_at_risk(peer, name(link), preimage.as_ref(), *cltv_expiry)
             }
-            event::EventKind::ClockJumped { by_ms } => Self::ClockJumped { by_ms: *by_ms },
+            Kind::ClockJumped { by_ms } => Self::ClockJumped { by_ms: *by_ms },
         }
     }
 }

@@ -45,8 +45,8 @@ pub struct HostConfig {
     /// True: only who shows one of the secrets may open a channel.
     pub require_secret: bool,
     /// Clients that are believed, within the offer's limits, if they show a valid state and our
-    /// own record is missing. Each by name: a signature of ours says nothing of whom it was given
-    /// to, so anybody who has seen a state could claim what it owes.
+    /// own record is missing. Each is named: a signature of ours does not say which client it was given
+    /// to, so anyone who has seen a state could claim what it owes.
     pub adopt_lost_state: BTreeSet<NodeId>,
     /// Most channels opened within an hour, over all peers.
     pub max_opens_per_hour: u32,

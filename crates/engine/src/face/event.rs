@@ -43,7 +43,7 @@ pub enum EventKind {
         peer: NodeId,
         /// The channel; `None`: told by a version that did not say.
         link: Option<LinkId>,
-        /// Why, and by whom.
+        /// The reason, and the side that began it.
         suspension: Suspension,
     },
     /// The host proposes a fresh balance; the client's operator must decide.

@@ -14,7 +14,7 @@ use crate::face::row::{LocalIdentity, WriteBatch};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnId(pub u64);
 
-/// Whom a reply is for; chosen by the runtime.
+/// Identifies the command that a reply answers. The runtime chooses it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ReplyId(pub u64);
 
@@ -23,7 +23,7 @@ pub struct ReplyId(pub u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Time {
     /// Milliseconds on a clock that nobody sets, that counts the machine's sleep and never goes
-    /// back; it begins anywhere, and anew with each start.
+    /// back; it begins anywhere, and again with each start.
     pub now_ms: u64,
     /// Unix time, milliseconds, as the machine believes it to be: it may jump either way.
     pub wall_ms: u64,
@@ -61,7 +61,7 @@ pub enum Input {
     },
     /// The operator asks.
     Command {
-        /// Whom to answer.
+        /// The command's number, for its reply.
         reply: ReplyId,
         /// What.
         command: Command,
@@ -96,7 +96,7 @@ pub enum Input {
         result: Result<Vec<RoutedPart>, NoRoute>,
     },
     /// The answer to [`Action::SearchBlocks`]: every block from the first one asked for up to this
-    /// height was searched. What is missing up to the last one asked for is requested anew.
+    /// height was searched. What is missing up to the last one asked for is requested again.
     Searched {
         /// At most as in the request; lower if a block further up could not be had.
         to_height: u32,
@@ -153,7 +153,7 @@ pub enum Action {
     },
     /// Answer the operator.
     Reply {
-        /// Whom.
+        /// The command that is answered.
         reply: ReplyId,
         /// What.
         result: Result<Reply, Error>,
@@ -184,7 +184,7 @@ pub enum Action {
         level: Level,
         /// Stable, snake_case.
         code: &'static str,
-        /// About whom.
+        /// The peer that the line is about.
         peer: Option<NodeId>,
         /// A sentence.
         text: String,

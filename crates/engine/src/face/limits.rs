@@ -69,7 +69,7 @@ pub const CLOCK_EVENT_WINDOW_MS: u64 = 3_600_000;
 /// Ticks come each second: after this long without one, in milliseconds, the machine or the
 /// program was stopped, and the chain is asked at once.
 pub const MIN_SLEEP_MS: u64 = 5_000;
-/// Most clients whose used channels were forgotten: they are kept in one row, for ever.
+/// The most clients whose used channels were forgotten: they are kept in one row, without end.
 pub const MAX_FORGOTTEN_CLIENTS: usize = 10_000;
 /// Opening quotas count within windows of this length, in milliseconds.
 pub const QUOTA_WINDOW_MS: u64 = 3_600_000;

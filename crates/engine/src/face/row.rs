@@ -236,7 +236,7 @@ pub struct EvidenceRow {
     pub body: Vec<u8>,
 }
 
-/// Table `peer`: whom we keep a connection to.
+/// A row of table `peer`: a peer to which we keep a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PeerRow {
     /// The key.

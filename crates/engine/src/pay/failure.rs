@@ -1,4 +1,4 @@
-//! What the failure of a part means for its payment: whom to avoid, and whether to try again.
+//! What the failure of a part means for its payment: which nodes and channels to avoid, and whether to try again.
 
 use steward_hosted::Failure as ChannelFailure;
 use steward_onion::{DecodedFailure, decode_failure};
