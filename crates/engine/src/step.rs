@@ -175,8 +175,8 @@ pub(crate) struct Receive {
 /// Claims that no state shows: whether the money is ours is for people to settle.
 pub(crate) struct ClaimsInDoubt {
     pub(crate) hashes: Vec<PaymentHash>,
-    /// Stable, snake_case.
-    pub(crate) code: &'static str,
+    /// The code of the invoice's failure, stable, snake_case. It is no code of the log.
+    pub(crate) failure_code: &'static str,
     /// A sentence.
     pub(crate) message: &'static str,
 }

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The texts that a code follows in the sources, after any number of spaces.
-const MARKS: [&str; 3] = [".log(Level::", "code = \"", "code: \""];
+const MARKS: [&str; 3] = [".log(Level::", "code = \"", " code: \""];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")

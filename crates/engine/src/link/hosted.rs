@@ -106,7 +106,7 @@ fn tell(cx: &mut Context, from: &Reporter<'_>, output: Output) {
                            balance says whether it was paid";
             cx.push(Step::ClaimsInDoubt(ClaimsInDoubt {
                 hashes,
-                code: "claim_overridden",
+                failure_code: "claim_overridden",
                 message,
             }));
         }
@@ -131,7 +131,7 @@ fn suspended(cx: &mut Context, from: &Reporter<'_>, suspension: Suspension) {
         .filter(|htlc| matches!(htlc.settlement, Some(IncomingSettlement::Fulfill(_))));
     let hashes = claims.map(|htlc| htlc.htlc.payment_hash).collect();
     let message = "the channel was suspended before the claim was signed: an override settles it";
-    cx.push(Step::ClaimsInDoubt(ClaimsInDoubt { hashes, code: "claim_unsigned", message }));
+    cx.push(Step::ClaimsInDoubt(ClaimsInDoubt { hashes, failure_code: "claim_unsigned", message }));
     cx.push(Step::LinkSuspended(link, suspension.code));
     cx.log(Level::Error, "channel_suspended", peer, suspension.text.clone());
     cx.notice(EventKind::ChannelSuspended { peer, link: Some(link), suspension });

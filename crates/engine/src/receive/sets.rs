@@ -152,8 +152,8 @@ impl Receives {
     fn refuse_late(&mut self, cx: &mut Context, hash: PaymentHash) {
         let message = "a payment came when its host might already have taken it back: it was \
                        refused, and the payer has its money";
-        let (hashes, code) = (vec![hash], "payment_too_late");
-        self.note_claims(cx, ClaimsInDoubt { hashes, code, message });
+        let (hashes, failure_code) = (vec![hash], "payment_too_late");
+        self.note_claims(cx, ClaimsInDoubt { hashes, failure_code, message });
         let height = cx.height();
         self.give_back(cx, &hash, |part| {
             Failure::incorrect_or_unknown_payment_details(part.amount_msat, height)
@@ -236,7 +236,7 @@ impl Receives {
     /// Of claims that no state shows: the invoice, if it was one's, says so.
     pub(crate) fn note_claims(&self, cx: &mut Context, doubt: ClaimsInDoubt) {
         for payment_hash in doubt.hashes {
-            let (code, message) = (doubt.code.to_owned(), doubt.message.to_owned());
+            let (code, message) = (doubt.failure_code.to_owned(), doubt.message.to_owned());
             cx.put(Row::InvoiceFailure { payment_hash, code, message });
         }
     }
