@@ -1,6 +1,6 @@
 //! All channels of one node and what joins them: forwards, payments, invoices. No I/O.
 //!
-//! [`Engine`] is a pure value (design.md section 3). The runtime feeds it [`Input`]s, takes a
+//! [`Engine`] is a pure value (docs/design.md section 3). The runtime feeds it [`Input`]s, takes a
 //! batch of [`Effects`] with [`Engine::finish`], makes the batch's writes durable and only then
 //! carries out its actions.
 //!

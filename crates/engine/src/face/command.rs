@@ -1,4 +1,4 @@
-//! What the operator asks and what is answered.
+//! The operator's commands and the answers to them.
 
 use steward_hosted::{Summary, Suspension};
 use steward_invoice::Invoice;
@@ -7,12 +7,12 @@ use steward_wire::{LastCrossSignedState, LinkId, NodeId, PaymentHash, Preimage, 
 use crate::face::config::Config;
 use crate::face::row::{InvoiceRow, LocalIdentity, PaymentRow};
 
-/// How an operator names a channel.
+/// The way in which an operator names a channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChannelRef {
-    /// By its id.
+    /// The channel with this id.
     Link(LinkId),
-    /// By its other side, with which there must be no other channel.
+    /// The only channel with this peer.
     Peer(NodeId),
 }
 
@@ -28,69 +28,68 @@ impl From<NodeId> for ChannelRef {
     }
 }
 
-/// What the operator asks. Secrets and randomness come with it: the engine has none.
+/// A command of the operator's. Secrets and randomness come with it: the engine has none.
 #[derive(Clone, Debug)]
 pub enum Command {
-    /// Numbers about the node as a whole.
+    /// Shows numbers about the node as a whole.
     Status,
-    /// Takes over what an operator may change while the node runs: what new channels get, the
-    /// policy, whether keysends are accepted. Clients are told the policy if it changed.
+    /// Takes over the settings that may change while the node runs: the terms of new channels, the
+    /// policy, whether keysends are accepted. A changed policy is told to the clients.
     Reconfigure {
-        /// All of it; the chain must be the same.
+        /// The whole configuration. Its chain must be the same.
         config: Box<Config>,
     },
     /// Opens a hosted channel with a host, as client, or resumes the opening.
     InvokeChannel {
         /// The host.
         host: NodeId,
-        /// Where it listens, `host:port`, best first.
+        /// The host's addresses, each as `host:port`, best first.
         addresses: Vec<String>,
-        /// Our key in the channel, for good. If there is a channel under it already, that one is
-        /// resumed.
+        /// Our key in the channel, which never changes. A channel that exists under it is resumed.
         identity: LocalIdentity,
-        /// What the host gave us to open with.
+        /// The secret that the host gave us to open with.
         secret: Vec<u8>,
     },
-    /// All channels.
+    /// Lists all channels.
     ListChannels,
-    /// One channel, with its signed state.
+    /// Shows one channel, with its signed state.
     ShowChannel {
-        /// Which.
+        /// The channel.
         channel: ChannelRef,
     },
-    /// Stops a channel: no new HTLCs until an override.
+    /// Suspends a channel: it takes no new HTLCs until an override.
     SuspendChannel {
-        /// Which.
+        /// The channel.
         channel: ChannelRef,
     },
-    /// As host: proposes a fresh state without HTLCs for a suspended channel. Refused while
-    /// HTLCs of this client are on their way to others, whose outcome is not known.
+    /// As host: proposes a fresh state without HTLCs for a suspended channel. Refused while HTLCs
+    /// of this client are forwarded and their outcome is not known.
     ProposeOverride {
-        /// Which.
+        /// The channel.
         channel: ChannelRef,
-        /// Our balance in that state, in millisatoshi, of the capacity that both have signed:
-        /// what a resize under way adds is ours as well.
+        /// Our balance in that state, out of the capacity that both have signed, in millisatoshi.
+        /// An increase by a resize under way is ours as well.
         local_balance_msat: u64,
     },
-    /// As client: accepts the fresh state our host proposes, if it gives us this balance. Refused
-    /// as [`Self::ProposeOverride`].
+    /// As client: accepts the fresh state that our host proposes, if it gives us this balance.
+    /// Refused as [`Self::ProposeOverride`].
     AcceptOverride {
-        /// Which.
+        /// The channel.
         channel: ChannelRef,
-        /// Our balance in that state, in millisatoshi: [`ChannelInfo::override_balance_msat`].
+        /// Our balance in that state ([`ChannelInfo::override_balance_msat`]), in millisatoshi.
         our_balance_msat: u64,
     },
     /// As client: asks our host for a larger capacity.
     ResizeChannel {
-        /// Which.
+        /// The channel.
         channel: ChannelRef,
-        /// In satoshi.
+        /// The capacity asked for, in satoshi.
         new_capacity_sat: u64,
     },
-    /// Forgets a channel in which nobody has anything: never signed, or the client's balance is 0
-    /// and nothing is in flight.
+    /// Forgets a channel that was never signed, or in which the client's balance is 0 and no HTLC
+    /// is in flight.
     ForgetChannel {
-        /// Which.
+        /// The channel.
         channel: ChannelRef,
     },
     /// No longer keeps a connection to a peer.
@@ -98,7 +97,7 @@ pub enum Command {
         /// The peer.
         peer: NodeId,
     },
-    /// Hands in a preimage that was learned elsewhere. It claims what waits for it.
+    /// Hands in a preimage that was learned elsewhere. It claims the HTLCs that wait for it.
     SubmitPreimage {
         /// The preimage.
         preimage: Preimage,
@@ -107,68 +106,69 @@ pub enum Command {
     Connect {
         /// The peer.
         peer: NodeId,
-        /// Where it listens, `host:port`, best first.
+        /// The peer's addresses, each as `host:port`, best first.
         addresses: Vec<String>,
     },
-    /// Connected and wanted peers.
+    /// Lists the peers that are connected or kept.
     ListPeers,
     /// Makes an invoice.
     CreateInvoice {
-        /// `None`: the payer chooses.
+        /// The amount, in millisatoshi; `None` if the payer chooses it.
         amount_msat: Option<u64>,
-        /// Shown to the payer.
+        /// The text that the payer sees.
         description: String,
-        /// Seconds until it expires.
+        /// The invoice's lifetime, in seconds.
         expiry_s: u32,
-        /// Random, from the runtime.
+        /// A random preimage from the runtime.
         preimage: Preimage,
-        /// Random, from the runtime.
+        /// A random secret from the runtime.
         payment_secret: [u8; 32],
     },
-    /// Pays an invoice. Paying the same invoice again tells how the first attempt went.
+    /// Pays an invoice. Paying the same invoice again tells how the first attempt did.
     Pay {
         /// The invoice.
         invoice: Box<Invoice>,
-        /// Required if the invoice leaves the amount open, else refused unless equal.
+        /// The amount, in millisatoshi. It is required if the invoice leaves the amount open;
+        /// otherwise it is refused unless equal.
         amount_msat: Option<u64>,
-        /// Most fee to pay, in millisatoshi; `None`: 1 % and at least 10 sat.
+        /// The highest fee, in millisatoshi; `None` stands for 1 % and at least 10 sat.
         max_fee_msat: Option<u64>,
-        /// When to answer.
+        /// The moment of the answer.
         answer: AnswerAt,
     },
-    /// The most that can be sent to the payee of an invoice that leaves the amount open.
+    /// Computes the most that can be sent to the payee of an invoice without an amount.
     MostPayable {
         /// The invoice.
         invoice: Box<Invoice>,
     },
     /// Pays a node without an invoice.
     Keysend {
-        /// Who is paid.
+        /// The payee.
         destination: NodeId,
-        /// The host through which it is reached, if it is not a direct peer.
+        /// The host through which the payee is reached, if it is not a direct peer.
         via: Option<NodeId>,
-        /// Amount, in millisatoshi.
+        /// The amount, in millisatoshi.
         amount_msat: u64,
-        /// Most fee to pay, in millisatoshi.
+        /// The highest fee, in millisatoshi; `None` stands for 1 % and at least 10 sat.
         max_fee_msat: Option<u64>,
-        /// Random, from the runtime.
+        /// A random preimage from the runtime.
         preimage: Preimage,
-        /// When to answer.
+        /// The moment of the answer.
         answer: AnswerAt,
     },
-    /// Answered when the payment ends, or at once if it ended lately.
+    /// Waits until a payment ends; one that ended lately is answered at once.
     AwaitPayment {
-        /// Which.
+        /// The payment's hash.
         payment_hash: PaymentHash,
     },
-    /// The live state of one payment that has not ended, or ended lately.
+    /// Shows the live state of one payment that has not ended, or ended lately.
     GetPayment {
-        /// Which.
+        /// The payment's hash.
         payment_hash: PaymentHash,
     },
 }
 
-/// What the operator wants of an invoice.
+/// An operator's wish for an invoice.
 pub(crate) struct InvoiceRequest {
     pub(crate) amount_msat: Option<u64>,
     pub(crate) description: String,
@@ -177,36 +177,36 @@ pub(crate) struct InvoiceRequest {
     pub(crate) payment_secret: [u8; 32],
 }
 
-/// When a command to pay is answered. An error is always answered at once.
+/// The moment at which a command to pay is answered. An error is always answered at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AnswerAt {
-    /// As soon as the payment is begun, durably.
+    /// The payment is begun, durably.
     Start,
-    /// When it has ended.
+    /// The payment has ended.
     End,
 }
 
-/// What a command is answered.
+/// The answer to a command.
 #[derive(Clone, Debug)]
 pub enum Reply {
-    /// To [`Command::Status`].
+    /// Answers [`Command::Status`].
     Status(Status),
-    /// To every command about one channel: the channel as it stands.
+    /// Answers every command about one channel: the channel as it is now.
     Channel(Box<ChannelInfo>),
-    /// To [`Command::ListChannels`].
+    /// Answers [`Command::ListChannels`].
     Channels(Vec<ChannelInfo>),
-    /// To [`Command::ListPeers`].
+    /// Answers [`Command::ListPeers`].
     Peers(Vec<PeerInfo>),
-    /// To [`Command::CreateInvoice`].
+    /// Answers [`Command::CreateInvoice`].
     Invoice(InvoiceRow),
-    /// To [`Command::Pay`], [`Command::Keysend`] and [`Command::GetPayment`]: the payment as it
-    /// stands. To [`Command::AwaitPayment`]: how it ended.
+    /// Answers [`Command::Pay`], [`Command::Keysend`] and [`Command::GetPayment`] with the payment
+    /// as it is now, and [`Command::AwaitPayment`] with the payment as it ended.
     Payment(PaymentRow),
-    /// To [`Command::Pay`], if an earlier request began the payment: as it stands, or how it ended.
+    /// Answers [`Command::Pay`] if an earlier request began the payment, which may have ended.
     EarlierPayment(PaymentRow),
-    /// To [`Command::MostPayable`], in millisatoshi.
+    /// Answers [`Command::MostPayable`] with an amount, in millisatoshi.
     Amount(u64),
-    /// Done, nothing to tell.
+    /// The command is carried out, and there is nothing to tell.
     Done,
 }
 
@@ -215,57 +215,57 @@ pub enum Reply {
 pub struct Status {
     /// Our identity as host.
     pub node_id: NodeId,
-    /// Best block height.
+    /// The best block height.
     pub height: u32,
     /// True if the chain source shows no news: no forwards are accepted.
     pub tip_is_stale: bool,
-    /// How long ago the chain source was asked for it, in milliseconds; `None`: it has not
-    /// answered, or not since the wall clock jumped.
+    /// The time since the chain source was asked for that height, in milliseconds; `None` if it has
+    /// not answered, or not since the wall clock jumped.
     pub chain_age_ms: Option<u64>,
-    /// Connected peers.
+    /// The number of connected peers.
     pub peers: u32,
-    /// Channels by phase: opening, offline, syncing, active, suspended.
+    /// The number of channels in each phase: opening, offline, syncing, active, suspended.
     pub channels: [u32; 5],
-    /// What we owe clients, signed, in millisatoshi.
+    /// The sum that we owe clients by signed states, in millisatoshi.
     pub owed_to_clients_msat: u64,
-    /// What hosts owe us, signed, in millisatoshi.
+    /// The sum that hosts owe us by signed states, in millisatoshi.
     pub owed_by_hosts_msat: u64,
-    /// Sum we could send now, in millisatoshi.
+    /// The sum that we could send now, in millisatoshi.
     pub spendable_msat: u64,
-    /// Sum we could receive now over hosts, in millisatoshi.
+    /// The sum that we could receive now over hosts, in millisatoshi.
     pub receivable_msat: u64,
-    /// Payments out that have not ended.
+    /// The number of our payments that have not ended.
     pub pending_payments: u32,
-    /// Forwards that have not ended.
+    /// The number of forwards that have not ended.
     pub pending_forwards: u32,
 }
 
 /// One channel.
 #[derive(Clone, Debug)]
 pub struct ChannelInfo {
-    /// Its name.
+    /// The channel's id.
     pub link: LinkId,
-    /// The other side.
+    /// The peer.
     pub peer: NodeId,
     /// Our own identity in this channel.
     pub local: NodeId,
-    /// From the pair of node ids.
+    /// The short channel id, computed from the pair of node ids.
     pub short_channel_id: ShortChannelId,
-    /// `None` while it opens.
+    /// The channel in numbers; `None` while it opens.
     pub summary: Option<Summary>,
-    /// Where it is in its life.
+    /// The channel's phase.
     pub phase: steward_hosted::Phase,
-    /// Our side.
+    /// Our role.
     pub role: steward_hosted::Role,
-    /// Why it is suspended, if it is.
+    /// The reason of its suspension, if it is suspended.
     pub suspension: Option<Suspension>,
-    /// As client: what the host asks for forwarding to us.
+    /// As client: the host's terms for forwarding to us.
     pub peer_policy: Option<steward_wire::ChannelUpdate>,
-    /// As client: balance the host proposes after a suspension, in millisatoshi.
+    /// As client: the balance that the host proposes after a suspension, in millisatoshi.
     pub override_balance_msat: Option<u64>,
-    /// The last state both signed. Only in answer to [`Command::ShowChannel`].
+    /// The last state that both signed, only in answer to [`Command::ShowChannel`].
     pub state: Option<LastCrossSignedState>,
-    /// True if both signatures of `state` hold. Only in answer to [`Command::ShowChannel`].
+    /// True if both signatures of `state` hold; only in answer to [`Command::ShowChannel`].
     pub signatures_valid: Option<bool>,
 }
 
@@ -276,13 +276,13 @@ pub struct PeerInfo {
     pub peer: NodeId,
     /// Our identity towards it.
     pub local: NodeId,
-    /// Connected now.
+    /// True if it is connected now.
     pub connected: bool,
     /// True if it connected to us.
     pub inbound: bool,
-    /// Its address on the present connection, or those we try.
+    /// Its address on the present connection, or the addresses that we try.
     pub addresses: Vec<String>,
-    /// How it frames messages, once known: `modern` or `legacy`.
+    /// Its framing of messages, once known: `modern` or `legacy`.
     pub framing: Option<&'static str>,
     /// True if it advertises hosted channels.
     pub supports_hosted_channels: bool,

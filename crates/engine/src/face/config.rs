@@ -1,4 +1,4 @@
-//! The host's offer, policies and limits that an operator sets.
+//! The operator's settings: the host's offer, policies and limits.
 
 use std::collections::BTreeSet;
 
@@ -6,14 +6,14 @@ use bitcoin::Network;
 use steward_wire::features::{INIT_HOSTED_CHANNELS, INIT_RESIZABLE};
 use steward_wire::{InitHostedChannel, NodeId};
 
-/// What we ask for forwarding a payment to a hosted channel.
+/// Our terms for forwarding a payment to a hosted channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Policy {
-    /// Fixed fee, in millisatoshi.
+    /// The fixed fee, in millisatoshi.
     pub fee_base_msat: u32,
-    /// Proportional fee, in millionths of the amount forwarded.
+    /// The proportional fee, in millionths of the amount forwarded.
     pub fee_ppm: u32,
-    /// Blocks between the outgoing and the incoming expiry.
+    /// The distance between the outgoing and the incoming expiry, in blocks.
     pub cltv_expiry_delta_blocks: u16,
 }
 
@@ -31,30 +31,31 @@ impl Policy {
     }
 }
 
-/// Who may open a hosted channel with us, and on what terms.
+/// The conditions under which a peer may open a hosted channel with us, and its terms.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostConfig {
-    /// False: no new channels; those that exist go on.
+    /// False if we open no new channels. Those that exist go on.
     pub accept_new_channels: bool,
     /// The terms of a new channel.
     pub offer: InitHostedChannel,
-    /// Largest capacity a client may resize to, in satoshi.
+    /// The largest capacity a client may resize to, in satoshi.
     pub max_capacity_sat: u64,
-    /// Secrets that open a channel. Empty and not required: anyone may open one.
+    /// The secrets that open a channel. If there are none and none is required, any peer may open
+    /// one.
     pub secrets: Vec<Vec<u8>>,
-    /// True: only who shows one of the secrets may open a channel.
+    /// True if a peer must show one of the secrets to open a channel.
     pub require_secret: bool,
-    /// Clients that are believed, within the offer's limits, if they show a valid state and our
-    /// own record is missing. Each is named: a signature of ours does not say which client it was given
-    /// to, so anyone who has seen a state could claim what it owes.
+    /// The clients that are believed, within the offer's limits, if they show a valid state and our
+    /// own record is missing. Each is named: a signature of ours does not say which client it was
+    /// given to, so any node that has seen a state could claim the balance in it.
     pub adopt_lost_state: BTreeSet<NodeId>,
-    /// Most channels opened within an hour, over all peers.
+    /// The highest number of channels opened within an hour, over all peers.
     pub max_opens_per_hour: u32,
-    /// Most channels opened within an hour from one network prefix.
+    /// The highest number of channels opened within an hour from one network prefix.
     pub max_opens_per_prefix_per_hour: u32,
-    /// Most channels in all.
+    /// The highest number of channels in all.
     pub max_channels: u32,
-    /// Sent to clients that ask how we want to be shown.
+    /// The branding, sent to clients that ask how we want to be shown.
     pub branding: Option<steward_wire::HostedChannelBranding>,
 }
 
@@ -75,7 +76,7 @@ impl Default for HostConfig {
     }
 }
 
-/// Our default terms for a channel of this capacity, in satoshi (design.md section 5).
+/// Our default terms for a channel of this capacity, in satoshi.
 pub fn default_offer(capacity_sat: u64) -> InitHostedChannel {
     let capacity_msat = capacity_sat.saturating_mul(1000);
     InitHostedChannel {
@@ -91,14 +92,14 @@ pub fn default_offer(capacity_sat: u64) -> InitHostedChannel {
 /// Everything an operator sets that the engine must know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// Which chain.
+    /// The chain.
     pub network: Network,
-    /// Genesis hash, internal byte order.
+    /// The hash of its genesis block, in internal byte order.
     pub chain_hash: [u8; 32],
-    /// As host.
+    /// The settings of a host.
     pub host: HostConfig,
-    /// For forwards.
+    /// The terms for forwards.
     pub policy: Policy,
-    /// Accept payments without an invoice.
+    /// True if we accept payments without an invoice.
     pub accept_keysend: bool,
 }

@@ -4,14 +4,14 @@ use std::fmt;
 
 use crate::face::code::{Blame, Code};
 
-/// What went wrong, for programs and for people.
+/// An error, for programs and for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
-    /// For programs.
+    /// The code, for programs.
     pub code: Code,
     /// One sentence.
     pub message: String,
-    /// What to do about it: the code's own hint, or a better one.
+    /// The next step for the caller: the code's own hint, or a better one.
     pub hint: String,
 }
 
@@ -21,7 +21,7 @@ impl Error {
         Self { code, message: message.into(), hint: code.hint().to_owned() }
     }
 
-    /// A better hint than the code's; an empty one is none.
+    /// Gives a better hint than the code's; an empty one is ignored.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         let hint = hint.into();
@@ -31,7 +31,7 @@ impl Error {
         self
     }
 
-    /// Who has to act.
+    /// The code's blame: it tells who has to act.
     pub fn blame(&self) -> Blame {
         self.code.blame()
     }

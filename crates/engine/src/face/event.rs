@@ -1,136 +1,138 @@
-//! What an operator or a wallet wants to know.
+//! Events: the operator and programs are told of them.
 
 use steward_hosted::{Role, Suspension};
 use steward_wire::{LinkId, NodeId, PaymentHash, Preimage};
 
-/// Something an operator or a wallet wants to know; kept in table `event`.
+/// An event that operators and wallets are told of. Table `event` keeps it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
-    /// Counts up.
+    /// The event's number. A later event has a higher one.
     pub number: u64,
-    /// Unix time, milliseconds.
+    /// The Unix time of the event, in milliseconds.
     pub time_ms: u64,
-    /// What happened.
+    /// The event itself.
     pub kind: EventKind,
 }
 
-/// What happened.
+/// The kinds of events, with their details.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EventKind {
     /// Both sides signed a first state.
     ChannelOpened {
-        /// The other side.
+        /// The peer.
         peer: NodeId,
-        /// The channel; `None`: told by a version that did not say.
+        /// The channel; `None` if the event is of a version that did not name it.
         link: Option<LinkId>,
-        /// Our side.
+        /// Our role.
         role: Role,
-        /// In millisatoshi.
+        /// The capacity, in millisatoshi.
         capacity_msat: u64,
     },
-    /// A host refused, or the opening went wrong.
+    /// The host refused, or the opening went wrong.
     ChannelOpeningFailed {
-        /// The other side.
+        /// The peer.
         peer: NodeId,
-        /// The channel; `None`: told by a version that did not say.
+        /// The channel; `None` if the event is of a version that did not name it.
         link: Option<LinkId>,
-        /// A sentence.
+        /// One sentence.
         reason: String,
     },
-    /// No new HTLCs until a person acts.
+    /// The channel takes no new HTLCs until a person acts.
     ChannelSuspended {
-        /// The other side.
+        /// The peer.
         peer: NodeId,
-        /// The channel; `None`: told by a version that did not say.
+        /// The channel; `None` if the event is of a version that did not name it.
         link: Option<LinkId>,
         /// The reason, and the side that began it.
         suspension: Suspension,
     },
-    /// The host proposes a fresh balance; the client's operator must decide.
+    /// The host proposes a fresh balance, and the client's operator must decide.
     OverrideProposed {
         /// The host.
         peer: NodeId,
-        /// The channel; `None`: told by a version that did not say.
+        /// The channel; `None` if the event is of a version that did not name it.
         link: Option<LinkId>,
-        /// What would be ours, in millisatoshi.
+        /// Our balance after the override, in millisatoshi.
         our_balance_msat: u64,
     },
-    /// A suspended channel goes on.
+    /// An override ended the channel's suspension.
     ChannelOverridden {
-        /// The other side.
+        /// The peer.
         peer: NodeId,
-        /// The channel; `None`: told by a version that did not say.
+        /// The channel; `None` if the event is of a version that did not name it.
         link: Option<LinkId>,
     },
-    /// An operator of ours forgot a channel in which nobody had anything.
+    /// Our operator forgot a channel without any money of the client's.
     ChannelForgotten {
-        /// The other side.
+        /// The peer.
         peer: NodeId,
-        /// The channel; `None`: told by a version that did not say.
+        /// The channel; `None` if the event is of a version that did not name it.
         link: Option<LinkId>,
-        /// Our side.
+        /// Our role.
         role: Role,
     },
-    /// As client: the host gives no such capacity. The request is withdrawn; the channel goes on.
+    /// Our host does not give the capacity asked for. The request is withdrawn; the channel goes
+    /// on.
     ResizeRefused {
         /// The host.
         peer: NodeId,
-        /// The channel; `None`: told by a version that did not say.
+        /// The channel; `None` if the event is of a version that did not name it.
         link: Option<LinkId>,
-        /// In the host's words.
+        /// The reason, in the host's words.
         reason: String,
     },
-    /// The capacity changed.
+    /// The channel's capacity changed.
     ChannelResized {
-        /// The other side.
+        /// The peer.
         peer: NodeId,
-        /// The channel; `None`: told by a version that did not say.
+        /// The channel; `None` if the event is of a version that did not name it.
         link: Option<LinkId>,
-        /// In millisatoshi.
+        /// The new capacity, in millisatoshi.
         capacity_msat: u64,
     },
-    /// A payment came in.
+    /// A payment to us came in.
     InvoicePaid {
-        /// Which.
+        /// The payment hash of the invoice.
         payment_hash: PaymentHash,
-        /// What came in, in millisatoshi.
+        /// The amount that came in, in millisatoshi.
         received_msat: u64,
     },
-    /// A payment went out.
+    /// A payment of ours reached the payee.
     PaymentSent {
-        /// Which.
+        /// The payment's hash.
         payment_hash: PaymentHash,
-        /// Proof of payment.
+        /// The proof of payment.
         preimage: Preimage,
-        /// What the payee got, in millisatoshi.
+        /// The amount that the payee got, in millisatoshi.
         amount_msat: u64,
-        /// In millisatoshi.
+        /// The fee, in millisatoshi.
         fee_msat: u64,
     },
-    /// A payment ended without effect.
+    /// A payment of ours ended, and nothing was paid.
     PaymentFailed {
-        /// Which.
+        /// The payment's hash.
         payment_hash: PaymentHash,
-        /// Stable, snake_case.
+        /// A stable code in snake_case.
         code: String,
-        /// A sentence.
+        /// One sentence.
         message: String,
     },
-    /// The preimage of an incoming HTLC was shown, its expiry comes close, and the peer has not
-    /// signed: publish it on chain.
+    /// We have shown the preimage of an incoming HTLC, its expiry comes close, and the peer has not
+    /// signed. The operator should publish the preimage on chain.
     PreimageAtRisk {
-        /// The other side.
+        /// The peer.
         peer: NodeId,
-        /// The channel; `None`: told by a version that did not say.
+        /// The channel; `None` if the event is of a version that did not name it.
         link: Option<LinkId>,
-        /// What to publish (protocol.md section 6.1). `None`: told by a program that did not say.
+        /// The preimage to publish (docs/protocol.md section 6.1); `None` if the event is of a
+        /// version that did not name it.
         preimage: Option<Preimage>,
-        /// Block height.
+        /// The HTLC's expiry, a block height.
         cltv_expiry: u32,
     },
-    /// The machine's wall clock was set, or the machine was stopped without counting it.
+    /// The machine's wall clock was set, or the machine was stopped without counting the time.
     ClockJumped {
-        /// By how much, in milliseconds; negative: back.
+        /// The length of the jump, in milliseconds; negative if it went back.
         by_ms: i64,
     },
 }

@@ -10,7 +10,7 @@ use crate::face::event::Event;
 use crate::face::hold_report::HoldReport;
 use crate::face::row::{LocalIdentity, WriteBatch};
 
-/// One connection of one peer: a later connection of the same peer has a higher number.
+/// One connection of one peer. A later connection of the same peer has a higher number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnId(pub u64);
 
@@ -18,21 +18,21 @@ pub struct ConnId(pub u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ReplyId(pub u64);
 
-/// One moment, by both clocks. They are never compared with each other: what is waited for goes
-/// by `now_ms`, what has a date goes by `wall_ms`. Only wall times are stored.
+/// One moment, by both clocks, which are never compared with each other. Waiting goes by `now_ms`;
+/// everything that has a date goes by `wall_ms`. Only wall times are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Time {
-    /// Milliseconds on a clock that nobody sets, that counts the machine's sleep and never goes
-    /// back; it begins anywhere, and again with each start.
+    /// The time on a clock that no person sets, that counts the machine's sleep and never goes
+    /// back, in milliseconds. It begins anywhere, and again with each start.
     pub now_ms: u64,
-    /// Unix time, milliseconds, as the machine believes it to be: it may jump either way.
+    /// The Unix time that the machine believes in, in milliseconds. It may jump either way.
     pub wall_ms: u64,
 }
 
-/// What the engine reacts to.
+/// An event outside of the engine, to which it reacts.
 #[derive(Debug)]
 pub enum Input {
-    /// A peer is connected, transport and init done.
+    /// A peer is connected: the transport's handshake and the exchange of `init` are done.
     PeerConnected {
         /// The connection.
         conn: ConnId,
@@ -40,167 +40,167 @@ pub enum Input {
         peer: NodeId,
         /// Our identity on this connection.
         local: NodeId,
-        /// Its init features, big-endian.
+        /// The features in its `init`, big-endian.
         features: Vec<u8>,
         /// True if it connected to us.
         inbound: bool,
         /// Its IP address and port, for quotas and for people.
         address: String,
     },
-    /// The connection is gone.
+    /// A connection is gone.
     PeerDisconnected {
         /// The connection.
         conn: ConnId,
     },
-    /// Custom messages, in order.
+    /// A peer has sent custom messages, here in the order in which they came.
     Frames {
-        /// From where.
+        /// The connection on which they came.
         conn: ConnId,
-        /// Type and payload, still framed.
+        /// Each message's type and payload, still framed.
         frames: Vec<(u16, Vec<u8>)>,
     },
-    /// The operator asks.
+    /// The operator gives a command.
     Command {
         /// The command's number, for its reply.
         reply: ReplyId,
-        /// What.
+        /// The command itself.
         command: Command,
     },
-    /// News from the chain source.
+    /// The chain source has news.
     Chain {
-        /// Best height; never lower than before except for a real reorg.
+        /// The best height. It is lower than before only after a real reorg.
         height: u32,
-        /// No block for too long, or no source: forwards stop.
+        /// True if no block came for too long, or there is no source: forwards stop.
         stale: bool,
-        /// When the source was last asked and then answered, by [`Time::now_ms`]: the moment of
-        /// the question, as that of the answer says nothing about blocks found meanwhile. `None`:
-        /// it has not answered yet.
+        /// The moment of the last question that the source answered, by [`Time::now_ms`]; `None` if
+        /// it has answered none yet. The moment of the answer would say nothing about blocks found
+        /// between the two.
         asked_ms: Option<u64>,
     },
     /// The peer at the other end of a connection says something about it by a BOLT1 `warning`.
     PeerWarning {
         /// The connection.
         conn: ConnId,
-        /// The peer's words, bounded.
+        /// The peer's words, of bounded length.
         text: String,
     },
-    /// The clocks.
+    /// The clocks have gone on.
     Tick(Time),
-    /// The answer to [`Action::FindRoute`].
+    /// The runtime answers [`Action::FindRoute`].
     Route {
-        /// For which payment.
+        /// The payment that needs the route.
         payment: PaymentId,
-        /// As in the request; stale answers are dropped.
+        /// The attempt that the request named. Stale answers are dropped.
         attempt: u32,
-        /// Ready-made HTLCs, or why there are none.
+        /// The HTLCs, ready to be offered, or the reason why there are none.
         result: Result<Vec<RoutedPart>, NoRoute>,
     },
-    /// The answer to [`Action::SearchBlocks`]: every block from the first one asked for up to this
-    /// height was searched. What is missing up to the last one asked for is requested again.
+    /// The runtime answers [`Action::SearchBlocks`]: it has searched every block from the first one
+    /// asked for up to this height. The engine requests the missing ones again.
     Searched {
-        /// At most as in the request; lower if a block further up could not be had.
+        /// The last height searched: that of the request, or lower if a block above it is missing.
         to_height: u32,
-        /// All preimages these blocks publish (protocol.md section 6.1), each with its height.
+        /// All preimages these blocks publish (docs/protocol.md section 6.1), each with its height.
         preimages: Vec<(u32, Preimage)>,
     },
 }
 
-/// One batch: nothing in `actions` may happen before `writes` are durable.
+/// The effects of one batch. No action may happen before `writes` are durable.
 #[derive(Debug, Default)]
 pub struct Effects {
-    /// To be committed atomically.
+    /// The runtime commits these atomically.
     pub writes: WriteBatch,
-    /// To be carried out in order, afterwards.
+    /// The runtime carries these out in order, afterwards.
     pub actions: Vec<Action>,
-    /// When the engine wants a [`Input::Tick`] at the latest, by [`Time::now_ms`].
+    /// The latest moment at which the engine needs an [`Input::Tick`], by [`Time::now_ms`].
     pub wakeup_ms: Option<u64>,
 }
 
-/// What the runtime does for the engine.
+/// An effect outside the database, which the runtime carries out.
 #[derive(Debug)]
 pub enum Action {
-    /// Send custom messages on this very connection; if it is gone, drop them.
+    /// Sends custom messages on this very connection; if it is gone, drops them.
     Send {
-        /// Where to.
+        /// The connection.
         conn: ConnId,
-        /// Type and payload, framed.
+        /// Each message's type and payload, framed.
         frames: Vec<(u16, Vec<u8>)>,
     },
-    /// Close the connection.
+    /// Closes a connection.
     Disconnect {
-        /// Which.
+        /// The connection.
         conn: ConnId,
-        /// For the log.
+        /// The reason, for the log.
         reason: String,
-        /// True: the peer floods us; its address is not to be let in again at once.
+        /// True if the peer floods us: its address must not be let in again at once.
         back_off: bool,
     },
-    /// Keep a connection to this peer from now on.
+    /// Keeps a connection to this peer from now on.
     KeepConnected {
         /// The peer.
         peer: NodeId,
         /// The key under which we meet it.
         identity: LocalIdentity,
-        /// `host:port`, best first.
+        /// The addresses to try, each as `host:port`, best first.
         addresses: Vec<String>,
     },
-    /// No longer keep a connection to this peer, and end the one there is.
+    /// No longer keeps a connection to this peer, and ends the present one.
     ForgetPeer {
         /// The peer.
         peer: NodeId,
         /// Our identity towards it.
         local: NodeId,
     },
-    /// Answer the operator.
+    /// Answers the operator.
     Reply {
         /// The command that is answered.
         reply: ReplyId,
-        /// What.
+        /// The answer, or the error.
         result: Result<Reply, Error>,
     },
-    /// Find a route and build its onions; answer with [`Input::Route`].
+    /// Finds a route and builds its onions. The answer is an [`Input::Route`].
     FindRoute(Box<RouteRequest>),
-    /// What a path was worth, for the scorer.
+    /// Tells the scorer how a path did.
     PathResult(PathResult),
-    /// How long the hops of a part held it: a line in the log for whoever looks for it.
+    /// Writes to the log how long the hops of a part held it.
     HoldTimes(Box<HoldReport>),
-    /// Look for published preimages in these blocks of the best chain, both ends included;
-    /// answer with [`Input::Searched`]. There is at most one unanswered request, and none
-    /// survives a restart.
+    /// Searches these blocks of the best chain, both ends included, for published preimages. The
+    /// answer is an [`Input::Searched`]. There is at most one unanswered request, and none survives
+    /// a restart.
     SearchBlocks {
         /// The first block.
         from_height: u32,
         /// The last block.
         to_height: u32,
     },
-    /// Ask the chain source at once instead of at its next turn; the answer is an
-    /// [`Input::Chain`], news or not. Asking again before it is harmless.
+    /// Asks the chain source at once instead of at its next turn. The answer is an
+    /// [`Input::Chain`], with news or without. Asking again before it comes does no harm.
     AskChain,
-    /// Something an operator or a wallet wants to know.
+    /// Tells operators and wallets of an event.
     Notice(Event),
-    /// A line for the log.
+    /// Writes a line to the log.
     Log {
-        /// How bad.
+        /// The line's level.
         level: Level,
-        /// Stable, snake_case.
+        /// A stable code in snake_case.
         code: &'static str,
         /// The peer that the line is about.
         peer: Option<NodeId>,
-        /// A sentence.
+        /// One sentence.
         text: String,
     },
 }
 
-/// How bad a log line is.
+/// The level of a log line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
-    /// Needs a person.
+    /// A person has to act.
     Error,
-    /// May need a person.
+    /// A person may have to act.
     Warn,
-    /// Worth knowing.
+    /// The line is worth knowing.
     Info,
-    /// For those who look for something.
+    /// The line helps to find the cause of a problem.
     Debug,
 }
 
@@ -209,44 +209,44 @@ pub enum Level {
 pub struct RouteRequest {
     /// The payment.
     pub payment: PaymentId,
-    /// What its HTLCs are locked with.
+    /// The hash that locks its HTLCs.
     pub payment_hash: PaymentHash,
-    /// Comes back with the answer.
+    /// The number of this attempt. It comes back with the answer.
     pub attempt: u32,
-    /// Who is paid.
+    /// The payee.
     pub destination: NodeId,
-    /// What is still to be sent, in millisatoshi.
+    /// The amount that is still to be sent, in millisatoshi.
     pub amount_msat: u64,
-    /// Most fee for that, in millisatoshi.
+    /// The highest fee for that amount, in millisatoshi.
     pub max_fee_msat: u64,
-    /// Blocks the payee wants between now and the HTLC's expiry.
+    /// The distance that the payee asks for between now and the HTLC's expiry, in blocks.
     pub final_cltv_expiry_delta_blocks: u32,
-    /// Best height: expiries are relative to it.
+    /// The best height. Expiries are relative to it.
     pub height: u32,
-    /// From the invoice: private last hops.
+    /// The private last hops that the invoice names.
     pub hints: Vec<Vec<HintHop>>,
-    /// Our channels, with what each can carry now.
+    /// Our channels, each with the most that it can carry now.
     pub first_hops: Vec<FirstHop>,
-    /// Channels that failed for this payment.
+    /// The channels that failed for this payment.
     pub avoid: Vec<ShortChannelId>,
-    /// Paths of parts still in flight, with their amounts, in millisatoshi.
+    /// The paths of the parts in flight, each with its amount, in millisatoshi.
     pub in_flight: Vec<(Vec<(NodeId, ShortChannelId)>, u64)>,
-    /// May it be split.
+    /// True if the payment may be split.
     pub mpp: bool,
-    /// For the payee's layer of the onion.
+    /// The contents of the payee's layer of the onion.
     pub recipient: Recipient,
 }
 
-/// What the payee finds in its layer of the onion.
+/// The contents of the payee's layer of the onion.
 #[derive(Clone, Debug)]
 pub struct Recipient {
-    /// From the invoice.
+    /// The invoice's payment secret.
     pub payment_secret: Option<[u8; 32]>,
-    /// Sum of all parts, in millisatoshi.
+    /// The sum of all parts, in millisatoshi.
     pub total_msat: u64,
-    /// From the invoice.
+    /// The invoice's metadata.
     pub metadata: Option<Vec<u8>>,
-    /// For a payment without an invoice.
+    /// The preimage that goes along with a payment without an invoice.
     pub keysend_preimage: Option<Preimage>,
 }
 
@@ -255,45 +255,45 @@ pub struct Recipient {
 pub struct FirstHop {
     /// The channel.
     pub link: LinkId,
-    /// The other side.
+    /// The node at its other end.
     pub peer: NodeId,
-    /// How a route names the channel.
+    /// The id by which a route names the channel.
     pub short_channel_id: ShortChannelId,
-    /// Most one HTLC can carry now, in millisatoshi.
+    /// The largest HTLC that it can carry now, in millisatoshi.
     pub spendable_msat: u64,
-    /// Least one HTLC can carry, in millisatoshi.
+    /// The smallest HTLC that it carries, in millisatoshi.
     pub htlc_minimum_msat: u64,
-    /// Capacity, in millisatoshi.
+    /// Its capacity, in millisatoshi.
     pub capacity_msat: u64,
 }
 
 /// One HTLC of a route, ready to be offered.
 #[derive(Clone, Debug)]
 pub struct RoutedPart {
-    /// Hops with fees, in LDK's sense: the last one's fee is the amount.
+    /// The hops with their fees, as LDK counts them: the last one's fee is the amount.
     pub path: Vec<PathHop>,
-    /// What the first channel carries, in millisatoshi.
+    /// The amount of the first HTLC, in millisatoshi.
     pub amount_msat: u64,
-    /// What of it is fee, in millisatoshi.
+    /// The share of it that is fee, in millisatoshi.
     pub fee_msat: u64,
-    /// Expiry of the first HTLC, block height.
+    /// The expiry of the first HTLC, a block height.
     pub cltv_expiry: u32,
-    /// For the first hop.
+    /// The onion for the first hop.
     pub onion: Box<[u8; 1366]>,
-    /// To read failures with.
+    /// The key that reads failures of this onion.
     pub session_key: [u8; 32],
 }
 
-/// Why there is no route.
+/// The reason why there is no route.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NoRoute {
-    /// Stable, snake_case: the payment fails with it.
+    /// A stable code in snake_case, with which the payment fails.
     pub code: &'static str,
-    /// A sentence.
+    /// One sentence.
     pub text: String,
 }
 
-/// The code if nothing is known but that there is none.
+/// The code if no reason is known.
 pub const NO_ROUTE: &str = "no_route";
 
 impl From<String> for NoRoute {
@@ -302,13 +302,13 @@ impl From<String> for NoRoute {
     }
 }
 
-/// What a path was worth.
+/// How a path did.
 #[derive(Clone, Debug)]
 pub struct PathResult {
     /// The path.
     pub path: Vec<(NodeId, ShortChannelId)>,
-    /// What was sent over it, in millisatoshi.
+    /// The amount that was sent over it, in millisatoshi.
     pub amount_msat: u64,
-    /// `None`: the payment arrived. Otherwise the channel that refused, if it is known.
+    /// `None` if the payment arrived; otherwise the channel that refused, if it is known.
     pub failed: Option<Option<ShortChannelId>>,
 }

@@ -1,4 +1,4 @@
-//! What is stored, and the batch that stores it (docs/state-format.md).
+//! The rows of the database, and the batch that writes them (docs/state-format.md).
 
 use std::collections::BTreeMap;
 
@@ -10,68 +10,69 @@ use steward_wire::{
 
 use crate::face::event::Event;
 
-/// Which of our keys we are known by in a channel. Chosen when the channel is opened, and never
-/// changed: the channel's id follows from it.
+/// The key of ours by which we are known in a channel. It is chosen when the channel is opened and
+/// never changes: the channel's id follows from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum LocalIdentity {
-    /// The node's own key. Hosts are known by it, and so is whoever wants to be found.
+    /// The node's own key. Hosts are known by it, and so is a node that wants to be found.
     Node,
     /// A key derived for one host: no two hosts can tell that they serve the same client.
     PerHost,
 }
 
-/// Table `channel`.
+/// A row of table `channel`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChannelRow {
-    /// The key.
+    /// The channel, which is the row's key.
     pub link: LinkId,
-    /// The other side.
+    /// The peer.
     pub peer: NodeId,
-    /// Our key in it.
+    /// Our key in the channel.
     pub identity: LocalIdentity,
-    /// Our side.
+    /// Our role.
     pub role: Role,
-    /// For queries; the record decides.
+    /// The channel's phase, for queries only: the record decides.
     pub phase: Phase,
-    /// From the pair of node ids.
+    /// The short channel id, computed from the pair of node ids.
     pub short_channel_id: ShortChannelId,
     /// Our balance in the signed state, in millisatoshi.
     pub local_balance_msat: u64,
     /// The peer's balance in the signed state, in millisatoshi.
     pub remote_balance_msat: u64,
-    /// [`steward_hosted::Channel::record`].
+    /// The channel's record ([`steward_hosted::Channel::record`]).
     pub record: Vec<u8>,
 }
 
-/// Where an HTLC that we offered comes from.
+/// The origin of an outgoing HTLC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Origin {
-    /// A forward of this incoming HTLC.
+    /// The HTLC forwards this incoming HTLC.
     Forward(IncomingHtlcId),
-    /// Part of our own payment.
+    /// The HTLC is a part of our own payment.
     Payment {
         /// The payment.
         payment: PaymentId,
-        /// Which of its parts.
+        /// The part's number.
         part: u32,
     },
 }
 
-/// What the outgoing half of a forward tells the incoming half; table `outbox`.
+/// The answer that the outgoing half of a forward gives to the incoming half, kept in table
+/// `outbox`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Settlement {
-    /// Claim it.
+    /// The incoming HTLC is fulfilled.
     Fulfill {
         /// The proof of payment.
         preimage: Preimage,
-        /// TLV stream, such as attribution data.
+        /// The TLV stream that came with it, such as attribution data.
         tlvs: Vec<u8>,
     },
-    /// Fail it.
+    /// The incoming HTLC is failed.
     Fail(Failure),
 }
 
-/// How far a payment that we make has come.
+/// The status of a payment that we make.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum PaymentStatus {
     /// It has not ended.
@@ -80,17 +81,16 @@ pub enum PaymentStatus {
     Complete,
     /// It ended, and nothing was paid.
     Failed,
-    /// Our data was an old copy, and what happened to it since is not known: it was paid or not.
-    /// Only its preimage ends it.
+    /// Our data was an old copy, so that the payment may be paid or not. Only its preimage ends it.
     Unknown,
 }
 
-/// What asked for a payment.
+/// The request that a payment answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PaymentKind {
-    /// An invoice as in BOLT 11: its text.
+    /// An invoice as in BOLT 11, with its text.
     Bolt11(String),
-    /// Nothing: its preimage went along with it.
+    /// No request: the preimage went along with the payment.
     Keysend,
 }
 
@@ -104,7 +104,7 @@ impl PaymentKind {
     }
 }
 
-/// How far an invoice has come. One that expires stays open, and is not paid.
+/// The status of an invoice. One that expires stays open, and is not paid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum InvoiceStatus {
     /// It was not paid.
@@ -113,163 +113,163 @@ pub enum InvoiceStatus {
     Paid,
 }
 
-/// Table `payment`: what we pay.
+/// A row of table `payment`: a payment that we make.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PaymentRow {
-    /// The key.
+    /// The payment hash, which is the row's key.
     pub payment_hash: PaymentHash,
-    /// Who is paid.
+    /// The payee.
     pub destination: NodeId,
-    /// What the payee gets, in millisatoshi.
+    /// The amount that the payee gets, in millisatoshi.
     pub amount_msat: u64,
-    /// Fees of the parts that are out or paid, in millisatoshi.
+    /// The fees of the parts that are in flight or paid, in millisatoshi.
     pub fee_msat: u64,
-    /// Most fee allowed, in millisatoshi.
+    /// The highest fee allowed, in millisatoshi.
     pub max_fee_msat: u64,
-    /// How far it has come.
+    /// The payment's status.
     pub status: PaymentStatus,
-    /// Proof of payment.
+    /// The proof of payment.
     pub preimage: Option<Preimage>,
-    /// Code and sentence: why it failed, or why its end is not known.
+    /// The code and sentence that tell why it failed, or why its end is not known.
     pub failure: Option<(String, String)>,
-    /// What asked for it.
+    /// The request that it answers.
     pub kind: PaymentKind,
-    /// Unix time, milliseconds.
+    /// The Unix time at which it was begun, in milliseconds.
     pub created_ms: u64,
-    /// Unix time, milliseconds.
+    /// The Unix time at which it ended, in milliseconds.
     pub ended_ms: Option<u64>,
 }
 
 impl PaymentRow {
-    /// The payment's name.
+    /// The payment's id.
     pub fn id(&self) -> PaymentId {
         self.payment_hash.into()
     }
 }
 
-/// Table `payment_part`: one HTLC of a payment.
+/// A row of table `payment_part`: one HTLC of a payment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PartRow {
     /// The payment.
     pub payment: PaymentId,
-    /// Counts from 0 over all attempts.
+    /// The part's number, counted from 0 over all attempts.
     pub part: u32,
-    /// The channel in which it went out.
+    /// The channel that carries it.
     pub link: LinkId,
-    /// Without fees, in millisatoshi.
+    /// The amount without fees, in millisatoshi.
     pub amount_msat: u64,
-    /// In millisatoshi.
+    /// The fee, in millisatoshi.
     pub fee_msat: u64,
-    /// Session key of its onion, to read failures with.
+    /// The session key of its onion, with which failures are read.
     pub session_key: [u8; 32],
     /// The nodes and channels it goes through, first hop first.
     pub path: Vec<(NodeId, ShortChannelId)>,
-    /// How far it has come.
+    /// The part's status.
     pub status: PaymentStatus,
 }
 
-/// Table `invoice`: what we are, or were, to be paid.
+/// A row of table `invoice`: a payment that we ask for, or asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvoiceRow {
-    /// The key.
+    /// The payment hash, which is the row's key.
     pub payment_hash: PaymentHash,
-    /// What we give for it.
+    /// The preimage that we show for the payment.
     pub preimage: Preimage,
-    /// What a payer must show; zeros for a keysend.
+    /// The secret that a payer must show; zeros for a keysend.
     pub payment_secret: [u8; 32],
-    /// `None`: the payer chose.
+    /// The amount, in millisatoshi; `None` if the payer chose it.
     pub amount_msat: Option<u64>,
-    /// As shown to the payer.
+    /// The text that the payer sees.
     pub description: String,
-    /// What asked for it.
+    /// The kind of request.
     pub kind: PaymentKind,
-    /// Unix time, milliseconds.
+    /// The Unix time at which it was made, in milliseconds.
     pub created_ms: u64,
-    /// Unix time, milliseconds.
+    /// The Unix time at which it expires, in milliseconds.
     pub expires_ms: u64,
-    /// Whether it was paid.
+    /// The invoice's status.
     pub status: InvoiceStatus,
-    /// What came in, in millisatoshi.
+    /// The amount that came in, in millisatoshi.
     pub received_msat: u64,
-    /// Unix time, milliseconds.
+    /// The Unix time at which it was paid, in milliseconds.
     pub paid_ms: Option<u64>,
-    /// Code and sentence, if a claim of it was not signed by its channel: whether the money is
-    /// ours is for people to settle.
+    /// The code and sentence of a claim that its channel did not sign: people have to settle
+    /// whether the money is ours.
     pub failure: Option<(String, String)>,
 }
 
-/// Table `forward`: one HTLC carried from one channel to another, for the books.
+/// A row of table `forward`: one HTLC forwarded from one channel to another, for the books.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ForwardRow {
-    /// The incoming HTLC; the key.
+    /// The incoming HTLC, which is the row's key.
     pub incoming: IncomingHtlcId,
-    /// The other side of the incoming channel.
+    /// The peer of the incoming channel.
     pub incoming_peer: NodeId,
     /// The outgoing channel.
     pub outgoing: LinkId,
-    /// The other side of the outgoing channel.
+    /// The peer of the outgoing channel.
     pub outgoing_peer: NodeId,
-    /// In millisatoshi.
+    /// The amount of the incoming HTLC, in millisatoshi.
     pub amount_in_msat: u64,
-    /// In millisatoshi.
+    /// The amount of the outgoing HTLC, in millisatoshi.
     pub amount_out_msat: u64,
-    /// How it ended.
+    /// True if it was fulfilled.
     pub fulfilled: bool,
-    /// Unix time, milliseconds.
+    /// The Unix time at which it ended, in milliseconds.
     pub ended_ms: u64,
 }
 
-/// Table `evidence`: a message that may have to be shown to someone.
+/// A row of table `evidence`: a message that may have to be shown to a person or a court.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EvidenceRow {
-    /// Who sent it.
+    /// The sender.
     pub peer: NodeId,
-    /// The channel it is about; `None`: kept by a version that did not say.
+    /// The channel it is about; `None` if it was kept by a version that did not name it.
     pub link: Option<LinkId>,
-    /// Unix time, milliseconds.
+    /// The Unix time at which it was kept, in milliseconds.
     pub time_ms: u64,
-    /// What it shows.
+    /// A sentence about its meaning.
     pub what: String,
-    /// Its type.
+    /// The message's type.
     pub message_type: u16,
-    /// Its body.
+    /// The message's body.
     pub body: Vec<u8>,
 }
 
 /// A row of table `peer`: a peer to which we keep a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PeerRow {
-    /// The key.
+    /// The peer, which is the first half of the row's key.
     pub peer: NodeId,
-    /// Our key towards it; the second half of the key.
+    /// Our key towards it, which is the second half of the row's key.
     pub identity: LocalIdentity,
-    /// `host:port`, best first.
+    /// The peer's addresses, each as `host:port`, best first.
     pub addresses: Vec<String>,
-    /// How it frames its messages, once it has shown.
+    /// The peer's framing of messages, once it has shown it.
     pub framing: Option<Framing>,
 }
 
-/// In setting `forgotten_clients`: a client whose used channel was forgotten.
+/// A client whose used channel was forgotten, as setting `forgotten_clients` names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ForgottenClient {
     /// The client.
     pub peer: NodeId,
-    /// SHA-256 of the script in the states we signed: their only name of the client.
+    /// The SHA-256 of the script in the states we signed, which is their only name of the client.
     pub refund_script_hash: [u8; 32],
 }
 
-/// Table `setting`: the engine's.
+/// A row of table `setting` that belongs to the engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Setting {
     /// The best height ever stored.
     Height(u32),
-    /// Blocks up to this height were searched for published preimages.
+    /// The height up to which blocks were searched for published preimages.
     SearchedHeight(u32),
-    /// Clients whose used channels were forgotten.
+    /// The clients whose used channels were forgotten.
     ForgottenClients(Vec<ForgottenClient>),
 }
 
-/// Which setting.
+/// The name of a setting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SettingName {
     /// `height`
@@ -281,7 +281,7 @@ pub enum SettingName {
 }
 
 impl Setting {
-    /// Which one it is.
+    /// The setting's name.
     pub fn name(&self) -> SettingName {
         match self {
             Self::Height(_) => SettingName::Height,
@@ -291,8 +291,7 @@ impl Setting {
     }
 }
 
-/// Which row a write is about: its table, and its key there. Within a batch the last write to a row
-/// wins.
+/// The table of a row, and the row's key in it. Within a batch the last write to a row wins.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum RowKey {
     /// `channel`
@@ -309,7 +308,7 @@ pub enum RowKey {
     Part(PaymentId, u32),
     /// `invoice`
     Invoice(PaymentHash),
-    /// `invoice`: what became of its claim, if there is such a row
+    /// `invoice`: the failure of its claim, if there is such a row
     InvoiceFailure(PaymentHash),
     /// `forward`
     Forward(IncomingHtlcId),
@@ -328,15 +327,15 @@ pub enum RowKey {
 pub enum Row {
     /// `channel`
     Channel(ChannelRow),
-    /// `htlc_origin`: of the HTLC that we offered
+    /// `htlc_origin`: the origin of this outgoing HTLC
     Origin(OutgoingHtlcId, Origin),
-    /// `outbox`: for the incoming HTLC
+    /// `outbox`: the answer to this incoming HTLC
     Outbox(IncomingHtlcId, Settlement),
     /// `preimage`; its hash is the key
     Preimage {
         /// The preimage.
         preimage: Preimage,
-        /// Unix time, milliseconds.
+        /// The Unix time at which it was learned, in milliseconds.
         learned_ms: u64,
     },
     /// `payment`
@@ -345,13 +344,13 @@ pub enum Row {
     Part(PartRow),
     /// `invoice`: a row that is paid stays as it is, and no keysend replaces an invoice
     Invoice(InvoiceRow),
-    /// `invoice`: of a row that may be paid
+    /// `invoice`: the failure of the claim in a row that may be paid
     InvoiceFailure {
-        /// The invoice's.
+        /// The payment hash of the invoice.
         payment_hash: PaymentHash,
-        /// Stable.
+        /// A stable code.
         code: String,
-        /// A sentence.
+        /// One sentence.
         message: String,
     },
     /// `forward`
@@ -367,7 +366,7 @@ pub enum Row {
 }
 
 impl Row {
-    /// Which row it is.
+    /// The row's key.
     pub fn key(&self) -> RowKey {
         match self {
             Self::Channel(row) => RowKey::Channel(row.link),
@@ -390,7 +389,7 @@ impl Row {
 /// All writes of one batch: atomic, one state per row.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WriteBatch {
-    /// What each row becomes; `None`: it goes.
+    /// The new value of each row; `None` deletes it.
     rows: BTreeMap<RowKey, Option<Row>>,
 }
 
@@ -420,7 +419,7 @@ impl WriteBatch {
         self.rows.is_empty()
     }
 
-    /// All writes, ordered by key: what each row becomes, `None` if it goes.
+    /// All writes, ordered by key: each row's new value, or `None` if the row is deleted.
     pub fn iter(&self) -> impl Iterator<Item = (&RowKey, Option<&Row>)> {
         self.rows.iter().map(|(key, row)| (key, row.as_ref()))
     }
@@ -430,13 +429,13 @@ impl WriteBatch {
         self.rows.values().flatten()
     }
 
-    /// Number of rows.
+    /// The number of rows.
     pub fn len(&self) -> usize {
         self.rows.len()
     }
 }
 
-/// Everything the engine must know to go on after a restart.
+/// Everything that the engine must know to go on after a restart.
 #[derive(Clone, Debug, Default)]
 pub struct StoredState {
     /// All channels.
@@ -447,11 +446,11 @@ pub struct StoredState {
     pub outbox: Vec<(IncomingHtlcId, Settlement)>,
     /// The newest preimages, up to a limit of the store; older ones are no longer in flight.
     pub preimages: Vec<Preimage>,
-    /// Payments that have not ended, or of which parts are still out.
+    /// The payments that have not ended, or of which parts are still in flight.
     pub payments: Vec<PaymentRow>,
     /// Their parts.
     pub parts: Vec<PartRow>,
-    /// Invoices that are not paid and expired less than a day ago.
+    /// The invoices that are not paid and expired less than a day ago.
     pub invoices: Vec<InvoiceRow>,
     /// All rows of `peer`.
     pub peers: Vec<PeerRow>,
@@ -461,11 +460,11 @@ pub struct StoredState {
     pub searched_height: u32,
     /// Setting `forgotten_clients`: clients whose used channels were forgotten.
     pub forgotten_clients: Vec<ForgottenClient>,
-    /// Highest number used in `event`.
+    /// The highest number used in `event`.
     pub last_event: u64,
-    /// Highest number used in `evidence`.
+    /// The highest number used in `evidence`.
     pub last_evidence: u64,
-    /// What is kept in `evidence`, oldest first.
+    /// The rows of `evidence` without their messages, oldest first.
     pub evidence: Vec<EvidenceSummary>,
 }
 
@@ -474,18 +473,18 @@ pub struct StoredState {
 pub struct EvidenceSummary {
     /// The row's number.
     pub number: u64,
-    /// Who sent it.
+    /// The sender.
     pub peer: NodeId,
-    /// What it shows.
+    /// A sentence about its meaning.
     pub what: String,
-    /// Its type.
+    /// The message's type.
     pub message_type: u16,
-    /// Size of its body, in bytes.
+    /// The size of the message's body, in bytes.
     pub body_bytes: u64,
 }
 
 impl EvidenceSummary {
-    /// Of a whole row.
+    /// The summary of a whole row.
     pub fn of(number: u64, row: &EvidenceRow) -> Self {
         Self {
             number,

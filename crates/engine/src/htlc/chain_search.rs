@@ -117,7 +117,7 @@ fn awaited_of(links: &Links, hash: &PaymentHash) -> impl Iterator<Item = Outgoin
 
 /// HTLCs of ours that are out and may still be claimed.
 fn awaited(links: &Links) -> impl Iterator<Item = (OutgoingHtlcId, &UpdateAddHtlc)> {
-    links.lively().flat_map(|(link, entry)| {
+    links.connected_or_in_flight().flat_map(|(link, entry)| {
         let ours = entry.channel().outgoing_htlcs().filter(|htlc| htlc.preimage.is_none());
         ours.map(|htlc| (OutgoingHtlcId { link: *link, id: htlc.htlc.id }, htlc.htlc))
     })

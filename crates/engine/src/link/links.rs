@@ -102,7 +102,7 @@ pub(crate) struct Links {
     /// Channels that want a tick, by when.
     deadlines: BTreeSet<(u64, LinkId)>,
     /// Channels with HTLCs, or connected: those that care about blocks.
-    lively: BTreeSet<LinkId>,
+    connected_or_in_flight: BTreeSet<LinkId>,
     /// Channels of clients that have not finished opening, and the refund script each would have.
     opening: BTreeMap<LinkId, Option<ScriptMark>>,
     /// The refund scripts of our clients' channels.
@@ -175,7 +175,7 @@ impl Links {
         };
         self.by_peer.remove(&(entry.channel.remote(), *link));
         self.by_scid.remove(&entry.channel.scid());
-        self.lively.remove(link);
+        self.connected_or_in_flight.remove(link);
         self.opening.remove(link);
         self.touched.remove(link);
         self.changed.remove(link);
@@ -231,8 +231,10 @@ impl Links {
     }
 
     /// Channels that are connected or have HTLCs; all active ones are among them.
-    pub(crate) fn lively(&self) -> impl Iterator<Item = (&LinkId, &Link)> {
-        self.lively.iter().filter_map(|link| Some((link, self.entries.get(link)?.as_ref())))
+    pub(crate) fn connected_or_in_flight(&self) -> impl Iterator<Item = (&LinkId, &Link)> {
+        self.connected_or_in_flight
+            .iter()
+            .filter_map(|link| Some((link, self.entries.get(link)?.as_ref())))
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -287,7 +289,9 @@ impl Links {
 
     /// The height, or the height searched up to, changed.
     pub(crate) fn push_blocks(&self, cx: &mut Context) {
-        self.lively.iter().for_each(|link| cx.push(Step::Drive(*link, Box::new(Input::Block))));
+        self.connected_or_in_flight
+            .iter()
+            .for_each(|link| cx.push(Step::Drive(*link, Box::new(Input::Block))));
     }
 
     /// Channels whose deadline has come are told the time.
@@ -307,9 +311,9 @@ impl Links {
             return impossible!("a channel whose indices are set is there");
         };
         if entry.conn.is_some() || entry.channel.has_htlcs() {
-            self.lively.insert(link);
+            self.connected_or_in_flight.insert(link);
         } else {
-            self.lively.remove(&link);
+            self.connected_or_in_flight.remove(&link);
         }
         if entry.channel.role() == Role::Host && entry.channel.state().is_none() {
             self.opening.entry(link).or_default();

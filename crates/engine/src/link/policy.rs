@@ -28,7 +28,7 @@ impl PolicyUpdates {
     /// The policy changed: all clients that are connected are to be told.
     pub(crate) fn changed(&mut self, cx: &mut Context, links: &Links) {
         self.since_s = self.next_date(cx);
-        let clients = links.lively().filter(|(_, entry)| entry.is_host());
+        let clients = links.connected_or_in_flight().filter(|(_, entry)| entry.is_host());
         self.untold = clients.map(|(link, _)| *link).collect();
         self.tell(cx, links);
     }

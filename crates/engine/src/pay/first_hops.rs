@@ -10,7 +10,7 @@ use crate::link::links::Links;
 /// Channels that can carry something now.
 pub(crate) fn first_hops(links: &Links) -> Vec<FirstHop> {
     links
-        .lively()
+        .connected_or_in_flight()
         .filter(|(_, entry)| entry.channel().phase() == Phase::Active)
         .map(|(link, entry)| {
             let channel = entry.channel();

@@ -22,7 +22,7 @@ pub(crate) fn resume_htlcs(
 ) {
     let forwarded = outgoing.forwards();
     let mut unsettled = BTreeSet::new();
-    for (link, entry) in links.lively() {
+    for (link, entry) in links.connected_or_in_flight() {
         for found in entry.channel().incoming_htlcs().filter(|htlc| htlc.settlement.is_none()) {
             let htlc = IncomingHtlcId { link: *link, id: found.htlc.id };
             unsettled.insert(htlc);
