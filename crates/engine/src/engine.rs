@@ -292,7 +292,7 @@ impl Engine {
             }
             Step::DataLost(link) => {
                 confirmation.give_up_knowing(cx);
-                incoming.hold_forwards_to(cx, link);
+                incoming.hold_forwards_to(cx, links, link);
             }
             Step::Overridden(link) => outgoing.settle_held_forwards(cx, links, &link),
         }

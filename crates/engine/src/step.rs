@@ -56,8 +56,8 @@ pub(crate) enum Step {
     // For `incoming`.
     /// Both sides have signed an HTLC of the peer's.
     Offered(Box<Offered>),
-    /// An incoming HTLC waits until the chain is known and this channel is active.
-    Defer(IncomingHtlcId, Option<LinkId>),
+    /// An incoming HTLC waits until the chain is known and whom it is for is back.
+    Defer(IncomingHtlcId, Option<Next>),
     /// Decides an incoming HTLC.
     Settle(IncomingHtlcId, Answer),
     /// A settlement is in the record of its channel.
@@ -152,6 +152,15 @@ pub(crate) struct Offered {
     /// It was taken over with a state of the peer's: we may have acted on it before our data was
     /// lost.
     pub(crate) taken_over: bool,
+}
+
+/// Where an incoming HTLC is to be forwarded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// In this channel.
+    Link(LinkId),
+    /// In any channel with this node.
+    Node(NodeId),
 }
 
 /// An incoming HTLC that its onion forwards.

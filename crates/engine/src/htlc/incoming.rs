@@ -12,9 +12,9 @@ use crate::face::row::{Row, RowKey, Settlement};
 use crate::htlc::attribution::settlement;
 use crate::htlc::onion::{Opened, open, refuse};
 use crate::link::connections::Connections;
-use crate::link::links::Links;
+use crate::link::links::{Link, Links};
 use crate::receive::sets::Receives;
-use crate::step::{Answer, Forward, Offered, Receive, Step};
+use crate::step::{Answer, Forward, Next, Offered, Receive, Step};
 
 /// Incoming HTLCs that wait: for somebody to act upon them, or for their channel to record how they
 /// are settled.
@@ -22,8 +22,8 @@ pub(crate) struct Incoming {
     /// Settlements the incoming channel has not recorded yet.
     outbox: BTreeMap<IncomingHtlcId, Waiting>,
     /// Incoming HTLCs of the first moments after a start, to be acted upon once the height is
-    /// known and the channel they are to be forwarded in, if any, is active again.
-    deferred: BTreeMap<IncomingHtlcId, Option<LinkId>>,
+    /// known and whom they are to be forwarded to, if anybody, is back.
+    deferred: BTreeMap<IncomingHtlcId, Option<Next>>,
 }
 
 /// A settlement that the incoming channel has not recorded yet.
@@ -135,8 +135,8 @@ impl Incoming {
         self.outbox.keys().any(|htlc| htlc.link == *link)
     }
 
-    /// Waits until the chain is known, and the next channel, if there is one, is active.
-    pub(crate) fn defer(&mut self, htlc: IncomingHtlcId, next: Option<LinkId>) {
+    /// Waits until the chain is known, and whom the HTLC is forwarded to, if anybody, is back.
+    pub(crate) fn defer(&mut self, htlc: IncomingHtlcId, next: Option<Next>) {
         self.deferred.insert(htlc, next);
     }
 
@@ -158,7 +158,7 @@ impl Incoming {
             .deferred
             .iter()
             .filter(|(htlc, _)| links.is_active(&htlc.link))
-            .filter(|(_, next)| is_over || next.is_none_or(|link| links.is_active(&link)))
+            .filter(|(_, next)| is_over || next.is_none_or(|next| is_back(links, next)))
             .map(|(htlc, _)| *htlc)
             .collect();
         for htlc in ready {
@@ -172,15 +172,33 @@ impl Incoming {
         }
     }
 
-    /// Holds HTLCs found at start that seem never to have been offered in this channel.
-    pub(crate) fn hold_forwards_to(&mut self, cx: &mut Context, next: LinkId) {
+    /// Holds HTLCs found at start that seem never to have been offered in this channel, and may have
+    /// been.
+    pub(crate) fn hold_forwards_to(&mut self, cx: &mut Context, links: &Links, link: LinkId) {
+        let in_link = Some(Next::Link(link));
+        let to_peer = links.peer_of(&link).map(Next::Node);
         self.deferred.retain(|htlc, to| {
-            let is_held = *to == Some(next);
+            let is_held = to.is_some() && (*to == in_link || *to == to_peer);
             if is_held {
                 cx.push(Step::Hold(*htlc));
             }
             !is_held
         });
+    }
+}
+
+/// True if HTLCs can be offered there, and no channel with the node is left in which an earlier self
+/// may have offered them, with a state that was not compared since the start.
+fn is_back(links: &Links, next: Next) -> bool {
+    match next {
+        Next::Link(link) => links.is_active(&link),
+        Next::Node(node) => {
+            let mut all = links.with_peer(&node);
+            let is_away = |(link, entry): (LinkId, &Link)| {
+                entry.is_open() && !links.is_active(&link) && !links.is_suspended(&link)
+            };
+            !all.any(is_away) && links.with_peer(&node).any(|(link, _)| links.is_active(&link))
+        }
     }
 }
 

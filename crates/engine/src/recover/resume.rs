@@ -10,7 +10,7 @@ use crate::context::Context;
 use crate::htlc::incoming::Incoming;
 use crate::htlc::outgoing::Outgoing;
 use crate::link::links::Links;
-use crate::relay::forward::{Forwards, next_link_of};
+use crate::relay::forward::{Forwards, next_of_htlc};
 
 /// Goes on with the incoming HTLCs found at start.
 pub(crate) fn resume_htlcs(
@@ -32,7 +32,7 @@ pub(crate) fn resume_htlcs(
             if let Some(out) = forwarded.get(&htlc) {
                 forwards.resume(cx, links, htlc, *out, found.htlc);
             } else {
-                incoming.defer(htlc, next_link_of(cx, links, &htlc, found.htlc));
+                incoming.defer(htlc, next_of_htlc(cx, links, &htlc, found.htlc));
             }
         }
     }

@@ -121,7 +121,7 @@ pub(crate) fn hold_if_states_differ(
     let suspension = links.get(&link).map(|entry| entry.channel()).and_then(Channel::suspension);
     let states_differ = Some(ErrorCode::MissingChannel.number());
     if suspension.is_some_and(|own| own.by_us && own.code == states_differ) {
-        incoming.hold_forwards_to(cx, link);
+        incoming.hold_forwards_to(cx, links, link);
     }
 }
 

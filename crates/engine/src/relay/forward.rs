@@ -16,7 +16,7 @@ use crate::htlc::onion::{forward_layer, refuse};
 use crate::link::connections::Connections;
 use crate::link::links::Links;
 use crate::link::policy::PolicyUpdates;
-use crate::step::{Answer, Ending, Forward as Asked, Offer, OurHop, Step};
+use crate::step::{Answer, Ending, Forward as Asked, Next, Offer, OurHop, Step};
 
 /// A forward that has not ended.
 #[derive(Clone, Debug)]
@@ -63,7 +63,7 @@ impl Forwards {
         // Just after a start peers are still coming back, and the chain may not have spoken yet.
         let is_reachable = |link: &LinkId| views.links.is_active(link) && !cx.tip().is_stale();
         if cx.is_starting() && next.is_some_and(|link| !is_reachable(&link)) {
-            return cx.push(Step::Defer(htlc, next));
+            return cx.push(Step::Defer(htlc, next_of(views.links, &layer)));
         }
         let outgoing = match check(cx, views, &htlc, &add, &layer) {
             Ok(outgoing) => outgoing,
@@ -243,15 +243,23 @@ impl Forwards {
     }
 }
 
-/// The channel in which an incoming HTLC is to be forwarded, if it is and we have one.
-pub(crate) fn next_link_of(
+/// Where an incoming HTLC is to be forwarded, if it is and we have a channel there.
+pub(crate) fn next_of_htlc(
     cx: &Context,
     links: &Links,
     htlc: &IncomingHtlcId,
     add: &UpdateAddHtlc,
-) -> Option<LinkId> {
+) -> Option<Next> {
     let (layer, _) = forward_layer(links.local_of(cx, &htlc.link), add)?;
-    next_link(links, &layer)
+    next_of(links, &layer)
+}
+
+fn next_of(links: &Links, layer: &Layer) -> Option<Next> {
+    let link = next_link(links, layer)?;
+    Some(match layer.next {
+        NextHop::Channel(_) => Next::Link(link),
+        NextHop::Node(node) => Next::Node(node),
+    })
 }
 
 /// A sender that names a node leaves the channel to us: of several the first that is active.
