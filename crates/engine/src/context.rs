@@ -1,6 +1,5 @@
-//! What every part of the engine may use: the configuration, our keys, the clocks, the chain's tip,
-//! the preimages we know, the batch that gathers effects, and the queue by which the parts ask each
-//! other for something.
+//! The context of every part of the engine: the configuration, our keys, the clocks, the chain's
+//! tip, the preimages we know, the batch that gathers effects, and the queue of steps.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -23,7 +22,7 @@ mod clock;
 mod preimages;
 mod tip;
 
-/// What every part of the engine may use.
+/// The context of every part of the engine.
 pub(crate) struct Context {
     config: Config,
     signer: Box<dyn Signer>,
@@ -37,7 +36,7 @@ pub(crate) struct Context {
     /// Counts batches from 1.
     batch_number: u64,
     last_event: u64,
-    /// What the parts ask of each other, first in, first out.
+    /// The steps that the parts ask of each other, first in, first out.
     steps: VecDeque<Step>,
 }
 
@@ -99,7 +98,7 @@ impl Context {
         local.map_or(self.node_id, |local| local.node_id())
     }
 
-    /// Which of our keys an id of ours is of.
+    /// The key of ours to which this id of ours belongs.
     pub(crate) fn identity_of(&self, local: &NodeId) -> LocalIdentity {
         match *local == self.node_id {
             true => LocalIdentity::Node,
@@ -112,17 +111,17 @@ impl Context {
         self.node_id
     }
 
-    /// The last tick, in milliseconds on the clock that nobody sets: everything that is waited for.
+    /// The last tick on the clock that no person sets, in milliseconds: all waiting goes by it.
     pub(crate) fn now_ms(&self) -> u64 {
         self.clock.now_ms()
     }
 
-    /// The last tick, in milliseconds of unix time: everything that has a date.
+    /// The Unix time of the last tick, in milliseconds: everything that has a date goes by it.
     pub(crate) fn wall_ms(&self) -> u64 {
         self.clock.wall_ms()
     }
 
-    /// Unix time, milliseconds, to forget by: a jump ahead counts only when it has lasted.
+    /// The Unix time to forget by, in milliseconds: a jump ahead counts only when it has lasted.
     pub(crate) fn believed_wall_ms(&self) -> u64 {
         self.clock.believed_wall_ms()
     }
@@ -170,7 +169,7 @@ impl Context {
         self.tip.age_ms(self.clock.now_ms())
     }
 
-    /// True if the height is one of a moment ago, the machine's sleep included.
+    /// True if the chain source was asked a moment ago, the machine's sleep included.
     pub(crate) fn is_chain_fresh(&self) -> bool {
         self.tip.is_fresh(self.clock.now_ms())
     }

@@ -5,25 +5,24 @@
 //! carries out its actions.
 //!
 //! Layout
-//! - `face`: what goes in and comes out ([`io`], [`event`]), what the operator asks ([`command`]) and
-//!   sets ([`config`]), what is stored ([`row`]), how long
-//!   hops held a part ([`HoldReport`]), errors and the list of their codes ([`error`],
-//!   [`code`]), our identities ([`Signer`]), every limit ([`limits`])
+//! - `face`: inputs, actions and events ([`io`], [`event`]), the operator's commands ([`command`]) and
+//!   settings ([`config`]), rows ([`row`]), the hold times of a part ([`HoldReport`]), errors and the
+//!   list of their codes ([`error`], [`code`]), our identities ([`Signer`]), every limit ([`limits`])
 //! - `engine`: the parts, and the one place that hands each input, command and step to its owner
-//! - `context`: what every part may use: configuration, keys, clocks, the chain's tip, preimages, the
+//! - `context`: the context of every part: configuration, keys, clocks, the chain's tip, preimages, the
 //!   batch, the queue of steps
-//! - `step`: what one part asks of another
-//! - `link`: channels (`links`, `hosted`), connections (`connections`, `peer_book`, `allowance`), who
-//!   may open a channel (`opening`, `quotas`, `forgotten`), our terms (`policy`, `resize`), and what is
-//!   kept of misbehaviour (`evidence`)
-//! - `htlc`: an HTLC offered to us (`incoming`), one that we offer (`outgoing`), what an onion says
-//!   (`onion`), who held it for how long (`attribution`), preimages published on chain (`chain_search`)
+//! - `step`: requests of one part to another
+//! - `link`: channels (`links`, `hosted`), connections (`connections`, `peer_book`, `allowance`), the
+//!   opening of channels (`opening`, `quotas`, `forgotten`), our terms (`policy`, `resize`), and
+//!   messages kept as evidence (`evidence`)
+//! - `htlc`: an HTLC offered to us (`incoming`), one that we offer (`outgoing`), the content of an onion
+//!   (`onion`), attribution data (`attribution`), preimages published on chain (`chain_search`)
 //! - `relay`: forwards, from the decision to the answer (`forward`)
-//! - `pay`: payments out (`payments`), what a failure means (`failure`), where they can begin
+//! - `pay`: our payments (`payments`), the meaning of a failure (`failure`), their first hops
 //!   (`first_hops`), the most that can be sent (`send_all`)
 //! - `receive`: invoices, and the parts of payments to us (`sets`)
-//! - `recover`: going on after a restart (`resume`), and what is not guessed when our data may be an
-//!   old copy (`stale_data`)
+//! - `recover`: going on after a restart (`resume`), also when our data may be an old copy
+//!   (`stale_data`)
 //! - `operator`: the operator's commands, carried out
 #![forbid(unsafe_code)]
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]

@@ -1,4 +1,4 @@
-//! What we are to be paid, and what was paid.
+//! Payments to us: asked for, and received.
 
 pub(crate) mod invoices;
 pub(crate) mod sets;

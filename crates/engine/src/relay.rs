@@ -1,3 +1,3 @@
-//! What is carried from one channel to another.
+//! Forwards, from one channel to another.
 
 pub(crate) mod forward;

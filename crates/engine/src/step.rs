@@ -1,5 +1,5 @@
-//! What one part of the engine asks of another. A part changes itself only; whatever else follows
-//! is a step, and its owner takes it when its turn comes: first in, first out.
+//! The steps: requests of one part of the engine to another. A part changes itself only. Everything
+//! else that follows is a step, and its owner takes it when its turn comes: first in, first out.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use steward_wire::{
 use crate::face::io::ConnId;
 use crate::face::row::Origin;
 
-/// What one part of the engine asks of another.
+/// A request of one part of the engine to another.
 pub(crate) enum Step {
     // For `links`.
     /// Gives an input to a channel.
@@ -32,31 +32,32 @@ pub(crate) enum Step {
     ForgetOpening(LinkId),
     /// An opening ended without a channel.
     OpeningFailed(LinkId, String),
-    /// Suspends the channel of an incoming HTLC that may have been forwarded, nobody knows how.
+    /// Suspends the channel of an incoming HTLC that may have been forwarded, with an unknown
+    /// outcome.
     Hold(IncomingHtlcId),
 
     // For `connections`.
     /// Sends a message on a connection, if it is still there.
     Send(ConnId, Box<Message>),
-    /// Puts up with something of no use, or hangs up.
+    /// Charges a connection for a message of no use, or hangs up.
     Bear(ConnId, u32),
     /// Ends a connection.
     HangUp(ConnId, String),
-    /// Keeps no connection to a peer any more.
+    /// No longer keeps a connection to a peer.
     DropPeer { peer: NodeId, local: NodeId },
 
     // For `openings`.
     /// A peer asks for a channel.
     Invoked(Box<Invocation>),
-    /// A peer goes on with an opening whose refund script another channel has got meanwhile.
+    /// A peer goes on with an opening, but another channel has got its refund script meanwhile.
     Outrun(ConnId, LinkId, NodeId),
     /// An opening ended, with a channel or without.
     OpeningEnded { link: LinkId, is_open: bool },
 
     // For `incoming`.
-    /// Both sides have signed an HTLC of the peer's.
+    /// Both sides have signed an HTLC that the peer offers.
     Offered(Box<Offered>),
-    /// An incoming HTLC waits until the chain is known and whom it is for is back.
+    /// An incoming HTLC waits until the chain is known and its next channel or node is back.
     Defer(IncomingHtlcId, Option<Next>),
     /// Decides an incoming HTLC.
     Settle(IncomingHtlcId, Answer),
@@ -66,7 +67,7 @@ pub(crate) enum Step {
     // For `outgoing`.
     /// Offers an HTLC to a channel.
     Offer(Box<Offer>),
-    /// An HTLC that we offer got its id.
+    /// An HTLC that we offer has got its id.
     Added(AddToken, OutgoingHtlcId),
     /// An HTLC was not, and will never be, offered.
     Refused(AddToken, LinkId, AddRefusal),
@@ -74,19 +75,19 @@ pub(crate) enum Step {
     Ended(OutgoingHtlcId, Ending),
 
     // For `forwards`.
-    /// An incoming HTLC is for somebody else.
+    /// An incoming HTLC is to be forwarded.
     Forward(Box<Forward>),
     /// The outgoing half of a forward has ended.
     ForwardEnded(IncomingHtlcId, Ending),
     /// The outgoing half of a forward was not, and will never be, offered.
     ForwardRefused(IncomingHtlcId, LinkId, AddRefusal),
-    /// People have settled a forward: nothing more will be heard of it.
+    /// People have settled a forward: the engine will hear nothing more of it.
     ForwardSettled(IncomingHtlcId),
 
     // For `receives`.
     /// An incoming HTLC is a part of a payment to us.
     Receive(Box<Receive>),
-    /// Claims that no state shows.
+    /// Some claims are in no signed state.
     ClaimsInDoubt(ClaimsInDoubt),
 
     // For `payments`.
@@ -96,21 +97,21 @@ pub(crate) enum Step {
     PartRefused(PaymentId, u32, AddRefusal),
     /// Parts found at start never left us.
     PartsLost(PaymentId, Vec<u32>),
-    /// A preimage was shown that no part of ours waits for.
+    /// A preimage was shown for which no part of ours waits.
     PaymentProved(Preimage),
-    /// Nobody knows how a payment ended.
+    /// It is unknown how a payment ended.
     OutcomeUnknown(PaymentId),
 
-    // For whoever cares.
+    // For every part that needs to know.
     /// HTLCs can flow in a channel from now on: both sides hold the same state.
     LinkUp(LinkId),
-    /// A channel was suspended, with this code.
+    /// A channel was suspended, for a reason with this code.
     LinkSuspended(LinkId, Option<u16>),
-    /// A channel of which we had lost data: the peer's state, signed by us, is taken.
+    /// We had lost data of a channel, and have taken the peer's state, which we signed.
     DataLost(LinkId),
-    /// A suspended channel goes on, and what its HTLCs were worth is agreed.
+    /// An override ended a channel's suspension: both sides agree on the outcome of its HTLCs.
     Overridden(LinkId),
-    /// Something that proves, or hints at, a peer's misbehaviour.
+    /// A peer has sent something that proves, or hints at, its misbehaviour.
     Evidence(LinkId, NodeId, Box<Evidence>),
 }
 
@@ -123,17 +124,17 @@ pub(crate) struct NewLink {
     pub(crate) wanted_script: Option<Vec<u8>>,
 }
 
-/// A connection of a channel's peer that is gone.
+/// A connection that is gone, as a channel of its peer hears of it.
 pub(crate) struct Disconnect {
     pub(crate) link: LinkId,
     pub(crate) conn: ConnId,
-    /// The peer never showed how it frames its messages.
+    /// True if the peer never showed how it frames its messages.
     pub(crate) is_unanswered: bool,
-    /// A newer connection has taken its place.
+    /// True if a newer connection has taken its place.
     pub(crate) is_replaced: bool,
 }
 
-/// A request for a channel, and how it came.
+/// A request for a channel, and the connection on which it came.
 pub(crate) struct Invocation {
     pub(crate) conn: ConnId,
     pub(crate) link: LinkId,
@@ -149,17 +150,17 @@ pub(crate) struct Invocation {
 pub(crate) struct Offered {
     pub(crate) htlc: IncomingHtlcId,
     pub(crate) add: UpdateAddHtlc,
-    /// It was taken over with a state of the peer's: we may have acted on it before our data was
-    /// lost.
+    /// True if it was taken over with a state of the peer's: we may have acted on it before our
+    /// data was lost.
     pub(crate) taken_over: bool,
 }
 
-/// Where an incoming HTLC is to be forwarded.
+/// The place to forward an incoming HTLC to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Next {
-    /// In this channel.
+    /// This channel.
     Link(LinkId),
-    /// In any channel with this node.
+    /// Any channel with this node.
     Node(NodeId),
 }
 
@@ -167,9 +168,9 @@ pub(crate) enum Next {
 pub(crate) struct Forward {
     pub(crate) htlc: IncomingHtlcId,
     pub(crate) add: UpdateAddHtlc,
-    /// What the onion says to us.
+    /// The layer of the onion that was made for us.
     pub(crate) layer: Layer,
-    /// Shared with the payer.
+    /// The secret that we share with the payer.
     pub(crate) shared_secret: [u8; 32],
 }
 
@@ -177,22 +178,22 @@ pub(crate) struct Forward {
 pub(crate) struct Receive {
     pub(crate) htlc: IncomingHtlcId,
     pub(crate) add: UpdateAddHtlc,
-    /// What the onion says to us.
+    /// The layer of the onion that was made for us.
     pub(crate) received: Received,
 }
 
-/// Claims that no state shows: whether the money is ours is for people to settle.
+/// Claims that are in no signed state: people have to settle whether the money is ours.
 pub(crate) struct ClaimsInDoubt {
     pub(crate) hashes: Vec<PaymentHash>,
-    /// The code of the invoice's failure, stable, snake_case. It is no code of the log.
+    /// The stable code of the failure of the invoice, in snake_case. It is no code of the log.
     pub(crate) failure_code: &'static str,
-    /// A sentence.
+    /// One sentence.
     pub(crate) message: &'static str,
 }
 
 /// An HTLC to offer.
 pub(crate) struct Offer {
-    /// What it is offered for.
+    /// The HTLC's origin.
     pub(crate) origin: Origin,
     pub(crate) link: LinkId,
     pub(crate) amount_msat: u64,
@@ -200,48 +201,47 @@ pub(crate) struct Offer {
     pub(crate) cltv_expiry: u32,
     pub(crate) onion: Onion,
     pub(crate) tlvs: Vec<u8>,
-    /// When it is given up if it found no free slot, by `now_ms`.
+    /// The moment at which it is given up if it has found no free slot, by `now_ms`.
     pub(crate) give_up_ms: u64,
 }
 
-/// How an HTLC that we offered ended.
+/// The way in which an outgoing HTLC ended.
 #[derive(Clone, Debug)]
 pub(crate) enum Ending {
-    /// With its preimage, and the TLV stream that came with it: the peer showed it, or it was
-    /// learned elsewhere.
+    /// The peer showed its preimage, with this TLV stream, or the preimage was learned elsewhere.
     Fulfilled(Preimage, Vec<u8>),
-    /// Failed by the peer, and its removal is cross-signed.
+    /// The peer failed it, and its removal is cross-signed.
     Failed(ChannelFailure),
-    /// Without an answer of the peer's.
+    /// Its channel dropped it without an answer of the peer's.
     Dropped(DropCause),
 }
 
-/// How an incoming HTLC is answered.
+/// The answer to an incoming HTLC.
 pub(crate) enum Answer {
-    /// Its preimage is known.
+    /// Claims it: its preimage is known.
     Fulfill {
         preimage: Preimage,
-        /// What attribution data is made with, if that is known.
+        /// The data for our attribution data, if they are known.
         hop: Option<OurHop>,
-        /// The TLV stream that came with the preimage from where we forwarded the HTLC.
+        /// The TLV stream that came with the preimage from the outgoing HTLC.
         downstream: Vec<u8>,
     },
-    /// A failure from where we forwarded it gets our layer.
+    /// Wraps a failure of the outgoing HTLC in our layer.
     PassBack {
         reason: Vec<u8>,
         hop: OurHop,
         /// The TLV stream that came with the failure.
         downstream: Vec<u8>,
     },
-    /// A failure of our own, of an HTLC that we took at `since_ms`.
+    /// Fails it with a failure of our own. We took it at `since_ms`.
     Refuse { refusal: PeelError, since_ms: u64 },
 }
 
-/// What a node on the way of an HTLC adds to its answer.
+/// The data that a node on the way of an HTLC needs for its answer.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct OurHop {
-    /// Shared with the payer.
+    /// The secret that we share with the payer.
     pub(crate) shared_secret: [u8; 32],
-    /// When we took the HTLC, by `now_ms`; after a restart, when we found it again.
+    /// The moment at which we took the HTLC or, after a restart, found it again, by `now_ms`.
     pub(crate) since_ms: u64,
 }

@@ -1,9 +1,9 @@
-//! Every code an error may have, once: its name, what it means, who has to act, what to do about it.
+//! Every code an error may have, once: its name and meaning, the blame, and a hint what to do.
 //! docs/errors.md and the statuses of the OpenAPI document are made from this list.
 
 use std::fmt;
 
-/// Who has to act.
+/// The blame for an error: it tells who has to act.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Blame {
     /// The request is not what `/openapi.json` describes.
@@ -43,7 +43,7 @@ impl Blame {
         Self::NoAnswer,
     ];
 
-    /// What it means, in a sentence.
+    /// The meaning, in a sentence.
     pub fn meaning(self) -> &'static str {
         match self {
             Self::Malformed => "The request is not what `/openapi.json` describes.",
@@ -76,7 +76,7 @@ impl Blame {
     }
 }
 
-/// Where a code is met.
+/// The place where a code is met.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
     /// In answers of the API, and wherever else the same thing goes wrong.
@@ -91,7 +91,7 @@ macro_rules! codes {
     ($($scope:ident {
         $($(#[doc = $meaning:literal])+ $variant:ident = $name:literal, $blame:ident, $hint:literal;)*
     })*) => {
-        /// What went wrong, for programs: stable, on the wire in snake_case.
+        /// A stable code for programs. On the wire it is in snake_case.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Code {
             $($($(#[doc = $meaning])+ $variant,)*)*
@@ -111,22 +111,22 @@ macro_rules! codes {
                 match name { $($($name => Some(Self::$variant),)*)* _ => None }
             }
 
-            /// What it means, in a sentence.
+            /// The code's meaning, in a sentence.
             pub fn meaning(self) -> &'static str {
                 match self { $($(Self::$variant => concat!($($meaning),+).trim_ascii_start(),)*)* }
             }
 
-            /// Who has to act.
+            /// The code's blame: it tells who has to act.
             pub const fn blame(self) -> Blame {
                 match self { $($(Self::$variant => Blame::$blame,)*)* }
             }
 
-            /// What to do about it, where the error itself does not say it better.
+            /// The next step for the caller, for errors that have no better hint of their own.
             pub const fn hint(self) -> &'static str {
                 match self { $($(Self::$variant => $hint,)*)* }
             }
 
-            /// Where it is met.
+            /// The place where the code is met.
             pub const fn scope(self) -> Scope {
                 match self { $($(Self::$variant => Scope::$scope,)*)* }
             }

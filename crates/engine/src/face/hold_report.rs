@@ -1,4 +1,4 @@
-//! What the hops of a payment's part say of the time they held it (BOLT 4, attribution data).
+//! The times for which the hops held a payment's part, as they say (BOLT 4, attribution data).
 
 use std::fmt;
 
@@ -10,8 +10,8 @@ use steward_wire::{NodeId, PaymentId, attribution_in};
 
 use crate::face::row::PartRow;
 
-/// What the hops of a part that ended say of the time they held it. It is read by whoever wants to
-/// know: reading costs a multiplication on the curve for each hop.
+/// The times for which the hops held a part that ended, as they say. They are read only when a
+/// program asks: reading costs a multiplication on the curve for each hop.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HoldReport {
     /// The payment.
@@ -21,7 +21,7 @@ pub struct HoldReport {
     /// The hops, up to the one that answered.
     pub hops: Vec<NodeId>,
     session_key: [u8; 32],
-    /// The reason of a failure; none of a fulfill.
+    /// The reason of a failure; `None` for a fulfill.
     reason: Option<Vec<u8>>,
     attribution: Attribution,
 }

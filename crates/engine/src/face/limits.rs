@@ -4,9 +4,9 @@
 pub const SEARCH_REORG_BLOCKS: u32 = 6;
 /// Forwards wait this long for a free slot in a busy channel, in milliseconds.
 pub const FORWARD_WAIT_MS: u64 = 5_000;
-/// Own payments wait this long for a free slot, in milliseconds.
+/// Our own payments wait this long for a free slot, in milliseconds.
 pub const PAYMENT_WAIT_MS: u64 = 30_000;
-/// No new attempt of a payment after this, in milliseconds.
+/// A payment gets no new attempt after this time, in milliseconds.
 pub const PAYMENT_RETRY_MS: u64 = 60_000;
 /// Most attempts of a payment.
 pub const MAX_PAYMENT_ATTEMPTS: u32 = 12;
@@ -22,8 +22,8 @@ pub const MIN_CLTV_EXPIRY_DELTA_BLOCKS: u16 = 34;
 pub const MIN_OUTGOING_EXPIRY_BLOCKS: u32 = 3;
 /// No HTLC may expire later than this from now, in blocks: two weeks, as most of the network.
 pub const MAX_EXPIRY_BLOCKS: u32 = 2016;
-/// What our invoices ask for between the HTLC's expiry and the height at which it is paid, in
-/// blocks; immortan asks for as many.
+/// The distance that our invoices ask for between the HTLC's expiry and the height at which it is
+/// paid, in blocks; immortan asks for as many.
 pub const MIN_FINAL_CLTV_EXPIRY_DELTA_BLOCKS: u16 = 144;
 /// Incoming payments that expire sooner than this are failed, in blocks: time to publish a
 /// preimage if the host does not answer.
@@ -35,8 +35,8 @@ const _: () = assert!(KEYSEND_EXPIRY_SAFETY_BLOCKS < FINAL_EXPIRY_SAFETY_BLOCKS)
 const _: () =
     assert!(KEYSEND_EXPIRY_SAFETY_BLOCKS >= steward_onion::limits::MIN_FINAL_EXPIRY_BLOCKS);
 const _: () = assert!(FINAL_EXPIRY_SAFETY_BLOCKS < MIN_FINAL_CLTV_EXPIRY_DELTA_BLOCKS as u32);
-/// No preimage of a new payment is given by a height that the chain source was asked for longer
-/// ago than this, the machine's sleep included, in milliseconds: it is asked first.
+/// The preimage of a new payment is shown only if the chain source was asked at most this long ago,
+/// the machine's sleep included, in milliseconds; otherwise it is asked first.
 pub const CHAIN_FRESH_MS: u64 = 20_000;
 const _: () = assert!(CHAIN_FRESH_MS < MPP_TIMEOUT_MS);
 /// Preimages kept in memory beyond those of HTLCs in flight.
@@ -52,36 +52,36 @@ pub const TIMER_INTERVAL_MS: u64 = 1_000;
 pub const KEEP_EXPIRED_INVOICES_MS: u64 = 60_000;
 /// Most channels in the middle of their opening exchange.
 pub const MAX_PENDING_OPENINGS: usize = 1_000;
-/// Clients told a policy that changed at each tick: each is a signature, 35 µs.
+/// Clients told of a changed policy at each tick: each one costs a signature, 35 µs.
 pub const MAX_POLICIES_PER_TICK: usize = 64;
-/// An update of ours that is dated further ahead than this, in seconds, came of a wrong clock: a
-/// day.
+/// An update of ours that is dated further ahead than this came of a wrong clock; a day, in
+/// seconds.
 pub const MAX_POLICY_DATE_AHEAD_S: u32 = 86_400;
-/// A wall clock that moves by this much against the other between two ticks was set: a slewed one
-/// moves by less than a thousandth. In milliseconds.
+/// A wall clock that moves by this much against the other between two ticks was set, in
+/// milliseconds. A slewed one moves by less than a thousandth.
 pub const MIN_CLOCK_JUMP_MS: u64 = 2_000;
-/// A wall clock that jumped ahead is believed for forgetting after this, in milliseconds: a day.
+/// A wall clock that jumped ahead is believed for forgetting after a day, in milliseconds.
 pub const CLOCK_BELIEVED_AFTER_MS: u64 = 86_400_000;
 /// Most events of a jumping clock within [`CLOCK_EVENT_WINDOW_MS`]; each jump is logged.
 pub const MAX_CLOCK_EVENTS: u32 = 10;
 /// Events of a jumping clock are counted within windows of this length, in milliseconds.
 pub const CLOCK_EVENT_WINDOW_MS: u64 = 3_600_000;
-/// Ticks come each second: after this long without one, in milliseconds, the machine or the
-/// program was stopped, and the chain is asked at once.
+/// The machine or the program was stopped if no tick came for this long, in milliseconds: ticks
+/// come each second. The chain source is asked at once.
 pub const MIN_SLEEP_MS: u64 = 5_000;
-/// The most clients whose used channels were forgotten: they are kept in one row, without end.
+/// The most clients whose used channels were forgotten: they are kept in one row, without an end.
 pub const MAX_FORGOTTEN_CLIENTS: usize = 10_000;
 /// Opening quotas count within windows of this length, in milliseconds.
 pub const QUOTA_WINDOW_MS: u64 = 3_600_000;
 /// Longest description of an invoice, in bytes (BOLT11 allows 639).
 pub const MAX_DESCRIPTION_BYTES: usize = 639;
-/// Largest amount that is paid, received or asked for, in millisatoshi: ten million bitcoin.
-/// Larger ones are nobody's honest wish, and no row can hold what they might add up to.
+/// Largest amount that is paid, received or asked for: ten million bitcoin, in millisatoshi. No
+/// honest user needs more, and no row can hold the sum of larger ones.
 pub const MAX_AMOUNT_MSAT: u64 = 1_000_000_000_000_000_000;
-// A paid invoice holds what came in: less than was asked for, and one more part.
+// A paid invoice holds the amount that came in: less than was asked for, and one more part.
 const _: () = assert!(2 * MAX_AMOUNT_MSAT < steward_wire::limits::MAX_MSAT);
 const _: () = assert!(MAX_AMOUNT_MSAT <= steward_invoice::limits::MAX_AMOUNT_MSAT);
-/// Longest life of an invoice, in seconds: a year.
+/// Longest life of an invoice: a year, in seconds.
 pub const MAX_INVOICE_EXPIRY_S: u32 = 31_536_000;
 /// Most channels of which an invoice gives hints.
 pub const MAX_INVOICE_HINTS: usize = 4;
@@ -99,9 +99,9 @@ pub const SWEEP_INTERVAL_MS: u64 = 60_000;
 /// milliseconds.
 pub const RESUME_WAIT_MS: u64 = 30_000;
 
-// What one connection may cost (`allowance`).
+// The allowance of one connection (`allowance`).
 
-/// What a message takes on the wire beyond its payload, in bytes.
+/// The size of a message on the wire beyond its payload, in bytes.
 pub const MESSAGE_OVERHEAD_BYTES: u64 = 36;
 /// A connection is sent at most this many bytes for each one it sends, beyond
 /// [`FREE_BYTES_OUT`] and [`REFILL_BYTES_OUT_PER_S`]. A payer's full round is 21 HTLCs out for
@@ -119,15 +119,15 @@ const _: () = assert!(FREE_BYTES_OUT <= MAX_SAVED_BYTES_OUT);
 /// Messages of no use that a connection may send before it is hung up on, in units of one that
 /// is ignored.
 pub const MAX_PATIENCE: u32 = 512;
-/// Patience that comes back each second.
+/// Units of patience that come back each second.
 pub const PATIENCE_PER_S: u32 = 8;
-/// What a message costs that is ignored, or changed nothing.
+/// The cost of a message that is ignored, or changed nothing.
 pub const COST_OF_IDLE_MESSAGE: u32 = 1;
-/// What a request costs that was answered in the same batch already.
+/// The cost of a request that was answered in the same batch already.
 pub const COST_OF_REPEAT: u32 = 4;
-/// What an opening costs that is refused or comes to nothing: 32 of them end the connection.
+/// The cost of an opening that is refused or does not succeed: 32 of them end the connection.
 pub const COST_OF_REFUSAL: u32 = 16;
-/// What a message costs that is kept as evidence.
+/// The cost of a message that is kept as evidence.
 pub const COST_OF_EVIDENCE: u32 = 16;
 /// Most openings of one network prefix that are not finished.
 pub const MAX_PENDING_OPENINGS_PER_PREFIX: usize = 64;

@@ -6,10 +6,10 @@ use steward_wire::{Identity, NodeId, PaymentHash};
 
 use crate::face::row::LocalIdentity;
 
-/// Our identities. What it gives signs and shares secrets, and never shows a key: a signer on
+/// Our identities. An identity signs and shares secrets, and never shows a key, so that a signer on
 /// another machine can stand behind it.
 pub trait Signer: Send {
-    /// Our identity as host, and towards everyone who is not our host.
+    /// Our identity as host, and towards every peer that is not our host.
     fn node(&self) -> Arc<dyn Identity>;
 
     /// Our identity towards one host: each host sees another client (docs/protocol.md section 1.6).
@@ -19,7 +19,7 @@ pub trait Signer: Send {
     /// still give away is in docs/threat-model.md, "What is not defended".
     fn invoice(&self, payment_hash: &PaymentHash) -> Arc<dyn Identity>;
 
-    /// Where this host may refund us on chain: P2WPKH, another one for each host and each identity
-    /// that we are known to it by.
+    /// The P2WPKH script by which this host may refund us on chain. Each host and each identity of
+    /// ours towards it has another one.
     fn refund_scriptpubkey(&self, host: &NodeId, identity: LocalIdentity) -> Vec<u8>;
 }

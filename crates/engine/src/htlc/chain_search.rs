@@ -1,5 +1,6 @@
-//! Preimages published on chain (docs/protocol.md section 6): while an HTLC of ours is out, every
-//! new block is searched for its preimage, and none is given up as expired before its block was.
+//! Preimages published on chain (docs/protocol.md section 6): while an HTLC of ours is in flight,
+//! every new block is searched for its preimage, and none is given up as expired before its block
+//! was.
 
 use std::collections::BTreeSet;
 
@@ -19,20 +20,20 @@ use crate::step::{Ending, Step};
 pub(crate) struct ChainSearch {
     /// A request that was not answered yet.
     is_running: bool,
-    /// The last height, of this run, at which no HTLC of ours was out: what earlier blocks
-    /// publish claims other HTLCs, perhaps of the same hash.
+    /// The last height, of this run, at which no HTLC of ours was in flight: preimages in earlier
+    /// blocks claim other HTLCs, perhaps of the same hash.
     idle_height: u32,
 }
 
 impl ChainSearch {
-    /// The tip moved. Blocks matter only while an HTLC of ours is out: an HTLC that is offered
-    /// later cannot have been claimed in them.
+    /// The tip moved. Blocks matter only while an HTLC of ours is in flight: an HTLC that is
+    /// offered later cannot have been claimed in them.
     pub(crate) fn search_to_tip(&mut self, cx: &mut Context, links: &Links) {
         let reached = cx.tip().searched_height().min(cx.height());
         if self.is_running {
             return cx.set_searched_height(reached);
         }
-        // What is published later than the last expiry claims nothing.
+        // A preimage published later than the last expiry claims nothing.
         let last_expiry = awaited(links).map(|(_, htlc)| htlc.cltv_expiry).max();
         if last_expiry.is_none() {
             self.idle_height = cx.height();
@@ -115,7 +116,7 @@ fn awaited_of(links: &Links, hash: &PaymentHash) -> impl Iterator<Item = Outgoin
     awaited(links).filter(move |(_, htlc)| htlc.payment_hash == *hash).map(|(htlc, _)| htlc)
 }
 
-/// HTLCs of ours that are out and may still be claimed.
+/// The outgoing HTLCs that are in flight and may still be claimed.
 fn awaited(links: &Links) -> impl Iterator<Item = (OutgoingHtlcId, &UpdateAddHtlc)> {
     links.connected_or_in_flight().flat_map(|(link, entry)| {
         let ours = entry.channel().outgoing_htlcs().filter(|htlc| htlc.preimage.is_none());

@@ -1,4 +1,4 @@
-//! An incoming HTLC, from its cross-signed add to its settlement: who is it for, and how it is
+//! An incoming HTLC, from its cross-signed add to its settlement: it is forwarded or received, and
 //! answered. The answer is durable before it leaves (the outbox, docs/design.md section 3).
 
 use std::collections::BTreeMap;
@@ -16,13 +16,13 @@ use crate::link::links::{Link, Links};
 use crate::receive::sets::Receives;
 use crate::step::{Answer, Forward, Next, Offered, Receive, Step};
 
-/// Incoming HTLCs that wait: for somebody to act upon them, or for their channel to record how they
-/// are settled.
+/// Incoming HTLCs that wait: for the engine to act upon them, or for their channel to record how
+/// they are settled.
 pub(crate) struct Incoming {
     /// Settlements the incoming channel has not recorded yet.
     outbox: BTreeMap<IncomingHtlcId, Waiting>,
     /// Incoming HTLCs of the first moments after a start, to be acted upon once the height is
-    /// known and whom they are to be forwarded to, if anybody, is back.
+    /// known and their next channel or node, if there is one, is back.
     deferred: BTreeMap<IncomingHtlcId, Option<Next>>,
 }
 
@@ -41,7 +41,7 @@ impl Incoming {
         Self { outbox: outbox.into_iter().map(waiting).collect(), deferred: BTreeMap::new() }
     }
 
-    /// Delivers a settlement found at start once more. False if there is none.
+    /// Delivers a settlement found at start once more. Returns false if there is none.
     pub(crate) fn deliver_again(&self, cx: &mut Context, htlc: IncomingHtlcId) -> bool {
         let waiting = self.outbox.get(&htlc);
         if let Some(waiting) = waiting {
@@ -50,7 +50,7 @@ impl Incoming {
         waiting.is_some()
     }
 
-    /// Drops what was found at start for HTLCs that are settled, or gone.
+    /// Drops the records found at start of HTLCs that are settled, or gone.
     pub(crate) fn drop_stale(
         &mut self,
         cx: &mut Context,
@@ -81,7 +81,7 @@ impl Incoming {
             Ok(Opened::Ours(received)) => {
                 cx.push(Step::Receive(Box::new(Receive { htlc, add, received })));
             }
-            // An earlier self may have forwarded it.
+            // It may have been forwarded before the restart.
             Ok(Opened::Forward { .. }) if taken_over => cx.push(Step::Hold(htlc)),
             Ok(Opened::Forward { layer, shared_secret }) => {
                 cx.push(Step::Forward(Box::new(Forward { htlc, add, layer, shared_secret })));
@@ -135,7 +135,7 @@ impl Incoming {
         self.outbox.keys().any(|htlc| htlc.link == *link)
     }
 
-    /// Waits until the chain is known, and whom the HTLC is forwarded to, if anybody, is back.
+    /// Waits until the chain is known, and the next channel or node, if there is one, is back.
     pub(crate) fn defer(&mut self, htlc: IncomingHtlcId, next: Option<Next>) {
         self.deferred.insert(htlc, next);
     }
@@ -145,8 +145,8 @@ impl Incoming {
         !self.deferred.is_empty()
     }
 
-    /// Incoming HTLCs that nobody had acted upon when the node stopped, or that came just after
-    /// its start. Peers need a moment to come back: a forward waits for its next peer, rather
+    /// Incoming HTLCs on which the engine had not acted when the node stopped, or that came just
+    /// after its start. Peers need a moment to come back: a forward waits for its next peer, rather
     /// than fail. None is acted upon before the peer that offered it has confirmed its state: if
     /// our data is an old copy, the HTLC may have ended long ago.
     pub(crate) fn act_on_deferred(&mut self, cx: &mut Context, links: &Links) {
@@ -187,8 +187,8 @@ impl Incoming {
     }
 }
 
-/// True if HTLCs can be offered there, and no channel with the node is left in which an earlier self
-/// may have offered them, with a state that was not compared since the start.
+/// True if HTLCs can be offered there, and every channel with the node, in which they may have been
+/// offered before the restart, is active or suspended.
 fn is_back(links: &Links, next: Next) -> bool {
     match next {
         Next::Link(link) => links.is_active(&link),
@@ -202,8 +202,8 @@ fn is_back(links: &Links, next: Next) -> bool {
     }
 }
 
-/// True unless the peer is here and does not offer attribution data. One that is away may be back
-/// with it: whoever sends the settlement looks again.
+/// True unless the peer is connected and does not offer attribution data. One that is away may be
+/// back with it: the sender of the settlement looks again.
 fn reads_attribution(links: &Links, connections: &Connections, htlc: &IncomingHtlcId) -> bool {
     links.conn_of(&htlc.link).is_none()
         || connections.offers_feature(links, &htlc.link, features::ATTRIBUTION_DATA)

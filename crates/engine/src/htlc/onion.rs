@@ -1,4 +1,4 @@
-//! What the onion of an incoming HTLC says, and how one that says something wrong is refused.
+//! The content of an incoming HTLC's onion, and the refusal of one with a wrong content.
 
 use steward_onion::{Forward as Layer, Hop, IncomingHtlc, PeelError, Received, peel, receive};
 use steward_wire::{Identity, IncomingHtlcId, UpdateAddHtlc};
@@ -7,21 +7,21 @@ use crate::context::Context;
 use crate::face::signer::Signer;
 use crate::step::{Answer, Step};
 
-/// Who an incoming HTLC is for.
+/// The receiver of an incoming HTLC.
 pub(crate) enum Opened {
-    /// For us.
+    /// We are the receiver.
     Ours(Received),
-    /// For somebody else.
+    /// The HTLC is to be forwarded.
     Forward {
-        /// What the onion says to us.
+        /// The layer of the onion that was made for us.
         layer: Layer,
-        /// Shared with the payer.
+        /// The secret that we share with the payer.
         shared_secret: [u8; 32],
     },
 }
 
-/// Opens the onion as who we are in the channel or, for invoices that name a payee key of their own,
-/// as that. `may_be_ours`: we know the invoice, or its preimage.
+/// Opens the onion with our key in the channel or, for invoices that name a payee key of their own,
+/// with that. `may_be_ours`: we know the invoice, or its preimage.
 pub(crate) fn open(
     cx: &Context,
     local: &dyn Identity,
@@ -50,7 +50,7 @@ pub(crate) fn open(
     }
 }
 
-/// What the onion says to us as a node on the way, if it does.
+/// The layer of the onion made for us as a node on the way, if we are one.
 pub(crate) fn forward_layer(
     local: &dyn Identity,
     add: &UpdateAddHtlc,
@@ -68,7 +68,7 @@ pub(crate) fn is_readable(signer: &dyn Signer, local: &dyn Identity, add: &Updat
     reads(local) || reads(&*signer.invoice(&add.payment_hash))
 }
 
-/// Fails an incoming HTLC, taken at `since_ms`, the way `refusal` says.
+/// Fails an incoming HTLC, taken at `since_ms`, in the way that `refusal` names.
 pub(crate) fn refuse(cx: &mut Context, htlc: IncomingHtlcId, refusal: PeelError, since_ms: u64) {
     cx.push(Step::Settle(htlc, Answer::Refuse { refusal, since_ms }));
 }

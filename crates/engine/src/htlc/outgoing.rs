@@ -12,7 +12,7 @@ use crate::face::row::{Origin, Row, RowKey};
 use crate::link::links::Links;
 use crate::step::{Ending, Offer, Step};
 
-/// What the HTLCs that we offer are offered for.
+/// The origins of outgoing HTLCs.
 pub(crate) struct Outgoing {
     origins: BTreeMap<OutgoingHtlcId, Offered>,
     /// HTLCs handed to a channel that has not given them an id yet.
@@ -20,7 +20,7 @@ pub(crate) struct Outgoing {
     last_token: u64,
 }
 
-/// What is known of an HTLC that we offered.
+/// The engine's record of an outgoing HTLC.
 #[derive(Clone, Copy, Debug)]
 struct Offered {
     origin: Origin,
@@ -64,7 +64,7 @@ impl Outgoing {
         };
         let displaced = self.origins.insert(htlc, Offered { origin, height: Some(cx.height()) });
         cx.put(Row::Origin(htlc, origin));
-        // The id was another HTLC's, which was lost with our data.
+        // The id belonged to another HTLC, which was lost with our data.
         if let Some(Offered { origin: Origin::Forward(held), .. }) = displaced {
             cx.push(Step::Hold(held));
         }
@@ -89,7 +89,7 @@ impl Outgoing {
         }
     }
 
-    /// An HTLC that we offered has ended: what it came from learns how, at once.
+    /// An HTLC that we offered has ended: its origin learns how, at once.
     pub(crate) fn ended(
         &mut self,
         cx: &mut Context,
@@ -120,8 +120,8 @@ impl Outgoing {
         }
     }
 
-    /// An HTLC ended in the time we know nothing of: it was paid or it was not. What it came from
-    /// is held, for a preimage may turn up.
+    /// An HTLC ended in the time we know nothing of: it was paid or it was not. Its origin is held,
+    /// for a preimage may turn up.
     fn lost(&mut self, cx: &mut Context, links: &Links, htlc: OutgoingHtlcId) {
         let text = format!("HTLC {} ended before our data was restored, nobody knows how", htlc.id);
         cx.log(Level::Error, "htlc_outcome_unknown", links.peer_of(&htlc.link), text);
@@ -170,12 +170,12 @@ impl Outgoing {
         self.origins.iter().filter_map(forward).collect()
     }
 
-    /// What HTLCs with an id are offered for.
+    /// The origins of outgoing HTLCs with an id.
     pub(crate) fn sent(&self) -> BTreeSet<Origin> {
         self.origins.values().map(|offered| offered.origin).collect()
     }
 
-    /// What HTLCs with or without an id are offered for.
+    /// The origins of outgoing HTLCs with or without an id.
     pub(crate) fn out(&self) -> BTreeSet<Origin> {
         self.sent().into_iter().chain(self.unsent.values().copied()).collect()
     }
@@ -194,8 +194,7 @@ impl Outgoing {
         sent.any(|(_, offered)| is_of_link(&offered.origin)) || self.unsent.values().any(is_of_link)
     }
 
-    /// Forwards with this hash that are held since we missed how they ended, by the HTLC we
-    /// offered.
+    /// The held forwards with this hash, by their outgoing HTLC: we missed how it ended.
     pub(crate) fn held_forwards(&self, links: &Links, hash: &PaymentHash) -> Vec<OutgoingHtlcId> {
         let has_hash = |htlc: &IncomingHtlcId| {
             links.incoming(htlc).is_some_and(|found| found.htlc.payment_hash == *hash)
@@ -207,7 +206,7 @@ impl Outgoing {
         self.origins.iter().filter(is_held).map(|(htlc, _)| *htlc).collect()
     }
 
-    /// People have agreed on what the HTLCs of this channel were worth.
+    /// People have agreed on the outcome of this channel's HTLCs.
     pub(crate) fn settle_held_forwards(&mut self, cx: &mut Context, links: &Links, link: &LinkId) {
         let is_held = |(out, offered): &(&OutgoingHtlcId, &Offered)| {
             matches!(offered.origin, Origin::Forward(incoming) if incoming.link == *link)

@@ -1,4 +1,4 @@
-//! What one connection may cost: bytes out for bytes in, and how much of no use we put up with.
+//! The cost of one connection: bytes out for bytes in, and the messages of no use that we accept.
 //!
 //! Both are buckets that fill again with time, so that an honest peer never meets them however
 //! long it stays. A connection that empties one is hung up on (docs/threat-model.md, 10).
@@ -8,13 +8,13 @@ use crate::face::limits::{
     MESSAGE_OVERHEAD_BYTES, PATIENCE_PER_S, REFILL_BYTES_OUT_PER_S,
 };
 
-/// How much of a connection's allowance is left.
+/// The rest of a connection's allowance.
 #[derive(Debug)]
 pub(crate) struct Allowance {
     /// Bytes that may still be sent.
     bytes_out: u64,
     patience: u32,
-    /// Up to when both were filled, unix milliseconds.
+    /// The moment up to which both were filled, in milliseconds.
     filled_ms: u64,
 }
 
@@ -33,7 +33,7 @@ impl Allowance {
         let earned = message_bytes(payload)
             .saturating_mul(MAX_BYTES_OUT_PER_BYTE_IN)
             .saturating_add(seconds.saturating_mul(REFILL_BYTES_OUT_PER_S));
-        // What was saved before is not lost to the limit; nothing more is saved beyond it.
+        // The limit takes nothing of earlier savings; nothing more is saved beyond it.
         let bytes_out = self.bytes_out.saturating_add(earned);
         self.bytes_out = bytes_out.min(MAX_SAVED_BYTES_OUT.max(self.bytes_out));
     }
@@ -45,7 +45,7 @@ impl Allowance {
         left.is_some()
     }
 
-    /// The peer sent something of no use. False if that is once too often.
+    /// The peer sent something of no use. Returns false if that is once too often.
     pub(crate) fn bear(&mut self, cost: u32) -> bool {
         let left = self.patience.checked_sub(cost);
         self.patience = left.unwrap_or(0);
@@ -53,7 +53,7 @@ impl Allowance {
     }
 }
 
-/// What a message takes on the wire, in bytes.
+/// The size of a message on the wire, in bytes.
 fn message_bytes(payload: &[u8]) -> u64 {
     (payload.len() as u64).saturating_add(MESSAGE_OVERHEAD_BYTES)
 }

@@ -31,7 +31,7 @@ pub(crate) struct Connection {
     features: Vec<u8>,
     inbound: bool,
     address: String,
-    /// How the peer frames its messages, once it has shown.
+    /// The peer's framing of messages, once it has shown it.
     framing: Option<Framing>,
     allowance: Allowance,
     /// It is being hung up on.
@@ -66,8 +66,8 @@ impl Connection {
         }
     }
 
-    /// A guess, for a peer that has never shown a framing: those who advertise only the old bits
-    /// are eclair plugins, which speak the legacy one.
+    /// Guesses the framing of a peer that has never shown one: those who advertise only the old
+    /// bits are eclair plugins, which use the legacy one.
     fn guess(&self, try_other: bool) -> Framing {
         let is_modern = has_pair(&self.features, HOSTED_CHANNELS) != try_other;
         if is_modern { Framing::Modern } else { Framing::Legacy }
@@ -81,7 +81,7 @@ pub(crate) struct Taken {
     changes: u64,
 }
 
-/// All connections, and the peers we keep one to.
+/// All connections, and the peers that we keep connected.
 pub(crate) struct Connections {
     open: BTreeMap<ConnId, Connection>,
     book: PeerBook,
@@ -105,7 +105,7 @@ impl Connections {
         self.book.keep(cx, key, addresses, reached);
     }
 
-    /// Keeps no connection to a peer any more, and ends the one there is.
+    /// No longer keeps a connection to a peer, and ends the present one.
     pub(crate) fn drop_peer(&mut self, cx: &mut Context, peer: NodeId, local: NodeId) {
         self.book.drop_peer(cx, peer, local);
     }
@@ -225,8 +225,8 @@ impl Connections {
             Err(error) => {
                 let text = format!("message of type {message_type}: {error}");
                 cx.log(Level::Warn, "undecodable_message", peer, text.clone());
-                // The peer believes we have it. Only a fresh comparison of states can tell. Whoever
-                // wrote its program will want to know why.
+                // The peer believes we have it. Only a fresh comparison of states can tell. The
+                // author of its program will want to know why.
                 let said = format!("this cannot be read, so we reconnect: {text}");
                 cx.send(conn, steward_wire::bolt1::warning(&said));
                 self.hang_up(cx, conn, text, false);
@@ -253,9 +253,9 @@ impl Connections {
         }
     }
 
-    /// Ends a connection. `back_off`: it floods us, so what it sent and nobody has looked at yet is
-    /// dropped, and its address is not let in again at once. A preimage that has come this far
-    /// still counts: the next connection compares states, but its peer need not show it again.
+    /// Ends a connection. `back_off`: it floods us, so the messages that wait are dropped, and its
+    /// address is not let in again at once. A preimage that has come this far still counts: the
+    /// next connection compares states, but its peer need not show it again.
     pub(crate) fn hang_up(
         &mut self,
         cx: &mut Context,
@@ -325,8 +325,8 @@ impl Connections {
         }
     }
 
-    /// The peer says something about a connection. As client: a host that refuses our resize says
-    /// so.
+    /// The peer says something about a connection. As client: a host refuses our resize in this
+    /// way.
     pub(crate) fn warned(&self, cx: &mut Context, links: &Links, conn: ConnId, text: &str) {
         // Gone before the engine came to its words.
         let Some(link) = self.open.get(&conn).map(|connection| connection.link) else { return };

@@ -79,7 +79,7 @@ impl Link {
         }
     }
 
-    /// Which of our keys we are known by in the channel.
+    /// The key of ours by which we are known in the channel.
     fn identity(&self) -> LocalIdentity {
         if self.local.is_some() { LocalIdentity::PerHost } else { LocalIdentity::Node }
     }
@@ -115,8 +115,8 @@ pub(crate) struct Links {
     changes: u64,
 }
 
-/// Stands for a refund script: half of its SHA-256. Who finds two scripts with one mark has found
-/// two of its own that cannot both be used.
+/// Stands for a refund script: half of its SHA-256. A client that finds two scripts with one mark
+/// has found two of its own that cannot both be used.
 pub(crate) type ScriptMark = [u8; 16];
 
 fn script_mark(script: &[u8]) -> ScriptMark {
@@ -168,7 +168,7 @@ impl Links {
         self.reindex(link);
     }
 
-    /// Forgets a channel, and what of it was still to be written or sent.
+    /// Forgets a channel, and everything of it that was still to be written or sent.
     pub(crate) fn remove(&mut self, link: &LinkId) {
         let Some(entry) = self.entries.remove(link) else {
             return impossible!("a channel that is forgotten was there");
@@ -188,7 +188,7 @@ impl Links {
     }
 
     /// True if no client's open channel has this refund script. Those that are being opened have
-    /// none yet: to begin an opening and never to finish it must keep nobody out.
+    /// none yet: an opening that is begun and never finished must keep no client out.
     pub(crate) fn is_script_free(&self, script: &[u8]) -> bool {
         !self.scripts.contains(&script_mark(script))
     }
@@ -261,7 +261,7 @@ impl Links {
         self.get(link)?.conn
     }
 
-    /// The other side of this channel; `None` if the channel is gone.
+    /// The peer of this channel; `None` if the channel is gone.
     pub(crate) fn peer_of(&self, link: &LinkId) -> Option<NodeId> {
         self.get(link).map(|entry| entry.channel.remote())
     }
@@ -282,7 +282,7 @@ impl Links {
         self.get(&htlc.link)?.channel.outgoing_htlcs().find(|found| found.htlc.id == htlc.id)
     }
 
-    /// How often a channel's record has changed.
+    /// The number of times that a channel's record has changed.
     pub(crate) fn changes(&self) -> u64 {
         self.changes
     }
@@ -294,7 +294,7 @@ impl Links {
             .for_each(|link| cx.push(Step::Drive(*link, Box::new(Input::Block))));
     }
 
-    /// Channels whose deadline has come are told the time.
+    /// Tells the time to the channels whose deadline has come.
     pub(crate) fn push_ticks(&self, cx: &mut Context) {
         let now_ms = cx.now_ms();
         let due = self.deadlines.iter().take_while(|(at_ms, _)| *at_ms <= now_ms);
@@ -361,13 +361,13 @@ impl Links {
         }
     }
 
-    /// Gives one input to one channel and reports what comes out.
+    /// Gives one input to one channel and reports the outputs.
     pub(crate) fn drive(&mut self, cx: &mut Context, link: LinkId, input: Input) {
         self.act_on(cx, link, |channel, env, out| channel.handle(input, env, out));
     }
 
-    /// Gives an operator's command to one channel, and reports what comes out. `None` if there is
-    /// no such channel.
+    /// Gives an operator's command to one channel, and reports the outputs. Returns `None` if there
+    /// is no such channel.
     pub(crate) fn operate(
         &mut self,
         cx: &mut Context,
@@ -377,7 +377,8 @@ impl Links {
         self.act_on(cx, link, |channel, env, out| channel.operate(command, env, out))
     }
 
-    /// Lets one of the channels that got an input send what waits in it. False if there is none.
+    /// Lets one of the channels that got an input send its waiting updates. Returns false if there
+    /// is none.
     pub(crate) fn flush_next(&mut self, cx: &mut Context) -> bool {
         let Some(link) = self.touched.pop_first() else { return false };
         self.act_on(cx, link, |channel, env, out| channel.flush(env, out));
@@ -385,7 +386,7 @@ impl Links {
         true
     }
 
-    /// `None` if there is no such channel: it may have been forgotten since.
+    /// Returns `None` if there is no such channel: it may have been forgotten since.
     fn act_on<T>(
         &mut self,
         cx: &mut Context,
@@ -419,9 +420,9 @@ impl Links {
         Some(result)
     }
 
-    /// Whether an HTLC was forwarded, and with what success, is for people to find out.
+    /// People have to find out whether an HTLC was forwarded, and with what success.
     pub(crate) fn hold(&mut self, cx: &mut Context, htlc: IncomingHtlcId) {
-        // What the HTLC came in may have been overridden, and forgotten, since.
+        // The incoming channel may have been overridden, and forgotten, since.
         if self.incoming(&htlc).is_none() {
             return;
         }
@@ -456,21 +457,22 @@ impl Links {
         } else {
             cx.notice(EventKind::ChannelOpeningFailed { peer, link: Some(link), reason });
             cx.delete(RowKey::Channel(link));
-            // A host that refused is not kept connected: whoever asks again names it again.
+            // We do not keep a host connected that refused: the operator names it again to ask
+            // again.
             cx.push(Step::DropPeer { peer, local });
         }
         cx.push(Step::OpeningEnded { link, is_open: false });
         self.remove(&link);
     }
 
-    /// One row for each channel that changed in this batch, whatever it went through.
+    /// Writes one row for each channel that changed in this batch, however often it changed.
     pub(crate) fn write_changed(&mut self, cx: &mut Context) {
         for link in std::mem::take(&mut self.changed) {
             let Some(entry) = self.get(&link) else {
                 impossible!("a channel that is forgotten is not written");
                 continue;
             };
-            // A host remembers nobody before both have signed: openings cost the client.
+            // A host stores no channel before both have signed: openings cost the client.
             if entry.is_open() || !entry.is_host() {
                 cx.put(Row::Channel(entry.row()));
             }

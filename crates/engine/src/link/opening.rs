@@ -1,4 +1,5 @@
-//! Who may open a channel with us (docs/protocol.md sections 3.2 and 9.2).
+//! The conditions under which a peer may open a channel with us (docs/protocol.md sections 3.2 and
+//! 9.2).
 
 use bitcoin::hashes::{Hash, sha256};
 use steward_hosted::{Channel, Input};
@@ -17,7 +18,7 @@ use crate::step::{Invocation, NewLink, Step};
 
 const SCRIPT_TAKEN: &str = "the refund script belongs to another channel of this host";
 
-/// Who may open a channel with us: how many have lately, and who never may again.
+/// The openings of the last hour and those under way, and the clients never to be admitted again.
 pub(crate) struct Openings {
     quotas: Quotas,
     /// Clients whose used channels were forgotten. We signed states for them that would be worth
@@ -77,7 +78,7 @@ impl Openings {
             .is_some_and(|mark| links.has_script(&mark) || self.forgotten.has_script(&mark))
     }
 
-    /// Refuses an opening that was outrun.
+    /// Refuses an opening that lost its refund script to another one.
     pub(crate) fn outrun(&self, cx: &mut Context, conn: ConnId, link: LinkId, peer: NodeId) {
         cx.push(Step::ForgetOpening(link));
         refuse(cx, conn, peer, SCRIPT_TAKEN);
@@ -99,8 +100,8 @@ impl Openings {
         cx.put(Row::Setting(self.forgotten.to_setting()));
     }
 
-    /// Policy and quotas, cheapest first; nothing is stored for who is refused. The network prefix
-    /// of who is not.
+    /// Checks policy and quotas, cheapest first. Nothing is stored of a refused peer. Returns the
+    /// network prefix of an admitted one.
     fn admit(
         &mut self,
         cx: &Context,
@@ -125,7 +126,7 @@ impl Openings {
             return Err("this host opens no new channels");
         }
         if host.require_secret && !is_one_of(&invoke.secret, &host.secrets) {
-            // Both know which of the two it is: only a person at the client does not.
+            // Both sides know which of the two it is: only a person at the client does not.
             return Err(match invoke.secret.is_empty() {
                 true => "no secret was sent, and this host asks for one",
                 false => "the secret that was sent is not one of this host's",

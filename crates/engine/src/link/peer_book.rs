@@ -9,17 +9,17 @@ use crate::face::io::Action;
 use crate::face::limits::{MAX_ADDRESSES, MAX_ADDRESSES_TRIED};
 use crate::face::row::{LocalIdentity, PeerRow, Row, RowKey};
 
-/// Under which of our keys a peer may be met.
+/// The key of ours under which we meet a peer.
 pub(crate) const IDENTITIES: [LocalIdentity; 2] = [LocalIdentity::Node, LocalIdentity::PerHost];
 
-/// A peer, and which of our keys it is met under.
+/// A peer, and the key of ours under which we meet it.
 pub(crate) type PeerKey = (NodeId, LocalIdentity);
 
 /// The peers we keep a connection to.
 #[derive(Debug, Default)]
 pub(crate) struct PeerBook {
     rows: BTreeMap<PeerKey, PeerRow>,
-    /// Addresses given since the start at which nobody with the peer's key has answered yet.
+    /// The addresses given since the start at which the peer has not answered yet.
     given: BTreeMap<PeerKey, Vec<String>>,
 }
 
@@ -71,7 +71,7 @@ impl PeerBook {
         cx.act(Action::KeepConnected { peer, identity, addresses });
     }
 
-    /// Keeps no connection to a peer any more, and ends the one there is.
+    /// No longer keeps a connection to a peer, and ends the present one.
     pub(crate) fn drop_peer(&mut self, cx: &mut Context, peer: NodeId, local: NodeId) {
         let identity = cx.identity_of(&local);
         self.given.remove(&(peer, identity));
@@ -81,7 +81,7 @@ impl PeerBook {
         }
     }
 
-    /// Those given last, which may be wrong, then those where the peer was found.
+    /// The addresses given last, which may be wrong, then those where the peer was found.
     pub(crate) fn addresses_to_try(&self, key: &PeerKey) -> Vec<String> {
         let mut addresses = self.given.get(key).cloned().unwrap_or_default();
         for reached in self.rows.get(key).into_iter().flat_map(|row| &row.addresses) {
@@ -93,8 +93,8 @@ impl PeerBook {
         addresses
     }
 
-    /// Somebody with the peer's key answered at this address: it is worth keeping. One that was
-    /// only given is not: it must not take the place of a good one.
+    /// The peer has answered at this address: it is worth keeping. An address that was only given
+    /// is not: it must not take the place of a good one.
     pub(crate) fn address_reached(&mut self, cx: &mut Context, key: &PeerKey, address: String) {
         // Forgotten while the connection was being made.
         let Some(row) = self.rows.get_mut(key) else { return };
@@ -109,13 +109,13 @@ impl PeerBook {
         cx.put(Row::Peer(row.clone()));
     }
 
-    /// As a peer has ever framed its messages; never changed by a guess.
+    /// The framing that a peer has shown; a guess never changes it.
     pub(crate) fn known_framing(&self, peer: &NodeId) -> Option<Framing> {
         let mut rows = IDENTITIES.iter().filter_map(|of| self.rows.get(&(*peer, *of)));
         rows.find_map(|row| row.framing)
     }
 
-    /// Stored with the peer, so that the next connection begins with it.
+    /// Stores the framing with the peer, so that the next connection begins with it.
     pub(crate) fn framing_shown(&mut self, cx: &mut Context, peer: NodeId, shown: Framing) {
         for identity in IDENTITIES {
             // Not every peer is kept, under either key.

@@ -1,4 +1,5 @@
-//! Invoices: which channels they hint at, whose key signs them, when they are forgotten.
+//! Invoices: the channels of their hints, the key that signs them, the time when they are
+//! forgotten.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -88,7 +89,7 @@ impl Invoices {
         Ok(row)
     }
 
-    /// An invoice that nobody can pay any more need not be in memory, unless parts of it are held.
+    /// Drops from memory the invoices that can no longer be paid, unless parts of them are held.
     /// One dropped because the wall clock was ahead for a moment could not be paid before the next
     /// start.
     pub(crate) fn drop_expired(&mut self, cx: &Context, is_held: impl Fn(&PaymentHash) -> bool) {
@@ -118,8 +119,8 @@ impl Invoices {
     }
 }
 
-/// How payments can reach us: over each host, active channels first, those that can take the
-/// most first; without any, from each of our own clients.
+/// The ways by which payments can reach us: over each host, active channels first, those that can
+/// take the most first; without any, from each of our own clients.
 fn ways_in(links: &Links) -> Vec<WayIn> {
     let mut hosts: Vec<(bool, WayIn)> = links
         .iter()
@@ -152,7 +153,7 @@ fn ways_in(links: &Links) -> Vec<WayIn> {
     if !hosts.is_empty() {
         return hosts.into_iter().map(|(_, way)| way).collect();
     }
-    // What a client has may grow until it pays, up to all its channel holds.
+    // A client's balance may grow until it pays, up to the whole capacity.
     let clients = links.iter().filter(|(_, entry)| entry.is_host());
     let clients = clients.map(|(_, entry)| entry.channel().summary());
     clients
@@ -174,15 +175,15 @@ fn payee(cx: &Context, payment_hash: &PaymentHash, hints: &[Vec<HintHop>]) -> Ar
 
 /// One way by which a payment can reach us.
 struct WayIn {
-    /// For the payer, if it leads over a host of ours.
+    /// The hint for the payer, if the way leads over a host of ours.
     hint: Option<HintHop>,
-    /// Most that can come this way.
+    /// The most that can come this way, in millisatoshi.
     most_msat: u64,
-    /// Least that one HTLC carries on it.
+    /// The least that one HTLC carries on it, in millisatoshi.
     least_msat: u64,
 }
 
-/// An invoice that nobody can pay is not made.
+/// Refuses an invoice that could not be paid.
 fn check_payable(ways: &[WayIn], amount_msat: Option<u64>) -> Result<(), Error> {
     let Some(least_msat) = ways.iter().map(|way| way.least_msat).min() else {
         return Err(Error::new(Code::CannotReceive, "no channel can receive anything")

@@ -24,7 +24,7 @@ use crate::step::{Answer, ClaimsInDoubt, OurHop, Receive, Step};
 struct IncomingSet {
     total_msat: u64,
     parts: BTreeMap<IncomingHtlcId, Part>,
-    /// When the parts are failed if the rest has not come, by `now_ms`.
+    /// The moment at which the parts are failed if the rest has not come, by `now_ms`.
     give_up_ms: u64,
 }
 
@@ -37,16 +37,16 @@ impl IncomingSet {
 #[derive(Clone, Debug)]
 struct Part {
     amount_msat: u64,
-    /// Later than at this height its preimage is not given: the host may take the HTLC back.
+    /// The last height at which its preimage is shown: later the host may take the HTLC back.
     latest_claim: u32,
     received: Received,
     onion: Onion,
-    /// When it came, by `now_ms`.
+    /// The moment at which it came, by `now_ms`.
     since_ms: u64,
 }
 
-/// What we are to be paid: the invoices, and the parts that are held until the rest of their
-/// payment comes.
+/// The payments to us: the invoices, and the parts that are held until the rest of their payment
+/// comes.
 pub(crate) struct Receives {
     invoices: Invoices,
     sets: BTreeMap<PaymentHash, IncomingSet>,
@@ -78,7 +78,7 @@ impl Receives {
         self.invoices.create(cx, links, request)
     }
 
-    /// Forgets invoices that nobody can pay any more.
+    /// Forgets invoices that can no longer be paid.
     pub(crate) fn drop_expired_invoices(&mut self, cx: &Context) {
         let sets = &self.sets;
         self.invoices.drop_expired(cx, |hash| sets.contains_key(hash));
@@ -92,7 +92,7 @@ impl Receives {
         // A keysender has no invoice that could ask it for more.
         let safety_blocks =
             if is_keysend { KEYSEND_EXPIRY_SAFETY_BLOCKS } else { FINAL_EXPIRY_SAFETY_BLOCKS };
-        // What a payer may call an amount, no row need be able to hold.
+        // A payer may name an amount that no row can hold.
         let is_countable =
             received.total_msat <= MAX_AMOUNT_MSAT && add.amount_msat <= MAX_AMOUNT_MSAT;
         let is_in_time = add.cltv_expiry >= cx.height().saturating_add(safety_blocks);
@@ -122,7 +122,7 @@ impl Receives {
         if let Some(preimage) = received.keysend_preimage
             && self.invoices.get(hash).is_none()
         {
-            // Whoever paid us knows that preimage: what was paid with it stays as it is.
+            // The payer knows that preimage: the row of the payment made with it stays as it is.
             let is_used = cx.preimage(hash).is_some();
             if !cx.config().accept_keysend || is_used || preimage.hash() != *hash {
                 return false;
@@ -148,7 +148,8 @@ impl Receives {
         }
     }
 
-    /// The payee slept, or its chain stood still, while the HTLCs came close to their expiry.
+    /// The payee slept, or its chain source stood still, while the HTLCs came close to their
+    /// expiry.
     fn refuse_late(&mut self, cx: &mut Context, hash: PaymentHash) {
         let message = "a payment came when its host might already have taken it back: it was \
                        refused, and the payer has its money";
@@ -178,7 +179,7 @@ impl Receives {
         }
     }
 
-    /// The chain source answered: what is complete is claimed, or is too late.
+    /// The chain source answered: complete sets are claimed, or are too late.
     pub(crate) fn claim_held(&mut self, cx: &mut Context, links: &Links) {
         if !cx.is_chain_fresh() {
             return;
@@ -187,8 +188,8 @@ impl Receives {
         hashes.into_iter().for_each(|hash| self.claim_if_complete(cx, links, hash));
     }
 
-    /// Parts that an override, or anything else, took away no longer count, nor do those of a
-    /// channel that is suspended: nobody would sign the claim.
+    /// Drops parts that an override, or anything else, took away, and those of a suspended channel:
+    /// its peer would not sign the claim.
     fn drop_lost_parts(&mut self, links: &Links, hash: &PaymentHash) {
         let Some(set) = self.sets.get_mut(hash) else {
             return impossible!("a set that is looked through is there");
@@ -204,7 +205,7 @@ impl Receives {
     fn claim_if_complete(&mut self, cx: &mut Context, links: &Links, hash: PaymentHash) {
         self.drop_lost_parts(links, &hash);
         let complete = self.sets.get(&hash).filter(|set| set.received_msat() >= set.total_msat);
-        // More is to come, or all that had come was lost.
+        // More parts are to come, or all that had come were lost.
         let Some(set) = complete else { return };
         if !cx.is_chain_fresh() {
             // By the height we know, the HTLCs may be long expired. The answer acts on them.
@@ -233,7 +234,7 @@ impl Receives {
         cx.notice(EventKind::InvoicePaid { payment_hash: hash, received_msat });
     }
 
-    /// Of claims that no state shows: the invoice, if it was one's, says so.
+    /// Notes in its invoice, if it has one, that a claim is in no signed state.
     pub(crate) fn note_claims(&self, cx: &mut Context, doubt: ClaimsInDoubt) {
         for payment_hash in doubt.hashes {
             let (code, message) = (doubt.failure_code.to_owned(), doubt.message.to_owned());
@@ -241,9 +242,9 @@ impl Receives {
         }
     }
 
-    /// A keysend brings its own preimage: from here on it is like an invoice of the same amount.
-    /// Nothing is stored of it before it is claimed, or whoever sends a part and never the rest
-    /// would make rows for nothing: after a crash the part, which is still there, brings it again.
+    /// A keysend brings its own preimage: from here on it is like an invoice of the same amount. It
+    /// is stored only when it is claimed, or a payer that never sends the rest would make rows for
+    /// nothing: after a crash the part, which is still there, brings it again.
     fn expect_keysend(&mut self, cx: &Context, preimage: Preimage, total_msat: u64) {
         let row = InvoiceRow {
             payment_hash: preimage.hash(),
@@ -262,7 +263,7 @@ impl Receives {
         self.invoices.insert(row);
     }
 
-    /// None of its parts is held any more, and it was not paid.
+    /// Forgets an unpaid keysend of which no part is held any more.
     fn forget_keysend(&mut self, hash: &PaymentHash) {
         let is_keysend =
             self.invoices.get(hash).is_some_and(|row| row.kind == PaymentKind::Keysend);
@@ -282,8 +283,8 @@ fn can_claim(links: &Links, htlc: &IncomingHtlcId, hash: &PaymentHash, amount_ms
     is_there && !links.is_suspended(&htlc.link)
 }
 
-/// The payer holds the invoice, it is not expired, and the sum is right: at least what was asked
-/// and at most twice as much (BOLT4).
+/// True if the payer holds the invoice, it is not expired, and the sum is right: at least the amount
+/// asked for and at most twice as much (BOLT 4).
 fn fits(invoice: &InvoiceRow, received: &Received, wall_ms: u64) -> bool {
     let is_keysend = invoice.kind == PaymentKind::Keysend;
     let secret_fits = match received.payment_secret {
@@ -296,7 +297,7 @@ fn fits(invoice: &InvoiceRow, received: &Received, wall_ms: u64) -> bool {
     secret_fits && amount_fits && received.total_msat > 0 && wall_ms < invoice.expires_ms
 }
 
-/// Equal, in a time that does not tell where they differ.
+/// True if they are equal, in a time that does not tell where they differ.
 fn same(a: &[u8; 32], b: &[u8; 32]) -> bool {
     a.iter().zip(b).fold(0u8, |acc, (a, b)| acc | (a ^ b)) == 0
 }

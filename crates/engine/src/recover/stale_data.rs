@@ -1,5 +1,5 @@
-//! What is not guessed when our data may be an old copy: a restored backup looks like a restart,
-//! until a peer shows a state we signed and do not know (docs/recovery.md).
+//! The engine guesses nothing when our data may be an old copy: a restored backup looks like a
+//! restart, until a peer shows a state that we signed and do not know (docs/recovery.md).
 
 use std::collections::BTreeSet;
 
@@ -14,12 +14,12 @@ use crate::link::links::Links;
 use crate::pay::payments::Payments;
 use crate::step::Step;
 
-/// What waits for the peers to confirm that our data is the newest there is.
+/// The channels and payments that wait for the peers to confirm that our data is the newest.
 #[derive(Debug, Default)]
 pub(crate) struct Confirmation {
     /// Channels with our hosts whose state was not compared since the start.
     awaited: BTreeSet<LinkId>,
-    /// Payments found at start that have, or may have, never left us.
+    /// The payments found at start that have, or may have, never left us.
     unsent: BTreeSet<PaymentId>,
 }
 
@@ -66,7 +66,7 @@ impl Confirmation {
         }
     }
 
-    /// Suspended before the states were compared, or because they differ.
+    /// The channel was suspended before the states were compared, or because they differ.
     pub(crate) fn suspended(
         &mut self,
         cx: &mut Context,
@@ -84,7 +84,7 @@ impl Confirmation {
         self.end_unsent_if_confirmed(cx, payments, outgoing);
     }
 
-    /// Payments that seemed never to have left may have left, and arrived, after all.
+    /// The payments that seemed never to have left may have left, and arrived, after all.
     pub(crate) fn give_up_knowing(&mut self, cx: &mut Context) {
         for payment in std::mem::take(&mut self.unsent) {
             cx.push(Step::OutcomeUnknown(payment));

@@ -1,4 +1,4 @@
-//! Forwards: an incoming HTLC carried on over another channel, and its answer carried back
+//! Forwards: an incoming HTLC becomes an outgoing one in another channel, and the answer goes back
 //! (docs/design.md section 3, "A forward is two halves joined by durable records").
 
 use std::collections::BTreeMap;
@@ -21,7 +21,7 @@ use crate::step::{Answer, Ending, Forward as Asked, Next, Offer, OurHop, Step};
 /// A forward that has not ended.
 #[derive(Clone, Debug)]
 struct Forward {
-    /// What answers are built and wrapped with.
+    /// The data for building and wrapping the answer.
     hop: OurHop,
     blinding: Blinding,
     /// The incoming onion, for failures that name it; only inside blinded paths.
@@ -39,7 +39,7 @@ pub(crate) struct Forwards {
     open: BTreeMap<IncomingHtlcId, Forward>,
 }
 
-/// What our policy looks at.
+/// The values that our policy checks.
 pub(crate) struct Views<'a> {
     pub(crate) links: &'a Links,
     pub(crate) connections: &'a Connections,
@@ -87,7 +87,7 @@ impl Forwards {
         })));
     }
 
-    /// After a restart: an HTLC that was offered on before is a forward in progress again.
+    /// Takes up a forward that was in progress before the restart.
     pub(crate) fn resume(
         &mut self,
         cx: &Context,
@@ -104,7 +104,7 @@ impl Forwards {
         self.begin(links, htlc, outgoing.link, add, &layer, hop);
     }
 
-    /// Remembers what the answer to a forwarded HTLC will need.
+    /// Remembers the data that the answer to a forwarded HTLC will need.
     fn begin(
         &mut self,
         links: &Links,
@@ -136,7 +136,7 @@ impl Forwards {
     pub(crate) fn ended(&mut self, cx: &mut Context, htlc: IncomingHtlcId, ending: Ending) {
         match ending {
             Ending::Fulfilled(preimage, downstream) => {
-                // Even if nothing is known of the forward: what was paid on is claimed.
+                // The claim needs no record of the forward: the outgoing HTLC was paid.
                 let hop = self.close(cx, htlc, true).map(|forward| forward.hop);
                 cx.push(Step::Settle(htlc, Answer::Fulfill { preimage, hop, downstream }));
             }
@@ -162,8 +162,8 @@ impl Forwards {
             }
             AddRefusal::ExpiryTooSoon => Failure::expiry_too_soon(&update()),
             AddRefusal::ExpiryTooFar => Failure::expiry_too_far(),
-            // One answer for all that depends on balances and on who is online: probing a
-            // client tells nothing (docs/threat-model.md).
+            // All failures that depend on balances and on connected peers have one answer: probing
+            // a client tells nothing (docs/threat-model.md).
             AddRefusal::Unavailable
             | AddRefusal::InsufficientBalance { .. }
             | AddRefusal::TooMuchInFlight { .. }
@@ -176,7 +176,7 @@ impl Forwards {
     }
 
     fn fail(&mut self, cx: &mut Context, htlc: IncomingHtlcId, failure: Failure) {
-        // Found at start with an incoming half that was settled, or taken away, before.
+        // It was found at start, and its incoming half was settled, or taken away, before.
         let Some(forward) = self.close(cx, htlc, false) else { return };
         let refusal = match (forward.blinding, &forward.onion) {
             (Blinding::None, _) | (_, None) => {
@@ -189,7 +189,7 @@ impl Forwards {
         refuse(cx, htlc, refusal, forward.hop.since_ms);
     }
 
-    /// Adds our layer to a failure from downstream, or hides it inside a blinded path.
+    /// Adds our layer to a failure of the outgoing HTLC, or hides it inside a blinded path.
     fn pass_failure_back(
         &mut self,
         cx: &mut Context,
@@ -215,12 +215,12 @@ impl Forwards {
         }
     }
 
-    /// People have settled it.
+    /// People have settled the forward.
     pub(crate) fn settled(&mut self, cx: &mut Context, htlc: IncomingHtlcId) {
         self.close(cx, htlc, false);
     }
 
-    /// Ends a forward in the books. `None`: it is not in them since the last start.
+    /// Ends a forward in the books. Returns `None` if it is not in them since the last start.
     fn close(
         &mut self,
         cx: &mut Context,
@@ -243,7 +243,7 @@ impl Forwards {
     }
 }
 
-/// Where an incoming HTLC is to be forwarded, if it is and we have a channel there.
+/// The place to forward an incoming HTLC to, if its onion forwards it and we have a channel there.
 pub(crate) fn next_of_htlc(
     cx: &Context,
     links: &Links,
@@ -262,7 +262,7 @@ fn next_of(links: &Links, layer: &Layer) -> Option<Next> {
     })
 }
 
-/// A sender that names a node leaves the channel to us: of several the first that is active.
+/// A sender that names a node leaves the channel to us: the first active one is taken.
 fn next_link(links: &Links, layer: &Layer) -> Option<LinkId> {
     match layer.next {
         NextHop::Channel(scid) => links.by_scid(scid),
@@ -275,7 +275,7 @@ fn next_link(links: &Links, layer: &Layer) -> Option<LinkId> {
     }
 }
 
-/// Our policy: who is next, with what fee and what distance in time.
+/// Checks our policy: the next channel, the fee and the distance in time.
 fn check(
     cx: &Context,
     views: &Views<'_>,
@@ -314,7 +314,7 @@ fn check(
     if add.cltv_expiry > cx.height().saturating_add(MAX_EXPIRY_BLOCKS) {
         return Err(Failure::expiry_too_far());
     }
-    // Last, so that what the payer did wrong is answered alike whoever is online.
+    // This is last, so that a payer's mistake has one answer whichever peers are connected.
     if channel.phase() != Phase::Active {
         return Err(Failure::temporary_channel_failure(&[]));
     }
@@ -334,8 +334,8 @@ fn check(
 }
 
 /// As host: true if the value in flight in one direction of a client's channel stays within our own
-/// limit. A resize lifts the limit of the channel to its whole capacity, whoever asks for it; what
-/// we carry grows only in proportion.
+/// limit. A resize lifts the limit of the channel to its whole capacity, whichever side asks for
+/// it; the value that we forward grows only in proportion.
 fn has_in_flight_room(
     cx: &Context,
     links: &Links,

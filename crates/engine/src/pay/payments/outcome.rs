@@ -1,5 +1,5 @@
-//! What becomes of a payment's parts: paid, refused, failed, lost; tried again or ended, and the
-//! end told once.
+//! The end of a payment's parts: they are paid, refused, failed or lost. The payment is tried again
+//! or ends, and its end is told once.
 
 use std::collections::BTreeMap;
 
@@ -69,7 +69,7 @@ impl Payments {
         self.complete(cx, outgoing, id, preimage, fee_msat);
     }
 
-    /// The preimage of a payment whose end we missed, whatever way it came.
+    /// A preimage proves a payment whose end we missed, whichever way it came.
     pub(crate) fn proved(
         &mut self,
         cx: &mut Context,
@@ -78,7 +78,7 @@ impl Payments {
         preimage: Preimage,
     ) {
         let id = preimage.hash().into();
-        // The preimage of a forward, or of a payment that ended before.
+        // It is the preimage of a forward, or of a payment that ended before.
         let Some(payment) = self.pending.get(&id) else { return };
         if payment.row.status == PaymentStatus::Unknown {
             let fee_msat = payment.fee_msat();
@@ -122,7 +122,7 @@ impl Payments {
         });
     }
 
-    /// Of parts that ended unseen nothing more will be heard.
+    /// Marks parts that ended unseen as paid: nothing more will be heard of them.
     fn complete_lost_parts(&mut self, cx: &mut Context, outgoing: &Outgoing, id: PaymentId) {
         let out = outgoing.out();
         let Some(payment) = self.pending.get_mut(&id) else {
@@ -139,7 +139,7 @@ impl Payments {
         }
     }
 
-    /// A part that never left us.
+    /// A part never left us.
     pub(crate) fn part_refused(
         &mut self,
         cx: &mut Context,
@@ -154,7 +154,7 @@ impl Payments {
             return impossible!("a part belongs to a payment");
         };
         payment.last_failure = Some(("channel_refused".to_owned(), reason.to_string()));
-        // Balances move; only what the terms forbid will be forbidden the next time too.
+        // Balances change. Only a refusal by the terms will be repeated the next time.
         let by_terms = matches!(
             reason,
             AddRefusal::BelowMinimum { .. }
@@ -169,7 +169,7 @@ impl Payments {
         self.retry_or_end(cx, links, id);
     }
 
-    /// A part that came back, with the peer's failure or, if its channel dropped it, without.
+    /// A part failed: by the peer, with its failure, or because its channel dropped it.
     fn part_failed(&mut self, cx: &mut Context, row: PartRow, failure: Option<&ChannelFailure>) {
         let Some(payment) = self.pending.get_mut(&row.payment) else {
             return impossible!("a part belongs to a payment");
@@ -189,7 +189,7 @@ impl Payments {
         put_failed(cx, row);
     }
 
-    /// As found at start: parts that never left.
+    /// Fails parts found at start that never left us.
     pub(crate) fn parts_lost(
         &mut self,
         cx: &mut Context,
@@ -206,7 +206,7 @@ impl Payments {
         self.retry_or_end(cx, links, id);
     }
 
-    /// Nobody knows how it ended, until a preimage proves that it was paid: it must not be called
+    /// The end is unknown until a preimage proves that the payment was paid: it must not be called
     /// failed.
     pub(crate) fn mark_outcome_unknown(&mut self, cx: &mut Context, id: PaymentId) {
         // Its other parts may have ended it before.
@@ -238,7 +238,8 @@ impl Payments {
                 && payment.attempt < MAX_PAYMENT_ATTEMPTS
                 && in_time;
             if may_retry {
-                // Also if a route is under way: it was asked for before this part came back.
+                // This also holds if a route is under way: it was asked for before this part came
+                // back.
                 self.ask_for_route(cx, links, id);
                 return;
             }
