@@ -1,6 +1,10 @@
 //! Nodes of an earlier version are upgraded one after another while payments flow, each time after all of them were
 //! killed with HTLCs in flight. Afterwards the books of all of them agree.
 
+use std::ffi::OsString;
+use std::fs;
+use std::path::Path;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use steward_api::model::Invoice;
@@ -8,7 +12,7 @@ use steward_api::model::Invoice;
 use crate::before::with_each;
 use crate::support::load::{self, Load, assert_pays};
 use crate::support::network::{ALICE, BOB, HOST, Network, Who, turn};
-use crate::support::{PATIENCE, POLL_INTERVAL, binary, oracle};
+use crate::support::{PATIENCE, POLL_INTERVAL, binary, oracle, program};
 
 const PAYMENT_MSAT: u64 = 5_000_000;
 const FLOWS: [(Who, Who); 2] = [(ALICE, BOB), (BOB, ALICE)];
@@ -36,9 +40,27 @@ fn upgrade(test: &str, order: &[&[Who]]) {
             network.let_pass();
         }
         oracle::assert_consistent(&network, &load.stop());
+        assert_refused_by(before, &mut network);
         assert_pays(&network, ALICE, BOB);
         assert_pays(&network, BOB, ALICE);
     });
+}
+
+/// The version before does not start on the upgraded database and leaves it as it is. The copy made before the
+/// migration is there for it.
+fn assert_refused_by(before: &Path, network: &mut Network) {
+    network.kill(&[ALICE]);
+    let data_dir = network.node(ALICE).data_dir();
+    let mut start = program::command(before);
+    start.arg("--json").arg("--data-dir").arg(data_dir).args(["start", "--until-stdin-closes"]);
+    let refused = start.stdin(Stdio::null()).output().unwrap();
+    let said = String::from_utf8_lossy(&refused.stdout);
+    assert!(!refused.status.success() && said.contains("database_too_new"), "{said}");
+    let mut files = fs::read_dir(data_dir).unwrap().map(|file| file.unwrap().file_name());
+    let is_copy = |name: OsString| name.to_string_lossy().starts_with("steward.db.schema-");
+    assert!(files.any(is_copy), "no copy was made before the migration");
+    network.restart(&[ALICE]);
+    network.connect(ALICE);
 }
 
 /// Leaves an HTLC of each client in the state that it and the host have signed: the other client is stopped and
