@@ -34,10 +34,10 @@ use crate::recover::stale_data::{Confirmation, hold_if_states_differ};
 use crate::relay::forward::{Forwards, Views};
 use crate::step::Step;
 
-/// All channels of one node and what joins them (docs/design.md section 3).
+/// All channels of one node, with its forwards, payments and invoices (docs/design.md section 3).
 ///
-/// Each part owns its state. An input is handed to its part; whatever follows from it for other
-/// parts are steps, taken in the order in which they were asked for.
+/// Each part owns its state. An input is handed to its part; everything that follows from it for
+/// other parts is a step. Steps are taken in the order in which they were asked for.
 pub struct Engine {
     cx: Context,
     links: Links,
@@ -52,22 +52,22 @@ pub struct Engine {
     payments: Payments,
     search: ChainSearch,
     confirmation: Confirmation,
-    /// When held parts must be looked at next, by [`Time::now_ms`].
+    /// The moment of the next look at held parts, by [`Time::now_ms`].
     next_timer_ms: u64,
-    /// When memory is swept next, by [`Time::now_ms`].
+    /// The moment of the next sweep of memory, by [`Time::now_ms`].
     next_sweep_ms: u64,
 }
 
-/// What a command comes to, once its steps are taken.
+/// The answer to a command, once its steps are taken.
 enum Answer {
-    /// This.
+    /// This reply.
     Now(Box<Reply>),
-    /// A channel as it is then.
+    /// The channel as it is then.
     Channel(ChannelRef),
 }
 
 impl Engine {
-    /// Goes on from what is stored; an empty state starts a new node. The chain is unknown until
+    /// Goes on from the stored state; an empty one starts a new node. The chain is unknown until
     /// the first [`crate::Input::Chain`]: forwards wait for it.
     pub fn new(
         config: Config,
@@ -119,8 +119,8 @@ impl Engine {
         self.links.has_open(peer)
     }
 
-    /// How long ago the chain source was asked for the height we know, in milliseconds, the
-    /// machine's sleep included; `None`: never, or not since the clock jumped.
+    /// The time since the chain source was asked for the height we know, the machine's sleep
+    /// included, in milliseconds; `None` if it never was, or not since the clock jumped.
     pub fn chain_age_ms(&self) -> Option<u64> {
         self.cx.chain_age_ms()
     }
@@ -158,7 +158,7 @@ impl Engine {
         self.take_steps();
     }
 
-    /// Ends the batch: every channel sends what it has under one signature, and everything the
+    /// Ends the batch: every channel sends its updates under one signature, and everything the
     /// batch decided is handed over, writes first.
     pub fn finish(&mut self) -> Effects {
         while self.links.flush_next(&mut self.cx) {
@@ -176,7 +176,7 @@ impl Engine {
         }
     }
 
-    /// One message at a time: what it changes decides about the next one.
+    /// Takes one message at a time: its changes decide about the next one.
     fn frame(&mut self, conn: ConnId, frame: (u16, Vec<u8>)) {
         let (links, openings) = (&self.links, &self.openings);
         let taken = self.connections.frame(&mut self.cx, links, openings, conn, frame);

@@ -1,5 +1,4 @@
-//! What the engine shows to the outside: what goes in and comes out, what is stored, and its words
-//! for people.
+//! The engine's face to the outside: inputs and effects, rows, and its words for people.
 
 pub mod code;
 pub mod command;

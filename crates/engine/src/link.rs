@@ -1,4 +1,4 @@
-//! Channels and connections: what joins us with other nodes.
+//! Channels and connections with other nodes.
 
 pub(crate) mod allowance;
 pub(crate) mod connections;

@@ -1,4 +1,4 @@
-//! What we pay.
+//! Our payments.
 
 pub(crate) mod failure;
 pub(crate) mod first_hops;

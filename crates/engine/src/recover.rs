@@ -1,4 +1,4 @@
-//! What a start needs: going on from what is stored, and what is not guessed if that may be an old
+//! A start: the engine goes on from the stored rows, and guesses nothing if they may be an old
 //! copy.
 
 pub(crate) mod resume;

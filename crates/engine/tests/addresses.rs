@@ -27,7 +27,7 @@ fn tried(net: &mut Net) -> Vec<String> {
     kept.unwrap()
 }
 
-/// Somebody with the peer's key answered there, or came from there.
+/// The peer answered there, or came from there.
 fn answered(net: &mut Net, peer: NodeId, address: &str, inbound: bool) {
     let conn = net.next_conn();
     let local = net.id(0);

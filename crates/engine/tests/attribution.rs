@@ -1,5 +1,5 @@
 //! Attribution data (BOLT 4): the payer learns how long each hop held an HTLC and who spoiled a
-//! failure; nobody else learns anything, and peers that do not offer it are sent none.
+//! failure; no other node learns anything, and peers that do not offer it are sent none.
 
 use steward_engine::io::{Action, Input};
 use steward_engine::row::{InvoiceRow, PaymentRow, PaymentStatus};

@@ -1,5 +1,5 @@
 //! Everything a peer or an operator can get wrong: each gets a typed error, the protocol's answer
-//! and a line in the log, and costs nobody anything.
+//! and a line in the log, and costs no node any money.
 
 use bitcoin::secp256k1::SecretKey;
 use steward_engine::AnswerAt;

@@ -1,5 +1,5 @@
-//! Payments over blinded paths that begin at a host: only peers that say so can read what they are
-//! offered on.
+//! Payments over blinded paths that begin at a host: only peers that say so can read the adds that
+//! are forwarded to them.
 
 use bitcoin::secp256k1::{PublicKey, SECP256K1};
 use lightning::blinded_path::payment::{
@@ -32,7 +32,7 @@ fn public(node_id: NodeId) -> PublicKey {
     node_id.public_key().unwrap()
 }
 
-/// Host 0, then client 2, whose scid anybody can compute.
+/// Host 0, then client 2, whose scid every node can compute.
 fn path_over_host(net: &Net, invoice: &InvoiceRow) -> BlindedPaymentPath {
     let constraints =
         || PaymentConstraints { max_cltv_expiry: net.height + 1_000, htlc_minimum_msat: 1 };

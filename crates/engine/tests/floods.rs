@@ -363,7 +363,7 @@ fn evidence(net: &Net) -> Vec<EvidenceRow> {
     page.rows.into_iter().map(|numbered| numbered.row).collect()
 }
 
-/// A state nobody signed, as large as they get.
+/// A state without a valid signature, as large as they get.
 fn junk_state() -> LastCrossSignedState {
     LastCrossSignedState {
         is_host: false,
@@ -400,7 +400,7 @@ fn a_stranger_costs_no_row_and_uses_up_no_quota() {
         give(&mut net, conn, &[Message::LastCrossSignedState(junk_state())]);
         net.settle();
     }
-    // Openings that are not finished stand in nobody's way but that of their own network.
+    // Openings that are not finished hinder only those of their own network.
     for byte in 70..80 {
         let conn = stranger(&mut net, byte, &format!("192.0.{byte}.1:1"));
         give(&mut net, conn, &[invoke_of(byte)]);

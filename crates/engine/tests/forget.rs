@@ -1,4 +1,4 @@
-//! Channels and peers that are forgotten: only where nobody has anything.
+//! Channels and peers that are forgotten: only where no money of a client's is.
 
 use steward_engine::{Command, Reply, Signer as _};
 use steward_engine::{EventKind, Input};
@@ -202,7 +202,7 @@ fn an_opening_under_way_does_not_outlive_the_client_that_was_forgotten() {
     assert_eq!(net.channel_count(0), 0);
 }
 
-/// Whoever was refused names the host again: nothing of the attempt stays.
+/// A client that was refused names the host again: nothing of the attempt stays.
 #[test]
 fn an_opening_that_was_refused_leaves_no_wanted_peer() {
     let mut closed = steward_testkit::config();

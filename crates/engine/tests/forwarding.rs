@@ -62,7 +62,7 @@ fn a_host_without_the_outgoing_channel_says_unknown_next_peer() {
     let mut net = Net::new(vec![config(); 4]);
     net.open(1, 0);
     net.open(3, 2);
-    // A keysend through our host to somebody else's client.
+    // A keysend through our host to another host's client.
     let keysend = Command::Keysend {
         destination: net.client_id(3, 2),
         via: Some(net.id(0)),

@@ -354,8 +354,8 @@ fn start_paying(net: &mut Net, payer: usize, invoice: &InvoiceRow) {
     net.issue(payer, command);
 }
 
-/// 1 goes on from a copy made when it had just offered on what 2 pays to 0, who has been paid
-/// since.
+/// 1 goes on from a copy made when it had just forwarded the payment from 2 to 0, which has been
+/// paid since.
 fn held_forward() -> (Net, InvoiceRow) {
     let mut net = chain_of_three();
     let invoice = net.invoice(0, Some(AMOUNT_MSAT));

@@ -55,7 +55,7 @@ fn a_proposal_that_slips_in_after_another_was_looked_at_is_not_accepted() {
 }
 
 /// A host that has heard of a resize proposes with the larger capacity, which its operator has not
-/// seen yet: whoever asks for more and is suspended must not be given the difference.
+/// seen yet: a client that asks for more and is suspended must not be given the difference.
 #[test]
 fn what_a_resize_under_way_adds_is_never_the_clients() {
     // What the host hears: nothing, the request, the signature as well.

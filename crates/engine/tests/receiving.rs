@@ -409,7 +409,7 @@ fn a_payee_on_a_stale_tip_gives_no_preimage() {
     assert_eq!(net.received(2, invoice.payment_hash), None);
 }
 
-/// What becomes of a claim that the host never signs, is written on the invoice.
+/// The failure of a claim that the host never signs is written on the invoice.
 #[test]
 fn an_invoice_whose_claim_ends_in_a_suspension_or_an_override_says_so() {
     let (mut net, invoice) = paid_while_the_payees_height_is_old();

@@ -50,7 +50,7 @@ fn keysend_of(
     net.send_by_hand(payer, preimage, vec![part]);
 }
 
-/// Whoever paid an invoice, and each hop, knows its preimage.
+/// The payer of an invoice, and each hop, knows its preimage.
 #[test]
 fn a_keysend_with_the_preimage_of_a_paid_invoice_changes_nothing() {
     for (amount_msat, total_msat) in [(1_000, 2_000), (1_000, 1_000), (60_000_000, 60_000_000)] {
@@ -302,8 +302,8 @@ fn a_host_has_one_channel_for_one_refund_script() {
     assert_eq!(open(&mut net, 82, &[&other, &script]), 1, "changed in mid-opening");
 }
 
-/// Whoever knows a script may begin an opening with it, again and again: until somebody has signed,
-/// that keeps nobody out.
+/// A peer that knows a script may begin an opening with it, again and again: until one has signed,
+/// that keeps no client out.
 #[test]
 fn of_two_openings_with_one_refund_script_the_first_to_sign_has_it() {
     let mut net = Net::host_and_clients(1);

@@ -1,4 +1,4 @@
-//! What one batch has gathered so far: writes, sends in order per connection, other actions.
+//! The effects of one batch so far: writes, sends in order per connection, other actions.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ pub(crate) struct Batch {
     writes: WriteBatch,
     sends: BTreeMap<ConnId, Vec<(u16, Vec<u8>)>>,
     actions: Vec<Action>,
-    /// What each connection asked for.
+    /// The requests of each connection.
     asked: BTreeMap<ConnId, Asked>,
 }
 

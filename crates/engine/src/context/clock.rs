@@ -1,5 +1,5 @@
-//! The two clocks: how far the wall clock jumps against the one that nobody sets, and which time
-//! is good enough to forget by.
+//! The two clocks: the jumps of the wall clock against the one that no person sets, and the time
+//! that is good enough to forget by.
 
 use crate::face::io::Time;
 use crate::face::limits::{
@@ -10,17 +10,17 @@ use crate::face::limits::{
 /// The time of the last tick, and what is remembered of the clocks between two ticks.
 #[derive(Debug)]
 pub(crate) struct Clock {
-    /// By the clock that nobody sets: everything that is waited for.
+    /// The time on the clock that no person sets: all waiting goes by it.
     now_ms: u64,
-    /// Unix time: everything that has a date.
+    /// The Unix time: everything that has a date goes by it.
     wall_ms: u64,
-    /// When what waits since the start is not waited for any longer, by `now_ms`.
+    /// The moment at which the waits that began at the start end, by `now_ms`.
     start_ends_ms: u64,
     /// Wall time less the other at the last tick.
     offset_ms: i64,
     /// The wall clock as it is believed for forgetting: the offset before it jumped ahead.
     believed_offset_ms: i64,
-    /// Since when the offset has been above the believed one.
+    /// The moment since which the offset has been above the believed one.
     ahead_since_ms: Option<u64>,
     /// Events of jumps told since `window_start_ms`.
     events: u32,
@@ -54,12 +54,12 @@ impl Clock {
         self.now_ms < self.start_ends_ms
     }
 
-    /// Unix time, milliseconds, to forget by: a jump ahead counts only when it has lasted.
+    /// The Unix time to forget by, in milliseconds: a jump ahead counts only when it has lasted.
     pub(crate) fn believed_wall_ms(&self) -> u64 {
         self.now_ms.saturating_add_signed(self.believed_offset_ms)
     }
 
-    /// Takes the time over, and says what happened since the last tick.
+    /// Takes the time over, and tells of sleep or a jump since the last tick.
     pub(crate) fn set(&mut self, time: Time) -> Passed {
         let slept_ms = time.now_ms.saturating_sub(self.now_ms);
         self.now_ms = self.now_ms.max(time.now_ms);
@@ -73,7 +73,7 @@ impl Clock {
         }
     }
 
-    /// How far the wall clock jumped since the last tick, if it did.
+    /// The length of the wall clock's jump since the last tick, if it jumped, in milliseconds.
     fn jump(&mut self, time: Time) -> Option<i64> {
         let offset_ms = offset_ms(time);
         let by_ms = offset_ms.saturating_sub(self.offset_ms);
@@ -96,7 +96,7 @@ impl Clock {
         }
     }
 
-    /// Whether one more event of a jump may be stored: a clock gone mad must not fill the disk.
+    /// True if one more event of a jump may be stored: a broken clock must not fill the disk.
     fn may_tell(&mut self, now_ms: u64) -> bool {
         if now_ms.saturating_sub(self.window_start_ms) >= CLOCK_EVENT_WINDOW_MS {
             (self.events, self.window_start_ms) = (0, now_ms);
@@ -106,7 +106,7 @@ impl Clock {
     }
 }
 
-/// What happened between two ticks.
+/// The events between two ticks.
 pub(crate) enum Passed {
     /// Nothing but time.
     Nothing,
@@ -114,9 +114,9 @@ pub(crate) enum Passed {
     Sleep,
     /// The wall clock was set.
     Jump {
-        /// By how much; negative: back.
+        /// The length of the jump, in milliseconds; negative if it went back.
         by_ms: i64,
-        /// Whether an event may tell of it.
+        /// True if an event may tell of it.
         is_told: bool,
     },
 }

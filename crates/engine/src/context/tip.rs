@@ -1,4 +1,4 @@
-//! What is known of the chain: how high it is, how fresh that is, how far it was searched.
+//! Our knowledge of the chain: its height, the age of that height, the blocks that were searched.
 
 use crate::face::limits::CHAIN_FRESH_MS;
 
@@ -13,14 +13,15 @@ pub(crate) struct Tip {
     is_known: bool,
     /// True until the chain source first spoke, and whenever it shows no news.
     is_stale: bool,
-    /// When the chain source was last asked and then answered, by `now_ms`.
+    /// The moment of the last question that the chain source answered, by `now_ms`.
     asked_ms: Option<u64>,
     /// Answers to questions asked before this say nothing about the chain of now.
     not_before_ms: u64,
 }
 
 impl Tip {
-    /// As found at start; a node that never searched begins with the best height it knew.
+    /// Takes up the heights found at start; a node that never searched begins with the best one it
+    /// knew.
     pub(crate) fn resume(height: u32, searched_height: u32) -> Self {
         Self {
             height,
@@ -48,8 +49,8 @@ impl Tip {
         self.is_stale
     }
 
-    /// How long ago the chain source was asked for the height we know, in milliseconds, the
-    /// machine's sleep included; `None`: never, or not since the clock jumped.
+    /// The time since the chain source was asked for the height we know, the machine's sleep
+    /// included, in milliseconds; `None` if it never was, or not since the clock jumped.
     pub(crate) fn age_ms(&self, now_ms: u64) -> Option<u64> {
         self.asked_ms.map(|asked_ms| now_ms.saturating_sub(asked_ms))
     }

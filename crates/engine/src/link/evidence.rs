@@ -1,5 +1,5 @@
-//! What is kept of a peer's misbehaviour, and how much: whatever a peer sends, and however often
-//! it comes back, its share of the disk is bounded (docs/threat-model.md, 10).
+//! The evidence of peers' misbehaviour, and its bounds: a peer's share of the disk is limited,
+//! whatever it sends and however often it comes back (docs/threat-model.md, 10).
 //!
 //! A proof is a state under both signatures; a hint is anything else, cut. Each kind has its own
 //! bounds, per peer and in all, so that no flood of hints pushes out a proof. Of one peer's rows
@@ -127,14 +127,14 @@ impl Shelf {
         self.rows.keys().next().copied()
     }
 
-    /// Who has one proof keeps it as long as anybody has two.
+    /// A peer's only proof stays as long as another peer has two.
     fn newest_of_the_greediest(&self) -> Option<u64> {
         let greediest = self.by_peer.values().max_by_key(|rows| rows.len())?;
         greediest.last().copied()
     }
 }
 
-/// What is kept of peers' misbehaviour.
+/// The evidence of peers' misbehaviour.
 pub(crate) struct KeptEvidence {
     index: EvidenceIndex,
     /// The number of the last row.
@@ -142,7 +142,7 @@ pub(crate) struct KeptEvidence {
 }
 
 impl KeptEvidence {
-    /// Counts what is stored. Databases of before the bounds may hold more: that goes.
+    /// Counts the stored rows. A database older than the bounds may hold more: those go.
     pub(crate) fn resume(
         cx: &mut Context,
         links: &Links,
@@ -156,7 +156,7 @@ impl KeptEvidence {
         Self { index, last }
     }
 
-    /// Keeps what may have to be shown to someone, within the bounds.
+    /// Keeps a message that may have to be shown to a person or a court, within the bounds.
     pub(crate) fn keep(
         &mut self,
         cx: &mut Context,
@@ -186,7 +186,7 @@ fn delete(cx: &mut Context, numbers: Vec<u64>) {
     numbers.into_iter().for_each(|number| cx.delete(RowKey::Evidence(number)));
 }
 
-/// A state that somebody signed stays whole; all else is cut.
+/// Keeps a signed state whole, and cuts everything else.
 fn evidence_row(
     cx: &Context,
     links: &Links,
@@ -226,7 +226,7 @@ fn who_signed(links: &Links, link: &LinkId, peer: &NodeId, body: &[u8]) -> Signe
     Signed { by_peer: is_local(theirs), by_us: is_remote(ours) }
 }
 
-/// Whose signatures a state bears.
+/// The sides whose signatures a state bears.
 struct Signed {
     by_peer: bool,
     by_us: bool,

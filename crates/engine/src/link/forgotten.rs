@@ -27,7 +27,7 @@ impl Forgotten {
         forgotten
     }
 
-    /// True if states we signed may be shown by whoever has this id, or names this refund script.
+    /// True if a peer with this id, or with this refund script, may show states that we signed.
     pub(crate) fn has(&self, peer: &NodeId, refund_scriptpubkey: &[u8]) -> bool {
         self.clients.contains_key(peer) || self.scripts.contains(&hash(refund_scriptpubkey))
     }

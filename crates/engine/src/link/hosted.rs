@@ -1,5 +1,5 @@
-//! What a hosted channel reports, in the words of the engine: what concerns HTLCs becomes a step
-//! for its owner; what only this kind of channel knows is told here.
+//! The reports of a hosted channel, in the words of the engine: one about HTLCs becomes a step for
+//! its owner; one that only this kind of channel has is told here.
 
 use steward_hosted::{Channel, IncomingSettlement, Output, Suspension};
 use steward_wire::{IncomingHtlcId, LinkId, OutgoingHtlcId};
@@ -54,7 +54,7 @@ pub(crate) fn report(cx: &mut Context, from: &Reporter<'_>, output: Output) {
     cx.push(step);
 }
 
-/// Tells what becomes of the channel itself.
+/// Tells of changes of the channel itself.
 fn tell(cx: &mut Context, from: &Reporter<'_>, output: Output) {
     let (link, named) = (from.link, Some(from.link));
     let peer = from.channel.remote();

@@ -13,14 +13,14 @@ use crate::face::limits::{MAX_POLICIES_PER_TICK, MAX_POLICY_DATE_AHEAD_S};
 use crate::link::links::Links;
 use crate::step::Step;
 
-/// Who was told our terms for forwarding, and with which date.
+/// The clients that were told our terms for forwarding, and the dates of the updates.
 #[derive(Debug, Default)]
 pub(crate) struct PolicyUpdates {
     /// Clients that are still to be told a policy that changed.
     untold: BTreeSet<LinkId>,
-    /// The date of the last update told, unix seconds.
+    /// The date of the last update told, in seconds of Unix time.
     told_s: u32,
-    /// The date of the first update with the present policy, unix seconds.
+    /// The date of the first update with the present policy, in seconds of Unix time.
     since_s: u32,
 }
 
@@ -49,7 +49,7 @@ impl PolicyUpdates {
         }
     }
 
-    /// Tells a client what forwarding to it costs, each time its channel becomes active.
+    /// Tells a client our terms for forwarding to it, each time its channel becomes active.
     pub(crate) fn announce(&mut self, cx: &mut Context, links: &Links, link: LinkId) {
         // Our hosts forward nothing to us that we could charge for.
         let Some(entry) = links.get(&link).filter(|entry| entry.is_host()) else { return };

@@ -1,4 +1,4 @@
-//! How many channels may be opened within an hour, and how many openings may be under way.
+//! The limits of the channels opened within an hour, and of the openings under way.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,8 @@ use crate::face::config::HostConfig;
 use crate::face::limits::{MAX_PENDING_OPENINGS, MAX_PENDING_OPENINGS_PER_PREFIX, QUOTA_WINDOW_MS};
 
 /// Openings within the present hour, over all and by network prefix, and those not finished yet.
-/// An opening is charged only once a channel came of it: what is never finished uses up nothing.
+/// An opening is charged only when it becomes a channel: one that is never finished uses up
+/// nothing.
 #[derive(Debug, Default)]
 pub(crate) struct Quotas {
     window_start_ms: u64,
@@ -20,7 +21,7 @@ pub(crate) struct Quotas {
 }
 
 impl Quotas {
-    /// Says what stands against one more opening from `prefix`.
+    /// Refuses one more opening from `prefix` if a limit is reached.
     pub(crate) fn check(
         &mut self,
         now_ms: u64,
@@ -72,7 +73,7 @@ impl Quotas {
     }
 }
 
-/// What one operator of many addresses has in common: a /24 of IPv4, a /48 of IPv6.
+/// The prefix that the addresses of one operator share: a /24 of IPv4, a /48 of IPv6.
 pub(crate) fn network_prefix(address: &str) -> String {
     let ip = address.parse::<std::net::SocketAddr>().map(|socket| socket.ip().to_canonical());
     match ip {

@@ -1,4 +1,4 @@
-//! What a command may say: numbers that a row can hold and texts of a bounded length. Every field
+//! The bounds of commands: numbers that a row can hold and texts of a bounded length. Every field
 //! of every command is named here, so that a new one is not forgotten.
 
 use steward_wire::amount::in_sat;
@@ -9,7 +9,7 @@ use crate::face::error::Error;
 use crate::face::limits::{MAX_ADDRESS_BYTES, MAX_ADDRESSES, MAX_AMOUNT_MSAT};
 
 impl Command {
-    /// Refuses what no row could hold, before anything is done.
+    /// Refuses values that no row could hold, before anything is done.
     pub(crate) fn check(&self) -> Result<(), Error> {
         match self {
             Self::Status
@@ -60,8 +60,8 @@ impl Command {
     }
 }
 
-/// The most a payment of `amount_msat` may cost on top: what was asked for, 1 % and at least 10 sat
-/// if nothing was. "No limit", whatever number says it, is as much as anybody could pay.
+/// The most a payment of `amount_msat` may cost on top: the limit asked for, or else 1 % and at
+/// least 10 sat. "No limit", whatever number says it, is the largest amount that can be paid.
 pub(crate) fn capped_fee(amount_msat: u64, max_fee_msat: Option<u64>) -> u64 {
     max_fee_msat.unwrap_or((amount_msat / 100).max(10_000)).min(MAX_AMOUNT_MSAT)
 }

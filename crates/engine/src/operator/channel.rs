@@ -1,4 +1,4 @@
-//! What an operator does to one channel: suspend, override, resize (docs/protocol.md sections 3.6, 3.8
+//! An operator's acts on one channel: suspend, override, resize (docs/protocol.md sections 3.6, 3.8
 //! and 3.10).
 
 use steward_hosted::{Command, CommandRefusal};
@@ -23,7 +23,7 @@ pub(crate) enum Act {
     Resize { new_capacity_sat: u64 },
 }
 
-/// Carries it out, or says why not.
+/// Carries it out, or returns the reason why not.
 pub(crate) fn operate(
     cx: &mut Context,
     links: &mut Links,
@@ -87,7 +87,7 @@ pub(crate) fn submit_preimage(
     Err(Error::new(Code::NoSuchHtlc, "no HTLC of ours waits for this preimage"))
 }
 
-/// What is in the way.
+/// The error that stands for a channel's refusal.
 fn refused(refusal: CommandRefusal) -> Error {
     let code = match refusal {
         CommandRefusal::NotOpen => Code::ChannelNotOpen,

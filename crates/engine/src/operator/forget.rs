@@ -1,4 +1,4 @@
-//! Channels that are forgotten: what was never signed, and what is empty.
+//! Channels that are forgotten: those never signed, and empty ones.
 
 use bitcoin::hashes::{Hash, sha256};
 use steward_hosted::{Channel, Phase, Role};
@@ -21,7 +21,7 @@ use crate::recover::stale_data::Confirmation;
 use crate::relay::forward::Forwards;
 use crate::step::Step;
 
-/// Ends a channel in which nobody has anything, without the other side.
+/// Ends a channel in which no HTLC is in flight and the client has no money, without the peer.
 pub(crate) fn forget_channel(
     cx: &mut Context,
     links: &mut Links,
@@ -55,7 +55,7 @@ pub(crate) fn forget_channel(
     Ok(())
 }
 
-/// Where something may wait for an HTLC of a channel.
+/// The parts in which something may wait for an HTLC of a channel.
 pub(crate) struct Ends<'a> {
     pub(crate) outgoing: &'a Outgoing,
     pub(crate) incoming: &'a Incoming,
@@ -64,7 +64,7 @@ pub(crate) struct Ends<'a> {
 }
 
 impl Ends<'_> {
-    /// HTLCs and updates of the channel, and whatever still waits for one of them.
+    /// True if the channel has HTLCs or unsigned updates, or something still waits for one of them.
     fn are_loose(&self, links: &Links, link: &LinkId, channel: &Channel) -> bool {
         channel.has_htlcs()
             || channel.unsigned_updates() != (0, 0)
@@ -76,7 +76,7 @@ impl Ends<'_> {
     }
 }
 
-/// Says what stands against forgetting a channel.
+/// Refuses to forget a channel, with the reason, if something stands against it.
 fn check(
     links: &Links,
     openings: &Openings,

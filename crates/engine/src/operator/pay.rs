@@ -14,7 +14,7 @@ use crate::operator::peers::check_other_node;
 use crate::pay::payments::{Payments, Plan};
 use crate::receive::sets::Receives;
 
-/// Pays an invoice, or says how an earlier request to pay it goes.
+/// Pays an invoice, or tells the state of an earlier request to pay it.
 pub(crate) fn pay(
     cx: &mut Context,
     links: &Links,
@@ -46,7 +46,7 @@ pub(crate) fn pay(
     payments.start(cx, links, row, Plan::for_invoice(invoice, amount_msat)).map(Reply::Payment)
 }
 
-/// What is paid without an invoice.
+/// A payment without an invoice.
 pub(crate) struct Keysend {
     pub(crate) destination: NodeId,
     /// The host through which it is reached, if it is not a direct peer.
@@ -114,8 +114,8 @@ fn payment_row(
 }
 
 impl PaymentRow {
-    /// True to what was asked for the first time, or not asked at all: whoever names another amount
-    /// would take this payment for another one.
+    /// Checks that a repeated request names the first one's amount, or none: a caller that names
+    /// another amount would take this payment for another one.
     ///
     /// # Errors
     /// `wrong_amount`.

@@ -1,4 +1,4 @@
-//! Commands about peers: who is connected to, and who becomes our host.
+//! Commands about peers: those that we connect to, and those that become our hosts.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! What an operator changes while the node runs.
+//! Settings that an operator changes while the node runs.
 
 use crate::context::Context;
 use crate::face::code::Code;
@@ -7,7 +7,7 @@ use crate::face::error::Error;
 use crate::link::links::Links;
 use crate::link::policy::PolicyUpdates;
 
-/// Takes over what may change while the node runs. Signed states keep their terms.
+/// Takes over the settings that may change while the node runs. Signed states keep their terms.
 pub(crate) fn reconfigure(
     cx: &mut Context,
     links: &Links,

@@ -1,4 +1,4 @@
-//! What the operator sees of the channels and of the node as a whole.
+//! The operator's view of the channels and of the node as a whole.
 
 use steward_hosted::{Channel, Phase, Role};
 use steward_wire::proof::judge;

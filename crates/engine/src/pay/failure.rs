@@ -1,4 +1,5 @@
-//! What the failure of a part means for its payment: which nodes and channels to avoid, and whether to try again.
+//! The meaning of a part's failure for its payment: the nodes and channels to avoid, and whether to
+//! try again.
 
 use steward_hosted::Failure as ChannelFailure;
 use steward_onion::{DecodedFailure, decode_failure};
@@ -10,17 +11,17 @@ use crate::face::row::PartRow;
 /// The code of a failure that no hop signed.
 const UNREADABLE_FAILURE: &str = "unreadable_failure";
 
-/// What a failure means for the payment.
+/// The meaning of a failure for the payment.
 pub(crate) struct Verdict {
     /// The channel to avoid, if one is to blame.
     pub(crate) failed_scid: Option<ShortChannelId>,
-    /// No other route can help.
+    /// True if no other route can help.
     pub(crate) is_final: bool,
-    /// Stable, snake_case.
+    /// A stable code in snake_case.
     pub(crate) code: &'static str,
-    /// A sentence.
+    /// One sentence.
     pub(crate) message: String,
-    /// What the hops say of the time they held it.
+    /// The times for which the hops held it, as they say.
     pub(crate) report: Option<HoldReport>,
 }
 

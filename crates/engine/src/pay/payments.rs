@@ -1,5 +1,4 @@
-//! Payments out: begun once, routes asked for, parts offered. What becomes of the parts is in
-//! `outcome`.
+//! Our payments: each is begun once, gets routes, and offers its parts. Their end is in `outcome`.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -22,7 +21,7 @@ use crate::step::{Offer, Step};
 
 mod outcome;
 
-/// What a new attempt needs. Gone after a restart: then nothing is retried.
+/// The data that a new attempt needs. A restart loses them: then nothing is retried.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
     hints: Vec<Vec<HintHop>>,
@@ -67,11 +66,11 @@ impl Plan {
     }
 }
 
-/// A payment with HTLCs out, or about to have some.
+/// A payment with HTLCs in flight, or about to have some.
 #[derive(Clone, Debug)]
 struct Payment {
     row: PaymentRow,
-    /// When it was begun or found at start, by `now_ms`.
+    /// The moment at which it was begun or found at start, by `now_ms`.
     begun_ms: u64,
     plan: Option<Plan>,
     /// HTLCs whose outcome is not known.
@@ -111,13 +110,13 @@ impl Payment {
         Self { plan, is_hopeless: false, ..Self::resume(begun_ms, row, Vec::new()) }
     }
 
-    /// Of all parts that are out, or may have been.
+    /// The fees of all parts that are in flight, or may have been, in millisatoshi.
     fn fee_msat(&self) -> u64 {
         self.parts.values().fold(0, |sum, part| sum.saturating_add(part.fee_msat))
     }
 }
 
-/// Who is to be told when a payment ends, and whether an earlier request began it.
+/// A caller to be told when a payment ends, and whether an earlier request began it.
 #[derive(Clone, Copy, Debug)]
 struct Waiter {
     reply: ReplyId,
@@ -129,11 +128,11 @@ struct Waiter {
 #[derive(Debug, Default)]
 pub(crate) struct Payments {
     pending: BTreeMap<PaymentId, Payment>,
-    /// With the moment in `ended_order`.
+    /// The payments that ended lately, each with its moment in `ended_order`.
     ended: BTreeMap<PaymentId, (u64, PaymentRow)>,
-    /// When they ended by `now_ms`, oldest first.
+    /// The moments at which they ended, by `now_ms`, oldest first.
     ended_order: VecDeque<(u64, PaymentId)>,
-    /// Who is to be told when a payment ends.
+    /// The callers to be told when a payment ends.
     waiters: BTreeMap<PaymentId, Vec<Waiter>>,
 }
 
@@ -176,7 +175,7 @@ impl Payments {
         self.ended.insert(row.id(), (now_ms, row));
     }
 
-    /// As found at start: their HTLCs may be out, but nothing is retried.
+    /// Takes up the payments found at start: their HTLCs may be in flight, but nothing is retried.
     pub(crate) fn resume(cx: &Context, rows: Vec<PaymentRow>, parts: Vec<PartRow>) -> Self {
         let mut by_payment: BTreeMap<PaymentId, Vec<PartRow>> = BTreeMap::new();
         for part in parts {
@@ -190,13 +189,13 @@ impl Payments {
         payments
     }
 
-    /// True if nobody knows how the payment ended, since our data was an old copy.
+    /// True if it is unknown how the payment ended, since our data was an old copy.
     pub(crate) fn is_outcome_unknown(&self, payment: &PaymentId) -> bool {
         let row = self.pending.get(payment).map(|payment| &payment.row);
         row.is_some_and(|row| row.status == PaymentStatus::Unknown)
     }
 
-    /// Payments, and their parts that were about to be sent or are out.
+    /// Payments, and their parts that were about to be sent or are in flight.
     pub(crate) fn pending_parts(&self) -> Vec<(PaymentId, Vec<u32>)> {
         let parts = |payment: &Payment| payment.parts.keys().copied().collect();
         self.pending.iter().map(|(id, payment)| (*id, parts(payment))).collect()
@@ -231,7 +230,8 @@ impl Payments {
         }
     }
 
-    /// Starts a payment, and says how it stands. The end is told by an event, and to who waits for it.
+    /// Starts a payment, and returns its row. The end is told by an event, and to the callers that
+    /// wait.
     pub(crate) fn start(
         &mut self,
         cx: &mut Context,
@@ -315,7 +315,7 @@ impl Payments {
             return impossible!("a payment stays while its route is looked for");
         };
         payment.is_hopeless = true;
-        // What a hop said is more telling than that nothing else is left.
+        // The failure of a hop tells more than that no route is left.
         payment.last_failure.get_or_insert((reason.code.to_owned(), reason.text));
         self.retry_or_end(cx, links, id);
     }
@@ -329,7 +329,7 @@ impl Payments {
         id: PaymentId,
         parts: Vec<RoutedPart>,
     ) {
-        // By its channel: the first hop may be a payee who goes by another name.
+        // The channel names the first hop, which may be a payee with another node id.
         let first_hop = |part: &RoutedPart| links.by_scid(part.path.first().map(|hop| hop.scid)?);
         let Some(first_hops) = parts.iter().map(first_hop).collect::<Option<Vec<_>>>() else {
             return self.no_route(

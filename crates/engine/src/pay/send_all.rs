@@ -8,7 +8,7 @@ use crate::face::io::FirstHop;
 use crate::link::links::Links;
 use crate::pay::first_hops::usable_first_hops;
 
-/// What the node after ours asks for forwarding.
+/// The fee that the node after ours asks for forwarding.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Fee {
     base_msat: u64,
