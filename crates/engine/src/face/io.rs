@@ -302,7 +302,7 @@ impl From<String> for NoRoute {
     }
 }
 
-/// How a path did.
+/// The result of an HTLC on one path, for the scorer.
 #[derive(Clone, Debug)]
 pub struct PathResult {
     /// The path.

@@ -209,7 +209,7 @@ fn evidence_row(
     EvidenceRow { peer, link: Some(link), time_ms: cx.wall_ms(), what, message_type, body }
 }
 
-/// Whose signatures a state bears. The peer is the local side of a copy that it sent, and we are
+/// Tells which sides signed a state. The peer is the local side of a copy that it sent, and we are
 /// that of our own.
 fn who_signed(links: &Links, link: &LinkId, peer: &NodeId, body: &[u8]) -> Signed {
     let ours = links.get(link).and_then(|entry| entry.channel().local().public_key());

@@ -23,7 +23,7 @@ pub(crate) fn is_refused(
         && resize.new_capacity_sat > cx.config().host.max_capacity_sat
 }
 
-/// Says no.
+/// Refuses the request.
 pub(crate) fn refuse(cx: &mut Context, conn: ConnId, peer: NodeId) {
     let text = format!(
         "this host gives a capacity of {} at most: the request is ignored",
@@ -34,8 +34,8 @@ pub(crate) fn refuse(cx: &mut Context, conn: ConnId, peer: NodeId) {
     cx.send(conn, bolt1::warning(&String::from_utf8_lossy(&said)));
 }
 
-/// The reason, if a host's warning refuses our request. Nothing else a peer says in words has a
-/// meaning.
+/// The reason, if a host's warning refuses our request. No other warning of a peer has a meaning
+/// for the engine.
 pub(crate) fn refusal(text: &str) -> Option<String> {
     let said = ErrorText::parse(text.as_bytes());
     (said.code == Some(ErrorCode::InvalidResize)).then(|| said.text.trim().to_owned())

@@ -1,4 +1,4 @@
-//! How much can be sent to a payee at most, fees included, as far as they are known.
+//! The most that can be sent to a payee, fees included, as far as they are known.
 
 use steward_invoice::{HintHop, Invoice};
 
