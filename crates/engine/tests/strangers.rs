@@ -12,8 +12,8 @@ use steward_testkit::{
     keysend_recipient,
 };
 use steward_wire::{
-    Framing, InvokeHostedChannel, LastCrossSignedState, Message, NodeId, PaymentHash, Preimage,
-    Signature, StateUpdate, framing,
+    ChannelId, Framing, InvokeHostedChannel, LastCrossSignedState, Message, NodeId, PaymentHash,
+    Preimage, Signature, StateUpdate, framing,
 };
 
 const CAPACITY_MSAT: u64 = 1_000_000_000;
@@ -414,4 +414,33 @@ fn a_resize_by_one_satoshi_does_not_lift_the_in_flight_limit() {
     }
     let invoice = net.invoice(3, Some(40_000_000));
     assert_eq!(net.pay(1, invoice.kind.bolt11().unwrap()).unwrap().status, PaymentStatus::Complete);
+}
+
+/// A channel's id is a hash of both ids: whoever suspects which node we are could check it.
+#[test]
+fn a_host_that_invokes_us_under_our_key_for_it_does_not_learn_the_nodes_id() {
+    let mut net = Net::new(vec![config(); 2]);
+    net.connect(1, 0);
+    net.settle();
+    let conn = net.conn(1, 0);
+    net.wiretap(1, conn);
+    let invoke = Message::InvokeHostedChannel(InvokeHostedChannel {
+        chain_hash: CHAIN_HASH,
+        refund_scriptpubkey: [&[0, 20][..], &[7; 20]].concat(),
+        secret: Vec::new(),
+    });
+    let frame = framing::encode(Framing::Modern, &invoke).unwrap();
+    net.input(1, Input::Frames { conn, frames: vec![frame] });
+    net.settle();
+    let (host, known_as) = (net.id(0), net.client_id(1, 0));
+    let answers = net.tapped(conn).into_iter().map(|(message_type, payload)| {
+        framing::decode(&mut None, message_type, &payload).unwrap().unwrap()
+    });
+    let refusals: Vec<ChannelId> = answers
+        .filter_map(|message| match message {
+            Message::Error(error) => Some(error.channel_id),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(refusals, [ChannelId::of_pair(&known_as, &host)]);
 }

@@ -39,7 +39,7 @@ impl Openings {
         }
         let prefix = match self.admit(cx, links, &asked) {
             Ok(prefix) => prefix,
-            Err(reason) => return refuse(cx, asked.conn, asked.peer, reason),
+            Err(reason) => return refuse(cx, asked.conn, asked.link, asked.peer, reason),
         };
         let Invocation { conn, link, peer, invoke, .. } = asked;
         let host = &cx.config().host;
@@ -63,7 +63,7 @@ impl Openings {
         if !entry.is_open() {
             let script = &invoke.refund_scriptpubkey;
             if !links.is_script_free(script) || self.forgotten.has(&peer, script) {
-                return refuse(cx, conn, peer, SCRIPT_TAKEN);
+                return refuse(cx, conn, link, peer, SCRIPT_TAKEN);
             }
             cx.push(Step::WantScript(link, script.clone()));
         }
@@ -81,7 +81,7 @@ impl Openings {
     /// Refuses an opening that lost its refund script to another one.
     pub(crate) fn outrun(&self, cx: &mut Context, conn: ConnId, link: LinkId, peer: NodeId) {
         cx.push(Step::ForgetOpening(link));
-        refuse(cx, conn, peer, SCRIPT_TAKEN);
+        refuse(cx, conn, link, peer, SCRIPT_TAKEN);
     }
 
     /// An opening ended, with a channel or without.
@@ -154,10 +154,12 @@ fn push_invoke(cx: &mut Context, link: LinkId, invoke: InvokeHostedChannel) {
     cx.push(Step::Drive(link, Box::new(Input::Message(message))));
 }
 
-fn refuse(cx: &mut Context, conn: ConnId, peer: NodeId, reason: &'static str) {
+/// Names the channel that the two of the connection would have. Towards a host that would be ours
+/// under a key of its own: the node's id must not show.
+fn refuse(cx: &mut Context, conn: ConnId, link: LinkId, peer: NodeId, reason: &'static str) {
     cx.log(Level::Info, "opening_refused", peer, reason);
     let refusal = WireError {
-        channel_id: ChannelId::of_pair(&cx.node_id(), &peer),
+        channel_id: ChannelId(link.0),
         data: ErrorCode::ChannelDenied.to_data(reason),
         tlvs: Vec::new(),
     };
