@@ -10,7 +10,7 @@ use steward_wire::amount::of_sat;
 use steward_wire::features::{INIT_HOSTED_CHANNELS, INIT_RESIZABLE};
 use steward_wire::{HostedChannelBranding, InitHostedChannel};
 
-use super::load::read_file;
+use super::sources::read_file;
 use super::{ApiConfig, Config, ConfigError, HostConfig, Secret};
 use crate::limits::{
     MAX_BRANDING_PNG_BYTES, MAX_CAPACITY_SAT, MAX_CLTV_DELTA_BLOCKS, MAX_FEE_BASE_MSAT,

@@ -2,12 +2,19 @@
 //!
 //! - `section`: every key, its type, default and meaning
 //! - `value`: how one value is read and shown
-//! - `load`: file, environment and flags joined, with origins
+//! - `origin`: the place that a value comes from
+//! - `sources`: file, environment and flags read as settings; `slips`: what a misspelt name was meant to be
+//! - `load`: all sources joined, with origins
+//! - `error`: the reasons why there is no usable configuration
 //! - `check`: the values that fit together, and the engine's form of them
 
 mod check;
+mod error;
 mod load;
+mod origin;
 mod section;
+mod slips;
+mod sources;
 mod value;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -15,13 +22,14 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use steward_chain::ChainConfig;
 
 pub use check::Warning;
-pub use load::{
-    ConfigEntry, ConfigError, EffectiveConfig, Origin, Sources, expand_home, sample_toml,
-};
+pub use error::ConfigError;
+pub use load::{ConfigEntry, EffectiveConfig, sample_toml};
+pub use origin::Origin;
 pub use section::{
     ApiConfig, HostConfig, KeyInfo, ListenConfig, LogConfig, NodeConfig, PaymentsConfig,
     ProxyConfig,
 };
+pub use sources::{Sources, expand_home};
 pub use value::{Kind, Secret};
 
 /// Name of the configuration file in the data directory.
