@@ -2,10 +2,11 @@
 
 use steward_api::model::{Channel, EvidenceDetails, EvidenceList, EvidenceState};
 
+use super::channel::proof;
 use super::foreign::visible;
 use super::table::Table;
 use super::when::{date, date_and_distance};
-use super::{msat, next_page, proof};
+use super::words::{msat, next_page};
 
 /// `steward evidence list`
 pub fn evidence_list(list: &EvidenceList) -> String {
