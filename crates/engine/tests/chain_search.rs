@@ -1,5 +1,5 @@
 //! Preimages on chain: an HTLC of ours is given up only after every block up to its expiry was
-//! searched (design.md section 4, rules 2 and 3).
+//! searched (docs/design.md section 4, rules 2 and 3).
 
 use steward_engine::row::PaymentStatus;
 use steward_engine::{Command, Reply};

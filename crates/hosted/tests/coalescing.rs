@@ -1,5 +1,5 @@
 //! Own updates share signatures: at most one own `state_update` unacknowledged, and none that
-//! says nothing new (design.md sections 3 and 11).
+//! says nothing new (docs/design.md sections 3 and 11).
 
 use steward_hosted::{Failure, Input, Output};
 use steward_testkit::hosted::*;

@@ -1,4 +1,4 @@
-//! Opening a channel: E's HCEstablishmentSpec (protocol.md section 8.4), immortan's checks and
+//! Opening a channel: the eclair plugin's HCEstablishmentSpec (docs/protocol.md section 8.4), immortan's checks and
 //! the restore from a seed.
 
 use steward_hosted::limits::{

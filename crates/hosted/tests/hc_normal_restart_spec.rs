@@ -1,4 +1,4 @@
-//! Reconnection and restarts: E's HCNormalRestartSpec and HCRestartCleanupSpec (protocol.md
+//! Reconnection and restarts: the eclair plugin's HCNormalRestartSpec and HCRestartCleanupSpec (docs/protocol.md
 //! section 8.4).
 
 use steward_hosted::{Channel, Command, IncomingSettlement, Input, Output, Phase};

@@ -1,4 +1,4 @@
-//! Normal operation: E's HCNormalSpec (protocol.md section 8.4). Where our rules differ on
+//! Normal operation: the eclair plugin's HCNormalSpec (docs/protocol.md section 8.4). Where our rules differ on
 //! purpose, the test asserts ours and says why.
 
 use steward_hosted::limits::PUBLISHED_GRACE_BLOCKS;

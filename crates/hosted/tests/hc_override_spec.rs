@@ -1,4 +1,4 @@
-//! Override: E's HCOverrideSpec (protocol.md section 8.4), and what we do better.
+//! Override: the eclair plugin's HCOverrideSpec (docs/protocol.md section 8.4), and what we do better.
 
 use steward_hosted::{Command, CommandRefusal, DropCause, Input, Output, Phase};
 use steward_testkit::hosted::*;

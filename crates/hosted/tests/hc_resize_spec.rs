@@ -1,4 +1,4 @@
-//! Resize: E's HCResizeSpec (protocol.md section 8.4), and the attacks of section 9.1, 4.
+//! Resize: the eclair plugin's HCResizeSpec (docs/protocol.md section 8.4), and the attacks of section 9.1, 4.
 
 use steward_hosted::{Command, CommandRefusal, Input, Output, Phase};
 use steward_testkit::hosted::*;

@@ -1,4 +1,4 @@
-//! Limits on HTLCs, ids and counters: E's HostedChannelTypesSpec :87 (protocol.md section 8.4)
+//! Limits on HTLCs, ids and counters: the eclair plugin's HostedChannelTypesSpec :87 (docs/protocol.md section 8.4)
 //! through the channel's own interface. Hashes and signatures are tested in `steward-wire`.
 
 use steward_hosted::limits::{MAX_OWN_HTLCS, MAX_STATE_BYTES, MAX_WAITING_ADDS};

@@ -1,4 +1,4 @@
-//! Comparing states, with the mends of protocol.md section 9.1: what is only a race is repaired,
+//! Comparing states, with the mends of docs/protocol.md section 9.1: what is only a race is repaired,
 //! what cannot be explained is kept and decided by people.
 
 use steward_hosted::limits::{ANSWER_TIMEOUT_MS, MAX_BAD_SIGNATURES};

@@ -1,4 +1,4 @@
-//! What the peer may do with our HTLCs (protocol.md section 3.5).
+//! What the peer may do with our HTLCs (docs/protocol.md section 3.5).
 
 use steward_hosted::limits::{MAX_FAIL_REASON_BYTES, MAX_SETTLEMENT_TLV_BYTES};
 use steward_hosted::{Command, Failure, Input, Output};

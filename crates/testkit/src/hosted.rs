@@ -17,7 +17,7 @@ use steward_wire::{InitHostedChannel, LastCrossSignedState, Message, NodeId, Oni
 pub use self::Side::{Alice, Bob};
 pub use self::events::*;
 
-/// E's test capacity.
+/// The capacity in the eclair plugin's tests.
 pub const CAPACITY_MSAT: u64 = 10_000_000_000;
 /// The largest capacity that a resize may ask for, in satoshi.
 pub const MAX_CAPACITY_SAT: u64 = 100_000_000;

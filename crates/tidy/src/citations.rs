@@ -20,7 +20,7 @@ pub fn dangling(files: &[TextFile]) -> Vec<String> {
             }
             let next = file.text.lines().nth(number).unwrap_or_default();
             for citation in citations(line, next) {
-                if let Some(problem) = problem(&citation, &documents) {
+                if let Some(problem) = problem(&citation, file.is_markdown(), &documents) {
                     found.push(format!("{at}: {problem}"));
                 }
             }
@@ -29,7 +29,7 @@ pub fn dangling(files: &[TextFile]) -> Vec<String> {
     found
 }
 
-/// protocol.md cites the documents of other projects. The tests of this crate cite what is not there on purpose.
+/// The page on the protocol cites the documents of other projects. The tests of this crate cite what is not there on purpose.
 fn is_exempt(path: &str) -> bool {
     path == "docs/protocol.md" || path.starts_with("crates/tidy/")
 }
@@ -104,12 +104,16 @@ fn sections(text: &str) -> Vec<String> {
     found
 }
 
-fn problem(citation: &Citation, documents: &BTreeMap<String, BTreeSet<String>>) -> Option<String> {
+fn problem(
+    citation: &Citation,
+    is_page: bool,
+    documents: &BTreeMap<String, BTreeSet<String>>,
+) -> Option<String> {
     let Citation { document, sections } = citation;
+    // A page names its neighbours from where it stands; all else names a path from the root.
     let name = document.trim_start_matches("./").trim_start_matches("../");
-    let known =
-        documents.iter().find(|(path, _)| *path == name || path.ends_with(&format!("/{name}")));
-    let Some((_, headings)) = known else {
+    let is_named = |path: &str| path == name || (is_page && path.ends_with(&format!("/{name}")));
+    let Some((_, headings)) = documents.iter().find(|(path, _)| is_named(path)) else {
         return Some(format!("{document} is not in the repository"));
     };
     let missing = sections.iter().find(|section| !headings.contains(*section))?;

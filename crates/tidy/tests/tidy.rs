@@ -20,16 +20,18 @@ fn every_citation_can_be_opened_by_a_reader_of_the_repository() {
 fn a_citation_of_a_missing_document_or_section_is_found() {
     let files = [
         file("docs/here.md", "# Here\n## 1. One\n### 1.2 Two\n"),
-        file("a.rs", "// docs/here.md section 1.2, and here.md\n// sections 1 and 3.\n"),
-        file("b.rs", "//! gone.md says so\n/// (P§3)\n"),
+        file("a.rs", "// docs/here.md section 1.2, and docs/here.md\n// sections 1 and 3.\n"),
+        file("b.rs", "//! gone.md says so\n/// (P§3), here.md\n"),
+        file("docs/c.md", "See [here](here.md).\n"),
     ];
     let found = citations::dangling(&files);
     assert_eq!(
         found,
         [
-            "a.rs:1: here.md has no section 3",
+            "a.rs:1: docs/here.md has no section 3",
             "b.rs:1: gone.md is not in the repository",
             "b.rs:2: P§ names a document that is not here",
+            "b.rs:2: here.md is not in the repository",
         ]
     );
 }

@@ -12,7 +12,7 @@ use crate::face::row::PartRow;
 const UNREADABLE_FAILURE: &str = "unreadable_failure";
 
 /// The meaning of a failure for the payment.
-pub(crate) struct Verdict {
+pub(crate) struct Meaning {
     /// The channel to avoid, if one is to blame.
     pub(crate) failed_scid: Option<ShortChannelId>,
     /// True if no other route can help.
@@ -26,7 +26,7 @@ pub(crate) struct Verdict {
 }
 
 /// Reads the failure of a part of ours.
-pub(crate) fn judge(part: &PartRow, failure: Option<&ChannelFailure>) -> Verdict {
+pub(crate) fn meaning_of(part: &PartRow, failure: Option<&ChannelFailure>) -> Meaning {
     let hops: Vec<NodeId> = part.path.iter().map(|(node, _)| *node).collect();
     let decoded = match failure {
         Some(ChannelFailure::Reason { reason, .. }) => {
@@ -34,24 +34,24 @@ pub(crate) fn judge(part: &PartRow, failure: Option<&ChannelFailure>) -> Verdict
         }
         Some(ChannelFailure::Malformed { failure_code, .. }) => {
             let message = format!("the first hop could not read the onion (0x{failure_code:04x})");
-            return first_hop_verdict(part, "malformed_onion", message);
+            return first_hop_meaning(part, "malformed_onion", message);
         }
         None => {
             let message = "the HTLC expired or was dropped by the first hop".to_owned();
-            return first_hop_verdict(part, "htlc_dropped", message);
+            return first_hop_meaning(part, "htlc_dropped", message);
         }
     };
     let report = HoldReport::of_failure(part, failure, decoded.as_ref());
-    let verdict = match decoded {
-        Some(decoded) => read_verdict(part, &decoded),
-        None => unreadable_verdict(part, report.as_ref()),
+    let meaning = match decoded {
+        Some(decoded) => read_meaning(part, &decoded),
+        None => unreadable_meaning(part, report.as_ref()),
     };
-    Verdict { report, ..verdict }
+    Meaning { report, ..meaning }
 }
 
 /// No hop signed the failure. Attribution data names the two nodes of which one spoiled it, or the
 /// first one that has none; without any, the one before the payee is the best guess.
-fn unreadable_verdict(part: &PartRow, report: Option<&HoldReport>) -> Verdict {
+fn unreadable_meaning(part: &PartRow, report: Option<&HoldReport>) -> Meaning {
     let spoiled_at = report.and_then(HoldReport::read).and_then(|times| times.spoiled_at);
     let blamed = spoiled_at.or_else(|| part.path.len().checked_sub(2));
     let failed_scid = blamed.and_then(|index| part.path.get(index)).map(|(_, scid)| *scid);
@@ -59,15 +59,15 @@ fn unreadable_verdict(part: &PartRow, report: Option<&HoldReport>) -> Verdict {
         Some((node, _)) => format!("{node}, or the node before it, spoiled the failure message"),
         None => "a node on the way spoiled the failure message".to_owned(),
     };
-    Verdict { failed_scid, is_final: false, code: UNREADABLE_FAILURE, message, report: None }
+    Meaning { failed_scid, is_final: false, code: UNREADABLE_FAILURE, message, report: None }
 }
 
-fn first_hop_verdict(part: &PartRow, code: &'static str, message: String) -> Verdict {
+fn first_hop_meaning(part: &PartRow, code: &'static str, message: String) -> Meaning {
     let failed_scid = part.path.first().map(|(_, scid)| *scid);
-    Verdict { failed_scid, is_final: false, code, message, report: None }
+    Meaning { failed_scid, is_final: false, code, message, report: None }
 }
 
-fn read_verdict(part: &PartRow, decoded: &DecodedFailure) -> Verdict {
+fn read_meaning(part: &PartRow, decoded: &DecodedFailure) -> Meaning {
     let failure = &decoded.failure;
     let is_payee = decoded.hop_index + 1 == part.path.len();
     let who =
@@ -80,5 +80,5 @@ fn read_verdict(part: &PartRow, decoded: &DecodedFailure) -> Verdict {
     let failed_scid = part.path.get(blamed).map(|(_, scid)| *scid).filter(|_| !is_payee);
     let may_succeed_later = failure.code == steward_onion::code::MPP_TIMEOUT;
     let is_final = is_payee && !may_succeed_later;
-    Verdict { failed_scid, is_final, code: failure.name(), message, report: None }
+    Meaning { failed_scid, is_final, code: failure.name(), message, report: None }
 }

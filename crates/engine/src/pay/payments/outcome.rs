@@ -14,7 +14,7 @@ use crate::face::limits::{MAX_PAYMENT_ATTEMPTS, PAYMENT_RETRY_MS};
 use crate::face::row::{Origin, PartRow, PaymentStatus, Row};
 use crate::htlc::outgoing::Outgoing;
 use crate::link::links::Links;
-use crate::pay::failure::judge;
+use crate::pay::failure::meaning_of;
 use crate::pay::payments::Payments;
 use crate::step::Ending;
 
@@ -174,14 +174,14 @@ impl Payments {
         let Some(payment) = self.pending.get_mut(&row.payment) else {
             return impossible!("a part belongs to a payment");
         };
-        let verdict = judge(&row, failure);
-        if let Some(report) = verdict.report {
+        let meaning = meaning_of(&row, failure);
+        if let Some(report) = meaning.report {
             cx.act(Action::HoldTimes(Box::new(report)));
         }
-        payment.avoid.extend(verdict.failed_scid);
-        payment.is_hopeless |= verdict.is_final;
-        payment.last_failure = Some((verdict.code.to_owned(), verdict.message));
-        if let Some(scid) = verdict.failed_scid {
+        payment.avoid.extend(meaning.failed_scid);
+        payment.is_hopeless |= meaning.is_final;
+        payment.last_failure = Some((meaning.code.to_owned(), meaning.message));
+        if let Some(scid) = meaning.failed_scid {
             let (path, amount_msat) = (row.path.clone(), row.amount_msat);
             let failed = Some(Some(scid));
             cx.act(Action::PathResult(PathResult { path, amount_msat, failed }));
