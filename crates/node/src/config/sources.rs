@@ -18,7 +18,7 @@ use crate::text::decode;
 /// The places to look for configuration. They are not to be shown: values may be secret.
 #[derive(Clone, Default)]
 pub struct Sources {
-    /// A file that must exist. `None`: [`crate::CONFIG_FILE`] in the data directory, if it is there.
+    /// A file that must exist. `None`: [`crate::config::CONFIG_FILE`] in the data directory, if it is there.
     pub file: Option<PathBuf>,
     /// Environment variables; those that begin with `STEWARD_` are looked at.
     pub environment: Vec<(String, String)>,
