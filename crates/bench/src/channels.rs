@@ -5,7 +5,8 @@ use std::path::Path;
 use bitcoin::secp256k1::{PublicKey, SECP256K1, SecretKey};
 use steward_engine::config::default_offer;
 use steward_engine::row::{ChannelRow, LocalIdentity, Row, WriteBatch};
-use steward_hosted::{Channel, Env, Input, Output, Role};
+use steward_hosted::{Channel, Env, Output, Role};
+use steward_htlc::{LinkEvent, LinkInput};
 use steward_node::{NodeKeys, Seed};
 use steward_store::{DirLock, OpenMode, Owner, SqliteStore, Store};
 use steward_wire::{LinkId, NodeId, ShortChannelId};
@@ -73,10 +74,10 @@ fn opened_channel(host_key: &SecretKey, number: usize) -> Result<ChannelRow> {
     let refund = [[0u8, 20].as_slice(), &[7; 20]].concat();
     let mut host = Channel::host(host_id, client_id, default_offer(1_000_000));
     let mut client = Channel::client(client_id, host_id, refund, Vec::new());
-    let mut to_host = run(&mut client, &client_key, Input::Connected);
-    run(&mut host, host_key, Input::Connected);
+    let mut to_host = run(&mut client, &client_key, LinkInput::Connected);
+    run(&mut host, host_key, LinkInput::Connected);
     while !to_host.is_empty() {
-        let to_client: Vec<Input> =
+        let to_client: Vec<LinkInput> =
             to_host.drain(..).flat_map(|input| run(&mut host, host_key, input)).collect();
         to_host =
             to_client.into_iter().flat_map(|input| run(&mut client, &client_key, input)).collect();
@@ -96,7 +97,7 @@ fn opened_channel(host_key: &SecretKey, number: usize) -> Result<ChannelRow> {
 }
 
 /// Applies one input and returns the inputs that the other side gets from it.
-fn run(channel: &mut Channel, key: &SecretKey, input: Input) -> Vec<Input> {
+fn run(channel: &mut Channel, key: &SecretKey, input: LinkInput) -> Vec<LinkInput> {
     let env = Env {
         local: key,
         chain_hash: &regtest(),
@@ -108,9 +109,9 @@ fn run(channel: &mut Channel, key: &SecretKey, input: Input) -> Vec<Input> {
     };
     let mut out = Vec::new();
     channel.handle(input, &env, &mut out);
-    channel.flush(&env, &mut out);
+    channel.handle(LinkInput::Flush, &env, &mut out);
     let sent = out.into_iter().filter_map(|output| match output {
-        Output::Send(message) => Some(Input::Message(message)),
+        Output::Link(LinkEvent::Send(message)) => Some(LinkInput::Message(message)),
         _ => None,
     });
     sent.collect()

@@ -232,6 +232,7 @@ impl Engine {
         let Self { incoming, outgoing, forwards, receives, payments, confirmation, .. } = self;
         match step {
             Step::Drive(link, input) => links.drive(cx, link, *input),
+            Step::ResizeRefused(link, reason) => links.resize_refused(cx, link, reason),
             Step::Open(new) => links.open(*new),
             Step::Connect(link, conn) => links.connect(cx, link, conn),
             Step::Disconnect(gone) => links.disconnect(cx, &gone),

@@ -12,7 +12,7 @@
 //! - `context`: the context of every part: configuration, keys, clocks, the chain's tip, preimages, the
 //!   batch, the queue of steps
 //! - `step`: requests of one part to another
-//! - `link`: channels (`links`, `hosted`), connections (`connections`, `peer_book`, `allowance`), the
+//! - `link`: channels (`links`), their reports (`events`, `hosted`), connections (`connections`, `peer_book`, `allowance`), the
 //!   opening of channels (`opening`, `quotas`, `forgotten`), our terms (`policy`, `resize`), and
 //!   messages kept as evidence (`evidence`)
 //! - `htlc`: an HTLC offered to us (`incoming`), one that we offer (`outgoing`), the content of an onion

@@ -2,6 +2,7 @@
 
 pub(crate) mod allowance;
 pub(crate) mod connections;
+pub(crate) mod events;
 pub(crate) mod evidence;
 pub(crate) mod forgotten;
 pub(crate) mod hosted;

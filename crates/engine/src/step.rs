@@ -3,9 +3,8 @@
 
 use std::sync::Arc;
 
-use steward_hosted::{
-    AddRefusal, AddToken, Channel, DropCause, Evidence, Failure as ChannelFailure, Input,
-};
+use steward_hosted::{Channel, Evidence};
+use steward_htlc::{AddRefusal, AddToken, DropCause, Failure as ChannelFailure, LinkInput};
 use steward_onion::{Forward as Layer, PeelError, Received};
 use steward_wire::{
     Identity, IncomingHtlcId, InvokeHostedChannel, LinkId, Message, NodeId, Onion, OutgoingHtlcId,
@@ -19,7 +18,9 @@ use crate::face::row::Origin;
 pub(crate) enum Step {
     // For `links`.
     /// Gives an input to a channel.
-    Drive(LinkId, Box<Input>),
+    Drive(LinkId, Box<LinkInput>),
+    /// As client: the host does not give the capacity we asked for, for this reason.
+    ResizeRefused(LinkId, String),
     /// Adds a channel.
     Open(Box<NewLink>),
     /// The peer of a channel is connected.

@@ -1,10 +1,11 @@
 //! The channel itself: how it is made, and whether it is opening or open. The rules are in the
 //! files named after them.
 
+use steward_htlc::{LinkEvent, LinkInput};
 use steward_wire::{InitHostedChannel, LastCrossSignedState, NodeId};
 
 use crate::command::{Command, CommandRefusal};
-use crate::io::{Env, Input, Output, Phase, Role};
+use crate::io::{Env, Output, Phase, Role};
 use crate::open::{Open, OpenChannel};
 use crate::opening::{Opening, OpeningChannel, adoptable};
 use crate::pair::Pair;
@@ -13,7 +14,8 @@ use crate::session::Session;
 /// One hosted channel, from one side.
 ///
 /// ```
-/// # use steward_hosted::{Channel, Env, Input, Output};
+/// # use steward_hosted::{Channel, Env, Output};
+/// # use steward_htlc::{LinkEvent, LinkInput};
 /// # use steward_wire::{Message, NodeId};
 /// # use bitcoin::secp256k1::{PublicKey, SECP256K1, SecretKey};
 /// let key = SecretKey::from_slice(&[1; 32]).unwrap();
@@ -24,8 +26,9 @@ use crate::session::Session;
 ///
 /// let mut channel = Channel::client(node_id(&key), node_id(&host_key), vec![0; 22], vec![]);
 /// let mut outputs = Vec::new();
-/// channel.handle(Input::Connected, &env, &mut outputs);
-/// assert!(matches!(outputs[0], Output::Send(Message::InvokeHostedChannel(_))));
+/// channel.handle(LinkInput::Connected, &env, &mut outputs);
+/// assert!(matches!(&outputs[0],
+///     Output::Link(LinkEvent::Send(Message::InvokeHostedChannel(_)))));
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Channel {
@@ -45,7 +48,7 @@ pub(crate) enum Body {
 }
 
 impl Channel {
-    /// Makes a channel that a client asks us for. The engine hands in [`Input::Connected`] and the
+    /// Makes a channel that a client asks us for. The engine hands in [`LinkInput::Connected`] and the
     /// invoke message next. `offer` is what the client will be offered.
     pub fn host(local: NodeId, remote: NodeId, offer: InitHostedChannel) -> Self {
         let opening = Opening::Host { offer, allow_adoption: false };
@@ -91,8 +94,8 @@ impl Channel {
     }
 
     /// Reacts to one input. Never emits a `state_update` of normal operation: that is left to
-    /// [`Channel::flush`], so that several inputs share one signature.
-    pub fn handle(&mut self, input: Input, env: &Env<'_>, out: &mut Vec<Output>) {
+    /// [`LinkInput::Flush`], so that several inputs share one signature.
+    pub fn handle(&mut self, input: LinkInput, env: &Env<'_>, out: &mut Vec<Output>) {
         match &self.body {
             Body::Open(_) => {
                 self.with_open(env, out, |channel| channel.handle(input));
@@ -108,10 +111,9 @@ impl Channel {
         }
     }
 
-    /// Ends a batch of inputs: gives waiting updates their ids, sends them, and signs once for
-    /// everything that is owed.
-    pub fn flush(&mut self, env: &Env<'_>, out: &mut Vec<Output>) {
-        self.with_open(env, out, |channel| channel.flush());
+    /// As client: the host said that it does not give the capacity we asked for, in these words.
+    pub fn resize_refused(&mut self, reason: String, env: &Env<'_>, out: &mut Vec<Output>) {
+        self.with_open(env, out, |channel| channel.withdraw_resize(reason));
     }
 
     /// Carries out an operator's command.
@@ -140,7 +142,7 @@ impl Channel {
         let mut channel = OpenChannel { pair, open, session, env, out, changed: false };
         let result = act(&mut channel);
         if channel.changed {
-            out.push(Output::Changed);
+            out.push(Output::Link(LinkEvent::Changed));
         }
         Some(result)
     }
@@ -174,7 +176,7 @@ impl Channel {
         }
     }
 
-    /// The earliest `Env::now_ms` at which [`Input::Tick`] has an effect.
+    /// The earliest `Env::now_ms` at which [`LinkInput::Tick`] has an effect.
     pub fn deadline_ms(&self) -> Option<u64> {
         self.session.as_ref().and_then(Session::deadline_ms)
     }

@@ -1,10 +1,11 @@
 //! `state_update` both ways: when a signature is owed, which state it covers, and how a state
 //! becomes the last cross-signed one (docs/protocol.md section 3.4).
 
+use steward_htlc::{Failure, LinkEvent};
 use steward_wire::{ErrorCode, LastCrossSignedState, Message, Signature, StateUpdate, impossible};
 
 use crate::errors::Fault;
-use crate::io::{Failure, Output, Phase};
+use crate::io::{Output, Phase};
 use crate::limits::MAX_BAD_SIGNATURES;
 use crate::next_state::Update;
 use crate::open::{Open, OpenChannel};
@@ -74,7 +75,7 @@ impl OpenChannel<'_> {
         }
         let (signature, block_day) = (state.local_sig_of_remote, state.block_day);
         signing.last_sent = Some(SentUpdate { hash, signature, block_day });
-        self.out.push(Output::Send(state_update(&state)));
+        self.out.push(Output::send(state_update(&state)));
         if !is_all_signed {
             // From here on the peer may hold a state with these updates: they must not be lost.
             self.changed |= !self.open.commitment.remote().is_empty();
@@ -187,7 +188,9 @@ impl OpenChannel<'_> {
     fn report_signed(&mut self, update: Update) {
         let (id, failure) = match update {
             Update::Add(add) => {
-                return self.out.push(Output::HtlcIncoming { add, taken_over: false });
+                return self
+                    .out
+                    .push(Output::Link(LinkEvent::HtlcIncoming { add, taken_over: false }));
             }
             Update::Fulfill(_) => return, // Reported when it came.
             Update::Fail(fail) => {
@@ -201,7 +204,7 @@ impl OpenChannel<'_> {
                 },
             ),
         };
-        self.out.push(Output::HtlcFailed { id, failure });
+        self.out.push(Output::Link(LinkEvent::HtlcFailed { id, failure }));
     }
 
     /// After a day's end an unanswered signature is given again, with the new day: the peer may
@@ -235,9 +238,9 @@ impl OpenChannel<'_> {
         }
         self.open.commitment.forget_remote();
         self.send_signed_state();
-        self.out.extend(self.open.resize.map(Message::ResizeChannel).map(Output::Send));
+        self.out.extend(self.open.resize.map(Message::ResizeChannel).map(Output::send));
         let local = self.open.commitment.local();
-        self.out.extend(local.iter().map(Update::to_message).map(Output::Send));
+        self.out.extend(local.iter().map(Update::to_message).map(Output::send));
         let is_sign_owed = !self.open.is_all_signed();
         if is_sign_owed {
             self.expect_answer();

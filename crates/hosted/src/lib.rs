@@ -1,11 +1,11 @@
 //! The state machine of one hosted channel, both roles, without I/O.
 //!
-//! A [`Channel`] is a pure value. Feed it an [`Input`]; it answers with [`Output`]s, in the order
-//! they must take effect. Our updates wait, without an id, until [`Channel::flush`] sends all of
-//! them under one signature (docs/design.md section 3, "Coalescing").
+//! A [`Channel`] is a pure value. Feed it a [`LinkInput`](steward_htlc::LinkInput); it answers with
+//! [`Output`]s, in the order they must take effect. Our updates wait, without an id, until a flush
+//! sends all of them under one signature (docs/design.md section 3, "Coalescing").
 //!
 //! Layout (sections of docs/protocol.md in brackets)
-//! - [`io`](Input): inputs, outputs and what they carry
+//! - [`io`](Output): outputs and what they carry, and what a channel knows of the world
 //! - [`command`](Command): what an operator may ask for, and refusals
 //! - `channel`: the struct, its constructors, and the two bodies it may have
 //! - `opening`: from `invoke_hosted_channel` to the first signed state (3.2)
@@ -63,4 +63,3 @@ pub use channel::Channel;
 pub use command::{Command, CommandRefusal};
 pub use io::*;
 pub use record::RecordError;
-pub use view::{IncomingHtlc, IncomingSettlement, OutgoingHtlc};

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use steward_htlc::{AddRefusal, Failure, LinkEvent, NewHtlc, Settlement};
 use steward_wire::codec::check_tlv_stream;
 use steward_wire::limits::MAX_ADD_TLV_BYTES;
 use steward_wire::{
@@ -11,13 +12,13 @@ use steward_wire::{
 };
 
 use crate::commitment::Commitment;
-use crate::io::{AddRefusal, Env, Failure, NewHtlc, Output};
+use crate::io::{Env, Output};
 use crate::limits::{
     ADD_BYTES, MAX_EXPIRY_BLOCKS, MAX_OWN_HTLCS, MAX_STATE_BYTES, MAX_WAITING_ADDS,
     MIN_EXPIRY_BLOCKS, ORDINARY_ADD_TLV_BYTES, STATE_OVERHEAD_BYTES,
 };
 use crate::next_state::{Update, bounded_failure, bounded_tlvs, htlc_bytes, in_flight_msat};
-use crate::open::{OpenChannel, Settlement, SinceStart};
+use crate::open::{OpenChannel, SinceStart};
 
 /// What is left for adds of ours, counted down as they are sent.
 pub(crate) struct Room {
@@ -45,25 +46,25 @@ impl OpenChannel<'_> {
                 Ok(()) => return signing.waiting_adds.push_back(htlc),
             },
         };
-        self.out.push(Output::HtlcRefused { token: htlc.token, reason: refusal });
+        self.out.push(Output::Link(LinkEvent::HtlcRefused { token: htlc.token, reason: refusal }));
     }
 
     /// Remembers how to settle an incoming HTLC. A fulfill replaces a fail that has not been sent.
     pub(crate) fn queue_settlement(&mut self, id: u64, settlement: Settlement) {
         let commitment = &self.open.commitment;
         let Some(htlc) = commitment.incoming_htlc(id) else {
-            return self.out.push(Output::SettlementRecorded { id }); // It is gone.
+            return self.out.push(Output::Link(LinkEvent::SettlementRecorded { id })); // It is gone.
         };
-        if let Settlement::Fulfill(preimage, _) = &settlement
+        if let Settlement::Fulfill { preimage, .. } = &settlement
             && preimage.hash() != htlc.payment_hash
         {
             return; // The peer would suspend the channel for it.
         }
         if commitment.is_settled_by_us(id) {
-            return self.out.push(Output::SettlementRecorded { id });
+            return self.out.push(Output::Link(LinkEvent::SettlementRecorded { id }));
         }
         let waiting = &mut self.open.since_start.waiting_settlements;
-        let keeps = matches!(waiting.get(&id), Some(Settlement::Fulfill(..)));
+        let keeps = matches!(waiting.get(&id), Some(Settlement::Fulfill { .. }));
         if !keeps {
             waiting.insert(id, settlement);
         }
@@ -86,7 +87,7 @@ impl OpenChannel<'_> {
         let waiting = std::mem::take(&mut self.open.since_start.waiting_settlements);
         let (fulfills, fails): (BTreeMap<_, _>, BTreeMap<_, _>) = waiting
             .into_iter()
-            .partition(|(_, settlement)| matches!(settlement, Settlement::Fulfill(..)));
+            .partition(|(_, settlement)| matches!(settlement, Settlement::Fulfill { .. }));
         self.open.since_start.waiting_settlements = fails;
         for (id, settlement) in fulfills {
             self.send_settlement(id, settlement);
@@ -96,7 +97,7 @@ impl OpenChannel<'_> {
     fn send_settlement(&mut self, id: u64, settlement: Settlement) {
         if self.open.commitment.incoming_htlc(id).is_none() {
             // A newer state of the peer's has ended it.
-            return self.out.push(Output::SettlementRecorded { id });
+            return self.out.push(Output::Link(LinkEvent::SettlementRecorded { id }));
         }
         if self.open.commitment.next_local_update().is_none() {
             // The counter is exhausted: only an override helps, and that drops it.
@@ -109,13 +110,13 @@ impl OpenChannel<'_> {
         }
         self.open.commitment.send(update);
         self.changed = true;
-        self.out.push(Output::SettlementRecorded { id });
+        self.out.push(Output::Link(LinkEvent::SettlementRecorded { id }));
     }
 
     fn settlement_update(&self, id: u64, settlement: Settlement) -> Update {
         let channel_id = self.pair.channel_id;
         match settlement {
-            Settlement::Fulfill(preimage, tlvs) => {
+            Settlement::Fulfill { preimage, tlvs } => {
                 let tlvs = bounded_tlvs(tlvs);
                 Update::Fulfill(UpdateFulfillHtlc { channel_id, id, preimage, tlvs })
             }
@@ -150,12 +151,14 @@ impl OpenChannel<'_> {
                 .and_then(|()| room.check_value(&htlc, commitment.terms()))
                 .and_then(|()| commitment.next_local_update().ok_or(AddRefusal::CountersExhausted));
             match verdict {
-                Err(reason) => self.out.push(Output::HtlcRefused { token, reason }),
+                Err(reason) => {
+                    self.out.push(Output::Link(LinkEvent::HtlcRefused { token, reason }))
+                }
                 // First come, first served: a small one must not starve a large one.
                 Ok(_) if !still_waiting.is_empty() || !room.has_slot(&htlc) => {
                     if htlc.give_up_ms <= self.env.now_ms {
                         let reason = AddRefusal::TooManyHtlcs;
-                        self.out.push(Output::HtlcRefused { token, reason });
+                        self.out.push(Output::Link(LinkEvent::HtlcRefused { token, reason }));
                     } else {
                         still_waiting.push_back(htlc);
                     }
@@ -183,7 +186,7 @@ impl OpenChannel<'_> {
         };
         let update = Update::Add(add);
         self.send(update.to_message());
-        self.out.push(Output::HtlcAdded { token: htlc.token, id });
+        self.out.push(Output::Link(LinkEvent::HtlcAdded { token: htlc.token, id }));
         self.open.commitment.send(update);
     }
 
@@ -197,9 +200,11 @@ impl OpenChannel<'_> {
             .into_iter()
             .partition::<VecDeque<_>, _>(|htlc| htlc.give_up_ms <= now_ms);
         signing.waiting_adds = left;
-        self.out.extend(over.into_iter().map(|htlc| Output::HtlcRefused {
-            token: htlc.token,
-            reason: AddRefusal::TooManyHtlcs,
+        self.out.extend(over.into_iter().map(|htlc| {
+            Output::Link(LinkEvent::HtlcRefused {
+                token: htlc.token,
+                reason: AddRefusal::TooManyHtlcs,
+            })
         }));
     }
 }

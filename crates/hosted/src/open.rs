@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use steward_htlc::{LinkEvent, LinkInput, Settlement};
 use steward_wire::{
     ChannelUpdate, ErrorCode, LastCrossSignedState, Message, Preimage, ResizeChannel,
     StateOverride, WireError, impossible, invariant,
@@ -10,7 +11,7 @@ use steward_wire::{
 use crate::command::{Command, CommandRefusal};
 use crate::commitment::{Commitment, Counters};
 use crate::errors::Fault;
-use crate::io::{Env, Failure, Input, Output, Phase, Role};
+use crate::io::{Env, Output, Phase, Role};
 use crate::next_state::resized;
 use crate::pair::Pair;
 use crate::session::{Session, Signing, Stage};
@@ -55,13 +56,6 @@ pub(crate) struct SinceStart {
     pub(crate) times_forgotten: u8,
 }
 
-/// How we settle an incoming HTLC.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Settlement {
-    Fulfill(Preimage, Vec<u8>),
-    Fail(Failure),
-}
-
 impl Open {
     pub(crate) fn new(signed: LastCrossSignedState) -> Self {
         Self {
@@ -104,7 +98,7 @@ impl Open {
     /// The preimage we revealed, or are about to reveal, for an incoming HTLC.
     pub(crate) fn given_preimage(&self, id: u64) -> Option<Preimage> {
         self.commitment.shown_preimage(id).or(match self.since_start.waiting_settlements.get(&id) {
-            Some(Settlement::Fulfill(preimage, _)) => Some(*preimage),
+            Some(Settlement::Fulfill { preimage, .. }) => Some(*preimage),
             _ => None,
         })
     }
@@ -124,25 +118,25 @@ pub(crate) struct OpenChannel<'a> {
 }
 
 impl OpenChannel<'_> {
-    pub(crate) fn handle(&mut self, input: Input) {
+    pub(crate) fn handle(&mut self, input: LinkInput) {
         match input {
-            Input::Connected => self.on_connected(),
-            Input::Disconnected => self.on_disconnected(),
-            Input::Message(message) => self.on_message(message),
-            Input::Add(htlc) => self.queue_add(htlc),
-            Input::Fulfill { id, preimage, tlvs } => {
-                self.queue_settlement(id, Settlement::Fulfill(preimage, tlvs));
+            LinkInput::Connected => self.on_connected(),
+            LinkInput::Disconnected => self.on_disconnected(),
+            LinkInput::Message(message) => self.on_message(message),
+            LinkInput::Add(htlc) => self.queue_add(htlc),
+            LinkInput::Fulfill { id, preimage, tlvs } => {
+                self.queue_settlement(id, Settlement::Fulfill { preimage, tlvs });
             }
-            Input::Fail { id, failure } => self.queue_settlement(id, Settlement::Fail(failure)),
-            Input::Block => self.on_block(),
-            Input::Tick => self.on_tick(),
-            Input::ExternalFulfill { id, preimage } => self.fulfill_externally(id, preimage),
-            Input::ResizeRefused { reason } => self.withdraw_resize(reason),
-            Input::OwnPolicy(policy) => {
+            LinkInput::Fail { id, failure } => self.queue_settlement(id, Settlement::Fail(failure)),
+            LinkInput::Block => self.on_block(),
+            LinkInput::Tick => self.on_tick(),
+            LinkInput::ExternalFulfill { id, preimage } => self.fulfill_externally(id, preimage),
+            LinkInput::OwnPolicy(policy) => {
                 if self.phase() == Phase::Active {
                     self.send(Message::UpdateGossip(policy));
                 }
             }
+            LinkInput::Flush => self.flush(),
         }
     }
 
@@ -229,7 +223,7 @@ impl OpenChannel<'_> {
     }
 
     pub(crate) fn send(&mut self, message: Message) {
-        self.out.push(Output::Send(message));
+        self.out.push(Output::send(message));
     }
 
     pub(crate) fn send_error(&mut self, data: Vec<u8>) {
@@ -276,7 +270,7 @@ impl OpenChannel<'_> {
         session.stage = Stage::Active(Signing { sign_owed, ..Signing::default() });
         session.has_resent = true;
         self.open.since_start.times_forgotten = 0;
-        self.out.push(Output::Active);
+        self.out.push(Output::Link(LinkEvent::Active));
     }
 
     pub(crate) fn reconnect(&mut self, why: &str) {

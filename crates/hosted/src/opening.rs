@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use steward_htlc::{AddRefusal, LinkEvent, LinkInput};
 use steward_wire::{
     ErrorCode, ErrorText, InitHostedChannel, InvokeHostedChannel, LastCrossSignedState, Message,
     Signature, StateUpdate, UpdateAddHtlc, WireError, impossible,
@@ -10,7 +11,7 @@ use steward_wire::{
 
 use crate::direction::{Memory, doubts};
 use crate::errors::Fault;
-use crate::io::{AddRefusal, Env, Input, Output, Role};
+use crate::io::{Env, Output, Role};
 use crate::limits::{MAX_STATE_BYTES, OPENING_TIMEOUT_MS};
 use crate::open::OpenChannel;
 use crate::pair::Pair;
@@ -61,24 +62,25 @@ pub(crate) struct OpeningChannel<'a> {
 }
 
 impl OpeningChannel<'_> {
-    pub(crate) fn handle(&mut self, input: Input) -> Option<Opened> {
+    pub(crate) fn handle(&mut self, input: LinkInput) -> Option<Opened> {
         match input {
-            Input::Connected => self.on_connected(),
-            Input::Disconnected => self.on_disconnected(),
-            Input::Message(message) => return self.on_message(message),
-            Input::Tick => self.on_tick(),
-            Input::Add(htlc) => self
-                .out
-                .push(Output::HtlcRefused { token: htlc.token, reason: AddRefusal::Unavailable }),
-            // There is no HTLC to settle.
-            Input::Fulfill { id, .. } | Input::Fail { id, .. } => {
-                self.out.push(Output::SettlementRecorded { id });
+            LinkInput::Connected => self.on_connected(),
+            LinkInput::Disconnected => self.on_disconnected(),
+            LinkInput::Message(message) => return self.on_message(message),
+            LinkInput::Tick => self.on_tick(),
+            LinkInput::Add(htlc) => {
+                let (token, reason) = (htlc.token, AddRefusal::Unavailable);
+                self.out.push(Output::Link(LinkEvent::HtlcRefused { token, reason }));
             }
-            // About HTLCs, a resize and forwards, of which there are none yet.
-            Input::Block
-            | Input::ExternalFulfill { .. }
-            | Input::ResizeRefused { .. }
-            | Input::OwnPolicy(_) => {}
+            // There is no HTLC to settle.
+            LinkInput::Fulfill { id, .. } | LinkInput::Fail { id, .. } => {
+                self.out.push(Output::Link(LinkEvent::SettlementRecorded { id }));
+            }
+            // About HTLCs, forwards and signatures, of which there are none yet.
+            LinkInput::Block
+            | LinkInput::ExternalFulfill { .. }
+            | LinkInput::OwnPolicy(_)
+            | LinkInput::Flush => {}
         }
         None
     }
@@ -145,7 +147,7 @@ impl OpeningChannel<'_> {
             Message::StateUpdate(update) => return self.on_update(update),
             Message::Error(error) => {
                 let text = ErrorText::parse(&error.data).to_string();
-                self.out.push(Output::PeerError(text.clone()));
+                self.out.push(Output::Link(LinkEvent::PeerError(text.clone())));
                 self.fail(text);
             }
             // All others are about an open channel, or concern the node.
@@ -165,7 +167,7 @@ impl OpeningChannel<'_> {
         if !is_standard_refund_script(&invoke.refund_scriptpubkey) {
             return self.refuse(&Fault::text("invalid refund script"));
         }
-        self.out.push(Output::Send(Message::InitHostedChannel(offer.clone())));
+        self.out.push(Output::send(Message::InitHostedChannel(offer.clone())));
         let refund_scriptpubkey = invoke.refund_scriptpubkey;
         self.set_handshake(Handshake::Offered { refund_scriptpubkey });
         if let Some(session) = self.session {
@@ -187,7 +189,7 @@ impl OpeningChannel<'_> {
         let refund_scriptpubkey = refund_scriptpubkey.clone();
         let mut state = first_state(false, refund_scriptpubkey, init, block_day(self.env));
         sign(&mut state, self.env.local);
-        self.out.push(Output::Send(state_update(&state)));
+        self.out.push(Output::send(state_update(&state)));
         if let Some(session) = self.session {
             session.expect_answer(self.env);
         }
@@ -293,7 +295,7 @@ impl OpeningChannel<'_> {
     fn refuse(&mut self, fault: &Fault) {
         let channel_id = self.pair.channel_id;
         let error = WireError { channel_id, data: fault.data(), tlvs: Vec::new() };
-        self.out.push(Output::Send(Message::Error(error)));
+        self.out.push(Output::send(Message::Error(error)));
         self.fail(fault.text.clone());
     }
 
@@ -344,7 +346,9 @@ impl OpenChannel<'_> {
             return self.suspend(Fault::text(text));
         }
         let incoming = incoming.into_iter();
-        self.out.extend(incoming.map(|add| Output::HtlcIncoming { add, taken_over: is_used }));
+        self.out.extend(
+            incoming.map(|add| Output::Link(LinkEvent::HtlcIncoming { add, taken_over: is_used })),
+        );
         self.resume();
     }
 }

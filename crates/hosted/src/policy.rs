@@ -1,5 +1,6 @@
 //! The peer's terms for forwarding to us.
 
+use steward_htlc::LinkEvent;
 use steward_wire::ChannelUpdate;
 
 use crate::io::{Output, Role};
@@ -21,7 +22,7 @@ impl OpenChannel<'_> {
         if is_new && is_ours && policy.is_signed_by(&self.pair.remote) {
             self.open.peer_policy = Some(policy.clone());
             self.changed = true;
-            self.out.push(Output::PeerPolicy(policy));
+            self.out.push(Output::Link(LinkEvent::PeerPolicy(policy)));
         }
     }
 }

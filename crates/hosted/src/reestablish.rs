@@ -3,12 +3,13 @@
 
 use std::collections::BTreeSet;
 
+use steward_htlc::{DropCause, LinkEvent};
 use steward_wire::{ErrorCode, LastCrossSignedState, Message, Signature, UpdateAddHtlc};
 
 use crate::commitment::{Commitment, Counters, Outcome};
 use crate::direction::{Memory, doubts};
 use crate::errors::Fault;
-use crate::io::{DropCause, Output, Phase, Role};
+use crate::io::{Output, Phase, Role};
 use crate::next_state::{
     Ledger, Update, next_state, resized, same_but_day, same_content, with_signatures_of,
 };
@@ -159,11 +160,16 @@ impl OpenChannel<'_> {
         let was_msat = self.open.commitment.capacity_msat();
         let difference = self.open.commitment.replace(theirs, doubts);
         let cause = DropCause::NewerState;
-        let gone = difference.gone.into_iter().map(|id| Output::HtlcDropped { id, cause });
+        let gone = difference
+            .gone
+            .into_iter()
+            .map(|id| Output::Link(LinkEvent::HtlcDropped { id, cause }));
         self.out.extend(gone);
         self.report_held();
         let incoming = difference.incoming.into_iter();
-        self.out.extend(incoming.map(|add| Output::HtlcIncoming { add, taken_over: true }));
+        self.out.extend(
+            incoming.map(|add| Output::Link(LinkEvent::HtlcIncoming { add, taken_over: true })),
+        );
         self.note_capacity(was_msat);
         self.open.forget_settled();
         self.changed = true;
@@ -193,7 +199,7 @@ impl OpenChannel<'_> {
         let cause = DropCause::NewerState;
         for id in self.open.commitment.ended_in(theirs) {
             self.note_outcome(id, Outcome::Unknown);
-            self.out.push(Output::HtlcDropped { id, cause });
+            self.out.push(Output::Link(LinkEvent::HtlcDropped { id, cause }));
         }
     }
 

@@ -1,5 +1,6 @@
 //! The peer's updates: what it may add, fulfill and fail (docs/protocol.md section 3.5).
 
+use steward_htlc::LinkEvent;
 use steward_wire::{
     ChannelId, Message, UpdateAddHtlc, UpdateFailHtlc, UpdateFailMalformedHtlc, UpdateFulfillHtlc,
 };
@@ -58,10 +59,12 @@ impl OpenChannel<'_> {
             Some(Outcome::Fulfilled(_)) => {}
             Some(Outcome::Published(_)) => self.note_outcome(id, Outcome::Fulfilled(preimage)),
             // It stays out of reach: what it came from is claimed, and people agree on the rest.
-            Some(Outcome::Unknown) => self.out.push(Output::HtlcFulfilled { id, preimage, tlvs }),
+            Some(Outcome::Unknown) => {
+                self.out.push(Output::Link(LinkEvent::HtlcFulfilled { id, preimage, tlvs }))
+            }
             None => {
                 self.note_outcome(id, Outcome::Fulfilled(preimage));
-                self.out.push(Output::HtlcFulfilled { id, preimage, tlvs });
+                self.out.push(Output::Link(LinkEvent::HtlcFulfilled { id, preimage, tlvs }));
             }
         }
         let is_settled = self.open.commitment.place_of(id) == Place::Settled;

@@ -3,9 +3,10 @@
 
 use std::collections::VecDeque;
 
+use steward_htlc::{AddRefusal, LinkEvent, NewHtlc};
 use steward_wire::{InvokeHostedChannel, LastCrossSignedState, Message, Signature};
 
-use crate::io::{AddRefusal, Env, Evidence, NewHtlc, Output, Role};
+use crate::io::{Env, Evidence, Output, Role};
 use crate::limits::{ANSWER_TIMEOUT_MS, MAX_EVIDENCE_PER_CONNECTION, REPEAT_INVOKE_MS};
 
 /// A connection to the peer.
@@ -130,7 +131,7 @@ impl Session {
         let chain_hash = *env.chain_hash;
         let invoke = InvokeHostedChannel { chain_hash, refund_scriptpubkey, secret };
         self.repeat_invoke_ms = Some(env.now_ms.saturating_add(REPEAT_INVOKE_MS));
-        out.push(Output::Send(Message::InvokeHostedChannel(invoke)));
+        out.push(Output::send(Message::InvokeHostedChannel(invoke)));
     }
 
     /// True if an invoke should be sent again. A host may lose what comes in its first moments:
@@ -174,10 +175,12 @@ impl Session {
     /// Ends what only makes sense while both hold the same state.
     pub(crate) fn leave_active(&mut self, out: &mut Vec<Output>) {
         if let Stage::Active(signing) = std::mem::replace(&mut self.stage, Stage::Syncing) {
-            out.push(Output::Inactive);
-            out.extend(signing.waiting_adds.into_iter().map(|htlc| Output::HtlcRefused {
-                token: htlc.token,
-                reason: AddRefusal::Unavailable,
+            out.push(Output::Link(LinkEvent::Inactive));
+            out.extend(signing.waiting_adds.into_iter().map(|htlc| {
+                Output::Link(LinkEvent::HtlcRefused {
+                    token: htlc.token,
+                    reason: AddRefusal::Unavailable,
+                })
             }));
         }
         self.answer_due_ms = None;
@@ -188,7 +191,7 @@ impl Session {
     pub(crate) fn reconnect(&mut self, why: &str, out: &mut Vec<Output>) {
         self.leave_active(out);
         self.stage = Stage::Stale;
-        out.push(Output::Reconnect(why.to_owned()));
+        out.push(Output::Link(LinkEvent::Reconnect(why.to_owned())));
     }
 
     /// Keeps a message for people: the first ones of a connection say enough.

@@ -1,13 +1,14 @@
 //! Override: a fresh state without HTLCs for a suspended channel, proposed by the host's
 //! operator and accepted by the client's (docs/protocol.md section 3.10).
 
+use steward_htlc::{DropCause, LinkEvent};
 use steward_wire::{
     LastCrossSignedState, Message, PaymentHash, Signature, StateOverride, StateUpdate, impossible,
 };
 
 use crate::command::CommandRefusal;
 use crate::commitment::Counters;
-use crate::io::{DropCause, Output, Phase, Role};
+use crate::io::{Output, Phase, Role};
 use crate::next_state::{counter_after, same_content};
 use crate::open::{Open, OpenChannel};
 use crate::pair::Pair;
@@ -235,7 +236,7 @@ impl OpenChannel<'_> {
             .local_htlcs()
             .map(|htlc| htlc.id)
             .filter(|id| !commitment.outcomes().contains_key(id))
-            .map(|id| Output::HtlcDropped { id, cause });
+            .map(|id| Output::Link(LinkEvent::HtlcDropped { id, cause }));
         self.out.extend(dropped);
         let payment_hashes: Vec<PaymentHash> = commitment
             .signed()
@@ -250,7 +251,9 @@ impl OpenChannel<'_> {
         }
         let since_start = &mut self.open.since_start;
         let pointless = std::mem::take(&mut since_start.waiting_settlements);
-        self.out.extend(pointless.into_keys().map(|id| Output::SettlementRecorded { id }));
+        self.out.extend(
+            pointless.into_keys().map(|id| Output::Link(LinkEvent::SettlementRecorded { id })),
+        );
         since_start.at_risk.clear();
         since_start.bad_signatures = 0;
 

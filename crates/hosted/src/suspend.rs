@@ -1,6 +1,7 @@
 //! Errors and suspension: who is told what, what is forgotten, what still works
 //! (docs/protocol.md section 3.6).
 
+use steward_htlc::LinkEvent;
 use steward_wire::{
     ErrorCode, ErrorText, LastCrossSignedState, Message, Preimage, WireError, impossible,
 };
@@ -73,13 +74,13 @@ impl OpenChannel<'_> {
                 // The first error counts; a peer repeats it on each connection.
                 if suspended.theirs.is_none() {
                     suspended.theirs = Some(data);
-                    self.out.push(Output::PeerError(text));
+                    self.out.push(Output::Link(LinkEvent::PeerError(text)));
                     self.changed = true;
                 }
             }
             None => {
                 let highest = self.freeze();
-                self.out.push(Output::PeerError(text));
+                self.out.push(Output::Link(LinkEvent::PeerError(text)));
                 self.enter_suspension(Suspended { ours: None, theirs: Some(data), highest });
             }
         }
@@ -113,7 +114,8 @@ impl OpenChannel<'_> {
             let delay_ms = delay_ms.min(MAX_FORGOTTEN_RETRY_MS);
             session.expect_answer_within(delay_ms, self.env);
         }
-        self.out.push(Output::PeerError(ErrorText::parse(&error.data).to_string()));
+        self.out
+            .push(Output::Link(LinkEvent::PeerError(ErrorText::parse(&error.data).to_string())));
     }
 
     /// No new HTLCs from here on. Of what the peer sent unsigned only preimages still count.
@@ -171,10 +173,10 @@ impl OpenChannel<'_> {
         }
         if self.pair.role == Role::Host {
             let proposal = self.open.override_proposal.map(Message::StateOverride);
-            self.out.extend(proposal.map(Output::Send));
+            self.out.extend(proposal.map(Output::send));
         }
         let fulfills = self.open.commitment.local().iter().filter(|update| update.is_fulfill());
-        self.out.extend(fulfills.map(Update::to_message).map(Output::Send));
+        self.out.extend(fulfills.map(Update::to_message).map(Output::send));
     }
 
     /// A state shown while suspended changes nothing, but may be higher than any we know, or
@@ -217,6 +219,6 @@ impl OpenChannel<'_> {
             Some(Outcome::Unknown) => {}
             None => self.note_outcome(id, Outcome::Published(preimage)),
         }
-        self.out.push(Output::HtlcFulfilled { id, preimage, tlvs: Vec::new() });
+        self.out.push(Output::Link(LinkEvent::HtlcFulfilled { id, preimage, tlvs: Vec::new() }));
     }
 }

@@ -1,11 +1,12 @@
 //! What blocks and time bring about: expired HTLCs, preimages at risk, unanswered messages
 //! (docs/protocol.md sections 3.7 and 9.1).
 
+use steward_htlc::{DropCause, LinkEvent};
 use steward_wire::{ErrorCode, Preimage, UpdateAddHtlc};
 
 use crate::commitment::Outcome;
 use crate::errors::Fault;
-use crate::io::{DropCause, Output};
+use crate::io::Output;
 use crate::limits::{PREIMAGE_AT_RISK_BLOCKS, PUBLISHED_GRACE_BLOCKS};
 use crate::open::{Open, OpenChannel};
 
@@ -51,7 +52,7 @@ impl OpenChannel<'_> {
         self.suspend(Fault::coded(ErrorCode::TimedOutOutgoingHtlc, text));
         for id in expired {
             self.note_outcome(id, Outcome::Expired);
-            self.out.push(Output::HtlcDropped { id, cause: DropCause::Expired });
+            self.out.push(Output::Link(LinkEvent::HtlcDropped { id, cause: DropCause::Expired }));
         }
     }
 

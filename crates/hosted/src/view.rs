@@ -1,8 +1,9 @@
 //! What a caller can read of a channel: ids, state, HTLCs, suspension, proposals, summary.
 
+use steward_htlc::{IncomingHtlc, IncomingSettlement, OutgoingHtlc};
 use steward_wire::{
-    ChannelId, ChannelUpdate, Identity, InitHostedChannel, LastCrossSignedState, NodeId, Preimage,
-    ResizeChannel, ShortChannelId, Signature, StateOverride, UpdateAddHtlc,
+    ChannelId, ChannelUpdate, Identity, InitHostedChannel, LastCrossSignedState, NodeId,
+    ResizeChannel, ShortChannelId, Signature, StateOverride,
 };
 
 use crate::channel::{Body, Channel};
@@ -13,33 +14,6 @@ use crate::open::{Open, Suspended};
 use crate::opening::Opening;
 use crate::session::Stage;
 use crate::signing::sign;
-
-/// An HTLC the peer offers, signed by both.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct IncomingHtlc<'a> {
-    /// The HTLC.
-    pub htlc: &'a UpdateAddHtlc,
-    /// Our settlement of it, if that is decided.
-    pub settlement: Option<IncomingSettlement>,
-}
-
-/// A settlement of an incoming HTLC that is not signed yet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum IncomingSettlement {
-    /// Claimed with this preimage.
-    Fulfill(Preimage),
-    /// Failed.
-    Fail,
-}
-
-/// An HTLC we offer, signed or not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct OutgoingHtlc<'a> {
-    /// The HTLC.
-    pub htlc: &'a UpdateAddHtlc,
-    /// Its preimage, if it is known: then only its removal is still to be signed.
-    pub preimage: Option<Preimage>,
-}
 
 impl Channel {
     /// The side that we are on.

@@ -1,7 +1,8 @@
 //! Own updates share signatures: at most one own `state_update` unacknowledged, and none that
 //! says nothing new (docs/design.md sections 3 and 11).
 
-use steward_hosted::{Failure, Input, Output};
+use steward_hosted::Output;
+use steward_htlc::{Failure, LinkEvent, LinkInput};
 use steward_testkit::hosted::*;
 use steward_wire::Message;
 
@@ -16,7 +17,7 @@ fn a_batch_goes_out_under_one_signature_settlements_first() {
     pair.clear();
     pair.eager = false;
     let htlc = pair.new_htlc(Bob, 5_000, 3);
-    pair.give(Bob, Input::Add(htlc));
+    pair.give(Bob, LinkInput::Add(htlc));
     pair.fulfill(Bob, ids[0], 1);
     pair.fail(Bob, ids[1]);
     assert!(pair.sent.is_empty(), "nothing leaves before the flush");
@@ -49,7 +50,7 @@ fn a_reply_and_own_updates_share_one_signature() {
     let mut pair = Pair::funded(500_000);
     pair.eager = false;
     let htlc = pair.new_htlc(Alice, 1_000, 1);
-    pair.handle(Alice, Input::Add(htlc));
+    pair.handle(Alice, LinkInput::Add(htlc));
     pair.flush(Alice);
     pair.deliver_named(Alice, "UpdateAddHtlc");
     pair.deliver_named(Alice, "StateUpdate");
@@ -71,7 +72,7 @@ fn a_state_whose_reply_was_skipped_can_still_be_shown() {
     let mut pair = Pair::funded(500_000);
     pair.eager = false;
     let htlc = pair.new_htlc(Alice, 1_000, 1);
-    pair.handle(Alice, Input::Add(htlc));
+    pair.handle(Alice, LinkInput::Add(htlc));
     pair.flush(Alice);
     pair.deliver(Alice);
     pair.deliver(Alice);
@@ -105,12 +106,12 @@ fn settlements_are_idempotent_and_a_fail_never_overtakes_a_fulfill() {
     pair.clear();
     pair.eager = false;
     let failure = Failure::Reason { reason: vec![1], tlvs: vec![] };
-    pair.give(Bob, Input::Fail { id, failure: failure.clone() });
+    pair.give(Bob, LinkInput::Fail { id, failure: failure.clone() });
     pair.fulfill(Bob, id, 1);
-    pair.give(Bob, Input::Fail { id, failure });
+    pair.give(Bob, LinkInput::Fail { id, failure });
     pair.flush(Bob);
     assert_eq!(pair.sent_by(Bob), ["UpdateFulfillHtlc", "StateUpdate"]);
-    let recorded = Output::SettlementRecorded { id };
+    let recorded = Output::Link(LinkEvent::SettlementRecorded { id });
     assert_eq!(pair.fulfill(Bob, id, 1), std::slice::from_ref(&recorded));
     pair.eager = true;
     pair.run();
@@ -122,15 +123,18 @@ fn what_we_sign_of_the_peers_is_durable_before_the_signature_leaves() {
     let mut pair = Pair::open();
     pair.eager = false;
     let htlc = pair.new_htlc(Alice, 1_000, 1);
-    pair.handle(Alice, Input::Add(htlc));
+    pair.handle(Alice, LinkInput::Add(htlc));
     pair.flush(Alice);
     let Message::UpdateAddHtlc(mut second) = pair.alice.wire[0].clone() else { panic!() };
     second.id += 1;
     pair.deliver_named(Alice, "UpdateAddHtlc");
     pair.deliver_named(Alice, "StateUpdate");
     // E does not wait for the answer with its next add, and ours covers that one as well.
-    let outputs = pair.give(Bob, Input::Message(Message::UpdateAddHtlc(second)));
+    let outputs = pair.give(Bob, LinkInput::Message(Message::UpdateAddHtlc(second)));
     assert_eq!(outputs, [], "an unsigned add alone need not be durable");
     let outputs = pair.flush(Bob);
-    assert!(matches!(outputs[..], [Output::Send(Message::StateUpdate(_)), Output::Changed]));
+    assert!(matches!(
+        outputs[..],
+        [Output::Link(LinkEvent::Send(Message::StateUpdate(_))), Output::Link(LinkEvent::Changed)]
+    ));
 }

@@ -5,7 +5,8 @@ use steward_hosted::limits::{
     ANSWER_TIMEOUT_MS, FORGOTTEN_RETRY_MS, MAX_FORGOTTEN_RETRY_MS, OPENING_TIMEOUT_MS,
     REPEAT_INVOKE_MS,
 };
-use steward_hosted::{Channel, Input, Output, Phase};
+use steward_hosted::{Channel, Output, Phase};
+use steward_htlc::{LinkEvent, LinkInput};
 use steward_testkit::hosted::*;
 use steward_wire::{ChannelUpdate, InitHostedChannel, Message, Signature, WireError};
 
@@ -24,7 +25,7 @@ fn line_17_both_sides_reach_the_same_first_state() {
     assert!(pair.state(Alice).is_host && !pair.state(Bob).is_host);
     pair.assert_in_agreement();
     for side in [Alice, Bob] {
-        assert_eq!(pair.events(side), [Output::Opened, Output::Active]);
+        assert_eq!(pair.events(side), [Output::Opened, Output::Link(LinkEvent::Active)]);
         assert!(pair.node(side).disk.is_some(), "an open channel must be durable");
     }
 }
@@ -90,7 +91,7 @@ fn a_repeated_invoke_restarts_the_opening() {
     pair.connect();
     let invoke = pair.bob.wire[0].clone();
     pair.deliver(Bob);
-    pair.give(Alice, Input::Message(invoke));
+    pair.give(Alice, LinkInput::Message(invoke));
     assert_eq!(pair.on_wire(Alice), ["InitHostedChannel", "InitHostedChannel"]);
     pair.run();
     assert_eq!(pair.phases(), (Phase::Active, Phase::Active));
@@ -113,7 +114,7 @@ fn an_unanswered_invoke_ends_in_a_reconnection() {
     pair.advance_ms(ANSWER_TIMEOUT_MS - 1);
     assert_eq!(pair.events(Bob), []);
     pair.advance_ms(1);
-    assert!(matches!(&pair.events(Bob)[..], [Output::Reconnect(_)]));
+    assert!(matches!(&pair.events(Bob)[..], [Output::Link(LinkEvent::Reconnect(_))]));
 }
 
 #[test]
@@ -121,8 +122,8 @@ fn line_115_a_reconnection_exchanges_states_and_resumes() {
     let mut pair = Pair::open();
     pair.disconnect();
     assert_eq!(pair.phases(), (Phase::Offline, Phase::Offline));
-    assert_eq!(pair.events(Alice), [Output::Inactive]);
-    assert_eq!(pair.events(Bob), [Output::Inactive]);
+    assert_eq!(pair.events(Alice), [Output::Link(LinkEvent::Inactive)]);
+    assert_eq!(pair.events(Bob), [Output::Link(LinkEvent::Inactive)]);
     pair.connect();
     pair.run();
     // The channel_update of both directions follows Active: it is the engine's.
@@ -130,7 +131,7 @@ fn line_115_a_reconnection_exchanges_states_and_resumes() {
     assert_eq!(pair.sent_by(Alice), ["LastCrossSignedState", "LastCrossSignedState"]);
     assert_eq!(pair.phases(), (Phase::Active, Phase::Active));
     assert!(matches!(&pair.sent[0].1, Message::InvokeHostedChannel(m) if m.secret.is_empty()));
-    assert_eq!(pair.events(Alice), [Output::Active]);
+    assert_eq!(pair.events(Alice), [Output::Link(LinkEvent::Active)]);
 }
 
 #[test]
@@ -164,7 +165,7 @@ fn a_first_signature_of_another_day_or_key_is_refused() {
         if day_off == 0 {
             update.local_sig_of_remote = Signature([1; 64]);
         }
-        pair.give(Alice, Input::Message(Message::StateUpdate(update)));
+        pair.give(Alice, LinkInput::Message(Message::StateUpdate(update)));
         let Message::Error(error) = pair.lose(Alice) else { panic!() };
         assert!(error.data.starts_with(code.as_bytes()));
         assert!(opening_failed(&pair.events(Alice)));
@@ -245,7 +246,7 @@ fn a_host_answers_no_error_to_a_state_that_it_signed_and_has_lost() {
     assert!(pair.errors_sent(Alice).is_empty());
     let events = pair.events(Alice);
     assert!(opening_failed(&events));
-    assert!(events.iter().any(|event| matches!(event, Output::Reconnect(_))));
+    assert!(events.iter().any(|event| matches!(event, Output::Link(LinkEvent::Reconnect(_)))));
     assert!(events.iter().any(|event| matches!(event, Output::Evidence(_))));
     assert_ne!(pair.phases().1, Phase::Suspended);
     pair.disconnect();
@@ -273,15 +274,17 @@ fn a_client_asks_a_host_that_has_forgotten_it_again_and_again() {
             data: b"0010 no such channel".to_vec(),
             tlvs: Vec::new(),
         };
-        pair.give(Bob, Input::Message(Message::Error(error)));
+        pair.give(Bob, LinkInput::Message(Message::Error(error)));
         assert_eq!(pair.phases().1, Phase::Syncing);
         pair.clear();
         pair.now_ms += delay_ms - 1;
-        pair.give(Bob, Input::Tick);
+        pair.give(Bob, LinkInput::Tick);
         assert_eq!(pair.events(Bob), []);
         pair.now_ms += 1;
-        let outputs = pair.give(Bob, Input::Tick);
-        assert!(outputs.iter().any(|output| matches!(output, Output::Reconnect(_))));
+        let outputs = pair.give(Bob, LinkInput::Tick);
+        assert!(
+            outputs.iter().any(|output| matches!(output, Output::Link(LinkEvent::Reconnect(_))))
+        );
         delay_ms = (2 * delay_ms).min(MAX_FORGOTTEN_RETRY_MS);
         pair.disconnect();
         pair.connect();
@@ -334,13 +337,13 @@ fn the_hosts_policy_is_taken_only_with_its_signature() {
         excess: vec![],
     };
     policy.sign(&pair.bob.key);
-    pair.give(Alice, Input::OwnPolicy(policy.clone()));
+    pair.give(Alice, LinkInput::OwnPolicy(policy.clone()));
     pair.run();
     assert_eq!(pair.events(Bob), []);
     policy.sign(&pair.alice.key);
-    pair.give(Alice, Input::OwnPolicy(policy.clone()));
+    pair.give(Alice, LinkInput::OwnPolicy(policy.clone()));
     pair.run();
-    assert_eq!(pair.events(Bob), [Output::PeerPolicy(policy.clone())]);
+    assert_eq!(pair.events(Bob), [Output::Link(LinkEvent::PeerPolicy(policy.clone()))]);
     pair.restart(Bob);
     assert_eq!(pair.channel(Bob).peer_policy(), Some(&policy));
 }

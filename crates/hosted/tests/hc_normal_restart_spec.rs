@@ -1,7 +1,8 @@
 //! Reconnection and restarts: the eclair plugin's HCNormalRestartSpec and HCRestartCleanupSpec (docs/protocol.md
 //! section 8.4).
 
-use steward_hosted::{Channel, Command, IncomingSettlement, Input, Output, Phase};
+use steward_hosted::{Channel, Command, Output, Phase};
+use steward_htlc::{IncomingSettlement, LinkEvent, LinkInput};
 use steward_testkit::hosted::*;
 
 #[test]
@@ -10,7 +11,7 @@ fn line_21_unsigned_adds_are_repeated_after_the_states() {
     pair.eager = false;
     for seed in 1..=2 {
         let htlc = pair.new_htlc(Alice, 100_000, seed);
-        pair.give(Alice, Input::Add(htlc));
+        pair.give(Alice, LinkInput::Add(htlc));
     }
     pair.flush(Alice);
     assert_eq!(pair.on_wire(Alice), ["UpdateAddHtlc", "UpdateAddHtlc", "StateUpdate"]);
@@ -33,8 +34,8 @@ fn line_21_unsigned_adds_are_repeated_after_the_states() {
     let ids = incoming(&pair.events(Bob));
     assert_eq!(ids.len(), 2);
 
-    pair.handle(Bob, Input::Fulfill { id: ids[0], preimage: preimage(1), tlvs: Vec::new() });
-    pair.handle(Bob, Input::Fulfill { id: ids[1], preimage: preimage(2), tlvs: Vec::new() });
+    pair.handle(Bob, LinkInput::Fulfill { id: ids[0], preimage: preimage(1), tlvs: Vec::new() });
+    pair.handle(Bob, LinkInput::Fulfill { id: ids[1], preimage: preimage(2), tlvs: Vec::new() });
     pair.flush(Bob);
     pair.deliver_named(Bob, "UpdateFulfillHtlc");
     pair.reconnect();
@@ -55,7 +56,7 @@ fn line_95_the_offerer_catches_up_from_the_state_of_a_peer_whose_signature_was_l
     // The second add waits for the first one's signature, and for nothing else.
     assert_eq!(pair.add(Alice, 100_000, 2), None);
     pair.disconnect();
-    assert!(matches!(pair.events(Alice).last(), Some(Output::HtlcRefused { .. })));
+    assert!(matches!(pair.events(Alice).last(), Some(Output::Link(LinkEvent::HtlcRefused { .. }))));
     pair.fulfill(Bob, first, 1); // Obtained while offline.
     pair.clear();
     pair.connect();
@@ -75,10 +76,10 @@ fn line_153_a_host_behind_two_unsigned_adds_of_the_client_catches_up() {
     let mut pair = Pair::funded(200_000);
     pair.eager = false;
     let htlc = pair.new_htlc(Alice, 10_000, 1);
-    pair.handle(Alice, Input::Add(htlc));
+    pair.handle(Alice, LinkInput::Add(htlc));
     for seed in 2..=3 {
         let htlc = pair.new_htlc(Bob, 5_000, seed);
-        pair.handle(Bob, Input::Add(htlc));
+        pair.handle(Bob, LinkInput::Add(htlc));
     }
     pair.flush(Bob);
     pair.deliver(Bob);
@@ -145,7 +146,7 @@ fn line_341_a_settlement_kept_by_the_engine_is_replayed_after_a_restart() {
     pair.clear();
     pair.connect();
     pair.run();
-    assert!(pair.events(Bob).contains(&Output::SettlementRecorded { id }));
+    assert!(pair.events(Bob).contains(&Output::Link(LinkEvent::SettlementRecorded { id })));
     assert_eq!(fulfilled(&pair.events(Alice)), [id]);
     pair.assert_in_agreement();
 }

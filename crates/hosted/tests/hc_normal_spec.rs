@@ -2,12 +2,13 @@
 //! purpose, the test asserts ours and says why.
 
 use steward_hosted::limits::PUBLISHED_GRACE_BLOCKS;
-use steward_hosted::{Command, DropCause, Input, Output, Phase};
+use steward_hosted::{Command, Output, Phase};
+use steward_htlc::{DropCause, LinkEvent, LinkInput};
 use steward_testkit::hosted::*;
 use steward_wire::{Message, UpdateFailHtlc};
 
 fn external_fulfill(pair: &mut Pair, side: Side, id: u64, seed: u64) -> Vec<Output> {
-    pair.give(side, Input::ExternalFulfill { id, preimage: preimage(seed) })
+    pair.give(side, LinkInput::ExternalFulfill { id, preimage: preimage(seed) })
 }
 
 #[test]
@@ -106,7 +107,12 @@ fn a_peer_that_fails_an_htlc_whose_preimage_a_stranger_published_is_not_suspende
     pair.run();
     pair.set_height_of(Alice, LATE + 1);
     pair.assert_in_agreement();
-    assert!(!pair.events(Alice).iter().any(|event| matches!(event, Output::HtlcFailed { .. })));
+    assert!(
+        !pair
+            .events(Alice)
+            .iter()
+            .any(|event| matches!(event, Output::Link(LinkEvent::HtlcFailed { .. })))
+    );
     assert!(!pair.channel(Alice).has_htlcs());
 }
 
@@ -224,7 +230,7 @@ fn line_338_of_a_suspended_channel_only_fulfills_and_time_outs_count() {
 
     let (reason, channel_id) = (vec![1], pair.channel(Alice).channel_id());
     let fail = UpdateFailHtlc { channel_id, id: ids[1], reason, tlvs: vec![] };
-    pair.give(Alice, Input::Message(Message::UpdateFailHtlc(fail)));
+    pair.give(Alice, LinkInput::Message(Message::UpdateFailHtlc(fail)));
     assert_eq!(pair.unresolved(Alice), 4);
 
     pair.fulfill(Bob, ids[2], 3);
@@ -246,7 +252,7 @@ fn line_371_htlcs_time_out_one_by_one_online_and_offline() {
     for (seed, expiry) in [(1, 50), (2, 60), (3, 70)] {
         let mut htlc = pair.new_htlc(Alice, 10_000, seed);
         htlc.cltv_expiry = HEIGHT + expiry;
-        pair.give(Alice, Input::Add(htlc));
+        pair.give(Alice, LinkInput::Add(htlc));
         pair.run();
         ids.push(pair.state(Alice).outgoing_htlcs.last().unwrap().id);
     }
@@ -265,7 +271,10 @@ fn line_371_htlcs_time_out_one_by_one_online_and_offline() {
     pair.assert_suspended(Bob, false, Some(5));
     pair.set_height_of(Alice, HEIGHT + 71);
     let cause = DropCause::Expired;
-    assert_eq!(pair.events(Alice).last(), Some(&Output::HtlcDropped { id: ids[2], cause }));
+    assert_eq!(
+        pair.events(Alice).last(),
+        Some(&Output::Link(LinkEvent::HtlcDropped { id: ids[2], cause }))
+    );
     assert_eq!(pair.unresolved(Alice), 0);
 }
 
@@ -281,8 +290,11 @@ fn line_400_a_fulfill_before_cross_signing_settles_at_once() {
     pair.deliver_named(Bob, "UpdateFulfillHtlc");
     assert_eq!(fulfilled(&pair.events(Alice)), [id]);
     // E suspends over the outdated state_update; we compare states first (section 9.1, 11).
-    let outputs = pair.give(Alice, Input::Message(signature));
-    assert!(matches!(outputs[..], [Output::Inactive, Output::Reconnect(_)]));
+    let outputs = pair.give(Alice, LinkInput::Message(signature));
+    assert!(matches!(
+        outputs[..],
+        [Output::Link(LinkEvent::Inactive), Output::Link(LinkEvent::Reconnect(_))]
+    ));
     pair.reconnect();
     pair.run();
     pair.assert_in_agreement();
@@ -301,7 +313,7 @@ fn line_427_a_wrong_preimage_suspends_and_the_htlc_stays() {
         preimage: preimage(2),
         tlvs: vec![],
     };
-    pair.give(Alice, Input::Message(Message::UpdateFulfillHtlc(wrong)));
+    pair.give(Alice, LinkInput::Message(Message::UpdateFulfillHtlc(wrong)));
     pair.assert_suspended(Alice, true, None);
     assert_eq!(pair.unresolved(Alice), 1);
 }

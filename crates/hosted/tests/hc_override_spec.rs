@@ -1,6 +1,7 @@
 //! Override: the eclair plugin's HCOverrideSpec (docs/protocol.md section 8.4), and what we do better.
 
-use steward_hosted::{Command, CommandRefusal, DropCause, Input, Output, Phase};
+use steward_hosted::{Command, CommandRefusal, Output, Phase};
+use steward_htlc::{DropCause, LinkEvent, LinkInput};
 use steward_testkit::hosted::*;
 use steward_wire::{Message, Signature, StateUpdate};
 
@@ -41,7 +42,7 @@ fn line_33_a_proposal_without_a_signature_is_ignored_a_good_one_accepted() {
     propose(&mut pair);
     let Message::StateOverride(mut proposal) = pair.lose(Alice) else { panic!() };
     proposal.local_sig_of_remote = Signature::ZERO;
-    pair.give(Bob, Input::Message(Message::StateOverride(proposal)));
+    pair.give(Bob, LinkInput::Message(Message::StateOverride(proposal)));
     let accept = pair.try_command(Bob, Command::AcceptOverride);
     assert_eq!(accept, Err(CommandRefusal::NoOverride));
     assert!(pair.on_wire(Bob).is_empty());
@@ -53,7 +54,7 @@ fn line_33_a_proposal_without_a_signature_is_ignored_a_good_one_accepted() {
     pair.command(Bob, Command::AcceptOverride);
     pair.run();
     assert_overridden(&pair);
-    assert_eq!(pair.events(Alice), [Output::Overridden, Output::Active]);
+    assert_eq!(pair.events(Alice), [Output::Overridden, Output::Link(LinkEvent::Active)]);
     assert_eq!(pair.sent_by(Bob), ["StateUpdate"]);
     pair.pay(Alice, 5_000, 1);
     pair.assert_in_agreement();
@@ -68,11 +69,11 @@ fn an_acceptance_of_another_day_is_refused_and_the_right_one_counts() {
     pair.command(Bob, Command::AcceptOverride);
     let Message::StateUpdate(right) = pair.lose(Bob) else { panic!() };
     let other = StateUpdate { block_day: right.block_day + 1, ..right };
-    pair.give(Alice, Input::Message(Message::StateUpdate(other)));
+    pair.give(Alice, LinkInput::Message(Message::StateUpdate(other)));
     let Message::Error(error) = pair.lose(Alice) else { panic!() };
     assert_eq!(error.data, b"Override blockday is not acceptable");
     assert_eq!(pair.channel(Alice).phase(), Phase::Suspended);
-    pair.give(Alice, Input::Message(Message::StateUpdate(right)));
+    pair.give(Alice, LinkInput::Message(Message::StateUpdate(right)));
     assert_overridden(&pair);
 }
 
@@ -92,7 +93,10 @@ fn line_69_a_proposal_made_offline_is_sent_after_the_clients_error() {
     pair.clear();
     pair.command(Bob, Command::AcceptOverride);
     let events = pair.events(Bob);
-    assert_eq!(events[0], Output::HtlcDropped { id: of_bob, cause: DropCause::Override });
+    assert_eq!(
+        events[0],
+        Output::Link(LinkEvent::HtlcDropped { id: of_bob, cause: DropCause::Override })
+    );
     assert_eq!(dropped(&events), [of_bob]);
     pair.run();
     assert_overridden(&pair);
@@ -132,7 +136,7 @@ fn line_151_a_fulfill_while_suspended_is_not_settled_again_by_the_override() {
     pair.command(Bob, Command::AcceptOverride);
     pair.run();
     assert_overridden(&pair);
-    assert_eq!(pair.events(Alice), [Output::Overridden, Output::Active]);
+    assert_eq!(pair.events(Alice), [Output::Overridden, Output::Link(LinkEvent::Active)]);
 }
 
 #[test]
@@ -180,7 +184,7 @@ fn a_host_takes_the_acceptance_from_the_clients_state() {
     // What is not signed in it must stay as the host knows it.
     let Message::LastCrossSignedState(mut state) = pair.lose(Bob) else { panic!() };
     state.init_hosted_channel.max_accepted_htlcs = 400;
-    pair.give(Alice, Input::Message(Message::LastCrossSignedState(state)));
+    pair.give(Alice, LinkInput::Message(Message::LastCrossSignedState(state)));
     assert_eq!(pair.phases().0, Phase::Active);
     assert_eq!(pair.state(Alice).init_hosted_channel, offer());
     pair.run();
@@ -223,7 +227,7 @@ fn waiting_settlements_end_with_the_override() {
     pair.run();
     pair.clear();
     pair.command(Bob, Command::AcceptOverride);
-    assert!(pair.events(Bob).contains(&Output::SettlementRecorded { id }));
+    assert!(pair.events(Bob).contains(&Output::Link(LinkEvent::SettlementRecorded { id })));
 }
 
 #[test]
@@ -241,11 +245,11 @@ fn an_htlc_sent_right_after_the_acceptance_survives_the_hosts_late_error() {
         data: b"0008".to_vec(),
         tlvs: vec![],
     };
-    pair.give(Bob, Input::Message(Message::Error(late_error)));
-    pair.give(Bob, Input::Message(Message::StateOverride(proposal)));
+    pair.give(Bob, LinkInput::Message(Message::Error(late_error)));
+    pair.give(Bob, LinkInput::Message(Message::StateOverride(proposal)));
     let events = pair.events(Bob);
     assert!(dropped(&events).is_empty());
-    assert!(matches!(events.last(), Some(Output::Reconnect(_))));
+    assert!(matches!(events.last(), Some(Output::Link(LinkEvent::Reconnect(_)))));
     pair.reconnect();
     pair.run();
     assert_eq!(incoming(&pair.events(Alice)), [id]);

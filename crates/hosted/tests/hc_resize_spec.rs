@@ -1,6 +1,7 @@
 //! Resize: the eclair plugin's HCResizeSpec (docs/protocol.md section 8.4), and the attacks of section 9.1, 4.
 
-use steward_hosted::{Command, CommandRefusal, Input, Output, Phase};
+use steward_hosted::{Command, CommandRefusal, Output, Phase};
+use steward_htlc::LinkInput;
 use steward_testkit::hosted::*;
 use steward_wire::{Message, Onion, ResizeChannel, UpdateAddHtlc};
 
@@ -136,7 +137,7 @@ fn a_client_cannot_spend_what_a_resize_gives_its_host() {
         onion: Onion([3; 1366].into()),
         tlvs: vec![],
     };
-    pair.give(Alice, Input::Message(Message::UpdateAddHtlc(add)));
+    pair.give(Alice, LinkInput::Message(Message::UpdateAddHtlc(add)));
     let suspension = pair.assert_suspended(Alice, true, None);
     assert_eq!(suspension.text, "insufficient balance for the HTLC");
 }
@@ -148,9 +149,9 @@ fn a_replayed_resize_is_ignored() {
     pair.run();
     pair.clear();
     let replay = ResizeChannel::signed(NEW_CAPACITY_SAT, &pair.bob.key);
-    assert_eq!(pair.give(Alice, Input::Message(Message::ResizeChannel(replay))), []);
+    assert_eq!(pair.give(Alice, LinkInput::Message(Message::ResizeChannel(replay))), []);
     let smaller = ResizeChannel::signed(NEW_CAPACITY_SAT - 1, &pair.bob.key);
-    assert_eq!(pair.give(Alice, Input::Message(Message::ResizeChannel(smaller))), []);
+    assert_eq!(pair.give(Alice, LinkInput::Message(Message::ResizeChannel(smaller))), []);
 }
 
 #[test]
@@ -159,7 +160,7 @@ fn an_excessive_or_forged_resize_suspends() {
         let mut pair = Pair::open();
         let key = pair.node(by).key;
         let resize = ResizeChannel::signed(capacity_sat, &key);
-        pair.give(Alice, Input::Message(Message::ResizeChannel(resize)));
+        pair.give(Alice, LinkInput::Message(Message::ResizeChannel(resize)));
         pair.assert_suspended(Alice, true, Some(9));
         assert!(pair.events(Alice).iter().any(|event| matches!(event, Output::Evidence(_))));
     }
@@ -190,7 +191,7 @@ fn the_host_may_spend_a_resize_the_client_does_not_hold_yet() {
     let mut pair = Pair::open();
     pair.eager = false;
     let everything = pair.new_htlc(Alice, CAPACITY_MSAT, 1);
-    pair.handle(Alice, Input::Add(everything));
+    pair.handle(Alice, LinkInput::Add(everything));
     pair.flush(Alice);
     pair.deliver(Alice);
     pair.command(Bob, Command::Resize { new_capacity_sat: NEW_CAPACITY_SAT });
@@ -199,7 +200,7 @@ fn the_host_may_spend_a_resize_the_client_does_not_hold_yet() {
     pair.deliver_named(Bob, "StateUpdate");
     // Alice holds the resized state; Bob still only her signature on the plain one.
     let more = pair.new_htlc(Alice, CAPACITY_MSAT, 2);
-    pair.handle(Alice, Input::Add(more));
+    pair.handle(Alice, LinkInput::Add(more));
     pair.flush(Alice);
     pair.eager = true;
     pair.run();

@@ -1,14 +1,15 @@
 //! Limits on HTLCs, ids and counters: the eclair plugin's HostedChannelTypesSpec :87 (docs/protocol.md section 8.4)
 //! through the channel's own interface. Hashes and signatures are tested in `steward-wire`.
 
+use steward_hosted::Output;
 use steward_hosted::limits::{MAX_OWN_HTLCS, MAX_STATE_BYTES, MAX_WAITING_ADDS};
-use steward_hosted::{AddRefusal, Input, NewHtlc, Output};
+use steward_htlc::{AddRefusal, LinkEvent, LinkInput, NewHtlc};
 use steward_testkit::hosted::*;
 use steward_wire::{Message, UpdateAddHtlc};
 
 fn refusal(outputs: &[Output]) -> Option<AddRefusal> {
     outputs.iter().find_map(|output| match output {
-        Output::HtlcRefused { reason, .. } => Some(*reason),
+        Output::Link(LinkEvent::HtlcRefused { reason, .. }) => Some(*reason),
         _ => None,
     })
 }
@@ -17,7 +18,7 @@ fn refusal(outputs: &[Output]) -> Option<AddRefusal> {
 fn try_add(pair: &mut Pair, change: impl FnOnce(&mut NewHtlc)) -> Option<AddRefusal> {
     let mut htlc = pair.new_htlc(Alice, 100_000, 1);
     change(&mut htlc);
-    let outputs = pair.give(Alice, Input::Add(htlc));
+    let outputs = pair.give(Alice, LinkInput::Add(htlc));
     pair.run();
     refusal(&outputs)
 }
@@ -77,7 +78,10 @@ fn an_htlc_without_a_free_slot_waits_until_it_gives_up() {
     pair.fail(Bob, first);
     pair.run();
     let added = |events: &[Output]| {
-        events.iter().filter(|event| matches!(event, Output::HtlcAdded { .. })).count()
+        events
+            .iter()
+            .filter(|event| matches!(event, Output::Link(LinkEvent::HtlcAdded { .. })))
+            .count()
     };
     assert_eq!(added(&pair.events(Alice)), 1);
     assert_eq!(pair.channel(Alice).deadline_ms(), Some(pair.now_ms + 5_000));
@@ -92,10 +96,10 @@ fn the_queue_of_waiting_htlcs_is_bounded() {
     pair.eager = false;
     for _ in 0..MAX_WAITING_ADDS {
         let htlc = pair.new_htlc(Alice, 1_000, 1);
-        assert_eq!(pair.give(Alice, Input::Add(htlc)), []);
+        assert_eq!(pair.give(Alice, LinkInput::Add(htlc)), []);
     }
     let htlc = pair.new_htlc(Alice, 1_000, 1);
-    assert_eq!(refusal(&pair.give(Alice, Input::Add(htlc))), Some(AddRefusal::QueueFull));
+    assert_eq!(refusal(&pair.give(Alice, LinkInput::Add(htlc))), Some(AddRefusal::QueueFull));
 }
 
 #[test]
@@ -111,7 +115,7 @@ fn the_fullest_state_fits_a_message() {
         for seed in 0..40 {
             let mut htlc = pair.new_htlc(side, 1_000, seed);
             htlc.tlvs = tlvs.clone();
-            pair.give(side, Input::Add(htlc));
+            pair.give(side, LinkInput::Add(htlc));
         }
     }
     pair.flush(Alice);
@@ -137,7 +141,7 @@ fn large_htlcs_of_both_sides_leave_each_other_room() {
         for seed in 0..21 {
             let mut htlc = pair.new_htlc(side, 1_000, seed);
             htlc.tlvs = tlvs.clone();
-            pair.give(side, Input::Add(htlc));
+            pair.give(side, LinkInput::Add(htlc));
         }
     }
     pair.flush(Alice);
@@ -178,7 +182,7 @@ fn receive_add(pair: &mut Pair, change: impl FnOnce(&mut UpdateAddHtlc)) -> Opti
         tlvs: vec![],
     };
     change(&mut add);
-    pair.give(Alice, Input::Message(Message::UpdateAddHtlc(add)));
+    pair.give(Alice, LinkInput::Message(Message::UpdateAddHtlc(add)));
     pair.channel(Alice).suspension().map(|suspension| suspension.text)
 }
 

@@ -4,7 +4,8 @@
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
 use steward_hosted::limits::{MAX_EVIDENCE_PER_CONNECTION, MAX_STATE_BYTES};
-use steward_hosted::{Channel, Command, Failure, Input, Output};
+use steward_hosted::{Channel, Command, Output};
+use steward_htlc::{Failure, LinkInput};
 use steward_testkit::hosted::*;
 use steward_wire::{
     ChannelId, InvokeHostedChannel, Message, Onion, ResizeChannel, Signature, StateOverride,
@@ -177,13 +178,13 @@ fn side(is_bob: bool) -> Side {
 
 fn take(pair: &mut Pair, step: Step) {
     match step {
-        Step::Forge { to, message } => drop(pair.give(side(to), Input::Message(*message))),
+        Step::Forge { to, message } => drop(pair.give(side(to), LinkInput::Message(*message))),
         Step::Replay { to, nth } => {
             let from = side(to).other();
             let past: Vec<_> = pair.sent.iter().filter(|(by, _)| *by == from).collect();
             if let Some((_, message)) = past.get(nth) {
                 let message = message.clone();
-                pair.give(side(to), Input::Message(message));
+                pair.give(side(to), LinkInput::Message(message));
             }
         }
         Step::ForgeState { to, nth, local, balance_msat } => {
@@ -196,7 +197,7 @@ fn take(pair: &mut Pair, step: Step) {
             if let Some(mut state) = states.nth(nth) {
                 state.local_updates = state.local_updates.wrapping_add(local);
                 state.local_balance_msat = balance_msat;
-                pair.give(side(to), Input::Message(Message::LastCrossSignedState(state)));
+                pair.give(side(to), LinkInput::Message(Message::LastCrossSignedState(state)));
             }
         }
         Step::Deliver { from } => drop(pair.deliver(side(from))),
@@ -224,10 +225,10 @@ fn give(pair: &mut Pair, by: Side, which: u8, id: u64, seed: u64) {
         return drop(pair.try_command(by, command));
     }
     let input = match which {
-        0..=3 => Input::Add(pair.new_htlc(by, 1_000 + seed * 1_000_000_000, seed)),
-        4 => Input::Fulfill { id, preimage, tlvs: Vec::new() },
-        5 => Input::Fail { id, failure: Failure::Reason { reason: vec![1], tlvs: vec![] } },
-        7 => Input::ExternalFulfill { id, preimage },
+        0..=3 => LinkInput::Add(pair.new_htlc(by, 1_000 + seed * 1_000_000_000, seed)),
+        4 => LinkInput::Fulfill { id, preimage, tlvs: Vec::new() },
+        5 => LinkInput::Fail { id, failure: Failure::Reason { reason: vec![1], tlvs: vec![] } },
+        7 => LinkInput::ExternalFulfill { id, preimage },
         _ => {
             let height = pair.node(by).height + 60;
             return pair.set_height_of(by, height);
@@ -312,7 +313,7 @@ fn a_wrong_preimage_suspends_and_is_kept() {
         preimage: preimage(2),
         tlvs: vec![],
     };
-    let outputs = pair.give(Alice, Input::Message(Message::UpdateFulfillHtlc(wrong)));
+    let outputs = pair.give(Alice, LinkInput::Message(Message::UpdateFulfillHtlc(wrong)));
     assert!(outputs.iter().any(|output| matches!(output, Output::Evidence(_))));
     pair.assert_suspended(Alice, true, None);
     assert_eq!(pair.alice.channel.outgoing_htlcs().count(), 1);
@@ -326,7 +327,7 @@ fn evidence_of_one_connection_is_bounded() {
     for _ in 0..1_000 {
         let preimage = preimage(2);
         let wrong = UpdateFulfillHtlc { channel_id, id, preimage, tlvs: vec![] };
-        pair.give(Alice, Input::Message(Message::UpdateFulfillHtlc(wrong)));
+        pair.give(Alice, LinkInput::Message(Message::UpdateFulfillHtlc(wrong)));
     }
     let events = pair.events(Alice);
     let kept = events.iter().filter(|event| matches!(event, Output::Evidence(_))).count();

@@ -1,13 +1,14 @@
 //! A host that goes on from an old copy: what it offered and the client's newer state has no more
 //! (docs/recovery.md).
 
-use steward_hosted::{Command, DropCause, Input, Output};
+use steward_hosted::{Command, Output};
+use steward_htlc::{DropCause, LinkEvent, LinkInput};
 use steward_testkit::hosted::*;
 use steward_wire::{LastCrossSignedState, Message, UpdateFulfillHtlc};
 
 fn dropped(events: &[Output]) -> Vec<(u64, DropCause)> {
     let dropped = events.iter().filter_map(|event| match event {
-        Output::HtlcDropped { id, cause } => Some((*id, *cause)),
+        Output::Link(LinkEvent::HtlcDropped { id, cause }) => Some((*id, *cause)),
         _ => None,
     });
     dropped.collect()
@@ -49,7 +50,7 @@ fn an_htlc_that_ended_in_a_state_only_the_peer_has_is_not_called_dead() {
                 preimage: preimage(1),
                 tlvs: Vec::new(),
             };
-            pair.give(Alice, Input::Message(Message::UpdateFulfillHtlc(fulfill)));
+            pair.give(Alice, LinkInput::Message(Message::UpdateFulfillHtlc(fulfill)));
             assert_eq!(fulfilled(&pair.events(Alice)), [ended]);
         }
         pair.set_height_of(Bob, expired);
@@ -73,7 +74,7 @@ fn show(pair: &mut Pair, change: impl Fn(&mut LastCrossSignedState)) -> Vec<(u64
     pair.reconnect();
     pair.clear();
     pair.deliver_named(Bob, "InvokeHostedChannel");
-    pair.give(Alice, Input::Message(Message::LastCrossSignedState(state)));
+    pair.give(Alice, LinkInput::Message(Message::LastCrossSignedState(state)));
     pair.assert_suspended(Alice, true, Some(10));
     dropped(&pair.events(Alice))
 }

@@ -3,7 +3,8 @@
 //! version that stored it first. A change of layout raises the record's version instead.
 
 use bitcoin::hashes::{Hash, sha256};
-use steward_hosted::{Channel, Command, Input};
+use steward_hosted::{Channel, Command};
+use steward_htlc::LinkInput;
 use steward_testkit::hosted::*;
 
 fn assert_bytes(pair: &Pair, side: Side, expected: &str) {
@@ -54,7 +55,7 @@ fn the_record_of_a_suspended_channel_with_an_override_proposed_keeps_its_bytes()
     let mut pair = Pair::funded(5_000_000);
     let published = pair.add_and_run(Alice, 1_000_000, 1);
     pair.add_and_run(Alice, 1_100_000, 2);
-    pair.give(Alice, Input::ExternalFulfill { id: published, preimage: preimage(1) });
+    pair.give(Alice, LinkInput::ExternalFulfill { id: published, preimage: preimage(1) });
     pair.set_height_of(Alice, HEIGHT + CLTV_DELTA + 1);
     pair.command(Alice, Command::ProposeOverride { local_balance_msat: 7_000 });
     pair.run();

@@ -2,7 +2,8 @@
 //! what cannot be explained is kept and decided by people.
 
 use steward_hosted::limits::{ANSWER_TIMEOUT_MS, MAX_BAD_SIGNATURES};
-use steward_hosted::{DropCause, Input, Output, Phase};
+use steward_hosted::{Output, Phase};
+use steward_htlc::{DropCause, LinkEvent, LinkInput};
 use steward_testkit::hosted::*;
 use steward_wire::{InitHostedChannel, LastCrossSignedState, Message, Signature, StateUpdate};
 
@@ -29,7 +30,7 @@ fn show(pair: &mut Pair, from: Side, state: LastCrossSignedState) -> Vec<Output>
     pair.clear();
     pair.connect();
     pair.deliver_named(Bob, "InvokeHostedChannel");
-    pair.give(from.other(), Input::Message(Message::LastCrossSignedState(state)))
+    pair.give(from.other(), LinkInput::Message(Message::LastCrossSignedState(state)))
 }
 
 #[test]
@@ -106,7 +107,10 @@ fn a_client_with_an_old_backup_takes_the_hosts_newer_state() {
     pair.connect();
     pair.run();
     let events = pair.events(Bob);
-    assert!(events.contains(&Output::HtlcDropped { id: of_bob, cause: DropCause::NewerState }));
+    assert!(events.contains(&Output::Link(LinkEvent::HtlcDropped {
+        id: of_bob,
+        cause: DropCause::NewerState
+    })));
     assert_eq!(incoming(&events), [new], "the other one is in the backup");
     pair.assert_in_agreement();
     for (id, seed) in [(still_there, 2), (new, 3)] {
@@ -179,7 +183,7 @@ fn a_signature_of_a_distant_day_never_suspends() {
     pair.set_height_of(Bob, HEIGHT + 300);
     pair.add(Alice, 1_000, 1);
     pair.run();
-    assert!(matches!(pair.events(Bob).last(), Some(Output::Reconnect(_))));
+    assert!(matches!(pair.events(Bob).last(), Some(Output::Link(LinkEvent::Reconnect(_)))));
     assert_eq!(pair.phases().1, Phase::Syncing);
     // Alice sees the blocks she missed.
     pair.set_height_of(Alice, HEIGHT + 300);
@@ -208,12 +212,12 @@ fn an_unanswered_signature_or_state_ends_in_a_reconnection() {
     pair.add(Alice, 1_000, 1);
     assert_eq!(pair.channel(Alice).deadline_ms(), Some(pair.now_ms + ANSWER_TIMEOUT_MS));
     pair.advance_ms(ANSWER_TIMEOUT_MS);
-    assert!(matches!(pair.events(Alice).last(), Some(Output::Reconnect(_))));
+    assert!(matches!(pair.events(Alice).last(), Some(Output::Link(LinkEvent::Reconnect(_)))));
 
     pair.reconnect();
     pair.deliver_named(Bob, "InvokeHostedChannel");
     pair.advance_ms(ANSWER_TIMEOUT_MS);
-    assert!(matches!(pair.events(Alice).last(), Some(Output::Reconnect(_))));
+    assert!(matches!(pair.events(Alice).last(), Some(Output::Link(LinkEvent::Reconnect(_)))));
 }
 
 #[test]
@@ -240,14 +244,14 @@ fn a_wrong_signature_suspends_only_after_reconnecting_did_not_help() {
     let mut pair = Pair::open();
     for _ in 0..MAX_BAD_SIGNATURES {
         let bad = bad_update(&pair);
-        pair.give(Alice, Input::Message(bad));
-        assert!(matches!(pair.events(Alice).last(), Some(Output::Reconnect(_))));
+        pair.give(Alice, LinkInput::Message(bad));
+        assert!(matches!(pair.events(Alice).last(), Some(Output::Link(LinkEvent::Reconnect(_)))));
         pair.reconnect();
         pair.run();
         assert_eq!(pair.phases().0, Phase::Active);
     }
     let bad = bad_update(&pair);
-    pair.give(Alice, Input::Message(bad));
+    pair.give(Alice, LinkInput::Message(bad));
     pair.assert_suspended(Alice, true, Some(3));
     assert!(has_evidence(&pair.events(Alice)));
 }
@@ -257,7 +261,7 @@ fn a_good_signature_forgives_the_bad_ones() {
     let mut pair = Pair::open();
     for seed in 0..2 * u64::from(MAX_BAD_SIGNATURES) {
         let bad = bad_update(&pair);
-        pair.give(Alice, Input::Message(bad));
+        pair.give(Alice, LinkInput::Message(bad));
         pair.reconnect();
         pair.run();
         pair.pay(Alice, 1_000, seed);
@@ -271,7 +275,7 @@ fn a_signature_over_updates_we_never_saw_reconnects() {
     pair.add(Alice, 1_000, 1);
     pair.lose(Alice); // Cannot happen on an ordered transport; a peer may still do it.
     pair.deliver_named(Alice, "StateUpdate");
-    assert!(matches!(pair.events(Bob).last(), Some(Output::Reconnect(_))));
+    assert!(matches!(pair.events(Bob).last(), Some(Output::Link(LinkEvent::Reconnect(_)))));
     pair.reconnect();
     pair.run();
     pair.assert_in_agreement();
@@ -287,7 +291,7 @@ fn a_fail_of_an_unsigned_add_reconnects_instead_of_suspending() {
     pair.lose(Bob);
     pair.fail(Bob, id);
     pair.deliver_named(Bob, "UpdateFailHtlc");
-    assert!(matches!(pair.events(Alice).last(), Some(Output::Reconnect(_))));
+    assert!(matches!(pair.events(Alice).last(), Some(Output::Link(LinkEvent::Reconnect(_)))));
     pair.reconnect();
     pair.run();
     assert_eq!(failed(&pair.events(Alice)), [id]);
@@ -326,10 +330,10 @@ fn a_signature_on_a_lower_state_is_kept_and_changes_nothing() {
     pair.add_and_run(Alice, 1_000, 2);
     let before = pair.state(Bob).clone();
     pair.clear();
-    pair.give(Bob, Input::Message(old));
+    pair.give(Bob, LinkInput::Message(old));
     let events = pair.events(Bob);
     assert!(has_evidence(&events));
-    assert!(matches!(events.last(), Some(Output::Reconnect(_))));
+    assert!(matches!(events.last(), Some(Output::Link(LinkEvent::Reconnect(_)))));
     assert_eq!(pair.state(Bob), &before);
 }
 
@@ -352,5 +356,5 @@ fn an_htlc_that_took_the_id_of_a_lost_one_is_another() {
     pair.connect();
     pair.run();
     let cause = DropCause::NewerState;
-    assert!(pair.events(Bob).contains(&Output::HtlcDropped { id, cause }));
+    assert!(pair.events(Bob).contains(&Output::Link(LinkEvent::HtlcDropped { id, cause })));
 }

@@ -1,7 +1,8 @@
 //! What the peer may do with our HTLCs (docs/protocol.md section 3.5).
 
 use steward_hosted::limits::{MAX_FAIL_REASON_BYTES, MAX_SETTLEMENT_TLV_BYTES};
-use steward_hosted::{Command, Failure, Input, Output};
+use steward_hosted::{Command, Output};
+use steward_htlc::{Failure, LinkEvent, LinkInput};
 use steward_testkit::hosted::*;
 use steward_wire::{
     Message, Signature, UpdateFailHtlc, UpdateFailMalformedHtlc, UpdateFulfillHtlc,
@@ -49,7 +50,7 @@ fn updates_that_break_the_rules_suspend_with_the_reason() {
     for (message, why) in cases {
         let (mut pair, id) = offered();
         let message = message(&pair, id);
-        pair.give(Alice, Input::Message(message));
+        pair.give(Alice, LinkInput::Message(message));
         assert_eq!(pair.assert_suspended(Alice, true, None).text, why);
         assert!(pair.events(Alice).iter().any(|event| matches!(event, Output::Evidence(_))));
         assert_eq!(pair.unresolved(Alice), 1);
@@ -60,19 +61,19 @@ fn updates_that_break_the_rules_suspend_with_the_reason() {
 fn a_malformed_failure_is_reported_as_one_once_it_is_signed() {
     let (mut pair, id) = offered();
     let failure = Failure::Malformed { sha256_of_onion: [5; 32], failure_code: 0xc005 };
-    pair.give(Bob, Input::Fail { id, failure: failure.clone() });
+    pair.give(Bob, LinkInput::Fail { id, failure: failure.clone() });
     pair.deliver_named(Bob, "UpdateFailMalformedHtlc");
     assert_eq!(pair.events(Alice), [], "not before both signed its removal");
     pair.run();
-    assert_eq!(pair.events(Alice), [Output::HtlcFailed { id, failure }]);
+    assert_eq!(pair.events(Alice), [Output::Link(LinkEvent::HtlcFailed { id, failure })]);
 }
 
 #[test]
 fn a_preimage_counts_even_after_a_fail() {
     let (mut pair, id) = offered();
     let (fail, fulfill) = (fail(&pair, id, vec![1]), fulfill(&pair, id));
-    pair.give(Alice, Input::Message(fail));
-    pair.give(Alice, Input::Message(fulfill));
+    pair.give(Alice, LinkInput::Message(fail));
+    pair.give(Alice, LinkInput::Message(fulfill));
     assert_eq!(fulfilled(&pair.events(Alice)), [id]);
     pair.assert_suspended(Alice, true, None);
 }
@@ -84,10 +85,10 @@ fn failures_too_long_to_be_honest_are_cut_without_harm() {
         reason: vec![1; MAX_FAIL_REASON_BYTES + 1],
         tlvs: vec![0; MAX_SETTLEMENT_TLV_BYTES + 1],
     };
-    pair.give(Bob, Input::Fail { id, failure });
+    pair.give(Bob, LinkInput::Fail { id, failure });
     pair.run();
     let failure = Failure::Reason { reason: vec![1; MAX_FAIL_REASON_BYTES], tlvs: vec![] };
-    assert_eq!(pair.events(Alice), [Output::HtlcFailed { id, failure }]);
+    assert_eq!(pair.events(Alice), [Output::Link(LinkEvent::HtlcFailed { id, failure })]);
     pair.assert_in_agreement();
 }
 
@@ -95,9 +96,9 @@ fn failures_too_long_to_be_honest_are_cut_without_harm() {
 fn the_peers_failure_tlvs_come_through() {
     let (mut pair, id) = offered();
     let failure = Failure::Reason { reason: vec![1; 292], tlvs: vec![1, 2, 7, 7] };
-    pair.give(Bob, Input::Fail { id, failure: failure.clone() });
+    pair.give(Bob, LinkInput::Fail { id, failure: failure.clone() });
     pair.run();
-    assert_eq!(pair.events(Alice), [Output::HtlcFailed { id, failure }]);
+    assert_eq!(pair.events(Alice), [Output::Link(LinkEvent::HtlcFailed { id, failure })]);
 }
 
 #[test]
@@ -126,11 +127,11 @@ fn a_suspended_host_stays_silent_until_the_client_speaks() {
     pair.command(Alice, Command::Suspend);
     pair.clear();
     pair.connected = true;
-    pair.give(Alice, Input::Connected);
+    pair.give(Alice, LinkInput::Connected);
     pair.fulfill(Alice, id, 2);
     pair.command(Alice, Command::ProposeOverride { local_balance_msat: 5 });
     assert!(pair.sent.is_empty(), "the client's framing is not known yet");
-    pair.give(Bob, Input::Connected);
+    pair.give(Bob, LinkInput::Connected);
     pair.run();
     assert_eq!(fulfilled(&pair.events(Bob)), [id]);
     assert!(pair.channel(Bob).pending_override().is_some());
@@ -145,7 +146,7 @@ fn a_fulfill_is_repeated_even_if_comparing_states_suspends() {
     let Message::LastCrossSignedState(mut shown) = pair.lose(Alice) else { panic!() };
     shown.local_sig_of_remote = Signature([7; 64]);
     pair.clear();
-    pair.give(Bob, Input::Message(Message::LastCrossSignedState(shown)));
+    pair.give(Bob, LinkInput::Message(Message::LastCrossSignedState(shown)));
     pair.assert_suspended(Bob, true, Some(3));
     assert_eq!(pair.sent_by(Bob), ["Error", "UpdateFulfillHtlc"]);
 }

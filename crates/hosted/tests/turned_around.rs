@@ -1,7 +1,8 @@
 //! The signed hash does not say in which list an HTLC stands: whoever shows a state may have
 //! moved one to the other list, and both signatures hold. On no road does such a copy become ours.
 
-use steward_hosted::{Input, Output, Phase};
+use steward_hosted::{Output, Phase};
+use steward_htlc::{LinkEvent, LinkInput};
 use steward_testkit::hosted::*;
 use steward_wire::{LastCrossSignedState, Message, Signature, UpdateFulfillHtlc};
 
@@ -11,7 +12,7 @@ fn show(pair: &mut Pair, from: Side, ours: &LastCrossSignedState) -> Vec<Output>
     pair.clear();
     pair.connect();
     pair.deliver_named(Bob, "InvokeHostedChannel");
-    pair.give(from.other(), Input::Message(Message::LastCrossSignedState(ours.reverse())))
+    pair.give(from.other(), LinkInput::Message(Message::LastCrossSignedState(ours.reverse())))
 }
 
 /// Every HTLC of `ours` in the other list. Both sides' signatures stay as they are.
@@ -98,7 +99,7 @@ fn a_client_cannot_turn_around_an_htlc_that_only_the_host_signed() {
     pair.lose(Bob);
     let outputs = pair.fail(Alice, first);
     let update = outputs.iter().rev().find_map(|output| match output {
-        Output::Send(Message::StateUpdate(update)) => Some(*update),
+        Output::Link(LinkEvent::Send(Message::StateUpdate(update))) => Some(*update),
         _ => None,
     });
     let update = update.expect("the host signs");
@@ -128,7 +129,7 @@ fn a_client_cannot_turn_around_an_htlc_that_only_the_host_signed() {
     assert_refused(&mut pair, Alice, &before, &outputs);
     let channel_id = pair.channel(Alice).channel_id();
     let fulfill = UpdateFulfillHtlc { channel_id, id, preimage: preimage(2), tlvs: Vec::new() };
-    pair.give(Alice, Input::Message(Message::UpdateFulfillHtlc(fulfill)));
+    pair.give(Alice, LinkInput::Message(Message::UpdateFulfillHtlc(fulfill)));
     assert_eq!(pair.balances(Alice).1, before.remote_balance_msat);
 }
 
@@ -193,8 +194,12 @@ fn an_htlc_of_ours_whose_offer_we_forgot_is_settled_as_ever() {
     let channel_id = pair.channel(Bob).channel_id();
     let preimage = preimage(1);
     let fulfill = UpdateFulfillHtlc { channel_id, id, preimage, tlvs: Vec::new() };
-    let outputs = pair.give(Bob, Input::Message(Message::UpdateFulfillHtlc(fulfill)));
-    assert!(outputs.contains(&Output::HtlcFulfilled { id, preimage, tlvs: Vec::new() }));
+    let outputs = pair.give(Bob, LinkInput::Message(Message::UpdateFulfillHtlc(fulfill)));
+    assert!(outputs.contains(&Output::Link(LinkEvent::HtlcFulfilled {
+        id,
+        preimage,
+        tlvs: Vec::new()
+    })));
     assert_eq!(pair.channel(Bob).phase(), Phase::Active);
 }
 
@@ -208,7 +213,7 @@ fn an_add_that_names_another_channel_is_refused() {
     });
     let mut add = add.unwrap();
     add.channel_id.0[0] ^= 1;
-    pair.give(Alice, Input::Message(Message::UpdateAddHtlc(add)));
+    pair.give(Alice, LinkInput::Message(Message::UpdateAddHtlc(add)));
     assert_eq!(pair.channel(Alice).phase(), Phase::Suspended);
     assert_eq!(pair.channel(Alice).unsigned_updates().1, 0);
 }

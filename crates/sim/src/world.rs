@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use steward_engine::io::{Action, Input, ReplyId};
 use steward_engine::row::{Row, RowKey, Setting, SettingName};
 use steward_engine::{Command, ConnId, Engine};
-use steward_hosted::IncomingSettlement;
+use steward_htlc::IncomingSettlement;
 use steward_testkit::act::{arrive, carry_out, split_warnings};
 use steward_wire::LinkId;
 use steward_wire::invariant::as_in_release;

@@ -6,7 +6,8 @@ use std::path::Path;
 
 use proptest::prelude::*;
 use steward_engine::WriteBatch;
-use steward_engine::row::{Origin, PaymentStatus, Row, Settlement};
+use steward_engine::row::{Origin, PaymentStatus, Row};
+use steward_htlc::Settlement;
 use steward_store::{OpenMode, Store, StoreError};
 use support::*;
 

@@ -2,7 +2,8 @@
 
 mod support;
 
-use steward_engine::row::{InvoiceStatus, Origin, PaymentStatus, Row, Settlement};
+use steward_engine::row::{InvoiceStatus, Origin, PaymentStatus, Row};
+use steward_htlc::Settlement;
 use steward_store::limits::MAX_LOADED_PREIMAGES;
 use steward_store::{NumberedEvidence, PageRequest};
 use support::*;

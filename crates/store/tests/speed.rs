@@ -6,7 +6,8 @@ mod support;
 use std::time::{Duration, Instant};
 
 use steward_engine::WriteBatch;
-use steward_engine::row::{Origin, Row, Settlement};
+use steward_engine::row::{Origin, Row};
+use steward_htlc::Settlement;
 use steward_store::{CommitThread, Store};
 use support::*;
 

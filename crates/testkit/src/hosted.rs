@@ -7,10 +7,8 @@ pub mod world;
 use std::collections::VecDeque;
 
 use bitcoin::secp256k1::{PublicKey, SECP256K1, SecretKey};
-use steward_hosted::{
-    AddToken, Channel, Command, CommandRefusal, Env, Failure, Input, NewHtlc, Output, Phase, Role,
-    Suspension,
-};
+use steward_hosted::{Channel, Command, CommandRefusal, Env, Output, Phase, Role, Suspension};
+use steward_htlc::{AddToken, Failure, LinkEvent, LinkInput, NewHtlc};
 use steward_wire::features::{INIT_HOSTED_CHANNELS, INIT_RESIZABLE};
 use steward_wire::{InitHostedChannel, LastCrossSignedState, Message, NodeId, Onion, Preimage};
 
@@ -53,7 +51,7 @@ pub struct Node {
     pub channel: Channel,
     /// The key with which it signs.
     pub key: SecretKey,
-    /// What [`Output::Changed`] made durable last.
+    /// What [`LinkEvent::Changed`] made durable last.
     pub disk: Option<Vec<u8>>,
     /// Sent, not delivered yet.
     pub wire: VecDeque<Message>,
@@ -169,7 +167,7 @@ impl Pair {
         self.bob.channel = Channel::client(bob, alice, refund_script(), vec![]);
         self.clear();
         self.connect();
-        self.give(Bob, Input::Message(Message::LastCrossSignedState(newer.reverse())));
+        self.give(Bob, LinkInput::Message(Message::LastCrossSignedState(newer.reverse())));
     }
 
     /// Returns one side.
@@ -199,17 +197,17 @@ impl Pair {
     }
 
     /// Hands in one input without a flush.
-    pub fn handle(&mut self, side: Side, input: Input) -> Vec<Output> {
+    pub fn handle(&mut self, side: Side, input: LinkInput) -> Vec<Output> {
         self.act(side, |channel, env, out| channel.handle(input, env, out))
     }
 
     /// Ends a batch: the channel signs what it owes.
     pub fn flush(&mut self, side: Side) -> Vec<Output> {
-        self.act(side, |channel, env, out| channel.flush(env, out))
+        self.handle(side, LinkInput::Flush)
     }
 
     /// Hands in one input and, if eager, flushes.
-    pub fn give(&mut self, side: Side, input: Input) -> Vec<Output> {
+    pub fn give(&mut self, side: Side, input: LinkInput) -> Vec<Output> {
         let mut outputs = self.handle(side, input);
         if self.eager {
             outputs.extend(self.flush(side));
@@ -265,8 +263,8 @@ impl Pair {
         let mut sent = Vec::new();
         for output in &outputs {
             match output {
-                Output::Send(message) => sent.push(message.clone()),
-                Output::Changed => node.disk = Some(node.channel.record()),
+                Output::Link(LinkEvent::Send(message)) => sent.push(message.clone()),
+                Output::Link(LinkEvent::Changed) => node.disk = Some(node.channel.record()),
                 other => node.events.push(other.clone()),
             }
         }
@@ -278,8 +276,8 @@ impl Pair {
     /// Tells both sides that they are connected.
     pub fn connect(&mut self) {
         self.connected = true;
-        self.give(Alice, Input::Connected);
-        self.give(Bob, Input::Connected);
+        self.give(Alice, LinkInput::Connected);
+        self.give(Bob, LinkInput::Connected);
     }
 
     /// What is on the wire is lost.
@@ -287,8 +285,8 @@ impl Pair {
         self.connected = false;
         self.alice.wire.clear();
         self.bob.wire.clear();
-        self.give(Alice, Input::Disconnected);
-        self.give(Bob, Input::Disconnected);
+        self.give(Alice, LinkInput::Disconnected);
+        self.give(Bob, LinkInput::Disconnected);
     }
 
     /// Disconnects and connects.
@@ -307,7 +305,7 @@ impl Pair {
     /// Delivers the next message `from` sent; true if there was one.
     pub fn deliver(&mut self, from: Side) -> bool {
         let Some(message) = self.node(from).wire.pop_front() else { return false };
-        self.give(from.other(), Input::Message(message));
+        self.give(from.other(), LinkInput::Message(message));
         true
     }
 
@@ -347,14 +345,14 @@ impl Pair {
     /// Tells one side a height.
     pub fn set_height_of(&mut self, side: Side, height: u32) {
         self.node(side).height = height;
-        self.give(side, Input::Block);
+        self.give(side, LinkInput::Block);
     }
 
     /// Moves the clock, in milliseconds, and tells both sides.
     pub fn advance_ms(&mut self, ms: u64) {
         self.now_ms += ms;
-        self.give(Alice, Input::Tick);
-        self.give(Bob, Input::Tick);
+        self.give(Alice, LinkInput::Tick);
+        self.give(Bob, LinkInput::Tick);
     }
 
     /// Forgets what happened so far.
@@ -409,9 +407,9 @@ impl Pair {
     /// `side` offers an HTLC that `preimage(seed)` claims; its id, if it got one at once.
     pub fn add(&mut self, side: Side, amount_msat: u64, seed: u64) -> Option<u64> {
         let htlc = self.new_htlc(side, amount_msat, seed);
-        let outputs = self.give(side, Input::Add(htlc));
+        let outputs = self.give(side, LinkInput::Add(htlc));
         outputs.iter().find_map(|output| match output {
-            Output::HtlcAdded { id, .. } => Some(*id),
+            Output::Link(LinkEvent::HtlcAdded { id, .. }) => Some(*id),
             _ => None,
         })
     }
@@ -425,13 +423,13 @@ impl Pair {
 
     /// Lets `side` fulfill an incoming HTLC.
     pub fn fulfill(&mut self, side: Side, id: u64, seed: u64) -> Vec<Output> {
-        self.give(side, Input::Fulfill { id, preimage: preimage(seed), tlvs: Vec::new() })
+        self.give(side, LinkInput::Fulfill { id, preimage: preimage(seed), tlvs: Vec::new() })
     }
 
     /// Lets `side` fail an incoming HTLC.
     pub fn fail(&mut self, side: Side, id: u64) -> Vec<Output> {
         let failure = Failure::Reason { reason: vec![1; 292], tlvs: vec![] };
-        self.give(side, Input::Fail { id, failure })
+        self.give(side, LinkInput::Fail { id, failure })
     }
 
     /// A payment from `side`, finished.

@@ -2,8 +2,9 @@
 //! scripts that play a channel or an engine.
 
 use steward_engine::EventKind;
-use steward_engine::row::{Origin, Settlement};
-use steward_hosted::{Channel, Failure, Role, Suspension};
+use steward_engine::row::Origin;
+use steward_hosted::{Channel, Role, Suspension};
+use steward_htlc::{Failure, Settlement};
 use steward_store::codec;
 use steward_wire::{IncomingHtlcId, LinkId, NodeId, PaymentHash, Preimage, ShortChannelId};
 

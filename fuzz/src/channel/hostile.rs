@@ -1,7 +1,8 @@
 //! One channel against a rogue peer: the rogue speaks in the place of an honest peer, disconnects
 //! and comes back, and repeats earlier messages.
 
-use steward_hosted::{Command, Failure, Input, Output};
+use steward_hosted::{Command, Output};
+use steward_htlc::{Failure, LinkEvent, LinkInput};
 use steward_wire::Message;
 
 use super::watch::Watch;
@@ -68,14 +69,14 @@ impl Attack {
             148..=150 => Some(self.rogue.invoke(input)),
             151..=154 => return self.reconnect(),
             155..=156 => return self.restart(),
-            157 => return self.give(Input::Disconnected),
+            157 => return self.give(LinkInput::Disconnected),
             158..=159 => {
                 self.pair.now_ms += input.number() % MAX_WAIT_MS;
-                return self.give(Input::Tick);
+                return self.give(LinkInput::Tick);
             }
             160..=163 => {
                 self.pair.node(self.victim).height += u32::from(input.u8()) * 10;
-                return self.give(Input::Block);
+                return self.give(LinkInput::Block);
             }
             _ => return self.local(input),
         };
@@ -85,8 +86,8 @@ impl Attack {
     }
 
     /// Passes an input to the victim, as an engine does.
-    fn give(&mut self, input: Input) {
-        let is_other_connection = matches!(input, Input::Connected | Input::Disconnected);
+    fn give(&mut self, input: LinkInput) {
+        let is_other_connection = matches!(input, LinkInput::Connected | LinkInput::Disconnected);
         let outputs = self.pair.give(self.victim, input);
         self.check(&outputs, is_other_connection);
     }
@@ -99,7 +100,7 @@ impl Attack {
 
     fn check(&mut self, outputs: &[Output], is_other_connection: bool) {
         for output in outputs {
-            if let Output::Send(message) = output {
+            if let Output::Link(LinkEvent::Send(message)) = output {
                 self.rogue.heard(message);
             }
         }
@@ -114,7 +115,7 @@ impl Attack {
         let (message_type, body) = message.encode();
         let Ok(message) = Message::decode(message_type, &body) else { return };
         self.rogue.said(&message);
-        self.give(Input::Message(message));
+        self.give(LinkInput::Message(message));
     }
 
     /// Lets the honest channels exchange messages, each in turn.
@@ -122,7 +123,7 @@ impl Attack {
         let (victim, peer) = (self.victim, self.victim.other());
         for _ in 0..rounds {
             if let Some(message) = self.pair.node(victim).wire.pop_front() {
-                self.pair.give(peer, Input::Message(message));
+                self.pair.give(peer, LinkInput::Message(message));
             }
             if let Some(message) = self.pair.node(peer).wire.pop_front() {
                 self.send(message);
@@ -131,8 +132,8 @@ impl Attack {
     }
 
     fn connect(&mut self) {
-        self.pair.give(self.victim.other(), Input::Connected);
-        self.give(Input::Connected);
+        self.pair.give(self.victim.other(), LinkInput::Connected);
+        self.give(LinkInput::Connected);
     }
 
     fn reconnect(&mut self) {
@@ -140,8 +141,8 @@ impl Attack {
         for side in [Alice, Bob] {
             self.pair.node(side).wire.clear();
         }
-        self.pair.give(self.victim.other(), Input::Disconnected);
-        self.give(Input::Disconnected);
+        self.pair.give(self.victim.other(), LinkInput::Disconnected);
+        self.give(LinkInput::Disconnected);
         self.connect();
     }
 
@@ -178,27 +179,31 @@ impl Attack {
         let local = match input.u8() & 31 {
             0..=9 => {
                 let amount_msat = 1_000 + u64::from(input.u16()) * 61_000;
-                Input::Add(self.pair.new_htlc(victim, amount_msat, seed))
+                LinkInput::Add(self.pair.new_htlc(victim, amount_msat, seed))
             }
             10..=15 => {
                 // An engine always passes the right preimage.
                 let hash = incoming.map(|htlc| htlc.payment_hash);
                 let right = (0..PREIMAGES).find(|seed| Some(preimage(*seed).hash()) == hash);
-                Input::Fulfill { id, preimage: preimage(right.unwrap_or(seed)), tlvs: Vec::new() }
+                LinkInput::Fulfill {
+                    id,
+                    preimage: preimage(right.unwrap_or(seed)),
+                    tlvs: Vec::new(),
+                }
             }
             16..=20 => {
                 let reason = vec![1; usize::from(input.u16())];
-                Input::Fail { id, failure: Failure::Reason { reason, tlvs: Vec::new() } }
+                LinkInput::Fail { id, failure: Failure::Reason { reason, tlvs: Vec::new() } }
             }
             21 => {
                 let failure_code = input.u16();
                 let failure = Failure::Malformed { sha256_of_onion: [1; 32], failure_code };
-                Input::Fail { id, failure }
+                LinkInput::Fail { id, failure }
             }
             22 => return self.command(Command::Suspend),
             23 => {
                 let own = channel.outgoing_htlcs().nth(nth).map(|own| own.htlc.id);
-                Input::ExternalFulfill { id: own.unwrap_or(id), preimage: preimage(seed) }
+                LinkInput::ExternalFulfill { id: own.unwrap_or(id), preimage: preimage(seed) }
             }
             24..=25 => {
                 let new_capacity_sat = capacity_sat.wrapping_add(input.number());
@@ -209,7 +214,7 @@ impl Attack {
                 return self.command(Command::ProposeOverride { local_balance_msat });
             }
             28..=29 => return self.command(Command::AcceptOverride),
-            _ => Input::Tick,
+            _ => LinkInput::Tick,
         };
         self.give(local);
     }

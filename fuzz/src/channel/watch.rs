@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bitcoin::secp256k1::SecretKey;
 use steward_hosted::limits::{MAX_EVIDENCE_PER_CONNECTION, MAX_STATE_BYTES};
 use steward_hosted::{Channel, Output, Phase};
+use steward_htlc::LinkEvent;
 use steward_wire::{Framing, LastCrossSignedState, Message, PaymentHash, framing};
 
 /// The largest record of a channel, in bytes: two full directions with failures of full length.
@@ -63,31 +64,31 @@ impl Watch {
 
     fn note(&mut self, output: &Output, channel: &Channel) {
         match output {
-            Output::Send(message) => {
+            Output::Link(LinkEvent::Send(message)) => {
                 framing::encode(Framing::Legacy, message).expect("every message fits a frame");
                 let (message_type, body) = message.encode();
                 assert_eq!(Message::decode(message_type, &body).as_ref(), Ok(message));
             }
-            Output::HtlcIncoming { add: htlc, .. } => {
+            Output::Link(LinkEvent::HtlcIncoming { add: htlc, .. }) => {
                 assert!(self.incoming.insert(htlc.id), "HTLC {} came twice", htlc.id);
                 let state = channel.state().expect("an HTLC needs a state");
                 assert!(state.incoming_htlcs.contains(htlc), "it is not signed");
             }
             // The id of an HTLC that was dropped may come again.
-            Output::HtlcAdded { id, .. } => drop(self.ended.remove(id)),
-            Output::HtlcFulfilled { id, preimage, .. } => {
+            Output::Link(LinkEvent::HtlcAdded { id, .. }) => drop(self.ended.remove(id)),
+            Output::Link(LinkEvent::HtlcFulfilled { id, preimage, .. }) => {
                 let (hash, amount_msat) = self.own[id];
                 assert_eq!(preimage.hash(), hash, "not the preimage of HTLC {id}");
                 self.paid_msat += amount_msat;
                 self.end(*id);
             }
-            Output::HtlcFailed { id, .. } => {
+            Output::Link(LinkEvent::HtlcFailed { id, .. }) => {
                 self.end(*id);
                 let state = channel.state().expect("an HTLC needs a state");
                 let is_signed = state.outgoing_htlcs.iter().any(|htlc| htlc.id == *id);
                 assert!(!is_signed, "HTLC {id} failed before its removal was signed");
             }
-            Output::HtlcDropped { id, .. } => self.end(*id),
+            Output::Link(LinkEvent::HtlcDropped { id, .. }) => self.end(*id),
             Output::Overridden => {
                 self.least_msat = None;
                 self.paid_msat = 0;
@@ -96,7 +97,7 @@ impl Watch {
                 self.evidence += 1;
                 assert!(self.evidence <= MAX_EVIDENCE_PER_CONNECTION);
             }
-            Output::Active => assert_eq!(channel.state().map(|_| ()), Some(())),
+            Output::Link(LinkEvent::Active) => assert_eq!(channel.state().map(|_| ()), Some(())),
             _ => {}
         }
     }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use steward_hosted::Failure as ChannelFailure;
+use steward_htlc::Failure as ChannelFailure;
 use steward_onion::{
     Attribution, DecodedFailure, HoldTimes, read_failure_attribution, read_fulfill_attribution,
 };

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use steward_hosted::{Failure, Phase, Role};
+use steward_hosted::{Phase, Role};
+use steward_htlc::Settlement;
 use steward_wire::{
     Framing, IncomingHtlcId, LinkId, NodeId, OutgoingHtlcId, PaymentHash, PaymentId, Preimage,
     ShortChannelId,
@@ -55,21 +56,6 @@ pub enum Origin {
         /// The part's number.
         part: u32,
     },
-}
-
-/// The answer that the outgoing half of a forward gives to the incoming half, kept in table
-/// `outbox`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Settlement {
-    /// The incoming HTLC is fulfilled.
-    Fulfill {
-        /// The proof of payment.
-        preimage: Preimage,
-        /// The TLV stream that came with it, such as attribution data.
-        tlvs: Vec<u8>,
-    },
-    /// The incoming HTLC is failed.
-    Fail(Failure),
 }
 
 /// The status of a payment that we make.

@@ -2,7 +2,7 @@
 //! was forwarded. It is sent to peers that offer it, and never inside a blinded path, where it would
 //! tell the payer about nodes that it must not know.
 
-use steward_hosted::Failure as ChannelFailure;
+use steward_htlc::{Failure as ChannelFailure, Settlement};
 use steward_onion::{
     AttributedFailure, Attribution, Failure, PeelError, attribute_fulfill,
     build_attributed_failure, build_failure, wrap_attributed_failure, wrap_failure,
@@ -10,7 +10,6 @@ use steward_onion::{
 use steward_wire::{Message, UpdateFailHtlc, UpdateFulfillHtlc, attribution_tlv, features};
 
 use crate::face::hold_report::received;
-use crate::face::row::Settlement;
 use crate::step::{Answer, OurHop};
 
 /// Puts an answer into the words of the channel. `attributed`: with attribution data.

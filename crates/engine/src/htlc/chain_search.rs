@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use steward_hosted::Input;
+use steward_htlc::LinkInput;
 use steward_wire::{OutgoingHtlcId, PaymentHash, Preimage, UpdateAddHtlc};
 
 use crate::context::Context;
@@ -105,7 +105,7 @@ pub(crate) fn claim(
         cx.push(Step::Ended(htlc, Ending::Fulfilled(preimage, Vec::new())));
     }
     for htlc in claimed {
-        let input = Input::ExternalFulfill { id: htlc.id, preimage };
+        let input = LinkInput::ExternalFulfill { id: htlc.id, preimage };
         cx.push(Step::Drive(htlc.link, Box::new(input)));
     }
     cx.push(Step::PaymentProved(preimage));

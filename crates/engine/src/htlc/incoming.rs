@@ -3,12 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use steward_hosted::Input;
+use steward_htlc::{LinkInput, Settlement};
 use steward_wire::{IncomingHtlcId, LinkId, features};
 
 use crate::context::Context;
 use crate::face::io::Level;
-use crate::face::row::{Row, RowKey, Settlement};
+use crate::face::row::{Row, RowKey};
 use crate::htlc::attribution::settlement;
 use crate::htlc::onion::{Opened, open, refuse};
 use crate::link::connections::Connections;
@@ -212,8 +212,8 @@ fn reads_attribution(links: &Links, connections: &Connections, htlc: &IncomingHt
 fn deliver(cx: &mut Context, htlc: IncomingHtlcId, settlement: Settlement) {
     let id = htlc.id;
     let input = match settlement {
-        Settlement::Fulfill { preimage, tlvs } => Input::Fulfill { id, preimage, tlvs },
-        Settlement::Fail(failure) => Input::Fail { id, failure },
+        Settlement::Fulfill { preimage, tlvs } => LinkInput::Fulfill { id, preimage, tlvs },
+        Settlement::Fail(failure) => LinkInput::Fail { id, failure },
     };
     cx.push(Step::Drive(htlc.link, Box::new(input)));
 }

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use steward_hosted::{AddRefusal, AddToken, DropCause, Input, NewHtlc};
+use steward_htlc::{AddRefusal, AddToken, DropCause, LinkInput, NewHtlc};
 use steward_wire::{IncomingHtlcId, LinkId, OutgoingHtlcId, PaymentHash, impossible};
 
 use crate::context::Context;
@@ -54,7 +54,7 @@ impl Outgoing {
             tlvs: offer.tlvs,
             give_up_ms: offer.give_up_ms,
         };
-        cx.push(Step::Drive(offer.link, Box::new(Input::Add(htlc))));
+        cx.push(Step::Drive(offer.link, Box::new(LinkInput::Add(htlc))));
     }
 
     /// An HTLC is on its way: remembers where it came from, in the same commit.

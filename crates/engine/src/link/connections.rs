@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use steward_hosted::Input;
+use steward_htlc::LinkInput;
 use steward_wire::features::{HOSTED_CHANNELS, has_pair, supports_hosted_channels};
 use steward_wire::{Framing, LinkId, Message, NodeId, framing, impossible};
 
@@ -321,7 +321,7 @@ impl Connections {
                 cx.log(Level::Debug, "no_channel", peer, text);
             }
             _ if openings.is_outrun(links, &link) => cx.push(Step::Outrun(conn, link, peer)),
-            message => cx.push(Step::Drive(link, Box::new(Input::Message(message)))),
+            message => cx.push(Step::Drive(link, Box::new(LinkInput::Message(message)))),
         }
     }
 
@@ -332,7 +332,7 @@ impl Connections {
         let Some(link) = self.open.get(&conn).map(|connection| connection.link) else { return };
         let is_current = links.conn_of(&link) == Some(conn);
         if is_current && let Some(reason) = resize::refusal(text) {
-            cx.push(Step::Drive(link, Box::new(Input::ResizeRefused { reason })));
+            cx.push(Step::ResizeRefused(link, reason));
         }
     }
 

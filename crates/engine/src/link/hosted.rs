@@ -1,13 +1,14 @@
-//! The reports of a hosted channel, in the words of the engine: one about HTLCs becomes a step for
-//! its owner; one that only this kind of channel has is told here.
+//! The reports of a hosted channel that only this kind of channel makes, in the words of the engine.
 
-use steward_hosted::{Channel, IncomingSettlement, Output, Suspension};
-use steward_wire::{IncomingHtlcId, LinkId, OutgoingHtlcId};
+use steward_hosted::{Channel, Output, Suspension};
+use steward_htlc::IncomingSettlement;
+use steward_wire::LinkId;
 
 use crate::context::Context;
 use crate::face::event::EventKind;
 use crate::face::io::{ConnId, Level};
-use crate::step::{ClaimsInDoubt, Ending, Offered, Step};
+use crate::link::events;
+use crate::step::{ClaimsInDoubt, Step};
 
 /// The channel that reports, as it is after the input.
 pub(crate) struct Reporter<'a> {
@@ -19,58 +20,18 @@ pub(crate) struct Reporter<'a> {
 
 /// Passes one output of a channel on.
 pub(crate) fn report(cx: &mut Context, from: &Reporter<'_>, output: Output) {
-    let link = from.link;
-    let outgoing = |id| OutgoingHtlcId { link, id };
-    let step = match output {
-        Output::Send(message) => {
-            // If the peer is not connected, reestablishing repeats what counts.
-            let Some(conn) = from.conn else { return };
-            Step::Send(conn, Box::new(message))
-        }
-        Output::HtlcIncoming { add, taken_over } => {
-            let htlc = IncomingHtlcId { link, id: add.id };
-            Step::Offered(Box::new(Offered { htlc, add, taken_over }))
-        }
-        Output::HtlcAdded { token, id } => Step::Added(token, outgoing(id)),
-        Output::HtlcRefused { token, reason } => Step::Refused(token, link, reason),
-        Output::HtlcFulfilled { id, preimage, tlvs } => {
-            Step::Ended(outgoing(id), Ending::Fulfilled(preimage, tlvs))
-        }
-        Output::HtlcFailed { id, failure } => Step::Ended(outgoing(id), Ending::Failed(failure)),
-        Output::HtlcDropped { id, cause } => Step::Ended(outgoing(id), Ending::Dropped(cause)),
-        Output::SettlementRecorded { id } => Step::SettlementRecorded(IncomingHtlcId { link, id }),
-        Output::OpeningFailed(reason) => Step::OpeningFailed(link, reason),
-        Output::Evidence(evidence) => {
-            Step::Evidence(link, from.channel.remote(), Box::new(evidence))
-        }
-        Output::Reconnect(reason) => {
-            cx.log(Level::Warn, "out_of_step", from.channel.remote(), reason.clone());
-            // Gone already, or about to be.
-            let Some(conn) = from.conn else { return };
-            Step::HangUp(conn, reason)
-        }
-        other => return tell(cx, from, other),
-    };
-    cx.push(step);
-}
-
-/// Tells of changes of the channel itself.
-fn tell(cx: &mut Context, from: &Reporter<'_>, output: Output) {
-    let (link, named) = (from.link, Some(from.link));
-    let peer = from.channel.remote();
+    let (link, named, peer) = (from.link, Some(from.link), from.channel.remote());
     match output {
+        Output::Link(event) => {
+            events::report(cx, &events::Reporter { link, peer, conn: from.conn }, event);
+        }
+        Output::OpeningFailed(reason) => cx.push(Step::OpeningFailed(link, reason)),
+        Output::Evidence(evidence) => cx.push(Step::Evidence(link, peer, Box::new(evidence))),
         Output::Opened => {
             let role = from.channel.role();
             let capacity_msat = from.channel.summary().capacity_msat;
             cx.push(Step::OpeningEnded { link, is_open: true });
             cx.notice(EventKind::ChannelOpened { peer, link: named, role, capacity_msat });
-        }
-        Output::Active => {
-            cx.log(Level::Info, "channel_active", peer, "the channel is active");
-            cx.push(Step::LinkUp(link));
-        }
-        Output::Inactive => {
-            cx.log(Level::Info, "channel_inactive", peer, "the channel is inactive");
         }
         Output::Suspended(suspension) => suspended(cx, from, suspension),
         Output::DataLost => {
@@ -79,7 +40,6 @@ fn tell(cx: &mut Context, from: &Reporter<'_>, output: Output) {
             cx.log(Level::Error, "data_lost", peer, text);
             cx.push(Step::DataLost(link));
         }
-        Output::PeerError(text) => cx.log(Level::Warn, "peer_error", peer, text),
         Output::ResizeRefused { reason } => {
             cx.log(Level::Warn, "resize_refused", peer, reason.clone());
             cx.notice(EventKind::ResizeRefused { peer, link: named, reason });
@@ -117,9 +77,6 @@ fn tell(cx: &mut Context, from: &Reporter<'_>, output: Output) {
             let preimage = Some(preimage);
             cx.notice(EventKind::PreimageAtRisk { peer, link: named, preimage, cltv_expiry });
         }
-        // Kept in the channel's record; invoices read it from there.
-        Output::PeerPolicy(_) => {}
-        other => steward_wire::impossible!("{other:?} is passed on before"),
     }
 }
 

@@ -4,9 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bitcoin::hashes::{Hash, sha256};
-use steward_hosted::{
-    Channel, Command, CommandRefusal, Env, IncomingHtlc, Input, OutgoingHtlc, Output, Phase, Role,
-};
+use steward_hosted::{Channel, Command, CommandRefusal, Env, Output, Phase, Role};
+use steward_htlc::{IncomingHtlc, LinkEvent, LinkInput, OutgoingHtlc};
 use steward_wire::{
     Identity, IncomingHtlcId, LinkId, NodeId, OutgoingHtlcId, ShortChannelId, impossible,
 };
@@ -54,6 +53,21 @@ impl Link {
     /// True if both sides have signed a first state.
     pub(crate) fn is_open(&self) -> bool {
         self.channel.state().is_some()
+    }
+
+    /// True if HTLCs can be offered in it now.
+    pub(crate) fn is_active(&self) -> bool {
+        self.channel.phase() == Phase::Active
+    }
+
+    /// True if nothing new may begin in it until a person acts.
+    pub(crate) fn is_suspended(&self) -> bool {
+        self.channel.phase() == Phase::Suspended
+    }
+
+    /// True if it becomes active by itself once its peer is back.
+    pub(crate) fn awaits_peer(&self) -> bool {
+        matches!(self.channel.phase(), Phase::Offline | Phase::Syncing)
     }
 
     /// True for a channel with a client of ours.
@@ -243,12 +257,12 @@ impl Links {
 
     /// True if HTLCs can be offered in this channel now.
     pub(crate) fn is_active(&self, link: &LinkId) -> bool {
-        self.get(link).is_some_and(|entry| entry.channel.phase() == Phase::Active)
+        self.get(link).is_some_and(Link::is_active)
     }
 
     /// True if nothing new may begin in this channel until a person acts.
     pub(crate) fn is_suspended(&self, link: &LinkId) -> bool {
-        self.get(link).is_some_and(|entry| entry.channel.phase() == Phase::Suspended)
+        self.get(link).is_some_and(Link::is_suspended)
     }
 
     /// True if a signed channel joins us with this peer.
@@ -291,14 +305,14 @@ impl Links {
     pub(crate) fn push_blocks(&self, cx: &mut Context) {
         self.connected_or_in_flight
             .iter()
-            .for_each(|link| cx.push(Step::Drive(*link, Box::new(Input::Block))));
+            .for_each(|link| cx.push(Step::Drive(*link, Box::new(LinkInput::Block))));
     }
 
     /// Tells the time to the channels whose deadline has come.
     pub(crate) fn push_ticks(&self, cx: &mut Context) {
         let now_ms = cx.now_ms();
         let due = self.deadlines.iter().take_while(|(at_ms, _)| *at_ms <= now_ms);
-        due.for_each(|(_, link)| cx.push(Step::Drive(*link, Box::new(Input::Tick))));
+        due.for_each(|(_, link)| cx.push(Step::Drive(*link, Box::new(LinkInput::Tick))));
     }
 
     pub(crate) fn next_deadline_ms(&self) -> Option<u64> {
@@ -340,7 +354,7 @@ impl Links {
         // An opening that ended with the last connection is gone.
         let Some(entry) = self.entries.get_mut(&link) else { return };
         entry.conn = Some(conn);
-        self.drive(cx, link, Input::Connected);
+        self.drive(cx, link, LinkInput::Connected);
     }
 
     /// A connection of the channel's peer is gone. If the peer never showed a framing, on this
@@ -355,15 +369,20 @@ impl Links {
         }
         entry.try_other_framing ^= gone.is_unanswered;
         entry.conn = None;
-        self.drive(cx, gone.link, Input::Disconnected);
+        self.drive(cx, gone.link, LinkInput::Disconnected);
         if !gone.is_replaced {
             cx.push(Step::ForgetOpening(gone.link));
         }
     }
 
     /// Gives one input to one channel and reports the outputs.
-    pub(crate) fn drive(&mut self, cx: &mut Context, link: LinkId, input: Input) {
+    pub(crate) fn drive(&mut self, cx: &mut Context, link: LinkId, input: LinkInput) {
         self.act_on(cx, link, |channel, env, out| channel.handle(input, env, out));
+    }
+
+    /// As client: the host does not give the capacity we asked for.
+    pub(crate) fn resize_refused(&mut self, cx: &mut Context, link: LinkId, reason: String) {
+        self.act_on(cx, link, |channel, env, out| channel.resize_refused(reason, env, out));
     }
 
     /// Gives an operator's command to one channel, and reports the outputs. Returns `None` if there
@@ -381,7 +400,7 @@ impl Links {
     /// is none.
     pub(crate) fn flush_next(&mut self, cx: &mut Context) -> bool {
         let Some(link) = self.touched.pop_first() else { return false };
-        self.act_on(cx, link, |channel, env, out| channel.flush(env, out));
+        self.act_on(cx, link, |channel, env, out| channel.handle(LinkInput::Flush, env, out));
         self.touched.remove(&link);
         true
     }
@@ -408,7 +427,7 @@ impl Links {
         let result = act(&mut entry.channel, &env, &mut outputs);
         let reporter = Reporter { link, channel: &entry.channel, conn: entry.conn };
         for output in outputs {
-            if matches!(output, Output::Changed) {
+            if matches!(output, Output::Link(LinkEvent::Changed)) {
                 self.changes += 1;
                 self.changed.insert(link);
             } else {

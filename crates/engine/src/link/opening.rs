@@ -2,7 +2,8 @@
 //! 9.2).
 
 use bitcoin::hashes::{Hash, sha256};
-use steward_hosted::{Channel, Input};
+use steward_hosted::Channel;
+use steward_htlc::LinkInput;
 use steward_wire::{
     ChannelId, ErrorCode, InvokeHostedChannel, LinkId, Message, NodeId, ShortChannelId, WireError,
 };
@@ -151,7 +152,7 @@ impl Openings {
 
 fn push_invoke(cx: &mut Context, link: LinkId, invoke: InvokeHostedChannel) {
     let message = Message::InvokeHostedChannel(invoke);
-    cx.push(Step::Drive(link, Box::new(Input::Message(message))));
+    cx.push(Step::Drive(link, Box::new(LinkInput::Message(message))));
 }
 
 /// Names the channel that the two of the connection would have. Towards a host that would be ours

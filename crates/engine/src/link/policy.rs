@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use steward_hosted::Input;
+use steward_htlc::LinkInput;
 use steward_wire::codec::Wire;
 use steward_wire::{
     CHANNEL_FLAG_DIRECTION, ChannelUpdate, LinkId, MESSAGE_FLAG_MUST_BE_ONE, Signature,
@@ -56,7 +56,7 @@ impl PolicyUpdates {
         let capacity_msat = entry.channel().summary().capacity_msat;
         if let Some(update) = self.update(cx, links, &link, capacity_msat) {
             self.told_s = update.timestamp;
-            cx.push(Step::Drive(link, Box::new(Input::OwnPolicy(update))));
+            cx.push(Step::Drive(link, Box::new(LinkInput::OwnPolicy(update))));
         }
     }
 

@@ -1,7 +1,7 @@
 //! The meaning of a part's failure for its payment: the nodes and channels to avoid, and whether to
 //! try again.
 
-use steward_hosted::Failure as ChannelFailure;
+use steward_htlc::Failure as ChannelFailure;
 use steward_onion::{DecodedFailure, decode_failure};
 use steward_wire::{NodeId, ShortChannelId};
 

@@ -1,7 +1,5 @@
 //! Our channels as the start of a route.
 
-use steward_hosted::Phase;
-
 use crate::face::code::Code;
 use crate::face::error::{Error, sat};
 use crate::face::io::FirstHop;
@@ -11,7 +9,7 @@ use crate::link::links::Links;
 pub(crate) fn first_hops(links: &Links) -> Vec<FirstHop> {
     links
         .connected_or_in_flight()
-        .filter(|(_, entry)| entry.channel().phase() == Phase::Active)
+        .filter(|(_, entry)| entry.is_active())
         .map(|(link, entry)| {
             let channel = entry.channel();
             let summary = channel.summary();
@@ -51,8 +49,7 @@ pub(crate) fn check_balance(links: &Links, amount_msat: u64) -> Result<(), Error
 
 /// Why no channel can carry anything: waiting helps, or only a person does.
 fn no_channel(links: &Links) -> Error {
-    let comes_back = |phase| matches!(phase, Phase::Offline | Phase::Syncing);
-    if links.iter().any(|(_, entry)| comes_back(entry.channel().phase())) {
+    if links.iter().any(|(_, entry)| entry.awaits_peer()) {
         return Error::new(Code::NoActiveChannel, "no channel is active at the moment")
             .hint("wait until a peer is connected again; the list of channels tells more");
     }

@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use steward_hosted::Phase;
 use steward_invoice::{Description, HintHop, NewInvoice, build};
 use steward_wire::{Identity, PaymentHash};
 
@@ -136,8 +135,8 @@ fn ways_in(links: &Links) -> Vec<WayIn> {
                 fee_ppm: update.fee_proportional_millionths,
                 cltv_expiry_delta: update.cltv_expiry_delta,
             };
-            let is_active = summary.phase == Phase::Active;
-            let usable = summary.phase != Phase::Suspended && summary.receivable_msat > 0;
+            let is_active = entry.is_active();
+            let usable = !entry.is_suspended() && summary.receivable_msat > 0;
             usable.then_some((
                 is_active,
                 WayIn {

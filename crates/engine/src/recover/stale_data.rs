@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 
-use steward_hosted::Channel;
 use steward_wire::{ErrorCode, LinkId, PaymentId};
 
 use crate::context::Context;
@@ -118,7 +117,7 @@ pub(crate) fn hold_if_states_differ(
     incoming: &mut Incoming,
     link: LinkId,
 ) {
-    let suspension = links.get(&link).map(|entry| entry.channel()).and_then(Channel::suspension);
+    let suspension = links.get(&link).and_then(|entry| entry.channel().suspension());
     let states_differ = Some(ErrorCode::MissingChannel.number());
     if suspension.is_some_and(|own| own.by_us && own.code == states_differ) {
         incoming.hold_forwards_to(cx, links, link);

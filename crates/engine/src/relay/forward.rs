@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use steward_hosted::{AddRefusal, Channel, Failure as ChannelFailure, Phase};
+use steward_htlc::{AddRefusal, Failure as ChannelFailure};
 use steward_onion::{Blinding, Failure, Forward as Layer, NextHop, PeelError};
 use steward_wire::{
     IncomingHtlcId, LinkId, NodeId, Onion, OutgoingHtlcId, UpdateAddHtlc, features, impossible,
@@ -14,7 +14,7 @@ use crate::face::limits::{FORWARD_WAIT_MS, MAX_EXPIRY_BLOCKS, MIN_OUTGOING_EXPIR
 use crate::face::row::{ForwardRow, Origin, Row};
 use crate::htlc::onion::{forward_layer, refuse};
 use crate::link::connections::Connections;
-use crate::link::links::Links;
+use crate::link::links::{Link, Links};
 use crate::link::policy::PolicyUpdates;
 use crate::step::{Answer, Ending, Forward as Asked, Next, Offer, OurHop, Step};
 
@@ -292,11 +292,11 @@ fn check(
         return Err(Failure::temporary_channel_failure(&[]));
     }
     let next = next_link(links, layer).ok_or_else(Failure::unknown_next_peer)?;
-    let channel = links.get(&next).ok_or_else(Failure::unknown_next_peer)?.channel();
+    let entry = links.get(&next).ok_or_else(Failure::unknown_next_peer)?;
     let update = || views.policy.for_failure(cx, links, &next);
     let policy = &cx.config().policy;
     let out_msat = layer.amt_to_forward_msat;
-    if out_msat < channel.summary().terms.htlc_minimum_msat {
+    if out_msat < entry.channel().summary().terms.htlc_minimum_msat {
         return Err(Failure::amount_below_minimum(out_msat, &update()));
     }
     let needed_msat = policy.fee_msat(out_msat).and_then(|fee| fee.checked_add(out_msat));
@@ -315,13 +315,13 @@ fn check(
         return Err(Failure::expiry_too_far());
     }
     // This is last, so that a payer's mistake has one answer whichever peers are connected.
-    if channel.phase() != Phase::Active {
+    if !entry.is_active() {
         return Err(Failure::temporary_channel_failure(&[]));
     }
-    let has_room = has_in_flight_room(cx, links, &htlc.link, 0, |channel| {
-        sum(channel.incoming_htlcs().map(|h| h.htlc))
-    }) && has_in_flight_room(cx, links, &next, out_msat, |channel| {
-        sum(channel.outgoing_htlcs().map(|h| h.htlc))
+    let has_room = has_in_flight_room(cx, links, &htlc.link, 0, |entry| {
+        sum(entry.channel().incoming_htlcs().map(|h| h.htlc))
+    }) && has_in_flight_room(cx, links, &next, out_msat, |entry| {
+        sum(entry.channel().outgoing_htlcs().map(|h| h.htlc))
     });
     // Peers without route blinding do not know the TLV that carries the path key, and refuse what
     // is even and unknown, the state signed with it included.
@@ -341,19 +341,18 @@ fn has_in_flight_room(
     links: &Links,
     link: &LinkId,
     added_msat: u64,
-    in_flight_msat: impl Fn(&Channel) -> u64,
+    in_flight_msat: impl Fn(&Link) -> u64,
 ) -> bool {
     // The payer's channel, or the next one, may have been forgotten meanwhile.
     let Some(entry) = links.get(link) else { return false };
-    let channel = entry.channel();
     // No limit of ours binds our hosts.
-    let Some(state) = channel.state().filter(|state| state.is_host) else { return true };
+    let Some(state) = entry.channel().state().filter(|state| state.is_host) else { return true };
     let offer = &cx.config().host.offer;
     let grown = state.init_hosted_channel.channel_capacity_msat;
     let limit_msat = u128::from(offer.max_htlc_value_in_flight_msat)
         * u128::from(grown.max(offer.channel_capacity_msat))
         / u128::from(offer.channel_capacity_msat.max(1));
-    u128::from(in_flight_msat(channel)) + u128::from(added_msat) <= limit_msat
+    u128::from(in_flight_msat(entry)) + u128::from(added_msat) <= limit_msat
 }
 
 fn sum<'a>(htlcs: impl Iterator<Item = &'a UpdateAddHtlc>) -> u64 {

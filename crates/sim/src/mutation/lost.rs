@@ -4,7 +4,8 @@
 use std::collections::BTreeSet;
 
 use steward_engine::row::{ChannelRow, Origin, PaymentStatus, Row, RowKey, WriteBatch};
-use steward_hosted::{Channel, IncomingSettlement};
+use steward_hosted::Channel;
+use steward_htlc::IncomingSettlement;
 use steward_wire::{LastCrossSignedState, LinkId, PaymentHash};
 
 use super::{Rewritten, channel_of, rewrite};

@@ -1,8 +1,9 @@
 //! Mutations of a start: the engine finds rows that are not as they were left.
 
 use steward_engine::config::Config;
-use steward_engine::row::{Origin, Settlement, StoredState};
-use steward_hosted::{Failure, Role};
+use steward_engine::row::{Origin, StoredState};
+use steward_hosted::Role;
+use steward_htlc::{Failure, Settlement};
 use steward_wire::NodeId;
 
 use super::record::Record;

@@ -2,7 +2,8 @@
 
 use steward_engine::row::{Row, RowKey};
 use steward_engine::{Event, Reply};
-use steward_hosted::{Channel, IncomingSettlement};
+use steward_hosted::Channel;
+use steward_htlc::IncomingSettlement;
 use steward_wire::{
     LastCrossSignedState, LinkId, Message, OutgoingHtlcId, PaymentHash, ResizeChannel,
     StateOverride, StateUpdate, UpdateAddHtlc, UpdateFulfillHtlc,

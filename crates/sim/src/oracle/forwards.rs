@@ -1,8 +1,9 @@
 //! Rules 3, 4, 5, 9 and 10 where HTLCs pass through a node: what is offered on, what is failed
 //! back, and that each answer belongs to its own HTLC.
 
-use steward_engine::row::{Origin, PaymentStatus, Row, Settlement};
-use steward_hosted::{Channel, IncomingSettlement};
+use steward_engine::row::{Origin, PaymentStatus, Row};
+use steward_hosted::Channel;
+use steward_htlc::{IncomingSettlement, Settlement};
 use steward_wire::{IncomingHtlcId, LinkId, OutgoingHtlcId, PaymentId, Preimage, UpdateAddHtlc};
 
 use super::{Oracles, Rule, Violation};

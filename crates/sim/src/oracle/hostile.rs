@@ -1,8 +1,9 @@
 //! The rules against a peer that keeps no rule: its violations are on record, what it owes can
 //! be proved to anyone, and it cannot fill the disk.
 
-use steward_engine::row::{Origin, Row, RowKey, Settlement};
-use steward_hosted::{Channel, IncomingHtlc, IncomingSettlement};
+use steward_engine::row::{Origin, Row, RowKey};
+use steward_hosted::Channel;
+use steward_htlc::{IncomingHtlc, IncomingSettlement, Settlement};
 use steward_wire::{IncomingHtlcId, NodeId, OutgoingHtlcId, Snapshot};
 
 use super::durable::is_preimage_stored;

@@ -2,6 +2,7 @@
 //! became of its HTLCs, and from nothing else.
 
 use steward_hosted::{Channel, Role};
+use steward_htlc::IncomingSettlement;
 use steward_wire::{IncomingHtlcId, LastCrossSignedState, LinkId, OutgoingHtlcId, UpdateAddHtlc};
 
 use super::{Oracles, Rule, Violation};
@@ -113,8 +114,7 @@ impl Oracles {
             }
         }
         for htlc in channel.incoming_htlcs() {
-            let is_given =
-                matches!(htlc.settlement, Some(steward_hosted::IncomingSettlement::Fulfill(_)));
+            let is_given = matches!(htlc.settlement, Some(IncomingSettlement::Fulfill(_)));
             msat += if is_given { htlc.htlc.amount_msat } else { 0 };
         }
         msat

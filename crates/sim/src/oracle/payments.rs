@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use steward_engine::row::{InvoiceRow, InvoiceStatus, Origin, Row, RowKey, Settlement};
-use steward_hosted::IncomingSettlement;
+use steward_engine::row::{InvoiceRow, InvoiceStatus, Origin, Row, RowKey};
+use steward_htlc::{IncomingSettlement, Settlement};
 use steward_wire::{IncomingHtlcId, PaymentHash, PaymentId};
 
 use super::{Oracles, Rule, Violation};

@@ -1,7 +1,7 @@
 //! Table `outbox`: the settlement of each incoming HTLC, until its channel repeats it.
 
-use steward_engine::row::{Row, Settlement};
-use steward_hosted::Failure;
+use steward_engine::row::Row;
+use steward_htlc::{Failure, Settlement};
 use steward_wire::codec::put_var_bigsize;
 use steward_wire::{DecodeError, IncomingHtlcId};
 

@@ -8,10 +8,10 @@ use steward_engine::WriteBatch;
 use steward_engine::row::{
     ChannelRow, EvidenceRow, ForgottenClient, ForwardRow, InvoiceRow, InvoiceStatus, LocalIdentity,
     Origin, PartRow, PaymentKind, PaymentRow, PaymentStatus, PeerRow, Row, RowKey, Setting,
-    Settlement,
 };
 use steward_engine::{Event, EventKind};
-use steward_hosted::{Failure, Phase, Role, Suspension};
+use steward_hosted::{Phase, Role, Suspension};
+use steward_htlc::{Failure, Settlement};
 use steward_store::sqlite::SqliteHistory;
 use steward_store::{
     DirLock, History, MemoryStore, OpenMode, Owner, SqliteStore, Store, StoreError, Verified,

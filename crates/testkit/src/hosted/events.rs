@@ -1,13 +1,14 @@
 //! Ids read out of a channel's outputs.
 
 use steward_hosted::Output;
+use steward_htlc::LinkEvent;
 
 /// Ids of the HTLCs reported as offered by the peer.
 pub fn incoming(events: &[Output]) -> Vec<u64> {
     events
         .iter()
         .filter_map(|event| match event {
-            Output::HtlcIncoming { add, .. } => Some(add.id),
+            Output::Link(LinkEvent::HtlcIncoming { add, .. }) => Some(add.id),
             _ => None,
         })
         .collect()
@@ -18,7 +19,7 @@ pub fn fulfilled(events: &[Output]) -> Vec<u64> {
     events
         .iter()
         .filter_map(|event| match event {
-            Output::HtlcFulfilled { id, .. } => Some(*id),
+            Output::Link(LinkEvent::HtlcFulfilled { id, .. }) => Some(*id),
             _ => None,
         })
         .collect()
@@ -29,7 +30,7 @@ pub fn failed(events: &[Output]) -> Vec<u64> {
     events
         .iter()
         .filter_map(|event| match event {
-            Output::HtlcFailed { id, .. } => Some(*id),
+            Output::Link(LinkEvent::HtlcFailed { id, .. }) => Some(*id),
             _ => None,
         })
         .collect()
@@ -40,7 +41,7 @@ pub fn dropped(events: &[Output]) -> Vec<u64> {
     events
         .iter()
         .filter_map(|event| match event {
-            Output::HtlcDropped { id, .. } => Some(*id),
+            Output::Link(LinkEvent::HtlcDropped { id, .. }) => Some(*id),
             _ => None,
         })
         .collect()

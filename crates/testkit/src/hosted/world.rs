@@ -4,9 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
-use steward_hosted::{AddToken, Channel, Command, Failure, Input, Output, Phase};
+use steward_hosted::{Channel, Command, Output, Phase};
 
 use super::*;
+use steward_htlc::{AddToken, Failure, LinkEvent, LinkInput};
 
 /// One step of a random history; `by` and `from` are true for Bob.
 #[allow(missing_docs, reason = "the names of the fields say it")]
@@ -81,7 +82,7 @@ pub struct Engine {
     open: BTreeMap<u64, steward_wire::PaymentHash>,
     seen_incoming: BTreeSet<u64>,
     /// Decided, not recorded by the channel yet.
-    outbox: BTreeMap<u64, Input>,
+    outbox: BTreeMap<u64, LinkInput>,
     decided: BTreeMap<u64, bool>,
 }
 
@@ -148,7 +149,7 @@ impl World {
                 let outgoing = self.pair.channel(by).outgoing_htlcs().nth(nth);
                 if let Some((id, hash)) = outgoing.map(|o| (o.htlc.id, o.htlc.payment_hash)) {
                     let preimage = preimage(self.seeds[&hash]);
-                    self.pair.give(by, Input::ExternalFulfill { id, preimage });
+                    self.pair.give(by, LinkInput::ExternalFulfill { id, preimage });
                 }
             }
             // Expired HTLCs of a suspended channel are all that is left of it.
@@ -207,7 +208,7 @@ impl World {
         let engine = self.engine(by);
         engine.asked.insert(htlc.token);
         engine.seed_of_token.insert(htlc.token, seed);
-        self.pair.give(by, Input::Add(htlc));
+        self.pair.give(by, LinkInput::Add(htlc));
     }
 
     fn settle(&mut self, by: Side, nth: usize, fulfill: bool) {
@@ -216,9 +217,9 @@ impl World {
         };
         let seed = self.seeds[&hash];
         let input = if fulfill {
-            Input::Fulfill { id, preimage: preimage(seed), tlvs: Vec::new() }
+            LinkInput::Fulfill { id, preimage: preimage(seed), tlvs: Vec::new() }
         } else {
-            Input::Fail { id, failure: Failure::Reason { reason: vec![1], tlvs: vec![] } }
+            LinkInput::Fail { id, failure: Failure::Reason { reason: vec![1], tlvs: vec![] } }
         };
         let engine = self.engine(by);
         engine.open.remove(&id);
@@ -243,7 +244,7 @@ impl World {
         let mut reconnect = false;
         for by in [Alice, Bob] {
             for event in self.pair.events(by) {
-                reconnect |= matches!(event, Output::Reconnect(_));
+                reconnect |= matches!(event, Output::Link(LinkEvent::Reconnect(_)));
                 self.note(by, event);
             }
         }
@@ -256,7 +257,7 @@ impl World {
         let rough = self.rough;
         let engine = self.engine(by);
         match event {
-            Output::HtlcAdded { token, id } => {
+            Output::Link(LinkEvent::HtlcAdded { token, id }) => {
                 assert!(engine.asked.remove(&token), "an unknown token was added");
                 let seed = engine.seed_of_token[&token];
                 let before = engine.added.insert(id, seed);
@@ -264,10 +265,10 @@ impl World {
                 let is_dead = engine.outcome.remove(&id) == Some(Fate::Dropped);
                 assert!(before.is_none() || is_dead, "id {id} was used twice");
             }
-            Output::HtlcRefused { token, .. } => {
+            Output::Link(LinkEvent::HtlcRefused { token, .. }) => {
                 assert!(engine.asked.remove(&token), "a token was answered twice");
             }
-            Output::HtlcFulfilled { id, preimage: shown, .. } => {
+            Output::Link(LinkEvent::HtlcFulfilled { id, preimage: shown, .. }) => {
                 assert_eq!(shown, preimage(engine.added[&id]));
                 assert_eq!(
                     engine.outcome.insert(id, Fate::Fulfilled),
@@ -275,24 +276,27 @@ impl World {
                     "HTLC {id} ended twice"
                 );
             }
-            Output::HtlcFailed { id, .. } => {
+            Output::Link(LinkEvent::HtlcFailed { id, .. }) => {
                 assert!(engine.added.contains_key(&id));
                 assert_eq!(engine.outcome.insert(id, Fate::Failed), None, "HTLC {id} ended twice");
             }
-            Output::HtlcDropped { id, .. } if rough => {
+            Output::Link(LinkEvent::HtlcDropped { id, .. }) if rough => {
                 assert!(engine.added.contains_key(&id));
                 let before = engine.outcome.insert(id, Fate::Dropped);
                 assert_eq!(before, None, "HTLC {id} ended twice");
             }
-            Output::HtlcIncoming { add: htlc, .. } => {
+            Output::Link(LinkEvent::HtlcIncoming { add: htlc, .. }) => {
                 assert!(engine.seen_incoming.insert(htlc.id), "HTLC {} came twice", htlc.id);
                 engine.open.insert(htlc.id, htlc.payment_hash);
             }
-            Output::SettlementRecorded { id } => drop(engine.outbox.remove(&id)),
-            Output::Active | Output::Inactive | Output::Reconnect(_) | Output::Resized { .. } => {}
+            Output::Link(LinkEvent::SettlementRecorded { id }) => drop(engine.outbox.remove(&id)),
+            Output::Link(LinkEvent::Active)
+            | Output::Link(LinkEvent::Inactive)
+            | Output::Link(LinkEvent::Reconnect(_))
+            | Output::Resized { .. } => {}
             Output::Overridden => engine.open.clear(),
             Output::Suspended(_)
-            | Output::PeerError(_)
+            | Output::Link(LinkEvent::PeerError(_))
             | Output::OverrideProposed { .. }
             | Output::PreimageAtRisk { .. }
             | Output::ClaimsDropped { .. }

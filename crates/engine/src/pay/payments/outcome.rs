@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use steward_hosted::{AddRefusal, Failure as ChannelFailure};
+use steward_htlc::{AddRefusal, Failure as ChannelFailure};
 use steward_wire::{PaymentId, Preimage, impossible};
 
 use crate::context::Context;
