@@ -12,10 +12,10 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 use steward_api::{Api, Token};
 use steward_engine::{AnswerAt, Code, Command, ConnId, Error, Event, Reply};
-use steward_node::ops::plumbing::{Pending, Plumbing};
+use steward_node::ops::plumbing::{Pending, Plumbing, Question};
 use steward_node::{ConnectionFailure, NodeInfo, NodeMetrics, Operations};
 use steward_p2p::PeerAddress;
-use steward_store::{History, Store};
+use steward_store::Store;
 use steward_wire::{NodeId, Preimage};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -158,8 +158,9 @@ impl Plumbing for RealNode {
         self.events.subscribe()
     }
 
-    fn history(&self) -> Arc<dyn History> {
-        self.with(|world| world.net.nodes[world.asked].store.history().unwrap())
+    fn ask_history(&self, question: Question) {
+        let history = self.with(|world| world.net.nodes[world.asked].store.history().unwrap());
+        question(&*history);
     }
 
     fn backup(&self, _path: PathBuf) -> Pending<'_, ()> {

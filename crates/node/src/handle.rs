@@ -8,6 +8,7 @@ use steward_engine::row::LocalIdentity;
 use steward_engine::{Command, ConnId, Error, Event, Reply};
 use steward_graph::Graph;
 use steward_p2p::{PeerAddress, Transport};
+use steward_runtime::workers::Workers;
 use steward_runtime::{Ending, Runtime};
 use steward_store::History;
 use steward_wire::NodeId;
@@ -23,7 +24,7 @@ use crate::info::NodeInfo;
 use crate::limits::DISCONNECT_TIMEOUT;
 use crate::metrics::{NodeMetrics, P2pMetrics};
 use crate::ops::Operations;
-use crate::ops::plumbing::{Pending, Plumbing};
+use crate::ops::plumbing::{Pending, Plumbing, Question};
 use crate::task::blocking;
 
 /// A running node, which is asked through its [`Operations`]. When the last clone is dropped
@@ -48,6 +49,7 @@ pub(crate) struct Shared {
     pub(crate) runtime: Runtime<Unread>,
     pub(crate) transport: Transport,
     pub(crate) history: Arc<dyn History>,
+    pub(crate) readers: Workers,
     pub(crate) graph: Arc<Graph>,
     pub(crate) reach: Arc<Reach>,
     pub(crate) tasks: Mutex<JoinSet<()>>,
@@ -152,12 +154,13 @@ impl Plumbing for Shared {
         self.runtime.subscribe()
     }
 
-    fn history(&self) -> Arc<dyn History> {
-        Arc::clone(&self.history)
+    fn ask_history(&self, question: Question) {
+        let history = Arc::clone(&self.history);
+        self.readers.give(move || question(&*history));
     }
 
     fn backup(&self, to: PathBuf) -> Pending<'_, ()> {
-        let history = self.history();
+        let history = Arc::clone(&self.history);
         Box::pin(async move {
             let copied = blocking(move || history.backup(&to)).await?;
             copied.map(drop).map_err(|error| backup_error(&error))

@@ -12,6 +12,10 @@ const _: () = assert!(
     steward_engine::limits::MAX_ADDRESSES_TRIED <= steward_p2p::limits::MAX_ADDRESSES_PER_PEER
 );
 
+/// Threads that read the stored lists for operators: one for each connection that the store has for
+/// them.
+pub const MAX_READERS: usize = steward_store::limits::MAX_READER_CONNECTIONS;
+
 /// Largest seed file read: 24 words of at most 8 letters, and what people put beside them.
 pub const MAX_SEED_FILE_BYTES: usize = 4096;
 

@@ -12,6 +12,7 @@ use steward_hosted::Role;
 use steward_p2p::{ProxyConfig, ProxyScope, SessionConfig, Transport, TransportConfig};
 use steward_runtime::clock::time;
 use steward_runtime::stop::guarded;
+use steward_runtime::workers::Workers;
 use steward_runtime::{Prepared, Stop, Surroundings};
 use steward_store::Store;
 use tokio::sync::{Notify, mpsc, watch};
@@ -27,6 +28,7 @@ use crate::error::chain_error;
 use crate::handle::{NodeHandle, Shared};
 use crate::info::NodeInfo;
 use crate::keys::NodeKeys;
+use crate::limits::MAX_READERS;
 use crate::seed::Seed;
 use crate::task::blocking;
 
@@ -138,6 +140,8 @@ impl Loaded {
         let (first_tip, updates) =
             follow_chain(chain, self.watch_settings()?, watching, &mut tasks).await?;
         let (graph, history) = (Arc::clone(&self.graph), self.engine.history());
+        let readers = Workers::start("readers", MAX_READERS)
+            .map_err(|error| Error::new(Code::NoThread, error.to_string()))?;
         let reach = Arc::new(Reach::new(transport.clone(), self.keys));
         let surroundings = Surroundings {
             transport: Arc::new(P2pTransport::new(transport.clone(), Arc::clone(&reach))),
@@ -159,6 +163,7 @@ impl Loaded {
             runtime,
             transport,
             history,
+            readers,
             graph,
             reach,
             tasks: Mutex::new(tasks),

@@ -2,30 +2,34 @@
 //! commit thread, and works on while that writes.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use steward_engine::{Action, Engine, Input};
+use steward_engine::{Action, Effects, Engine, Input, WriteBatch};
 use steward_store::CommitThread;
 use steward_wire::NodeId;
 
 use crate::clock::{now_ms, time};
 use crate::counters::Counters;
+use crate::delay::{Delay, Turn};
 use crate::limits::{MAX_TICK_INTERVAL, MIN_TICK_INTERVAL};
 use crate::queue::InputReceiver;
-use crate::traits::Held;
+use crate::routes::Routes;
+use crate::traits::{Held, Router};
 
 /// The engine, its input queue and its commit thread.
-pub(crate) struct EngineThread<H: Held> {
+pub(crate) struct EngineThread<H: Held, R> {
     pub(crate) engine: Engine,
     pub(crate) inputs: InputReceiver<H>,
+    pub(crate) routes: Routes<H, R>,
     pub(crate) commits: CommitThread<Vec<Action>>,
     pub(crate) counters: Arc<Counters>,
+    pub(crate) delay: Delay,
 }
 
 /// The store accepts no more; its thread has reported the reason.
 struct StoreStopped;
 
-impl<H: Held> EngineThread<H> {
+impl<H: Held, R: Router> EngineThread<H, R> {
     /// Runs until the queue ends or a commit fails. Gives back the commit thread, to be closed.
     pub(crate) fn run(mut self) -> CommitThread<Vec<Action>> {
         let mut inputs = Vec::new();
@@ -42,29 +46,42 @@ impl<H: Held> EngineThread<H> {
                 break;
             }
         }
+        let writes = self.delay.take();
+        if !writes.is_empty() {
+            // If the store has stopped, its thread has reported the reason.
+            let _ = self.submit(writes, Vec::new());
+        }
         self.commits
     }
 
     /// Ends the batch. Returns the time that the engine can wait for the next input.
     fn close_batch(&mut self) -> Result<Duration, StoreStopped> {
-        let effects = self.engine.finish();
+        let Effects { writes, actions, wakeup_ms } = self.engine.finish();
         // This is done at once: the messages of a peer that floods us are not worth any work.
-        for action in &effects.actions {
+        for action in &actions {
             if let Action::Disconnect { conn, back_off: true, .. } = action {
                 self.inputs.discard(*conn);
             }
         }
+        let actions = self.routes.take(actions);
+        let until_wakeup = wakeup_ms
+            .map_or(MAX_TICK_INTERVAL, |at| Duration::from_millis(at.saturating_sub(now_ms())));
+        let wait = match self.delay.add(writes, actions, Instant::now()) {
+            Turn::Nothing => until_wakeup,
+            Turn::Wait(left) => left.min(until_wakeup),
+            Turn::Commit(writes, actions) => {
+                self.submit(writes, actions)?;
+                until_wakeup
+            }
+        };
+        Ok(wait.clamp(MIN_TICK_INTERVAL, MAX_TICK_INTERVAL))
+    }
+
+    fn submit(&self, writes: WriteBatch, actions: Vec<Action>) -> Result<(), StoreStopped> {
         // The counters are set before the hand-over: a caller that gets an answer to this batch
         // sees all earlier commits.
         self.counters.set_store(self.commits.stats());
-        if !effects.writes.is_empty() || !effects.actions.is_empty() {
-            Counters::add(&self.counters.batches, 1);
-            let submitted = self.commits.submit(effects.writes, effects.actions);
-            submitted.map_err(|_| StoreStopped)?;
-        }
-        let until_wakeup = effects
-            .wakeup_ms
-            .map_or(MAX_TICK_INTERVAL, |at| Duration::from_millis(at.saturating_sub(now_ms())));
-        Ok(until_wakeup.clamp(MIN_TICK_INTERVAL, MAX_TICK_INTERVAL))
+        Counters::add(&self.counters.batches, 1);
+        self.commits.submit(writes, actions).map_err(|_| StoreStopped)
     }
 }

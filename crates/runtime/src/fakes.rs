@@ -1,15 +1,14 @@
 //! The surroundings of the runtime for its unit tests: a transport that writes down its calls, and
-//! nothing to route over or to look into.
+//! nothing to look into.
 
 use std::sync::Mutex;
 use std::time::Duration;
 
 use steward_engine::ConnId;
-use steward_engine::io::{NoRoute, PathResult, RouteRequest, RoutedPart};
 use steward_engine::row::LocalIdentity;
 use steward_wire::{NodeId, Preimage};
 
-use crate::traits::{Blocks, BlocksError, Frame, PeerTransport, Router};
+use crate::traits::{Blocks, BlocksError, Frame, PeerTransport};
 
 /// The transport writes down what it is asked to do.
 #[derive(Default)]
@@ -41,16 +40,6 @@ impl PeerTransport for Recorder {
     fn forget(&self, peer: NodeId, _local: NodeId) {
         self.write(format!("forget {peer}"));
     }
-}
-
-pub(crate) struct NoRouter;
-
-impl Router for NoRouter {
-    fn find_route(&self, _request: &RouteRequest) -> Result<Vec<RoutedPart>, NoRoute> {
-        Err("there is no router".to_owned().into())
-    }
-
-    fn record(&self, _result: PathResult) {}
 }
 
 pub(crate) struct NoBlocks;

@@ -44,8 +44,9 @@
 //! - [`runtime`]: [`Prepared`] and [`Runtime`], which put the pipeline together
 //! - `inbox`: the events of connections, on their way in
 //! - `queue`: the bounded input queue, a line for each connection, turns
-//! - `engine_thread`: takes inputs, closes batches
-//! - `perform`: carries out actions; `routes`: path-finding off the commit thread
+//! - `engine_thread`: takes inputs, closes batches; `delay`: writes that wait for company
+//! - `perform`: carries out actions; `routes`: path-finding on threads of its own
+//! - [`workers`]: threads for short work that blocks
 //! - `search`: looks into blocks for published preimages
 //! - `replies`: the callers that wait for answers; [`stop`]: the reason why it stopped
 //! - `log_thread`: lines that peers can cause; `fakes`: surroundings for unit tests
@@ -58,6 +59,7 @@
 
 pub mod clock;
 pub mod counters;
+mod delay;
 mod engine_thread;
 pub mod error;
 #[cfg(test)]
@@ -73,6 +75,7 @@ pub mod runtime;
 mod search;
 pub mod stop;
 pub mod traits;
+pub mod workers;
 
 pub use counters::RuntimeMetrics;
 pub use inbox::{Inbox, PeerEvent};

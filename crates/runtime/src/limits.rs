@@ -54,6 +54,15 @@ pub const MAX_OUTSTANDING_COMMANDS: usize = 1024;
 /// Routes computed at the same time; more wait.
 pub const MAX_CONCURRENT_ROUTES: usize = 2;
 
+/// Routes that are answered together.
+pub const MAX_ROUTES_PER_ANSWER: usize = 8;
+
+/// A batch on which no action depends waits this long for one to be committed with it.
+pub const MAX_COMMIT_DELAY: Duration = Duration::from_millis(5);
+
+/// Rows that wait for a commit in this way; with more it is made at once.
+pub const MAX_DELAYED_ROWS: usize = 1024;
+
 /// Events kept for a subscriber that is slow; it is told how many it has missed.
 pub const MAX_BUFFERED_EVENTS: usize = 4096;
 

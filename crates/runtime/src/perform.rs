@@ -6,21 +6,20 @@ use std::sync::Arc;
 
 use steward_engine::HoldReport;
 use steward_engine::{Action, ConnId, Event};
+use steward_wire::impossible;
 use tokio::sync::broadcast;
 use tokio::sync::mpsc::{self, error::TrySendError};
 
 use crate::counters::Counters;
 use crate::log_thread::{Line, LogSender, LogThread};
 use crate::replies::Replies;
-use crate::routes::Routes;
 use crate::search::SearchRequest;
-use crate::traits::{Blocks, Frame, PeerTransport, Router};
+use crate::traits::{Blocks, Frame, PeerTransport};
 
 /// Everything an action can touch.
-pub(crate) struct Performer<T: PeerTransport, R, B> {
+pub(crate) struct Performer<T, B> {
     pub(crate) transport: Arc<T>,
     pub(crate) blocks: Arc<B>,
-    pub(crate) routes: Routes<T::Held, R>,
     pub(crate) replies: Replies,
     pub(crate) events: broadcast::Sender<Event>,
     pub(crate) searches: mpsc::Sender<SearchRequest>,
@@ -30,7 +29,7 @@ pub(crate) struct Performer<T: PeerTransport, R, B> {
     pub(crate) _log_thread: LogThread,
 }
 
-impl<T: PeerTransport, R: Router, B: Blocks> Performer<T, R, B> {
+impl<T: PeerTransport, B: Blocks> Performer<T, B> {
     /// Carries out the actions of all batches of one commit, in order.
     pub(crate) fn perform(&self, batches: Vec<Vec<Action>>) {
         let mut sends = Sends::default();
@@ -47,9 +46,10 @@ impl<T: PeerTransport, R: Router, B: Blocks> Performer<T, R, B> {
                 }
                 Action::ForgetPeer { peer, local } => self.transport.forget(peer, local),
                 Action::Reply { reply, result } => self.replies.answer(reply, result),
-                Action::FindRoute(request) => self.routes.find(request),
                 Action::HoldTimes(report) => tell_hold_times(&report),
-                Action::PathResult(result) => self.routes.record(result),
+                Action::FindRoute(_) | Action::PathResult(_) => {
+                    impossible!("the engine's thread keeps what is for the router");
+                }
                 Action::SearchBlocks { from_height, to_height } => {
                     self.search(SearchRequest { from_height, to_height });
                 }
@@ -108,23 +108,20 @@ mod tests {
     use steward_engine::io::Level;
 
     use super::*;
-    use crate::fakes::{NoBlocks, NoRouter, Recorder};
+    use crate::fakes::{NoBlocks, Recorder};
     use crate::limits::MAX_LINES_PER_CODE;
     use crate::log_thread::recorder::recorded;
-    use crate::queue::input_queue;
     use crate::search::search_requests;
 
-    fn performer(recorder: &Arc<Recorder>) -> Performer<Recorder, NoRouter, NoBlocks> {
+    fn performer(recorder: &Arc<Recorder>) -> Performer<Recorder, NoBlocks> {
         let (log, log_thread) = LogThread::start().unwrap();
-        let counters = Arc::<Counters>::default();
         Performer {
             transport: Arc::clone(recorder),
             blocks: Arc::new(NoBlocks),
-            routes: Routes::new(Arc::new(NoRouter), input_queue().0, Arc::clone(&counters)),
             replies: Replies::default(),
             events: broadcast::channel(1).0,
             searches: search_requests().0,
-            counters,
+            counters: Arc::default(),
             log,
             _log_thread: log_thread,
         }

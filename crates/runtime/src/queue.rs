@@ -63,6 +63,8 @@ struct State<H> {
     /// The inputs that are not of peers, each with its weight.
     urgent: VecDeque<(Input, u32)>,
     turns: Turns<H>,
+    /// True while the receiver sleeps, and nobody has woken it yet.
+    is_waited_for: bool,
     is_ended: bool,
     is_closed: bool,
 }
@@ -70,7 +72,13 @@ struct State<H> {
 impl<H> Default for State<H> {
     fn default() -> Self {
         let turns = Turns::default();
-        Self { urgent: VecDeque::new(), turns, is_ended: false, is_closed: false }
+        Self {
+            urgent: VecDeque::new(),
+            turns,
+            is_waited_for: false,
+            is_ended: false,
+            is_closed: false,
+        }
     }
 }
 
@@ -95,16 +103,26 @@ impl<H: Held> InputSender<H> {
     /// # Errors
     /// Fails if the receiver of the queue is gone.
     pub async fn send(&self, input: Input) -> Result<(), Closed> {
-        let weight = weight(&input);
+        self.send_all(vec![input]).await
+    }
+
+    /// Queues some inputs that are not of peers, next to each other. Waits for room as
+    /// [`Self::send`], and wakes the engine once.
+    ///
+    /// # Errors
+    /// Fails if the receiver of the queue is gone.
+    pub(crate) async fn send_all(&self, inputs: Vec<Input>) -> Result<(), Closed> {
+        let inputs: Vec<_> = inputs.into_iter().map(|input| (weight(&input), input)).collect();
+        let weight = inputs.iter().map(|(weight, _)| weight).sum::<u32>().min(MAX_QUEUED_WEIGHT);
         // The receiver gives the room back.
         self.0.room.acquire_many(weight).await.map_err(|_| Closed)?.forget();
         let mut state = self.0.lock();
         if state.is_ended || state.is_closed {
             return Err(Closed);
         }
-        state.urgent.push_back((input, weight));
-        drop(state);
-        self.0.filled.notify_one();
+        let inputs = inputs.into_iter().map(|(weight, input)| (input, weight));
+        state.urgent.extend(inputs);
+        self.0.wake(state);
         Ok(())
     }
 
@@ -115,15 +133,15 @@ impl<H: Held> InputSender<H> {
             return Err(Closed);
         }
         state.turns.push(input);
-        drop(state);
-        self.0.filled.notify_one();
+        self.0.wake(state);
         Ok(())
     }
 
     /// Ends the queue: inputs queued by now are still handled, then the engine ends.
     pub(crate) fn end(&self) {
-        self.0.lock().is_ended = true;
-        self.0.filled.notify_one();
+        let mut state = self.0.lock();
+        state.is_ended = true;
+        self.0.wake(state);
     }
 
     /// Returns the units of room in use, of [`MAX_QUEUED_WEIGHT`]; peers take none of it.
@@ -143,9 +161,13 @@ impl<H: Held> InputReceiver<H> {
         is_known: impl Fn(&NodeId) -> bool,
     ) -> Result<(), Closed> {
         let state = self.0.lock();
-        let is_idle = |state: &mut State<H>| state.is_empty() && !state.is_ended;
+        let is_idle = |state: &mut State<H>| {
+            state.is_waited_for = state.is_empty() && !state.is_ended;
+            state.is_waited_for
+        };
         let waited = self.0.filled.wait_timeout_while(state, wait, is_idle);
         let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        state.is_waited_for = false;
         let mut freed = 0;
         while inputs.len() < MAX_INPUTS_PER_BATCH
             && let Some((input, weight)) = state.urgent.pop_front()
@@ -187,6 +209,15 @@ impl<H: Held> Drop for InputReceiver<H> {
 impl<H> Shared<H> {
     fn lock(&self) -> MutexGuard<'_, State<H>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Wakes the receiver, once per sleep: each call to the system takes a sender's time.
+    fn wake(&self, mut state: MutexGuard<'_, State<H>>) {
+        let sleeps = std::mem::take(&mut state.is_waited_for);
+        drop(state);
+        if sleeps {
+            self.filled.notify_one();
+        }
     }
 }
 

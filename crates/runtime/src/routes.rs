@@ -1,52 +1,85 @@
-//! Path-finding off the commit thread, a few at a time.
+//! Path-finding on threads of its own: it can take long, and no batch may wait for it.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use steward_engine::Input;
-use steward_engine::io::{PathResult, RouteRequest};
+use steward_engine::io::{Action, PathResult, RouteRequest};
 use tokio::runtime::Handle;
-use tokio::sync::Semaphore;
 
 use crate::counters::Counters;
-use crate::limits::MAX_CONCURRENT_ROUTES;
+use crate::limits::{MAX_CONCURRENT_ROUTES, MAX_ROUTES_PER_ANSWER};
 use crate::queue::InputSender;
 use crate::traits::{Held, Router};
+use crate::workers::Workers;
 
-/// The path-finding: it takes requests, and sends the answers to the engine.
+/// The path-finding: it takes requests, and sends the answers to the engine. The engine bounds how
+/// many payments, and with them requests and results, are pending.
 pub(crate) struct Routes<H, R> {
     router: Arc<R>,
     inputs: InputSender<H>,
     counters: Arc<Counters>,
     tasks: Handle,
-    room: Arc<Semaphore>,
+    threads: Workers,
 }
 
 impl<H: Held, R: Router> Routes<H, R> {
     /// Makes the path-finding. Must be called inside a tokio runtime.
-    pub(crate) fn new(router: Arc<R>, inputs: InputSender<H>, counters: Arc<Counters>) -> Self {
-        let room = Arc::new(Semaphore::new(MAX_CONCURRENT_ROUTES));
-        Self { router, inputs, counters, tasks: Handle::current(), room }
+    ///
+    /// # Errors
+    /// Fails if the system gives no threads.
+    pub(crate) fn start(
+        router: Arc<R>,
+        inputs: InputSender<H>,
+        counters: Arc<Counters>,
+    ) -> io::Result<Self> {
+        let threads = Workers::start("routes", MAX_CONCURRENT_ROUTES)?;
+        Ok(Self { router, inputs, counters, tasks: Handle::current(), threads })
     }
 
-    /// Finds a route. The engine bounds how many payments, and with them routes, are pending.
-    pub(crate) fn find(&self, request: Box<RouteRequest>) {
+    /// Takes the requests and the results out of a batch's actions, and returns the others. These
+    /// two do not wait for the commit, since nothing of them leaves the node.
+    pub(crate) fn take(&self, actions: Vec<Action>) -> Vec<Action> {
+        let mut requests = Vec::new();
+        let mut others = Vec::with_capacity(actions.len());
+        for action in actions {
+            match action {
+                Action::FindRoute(request) => requests.push(request),
+                Action::PathResult(result) => self.record(result),
+                other => others.push(other),
+            }
+        }
+        Counters::add(&self.counters.pending_routes, requests.len());
+        while !requests.is_empty() {
+            let rest = requests.split_off(requests.len().min(MAX_ROUTES_PER_ANSWER));
+            self.find(std::mem::replace(&mut requests, rest));
+        }
+        others
+    }
+
+    /// Finds some routes and answers them together: the engine is woken once.
+    #[expect(clippy::vec_box, reason = "the engine hands them out boxed")]
+    fn find(&self, requests: Vec<Box<RouteRequest>>) {
         let (router, inputs) = (Arc::clone(&self.router), self.inputs.clone());
-        let (counters, room) = (Arc::clone(&self.counters), Arc::clone(&self.room));
-        Counters::add(&counters.pending_routes, 1);
-        self.tasks.spawn(async move {
-            let (payment, attempt) = (request.payment, request.attempt);
-            let _slot = room.acquire().await;
-            let found = tokio::task::spawn_blocking(move || router.find_route(&request)).await;
-            counters.pending_routes.fetch_sub(1, Ordering::Relaxed);
-            let result =
-                found.unwrap_or_else(|error| Err(format!("path-finding failed: {error}").into()));
-            // If the engine is gone, so is the payment's need of a route.
-            let _ = inputs.send(Input::Route { payment, attempt, result }).await;
+        let (counters, tasks) = (Arc::clone(&self.counters), self.tasks.clone());
+        self.threads.give(move || {
+            let found: Vec<Input> = requests
+                .iter()
+                .map(|request| Input::Route {
+                    payment: request.payment,
+                    attempt: request.attempt,
+                    result: router.find_route(request),
+                })
+                .collect();
+            counters.pending_routes.fetch_sub(requests.len() as u64, Ordering::Relaxed);
+            // If the engine is gone, so is the payments' need of routes.
+            let _ = tasks.block_on(inputs.send_all(found));
         });
     }
 
-    pub(crate) fn record(&self, result: PathResult) {
-        self.router.record(result);
+    fn record(&self, result: PathResult) {
+        let router = Arc::clone(&self.router);
+        self.threads.give(move || router.record(result));
     }
 }

@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 
 use crate::clock::time;
 use crate::counters::{Counters, RuntimeMetrics};
+use crate::delay::Delay;
 use crate::engine_thread::EngineThread;
 use crate::error::{commit_error, stopping, store_error};
 use crate::inbox::Inbox;
@@ -103,9 +104,13 @@ impl Prepared {
             engine_thread: Mutex::default(),
             tasks: Mutex::default(),
         };
-        let blocks = Arc::clone(&surroundings.blocks);
-        let commits = runtime.commit_thread(self.store, surroundings, searches, log_thread)?;
-        let thread = runtime.engine_thread(self.engine, receiver, commits)?;
+        let Surroundings { transport, router, blocks } = surroundings;
+        let counters = Arc::clone(&runtime.counters);
+        let routes = Routes::start(router, runtime.inputs(), counters);
+        let routes = routes.map_err(|error| no_thread(&error))?;
+        let around = (transport, Arc::clone(&blocks));
+        let commits = runtime.commit_thread(self.store, around, searches, log_thread)?;
+        let thread = runtime.engine_thread(self.engine, receiver, routes, commits)?;
         runtime.engine_thread = Mutex::new(Some(thread));
         runtime.spawn_tasks(blocks, requests);
         Ok(runtime)
@@ -225,18 +230,16 @@ impl<H: Held> Runtime<H> {
         self.stop.failure().unwrap_or_else(stopping)
     }
 
-    fn commit_thread<T: PeerTransport<Held = H>, R: Router, B: Blocks>(
+    fn commit_thread<T: PeerTransport<Held = H>, B: Blocks>(
         &self,
         store: Box<dyn Store>,
-        surroundings: Surroundings<T, R, B>,
+        (transport, blocks): (Arc<T>, Arc<B>),
         searches: mpsc::Sender<SearchRequest>,
         log_thread: LogThread,
     ) -> Result<CommitThread<Vec<Action>>, Error> {
-        let Surroundings { transport, router, blocks } = surroundings;
         let performer = Performer {
             transport,
             blocks,
-            routes: Routes::new(router, self.inputs.clone(), Arc::clone(&self.counters)),
             replies: self.replies.clone(),
             events: self.events.clone(),
             searches,
@@ -254,14 +257,16 @@ impl<H: Held> Runtime<H> {
         CommitThread::spawn(store, on_durable, on_failure).map_err(|error| store_error(&error))
     }
 
-    fn engine_thread(
+    fn engine_thread<R: Router>(
         &self,
         engine: Engine,
         inputs: InputReceiver<H>,
+        routes: Routes<H, R>,
         commits: CommitThread<Vec<Action>>,
     ) -> Result<EngineJoin, Error> {
         let counters = Arc::clone(&self.counters);
-        let engine = EngineThread { engine, inputs, commits, counters };
+        let engine =
+            EngineThread { engine, inputs, routes, commits, counters, delay: Delay::default() };
         let guard = StopOnPanic { stop: self.stop.clone(), thread: "engine" };
         let run = move || {
             let _guard = guard;

@@ -57,7 +57,7 @@ pub trait Router: Send + Sync + 'static {
     /// Fails with the reason why there is no route.
     fn find_route(&self, request: &RouteRequest) -> Result<Vec<RoutedPart>, NoRoute>;
 
-    /// Learns how a path did. Called from the commit thread: it must not wait.
+    /// Learns how a path did. Called on the same threads as [`Self::find_route`].
     fn record(&self, result: PathResult);
 }
 

@@ -200,7 +200,9 @@ impl World {
         // News within the batch may have ended it.
         let tip_was_stale = tip_was_stale && n.stale_since_ms.is_some();
         let life = n.life;
-        let (writes, actions) = (effects.writes, effects.actions);
+        let (inward, actions) = effects.actions.into_iter().partition(Action::is_inward);
+        n.released.extend::<Vec<_>>(inward);
+        let writes = effects.writes;
         let mut batch = Batch { writes, actions, tip_was_stale, life };
         if let Some(injector) = &mut self.injector {
             injector.corrupt_wakeup(&mut n.wakeup_ms, time.now_ms);

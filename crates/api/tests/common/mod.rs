@@ -14,7 +14,7 @@ use steward_engine::command::ChannelInfo;
 use steward_engine::row::{PaymentKind, PaymentRow, PaymentStatus, Row, WriteBatch};
 use steward_engine::{Code, Command, ConnId, Error, Event, EventKind, Reply};
 use steward_hosted::{Phase, Role};
-use steward_node::ops::plumbing::{Pending, Plumbing};
+use steward_node::ops::plumbing::{Pending, Plumbing, Question};
 use steward_node::{ConnectionFailure, NodeInfo, NodeMetrics, Operations};
 use steward_p2p::PeerAddress;
 use steward_store::{History, MemoryStore, Store};
@@ -167,8 +167,8 @@ impl Plumbing for FakeNode {
         self.events.subscribe()
     }
 
-    fn history(&self) -> Arc<dyn History> {
-        Arc::clone(&self.history)
+    fn ask_history(&self, question: Question) {
+        question(&*self.history);
     }
 
     fn backup(&self, _path: PathBuf) -> Pending<'_, ()> {

@@ -105,7 +105,8 @@ pub enum Input {
     },
 }
 
-/// The effects of one batch. No action may happen before `writes` are durable.
+/// The effects of one batch. No action but an inward one ([`Action::is_inward`]) may happen before
+/// `writes` are durable.
 #[derive(Debug, Default)]
 pub struct Effects {
     /// The runtime commits these atomically.
@@ -189,6 +190,14 @@ pub enum Action {
         /// One sentence.
         text: String,
     },
+}
+
+impl Action {
+    /// True if nothing of it leaves the node: it may be carried out before the batch's writes are
+    /// durable.
+    pub fn is_inward(&self) -> bool {
+        matches!(self, Self::FindRoute(_) | Self::PathResult(_))
+    }
 }
 
 /// The level of a log line.

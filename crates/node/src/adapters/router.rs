@@ -8,7 +8,6 @@ use steward_graph::Graph;
 use steward_runtime::clock::wall_ms;
 use steward_runtime::traits::Router;
 use steward_wire::NodeId;
-use tokio::runtime::Handle;
 
 use crate::limits::GRAPH_MAINTENANCE_INTERVAL;
 use crate::random::random_bytes;
@@ -17,13 +16,11 @@ use crate::random::random_bytes;
 pub(crate) struct GraphRouter {
     graph: Arc<Graph>,
     payer: NodeId,
-    tasks: Handle,
 }
 
 impl GraphRouter {
-    /// Makes a router. Must be called inside a tokio runtime.
     pub(crate) fn new(graph: Arc<Graph>, payer: NodeId) -> Self {
-        Self { graph, payer, tasks: Handle::current() }
+        Self { graph, payer }
     }
 }
 
@@ -38,8 +35,7 @@ impl Router for GraphRouter {
         if self.graph.channel_count() == 0 {
             return;
         }
-        let graph = Arc::clone(&self.graph);
-        self.tasks.spawn_blocking(move || graph.record(&result, wall_ms()));
+        self.graph.record(&result, wall_ms());
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 use std::pin::Pin;
-use std::sync::Arc;
 
 use steward_engine::row::LocalIdentity;
 use steward_engine::{Command, ConnId, Error, Event, Reply};
@@ -17,6 +16,9 @@ use crate::metrics::NodeMetrics;
 
 /// An answer on its way.
 pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;
+
+/// A question to the stored lists, which hands on its answer by itself.
+pub type Question = Box<dyn FnOnce(&dyn History) + Send>;
 
 /// A node below its typed operations: commands with their replies, events, and what is stored.
 pub trait Plumbing: Send + Sync + 'static {
@@ -53,8 +55,8 @@ pub trait Plumbing: Send + Sync + 'static {
     /// Returns a receiver of the events from now on.
     fn subscribe(&self) -> broadcast::Receiver<Event>;
 
-    /// Returns the stored lists, whose calls block on the disk.
-    fn history(&self) -> Arc<dyn History>;
+    /// Asks the stored lists, on a thread that may block on the disk.
+    fn ask_history(&self, question: Question);
 
     /// Copies the database to a new file, as [`crate::ops::Operations::backup`].
     fn backup(&self, to: PathBuf) -> Pending<'_, ()>;

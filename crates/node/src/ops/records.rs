@@ -2,12 +2,12 @@
 //! it is asked on a thread that may block.
 
 use steward_engine::row::{ForwardRow, PaymentRow, PaymentStatus};
-use steward_engine::{Error, Event};
+use steward_engine::{Code, Error, Event};
 use steward_store::{ForwardTotals, History, Page, PageRequest, StoreError};
+use tokio::sync::oneshot;
 
 use super::Operations;
 use crate::error::store_error;
-use crate::task::blocking;
 
 impl Operations {
     /// Lists our payments, newest first, optionally of one status.
@@ -47,8 +47,11 @@ impl Operations {
         T: Send + 'static,
         F: FnOnce(&dyn History) -> Result<T, StoreError> + Send + 'static,
     {
-        let history = self.node.history();
-        let answer = blocking(move || question(&*history)).await?;
+        let (answer, answered) = oneshot::channel();
+        // Without a receiver the caller is gone, and needs no answer.
+        let ask = move |history: &dyn History| drop(answer.send(question(history)));
+        self.node.ask_history(Box::new(ask));
+        let answer = answered.await.map_err(|_| Error::new(Code::Bug, "a question failed"))?;
         answer.map_err(|error| store_error(&error))
     }
 }
