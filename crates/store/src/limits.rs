@@ -41,6 +41,10 @@ pub const MAX_QUEUED_BATCHES: usize = 1024;
 /// Batches that share one commit: bounds how long the first of them waits for the others.
 pub const MAX_BATCHES_PER_COMMIT: usize = 256;
 
+/// The newest segments of 65 536 payments, and as many of invoices, whose hashes have a filter in
+/// memory: 128 KiB each. A new hash is looked for in each older one.
+pub const MAX_FILTERED_SEGMENTS: u64 = 64;
+
 /// Most rows of one page of history.
 pub const MAX_PAGE_ROWS: usize = 1000;
 

@@ -4,6 +4,7 @@ use steward_engine::row::{InvoiceRow, Row};
 use steward_wire::PaymentHash;
 
 use super::column::{Columns, Value, values};
+use super::hashed::{ByHash, Hashed};
 use super::status::{invoice_status, invoice_status_code, kind, kind_code};
 use super::{Table, Write};
 use crate::error::StoreError;
@@ -21,9 +22,9 @@ impl Write for Invoices {
     const PUT: &'static str =
         "INSERT INTO invoice (payment_hash, preimage, payment_secret, amount_msat, description,
              kind, bolt11, created_ms, expires_ms, status, received_msat, paid_ms, failure_code,
-             failure_message)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
-         ON CONFLICT (payment_hash) DO UPDATE SET preimage = excluded.preimage,
+             failure_message, number)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
+         ON CONFLICT (number) DO UPDATE SET preimage = excluded.preimage,
              payment_secret = excluded.payment_secret, amount_msat = excluded.amount_msat,
              description = excluded.description, kind = excluded.kind, bolt11 = excluded.bolt11,
              created_ms = excluded.created_ms, expires_ms = excluded.expires_ms,
@@ -31,7 +32,7 @@ impl Write for Invoices {
              paid_ms = excluded.paid_ms, failure_code = excluded.failure_code,
              failure_message = excluded.failure_message
          WHERE invoice.status = 1 AND excluded.kind <= invoice.kind";
-    const DELETE: Option<&'static str> = Some("DELETE FROM invoice WHERE payment_hash = ?1");
+    const DELETE: Option<&'static str> = Some("DELETE FROM invoice WHERE number = ?1");
     type Put<'a> = &'a InvoiceRow;
     type Key = PaymentHash;
 
@@ -57,8 +58,12 @@ impl Write for Invoices {
         .into()
     }
 
-    fn key(hash: Self::Key) -> Vec<Value<'static>> {
-        values![hash.0.to_vec()].into()
+    fn key(_hash: Self::Key) -> Vec<Value<'static>> {
+        Vec::new()
+    }
+
+    fn by_hash(hash: Self::Key) -> Option<ByHash> {
+        Some(ByHash { table: Hashed::Invoice, hash, is_made: true })
     }
 
     fn numbers(row: Self::Put<'_>) -> Vec<u64> {
@@ -104,19 +109,22 @@ impl Write for InvoiceFailures {
     const NAME: &'static str = "invoice";
     /// The hash may be no invoice's: then no row changes.
     const PUT: &'static str =
-        "UPDATE invoice SET failure_code = ?2, failure_message = ?3 WHERE payment_hash = ?1";
-    const DELETE: Option<&'static str> = Some(
-        "UPDATE invoice SET failure_code = NULL, failure_message = NULL WHERE payment_hash = ?1",
-    );
-    type Put<'a> = (&'a PaymentHash, &'a str, &'a str);
+        "UPDATE invoice SET failure_code = ?1, failure_message = ?2 WHERE number = ?3";
+    const DELETE: Option<&'static str> =
+        Some("UPDATE invoice SET failure_code = NULL, failure_message = NULL WHERE number = ?1");
+    type Put<'a> = (&'a str, &'a str);
     type Key = PaymentHash;
 
-    fn values((hash, code, message): Self::Put<'_>) -> Vec<Value<'_>> {
-        values![&hash.0, code, message].into()
+    fn values((code, message): Self::Put<'_>) -> Vec<Value<'_>> {
+        values![code, message].into()
     }
 
-    fn key(hash: Self::Key) -> Vec<Value<'static>> {
-        values![hash.0.to_vec()].into()
+    fn key(_hash: Self::Key) -> Vec<Value<'static>> {
+        Vec::new()
+    }
+
+    fn by_hash(hash: Self::Key) -> Option<ByHash> {
+        Some(ByHash { table: Hashed::Invoice, hash, is_made: false })
     }
 
     fn name(hash: Self::Key) -> String {

@@ -10,6 +10,7 @@ pub(crate) mod column;
 pub(crate) mod event;
 pub(crate) mod evidence;
 pub(crate) mod forward;
+pub(crate) mod hashed;
 pub(crate) mod invoice;
 pub(crate) mod origin;
 pub(crate) mod outbox;
@@ -41,6 +42,7 @@ pub(crate) use status::{invoice_status_code, status_code};
 
 use crate::error::StoreError;
 use column::{Columns, Value};
+use hashed::ByHash;
 
 /// Columns are signed: numbers that are compared or added, and the engine's own counters, must
 /// stay below this.
@@ -62,10 +64,10 @@ pub(crate) trait Write {
     /// The key of a row.
     type Key: Copy;
 
-    /// Returns the values of [`Self::PUT`].
+    /// Returns the values of [`Self::PUT`], but for the number of [`Self::by_hash`].
     fn values(row: Self::Put<'_>) -> Vec<Value<'_>>;
 
-    /// Returns the values of [`Self::DELETE`].
+    /// Returns the values of [`Self::DELETE`], but for that number.
     fn key(key: Self::Key) -> Vec<Value<'static>>;
 
     /// Returns the numbers in a row that must stay below 2^63.
@@ -78,6 +80,11 @@ pub(crate) trait Write {
 
     /// Returns the row's place among the live rows, if the table has such rows.
     fn live_id(_key: Self::Key) -> Option<LiveId> {
+        None
+    }
+
+    /// Returns the row whose number is the last value of a write, if it is found by a hash.
+    fn by_hash(_key: Self::Key) -> Option<ByHash> {
         None
     }
 
@@ -205,6 +212,14 @@ macro_rules! tables {
             }
         }
 
+        /// Returns the row whose number is the last value of a write, if it is found by a hash.
+        pub(crate) fn by_hash(key: &RowKey) -> Option<ByHash> {
+            match key {
+                $($key => <$table as Write>::by_hash($by),)*
+                $($part_key => <$part as Write>::by_hash($part_by),)*
+            }
+        }
+
         /// Returns the row's part of the sum of the live rows; `None`: it is not live.
         pub(crate) fn live_content(row: &Row) -> Option<Vec<u8>> {
             match row {
@@ -232,8 +247,8 @@ tables! {
         Settings: Row::Setting(setting) => setting, RowKey::Setting(name) => *name;
     }
     parts_of_rows {
-        InvoiceFailures: Row::InvoiceFailure { payment_hash, code, message } =>
-            (payment_hash, code.as_str(), message.as_str()),
+        InvoiceFailures: Row::InvoiceFailure { code, message, .. } =>
+            (code.as_str(), message.as_str()),
             RowKey::InvoiceFailure(hash) => *hash;
     }
 }

@@ -2,10 +2,11 @@
 
 use steward_engine::row::{PartRow, PaymentStatus, Row};
 use steward_wire::codec::put_list;
-use steward_wire::{DecodeError, NodeId, PaymentId, ShortChannelId};
+use steward_wire::{DecodeError, NodeId, PaymentHash, PaymentId, ShortChannelId};
 
 use super::blob::{VERSION, decode};
 use super::column::{Columns, Value, values};
+use super::hashed::{ByHash, Hashed};
 use super::status::{status, status_code};
 use super::{LiveId, Table, Write};
 use crate::error::StoreError;
@@ -18,21 +19,18 @@ impl Write for Parts {
     const PUT: &'static str =
         "INSERT INTO payment_part (payment, part, link, amount_msat, fee_msat, session_key, path,
              status)
-         SELECT number, ?2, ?3, ?4, ?5, ?6, ?7, ?8 FROM payment WHERE payment_hash = ?1
+         SELECT ?8, ?1, ?2, ?3, ?4, ?5, ?6, ?7 WHERE ?8 IS NOT NULL
          ON CONFLICT (payment, part) DO UPDATE SET link = excluded.link,
              amount_msat = excluded.amount_msat, fee_msat = excluded.fee_msat,
              session_key = excluded.session_key, path = excluded.path, status = excluded.status";
-    const DELETE: Option<&'static str> = Some(
-        "DELETE FROM payment_part
-         WHERE payment = (SELECT number FROM payment WHERE payment_hash = ?1) AND part = ?2",
-    );
+    const DELETE: Option<&'static str> =
+        Some("DELETE FROM payment_part WHERE payment = ?2 AND part = ?1");
     const REFUSAL: Option<&'static str> = Some("its payment is not stored");
     type Put<'a> = &'a PartRow;
     type Key = (PaymentId, u32);
 
     fn values(row: Self::Put<'_>) -> Vec<Value<'_>> {
         values![
-            &row.payment.0,
             row.part,
             &row.link.0,
             row.amount_msat,
@@ -44,8 +42,13 @@ impl Write for Parts {
         .into()
     }
 
-    fn key((payment, part): Self::Key) -> Vec<Value<'static>> {
-        values![payment.0.to_vec(), part].into()
+    fn key((_, part): Self::Key) -> Vec<Value<'static>> {
+        values![part].into()
+    }
+
+    /// The payment: a part lies with it.
+    fn by_hash((payment, _): Self::Key) -> Option<ByHash> {
+        Some(ByHash { table: Hashed::Payment, hash: PaymentHash(payment.0), is_made: false })
     }
 
     fn numbers(row: Self::Put<'_>) -> Vec<u64> {

@@ -2,9 +2,10 @@
 
 use steward_engine::row::{PaymentRow, PaymentStatus, Row};
 use steward_wire::codec::put_var_bigsize;
-use steward_wire::{PaymentId, Preimage};
+use steward_wire::{PaymentHash, PaymentId, Preimage};
 
 use super::column::{Columns, Value, values};
+use super::hashed::{ByHash, Hashed};
 use super::status::{kind, kind_code, status, status_code};
 use super::{LiveId, Table, Write};
 use crate::error::StoreError;
@@ -16,9 +17,10 @@ impl Write for Payments {
     const NAME: &'static str = "payment";
     const PUT: &'static str =
         "INSERT INTO payment (payment_hash, destination, amount_msat, fee_msat, max_fee_msat,
-             status, preimage, failure_code, failure_message, kind, bolt11, created_ms, ended_ms)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
-         ON CONFLICT (payment_hash) DO UPDATE SET destination = excluded.destination,
+             status, preimage, failure_code, failure_message, kind, bolt11, created_ms, ended_ms,
+             number)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
+         ON CONFLICT (number) DO UPDATE SET destination = excluded.destination,
              amount_msat = excluded.amount_msat, fee_msat = excluded.fee_msat,
              max_fee_msat = excluded.max_fee_msat, status = excluded.status,
              preimage = excluded.preimage, failure_code = excluded.failure_code,
@@ -51,8 +53,12 @@ impl Write for Payments {
         .into()
     }
 
-    fn key(payment: Self::Key) -> Vec<Value<'static>> {
-        values![payment.0.to_vec()].into()
+    fn key(_payment: Self::Key) -> Vec<Value<'static>> {
+        Vec::new()
+    }
+
+    fn by_hash(payment: Self::Key) -> Option<ByHash> {
+        Some(ByHash { table: Hashed::Payment, hash: PaymentHash(payment.0), is_made: true })
     }
 
     fn numbers(row: Self::Put<'_>) -> Vec<u64> {

@@ -73,8 +73,7 @@ pub(crate) fn open_parts() -> String {
 }
 
 /// Finds the open invoices. SQLite would rather take all that are pending, however long expired: it
-/// cannot know that most invoices expire unpaid. `INDEXED BY` are the only words here that no other
-/// database knows.
+/// cannot know that most invoices expire unpaid. `INDEXED BY` are words that no other database knows.
 pub(crate) fn open_invoices() -> String {
     format!(
         "{} INDEXED BY invoice_open WHERE status = 1 AND expires_ms >= ?1 ORDER BY number",

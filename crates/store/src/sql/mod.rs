@@ -2,12 +2,14 @@
 //! start needs, and questions about the past. A backend runs the statements.
 //!
 //! - `write`, `prune`: a batch into tables
+//! - `numbers`: rows that are found by a hash
 //! - `load`: tables into a [`StoredState`](steward_engine::row::StoredState)
 //! - `questions`: the past, for [`History`](crate::History)
 //! - `count`: every row of every table, to see that each can be read
 
 pub(crate) mod count;
 pub(crate) mod load;
+pub(crate) mod numbers;
 pub(crate) mod prune;
 pub(crate) mod questions;
 pub(crate) mod write;

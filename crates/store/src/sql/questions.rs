@@ -4,10 +4,12 @@ use steward_engine::Event;
 use steward_engine::row::{ForwardRow, InvoiceRow, InvoiceStatus, PaymentRow, PaymentStatus};
 use steward_wire::{NodeId, PaymentHash};
 
+use super::numbers::Numbers;
 use super::{Sql, rows, select};
 use crate::error::StoreError;
 use crate::limits::MAX_PAGE_ROWS;
 use crate::rows::column::{Value, values};
+use crate::rows::hashed::Hashed;
 use crate::rows::{
     Events, Evidence, Forwards, Invoices, Parts, Payments, Table, invoice_status_code, status_code,
 };
@@ -52,16 +54,24 @@ pub(crate) fn payments(
 /// Reads a payment with its parts, to be called within one read transaction.
 pub(crate) fn payment(
     db: &dyn Sql,
+    numbers: &Numbers,
     hash: &PaymentHash,
 ) -> Result<Option<PaymentWithParts>, StoreError> {
-    let by_hash = values![&hash.0];
-    let payments = select::<Payments>(db, "WHERE payment_hash = ?1", &by_hash)?;
-    let parts = select::<Parts>(db, "WHERE payment_hash = ?1 ORDER BY part", &by_hash)?;
+    let Some(number) = numbers.find(db, Hashed::Payment, hash)? else { return Ok(None) };
+    let payments = select::<Payments>(db, "WHERE number = ?1", &values![number])?;
+    let parts = "WHERE payment_part.payment = ?1 ORDER BY part";
+    let parts = select::<Parts>(db, parts, &values![number])?;
     Ok(payments.into_iter().next().map(|payment| PaymentWithParts { payment, parts }))
 }
 
-pub(crate) fn paid(db: &dyn Sql, hash: &PaymentHash) -> Result<Option<PaymentRow>, StoreError> {
-    let found = select::<Payments>(db, "WHERE payment_hash = ?1", &values![&hash.0])?;
+/// Reads a payment that is complete, to be called within one read transaction.
+pub(crate) fn paid(
+    db: &dyn Sql,
+    numbers: &Numbers,
+    hash: &PaymentHash,
+) -> Result<Option<PaymentRow>, StoreError> {
+    let Some(number) = numbers.find(db, Hashed::Payment, hash)? else { return Ok(None) };
+    let found = select::<Payments>(db, "WHERE number = ?1", &values![number])?;
     Ok(found.into_iter().find(|row| row.status == PaymentStatus::Complete))
 }
 
@@ -74,8 +84,14 @@ pub(crate) fn invoices(
     page::<Invoices>(db, status, request)
 }
 
-pub(crate) fn invoice(db: &dyn Sql, hash: &PaymentHash) -> Result<Option<InvoiceRow>, StoreError> {
-    let found = select::<Invoices>(db, "WHERE payment_hash = ?1", &values![&hash.0])?;
+/// Reads an invoice, to be called within one read transaction.
+pub(crate) fn invoice(
+    db: &dyn Sql,
+    numbers: &Numbers,
+    hash: &PaymentHash,
+) -> Result<Option<InvoiceRow>, StoreError> {
+    let Some(number) = numbers.find(db, Hashed::Invoice, hash)? else { return Ok(None) };
+    let found = select::<Invoices>(db, "WHERE number = ?1", &values![number])?;
     Ok(found.into_iter().next())
 }
 

@@ -2,7 +2,7 @@
 //! writer, nor it for them.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use rusqlite::Connection;
 use steward_engine::Event;
@@ -14,6 +14,7 @@ use super::open;
 use crate::error::StoreError;
 use crate::limits::MAX_READER_CONNECTIONS;
 use crate::sql::count::each_row;
+use crate::sql::numbers::Numbers;
 use crate::sql::questions;
 use crate::store::{
     ForwardTotals, History, NumberedEvidence, Page, PageRequest, PaymentWithParts, Verified,
@@ -26,6 +27,7 @@ pub struct SqliteHistory {
     path: PathBuf,
     pool: Mutex<Pool>,
     returned: Condvar,
+    numbers: Arc<Numbers>,
 }
 
 #[derive(Debug)]
@@ -40,10 +42,16 @@ impl SqliteHistory {
     /// # Errors
     /// Fails as [`History::verify`], without its checks of pages and rows.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
+        Self::beside(path, Arc::default())
+    }
+
+    /// Reads the database at `path` beside its writer, which shares what it knows of hashes.
+    pub(crate) fn beside(path: &Path, numbers: Arc<Numbers>) -> Result<Self, StoreError> {
         let connection = open::reader(path)?;
         open::identify(&connection, path)?;
         let pool = Pool { idle: vec![connection], open: 1 };
-        Ok(Self { path: path.to_owned(), pool: Mutex::new(pool), returned: Condvar::new() })
+        let (path, pool) = (path.to_owned(), Mutex::new(pool));
+        Ok(Self { path, pool, returned: Condvar::new(), numbers })
     }
 
     /// Lends a connection to `ask`. One that failed is not used again.
@@ -88,11 +96,11 @@ impl History for SqliteHistory {
     }
 
     fn payment(&self, hash: &PaymentHash) -> Result<Option<PaymentWithParts>, StoreError> {
-        self.ask(|db| questions::payment(&*db.unchecked_transaction()?, hash))
+        self.ask(|db| questions::payment(&*db.unchecked_transaction()?, &self.numbers, hash))
     }
 
     fn paid(&self, hash: &PaymentHash) -> Result<Option<PaymentRow>, StoreError> {
-        self.ask(|db| questions::paid(db, hash))
+        self.ask(|db| questions::paid(&*db.unchecked_transaction()?, &self.numbers, hash))
     }
 
     fn invoices(
@@ -104,7 +112,7 @@ impl History for SqliteHistory {
     }
 
     fn invoice(&self, hash: &PaymentHash) -> Result<Option<InvoiceRow>, StoreError> {
-        self.ask(|db| questions::invoice(db, hash))
+        self.ask(|db| questions::invoice(&*db.unchecked_transaction()?, &self.numbers, hash))
     }
 
     fn forwards(&self, page: PageRequest) -> Result<Page<ForwardRow>, StoreError> {

@@ -41,6 +41,7 @@ use crate::lock::DirLock;
 use crate::rows::check;
 use crate::rows::setting::LIVE_ROWS;
 use crate::sql::load::stored_state;
+use crate::sql::numbers::Numbers;
 use crate::sql::prune::prune;
 use crate::sql::write::{put_own, write};
 use crate::store::{History, Owner, Store, StoreStats};
@@ -62,6 +63,8 @@ pub struct SqliteStore {
     stats: StoreStats,
     /// The live rows, known once something was loaded or committed.
     live: Option<LiveRows>,
+    /// What is known of hashes, shared with the readers. Filled at the load.
+    numbers: Arc<Numbers>,
     /// `PRAGMA data_version` at the start: it changes only by other connections' commits.
     data_version: i64,
     stopped: bool,
@@ -95,6 +98,7 @@ impl SqliteStore {
             meter,
             stats: StoreStats::default(),
             live: None,
+            numbers: Arc::default(),
             data_version,
             stopped: false,
             held,
@@ -151,7 +155,7 @@ impl SqliteStore {
             Some(live) => live,
             unknown => unknown.insert(live_rows(&transaction)?),
         };
-        write(&*transaction, batch)?;
+        write(&*transaction, &self.numbers, batch)?;
         if live.follow(batch) {
             put_own(&*transaction, LIVE_ROWS, &live.setting())?;
         }
@@ -182,7 +186,10 @@ impl SqliteStore {
 
 impl Store for SqliteStore {
     fn load(&mut self, now_ms: u64) -> Result<StoredState, StoreError> {
-        let (state, live) = load(&*self.connection.transaction()?, now_ms)?;
+        let transaction = self.connection.transaction()?;
+        let (state, live) = load(&transaction, now_ms)?;
+        self.numbers.fill(&*transaction)?;
+        drop(transaction);
         self.live = Some(live);
         Ok(state)
     }
@@ -212,7 +219,7 @@ impl Store for SqliteStore {
     }
 
     fn history(&self) -> Result<Arc<dyn History>, StoreError> {
-        Ok(Arc::new(SqliteHistory::open(&self.path)?))
+        Ok(Arc::new(SqliteHistory::beside(&self.path, Arc::clone(&self.numbers))?))
     }
 }
 

@@ -73,6 +73,7 @@ impl From<rusqlite::Error> for StoreError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rows::hashed::Hashed;
     use crate::sql::load::{open_invoices, open_parts, open_payments};
     use crate::sqlite::schema;
 
@@ -102,6 +103,23 @@ mod tests {
             // A partial index holds only the rows that are asked for.
             let scans = |step: &String| step.starts_with("SCAN") && !step.contains("_open");
             assert!(!plan.iter().any(scans), "{plan:#?}");
+        }
+    }
+
+    #[test]
+    fn a_hash_is_found_by_one_probe_of_its_segment_and_listed_from_the_index_alone() {
+        let mut db = Connection::open_in_memory().unwrap();
+        schema::migrate(&mut db).unwrap();
+        for table in [Hashed::Payment, Hashed::Invoice] {
+            let name = table.name();
+            let found = plan(&db, table.probe());
+            let by_index =
+                format!("SEARCH {name} USING INDEX {name}_by_hash (<expr>=? AND <expr>=?)");
+            assert_eq!(found, [by_index]);
+            let listed = plan(&db, table.starts());
+            let from_index =
+                format!("SEARCH {name} USING COVERING INDEX {name}_by_hash (<expr>=?)");
+            assert_eq!(listed, [from_index]);
         }
     }
 }

@@ -159,13 +159,66 @@ CREATE TABLE peer (
 INSERT INTO peer SELECT peer, 1 + is_host, addresses, framing FROM peer_4;
 DROP TABLE peer_4;
 
--- What asked for a payment: 1 an invoice, whose text is there, 2 nothing (keysend).
-ALTER TABLE payment ADD COLUMN kind INTEGER NOT NULL DEFAULT 1;
-UPDATE payment SET kind = 2 WHERE bolt11 = '';
-ALTER TABLE invoice ADD COLUMN kind INTEGER NOT NULL DEFAULT 1;
-UPDATE invoice SET kind = 2 WHERE bolt11 = '';
--- A payment whose end is not known has a status of its own.
-UPDATE payment SET status = 4 WHERE status = 1 AND failure_code = 'outcome_unknown';
+-- Payments and invoices are found by their hash in segments of 65 536 numbers: an index in the
+-- order of hashes alone would be written somewhere else for each of them. The writer sees to it that
+-- a hash has one row.
+--
+-- What asked for a payment: 1 an invoice, whose text is there, 2 nothing (keysend). A payment whose
+-- end is not known has a status of its own, 4.
+ALTER TABLE payment RENAME TO payment_4;
+CREATE TABLE payment (
+    number INTEGER PRIMARY KEY,
+    payment_hash BLOB NOT NULL,
+    destination BLOB NOT NULL,
+    amount_msat INTEGER NOT NULL,
+    fee_msat INTEGER NOT NULL,
+    max_fee_msat INTEGER NOT NULL,
+    status INTEGER NOT NULL,
+    preimage BLOB,
+    failure_code TEXT,
+    failure_message TEXT,
+    kind INTEGER NOT NULL,
+    bolt11 TEXT NOT NULL,
+    created_ms INTEGER NOT NULL,
+    ended_ms INTEGER
+) STRICT;
+INSERT INTO payment
+    SELECT number, payment_hash, destination, amount_msat, fee_msat, max_fee_msat,
+        CASE WHEN status = 1 AND failure_code = 'outcome_unknown' THEN 4 ELSE status END,
+        preimage, failure_code, failure_message, CASE bolt11 WHEN '' THEN 2 ELSE 1 END, bolt11,
+        created_ms, ended_ms
+    FROM payment_4 ORDER BY number;
+DROP TABLE payment_4;
+CREATE INDEX payment_status ON payment (status);
+CREATE INDEX payment_by_hash ON payment (number >> 16, substr(payment_hash, 1, 8));
+
+ALTER TABLE invoice RENAME TO invoice_4;
+CREATE TABLE invoice (
+    number INTEGER PRIMARY KEY,
+    payment_hash BLOB NOT NULL,
+    preimage BLOB NOT NULL,
+    payment_secret BLOB NOT NULL,
+    amount_msat INTEGER,
+    description TEXT NOT NULL,
+    kind INTEGER NOT NULL,
+    bolt11 TEXT NOT NULL,
+    created_ms INTEGER NOT NULL,
+    expires_ms INTEGER NOT NULL,
+    status INTEGER NOT NULL,
+    received_msat INTEGER NOT NULL,
+    paid_ms INTEGER,
+    failure_code TEXT,
+    failure_message TEXT
+) STRICT;
+INSERT INTO invoice
+    SELECT number, payment_hash, preimage, payment_secret, amount_msat, description,
+        CASE bolt11 WHEN '' THEN 2 ELSE 1 END, bolt11, created_ms, expires_ms, status,
+        received_msat, paid_ms, failure_code, failure_message
+    FROM invoice_4 ORDER BY number;
+DROP TABLE invoice_4;
+CREATE INDEX invoice_status ON invoice (status);
+CREATE INDEX invoice_open ON invoice (expires_ms) WHERE status = 1;
+CREATE INDEX invoice_by_hash ON invoice (number >> 16, substr(payment_hash, 1, 8));
 
 -- The sum of the live rows was checked before, and is taken anew: the rows are others now.
 UPDATE setting SET value = X'' WHERE name = 'live_rows';

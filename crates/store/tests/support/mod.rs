@@ -339,6 +339,41 @@ pub(crate) fn payer_commits(numbers: Range<u64>) -> [WriteBatch; 2] {
     [out, paid]
 }
 
+/// Makes the commits of a payee for these payments: first that it asks for them, then that it is
+/// paid.
+pub(crate) fn payee_commits(numbers: Range<u64>) -> [WriteBatch; 2] {
+    let (mut asked, mut paid) = (WriteBatch::default(), WriteBatch::default());
+    for n in numbers {
+        asked.put(put_invoice(n, InvoiceStatus::Open, NOW_MS + DAY_MS));
+        paid.put(put_invoice(n, InvoiceStatus::Paid, NOW_MS + DAY_MS));
+        paid.put(put_preimage(n, NOW_MS));
+        paid.put(put_event(n));
+    }
+    paid.put(put_channel(1, 1));
+    [asked, paid]
+}
+
+/// Makes the commits of a host for these payments: first that it forwards them, then that it knows
+/// their preimages, then that it is paid.
+pub(crate) fn host_commits(numbers: Range<u64>) -> [WriteBatch; 3] {
+    let (mut out, mut known, mut paid) =
+        (WriteBatch::default(), WriteBatch::default(), WriteBatch::default());
+    for n in numbers {
+        out.put(Row::Origin(outgoing(2, n), Origin::Forward(incoming(1, n))));
+        let settlement = Settlement::Fulfill { preimage: preimage(n), tlvs: Vec::new() };
+        known.put(Row::Outbox(incoming(1, n), settlement));
+        known.put(put_preimage(n, NOW_MS));
+        known.delete(RowKey::Origin(outgoing(2, n)));
+        paid.delete(RowKey::Outbox(incoming(1, n)));
+        paid.put(put_forward(n, true));
+    }
+    out.put(put_channel(1, 1));
+    out.put(put_channel(2, 1));
+    known.put(put_channel(2, 2));
+    paid.put(put_channel(1, 2));
+    [out, known, paid]
+}
+
 /// Makes at least one row in every table.
 pub(crate) fn every_table() -> WriteBatch {
     let mut all = batch([
