@@ -234,6 +234,11 @@ impl Context {
         self.batch.delete(key);
     }
 
+    /// The writes of this batch so far.
+    pub(crate) fn writes(&self) -> impl Iterator<Item = (&RowKey, Option<&Row>)> {
+        self.batch.writes()
+    }
+
     /// Takes back a write of this batch, to a row that is in no earlier one.
     pub(crate) fn take_back(&mut self, key: &RowKey) {
         self.batch.forget(key);

@@ -3,6 +3,7 @@
 
 use steward_wire::{LinkId, NodeId};
 
+use crate::audit::Audit;
 use crate::context::Context;
 use crate::face::command::{AnswerAt, ChannelRef, Command, InvoiceRequest, Reply};
 use crate::face::config::Config;
@@ -82,7 +83,7 @@ impl Engine {
             links.restore(&cx, &row)?;
         }
         let evidence = KeptEvidence::resume(&mut cx, &links, stored.evidence, stored.last_evidence);
-        let outgoing = Outgoing::resume(&stored.origins);
+        let outgoing = Outgoing::resume(&links, &stored.origins);
         let payments = Payments::resume(&cx, stored.payments, stored.parts);
         let confirmation = Confirmation::resume(&mut cx, &links, &payments, &outgoing);
         let mut incoming = Incoming::resume(stored.outbox);
@@ -164,10 +165,16 @@ impl Engine {
         while self.links.flush_next(&mut self.cx) {
             self.take_steps();
         }
+        self.audit().check(&self.cx);
         self.links.write_changed(&mut self.cx);
         let mut effects = self.cx.take_batch();
         effects.wakeup_ms = self.next_wakeup_ms();
         effects
+    }
+
+    fn audit(&self) -> Audit<'_> {
+        let Self { links, incoming, outgoing, forwards, receives, .. } = self;
+        Audit { links, incoming, outgoing, forwards, receives }
     }
 
     fn take_steps(&mut self) {
@@ -264,9 +271,8 @@ impl Engine {
                 forwards.forward(cx, &Views { links, connections, policy }, *asked);
             }
             Step::ForwardEnded(htlc, ending) => forwards.ended(cx, htlc, ending),
-            Step::ForwardRefused(htlc, next, reason) => {
-                let views = Views { links, connections, policy };
-                forwards.refused(cx, &views, htlc, &next, &reason);
+            Step::ForwardRefused(htlc, next, why) => {
+                forwards.refused(cx, &Views { links, connections, policy }, htlc, &next, &why);
             }
             Step::ForwardSettled(htlc) => forwards.settled(cx, htlc),
 
@@ -292,6 +298,7 @@ impl Engine {
                 confirmation.suspended(cx, payments, outgoing, &link, code);
             }
             Step::DataLost(link) => {
+                outgoing.data_lost(link);
                 confirmation.give_up_knowing(cx);
                 incoming.hold_forwards_to(cx, links, link);
             }

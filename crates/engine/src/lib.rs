@@ -9,6 +9,7 @@
 //!   settings ([`config`]), rows ([`row`]), the hold times of a part ([`HoldReport`]), errors and the
 //!   list of their codes ([`error`], [`code`]), our identities ([`Signer`]), every limit ([`limits`])
 //! - `engine`: the parts, and the one place that hands each input, command and step to its owner
+//! - `audit`: what the parts remember of one HTLC agrees, at the end of each batch
 //! - `context`: the context of every part: configuration, keys, clocks, the chain's tip, preimages, the
 //!   batch, the queue of steps
 //! - `step`: requests of one part to another
@@ -28,6 +29,7 @@
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 #![warn(clippy::print_stdout)]
 
+mod audit;
 mod context;
 mod engine;
 mod face;

@@ -90,9 +90,13 @@ impl Channel {
     pub fn incoming_htlcs(&self) -> impl Iterator<Item = IncomingHtlc<'_>> {
         self.open().into_iter().flat_map(|open| {
             let htlcs = open.commitment.signed().incoming_htlcs.iter();
-            htlcs
-                .filter(|htlc| !open.commitment.held().contains(&htlc.id))
-                .map(|htlc| IncomingHtlc { htlc, settlement: open.settlement_of(htlc.id) })
+            htlcs.filter(|htlc| !open.commitment.held().contains(&htlc.id)).map(|htlc| {
+                IncomingHtlc {
+                    htlc,
+                    settlement: open.settlement_of(htlc.id),
+                    is_recorded: open.commitment.is_settled_by_us(htlc.id),
+                }
+            })
         })
     }
 
@@ -107,6 +111,14 @@ impl Channel {
                 (!has_ended).then_some(OutgoingHtlc { htlc, preimage })
             })
         })
+    }
+
+    /// The number of HTLCs of ours that wait for an id.
+    pub fn waiting_adds(&self) -> usize {
+        match self.session().map(|session| &session.stage) {
+            Some(Stage::Active(signing)) => signing.waiting_adds.len(),
+            _ => 0,
+        }
     }
 
     /// The numbers of our updates, and of the peer's, that are not in the signed state yet.

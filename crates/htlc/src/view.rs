@@ -9,6 +9,15 @@ pub struct IncomingHtlc<'a> {
     pub htlc: &'a UpdateAddHtlc,
     /// Our settlement of it, if that is decided.
     pub settlement: Option<IncomingSettlement>,
+    /// True if the settlement is in the channel's record, which repeats it until it is signed.
+    pub is_recorded: bool,
+}
+
+impl IncomingHtlc<'_> {
+    /// True if it is decided how to settle the HTLC, and the channel's record does not say so yet.
+    pub fn waits_for_record(&self) -> bool {
+        self.settlement.is_some() && !self.is_recorded
+    }
 }
 
 /// A settlement of an incoming HTLC that is not signed yet.

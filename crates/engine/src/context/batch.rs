@@ -56,6 +56,10 @@ impl Batch {
         self.writes.delete(key);
     }
 
+    pub(crate) fn writes(&self) -> impl Iterator<Item = (&RowKey, Option<&Row>)> {
+        self.writes.iter()
+    }
+
     /// Takes back a write of this batch, to a row that is in no earlier one.
     pub(crate) fn forget(&mut self, key: &RowKey) {
         self.writes.forget(key);

@@ -132,7 +132,24 @@ impl Incoming {
 
     /// True if a settlement waits for this channel.
     pub(crate) fn settles_in(&self, link: &LinkId) -> bool {
-        self.outbox.keys().any(|htlc| htlc.link == *link)
+        self.settlements_in(link).next().is_some()
+    }
+
+    /// The HTLCs whose settlements wait for this channel.
+    pub(crate) fn settlements_in(&self, link: &LinkId) -> impl Iterator<Item = IncomingHtlcId> {
+        let all =
+            IncomingHtlcId { link: *link, id: 0 }..=IncomingHtlcId { link: *link, id: u64::MAX };
+        self.outbox.range(all).map(|(htlc, _)| *htlc)
+    }
+
+    /// True if the settlement of this HTLC waits for its channel.
+    pub(crate) fn has_settlement(&self, htlc: &IncomingHtlcId) -> bool {
+        self.outbox.contains_key(htlc)
+    }
+
+    /// True if this HTLC waits since the start to be acted upon.
+    pub(crate) fn is_deferred(&self, htlc: &IncomingHtlcId) -> bool {
+        self.deferred.contains_key(htlc)
     }
 
     /// Waits until the chain is known, and the next channel or node, if there is one, is back.

@@ -9,7 +9,7 @@ use steward_wire::{IncomingHtlcId, LinkId, OutgoingHtlcId, PaymentHash, impossib
 use crate::context::Context;
 use crate::face::io::Level;
 use crate::face::row::{Origin, Row, RowKey};
-use crate::link::links::Links;
+use crate::link::links::{Link, Links};
 use crate::step::{Ending, Offer, Step};
 
 /// The origins of outgoing HTLCs.
@@ -17,6 +17,9 @@ pub(crate) struct Outgoing {
     origins: BTreeMap<OutgoingHtlcId, Offered>,
     /// HTLCs handed to a channel that has not given them an id yet.
     unsent: BTreeMap<AddToken, Origin>,
+    /// Channels in which HTLCs of ours may be in flight that were offered in a time we know nothing
+    /// of: these have no origin.
+    without_origins: BTreeSet<LinkId>,
     last_token: u64,
 }
 
@@ -27,17 +30,35 @@ struct Offered {
     /// The height at which it was offered, if in this run: blocks up to there claim others of its
     /// hash, whose payment was another one.
     height: Option<u32>,
+    /// True if its channel lost it with our data: it was paid or it was not.
+    is_lost: bool,
 }
 
 impl Outgoing {
     /// As found at start.
-    pub(crate) fn resume(origins: &[(OutgoingHtlcId, Origin)]) -> Self {
-        let offered = |(htlc, origin): &(_, _)| (*htlc, Offered { origin: *origin, height: None });
-        Self {
-            origins: origins.iter().map(offered).collect(),
-            unsent: BTreeMap::new(),
-            last_token: 0,
-        }
+    pub(crate) fn resume(links: &Links, origins: &[(OutgoingHtlcId, Origin)]) -> Self {
+        let offered = |(htlc, origin): &(OutgoingHtlcId, Origin)| {
+            let is_lost = links.outgoing(htlc).is_none();
+            (*htlc, Offered { origin: *origin, height: None, is_lost })
+        };
+        let origins: BTreeMap<OutgoingHtlcId, Offered> = origins.iter().map(offered).collect();
+        let lacks_origin = |link: &LinkId, entry: &Link| {
+            entry.channel().outgoing_htlcs().any(|found| {
+                let htlc = OutgoingHtlcId { link: *link, id: found.htlc.id };
+                found.preimage.is_none() && !origins.contains_key(&htlc)
+            })
+        };
+        let without_origins = links
+            .connected_or_in_flight()
+            .filter(|(link, entry)| lacks_origin(link, entry))
+            .map(|(link, _)| *link)
+            .collect();
+        Self { origins, unsent: BTreeMap::new(), without_origins, last_token: 0 }
+    }
+
+    /// We had lost data of a channel, and have taken the peer's state.
+    pub(crate) fn data_lost(&mut self, link: LinkId) {
+        self.without_origins.insert(link);
     }
 
     /// Offers an HTLC to its channel. A token stands for it until the channel gives it an id.
@@ -62,7 +83,8 @@ impl Outgoing {
         let Some(origin) = self.unsent.remove(&token) else {
             return impossible!("an HTLC that was offered has an origin");
         };
-        let displaced = self.origins.insert(htlc, Offered { origin, height: Some(cx.height()) });
+        let offered = Offered { origin, height: Some(cx.height()), is_lost: false };
+        let displaced = self.origins.insert(htlc, offered);
         cx.put(Row::Origin(htlc, origin));
         // The id belonged to another HTLC, which was lost with our data.
         if let Some(Offered { origin: Origin::Forward(held), .. }) = displaced {
@@ -125,7 +147,9 @@ impl Outgoing {
     fn lost(&mut self, cx: &mut Context, links: &Links, htlc: OutgoingHtlcId) {
         let text = format!("HTLC {} ended before our data was restored, nobody knows how", htlc.id);
         cx.log(Level::Error, "htlc_outcome_unknown", links.peer_of(&htlc.link), text);
-        match self.origins.get(&htlc).map(|offered| offered.origin) {
+        let offered = self.origins.get_mut(&htlc);
+        let origin = offered.as_ref().map(|offered| offered.origin);
+        match origin {
             // Its part stays pending. The id may come to stand for another HTLC.
             Some(Origin::Payment { payment, .. }) => {
                 self.end_origin(cx, &htlc);
@@ -137,7 +161,11 @@ impl Outgoing {
                 cx.push(Step::Hold(incoming));
             }
             // Held, or offered in a time we know nothing of.
-            Some(Origin::Forward(_)) | None => {}
+            Some(Origin::Forward(_)) | None => {
+                if let Some(offered) = offered {
+                    offered.is_lost = true;
+                }
+            }
         }
     }
 
@@ -182,7 +210,30 @@ impl Outgoing {
 
     /// True if we offer HTLCs in this channel.
     pub(crate) fn offers_in(&self, link: &LinkId) -> bool {
-        self.origins.keys().any(|htlc| htlc.link == *link)
+        self.offered_in(link).next().is_some()
+    }
+
+    /// The outgoing HTLCs of this channel that have an origin, and whether each was lost with our
+    /// data.
+    pub(crate) fn offered_in(&self, link: &LinkId) -> impl Iterator<Item = (OutgoingHtlcId, bool)> {
+        let all =
+            OutgoingHtlcId { link: *link, id: 0 }..=OutgoingHtlcId { link: *link, id: u64::MAX };
+        self.origins.range(all).map(|(htlc, offered)| (*htlc, offered.is_lost))
+    }
+
+    /// True if the origin of an outgoing HTLC is remembered.
+    pub(crate) fn has_origin(&self, htlc: &OutgoingHtlcId) -> bool {
+        self.origins.contains_key(htlc)
+    }
+
+    /// True if an HTLC of ours in this channel may have been offered in a time we know nothing of.
+    pub(crate) fn may_lack_origins(&self, link: &LinkId) -> bool {
+        self.without_origins.contains(link)
+    }
+
+    /// The number of HTLCs handed to a channel that has not given them an id yet.
+    pub(crate) fn unsent_count(&self) -> usize {
+        self.unsent.len()
     }
 
     /// True if an incoming HTLC of this channel was forwarded, and its outgoing half has not ended.

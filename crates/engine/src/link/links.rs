@@ -296,6 +296,11 @@ impl Links {
         self.get(&htlc.link)?.channel.outgoing_htlcs().find(|found| found.htlc.id == htlc.id)
     }
 
+    /// The channels whose record must be written.
+    pub(crate) fn changed(&self) -> impl Iterator<Item = &LinkId> {
+        self.changed.iter()
+    }
+
     /// The number of times that a channel's record has changed.
     pub(crate) fn changes(&self) -> u64 {
         self.changes

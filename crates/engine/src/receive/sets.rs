@@ -68,6 +68,11 @@ impl Receives {
         !self.sets.is_empty()
     }
 
+    /// True if this HTLC is held as a part of the payment with this hash.
+    pub(crate) fn holds(&self, hash: &PaymentHash, htlc: &IncomingHtlcId) -> bool {
+        self.sets.get(hash).is_some_and(|set| set.parts.contains_key(htlc))
+    }
+
     /// Makes an invoice.
     pub(crate) fn create_invoice(
         &mut self,

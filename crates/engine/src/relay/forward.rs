@@ -51,6 +51,16 @@ impl Forwards {
         self.open.len()
     }
 
+    /// True if this incoming HTLC is being forwarded.
+    pub(crate) fn has(&self, htlc: &IncomingHtlcId) -> bool {
+        self.open.contains_key(htlc)
+    }
+
+    /// The incoming HTLCs that are being forwarded.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &IncomingHtlcId> {
+        self.open.keys()
+    }
+
     /// True if an incoming HTLC of this channel is being forwarded.
     pub(crate) fn has_from(&self, link: &LinkId) -> bool {
         self.open.keys().any(|htlc| htlc.link == *link)
