@@ -87,7 +87,7 @@ fn no_files_of_a_crate_use_each_other_in_a_circle() {
 }
 
 /// The crates whose files do not use each other in a circle, and shall not begin to.
-const WITHOUT_CIRCLES: [&str; 11] = [
+const WITHOUT_CIRCLES: [&str; 12] = [
     "crates/wire",
     "crates/htlc",
     "crates/hosted",
@@ -97,6 +97,7 @@ const WITHOUT_CIRCLES: [&str; 11] = [
     "crates/p2p",
     "crates/chain",
     "crates/api",
+    "crates/store",
     "crates/testkit",
     "crates/tidy",
 ];

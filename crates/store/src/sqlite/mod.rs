@@ -4,6 +4,7 @@
 //! - `schema`, `sum_of_v4`: versions, migrations, and the check that one of them makes first
 //! - `upgrade`: a copy of a database of an older version, then its migration
 //! - `open`: creation, inspection, connections
+//! - `own`: the settings of the store's own
 //! - `statement`: runs the statements that all SQL databases have in common (`sql`)
 //! - `history`: the readers' side
 //! - `cost`: the cost of commits and checkpoints
@@ -15,6 +16,7 @@ mod cost;
 mod held;
 mod history;
 mod open;
+mod own;
 mod restore;
 mod schema;
 mod statement;
@@ -48,6 +50,7 @@ use crate::store::{History, Owner, Store, StoreStats};
 use cost::LogMeter;
 use held::HeldFile;
 use open::Checkpoint;
+use own::own;
 use upgrade::upgrade;
 
 /// The [`Store`] in one SQLite file: `steward.db` in the data directory.
@@ -227,7 +230,7 @@ impl Store for SqliteStore {
 /// several.
 fn load(db: &Connection, now_ms: u64) -> Result<(StoredState, LiveRows), StoreError> {
     let state = stored_state(db, now_ms)?;
-    let live = LiveRows::of(&state, &open::setting(db, LIVE_ROWS)?)?;
+    let live = LiveRows::of(&state, &own(db, LIVE_ROWS)?)?;
     Ok((state, live))
 }
 

@@ -8,10 +8,11 @@ use std::time::Duration;
 pub(crate) use rusqlite::wal::CheckpointMode as Checkpoint;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags, OptionalExtension, params};
+use rusqlite::{Connection, ErrorCode, MAIN_DB, OpenFlags, params};
 use steward_wire::NodeId;
 
 use super::cost::LogPosition;
+use super::own::{own, unreadable};
 use super::schema::{self, APPLICATION_ID, SCHEMA_VERSION};
 use crate::error::StoreError;
 use crate::limits::{
@@ -135,11 +136,10 @@ pub(crate) fn identify(connection: &Connection, path: &Path) -> Result<(Owner, u
         let (path, supported) = (path.to_owned(), SCHEMA_VERSION);
         return Err(StoreError::Newer { path, found: version, supported, copy });
     }
-    let network = String::from_utf8(setting(connection, NETWORK)?)
-        .map_err(|_| decode_error(NETWORK, "not UTF-8"))?;
-    let node_id = setting(connection, NODE_ID)?
-        .try_into()
-        .map_err(|_| decode_error(NODE_ID, "not 33 bytes"))?;
+    let network = String::from_utf8(own(connection, NETWORK)?)
+        .map_err(|_| unreadable(NETWORK, "not UTF-8"))?;
+    let node_id =
+        own(connection, NODE_ID)?.try_into().map_err(|_| unreadable(NODE_ID, "not 33 bytes"))?;
     Ok((Owner { network, node_id: NodeId(node_id) }, version))
 }
 
@@ -258,15 +258,4 @@ fn pragma(
 ) -> Result<(), StoreError> {
     connection.pragma_update_and_check(None, name, value, |_| Ok(()))?;
     Ok(())
-}
-
-/// Reads a setting that every database has.
-pub(crate) fn setting(connection: &Connection, name: &'static str) -> Result<Vec<u8>, StoreError> {
-    let sql = "SELECT value FROM setting WHERE name = ?1";
-    let value = connection.query_row(sql, [name], |row| row.get(0)).optional()?;
-    value.ok_or_else(|| decode_error(name, "missing"))
-}
-
-fn decode_error(key: &str, reason: &str) -> StoreError {
-    StoreError::Decode { table: "setting", key: key.to_owned(), reason: reason.to_owned() }
 }

@@ -5,7 +5,7 @@ use bitcoin::hashes::siphash24;
 use rusqlite::{Connection, Row};
 use steward_wire::codec::put_var_bigsize;
 
-use super::open;
+use super::own::own;
 use crate::error::StoreError;
 use crate::rows::setting::LIVE_ROWS;
 
@@ -36,7 +36,7 @@ const LIVE: &[(u8, &str)] = &[
 
 /// Refuses rows of several moments. An empty sum is one of a version before 3 and proves nothing.
 pub(crate) fn check(db: &Connection) -> Result<(), StoreError> {
-    let stored = open::setting(db, LIVE_ROWS)?;
+    let stored = own(db, LIVE_ROWS)?;
     let (key, expected) = match (stored.len(), stored.split_first_chunk::<16>()) {
         (0, _) => return Ok(()),
         (16, _) => ([0; 16], stored.as_slice()),
