@@ -267,9 +267,7 @@ impl Engine {
             Step::Refused(token, link, reason) => outgoing.refused(cx, token, link, reason),
             Step::Ended(htlc, ending) => outgoing.ended(cx, links, htlc, ending),
 
-            Step::Forward(asked) => {
-                forwards.forward(cx, &Views { links, connections, policy }, *asked);
-            }
+            Step::Forward(new) => forwards.forward(cx, &Views { links, connections, policy }, *new),
             Step::ForwardEnded(htlc, ending) => forwards.ended(cx, htlc, ending),
             Step::ForwardRefused(htlc, next, why) => {
                 forwards.refused(cx, &Views { links, connections, policy }, htlc, &next, &why);
@@ -279,9 +277,7 @@ impl Engine {
             Step::Receive(part) => receives.receive(cx, links, *part),
             Step::ClaimsInDoubt(doubt) => receives.note_claims(cx, doubt),
 
-            Step::PartEnded(id, part, end) => {
-                payments.part_ended(cx, links, outgoing, id, part, end)
-            }
+            Step::PartEnded(id, n, end) => payments.part_ended(cx, links, outgoing, id, n, end),
             Step::PartRefused(id, part, why) => payments.part_refused(cx, links, id, part, why),
             Step::PartsLost(id, parts) => payments.parts_lost(cx, links, id, &parts),
             Step::PaymentProved(preimage) => payments.proved(cx, links, outgoing, preimage),
