@@ -11,15 +11,11 @@ use lightning::routing::scoring::{
     ScoreUpdate,
 };
 use lightning_types::features::{ChannelFeatures, NodeFeatures};
-use steward_engine::io::{PathResult, RouteRequest, RoutedPart};
+use steward_engine::io::PathResult;
 use steward_wire::{NodeId, ShortChannelId};
 
-use crate::error::RouteError;
 use crate::limits::MAX_MONEY_MSAT;
 use crate::log::LdkLog;
-use crate::part::build_part;
-use crate::payment::Payment;
-use crate::{host_path, router};
 
 /// LDK's graph, which logs to tracing.
 pub(crate) type PublicGraph = NetworkGraph<LdkLog>;
@@ -53,31 +49,6 @@ impl Graph {
             score_params: ProbabilisticScoringFeeParameters::default(),
             saving: Mutex::new(()),
         }
-    }
-
-    /// Finds the route of a payment by `payer` and makes its HTLCs.
-    ///
-    /// `entropy` must be fresh and secret, because session keys are derived from it. The graph is
-    /// not needed for payees of our own hosts.
-    ///
-    /// # Errors
-    /// Any [`RouteError`]; any request is allowed, however odd.
-    pub fn find_route(
-        &self,
-        request: &RouteRequest,
-        entropy: [u8; 32],
-        payer: NodeId,
-    ) -> Result<Vec<RoutedPart>, RouteError> {
-        let payment = Payment::new(request, payer)?;
-        let paths = match host_path::find(&payment) {
-            Some(path) => vec![path],
-            None => router::find_paths(self, &payment, &entropy)?,
-        };
-        payment.check_fee(&paths)?;
-        (0u32..)
-            .zip(paths)
-            .map(|(index, path)| build_part(request, path, &entropy, index))
-            .collect()
     }
 
     /// Learns from a payment's success or failure. `now_ms` is the unix time, in milliseconds.

@@ -9,6 +9,7 @@
 //! - `graph`: [`Graph`], and what it has learned about channels
 //! - `gossip`: public hosted channels become part of the graph
 //! - `file`: the graph on disk
+//! - `find`: the search for a payment's route, and its HTLCs
 //! - `payment`: a request without what no route may use
 //! - `first_hop`: a channel of ours in the form that LDK's router reads
 //! - `host_path`: the short cut for payees of our own hosts
@@ -23,6 +24,7 @@
 
 mod error;
 mod file;
+mod find;
 mod first_hop;
 mod gossip;
 mod graph;

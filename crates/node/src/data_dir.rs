@@ -12,7 +12,8 @@ use steward_store::{DirLock, InUse, OpenMode, Owner, SqliteStore, Store};
 use crate::config::Config;
 use crate::error::store_error;
 use crate::keys::NodeKeys;
-use crate::seed::{SEED_FILE, Seed, SeedError};
+use crate::seed::{SEED_FILE, Seed};
+use crate::seed_error::SeedError;
 
 /// The file in which a running daemon writes where its API listens.
 pub const API_ADDRESS_FILE: &str = "api-address";

@@ -20,7 +20,8 @@ use crate::limits::{
     WARN_FREE_DISK_BYTES,
 };
 use crate::node::host_not_enabled;
-use crate::seed::{SEED_FILE, Seed, SeedError, others_may};
+use crate::seed::{SEED_FILE, Seed, others_may};
+use crate::seed_error::SeedError;
 use steward_runtime::CANNOT_SEARCH_HINT;
 use steward_runtime::clock::wall_ms;
 

@@ -7,7 +7,7 @@ use steward_store::StoreError;
 
 use crate::config::ConfigError;
 use crate::random::RandomError;
-use crate::seed::SeedError;
+use crate::seed_error::SeedError;
 
 impl From<ConfigError> for Error {
     fn from(error: ConfigError) -> Self {

@@ -15,7 +15,8 @@
 //!
 //! Layout
 //! - [`config`]: one TOML file, overridden by environment and flags
-//! - [`seed`], [`keys`], [`random`]: the secrets; `seed_words`: a seed as people write it
+//! - [`seed`], [`keys`], [`random`]: the secrets; `seed_words`: a seed as people write it;
+//!   `seed_error`: the errors of a seed
 //! - [`data_dir`]: seed and database of one node; [`restore`]: a backup in their place
 //! - [`text`]: files that are not UTF-8
 //! - [`node`]: [`Node::start`], which puts everything together
@@ -47,6 +48,7 @@ pub mod seed;
 pub mod text;
 
 mod error;
+mod seed_error;
 mod seed_words;
 mod task;
 mod timers;
@@ -62,5 +64,6 @@ pub use node::{Node, NodeParts};
 pub use ops::Operations;
 pub use random::random_bytes;
 pub use restore::{RestoredBackup, restore_backup};
-pub use seed::{Seed, SeedError};
+pub use seed::Seed;
+pub use seed_error::SeedError;
 pub use steward_runtime::clock;

@@ -9,7 +9,8 @@ use steward_store::sqlite::{self, Over};
 use crate::config::Config;
 use crate::data_dir::{no_seed_to_restore_for, owner};
 use crate::error::store_error;
-use crate::seed::{Seed, SeedError};
+use crate::seed::Seed;
+use crate::seed_error::SeedError;
 
 /// The outcome of a restore.
 #[derive(Clone, Debug, PartialEq, Eq)]

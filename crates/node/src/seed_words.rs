@@ -3,7 +3,7 @@
 
 use zeroize::Zeroizing;
 
-use crate::seed::SeedError;
+use crate::seed_error::SeedError;
 
 /// Characters that are no white space to Unicode, and no part of a word.
 const BESIDE_WORDS: &str =

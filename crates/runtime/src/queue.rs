@@ -17,28 +17,16 @@ use steward_engine::{ConnId, Input};
 use steward_wire::NodeId;
 use tokio::sync::Semaphore;
 
+pub(crate) use self::line::PeerInput;
 use self::turns::Turns;
 use crate::limits::{
     INPUT_WEIGHT_BYTES, MAX_INPUT_WEIGHT, MAX_INPUTS_PER_BATCH, MAX_QUEUED_WEIGHT,
 };
-use crate::traits::{Frame, Held};
+use crate::traits::Held;
 
 /// The receiver of the queue is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Closed;
-
-/// An input from a connection.
-pub(crate) enum PeerInput<H> {
-    /// The connection is there, with an [`Input::PeerConnected`].
-    Connected { conn: ConnId, peer: NodeId, input: Input },
-    /// The peer sent these messages.
-    Messages { conn: ConnId, messages: Vec<Frame>, held: H },
-    /// The peer sent this text by a warning.
-    Warning { conn: ConnId, text: String },
-    /// The connection is gone. `drop_unread`: we ended it, and what the peer sent meanwhile is of
-    /// no use.
-    Disconnected { conn: ConnId, drop_unread: bool },
-}
 
 /// The filling side. Clones fill the same queue.
 pub struct InputSender<H>(Arc<Shared<H>>);

@@ -87,19 +87,23 @@ fn no_files_of_a_crate_use_each_other_in_a_circle() {
 }
 
 /// The crates whose files do not use each other in a circle, and shall not begin to.
-const WITHOUT_CIRCLES: [&str; 12] = [
+const WITHOUT_CIRCLES: [&str; 16] = [
     "crates/wire",
     "crates/htlc",
     "crates/hosted",
     "crates/onion",
     "crates/invoice",
     "crates/engine",
+    "crates/runtime",
+    "crates/graph",
+    "crates/node",
     "crates/p2p",
     "crates/chain",
     "crates/api",
     "crates/store",
     "crates/testkit",
     "crates/tidy",
+    "crates/bench",
 ];
 
 #[test]

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use steward_engine::row::{PartRow, PaymentRow, PaymentStatus};
-use steward_node::ops::payments::Paid;
+use steward_node::ops::requests::Paid;
 use steward_store::PaymentWithParts;
 use utoipa::ToSchema;
 

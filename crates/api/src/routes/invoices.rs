@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use steward_engine::row::InvoiceStatus;
 use steward_node::clock::wall_ms;
-use steward_node::ops::invoices::NewInvoice;
+use steward_node::ops::requests::NewInvoice;
 
 use crate::answers::Errors;
 use crate::error::ApiError;

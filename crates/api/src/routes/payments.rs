@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use steward_engine::Code;
 use steward_engine::row::PaymentStatus;
-use steward_node::ops::payments::{PayAmount, PayInvoice, PayNode};
+use steward_node::ops::requests::{PayAmount, PayInvoice, PayNode};
 
 use crate::answers::Errors;
 use crate::error::ApiError;

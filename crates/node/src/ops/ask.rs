@@ -10,12 +10,11 @@ use steward_invoice::Invoice;
 use steward_p2p::PeerAddress;
 use steward_wire::{NodeId, PaymentHash, Preimage, impossible, invariant};
 
-use super::Operations;
-use super::payments::{Paid, PayNode};
+use super::requests::{NewInvoice, Paid, PayNode};
 
 /// A command whose reply holds a `T`.
 pub(super) struct Ask<T> {
-    command: Command,
+    pub(super) command: Command,
     answer: PhantomData<fn() -> T>,
 }
 
@@ -25,14 +24,7 @@ pub(super) trait Answer: Sized {
     fn of(reply: Reply) -> Option<Self>;
 }
 
-impl Operations {
-    /// Asks the engine and takes the typed content out of its reply.
-    pub(super) async fn ask<T: Answer>(&self, ask: Ask<T>) -> Result<T, Error> {
-        self.node.command(ask.command).await.and_then(answer)
-    }
-}
-
-fn answer<T: Answer>(reply: Reply) -> Result<T, Error> {
+pub(super) fn answer<T: Answer>(reply: Reply) -> Result<T, Error> {
     let text = format!("the engine answered another question: {reply:?}");
     if let Some(answer) = T::of(reply) {
         return Ok(answer);
@@ -114,11 +106,11 @@ pub(super) fn forget_peer(peer: NodeId) -> Ask<()> {
 }
 
 pub(super) fn create_invoice(
-    invoice: super::invoices::NewInvoice,
+    invoice: NewInvoice,
     preimage: Preimage,
     payment_secret: [u8; 32],
 ) -> Ask<InvoiceRow> {
-    let super::invoices::NewInvoice { amount_msat, description, expiry_s } = invoice;
+    let NewInvoice { amount_msat, description, expiry_s } = invoice;
     ask(Command::CreateInvoice { amount_msat, description, expiry_s, preimage, payment_secret })
 }
 

@@ -7,8 +7,9 @@ use steward_hosted::Phase;
 use steward_p2p::PeerAddress;
 use steward_wire::{ErrorCode, ErrorText, NodeId, Preimage};
 
+use super::ask;
+use super::operations::Operations;
 use super::wait::Wait;
-use super::{Operations, ask};
 
 impl Operations {
     /// Lists all channels.

@@ -7,7 +7,7 @@ use steward_store::{NumberedEvidence, Page, PageRequest};
 use steward_wire::proof::{Findings, judge};
 use steward_wire::{LastCrossSignedState, Message, NodeId, Snapshot};
 
-use super::Operations;
+use super::operations::Operations;
 
 /// A message that was kept, and the state that it proves.
 #[derive(Clone, Debug)]

@@ -5,19 +5,10 @@ use steward_engine::{Code, Error};
 use steward_store::{Page, PageRequest};
 use steward_wire::{PaymentHash, Preimage};
 
-use super::{Operations, ask};
+use super::ask;
+use super::operations::Operations;
+use super::requests::NewInvoice;
 use crate::random::random_bytes;
-
-/// An invoice to be made.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NewInvoice {
-    /// The amount; `None`: the payer chooses. In millisatoshi.
-    pub amount_msat: Option<u64>,
-    /// The text that the payer sees.
-    pub description: String,
-    /// The time until it expires, in seconds.
-    pub expiry_s: u32,
-}
 
 impl Operations {
     /// Makes an invoice.

@@ -5,9 +5,11 @@
 //! - [`plumbing`]: [`Plumbing`], the ground below the operations: a running node, or a fake of one
 //! - `ask`: the table of commands and their replies; the only place that looks into a reply
 //! - [`wait`]: the time that an operation waits for its outcome
+//! - `operations`: [`Operations`] itself, and what is about the node as a whole
 //! - `channels`: list, show, open, suspend, override, resize, forget
-//! - [`payments`]: pay an invoice or a node, and wait for the end
-//! - [`invoices`]: make, show and list invoices
+//! - [`requests`]: requests to pay and to be paid, and what comes of them
+//! - `payments`: pay an invoice or a node, and wait for the end
+//! - `invoices`: make, show and list invoices
 //! - `peers`: list, connect, forget
 //! - [`evidence`]: the messages kept against a peer, and the balance they prove
 //! - `records`: the stored lists: payments, forwards, events
@@ -15,96 +17,14 @@
 mod ask;
 mod channels;
 pub mod evidence;
-pub mod invoices;
-pub mod payments;
+mod invoices;
+mod operations;
+mod payments;
 mod peers;
 pub mod plumbing;
 mod records;
+pub mod requests;
 pub mod wait;
 
-use std::path::PathBuf;
-use std::sync::Arc;
-
-use steward_engine::command::Status;
-use steward_engine::{Error, Event};
-use tokio::sync::broadcast;
-use zeroize::Zeroizing;
-
 pub use self::channels::OverrideBalance;
-use self::plumbing::Plumbing;
-use crate::config::Config;
-use crate::info::NodeInfo;
-use crate::metrics::NodeMetrics;
-use crate::seed::Seed;
-use crate::task::blocking;
-
-/// The operations of one node. Clones belong to the same node.
-#[derive(Clone)]
-pub struct Operations {
-    node: Arc<dyn Plumbing>,
-}
-
-impl Operations {
-    /// Returns the operations over `node`.
-    pub fn over(node: Arc<dyn Plumbing>) -> Self {
-        Self { node }
-    }
-
-    /// Returns the ground below the operations, for a caller that needs a command with all its
-    /// fields.
-    pub fn plumbing(&self) -> &dyn Plumbing {
-        &*self.node
-    }
-
-    /// Returns the name and the place of the node.
-    pub fn info(&self) -> NodeInfo {
-        self.node.info()
-    }
-
-    /// Returns the counters and the queue lengths.
-    pub fn metrics(&self) -> NodeMetrics {
-        self.node.metrics()
-    }
-
-    /// Returns the numbers about the node as a whole.
-    ///
-    /// # Errors
-    /// Fails as [`Plumbing::command`].
-    pub async fn status(&self) -> Result<Status, Error> {
-        self.ask(ask::status()).await
-    }
-
-    /// Takes over what may change while the node runs: `[host]` but for `enabled`, and
-    /// `[payments]`. Nothing is taken over from a configuration that cannot be used.
-    ///
-    /// # Errors
-    /// `config_invalid`, or as [`Plumbing::command`].
-    pub async fn reconfigure(&self, config: Config) -> Result<(), Error> {
-        // Making the engine's form may read an image.
-        let config = blocking(move || config.engine_config()).await??;
-        self.ask(ask::reconfigure(config)).await
-    }
-
-    /// Returns a receiver of the events from now on. A subscriber that is too slow is told how many
-    /// it has missed and finds them with [`Self::events_after`].
-    pub fn subscribe(&self) -> broadcast::Receiver<Event> {
-        self.node.subscribe()
-    }
-
-    /// Copies the database, as of one moment and while it is in use, to a new file.
-    ///
-    /// # Errors
-    /// `file_exists` if there is such a file, `backup_not_possible` if none can be made there.
-    pub async fn backup(&self, to: PathBuf) -> Result<(), Error> {
-        self.node.backup(to).await
-    }
-
-    /// Returns the seed's words, to be written down.
-    ///
-    /// # Errors
-    /// Fails if the seed file cannot be read.
-    pub fn seed_words(&self) -> Result<Zeroizing<String>, Error> {
-        let seed = Seed::load(&self.info().data_dir)?;
-        Ok(Zeroizing::new(seed.words().to_owned()))
-    }
-}
+pub use self::operations::Operations;

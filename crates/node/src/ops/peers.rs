@@ -6,8 +6,9 @@ use steward_engine::row::LocalIdentity;
 use steward_p2p::PeerAddress;
 use steward_wire::NodeId;
 
+use super::ask;
 use super::ask::{Answer, Ask};
-use super::{Operations, ask};
+use super::operations::Operations;
 use crate::adapters::reach::ConnectionFailure;
 
 impl Operations {

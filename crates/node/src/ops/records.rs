@@ -6,7 +6,7 @@ use steward_engine::{Code, Error, Event};
 use steward_store::{ForwardTotals, History, Page, PageRequest, StoreError};
 use tokio::sync::oneshot;
 
-use super::Operations;
+use super::operations::Operations;
 use crate::error::store_error;
 
 impl Operations {

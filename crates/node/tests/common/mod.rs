@@ -7,8 +7,8 @@ use std::time::Duration;
 use bitcoin::Network;
 use steward_engine::{Command, Error, Event, EventKind, Reply};
 use steward_invoice::Invoice;
-use steward_node::ops::invoices::NewInvoice;
-use steward_node::ops::payments::{PayAmount, PayInvoice, PayNode};
+use steward_node::ops::requests::NewInvoice;
+use steward_node::ops::requests::{PayAmount, PayInvoice, PayNode};
 use steward_node::{
     Config, EffectiveConfig, Node, NodeHandle, NodeKeys, Seed, Sources, initialize,
 };

@@ -7,6 +7,19 @@ use steward_wire::NodeId;
 
 use crate::traits::{Frame, Held};
 
+/// An input from a connection.
+pub(crate) enum PeerInput<H> {
+    /// The connection is there, with an [`Input::PeerConnected`].
+    Connected { conn: ConnId, peer: NodeId, input: Input },
+    /// The peer sent these messages.
+    Messages { conn: ConnId, messages: Vec<Frame>, held: H },
+    /// The peer sent this text by a warning.
+    Warning { conn: ConnId, text: String },
+    /// The connection is gone. `drop_unread`: we ended it, and what the peer sent meanwhile is of
+    /// no use.
+    Disconnected { conn: ConnId, drop_unread: bool },
+}
+
 /// The inputs of one connection that wait.
 pub(super) struct Line<H> {
     pub(super) peer: NodeId,

@@ -6,8 +6,7 @@ use std::collections::{HashMap, VecDeque};
 use steward_engine::{ConnId, Input};
 use steward_wire::NodeId;
 
-use super::PeerInput;
-use super::line::{Left, Line, Turn};
+use super::line::{Left, Line, PeerInput, Turn};
 use crate::limits::{
     MAX_BYTES_PER_TURN, MAX_MESSAGES_PER_STRANGERS_TURN, MAX_MESSAGES_PER_TURN,
     MAX_STRANGERS_PER_BATCH, MAX_TURNS_PER_BATCH,
