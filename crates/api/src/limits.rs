@@ -26,6 +26,9 @@ pub const ACCEPT_RETRY_MS: u64 = 200;
 pub const MAX_QUICK_REQUESTS: usize = 64;
 /// The most requests that wait for a payment or an opening, at the same time.
 pub const MAX_WAITING_REQUESTS: usize = 256;
+// Requests that wait keep no connection from those that do not.
+const _: () =
+    assert!(MAX_WAITING_REQUESTS + MAX_SUBSCRIBERS + MAX_QUICK_REQUESTS <= MAX_CONNECTIONS);
 /// The most subscribers to events, at the same time.
 pub const MAX_SUBSCRIBERS: usize = 32;
 /// The time after which a request is given up, beyond what its caller asked to wait, in
@@ -35,12 +38,14 @@ pub const REQUEST_TIMEOUT_MS: u64 = 30_000;
 pub const MAX_WAIT_MS: u64 = 600_000;
 /// The time that a caller waits who does not say how long, in milliseconds.
 pub const DEFAULT_WAIT_MS: u64 = 60_000;
+const _: () = assert!(DEFAULT_WAIT_MS <= MAX_WAIT_MS);
 /// The number of rows of a page if the caller does not say.
 pub const DEFAULT_PAGE_ROWS: usize = 100;
 /// The most rows of a page.
 pub const MAX_PAGE_ROWS: usize = steward_store::limits::MAX_PAGE_ROWS;
 /// The number of events read from the store at a time for a subscriber that is behind.
 pub const EVENT_PAGE_ROWS: usize = 256;
+const _: () = assert!(DEFAULT_PAGE_ROWS <= MAX_PAGE_ROWS && EVENT_PAGE_ROWS <= MAX_PAGE_ROWS);
 /// The time between two keep-alive comments of a silent event stream, in milliseconds.
 pub const KEEP_ALIVE_MS: u64 = 15_000;
 /// The lifetime of an invoice if its maker does not say, in seconds.

@@ -18,6 +18,10 @@ pub const DEFAULT_CLOCK_POLL_INTERVAL_MS: u64 = 250;
 pub const MIN_POLL_INTERVAL_MS: u64 = 50;
 /// The longest poll interval that can be configured: about one block.
 pub const MAX_POLL_INTERVAL_MS: u64 = 600_000;
+const _: () = assert!(MIN_POLL_INTERVAL_MS <= DEFAULT_CLOCK_POLL_INTERVAL_MS);
+const _: () = assert!(DEFAULT_ESPLORA_POLL_INTERVAL_MS <= MAX_POLL_INTERVAL_MS);
+// An honest source is asked several times before its tip may be called stale.
+const _: () = assert!(4 * MAX_POLL_INTERVAL_MS < DEFAULT_STALE_AFTER_S * 1000);
 
 /// The shortest wait between two polls when the node cannot wait for the next one.
 pub const MIN_HURRIED_POLL_INTERVAL_MS: u64 = 1_000;
@@ -26,6 +30,7 @@ pub const MIN_HURRIED_POLL_INTERVAL_MS: u64 = 1_000;
 pub const MIN_BACKOFF_MS: u64 = 1_000;
 /// The longest wait after failed polls.
 pub const MAX_BACKOFF_MS: u64 = 60_000;
+const _: () = assert!(MIN_BACKOFF_MS < MAX_BACKOFF_MS);
 
 /// The time to open a connection to a source.
 pub const CONNECT_TIMEOUT_MS: u64 = 5_000;
@@ -33,6 +38,8 @@ pub const CONNECT_TIMEOUT_MS: u64 = 5_000;
 pub const REQUEST_TIMEOUT_MS: u64 = 10_000;
 /// The time for one whole poll (network check, tip, one probe) before it counts as failed.
 pub const POLL_TIMEOUT_MS: u64 = 45_000;
+// Three requests, each on a connection of its own.
+const _: () = assert!(3 * (CONNECT_TIMEOUT_MS + REQUEST_TIMEOUT_MS) <= POLL_TIMEOUT_MS);
 
 /// The largest answer read from a source. The largest honest one, `getblockchaininfo`, is under 4
 /// kB.

@@ -1,10 +1,14 @@
 //! Every limit of path-finding.
 
+use steward_engine::limits::{MAX_EXPIRY_BLOCKS, MAX_PENDING_PAYMENTS};
+
 pub use steward_onion::limits::{MAX_HEIGHT, MAX_MONEY_MSAT};
 
 /// The longest time that a payment may lock money, in blocks, with what its last hop asks for
 /// included; LDK's default.
 pub const MAX_TOTAL_CLTV_BLOCKS: u32 = 1_008;
+// No channel of ours refuses an HTLC for the expiry of the route that was found for it.
+const _: () = assert!(MAX_TOTAL_CLTV_BLOCKS + FINAL_EXPIRY_SLACK_BLOCKS <= MAX_EXPIRY_BLOCKS);
 /// The blocks that may be found while a payment is under way without the payee refusing it as too
 /// near its expiry. They are added where no random offset hides the payee.
 pub const FINAL_EXPIRY_SLACK_BLOCKS: u32 = 3;
@@ -18,6 +22,7 @@ pub const MAX_HINTS: usize = 32;
 pub const MAX_HINT_HOPS: usize = steward_invoice::limits::MAX_HINT_HOPS;
 /// The most paths in flight that one search takes into account.
 pub const MAX_IN_FLIGHT_PATHS: usize = 10_000;
+const _: () = assert!(MAX_IN_FLIGHT_PATHS >= MAX_PENDING_PAYMENTS);
 /// The most channels in the graph; the public network has about 50 000.
 pub const MAX_CHANNELS: usize = 1_000_000;
 /// The largest file that is loaded, in bytes.

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use steward_engine::limits::{
-    MAX_BYTES_OUT_PER_BYTE_IN, MAX_SAVED_BYTES_OUT, MIN_CLTV_EXPIRY_DELTA_BLOCKS,
+    MAX_BYTES_OUT_PER_BYTE_IN, MAX_EXPIRY_BLOCKS, MAX_SAVED_BYTES_OUT,
+    MIN_CLTV_EXPIRY_DELTA_BLOCKS, MIN_FINAL_CLTV_EXPIRY_DELTA_BLOCKS,
 };
 use steward_runtime::limits::{MAX_BYTES_PER_TURN, MAX_MESSAGES_PER_TURN};
 
@@ -26,11 +27,12 @@ pub const MAX_CACHED_HOST_KEYS: usize = 1024;
 pub const MAX_CONFIG_FILE_BYTES: u64 = 1024 * 1024;
 
 /// Largest branding image, in bytes: a message carries 65 533 and wallets show no larger one.
-pub const MAX_BRANDING_PNG_BYTES: u64 = 60_000;
+pub const MAX_BRANDING_PNG_BYTES: u64 = steward_wire::limits::MAX_BRANDING_PNG_BYTES as u64;
 
 /// Most HTLCs each way: two full directions must fit into one message (docs/protocol.md section
 /// 1.3).
 pub const MAX_HTLCS_PER_DIRECTION: u16 = 21;
+const _: () = assert!(MAX_HTLCS_PER_DIRECTION as usize == steward_hosted::limits::MAX_OWN_HTLCS);
 
 /// Largest capacity, in satoshi: more than all bitcoin is a slip of the hand.
 pub const MAX_CAPACITY_SAT: u64 = 21_000_000 * 100_000_000;
@@ -44,13 +46,31 @@ pub const MAX_FEE_BASE_MSAT: u32 = 10_000_000;
 /// Most blocks between two expiries: with more, LDK and others find no route through us.
 pub const MAX_CLTV_DELTA_BLOCKS: u16 = 1008;
 const _: () = assert!(MAX_CLTV_DELTA_BLOCKS > MIN_CLTV_EXPIRY_DELTA_BLOCKS);
+// A payment over us alone may still end in an invoice of ours.
+const _: () = assert!(
+    MAX_CLTV_DELTA_BLOCKS as u32 + MIN_FINAL_CLTV_EXPIRY_DELTA_BLOCKS as u32 <= MAX_EXPIRY_BLOCKS
+);
 
 /// Largest minimum HTLC that wallets on immortan accept (docs/protocol.md section 3.2), in satoshi.
 pub const MAX_MIN_HTLC_SAT_IMMORTAN: u64 = 546;
+const _: () = assert!(
+    MAX_MIN_HTLC_SAT_IMMORTAN * 1000 == steward_hosted::limits::MAX_OFFERED_HTLC_MINIMUM_MSAT
+);
 
 /// Smallest limit in flight that wallets on immortan accept (docs/protocol.md section 3.2), in
 /// satoshi.
 pub const MIN_IN_FLIGHT_SAT_IMMORTAN: u64 = 100_000;
+const _: () = assert!(
+    MIN_IN_FLIGHT_SAT_IMMORTAN * 1000 == steward_hosted::limits::MIN_OFFERED_IN_FLIGHT_MSAT
+);
+
+// Both count a message on the wire alike.
+const _: () = assert!(
+    steward_engine::limits::MESSAGE_OVERHEAD_BYTES
+        == steward_p2p::limits::MESSAGE_OVERHEAD_BYTES as u64
+);
+// A turn takes all that a peer can have to say at once: its HTLCs, its answers to ours, a signature.
+const _: () = assert!(2 * (MAX_HTLCS_PER_DIRECTION as usize) < MAX_MESSAGES_PER_TURN);
 
 // The messages of one batch fit the transport's queue of a connection, which hangs up on more.
 const _: () = {

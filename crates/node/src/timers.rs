@@ -50,3 +50,6 @@ const _: () = assert!(engine::PAYMENT_WAIT_MS < engine::PAYMENT_RETRY_MS);
 const _: () = assert!(2 * chain::DEFAULT_POLL_INTERVAL_MS <= engine::CHAIN_FRESH_MS);
 const _: () =
     assert!(chain::MIN_HURRIED_POLL_INTERVAL_MS + chain::POLL_TIMEOUT_MS < engine::MPP_TIMEOUT_MS);
+
+/// The tips that are remembered reach further back than the blocks that are searched again.
+const _: () = assert!(chain::REORG_MEMORY_BLOCKS as u64 > engine::SEARCH_REORG_BLOCKS as u64);

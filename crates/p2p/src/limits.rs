@@ -4,6 +4,7 @@ use std::time::Duration;
 
 /// The largest payload of one message: 65535 bytes of BOLT 8 plaintext less the two bytes of type.
 pub const MAX_PAYLOAD_BYTES: usize = 65_533;
+const _: () = assert!(MAX_PAYLOAD_BYTES == steward_wire::limits::MAX_PAYLOAD_BYTES);
 
 /// The size of one message on the wire beyond its payload: length (2), its MAC (16), type (2) and
 /// the body's MAC (16). It counts when a queue is measured, so that empty messages are not free.
@@ -16,6 +17,7 @@ pub const MAX_QUEUED_BYTES: usize = 4 * 1024 * 1024;
 /// The queue above which reading from a peer pauses, so that a peer that asks (pings) but does not
 /// read the answers throttles itself.
 pub const READ_PAUSE_QUEUED_BYTES: usize = 256 * 1024;
+const _: () = assert!(READ_PAUSE_QUEUED_BYTES < MAX_QUEUED_BYTES);
 
 /// The size of the messages that are encrypted and written together; the rest of the outbox waits
 /// in plain form, so that a slow peer costs one buffer of this size.
@@ -33,6 +35,9 @@ pub const MAX_UNREAD_BYTES_IN_ALL: usize = 16 * 1024 * 1024;
 
 /// The bytes that every connection may have waiting, however much others have.
 pub const MIN_UNREAD_BYTES: usize = 1024;
+const _: () = assert!(MIN_UNREAD_BYTES < MAX_UNREAD_BYTES);
+// All connections may have that much at once, so that none waits for another.
+const _: () = assert!(MIN_UNREAD_BYTES * MAX_INBOUND_CONNECTIONS <= MAX_UNREAD_BYTES_IN_ALL);
 
 /// The bytes passed to LDK at a time. A ping of 40 bytes may ask for a pong of 64 KiB, so the
 /// answers to one slice must stay small between two checks of the queue.
@@ -85,6 +90,8 @@ pub const MAX_BACK_OFF: Duration = Duration::from_secs(5 * 60);
 
 /// The time for which an address is remembered after its last back-off ended.
 pub const BACK_OFF_MEMORY: Duration = Duration::from_secs(10 * 60);
+const _: () = assert!(MIN_BACK_OFF.as_secs() < MAX_BACK_OFF.as_secs());
+const _: () = assert!(MAX_BACK_OFF.as_secs() <= BACK_OFF_MEMORY.as_secs());
 
 /// The most addresses in back-off. Above it the one whose back-off ended, or ends, first is
 /// forgotten.
@@ -117,9 +124,12 @@ pub const BACKOFF_MIN: Duration = Duration::from_secs(1);
 
 /// The longest delay between two attempts to reach a peer.
 pub const BACKOFF_MAX: Duration = Duration::from_secs(5 * 60);
+const _: () = assert!(BACKOFF_MIN.as_secs() < BACKOFF_MAX.as_secs());
 
 /// The age from which on a connection was a good one: the next delay is the first again.
 pub const BACKOFF_RESET_AFTER: Duration = Duration::from_secs(60);
+// A peer that is silent from the start does not count as a good connection.
+const _: () = assert!(2 * TICK_INTERVAL.as_secs() < BACKOFF_RESET_AFTER.as_secs());
 
 /// The most peers that a reconnector keeps connected.
 pub const MAX_KEPT_PEERS: usize = 1024;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use steward_engine::limits::{SEARCH_REORG_BLOCKS, TIMER_INTERVAL_MS};
+use steward_engine::limits::{MIN_SLEEP_MS, SEARCH_REORG_BLOCKS, TIMER_INTERVAL_MS};
 
 /// Room of the engine's input queue for inputs that are not of peers: commands, the chain, routes,
 /// found preimages. When it is full they wait. Peers have room of their own
@@ -14,6 +14,8 @@ pub const INPUT_WEIGHT_BYTES: usize = 4096;
 
 /// Most units of room one input takes, however much it carries.
 pub const MAX_INPUT_WEIGHT: u32 = 256;
+// The largest input finds room at last.
+const _: () = assert!(MAX_INPUT_WEIGHT <= MAX_QUEUED_WEIGHT);
 
 /// Inputs not of peers that share one batch.
 pub const MAX_INPUTS_PER_BATCH: usize = 1024;
@@ -31,6 +33,7 @@ pub const MAX_BYTES_PER_TURN: usize = 32 * 1024;
 /// Connections of strangers that have a turn in one batch: however many there are, clients wait
 /// for no more of them.
 pub const MAX_STRANGERS_PER_BATCH: usize = 16;
+const _: () = assert!(MAX_STRANGERS_PER_BATCH < MAX_TURNS_PER_BATCH);
 
 /// Messages of a stranger in one batch.
 pub const MAX_MESSAGES_PER_STRANGERS_TURN: usize = 4;
@@ -85,3 +88,6 @@ pub const MIN_TICK_INTERVAL: Duration = Duration::from_millis(1);
 
 // The engine looks at its timers often enough for each of them.
 const _: () = assert!(MAX_TICK_INTERVAL.as_millis() <= TIMER_INTERVAL_MS as u128);
+const _: () = assert!(MIN_TICK_INTERVAL.as_millis() < MAX_TICK_INTERVAL.as_millis());
+// Two ticks at their usual distance are no sleep of the machine.
+const _: () = assert!(2 * MAX_TICK_INTERVAL.as_millis() < MIN_SLEEP_MS as u128);

@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
+use steward_engine::limits::{KEEP_EXPIRED_INVOICES_MS, MAX_EXPIRY_BLOCKS, MAX_RECENT_PREIMAGES};
+
 /// The log is checkpointed into the database once it is larger than this, in bytes.
 pub const CHECKPOINT_LOG_BYTES: u64 = 16 * 1024 * 1024;
 /// After a checkpoint the log file is cut back to this, in bytes, if readers had let it grow.
 pub const MAX_IDLE_LOG_BYTES: u64 = 64 * 1024 * 1024;
+const _: () = assert!(CHECKPOINT_LOG_BYTES <= MAX_IDLE_LOG_BYTES);
 /// Page size of new databases, in bytes: a channel with a few HTLCs fits, and a commit costs at
 /// least one page per channel that moved.
 pub const PAGE_BYTES: u32 = 4096;
@@ -40,6 +43,7 @@ pub const MAX_SET_ASIDE: u32 = 100;
 pub const MAX_QUEUED_BATCHES: usize = 1024;
 /// Batches that share one commit: bounds how long the first of them waits for the others.
 pub const MAX_BATCHES_PER_COMMIT: usize = 256;
+const _: () = assert!(MAX_BATCHES_PER_COMMIT <= MAX_QUEUED_BATCHES);
 
 /// The newest segments of 65 536 payments, and as many of invoices, whose hashes have a filter in
 /// memory: 128 KiB each. A new hash is looked for in each older one.
@@ -56,14 +60,18 @@ pub const KEEP_FAILED_FORWARDS: u64 = 10_000;
 /// Age up to which preimages are kept: 90 days, in milliseconds. An HTLC lives two weeks at most,
 /// and a channel's own record holds the preimages it still needs.
 pub const PREIMAGE_KEEP_MS: u64 = 90 * 24 * 3600 * 1000;
+// Blocks may take four times as long as they should.
+const _: () = assert!(PREIMAGE_KEEP_MS >= 4 * MAX_EXPIRY_BLOCKS as u64 * 600_000);
 /// The newest preimages are loaded at start, and never pruned whatever the clock says.
 pub const MAX_LOADED_PREIMAGES: u64 = 10_000;
+const _: () = assert!(MAX_LOADED_PREIMAGES <= MAX_RECENT_PREIMAGES as u64);
 /// Rows a commit prunes from a table at least, if as many are due; twice what it adds if that is
 /// more, so that pruning always catches up.
 pub const PRUNE_ROWS_PER_COMMIT: u64 = 64;
 /// Time after their expiry up to which invoices are loaded: one day, in milliseconds. An HTLC that
 /// pays one may already be in flight.
 pub const EXPIRED_INVOICE_LOAD_MS: u64 = 24 * 3600 * 1000;
+const _: () = assert!(EXPIRED_INVOICE_LOAD_MS >= KEEP_EXPIRED_INVOICES_MS);
 /// Most copies of one version that are kept beside a database: a crash between a copy and the
 /// migration leaves one behind.
 pub const MAX_COPIES_BEFORE_MIGRATION: u32 = 9;

@@ -4,10 +4,17 @@
 pub const MAX_PAYLOAD_BYTES: usize = 65_533;
 /// The largest body in legacy framing, in bytes: two more go to the inner length.
 pub const MAX_LEGACY_PAYLOAD_BYTES: usize = 65_531;
+const _: () = assert!(MAX_PAYLOAD_BYTES + 2 == u16::MAX as usize);
+const _: () = assert!(MAX_LEGACY_PAYLOAD_BYTES + 2 == MAX_PAYLOAD_BYTES);
 /// The size of an onion packet, in bytes (BOLT 4): version 1, key 33, hops 1300, hmac 32.
 pub const ONION_BYTES: usize = 1_366;
 /// The size of an `update_add_htlc` without TLVs, in bytes.
 pub const ADD_FIXED_BYTES: usize = 84 + ONION_BYTES;
+/// The size of `init_hosted_channel` without features, in bytes.
+pub const INIT_FIXED_BYTES: usize = 36;
+/// The size of all fields of fixed size in a `last_cross_signed_state`, in bytes: flag, length of the
+/// script, day, two balances, two counters, two counts and two signatures.
+pub const STATE_FIXED_BYTES: usize = 1 + 2 + 4 + 16 + 8 + 4 + 128;
 /// The largest TLV stream that we accept after an `update_add_htlc`, in bytes. Immortan's tag takes
 /// 70 and a blinding point 35; a much longer one would let one HTLC make the signed state larger
 /// than a message.
@@ -18,6 +25,8 @@ pub const MAX_SECRET_BYTES: usize = 128;
 pub const MAX_ERROR_TEXT_BYTES: usize = 512;
 /// The largest branding image that we send or keep, in bytes.
 pub const MAX_BRANDING_PNG_BYTES: usize = 60_000;
+// The contact beside it has the rest of the message.
+const _: () = assert!(MAX_BRANDING_PNG_BYTES < MAX_LEGACY_PAYLOAD_BYTES);
 /// The upper bound of an amount, exclusive, in millisatoshi: eclair's codec refuses more.
 pub const MAX_MSAT: u64 = 1 << 63;
 /// The longest text of a `warning` that we send, in bytes.

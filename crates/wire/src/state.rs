@@ -11,14 +11,8 @@ use crate::codec::{
 };
 use crate::identity::Identity;
 use crate::ids::Signature;
-use crate::limits::ADD_FIXED_BYTES;
+use crate::limits::{ADD_FIXED_BYTES, INIT_FIXED_BYTES, STATE_FIXED_BYTES};
 use crate::terms::InitHostedChannel;
-
-/// The size of `init_hosted_channel` without features, in bytes.
-const INIT_FIXED_BYTES: usize = 36;
-/// The size of all fields of fixed size, in bytes: flag, length of the script, day, two balances,
-/// two counters, two counts and two signatures.
-const STATE_FIXED_BYTES: usize = 1 + 2 + 4 + 16 + 8 + 4 + 128;
 
 /// 65531: a state of the channel from its holder's point of view. With both signatures valid it
 /// proves to anyone what each side owes.

@@ -1,5 +1,13 @@
 //! Every limit of the engine, in one place.
 
+use steward_hosted::limits as channel;
+use steward_onion::limits as onion;
+
+// What ends an HTLC fits the message that tells it: attribution data in a TLV record with a type of
+// one byte and a length of three, and a failure's reason with its HMAC and two lengths.
+const _: () = assert!(onion::ATTRIBUTION_BYTES + 4 <= channel::MAX_SETTLEMENT_TLV_BYTES);
+const _: () = assert!(32 + 2 + 2 + onion::FAILURE_PADDED_BYTES <= channel::MAX_FAIL_REASON_BYTES);
+
 /// Blocks below the last one searched that are searched again, in case they were replaced.
 pub const SEARCH_REORG_BLOCKS: u32 = 6;
 /// Forwards wait this long for a free slot in a busy channel, in milliseconds.
@@ -18,10 +26,18 @@ pub const MPP_TIMEOUT_MS: u64 = 60_000;
 pub const MAX_OPEN_INVOICES: usize = 1_000_000;
 /// Smallest distance between two expiries of a forward we ever accept, in blocks.
 pub const MIN_CLTV_EXPIRY_DELTA_BLOCKS: u16 = 34;
+// Once the outgoing HTLC has expired, its blocks are searched again after a reorganisation, and the
+// incoming one is still far enough from its own expiry to be claimed.
+const _: () = assert!(
+    SEARCH_REORG_BLOCKS + channel::PUBLISHED_GRACE_BLOCKS < MIN_CLTV_EXPIRY_DELTA_BLOCKS as u32
+);
 /// A forward's outgoing expiry must be further away than this, in blocks.
 pub const MIN_OUTGOING_EXPIRY_BLOCKS: u32 = 3;
+// What we decide to forward, its channel does not refuse for its expiry.
+const _: () = assert!(MIN_OUTGOING_EXPIRY_BLOCKS >= channel::MIN_EXPIRY_BLOCKS);
 /// No HTLC may expire later than this from now, in blocks: two weeks, as most of the network.
 pub const MAX_EXPIRY_BLOCKS: u32 = 2016;
+const _: () = assert!(MAX_EXPIRY_BLOCKS <= channel::MAX_EXPIRY_BLOCKS);
 /// The distance that our invoices ask for between the HTLC's expiry and the height at which it is
 /// paid, in blocks; immortan asks for as many.
 pub const MIN_FINAL_CLTV_EXPIRY_DELTA_BLOCKS: u16 = 144;
@@ -32,9 +48,12 @@ pub const FINAL_EXPIRY_SAFETY_BLOCKS: u32 = 108;
 /// blocks, of which some may pass on the way.
 pub const KEYSEND_EXPIRY_SAFETY_BLOCKS: u32 = 12;
 const _: () = assert!(KEYSEND_EXPIRY_SAFETY_BLOCKS < FINAL_EXPIRY_SAFETY_BLOCKS);
-const _: () =
-    assert!(KEYSEND_EXPIRY_SAFETY_BLOCKS >= steward_onion::limits::MIN_FINAL_EXPIRY_BLOCKS);
+const _: () = assert!(KEYSEND_EXPIRY_SAFETY_BLOCKS >= onion::MIN_FINAL_EXPIRY_BLOCKS);
 const _: () = assert!(FINAL_EXPIRY_SAFETY_BLOCKS < MIN_FINAL_CLTV_EXPIRY_DELTA_BLOCKS as u32);
+// No payment to an invoice is claimed so late that its preimage is to be published at once.
+const _: () = assert!(FINAL_EXPIRY_SAFETY_BLOCKS >= channel::PREIMAGE_AT_RISK_BLOCKS);
+// Nor is any payment claimed so late that its host, were the preimage published, would be suspended.
+const _: () = assert!(KEYSEND_EXPIRY_SAFETY_BLOCKS >= channel::PUBLISHED_GRACE_BLOCKS);
 /// The preimage of a new payment is shown only if the chain source was asked at most this long ago,
 /// the machine's sleep included, in milliseconds; otherwise it is asked first.
 pub const CHAIN_FRESH_MS: u64 = 20_000;
@@ -75,6 +94,7 @@ pub const MAX_FORGOTTEN_CLIENTS: usize = 10_000;
 pub const QUOTA_WINDOW_MS: u64 = 3_600_000;
 /// Longest description of an invoice, in bytes (BOLT11 allows 639).
 pub const MAX_DESCRIPTION_BYTES: usize = 639;
+const _: () = assert!(MAX_DESCRIPTION_BYTES <= steward_invoice::limits::MAX_DESCRIPTION_BYTES);
 /// Largest amount that is paid, received or asked for: ten million bitcoin, in millisatoshi. No
 /// honest user needs more, and no row can hold the sum of larger ones.
 pub const MAX_AMOUNT_MSAT: u64 = 1_000_000_000_000_000_000;
@@ -83,6 +103,7 @@ const _: () = assert!(2 * MAX_AMOUNT_MSAT < steward_wire::limits::MAX_MSAT);
 const _: () = assert!(MAX_AMOUNT_MSAT <= steward_invoice::limits::MAX_AMOUNT_MSAT);
 /// Longest life of an invoice: a year, in seconds.
 pub const MAX_INVOICE_EXPIRY_S: u32 = 31_536_000;
+const _: () = assert!(MAX_INVOICE_EXPIRY_S as u64 <= steward_invoice::limits::MAX_EXPIRY_S);
 /// Most channels of which an invoice gives hints.
 pub const MAX_INVOICE_HINTS: usize = 4;
 /// Most addresses kept of one peer.
@@ -98,6 +119,7 @@ pub const SWEEP_INTERVAL_MS: u64 = 60_000;
 /// After a start, forwards found in progress wait this long for their next peer to come back, in
 /// milliseconds.
 pub const RESUME_WAIT_MS: u64 = 30_000;
+const _: () = assert!(RESUME_WAIT_MS < MPP_TIMEOUT_MS);
 
 // The allowance of one connection (`allowance`).
 
@@ -110,6 +132,12 @@ pub const MAX_BYTES_OUT_PER_BYTE_IN: u64 = 32;
 /// A new connection may be sent this much before it is worth it, in bytes: a full state and 21
 /// HTLCs offered again, twice over.
 pub const FREE_BYTES_OUT: u64 = 256 * 1024;
+const _: () = {
+    let add =
+        channel::ADD_BYTES as u64 + channel::ORDINARY_ADD_TLV_BYTES as u64 + MESSAGE_OVERHEAD_BYTES;
+    let state = channel::MAX_STATE_BYTES as u64 + MESSAGE_OVERHEAD_BYTES;
+    assert!(2 * (state + channel::MAX_OWN_HTLCS as u64 * add) <= FREE_BYTES_OUT);
+};
 /// A connection may be sent this much more each second, in bytes.
 pub const REFILL_BYTES_OUT_PER_S: u64 = 4 * 1024;
 /// No connection saves up more than this, in bytes. With what it earns in a batch, the most that
@@ -127,8 +155,12 @@ pub const COST_OF_IDLE_MESSAGE: u32 = 1;
 pub const COST_OF_REPEAT: u32 = 4;
 /// The cost of an opening that is refused or does not succeed: 32 of them end the connection.
 pub const COST_OF_REFUSAL: u32 = 16;
+const _: () = assert!(32 * COST_OF_REFUSAL == MAX_PATIENCE);
 /// The cost of a message that is kept as evidence.
 pub const COST_OF_EVIDENCE: u32 = 16;
+// A connection keeps as much evidence as it may before it is hung up on for it.
+const _: () =
+    assert!(channel::MAX_EVIDENCE_PER_CONNECTION as u32 * COST_OF_EVIDENCE <= MAX_PATIENCE);
 /// Most openings of one network prefix that are not finished.
 pub const MAX_PENDING_OPENINGS_PER_PREFIX: usize = 64;
 const _: () = assert!(MAX_PENDING_OPENINGS_PER_PREFIX * 8 <= MAX_PENDING_OPENINGS);
@@ -154,3 +186,5 @@ pub const MAX_STRANGERS_PROOFS: usize = 1_024;
 /// Size of all of these, in bytes.
 pub const MAX_STRANGERS_PROOFS_BYTES: u64 = 16 * 1024 * 1024;
 const _: () = assert!(MAX_HINTS_PER_PEER < MAX_HINTS && MAX_PROOFS_PER_PEER < MAX_PROOFS);
+const _: () =
+    assert!(MAX_STRANGERS_PROOFS < MAX_PROOFS && MAX_STRANGERS_PROOFS_BYTES < MAX_PROOFS_BYTES);
