@@ -52,8 +52,11 @@ pub const MAX_FILTERED_SEGMENTS: u64 = 64;
 /// Most rows of one page of history.
 pub const MAX_PAGE_ROWS: usize = 1000;
 
-/// The newest events that are kept.
+/// The newest events that are kept, and fewer than [`EVENTS_PRUNED_AT_ONCE`] more.
 pub const MAX_EVENTS: u64 = 100_000;
+/// Events are pruned by so many at once: a few in each commit would cost each one a page at the old
+/// end of the table.
+pub const EVENTS_PRUNED_AT_ONCE: u64 = 1_000;
 /// Failed forwards are kept while this many newer ones, failed or paid, are not; the sums over all
 /// forwards keep counting them. To fail one costs a peer nothing.
 pub const KEEP_FAILED_FORWARDS: u64 = 10_000;

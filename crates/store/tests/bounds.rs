@@ -4,19 +4,21 @@
 mod support;
 
 use steward_store::PageRequest;
-use steward_store::limits::{KEEP_FAILED_FORWARDS, MAX_EVENTS, MAX_PAGE_ROWS, PREIMAGE_KEEP_MS};
+use steward_store::limits::{
+    EVENTS_PRUNED_AT_ONCE, KEEP_FAILED_FORWARDS, MAX_EVENTS, MAX_PAGE_ROWS, PREIMAGE_KEEP_MS,
+};
 use support::*;
 
 #[test]
 fn only_the_newest_events_are_kept() {
     each_store(|mut store| {
-        let last = MAX_EVENTS + 500;
+        let last = MAX_EVENTS + 3 * EVENTS_PRUNED_AT_ONCE - 1;
         let numbers: Vec<u64> = (1..=last).collect();
         for chunk in numbers.chunks(1_000) {
             commit(&mut store, chunk.iter().map(|n| put_event(*n)));
         }
         let oldest = store.history().unwrap().events(0, 1).unwrap();
-        assert_eq!(oldest, [event(last - MAX_EVENTS + 1)]);
+        assert_eq!(oldest, [event(2 * EVENTS_PRUNED_AT_ONCE + 1)]);
         assert_eq!(store.load(NOW_MS).unwrap().last_event, last);
     });
 }

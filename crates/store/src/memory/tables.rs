@@ -10,12 +10,13 @@ use steward_wire::PaymentHash;
 
 use crate::error::StoreError;
 use crate::limits::{
-    EXPIRED_INVOICE_LOAD_MS, KEEP_FAILED_FORWARDS, MAX_EVENTS, MAX_LOADED_PREIMAGES, MAX_PAGE_ROWS,
+    EXPIRED_INVOICE_LOAD_MS, KEEP_FAILED_FORWARDS, MAX_LOADED_PREIMAGES, MAX_PAGE_ROWS,
     PREIMAGE_KEEP_MS,
 };
 use crate::rows;
 use crate::rows::is_open;
 use crate::sql::load::take_setting;
+use crate::sql::prune::last_pruned_event;
 use crate::store::{Cursor, ForwardTotals, Page, PageRequest};
 
 #[derive(Debug, Default)]
@@ -142,7 +143,7 @@ impl Tables {
         if batch.puts().any(|row| matches!(row, Row::Forward(_))) {
             self.prune_failed_forwards();
         }
-        let kept = RowKey::Event(self.last_number(RowKey::Event).saturating_sub(MAX_EVENTS) + 1);
+        let kept = RowKey::Event(last_pruned_event(self.last_number(RowKey::Event)) + 1);
         let events = self.range(RowKey::Event).map(|(key, _)| key);
         let old: Vec<RowKey> = events.take_while(|key| **key < kept).cloned().collect();
         for key in old {

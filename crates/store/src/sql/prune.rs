@@ -5,7 +5,8 @@ use steward_engine::row::{Row, WriteBatch};
 use super::Sql;
 use crate::error::StoreError;
 use crate::limits::{
-    KEEP_FAILED_FORWARDS, MAX_EVENTS, MAX_LOADED_PREIMAGES, PREIMAGE_KEEP_MS, PRUNE_ROWS_PER_COMMIT,
+    EVENTS_PRUNED_AT_ONCE, KEEP_FAILED_FORWARDS, MAX_EVENTS, MAX_LOADED_PREIMAGES,
+    PREIMAGE_KEEP_MS, PRUNE_ROWS_PER_COMMIT,
 };
 use crate::rows::column::values;
 
@@ -31,11 +32,12 @@ pub(crate) fn prune(db: &dyn Sql, batch: &WriteBatch) -> Result<(), StoreError> 
     if forwards > 0 {
         prune_failed_forwards(db, forwards)?;
     }
-    if last_event > MAX_EVENTS {
+    let last_pruned = last_pruned_event(last_event);
+    if last_pruned > 0 {
         db.run(
             "DELETE FROM event WHERE number IN (
                  SELECT number FROM event WHERE number <= ?1 ORDER BY number LIMIT ?2)",
-            &values![last_event - MAX_EVENTS, rows(events)],
+            &values![last_pruned, rows(events).max(EVENTS_PRUNED_AT_ONCE)],
         )?;
     }
     if newest_ms > PREIMAGE_KEEP_MS {
@@ -48,6 +50,12 @@ pub(crate) fn prune(db: &dyn Sql, batch: &WriteBatch) -> Result<(), StoreError> 
         )?;
     }
     Ok(())
+}
+
+/// Returns the newest event that goes once `last` is stored; 0 if none does.
+pub(crate) fn last_pruned_event(last: u64) -> u64 {
+    let steps = last / EVENTS_PRUNED_AT_ONCE;
+    (steps * EVENTS_PRUNED_AT_ONCE).saturating_sub(MAX_EVENTS)
 }
 
 /// Looks once at the rows that fall behind the newest, as they do: those that were paid stay, and
