@@ -221,7 +221,7 @@ fn what_we_never_made_is_404() {
 fn forwards_come_with_their_totals() {
     let server = server();
     let forward = |id, fulfilled| steward_engine::row::ForwardRow {
-        incoming: steward_wire::IncomingHtlcId { link: link(), id },
+        incoming: steward_htlc::IncomingHtlcId { link: link(), id },
         incoming_peer: peer(),
         outgoing: link(),
         outgoing_peer: peer(),

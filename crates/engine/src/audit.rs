@@ -12,7 +12,8 @@
 
 use std::collections::BTreeSet;
 
-use steward_wire::{IncomingHtlcId, LinkId, OutgoingHtlcId, invariant};
+use steward_htlc::{IncomingHtlcId, OutgoingHtlcId};
+use steward_wire::{LinkId, invariant};
 
 use crate::context::Context;
 use crate::face::row::{Origin, RowKey};

@@ -4,11 +4,14 @@
 use std::sync::Arc;
 
 use steward_hosted::{Channel, Evidence};
-use steward_htlc::{AddRefusal, AddToken, DropCause, Failure as ChannelFailure, LinkInput};
+use steward_htlc::{
+    AddRefusal, AddToken, DropCause, Failure as ChannelFailure, IncomingHtlcId, LinkInput,
+    OutgoingHtlcId,
+};
 use steward_onion::{Forward as Layer, PeelError, Received};
 use steward_wire::{
-    Identity, IncomingHtlcId, InvokeHostedChannel, LinkId, Message, NodeId, Onion, OutgoingHtlcId,
-    PaymentHash, PaymentId, Preimage, UpdateAddHtlc,
+    Identity, InvokeHostedChannel, LinkId, Message, NodeId, Onion, PaymentHash, PaymentId,
+    Preimage, UpdateAddHtlc,
 };
 
 use crate::face::io::ConnId;

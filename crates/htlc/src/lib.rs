@@ -5,6 +5,7 @@
 //! crate (docs/design.md section 3, "Links").
 //!
 //! Layout
+//! - [`ids`](IncomingHtlcId): the ids of HTLCs
 //! - [`input`](LinkInput): the inputs of a channel
 //! - [`event`](LinkEvent): the events that a channel reports
 //! - [`add`](NewHtlc): an HTLC to offer, and its refusal
@@ -16,12 +17,14 @@
 
 mod add;
 mod event;
+mod ids;
 mod input;
 mod settlement;
 mod view;
 
 pub use add::{AddRefusal, AddToken, NewHtlc};
 pub use event::{DropCause, LinkEvent};
+pub use ids::{IncomingHtlcId, OutgoingHtlcId};
 pub use input::LinkInput;
 pub use settlement::{Failure, Settlement};
 pub use view::{IncomingHtlc, IncomingSettlement, OutgoingHtlc};

@@ -126,8 +126,8 @@ const SETTING_BYTES: usize = 32;
 #[cfg(test)]
 mod tests {
     use steward_engine::row::{LocalIdentity, Origin, PeerRow, Row};
-    use steward_htlc::Settlement;
-    use steward_wire::{IncomingHtlcId, LinkId, NodeId, OutgoingHtlcId, Preimage};
+    use steward_htlc::{IncomingHtlcId, OutgoingHtlcId, Settlement};
+    use steward_wire::{LinkId, NodeId, Preimage};
 
     use super::*;
 

@@ -5,9 +5,9 @@ mod support;
 use proptest::prelude::*;
 use steward_engine::EventKind;
 use steward_engine::row::Origin;
-use steward_htlc::Settlement;
+use steward_htlc::{IncomingHtlcId, Settlement};
 use steward_store::codec::*;
-use steward_wire::{IncomingHtlcId, LinkId, NodeId, PaymentHash, ShortChannelId};
+use steward_wire::{LinkId, NodeId, PaymentHash, ShortChannelId};
 use support::*;
 
 #[test]

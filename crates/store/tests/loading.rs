@@ -3,7 +3,7 @@
 mod support;
 
 use steward_engine::row::{InvoiceStatus, Origin, PaymentStatus, Row};
-use steward_htlc::Settlement;
+use steward_htlc::{IncomingHtlcId, Settlement};
 use steward_store::limits::MAX_LOADED_PREIMAGES;
 use steward_store::{NumberedEvidence, PageRequest};
 use support::*;
@@ -33,7 +33,7 @@ fn every_row_comes_back_as_it_was_written() {
                 (outgoing(1, u64::MAX), Origin::Payment { payment: hash(1).into(), part: 3 }),
             ]
         );
-        let outbox: Vec<(steward_wire::IncomingHtlcId, Settlement)> =
+        let outbox: Vec<(IncomingHtlcId, Settlement)> =
             (1..).map(|n| incoming(2, n)).zip(every_settlement()).collect();
         assert_eq!(loaded.outbox, outbox);
         assert_eq!(loaded.payments, [payment(1, PaymentStatus::Pending)]);

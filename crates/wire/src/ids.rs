@@ -1,4 +1,4 @@
-//! Identifiers: of nodes, channels, HTLCs and payments; hashes, preimages, signatures.
+//! Identifiers: of nodes, channels and payments; hashes, preimages, signatures.
 //!
 //! They are plain byte arrays, so that decoding fails only for a reason that the message's own
 //! format names; keys are parsed where they are used.
@@ -128,25 +128,6 @@ impl From<PaymentHash> for PaymentId {
     fn from(hash: PaymentHash) -> Self {
         Self(hash.0)
     }
-}
-
-/// An HTLC that the other side of one of our channels offered us. Each side of a channel counts its
-/// own HTLCs, so it is never to be taken for an [`OutgoingHtlcId`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct IncomingHtlcId {
-    /// The channel it came in.
-    pub link: LinkId,
-    /// The number that the other side gave it.
-    pub id: u64,
-}
-
-/// An HTLC that we offered in one of our channels.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct OutgoingHtlcId {
-    /// The channel it went out in.
-    pub link: LinkId,
-    /// The number that we gave it.
-    pub id: u64,
 }
 
 /// A short channel id. That of a hosted channel is derived from its two nodes and may look like any

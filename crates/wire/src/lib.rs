@@ -82,8 +82,8 @@ pub use error_code::{ErrorCode, ErrorText};
 pub use framing::Framing;
 pub use identity::Identity;
 pub use ids::{
-    ChannelId, IncomingHtlcId, LinkId, NodeId, OutgoingHtlcId, ParseIdError, PaymentHash,
-    PaymentId, Preimage, ShortChannelId, Signature,
+    ChannelId, LinkId, NodeId, ParseIdError, PaymentHash, PaymentId, Preimage, ShortChannelId,
+    Signature,
 };
 pub use message::{
     AnnouncementSignature, AskBrandingInfo, HostedChannelBranding, InvokeHostedChannel, Message,

@@ -4,9 +4,9 @@
 use steward_engine::EventKind;
 use steward_engine::row::Origin;
 use steward_hosted::{Channel, Role, Suspension};
-use steward_htlc::{Failure, Settlement};
+use steward_htlc::{Failure, IncomingHtlcId, Settlement};
 use steward_store::codec;
-use steward_wire::{IncomingHtlcId, LinkId, NodeId, PaymentHash, Preimage, ShortChannelId};
+use steward_wire::{LinkId, NodeId, PaymentHash, Preimage, ShortChannelId};
 
 use super::seed;
 

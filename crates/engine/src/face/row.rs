@@ -3,11 +3,8 @@
 use std::collections::BTreeMap;
 
 use steward_hosted::{Phase, Role};
-use steward_htlc::Settlement;
-use steward_wire::{
-    Framing, IncomingHtlcId, LinkId, NodeId, OutgoingHtlcId, PaymentHash, PaymentId, Preimage,
-    ShortChannelId,
-};
+use steward_htlc::{IncomingHtlcId, OutgoingHtlcId, Settlement};
+use steward_wire::{Framing, LinkId, NodeId, PaymentHash, PaymentId, Preimage, ShortChannelId};
 
 use crate::face::event::Event;
 

@@ -4,8 +4,8 @@
 
 use std::collections::BTreeSet;
 
-use steward_htlc::LinkInput;
-use steward_wire::{OutgoingHtlcId, PaymentHash, Preimage, UpdateAddHtlc};
+use steward_htlc::{LinkInput, OutgoingHtlcId};
+use steward_wire::{PaymentHash, Preimage, UpdateAddHtlc};
 
 use crate::context::Context;
 use crate::face::io::{Action, Level};

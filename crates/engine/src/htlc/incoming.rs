@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use steward_htlc::{LinkInput, Settlement};
-use steward_wire::{IncomingHtlcId, LinkId, features};
+use steward_htlc::{IncomingHtlcId, LinkInput, Settlement};
+use steward_wire::{LinkId, features};
 
 use crate::context::Context;
 use crate::face::io::Level;

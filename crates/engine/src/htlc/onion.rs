@@ -1,7 +1,8 @@
 //! The content of an incoming HTLC's onion, and the refusal of one with a wrong content.
 
+use steward_htlc::IncomingHtlcId;
 use steward_onion::{Forward as Layer, Hop, IncomingHtlc, PeelError, Received, peel, receive};
-use steward_wire::{Identity, IncomingHtlcId, UpdateAddHtlc};
+use steward_wire::{Identity, UpdateAddHtlc};
 
 use crate::context::Context;
 use crate::face::signer::Signer;

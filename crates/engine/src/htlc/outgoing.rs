@@ -3,8 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use steward_htlc::{AddRefusal, AddToken, DropCause, LinkInput, NewHtlc};
-use steward_wire::{IncomingHtlcId, LinkId, OutgoingHtlcId, PaymentHash, impossible};
+use steward_htlc::{
+    AddRefusal, AddToken, DropCause, IncomingHtlcId, LinkInput, NewHtlc, OutgoingHtlcId,
+};
+use steward_wire::{LinkId, PaymentHash, impossible};
 
 use crate::context::Context;
 use crate::face::io::Level;

@@ -1,8 +1,8 @@
 //! The reports that a channel of any kind makes, in the words of the engine: one about HTLCs becomes
 //! a step for its owner.
 
-use steward_htlc::LinkEvent;
-use steward_wire::{IncomingHtlcId, LinkId, NodeId, OutgoingHtlcId, impossible};
+use steward_htlc::{IncomingHtlcId, LinkEvent, OutgoingHtlcId};
+use steward_wire::{LinkId, NodeId, impossible};
 
 use crate::context::Context;
 use crate::face::io::{ConnId, Level};

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use bitcoin::hashes::{Hash, sha256};
 use steward_hosted::{Channel, Command, CommandRefusal, Env, Output, Phase, Role};
-use steward_htlc::{IncomingHtlc, LinkEvent, LinkInput, OutgoingHtlc};
-use steward_wire::{
-    Identity, IncomingHtlcId, LinkId, NodeId, OutgoingHtlcId, ShortChannelId, impossible,
+use steward_htlc::{
+    IncomingHtlc, IncomingHtlcId, LinkEvent, LinkInput, OutgoingHtlc, OutgoingHtlcId,
 };
+use steward_wire::{Identity, LinkId, NodeId, ShortChannelId, impossible};
 
 use crate::context::Context;
 use crate::face::code::Code;

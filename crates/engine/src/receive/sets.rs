@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use steward_htlc::IncomingHtlcId;
 use steward_onion::{Failure, Received};
-use steward_wire::{IncomingHtlcId, Onion, PaymentHash, Preimage, impossible};
+use steward_wire::{Onion, PaymentHash, Preimage, impossible};
 
 use crate::context::Context;
 use crate::face::command::InvoiceRequest;

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use steward_wire::IncomingHtlcId;
+use steward_htlc::IncomingHtlcId;
 
 use crate::context::Context;
 use crate::htlc::incoming::Incoming;

@@ -3,11 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use steward_htlc::{AddRefusal, Failure as ChannelFailure};
+use steward_htlc::{AddRefusal, Failure as ChannelFailure, IncomingHtlcId, OutgoingHtlcId};
 use steward_onion::{Blinding, Failure, Forward as Layer, NextHop, PeelError};
-use steward_wire::{
-    IncomingHtlcId, LinkId, NodeId, Onion, OutgoingHtlcId, UpdateAddHtlc, features, impossible,
-};
+use steward_wire::{LinkId, NodeId, Onion, UpdateAddHtlc, features, impossible};
 
 use crate::context::Context;
 use crate::face::limits::{FORWARD_WAIT_MS, MAX_EXPIRY_BLOCKS, MIN_OUTGOING_EXPIRY_BLOCKS};

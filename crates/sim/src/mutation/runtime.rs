@@ -6,7 +6,7 @@ use steward_engine::config::{Config, Policy};
 use steward_engine::io::Input;
 use steward_engine::row::{Origin, Row, RowKey, Setting, SettingName};
 use steward_hosted::Channel;
-use steward_wire::OutgoingHtlcId;
+use steward_htlc::OutgoingHtlcId;
 
 use super::{Injector, Mutation};
 use crate::disk::Disk;

@@ -3,7 +3,8 @@
 
 use steward_engine::io::Action;
 use steward_engine::row::Origin;
-use steward_wire::{Framing, IncomingHtlcId, Message, OutgoingHtlcId, framing};
+use steward_htlc::{IncomingHtlcId, OutgoingHtlcId};
+use steward_wire::{Framing, Message, framing};
 
 use super::{Injector, Mutation, Runtime};
 use crate::link::Frame;

@@ -2,7 +2,8 @@
 //! with, what it claimed, what it was shown to have paid. Nothing of it is read off a balance.
 
 use steward_hosted::{Channel, Role};
-use steward_wire::{IncomingHtlcId, LastCrossSignedState, LinkId};
+use steward_htlc::IncomingHtlcId;
+use steward_wire::{LastCrossSignedState, LinkId};
 
 use super::{Oracles, Rule, Violation};
 use crate::world::World;

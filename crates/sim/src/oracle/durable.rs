@@ -3,10 +3,10 @@
 use steward_engine::row::{Row, RowKey};
 use steward_engine::{Event, Reply};
 use steward_hosted::Channel;
-use steward_htlc::IncomingSettlement;
+use steward_htlc::{IncomingSettlement, OutgoingHtlcId};
 use steward_wire::{
-    LastCrossSignedState, LinkId, Message, OutgoingHtlcId, PaymentHash, ResizeChannel,
-    StateOverride, StateUpdate, UpdateAddHtlc, UpdateFulfillHtlc,
+    LastCrossSignedState, LinkId, Message, PaymentHash, ResizeChannel, StateOverride, StateUpdate,
+    UpdateAddHtlc, UpdateFulfillHtlc,
 };
 
 use super::{Rule, Violation};

@@ -3,8 +3,8 @@
 
 use steward_engine::row::{Origin, PaymentStatus, Row};
 use steward_hosted::Channel;
-use steward_htlc::{IncomingSettlement, Settlement};
-use steward_wire::{IncomingHtlcId, LinkId, OutgoingHtlcId, PaymentId, Preimage, UpdateAddHtlc};
+use steward_htlc::{IncomingHtlcId, IncomingSettlement, OutgoingHtlcId, Settlement};
+use steward_wire::{LinkId, PaymentId, Preimage, UpdateAddHtlc};
 
 use super::{Oracles, Rule, Violation};
 use crate::chain::Chain;

@@ -3,8 +3,8 @@
 
 use steward_engine::row::{Origin, Row, RowKey};
 use steward_hosted::Channel;
-use steward_htlc::{IncomingHtlc, IncomingSettlement, Settlement};
-use steward_wire::{IncomingHtlcId, NodeId, OutgoingHtlcId, Snapshot};
+use steward_htlc::{IncomingHtlc, IncomingHtlcId, IncomingSettlement, OutgoingHtlcId, Settlement};
+use steward_wire::{NodeId, Snapshot};
 
 use super::durable::is_preimage_stored;
 use super::states::EXPLAINED_CODES;

@@ -5,9 +5,8 @@
 use std::collections::BTreeMap;
 
 use steward_engine::row::Row;
-use steward_wire::{
-    IncomingHtlcId, InitHostedChannel, LastCrossSignedState, LinkId, OutgoingHtlcId, UpdateAddHtlc,
-};
+use steward_htlc::{IncomingHtlcId, OutgoingHtlcId};
+use steward_wire::{InitHostedChannel, LastCrossSignedState, LinkId, UpdateAddHtlc};
 
 use super::{Oracles, Rule, Violation};
 use crate::disk::Disk;

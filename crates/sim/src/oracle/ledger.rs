@@ -2,8 +2,8 @@
 //! became of its HTLCs, and from nothing else.
 
 use steward_hosted::{Channel, Role};
-use steward_htlc::IncomingSettlement;
-use steward_wire::{IncomingHtlcId, LastCrossSignedState, LinkId, OutgoingHtlcId, UpdateAddHtlc};
+use steward_htlc::{IncomingHtlcId, IncomingSettlement, OutgoingHtlcId};
+use steward_wire::{LastCrossSignedState, LinkId, UpdateAddHtlc};
 
 use super::{Oracles, Rule, Violation};
 

@@ -8,11 +8,9 @@ use steward_engine::ConnId;
 use steward_engine::io::Action;
 use steward_engine::row::Origin;
 use steward_hosted::Channel;
+use steward_htlc::{IncomingHtlcId, OutgoingHtlcId};
 use steward_wire::bolt1::WARNING_TYPE;
-use steward_wire::{
-    Framing, IncomingHtlcId, LastCrossSignedState, LinkId, Message, OutgoingHtlcId, Preimage,
-    framing,
-};
+use steward_wire::{Framing, LastCrossSignedState, LinkId, Message, Preimage, framing};
 
 use crate::chain::Chain;
 use crate::deployed::has_even_tlv;

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use steward_engine::row::{InvoiceRow, InvoiceStatus, Origin, Row, RowKey};
-use steward_htlc::{IncomingSettlement, Settlement};
-use steward_wire::{IncomingHtlcId, PaymentHash, PaymentId};
+use steward_htlc::{IncomingHtlcId, IncomingSettlement, Settlement};
+use steward_wire::{PaymentHash, PaymentId};
 
 use super::{Oracles, Rule, Violation};
 use crate::disk::Disk;

@@ -1,6 +1,7 @@
 //! Columns, as every database knows them: values to write, fields to read.
 
-use steward_wire::{DecodeError, IncomingHtlcId, LinkId, NodeId, PaymentHash, Preimage};
+use steward_htlc::IncomingHtlcId;
+use steward_wire::{DecodeError, LinkId, NodeId, PaymentHash, Preimage};
 
 use crate::error::StoreError;
 

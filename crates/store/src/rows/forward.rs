@@ -1,7 +1,7 @@
 //! Table `forward`: the forwards from one channel to another, for the books.
 
 use steward_engine::row::{ForwardRow, Row};
-use steward_wire::IncomingHtlcId;
+use steward_htlc::IncomingHtlcId;
 
 use super::column::{Columns, Value, values};
 use super::{Table, Write};

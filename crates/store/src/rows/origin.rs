@@ -1,7 +1,8 @@
 //! Table `htlc_origin`: the origin of each HTLC that we offered, until it has ended.
 
 use steward_engine::row::{Origin, Row};
-use steward_wire::{DecodeError, IncomingHtlcId, OutgoingHtlcId, PaymentId};
+use steward_htlc::{IncomingHtlcId, OutgoingHtlcId};
+use steward_wire::{DecodeError, PaymentId};
 
 use super::blob::{VERSION_WITH_LINK, decode_version, link};
 use super::column::{Columns, Value, values};

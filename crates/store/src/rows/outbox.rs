@@ -1,9 +1,9 @@
 //! Table `outbox`: the settlement of each incoming HTLC, until its channel repeats it.
 
 use steward_engine::row::Row;
-use steward_htlc::{Failure, Settlement};
+use steward_htlc::{Failure, IncomingHtlcId, Settlement};
+use steward_wire::DecodeError;
 use steward_wire::codec::put_var_bigsize;
-use steward_wire::{DecodeError, IncomingHtlcId};
 
 use super::blob::{VERSION, decode};
 use super::column::{Columns, Value, values};

@@ -11,14 +11,12 @@ use steward_engine::row::{
 };
 use steward_engine::{Event, EventKind};
 use steward_hosted::{Phase, Role, Suspension};
-use steward_htlc::{Failure, Settlement};
+use steward_htlc::{Failure, IncomingHtlcId, OutgoingHtlcId, Settlement};
 use steward_store::sqlite::SqliteHistory;
 use steward_store::{
     DirLock, History, MemoryStore, OpenMode, Owner, SqliteStore, Store, StoreError, Verified,
 };
-use steward_wire::{
-    Framing, IncomingHtlcId, LinkId, NodeId, OutgoingHtlcId, PaymentHash, Preimage, ShortChannelId,
-};
+use steward_wire::{Framing, LinkId, NodeId, PaymentHash, Preimage, ShortChannelId};
 
 /// A day, in milliseconds.
 pub(crate) const DAY_MS: u64 = 24 * 3600 * 1000;
