@@ -6,7 +6,7 @@
 //!
 //! Layout
 //! - [`amount`]: amounts in the form in which people read them
-//! - `ids`: names of nodes, channels, HTLCs and payments; hashes and preimages
+//! - `ids`: names of nodes, channels and payments; hashes and preimages
 //! - `identity`: one of our keys, by what it is used for
 //! - `message`: every message as a struct, and [`Message`], the enum of all of them
 //! - `terms`: `init_hosted_channel`, the terms of a channel, which are also a part of each state
