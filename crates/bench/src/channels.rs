@@ -8,11 +8,12 @@ use steward_engine::row::{ChannelRow, LocalIdentity, Row, WriteBatch};
 use steward_hosted::{Channel, Env, Output, Role};
 use steward_htlc::{LinkEvent, LinkInput};
 use steward_node::{NodeKeys, Seed};
-use steward_store::{DirLock, OpenMode, Owner, SqliteStore, Store};
+use steward_store::Store;
 use steward_wire::{LinkId, NodeId, ShortChannelId};
 use tempfile::TempDir;
 
 use crate::process::{Daemon, Result, init, progress};
+use crate::stored;
 
 /// The rows written in one commit.
 const ROWS_PER_COMMIT: usize = 10_000;
@@ -45,13 +46,8 @@ fn resident_with(steward: &Path, count: usize) -> Result<(u64, f64)> {
 
 /// Writes channels that both sides really signed into a new data directory.
 fn fill(data_dir: &Path, count: usize) -> Result<()> {
-    let seed = Seed::load(data_dir)?;
-    let network = bitcoin::Network::Regtest;
-    let keys = NodeKeys::new(&seed, network);
-    let owner = Owner { network: "regtest".to_owned(), node_id: keys.node_id() };
-    let lock = DirLock::acquire(data_dir)?;
-    let mut store = SqliteStore::open(lock, OpenMode::Existing, &owner)?;
-    let host_key = keys.node();
+    let host_key = NodeKeys::new(&Seed::load(data_dir)?, bitcoin::Network::Regtest).node();
+    let mut store = stored::open(data_dir)?;
     let mut batch = WriteBatch::default();
     for number in 1..=count {
         let row = opened_channel(&host_key, number)?;

@@ -1,21 +1,21 @@
 //! A flooder: strangers and clients that send a host as much as it takes of what costs them little.
 //! It runs as a process of its own, on loopback only, and ends by itself.
 
-use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::io::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use bitcoin::constants::ChainHash;
-use bitcoin::secp256k1::{PublicKey, SECP256K1, SecretKey};
+use bitcoin::secp256k1::{PublicKey, SECP256K1};
 use clap::ValueEnum;
-use steward_p2p::{Session, SessionConfig, SessionEvent};
+use steward_p2p::SessionEvent;
 use steward_wire::{
     AskBrandingInfo, ChannelId, Framing, InvokeHostedChannel, LastCrossSignedState, Message,
     NodeId, Onion, PaymentHash, Preimage, Signature, StateUpdate, UpdateAddHtlc, UpdateFulfillHtlc,
     framing,
 };
 
+use crate::peer::{Peer, SENT_BYTES, Target};
 use crate::process::Result;
 
 /// The connections of one flooder.
@@ -24,8 +24,6 @@ const CONNECTIONS: u64 = 4;
 const MESSAGES_AT_ONCE: usize = 200;
 /// The HTLCs that a client leaves in its signed state, so that each answer to it is large.
 const HTLCS: u64 = 21;
-/// The longest time that a step of an opening takes.
-const STEP_TIMEOUT: Duration = Duration::from_secs(10);
 /// The time between two attempts to be admitted.
 const RETRY: Duration = Duration::from_millis(20);
 /// The blocks of a day, as states count them.
@@ -54,18 +52,12 @@ pub(crate) const KINDS: [Kind; 6] =
 
 /// Floods `target` for `seconds`. `height` is the host's, for the day in states.
 pub(crate) fn run(kind: Kind, target: &str, seconds: u64, height: u32) -> Result<()> {
-    let (host, address) = target.split_once('@').ok_or("no address")?;
-    let (host, address): (NodeId, SocketAddr) =
-        (host.parse().map_err(|_| "no node id")?, address.parse()?);
-    if !address.ip().is_loopback() {
-        return Err("only loopback is flooded".into());
-    }
+    let target = Target::parse(target)?;
     let end = Instant::now() + Duration::from_secs(seconds);
     std::thread::scope(|scope| {
         scope.spawn(|| report_until(end));
         for number in 0..CONNECTIONS {
-            let flooder =
-                Flooder { kind, host, address, day: height / BLOCKS_PER_DAY, number, end };
+            let flooder = Flooder { kind, target, day: height / BLOCKS_PER_DAY, number, end };
             scope.spawn(move || flooder.run());
         }
     });
@@ -85,20 +77,29 @@ fn report_until(end: Instant) {
     }
 }
 
-static SENT_BYTES: AtomicU64 = AtomicU64::new(0);
 static MADE: AtomicU64 = AtomicU64::new(0);
 
 /// One of the connections, made again whenever it ends.
 struct Flooder {
     kind: Kind,
-    host: NodeId,
-    address: SocketAddr,
+    target: Target,
     day: u32,
     number: u64,
     end: Instant,
 }
 
 impl Flooder {
+    fn connect(&self, attempt: u64) -> Result<Peer> {
+        let mut name = [7; 16];
+        (name[0], name[1]) = (self.number as u8, self.kind as u8);
+        // A client that has a channel returns under the same key.
+        let stranger = if self.kind == Kind::Refused { attempt } else { 0 };
+        name[8..].copy_from_slice(&stranger.to_be_bytes());
+        let peer = Peer::connect(&self.target, &name, attempt)?;
+        MADE.fetch_add(1, Ordering::Relaxed);
+        Ok(peer)
+    }
+
     fn run(&self) {
         let mut is_filled = false;
         let mut attempt = 0;
@@ -107,7 +108,7 @@ impl Flooder {
             // Whatever ends a connection, the next one continues.
             if self.kind == Kind::Handshakes {
                 self.hold_handshakes();
-            } else if let Ok(mut peer) = Peer::connect(self, attempt) {
+            } else if let Ok(mut peer) = self.connect(attempt) {
                 let needs_channel = matches!(self.kind, Kind::Invokes | Kind::Evidence);
                 if needs_channel && !is_filled {
                     is_filled = peer.fill(self.day).is_ok();
@@ -121,7 +122,7 @@ impl Flooder {
     fn hold_handshakes(&self) {
         let mut held = Vec::new();
         while Instant::now() < self.end
-            && let Ok(stream) = TcpStream::connect(self.address)
+            && let Ok(stream) = self.target.connect()
         {
             MADE.fetch_add(1, Ordering::Relaxed);
             held.push(stream);
@@ -152,41 +153,7 @@ impl Flooder {
     }
 }
 
-/// One connection to the host.
-struct Peer {
-    session: Session,
-    stream: TcpStream,
-    key: SecretKey,
-    host: NodeId,
-}
-
 impl Peer {
-    fn connect(flooder: &Flooder, attempt: u64) -> Result<Self> {
-        let mut secret = [7u8; 32];
-        // A client that has a channel returns under the same key.
-        let stranger = if flooder.kind == Kind::Refused { attempt } else { 0 };
-        for (byte, value) in secret.iter_mut().zip([flooder.number as u8, flooder.kind as u8]) {
-            *byte = value;
-        }
-        secret[8..16].copy_from_slice(&stranger.to_be_bytes());
-        let key = SecretKey::from_slice(&secret)?;
-        let mut entropy = secret;
-        entropy[16..24].copy_from_slice(&attempt.to_be_bytes());
-        let config = SessionConfig {
-            chain: ChainHash::REGTEST,
-            hosted_channel_bits: true,
-            attribution: true,
-        };
-        let session = Session::outbound(key, flooder.host, entropy, &config)
-            .map_err(|error| error.to_string())?;
-        let stream = TcpStream::connect(flooder.address)?;
-        let mut peer = Self { session, stream, key, host: flooder.host };
-        peer.flush()?;
-        peer.until(|peer| peer.session.is_established())?;
-        MADE.fetch_add(1, Ordering::Relaxed);
-        Ok(peer)
-    }
-
     /// Sends without end, and reads as much as keeps the connection.
     fn pour(&mut self, flooder: &Flooder) -> Result<()> {
         let (message_type, payload) = flooder.message(self)?;
@@ -261,12 +228,6 @@ impl Peer {
         self.answer(|message| matches!(message, Message::StateUpdate(_))).map(drop)
     }
 
-    fn send(&mut self, message: &Message) -> Result<()> {
-        let (message_type, payload) = framing::encode(Framing::Modern, message)?;
-        self.session.send(message_type, payload).map_err(|error| error.to_string())?;
-        self.flush()
-    }
-
     fn answer(&mut self, is_wanted: impl Fn(&Message) -> bool) -> Result<Message> {
         let mut found = None;
         self.until(|peer| {
@@ -282,39 +243,6 @@ impl Peer {
             found.is_some()
         })?;
         found.ok_or_else(|| "no answer".into())
-    }
-
-    fn until(&mut self, mut is_done: impl FnMut(&mut Self) -> bool) -> Result<()> {
-        let deadline = Instant::now() + STEP_TIMEOUT;
-        self.stream.set_read_timeout(Some(Duration::from_millis(50)))?;
-        while !is_done(self) {
-            if Instant::now() > deadline {
-                return Err("the host does not answer".into());
-            }
-            self.read()?;
-            self.flush()?;
-        }
-        Ok(())
-    }
-
-    fn read(&mut self) -> Result<()> {
-        let mut buffer = vec![0; 65_536];
-        match self.stream.read(&mut buffer) {
-            Ok(0) => Err("the host hung up".into()),
-            Ok(length) => {
-                let bytes = buffer.get(..length).unwrap_or_default();
-                Ok(self.session.receive(bytes).map_err(|error| error.to_string())?)
-            }
-            Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => Ok(()),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    fn flush(&mut self) -> Result<()> {
-        let bytes = self.session.take_outgoing();
-        self.stream.write_all(&bytes)?;
-        SENT_BYTES.fetch_add(bytes.len() as u64, Ordering::Relaxed);
-        Ok(())
     }
 
     fn id(&self) -> NodeId {

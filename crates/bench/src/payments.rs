@@ -12,9 +12,24 @@ use tempfile::TempDir;
 use crate::process::{Daemon, Result, init, progress};
 
 /// The amount of each payment: small against the payer's balance.
-const AMOUNT_MSAT: u64 = 10_000;
+pub(crate) const AMOUNT_MSAT: u64 = 10_000;
 /// The payments to warm up with: connections, caches, first pages.
 const WARM_UP: usize = 50;
+
+/// The settings of a host whose clients can pay each other many times.
+pub(crate) const GENEROUS: [&str; 3] = [
+    "host.capacity_sat=100000000",
+    "host.max_capacity_sat=100000000",
+    "host.initial_client_balance_sat=50000000",
+];
+
+/// A node's place in the network.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Place {
+    Host,
+    Payer,
+    Payee,
+}
 
 /// The result of one payment at a time.
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -61,18 +76,31 @@ impl Network {
 
     /// Starts with further settings of the host, and with all daemons on this core if one is named.
     pub(crate) fn start_on(steward: &Path, settings: &[&str], core: Option<u8>) -> Result<Self> {
+        Self::start_with(steward, settings, core, |_, _| Ok(()))
+    }
+
+    /// Starts nodes whose data directories `prepare` has filled.
+    pub(crate) fn start_prepared(
+        steward: &Path,
+        prepare: impl Fn(Place, &Path) -> Result<()>,
+    ) -> Result<Self> {
+        Self::start_with(steward, &[], None, prepare)
+    }
+
+    fn start_with(
+        steward: &Path,
+        settings: &[&str],
+        core: Option<u8>,
+        prepare: impl Fn(Place, &Path) -> Result<()>,
+    ) -> Result<Self> {
         progress("starting a host and two clients");
         let dirs = [TempDir::new()?, TempDir::new()?, TempDir::new()?];
-        for dir in &dirs {
+        for (dir, place) in dirs.iter().zip([Place::Host, Place::Payer, Place::Payee]) {
             init(steward, dir.path())?;
+            prepare(place, dir.path())?;
         }
-        let generous = [
-            "host.capacity_sat=100000000",
-            "host.max_capacity_sat=100000000",
-            "host.initial_client_balance_sat=50000000",
-        ];
         let [host_dir, payer_dir, payee_dir] = &dirs;
-        let hosting = [&generous, settings].concat();
+        let hosting = [&GENEROUS, settings].concat();
         let host = Daemon::start_on(core, steward, host_dir.path(), &hosting)?;
         let payer = Daemon::start_on(core, steward, payer_dir.path(), &[])?;
         let payee = Daemon::start_on(core, steward, payee_dir.path(), &[])?;
