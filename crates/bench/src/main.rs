@@ -110,6 +110,9 @@ fn main() -> ExitCode {
     }
 }
 
+/// The payments of each of many pairs in flight at a time: a little more than fit its channels.
+const PAIR_AT_A_TIME: usize = 25;
+
 /// The parts of the measurement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Part {
@@ -175,9 +178,8 @@ fn measure(steward: &Path, options: &Options) -> process::Result<report::Report>
         report.open_invoice_bytes = Some(bytes);
     }
     if is_wanted(Part::Pairs) {
-        let at_a_time = options.at_a_time.div_ceil(options.pairs.max(1));
         let each = options.parallel.div_ceil(options.pairs.max(1));
-        report.pairs = Some(pairs::measure(steward, options.pairs, each, at_a_time)?);
+        report.pairs = Some(pairs::measure(steward, options.pairs, each, PAIR_AT_A_TIME)?);
     }
     if is_wanted(Part::Idle) {
         report.idle = Some(idle::measure(steward, options.connections, options.alone)?);

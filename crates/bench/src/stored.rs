@@ -6,9 +6,10 @@ use steward_engine::row::{
     ForwardRow, InvoiceRow, InvoiceStatus, PartRow, PaymentKind, PaymentRow, PaymentStatus, Row,
     WriteBatch,
 };
+use steward_htlc::IncomingHtlcId;
 use steward_node::{NodeKeys, Seed};
 use steward_store::{DirLock, OpenMode, Owner, SqliteStore, Store};
-use steward_wire::{IncomingHtlcId, LinkId, NodeId, Preimage, ShortChannelId};
+use steward_wire::{LinkId, NodeId, Preimage, ShortChannelId};
 
 use crate::process::Result;
 
