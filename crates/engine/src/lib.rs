@@ -21,7 +21,8 @@
 //! - `relay`: forwards, from the decision to the answer (`forward`)
 //! - `pay`: our payments (`payments`), the meaning of a failure (`failure`), their first hops
 //!   (`first_hops`), the most that can be sent (`send_all`)
-//! - `receive`: invoices, and the parts of payments to us (`sets`)
+//! - `receive`: invoices, those that are open (`open_invoices`), and the parts of payments to us
+//!   (`sets`)
 //! - `recover`: going on after a restart (`resume`), also when our data may be an old copy
 //!   (`stale_data`)
 //! - `operator`: the operator's commands, carried out

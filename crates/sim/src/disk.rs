@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use steward_engine::row::{Row, RowKey, StoredState, WriteBatch};
+use steward_engine::row::{InvoiceStatus, Row, RowKey, StoredState, WriteBatch};
 use steward_hosted::Channel;
 use steward_store::{MemoryStore, Store};
 use steward_wire::LinkId;
@@ -34,6 +34,14 @@ impl Disk {
                 changed.push((*link, self.put_channel(*link, row)?));
             }
             match row {
+                Some(Row::InvoicePaid { payment_hash, received_msat, paid_ms }) => {
+                    let found = self.rows.get_mut(&RowKey::Invoice(*payment_hash));
+                    let Some(Row::Invoice(row)) = found else { continue };
+                    row.status = InvoiceStatus::Paid;
+                    row.received_msat = *received_msat;
+                    row.paid_ms = Some(*paid_ms);
+                    None
+                }
                 Some(row) => self.rows.insert(key.clone(), row.clone()),
                 None => self.rows.remove(key),
             };

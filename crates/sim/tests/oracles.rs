@@ -140,8 +140,8 @@ cases! {
     a_part_paid_by_the_htlc_of_another:
         BUSY, Mutation::Restart(Restart::SwappedPayments)
             => OwnOrigin, "paid, but its HTLC was not";
-    a_forward_answered_by_the_htlc_of_another:
-        BUSY, Mutation::Restart(Restart::SwappedForwards)
+    a_forward_answered_by_the_preimage_of_another:
+        SMALL, Mutation::Altered(Altered::OtherPreimage)
             => OwnOrigin, "gets the preimage of another";
     a_part_failed_while_its_htlc_is_out:
         SMALL, Mutation::Restart(Restart::NoPayments) => OwnOrigin, "but its HTLC is still out";
@@ -244,9 +244,7 @@ cases! {
             => MoneyIsConserved, "can claim nothing for it";
 
     an_invariant_of_the_core_that_does_not_hold:
-        SMALL, Mutation::Restart(Restart::UnbalancedStates)
-            => InvariantsHold, "adds up to the capacity";
-
+        BUSY, Mutation::Restart(Restart::SwappedForwards) => InvariantsHold, "has 0 owners";
     a_network_that_never_rests:
         SMALL, Mutation::Runtime(Runtime::NeverSleeps) => Rest, "does not come to rest";
     a_message_that_cannot_be_read:

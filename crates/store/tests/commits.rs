@@ -50,6 +50,36 @@ fn what_became_of_a_claim_is_added_to_a_paid_invoice_and_to_nothing_else() {
 }
 
 #[test]
+fn an_invoice_is_paid_once_and_its_text_stays() {
+    each_store(|mut store| {
+        let pay = |n, received_msat| Row::InvoicePaid {
+            payment_hash: hash(n),
+            received_msat,
+            paid_ms: NOW_MS,
+        };
+        let open = InvoiceStatus::Open;
+        commit(&mut store, [put_invoice(2, open, NOW_MS), put_invoice(5, open, NOW_MS)]);
+        // An earlier payment came too late.
+        commit(&mut store, [put_invoice_failure(2)]);
+        commit(&mut store, [pay(2, 2_000), pay(3, 3_000)]);
+        commit(&mut store, [pay(2, 1)]);
+        // Made and paid in one batch, and the claim failed in the same.
+        commit(&mut store, [pay(4, 4_000), put_invoice_failure(4), put_invoice(4, open, NOW_MS)]);
+        let history = store.history().unwrap();
+        let paid = |n| invoice(n, InvoiceStatus::Paid, NOW_MS);
+        assert_eq!(history.invoice(&hash(2)).unwrap(), Some(paid(2)));
+        assert_eq!(history.invoice(&hash(3)).unwrap(), None);
+        let failed = history.invoice(&hash(4)).unwrap().unwrap();
+        assert_eq!(failed.failure.as_ref().unwrap().0, "claim_unsigned");
+        assert_eq!(InvoiceRow { failure: None, ..failed }, paid(4));
+        drop(history);
+        let left: Vec<_> =
+            store.load(NOW_MS).unwrap().invoices.iter().map(|row| row.preimage.hash()).collect();
+        assert_eq!(left, [hash(5)]);
+    });
+}
+
+#[test]
 fn a_later_write_replaces_the_row() {
     each_store(|mut store| {
         commit(&mut store, [put_channel(1, 1), put_height(5)]);

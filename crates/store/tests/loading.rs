@@ -2,7 +2,7 @@
 
 mod support;
 
-use steward_engine::row::{InvoiceStatus, Origin, PaymentStatus, Row};
+use steward_engine::row::{InvoiceStatus, OpenInvoice, Origin, PaymentStatus, Row};
 use steward_htlc::{IncomingHtlcId, Settlement};
 use steward_store::limits::MAX_LOADED_PREIMAGES;
 use steward_store::{NumberedEvidence, PageRequest};
@@ -38,7 +38,8 @@ fn every_row_comes_back_as_it_was_written() {
         assert_eq!(loaded.outbox, outbox);
         assert_eq!(loaded.payments, [payment(1, PaymentStatus::Pending)]);
         assert_eq!(loaded.parts, [part(1, 0), part(1, 1)]);
-        assert_eq!(loaded.invoices, [invoice(1, InvoiceStatus::Open, NOW_MS + DAY_MS)]);
+        let open = OpenInvoice::of(&invoice(1, InvoiceStatus::Open, NOW_MS + DAY_MS));
+        assert_eq!(loaded.invoices, open.as_slice());
         let peers: Vec<Row> = loaded.peers.into_iter().map(Row::Peer).collect();
         assert_eq!(peers, [put_peer(1), put_peer(2)]);
         assert_eq!(loaded.height, 840_000);
@@ -138,7 +139,7 @@ fn an_invoice_is_loaded_until_a_day_after_its_expiry() {
             ],
         );
         let mut loaded: Vec<_> =
-            store.load(NOW_MS).unwrap().invoices.iter().map(|row| row.payment_hash).collect();
+            store.load(NOW_MS).unwrap().invoices.iter().map(|row| row.preimage.hash()).collect();
         loaded.sort();
         let mut expected = [hash(2), hash(4)];
         expected.sort();

@@ -24,6 +24,8 @@ pub const MAX_PENDING_PAYMENTS: usize = 10_000;
 pub const MPP_TIMEOUT_MS: u64 = 60_000;
 /// Most invoices that are neither paid nor expired.
 pub const MAX_OPEN_INVOICES: usize = 1_000_000;
+/// Open invoices lie in memory in chunks of this many.
+pub const INVOICES_PER_CHUNK: usize = 256;
 /// Smallest distance between two expiries of a forward we ever accept, in blocks.
 pub const MIN_CLTV_EXPIRY_DELTA_BLOCKS: u16 = 34;
 // Once the outgoing HTLC has expired, its blocks are searched again after a reorganisation, and the

@@ -181,6 +181,33 @@ pub struct InvoiceRow {
     pub failure: Option<(String, String)>,
 }
 
+/// The part of an open invoice's row by which its payment is accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenInvoice {
+    /// The preimage that we show for the payment; its hash is the row's key.
+    pub preimage: Preimage,
+    /// The secret that a payer must show.
+    pub payment_secret: [u8; 32],
+    /// The amount, in millisatoshi; `None` if the payer chooses it.
+    pub amount_msat: Option<u64>,
+    /// The Unix time at which it expires, in milliseconds.
+    pub expires_ms: u64,
+}
+
+impl OpenInvoice {
+    /// The part of a row; `None` if it is paid, or a keysend: the parts of one that is not claimed
+    /// bring it again.
+    pub fn of(row: &InvoiceRow) -> Option<Self> {
+        let is_open = row.status == InvoiceStatus::Open && row.kind != PaymentKind::Keysend;
+        is_open.then_some(Self {
+            preimage: row.preimage,
+            payment_secret: row.payment_secret,
+            amount_msat: row.amount_msat,
+            expires_ms: row.expires_ms,
+        })
+    }
+}
+
 /// A row of table `forward`: one HTLC forwarded from one channel to another, for the books.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ForwardRow {
@@ -291,6 +318,8 @@ pub enum RowKey {
     Part(PaymentId, u32),
     /// `invoice`
     Invoice(PaymentHash),
+    /// `invoice`: its payment, if there is such a row
+    InvoicePaid(PaymentHash),
     /// `invoice`: the failure of its claim, if there is such a row
     InvoiceFailure(PaymentHash),
     /// `forward`
@@ -327,6 +356,15 @@ pub enum Row {
     Part(PartRow),
     /// `invoice`: a row that is paid stays as it is, and no keysend replaces an invoice
     Invoice(InvoiceRow),
+    /// `invoice`: a row that is open is paid
+    InvoicePaid {
+        /// The payment hash of the invoice.
+        payment_hash: PaymentHash,
+        /// The amount that came in, in millisatoshi.
+        received_msat: u64,
+        /// The Unix time at which it was paid, in milliseconds.
+        paid_ms: u64,
+    },
     /// `invoice`: the failure of the claim in a row that may be paid
     InvoiceFailure {
         /// The payment hash of the invoice.
@@ -359,6 +397,7 @@ impl Row {
             Self::Payment(row) => RowKey::Payment(row.id()),
             Self::Part(row) => RowKey::Part(row.payment, row.part),
             Self::Invoice(row) => RowKey::Invoice(row.payment_hash),
+            Self::InvoicePaid { payment_hash, .. } => RowKey::InvoicePaid(*payment_hash),
             Self::InvoiceFailure { payment_hash, .. } => RowKey::InvoiceFailure(*payment_hash),
             Self::Forward(row) => RowKey::Forward(row.incoming),
             Self::Evidence(number, _) => RowKey::Evidence(*number),
@@ -433,8 +472,8 @@ pub struct StoredState {
     pub payments: Vec<PaymentRow>,
     /// Their parts.
     pub parts: Vec<PartRow>,
-    /// The invoices that are not paid and expired less than a day ago.
-    pub invoices: Vec<InvoiceRow>,
+    /// The invoices that are not paid and expired less than a day ago, without keysends.
+    pub invoices: Vec<OpenInvoice>,
     /// All rows of `peer`.
     pub peers: Vec<PeerRow>,
     /// Setting `height`: the best height ever stored.

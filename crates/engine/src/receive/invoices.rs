@@ -1,7 +1,6 @@
 //! Invoices: the channels of their hints, the key that signs them, the time when they are
 //! forgotten.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use steward_invoice::{Description, HintHop, NewInvoice, build};
@@ -15,29 +14,28 @@ use crate::face::limits::{
     KEEP_EXPIRED_INVOICES_MS, MAX_DESCRIPTION_BYTES, MAX_INVOICE_EXPIRY_S, MAX_INVOICE_HINTS,
     MAX_OPEN_INVOICES, MIN_FINAL_CLTV_EXPIRY_DELTA_BLOCKS,
 };
-use crate::face::row::{InvoiceRow, InvoiceStatus, PaymentKind, Row};
+use crate::face::row::{InvoiceRow, InvoiceStatus, OpenInvoice, PaymentKind, Row};
 use crate::link::links::Links;
+use crate::receive::open_invoices::{Entry, OpenInvoices};
 
-/// Invoices that are not paid and not long expired, and the keysends of which parts are held.
+/// Invoices that are not paid and not long expired.
 pub(crate) struct Invoices {
-    open: BTreeMap<PaymentHash, InvoiceRow>,
+    open: OpenInvoices,
 }
 
 impl Invoices {
     /// As found at start.
-    pub(crate) fn resume(rows: Vec<InvoiceRow>) -> Self {
-        Self { open: rows.into_iter().map(|row| (row.payment_hash, row)).collect() }
+    pub(crate) fn resume(stored: &[OpenInvoice]) -> Self {
+        let mut open = OpenInvoices::default();
+        stored.iter().for_each(|invoice| open.insert(invoice));
+        Self { open }
     }
 
-    pub(crate) fn get(&self, hash: &PaymentHash) -> Option<&InvoiceRow> {
+    pub(crate) fn get(&self, hash: &PaymentHash) -> Option<Entry> {
         self.open.get(hash)
     }
 
-    pub(crate) fn insert(&mut self, row: InvoiceRow) {
-        self.open.insert(row.payment_hash, row);
-    }
-
-    pub(crate) fn remove(&mut self, hash: &PaymentHash) -> Option<InvoiceRow> {
+    pub(crate) fn remove(&mut self, hash: &PaymentHash) -> Option<Entry> {
         self.open.remove(hash)
     }
 
@@ -84,7 +82,9 @@ impl Invoices {
             failure: None,
         };
         cx.put(Row::Invoice(row.clone()));
-        self.open.insert(payment_hash, row.clone());
+        if let Some(invoice) = OpenInvoice::of(&row) {
+            self.open.insert(&invoice);
+        }
         Ok(row)
     }
 
@@ -93,8 +93,9 @@ impl Invoices {
     /// start.
     pub(crate) fn drop_expired(&mut self, cx: &Context, is_held: impl Fn(&PaymentHash) -> bool) {
         let wall_ms = cx.believed_wall_ms();
-        self.open.retain(|hash, row| {
-            row.expires_ms.saturating_add(KEEP_EXPIRED_INVOICES_MS) > wall_ms || is_held(hash)
+        self.open.retain(|invoice| {
+            invoice.expires_ms().saturating_add(KEEP_EXPIRED_INVOICES_MS) > wall_ms
+                || is_held(&invoice.preimage().hash())
         });
     }
 

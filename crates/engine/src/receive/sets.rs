@@ -14,10 +14,11 @@ use crate::face::io::Action;
 use crate::face::limits::{
     FINAL_EXPIRY_SAFETY_BLOCKS, KEYSEND_EXPIRY_SAFETY_BLOCKS, MAX_AMOUNT_MSAT, MPP_TIMEOUT_MS,
 };
-use crate::face::row::{InvoiceRow, InvoiceStatus, PaymentKind, Row};
+use crate::face::row::{InvoiceRow, InvoiceStatus, OpenInvoice, PaymentKind, Row};
 use crate::htlc::onion::refuse;
 use crate::link::links::Links;
 use crate::receive::invoices::Invoices;
+use crate::receive::open_invoices::Entry;
 use crate::step::{Answer, ClaimsInDoubt, OurHop, Receive, Step};
 
 /// The parts of one payment that are here so far.
@@ -46,22 +47,40 @@ struct Part {
     since_ms: u64,
 }
 
+/// A payment that needs no invoice: from its first part on it is like an invoice of the same amount.
+#[derive(Clone, Copy, Debug)]
+struct Keysend {
+    preimage: Preimage,
+    amount_msat: u64,
+    /// The wall clock's time of its first part, in milliseconds.
+    created_ms: u64,
+}
+
+impl Keysend {
+    fn expires_ms(&self) -> u64 {
+        self.created_ms.saturating_add(MPP_TIMEOUT_MS)
+    }
+}
+
 /// The payments to us: the invoices, and the parts that are held until the rest of their payment
 /// comes.
 pub(crate) struct Receives {
     invoices: Invoices,
+    /// The keysends of which parts are held. None has the hash of an open invoice.
+    keysends: BTreeMap<PaymentHash, Keysend>,
     sets: BTreeMap<PaymentHash, IncomingSet>,
 }
 
 impl Receives {
     /// As found at start.
-    pub(crate) fn resume(invoices: Vec<InvoiceRow>) -> Self {
-        Self { invoices: Invoices::resume(invoices), sets: BTreeMap::new() }
+    pub(crate) fn resume(invoices: Vec<OpenInvoice>) -> Self {
+        let invoices = Invoices::resume(&invoices);
+        Self { invoices, keysends: BTreeMap::new(), sets: BTreeMap::new() }
     }
 
     /// True if we are to be paid with this hash.
     pub(crate) fn is_expected(&self, hash: &PaymentHash) -> bool {
-        self.invoices.get(hash).is_some()
+        self.invoices.get(hash).is_some() || self.keysends.contains_key(hash)
     }
 
     /// True if parts are held.
@@ -94,7 +113,7 @@ impl Receives {
     pub(crate) fn receive(&mut self, cx: &mut Context, links: &Links, part: Receive) {
         let Receive { htlc, add, received } = part;
         let hash = add.payment_hash;
-        let is_keysend = received.keysend_preimage.is_some() && self.invoices.get(&hash).is_none();
+        let is_keysend = received.keysend_preimage.is_some() && !self.is_expected(&hash);
         // A keysender has no invoice that could ask it for more.
         let safety_blocks =
             if is_keysend { KEYSEND_EXPIRY_SAFETY_BLOCKS } else { FINAL_EXPIRY_SAFETY_BLOCKS };
@@ -126,7 +145,7 @@ impl Receives {
     /// True if a part belongs to an invoice, or to a keysend that we accept.
     fn is_wanted(&mut self, cx: &Context, hash: &PaymentHash, received: &Received) -> bool {
         if let Some(preimage) = received.keysend_preimage
-            && self.invoices.get(hash).is_none()
+            && !self.is_expected(hash)
         {
             // The payer knows that preimage: the row of the payment made with it stays as it is.
             let is_used = cx.preimage(hash).is_some();
@@ -135,8 +154,12 @@ impl Receives {
             }
             self.expect_keysend(cx, preimage, received.total_msat);
         }
-        let fits =
-            self.invoices.get(hash).is_some_and(|invoice| fits(invoice, received, cx.wall_ms()));
+        let wall_ms = cx.wall_ms();
+        let fits = match (self.invoices.get(hash), self.keysends.get(hash)) {
+            (Some(invoice), _) => fits_invoice(&invoice, received, wall_ms),
+            (None, Some(keysend)) => fits_keysend(keysend, received, wall_ms),
+            (None, None) => false,
+        };
         fits && self.sets.get(hash).is_none_or(|set| set.total_msat == received.total_msat)
     }
 
@@ -220,17 +243,25 @@ impl Receives {
         if set.parts.values().any(|part| part.latest_claim < cx.height()) {
             return self.refuse_late(cx, hash);
         }
-        let (Some(set), Some(mut invoice)) = (self.sets.remove(&hash), self.invoices.remove(&hash))
-        else {
-            return impossible!("an invoice stays while parts of it are held");
+        let Some(set) = self.sets.remove(&hash) else {
+            return impossible!("a set that is complete is there");
         };
-        let received_msat = set.received_msat();
-        invoice.status = InvoiceStatus::Paid;
-        invoice.received_msat = received_msat;
-        invoice.paid_ms = Some(cx.wall_ms());
-        let preimage = invoice.preimage;
+        let (received_msat, paid_ms) = (set.received_msat(), cx.wall_ms());
+        let (preimage, row) = match (self.invoices.remove(&hash), self.keysends.remove(&hash)) {
+            (Some(invoice), _) => {
+                let row = Row::InvoicePaid { payment_hash: hash, received_msat, paid_ms };
+                (invoice.preimage(), row)
+            }
+            (None, Some(keysend)) => {
+                let row = Row::Invoice(keysend_row(&keysend, received_msat, paid_ms));
+                (keysend.preimage, row)
+            }
+            (None, None) => {
+                return impossible!("an invoice stays while parts of it are held");
+            }
+        };
         cx.learn(preimage);
-        cx.put(Row::Invoice(invoice));
+        cx.put(row);
         for (htlc, part) in set.parts {
             let shared_secret = part.received.shared_secret;
             let hop = Some(OurHop { shared_secret, since_ms: part.since_ms });
@@ -248,34 +279,37 @@ impl Receives {
         }
     }
 
-    /// A keysend brings its own preimage: from here on it is like an invoice of the same amount. It
-    /// is stored only when it is claimed, or a payer that never sends the rest would make rows for
-    /// nothing: after a crash the part, which is still there, brings it again.
+    /// A keysend brings its own preimage. It is stored only when it is claimed, or a payer that never
+    /// sends the rest would make rows for nothing: after a crash the part, which is still there,
+    /// brings it again.
     fn expect_keysend(&mut self, cx: &Context, preimage: Preimage, total_msat: u64) {
-        let row = InvoiceRow {
-            payment_hash: preimage.hash(),
-            preimage,
-            payment_secret: [0; 32],
-            amount_msat: Some(total_msat),
-            description: String::new(),
-            kind: PaymentKind::Keysend,
-            created_ms: cx.wall_ms(),
-            expires_ms: cx.wall_ms().saturating_add(MPP_TIMEOUT_MS),
-            status: InvoiceStatus::Open,
-            received_msat: 0,
-            paid_ms: None,
-            failure: None,
-        };
-        self.invoices.insert(row);
+        let keysend = Keysend { preimage, amount_msat: total_msat, created_ms: cx.wall_ms() };
+        self.keysends.insert(preimage.hash(), keysend);
     }
 
     /// Forgets an unpaid keysend of which no part is held any more.
     fn forget_keysend(&mut self, hash: &PaymentHash) {
-        let is_keysend =
-            self.invoices.get(hash).is_some_and(|row| row.kind == PaymentKind::Keysend);
-        if is_keysend && !self.sets.contains_key(hash) {
-            self.invoices.remove(hash);
+        if !self.sets.contains_key(hash) {
+            self.keysends.remove(hash);
         }
+    }
+}
+
+/// The row of a keysend that is claimed.
+fn keysend_row(keysend: &Keysend, received_msat: u64, paid_ms: u64) -> InvoiceRow {
+    InvoiceRow {
+        payment_hash: keysend.preimage.hash(),
+        preimage: keysend.preimage,
+        payment_secret: [0; 32],
+        amount_msat: Some(keysend.amount_msat),
+        description: String::new(),
+        kind: PaymentKind::Keysend,
+        created_ms: keysend.created_ms,
+        expires_ms: keysend.expires_ms(),
+        status: InvoiceStatus::Paid,
+        received_msat,
+        paid_ms: Some(paid_ms),
+        failure: None,
     }
 }
 
@@ -289,21 +323,24 @@ fn can_claim(links: &Links, htlc: &IncomingHtlcId, hash: &PaymentHash, amount_ms
     is_there && !links.is_suspended(&htlc.link)
 }
 
-/// True if the payer holds the invoice, it is not expired, and the sum is right: at least the amount
-/// asked for and at most twice as much (BOLT 4).
-fn fits(invoice: &InvoiceRow, received: &Received, wall_ms: u64) -> bool {
-    let is_keysend = invoice.kind == PaymentKind::Keysend;
-    let secret_fits = match received.payment_secret {
-        Some(secret) if !is_keysend => same(&secret, &invoice.payment_secret),
-        _ => is_keysend && received.keysend_preimage.is_some(),
-    };
-    let amount_fits = invoice.amount_msat.is_none_or(|asked| {
-        received.total_msat >= asked && received.total_msat <= asked.saturating_mul(2)
-    });
-    secret_fits && amount_fits && received.total_msat > 0 && wall_ms < invoice.expires_ms
+/// True if the payer holds the invoice, it is not expired, and the sum is right.
+fn fits_invoice(invoice: &Entry, received: &Received, wall_ms: u64) -> bool {
+    let secret_fits = received.payment_secret.is_some_and(|secret| invoice.is_secret(&secret));
+    secret_fits
+        && fits_amount(invoice.amount_msat(), received.total_msat)
+        && wall_ms < invoice.expires_ms()
 }
 
-/// True if they are equal, in a time that does not tell where they differ.
-fn same(a: &[u8; 32], b: &[u8; 32]) -> bool {
-    a.iter().zip(b).fold(0u8, |acc, (a, b)| acc | (a ^ b)) == 0
+/// True if a further part, like the first one, brings the preimage, and the sum is right.
+fn fits_keysend(keysend: &Keysend, received: &Received, wall_ms: u64) -> bool {
+    received.keysend_preimage.is_some()
+        && fits_amount(Some(keysend.amount_msat), received.total_msat)
+        && wall_ms < keysend.expires_ms()
+}
+
+/// True if a sum is at least the amount asked for and at most twice as much (BOLT 4).
+fn fits_amount(asked_msat: Option<u64>, total_msat: u64) -> bool {
+    let is_asked =
+        asked_msat.is_none_or(|asked| total_msat >= asked && total_msat <= asked.saturating_mul(2));
+    is_asked && total_msat > 0
 }

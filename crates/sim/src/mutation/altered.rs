@@ -5,6 +5,7 @@ use steward_engine::row::{
     ChannelRow, InvoiceStatus, Origin, PaymentKind, PaymentRow, PaymentStatus, Row, WriteBatch,
 };
 use steward_hosted::Channel;
+use steward_htlc::Settlement;
 use steward_wire::LastCrossSignedState;
 
 use super::record::{Record, has_expired_htlc};
@@ -51,6 +52,8 @@ pub enum Altered {
     UnpaidInvoice,
     /// A paid invoice says that less came in.
     LessReceived,
+    /// The answer to a forward is the preimage of another.
+    OtherPreimage,
     /// The first state of a channel gives one millisatoshi to the other side, and both sign that.
     OpeningBalance,
     /// The first state of a channel says that one HTLC is allowed.
@@ -92,11 +95,23 @@ impl Altered {
                     Row::Channel(row)
                 }
                 Row::Payment(row) => Row::Payment(self.payment(row)),
+                Row::Outbox(htlc, Settlement::Fulfill { mut preimage, tlvs })
+                    if self == Self::OtherPreimage =>
+                {
+                    preimage.0[0] ^= 1;
+                    Row::Outbox(htlc, Settlement::Fulfill { preimage, tlvs })
+                }
                 Row::Invoice(mut row) if self == Self::CutInvoices => {
                     if let PaymentKind::Bolt11(text) = &mut row.kind {
                         text.truncate(text.len() / 2);
                     }
                     Row::Invoice(row)
+                }
+                Row::InvoicePaid { payment_hash, received_msat, paid_ms }
+                    if self == Self::LessReceived =>
+                {
+                    let received_msat = received_msat.saturating_sub(1);
+                    Row::InvoicePaid { payment_hash, received_msat, paid_ms }
                 }
                 Row::Invoice(mut row) if self == Self::LessReceived && row.received_msat > 0 => {
                     row.received_msat -= 1;

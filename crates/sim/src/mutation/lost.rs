@@ -76,7 +76,7 @@ impl Lost {
                 (Some(Row::Part(row)), _) => {
                     self == Self::PartEnds && row.status != PaymentStatus::Pending
                 }
-                (Some(Row::Invoice(_)), _) => self == Self::Invoices,
+                (Some(Row::Invoice(_) | Row::InvoicePaid { .. }), _) => self == Self::Invoices,
                 (Some(Row::Event(_)), _) => self == Self::Events,
                 (Some(Row::Evidence(..)), _) => self == Self::Evidence,
                 _ => false,

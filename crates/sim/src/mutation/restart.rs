@@ -28,8 +28,6 @@ pub enum Restart {
     FulfillTurnedFail,
     /// Forwards in progress are believed to have failed.
     FailsForwards,
-    /// The last state of each channel gives this node a millisatoshi that the other does not lose.
-    UnbalancedStates,
     /// Records are cut short.
     DamagedRecords,
     /// Event numbers go back by one.
@@ -79,14 +77,6 @@ impl Restart {
                     Origin::Payment { .. } => None,
                 });
                 snapshot.outbox.extend(incoming);
-            }
-            Self::UnbalancedStates => {
-                for row in &mut snapshot.channels {
-                    if let Some(mut record) = Record::parse(&row.record) {
-                        record.edit_state(|state| state.local_balance_msat += 1);
-                        row.record = record.bytes();
-                    }
-                }
             }
             Self::DamagedRecords => {
                 for row in &mut snapshot.channels {

@@ -79,8 +79,12 @@ impl Oracles {
         disk: &Disk,
     ) -> Result<(), Violation> {
         for (key, row) in batch.writes.iter() {
-            let RowKey::Invoice(hash) = key else { continue };
             let bills = &mut self.books[node].bills;
+            if let RowKey::InvoicePaid(hash) = key {
+                invoice_is_paid_once(node, bills, disk, hash)?;
+                continue;
+            }
+            let RowKey::Invoice(hash) = key else { continue };
             if let Some(paid) = bills.paid.get(hash) {
                 if row == Some(&Row::Invoice(paid.clone())) {
                     continue;
@@ -89,6 +93,11 @@ impl Oracles {
                 return Err(Violation::new(Rule::PaymentsEnd, node, text));
             }
             let Some(Row::Invoice(row)) = row else { continue };
+            // In the same batch it may be paid.
+            let row = match disk.row(key) {
+                Some(Row::Invoice(stored)) => stored,
+                _ => row,
+            };
             let asked_msat = *bills.asked_msat.entry(*hash).or_insert(row.amount_msat);
             if row.status == InvoiceStatus::Paid {
                 bills.paid.insert(*hash, row.clone());
@@ -97,6 +106,30 @@ impl Oracles {
         }
         Ok(())
     }
+}
+
+/// Checks a payment of an invoice: there is such an invoice, it was open, and the sum is right.
+fn invoice_is_paid_once(
+    node: usize,
+    bills: &mut Bills,
+    disk: &Disk,
+    hash: &PaymentHash,
+) -> Result<(), Violation> {
+    let Some(Row::Invoice(row)) = disk.row(&RowKey::Invoice(*hash)) else {
+        let text = format!("the invoice {hash} is paid, and is not there");
+        return Err(Violation::new(Rule::PaymentsEnd, node, text));
+    };
+    match bills.paid.insert(*hash, row.clone()) {
+        // It was made and paid in one batch.
+        Some(paid) if paid == *row => return Ok(()),
+        Some(_) => {
+            let text = format!("the paid invoice {hash} was changed");
+            return Err(Violation::new(Rule::PaymentsEnd, node, text));
+        }
+        None => {}
+    }
+    let asked_msat = bills.asked_msat.get(hash).copied().unwrap_or(row.amount_msat);
+    claimed_set_is_paid(node, row, asked_msat, claimed_msat(disk, hash))
 }
 
 /// Checks that the amount claimed is that of the books, and no less than the invoice's.

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use steward_engine::row::{
-    EvidenceSummary, ForwardRow, InvoiceRow, InvoiceStatus, PartRow, PaymentKind, PaymentStatus,
-    Row, RowKey, StoredState, WriteBatch,
+    EvidenceSummary, ForwardRow, InvoiceRow, InvoiceStatus, OpenInvoice, PartRow, PaymentKind,
+    PaymentStatus, Row, RowKey, StoredState, WriteBatch,
 };
 use steward_wire::PaymentHash;
 
@@ -57,6 +57,9 @@ impl Tables {
 
     fn put(&mut self, key: &RowKey, row: &Row) {
         match row {
+            Row::InvoicePaid { payment_hash, received_msat, paid_ms } => {
+                return self.pay_invoice(payment_hash, *received_msat, *paid_ms);
+            }
             Row::InvoiceFailure { payment_hash, code, message } => {
                 return self.fail_invoice(payment_hash, Some((code.clone(), message.clone())));
             }
@@ -105,6 +108,18 @@ impl Tables {
             }
             // There is none yet.
             _ => true,
+        }
+    }
+
+    /// Writes the payment of an invoice, if it is there and open.
+    fn pay_invoice(&mut self, hash: &PaymentHash, received_msat: u64, paid_ms: u64) {
+        if let Some((_, Row::Invoice(row))) = self.rows.get_mut(&RowKey::Invoice(*hash))
+            && row.status == InvoiceStatus::Open
+        {
+            row.status = InvoiceStatus::Paid;
+            row.received_msat = received_msat;
+            row.paid_ms = Some(paid_ms);
+            row.failure = None;
         }
     }
 
@@ -257,13 +272,9 @@ impl Tables {
         open.extend(state.payments.iter().map(|row| row.id()));
         state.parts = self.parts(|part| open.contains(&part.payment));
         let since_ms = now_ms.saturating_sub(EXPIRED_INVOICE_LOAD_MS);
-        state.invoices = in_place(self.in_order(|row| {
-            match row {
-                Row::Invoice(row) => (row.status == InvoiceStatus::Open
-                    && row.expires_ms >= since_ms)
-                    .then(|| row.clone()),
-                _ => None,
-            }
+        state.invoices = in_place(self.in_order(|row| match row {
+            Row::Invoice(row) => OpenInvoice::of(row).filter(|_| row.expires_ms >= since_ms),
+            _ => None,
         }));
         state.preimages = in_place(self.in_order(|row| match row {
             Row::Preimage { preimage, .. } => Some(*preimage),

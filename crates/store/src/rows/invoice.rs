@@ -1,6 +1,6 @@
 //! Table `invoice`: our requests to be paid. Kept for good.
 
-use steward_engine::row::{InvoiceRow, Row};
+use steward_engine::row::{InvoiceRow, InvoiceStatus, OpenInvoice, Row};
 use steward_wire::PaymentHash;
 
 use super::column::{Columns, Value, values};
@@ -11,6 +11,9 @@ use crate::error::StoreError;
 
 /// The table `invoice`.
 pub(crate) struct Invoices;
+
+/// The payment of an invoice, in its row.
+pub(crate) struct InvoicePayments;
 
 /// The failed claim of an invoice, in its row.
 pub(crate) struct InvoiceFailures;
@@ -102,6 +105,52 @@ impl Table for Invoices {
 
     fn whole(row: InvoiceRow) -> Option<Row> {
         Some(Row::Invoice(row))
+    }
+}
+
+/// Selects the part of a row that the engine needs at a start.
+pub(crate) const SELECT_OPEN: &str =
+    "SELECT preimage, payment_secret, amount_msat, expires_ms FROM invoice";
+
+/// Reads what [`SELECT_OPEN`] finds.
+pub(crate) fn read_open(c: &mut Columns<'_>) -> Result<OpenInvoice, StoreError> {
+    Ok(OpenInvoice {
+        preimage: c.preimage()?,
+        payment_secret: c.array()?,
+        amount_msat: c.optional_number()?,
+        expires_ms: c.number()?,
+    })
+}
+
+impl Write for InvoicePayments {
+    const NAME: &'static str = "invoice";
+    /// A row that is paid never changes. An earlier claim may have failed.
+    const PUT: &'static str =
+        "UPDATE invoice SET status = ?1, received_msat = ?2, paid_ms = ?3, failure_code = NULL,
+             failure_message = NULL WHERE number = ?4 AND status = 1";
+    const DELETE: Option<&'static str> = None;
+    /// The amount received, and the time.
+    type Put<'a> = (u64, u64);
+    type Key = PaymentHash;
+
+    fn values((received_msat, paid_ms): Self::Put<'_>) -> Vec<Value<'_>> {
+        values![invoice_status_code(InvoiceStatus::Paid), received_msat, paid_ms].into()
+    }
+
+    fn key(_hash: Self::Key) -> Vec<Value<'static>> {
+        Vec::new()
+    }
+
+    fn by_hash(hash: Self::Key) -> Option<ByHash> {
+        Some(ByHash { table: Hashed::Invoice, hash, is_made: false })
+    }
+
+    fn numbers((received_msat, paid_ms): Self::Put<'_>) -> Vec<u64> {
+        vec![received_msat, paid_ms]
+    }
+
+    fn name(hash: Self::Key) -> String {
+        hash.to_string()
     }
 }
 

@@ -29,7 +29,7 @@ pub(crate) use channel::Channels;
 pub(crate) use event::Events;
 pub(crate) use evidence::Evidence;
 pub(crate) use forward::Forwards;
-pub(crate) use invoice::{InvoiceFailures, Invoices};
+pub(crate) use invoice::{InvoiceFailures, InvoicePayments, Invoices, SELECT_OPEN, read_open};
 pub(crate) use origin::Origins;
 pub(crate) use outbox::Outbox;
 pub(crate) use part::Parts;
@@ -247,6 +247,9 @@ tables! {
         Settings: Row::Setting(setting) => setting, RowKey::Setting(name) => *name;
     }
     parts_of_rows {
+        InvoicePayments: Row::InvoicePaid { received_msat, paid_ms, .. } =>
+            (*received_msat, *paid_ms),
+            RowKey::InvoicePaid(hash) => *hash;
         InvoiceFailures: Row::InvoiceFailure { code, message, .. } =>
             (code.as_str(), message.as_str()),
             RowKey::InvoiceFailure(hash) => *hash;

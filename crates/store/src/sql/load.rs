@@ -8,7 +8,7 @@ use crate::limits::{EXPIRED_INVOICE_LOAD_MS, MAX_LOADED_PREIMAGES};
 use crate::rows::column::values;
 use crate::rows::{
     Channels, Events, Evidence, Invoices, Origins, Outbox, Parts, Payments, Peers, Preimages,
-    Settings, Table, Write, evidence,
+    SELECT_OPEN, Settings, Table, Write, evidence, read_open,
 };
 
 /// Reads all of it, to be called within one read transaction: one moment of the database.
@@ -24,7 +24,7 @@ pub(crate) fn stored_state(db: &dyn Sql, now_ms: u64) -> Result<StoredState, Sto
     let newest = values![MAX_LOADED_PREIMAGES];
     let preimages = select::<Preimages>(db, "ORDER BY number DESC LIMIT ?1", &newest)?;
     let since_ms = now_ms.saturating_sub(EXPIRED_INVOICE_LOAD_MS).min(i64::MAX.cast_unsigned());
-    let invoices = rows(db, Invoices::NAME, &open_invoices(), &values![since_ms], Invoices::read)?;
+    let invoices = rows(db, Invoices::NAME, &open_invoices(), &values![since_ms], read_open)?;
     let summaries = evidence::SELECT_SUMMARIES;
 
     let mut state = StoredState {
@@ -76,8 +76,8 @@ pub(crate) fn open_parts() -> String {
 /// cannot know that most invoices expire unpaid. `INDEXED BY` are words that no other database knows.
 pub(crate) fn open_invoices() -> String {
     format!(
-        "{} INDEXED BY invoice_open WHERE status = 1 AND expires_ms >= ?1 ORDER BY number",
-        Invoices::SELECT
+        "{SELECT_OPEN} INDEXED BY invoice_open
+         WHERE status = 1 AND expires_ms >= ?1 AND kind = 1 ORDER BY number"
     )
 }
 
