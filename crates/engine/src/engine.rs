@@ -1,5 +1,5 @@
 //! The engine itself: the parts that own its state, and the one place that hands each input, command
-//! and step to its owner. No file uses this one.
+//! and step to its owner. No part uses this file.
 
 use steward_wire::{LinkId, NodeId};
 
@@ -233,7 +233,7 @@ impl Engine {
         [self.links.next_deadline_ms(), timers, policy].into_iter().flatten().min()
     }
 
-    /// Hands a step to its owner: the only place where parts meet.
+    /// Hands a step to its owner: the one match over all steps.
     fn route(&mut self, step: Step) {
         let Self { cx, links, connections, openings, policy, evidence, .. } = self;
         let Self { incoming, outgoing, forwards, receives, payments, confirmation, .. } = self;

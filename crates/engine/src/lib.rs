@@ -18,9 +18,11 @@
 //!   messages kept as evidence (`evidence`)
 //! - `htlc`: an HTLC offered to us (`incoming`), one that we offer (`outgoing`), the content of an onion
 //!   (`onion`), attribution data (`attribution`), preimages published on chain (`chain_search`)
-//! - `relay`: forwards, from the decision to the answer (`forward`)
-//! - `pay`: our payments (`payments`), the meaning of a failure (`failure`), their first hops
-//!   (`first_hops`), the most that can be sent (`send_all`)
+//! - `relay`: forwards (`forward`): whether an HTLC is passed on, and which fulfill or failure goes back
+//!   for it. What cannot be read never gets there: `htlc::onion` refuses it
+//! - `pay`: our own payments (`payments`), the meaning of a failure of one (`failure`), their first hops
+//!   (`first_hops`), the most that can be sent (`send_all`). Routes are asked for by
+//!   [`Action::FindRoute`]; the engine does not know the network
 //! - `receive`: invoices, those that are open (`open_invoices`), and the parts of payments to us
 //!   (`sets`)
 //! - `recover`: going on after a restart (`resume`), also when our data may be an old copy

@@ -1,8 +1,8 @@
 //! The vocabulary of HTLCs in which a channel, of whatever kind, and the engine speak. No I/O.
 //!
 //! A channel takes a [`LinkInput`] and answers with [`LinkEvent`]s, in the order in which they must
-//! take effect. What only one kind of channel knows, such as an override, stays in that channel's own
-//! crate (docs/design.md section 3, "Links").
+//! take effect. What only one kind of channel can do stays in that channel's own crate (docs/design.md
+//! section 3, "Links"); the words here name only what it does to HTLCs.
 //!
 //! Layout
 //! - [`ids`](IncomingHtlcId): the ids of HTLCs

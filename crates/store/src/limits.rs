@@ -12,14 +12,15 @@ const _: () = assert!(CHECKPOINT_LOG_BYTES <= MAX_IDLE_LOG_BYTES);
 /// Page size of new databases, in bytes: a channel with a few HTLCs fits, and a commit costs at
 /// least one page per channel that moved.
 pub const PAGE_BYTES: u32 = 4096;
-/// The writer's page cache, in KiB: the hot pages of 100 000 channels and their indexes.
-pub const WRITER_CACHE_KIB: u32 = 128 * 1024;
+/// The writer's page cache, in KiB: the pages that move in a busy minute. SQLite looks through all of
+/// it after a commit that split a page, so a larger one costs more than the reads it saves.
+pub const WRITER_CACHE_KIB: u32 = 32 * 1024;
 /// A reader's page cache, in KiB.
 pub const READER_CACHE_KIB: u32 = 8 * 1024;
 /// Most connections that read history at the same time; further readers wait.
 pub const MAX_READER_CONNECTIONS: usize = 4;
-/// All page caches together never hold more than this, in KiB: 160 MiB.
-pub const MAX_PAGE_CACHE_KIB: u32 = 160 * 1024;
+/// All page caches together never hold more than this, in KiB: 64 MiB.
+pub const MAX_PAGE_CACHE_KIB: u32 = 64 * 1024;
 const _: () = assert!(
     WRITER_CACHE_KIB + READER_CACHE_KIB * MAX_READER_CONNECTIONS as u32 <= MAX_PAGE_CACHE_KIB
 );

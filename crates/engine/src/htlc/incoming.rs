@@ -30,7 +30,7 @@ pub(crate) struct Incoming {
 #[derive(Clone, Debug)]
 struct Waiting {
     settlement: Settlement,
-    /// The batch in which its row was first written; 0 for an earlier one than any of this run.
+    /// The batch that first writes its row; 0 once an earlier one has.
     batch: u64,
 }
 
@@ -90,7 +90,7 @@ impl Incoming {
         }
     }
 
-    /// Decides an incoming HTLC for good. A fulfill always wins over a fail.
+    /// Decides an incoming HTLC. A fulfill is for good: it stays, whatever is said later.
     pub(crate) fn settle(
         &mut self,
         cx: &mut Context,

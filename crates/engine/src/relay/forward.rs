@@ -223,7 +223,7 @@ impl Forwards {
         }
     }
 
-    /// People have settled the forward.
+    /// People have settled the forward. The books do not know how, and count it as not fulfilled.
     pub(crate) fn settled(&mut self, cx: &mut Context, htlc: IncomingHtlcId) {
         self.close(cx, htlc, false);
     }
@@ -322,7 +322,8 @@ fn check(
     if add.cltv_expiry > cx.height().saturating_add(MAX_EXPIRY_BLOCKS) {
         return Err(Failure::expiry_too_far());
     }
-    // This is last, so that a payer's mistake has one answer whichever peers are connected.
+    // This comes after all that a payer can do wrong, which has one answer whichever peers are
+    // connected.
     if !entry.is_active() {
         return Err(Failure::temporary_channel_failure(&[]));
     }
