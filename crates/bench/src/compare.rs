@@ -17,7 +17,9 @@ pub(crate) struct Compared {
     pub(crate) more_is_better: bool,
     pub(crate) ours: Vec<f64>,
     pub(crate) theirs: Vec<f64>,
-    /// The median over the rounds of how many times as good ours is: above 1 is better.
+    /// How many times as good ours is in each round: above 1 is better.
+    pub(crate) rounds: Vec<f64>,
+    /// The median of these.
     pub(crate) times_as_good: f64,
 }
 
@@ -67,8 +69,9 @@ pub(crate) fn measure(
             true => ours / theirs,
             false => theirs / ours,
         });
-        let times_as_good = median(&times.collect::<Vec<_>>());
-        Compared { what, more_is_better: *more_is_better, ours, theirs, times_as_good }
+        let rounds: Vec<f64> = times.collect();
+        let (more_is_better, times_as_good) = (*more_is_better, median(&rounds));
+        Compared { what, more_is_better, ours, theirs, rounds, times_as_good }
     });
     Ok(compared.collect())
 }
@@ -92,7 +95,8 @@ fn round(steward: &Path, size: Round) -> Result<[f64; FIGURES.len()]> {
     ])
 }
 
-/// Prints a line for each figure: the medians of both, and how many times as good ours is.
+/// Prints a line for each figure: the medians of both, how many times as good ours is, and that of
+/// each round.
 pub(crate) fn print(compared: &[Compared]) {
     let mut stdout = std::io::stdout().lock();
     for figure in compared {
@@ -100,8 +104,8 @@ pub(crate) fn print(compared: &[Compared]) {
         // The reader may be gone.
         let _ = writeln!(
             stdout,
-            "{:<38} {ours:>10.3} against {theirs:>10.3}: {:.3} times as good",
-            figure.what, figure.times_as_good
+            "{:<38} {ours:>10.3} against {theirs:>10.3}: {:.3} times as good {:.2?}",
+            figure.what, figure.times_as_good, figure.rounds
         );
     }
 }

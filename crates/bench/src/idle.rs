@@ -15,6 +15,10 @@ use crate::ratio::median;
 
 /// The rounds with and without the connections, in turn.
 const ROUNDS: usize = 5;
+/// Files that a host may open meanwhile for other reasons.
+const FEW: usize = 20;
+/// The longest time until the host has closed its ends of connections that are gone.
+const CLEARED: Duration = Duration::from_secs(60);
 /// The time in which every connection is looked at once, so that pings are answered.
 const LOOK: Duration = Duration::from_secs(2);
 
@@ -34,12 +38,13 @@ pub(crate) fn measure(steward: &Path, connections: usize, payments: usize) -> Re
     let (mut ratios, mut p50s) = (Vec::new(), Vec::new());
     let mut grew = 0;
     for _ in 0..ROUNDS {
-        let without = network.alone(payments)?;
-        let before = network.host_bytes()?;
+        let (before, files) = (network.host_bytes()?, network.host_files()?);
         let held = Holder::start(&network.host_address()?, connections)?;
         grew = grew.max(network.host_bytes()?.saturating_sub(before));
         let with = network.alone(payments)?;
         held.end()?;
+        wait_for_the_end(&network, files + FEW)?;
+        let without = network.alone(payments)?;
         ratios.push(with.p50_ms / without.p50_ms);
         p50s.push(with.p50_ms);
     }
@@ -51,6 +56,18 @@ pub(crate) fn measure(steward: &Path, connections: usize, payments: usize) -> Re
         ratios,
         bytes_per_connection: grew as f64 / connections.max(1) as f64,
     })
+}
+
+/// Waits until the host has closed its ends of the connections.
+fn wait_for_the_end(network: &Network, files: usize) -> Result<()> {
+    let deadline = Instant::now() + CLEARED;
+    while network.host_files()? > files {
+        if Instant::now() > deadline {
+            return Err("the host keeps connections that are gone".into());
+        }
+        std::thread::sleep(LOOK / 20);
+    }
+    Ok(())
 }
 
 /// The process that holds the connections, killed when dropped.

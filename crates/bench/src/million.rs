@@ -38,24 +38,30 @@ pub(crate) fn measure(steward: &Path, stored: usize, at_a_time: usize) -> Result
         fill(dir, past, stored)
     };
     let old = Network::start_prepared(steward, prepare)?;
-    let (mut ratios, mut fsyncs) = (Vec::new(), 0.0);
-    for _ in 0..ROUNDS {
+    let (mut ratios, mut fsyncs) = (Vec::new(), Vec::new());
+    for round in 0..ROUNDS {
+        // Each begins every other round.
+        let first_old = (round % 2 == 1).then(|| old.parallel(PAYMENTS, at_a_time)).transpose()?;
         let of_new = new.parallel(PAYMENTS, at_a_time)?;
-        let of_old = old.parallel(PAYMENTS, at_a_time)?;
+        let of_old = match first_old {
+            Some(done) => done,
+            None => old.parallel(PAYMENTS, at_a_time)?,
+        };
         ratios.push(of_old.payments_per_s / of_new.payments_per_s);
-        fsyncs = of_old.fsyncs_per_payment;
+        fsyncs.push(of_old.fsyncs_per_payment);
     }
     new.stop()?;
     old.stop()?;
-    Ok(Old { stored, median: median(&ratios), ratios, fsyncs_per_payment: fsyncs })
+    Ok(Old { stored, median: median(&ratios), ratios, fsyncs_per_payment: median(&fsyncs) })
 }
 
-/// Returns the memory that an open invoice takes at its payee, in bytes, by so many of them.
+/// Returns the memory that an open invoice takes at its payee, in bytes: what the second half of so
+/// many adds to the first, which has filled the page cache already.
 pub(crate) fn bytes_per_open_invoice(steward: &Path, count: usize) -> Result<f64> {
     progress(&format!("weighing {count} open invoices"));
-    let without = resident(steward, 0)?;
-    let with = resident(steward, count)?;
-    Ok(with.saturating_sub(without) as f64 / count.max(1) as f64)
+    let half = count / 2;
+    let (of_half, of_all) = (resident(steward, half)?, resident(steward, count)?);
+    Ok(of_all.saturating_sub(of_half) as f64 / (count - half).max(1) as f64)
 }
 
 fn resident(steward: &Path, invoices: usize) -> Result<u64> {

@@ -196,6 +196,11 @@ impl Network {
         height.and_then(serde_json::Value::as_u64).ok_or_else(|| "no height".into())
     }
 
+    /// Returns the number of the host's open files.
+    pub(crate) fn host_files(&self) -> Result<usize> {
+        self.host.open_files()
+    }
+
     /// Returns the memory that the host holds, in bytes.
     pub(crate) fn host_bytes(&self) -> Result<u64> {
         self.host.resident_bytes()

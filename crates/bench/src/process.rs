@@ -134,6 +134,11 @@ impl Daemon {
         Ok(kilobytes.parse::<u64>()? * 1024)
     }
 
+    /// Returns the number of its open files, connections included.
+    pub(crate) fn open_files(&self) -> Result<usize> {
+        Ok(std::fs::read_dir(self.proc_file("fd"))?.count())
+    }
+
     fn proc_file(&self, name: &str) -> PathBuf {
         PathBuf::from(format!("/proc/{}/{name}", self.child.id()))
     }
