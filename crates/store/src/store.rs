@@ -22,7 +22,7 @@ pub trait Store: Send {
     /// Loads the state that the engine needs to go on. `now_ms` decides which invoices have expired
     /// too long ago (unix time in milliseconds).
     ///
-    /// Channels, origins, outbox and peers come ordered by key, payments and invoices oldest
+    /// Channels, origins, outbox and peers come ordered by key, payments oldest
     /// first, preimages newest first.
     ///
     /// # Errors

@@ -77,7 +77,7 @@ pub(crate) fn open_parts() -> String {
 pub(crate) fn open_invoices() -> String {
     format!(
         "{SELECT_OPEN} INDEXED BY invoice_open
-         WHERE status = 1 AND expires_ms >= ?1 AND kind = 1 ORDER BY number"
+         WHERE status = 1 AND expires_ms >= ?1 AND kind = 1"
     )
 }
 
