@@ -3,6 +3,7 @@
 //! ```text
 //! "SRES" | format: u8 | LDK's version: u8 length, text | link: 32 | keys_id: u64 | may_publish: u8
 //! destination: script | funding: outpoint | spent_at: option of u32 | settled: u16 × (id: u64, with preimage: u8) | sweeps: u16 × sweep
+//! twins: u16 × group (u16 × id: u64)
 //! monitor: u32 length, bytes | SHA-256 of all that is before it
 //! ```
 //! The version names the release of LDK that wrote the monitor. LDK reads what its older releases
@@ -22,6 +23,7 @@ use crate::limits::{
     MAX_BLOB_BYTES, MAX_DESTINATION_SCRIPT_BYTES, MAX_PREIMAGES, MAX_SWEEPS, MAX_VERSION_BYTES,
 };
 use crate::sweep::Sweep;
+use crate::twins::Twins;
 
 const MAGIC: &[u8] = b"SRES";
 const FORMAT: u8 = 1;
@@ -70,6 +72,7 @@ pub(crate) struct State {
     /// The outgoing HTLCs that were reported, and whether with a preimage.
     pub(crate) settled: BTreeMap<u64, bool>,
     pub(crate) sweeps: Vec<Sweep>,
+    pub(crate) twins: Twins,
 }
 
 pub(crate) fn write(state: &State, monitor: &[u8]) -> Vec<u8> {
@@ -83,6 +86,7 @@ pub(crate) fn write(state: &State, monitor: &[u8]) -> Vec<u8> {
     }
     bytes.put(&(state.sweeps.len() as u16));
     state.sweeps.iter().for_each(|sweep| sweep.write(&mut bytes));
+    state.twins.write(&mut bytes);
     bytes.put(&(monitor.len() as u32)).raw(monitor);
     let checksum = sha256::Hash::hash(&bytes.0);
     bytes.raw(&checksum.to_byte_array());
@@ -151,5 +155,16 @@ fn state(bytes: &mut &[u8]) -> Option<State> {
     for _ in 0..count {
         sweeps.push(Sweep::read(bytes)?);
     }
-    Some(State { link, keys_id, may_publish, destination, funding, spent_at, settled, sweeps })
+    let twins = Twins::read(bytes)?;
+    Some(State {
+        link,
+        keys_id,
+        may_publish,
+        destination,
+        funding,
+        spent_at,
+        settled,
+        sweeps,
+        twins,
+    })
 }

@@ -53,6 +53,14 @@ pub(crate) fn claim_id(event: &BumpTransactionEvent) -> [u8; 32] {
     }
 }
 
+/// Returns what a request's transactions are for: LDK calls those of HTLCs a close too.
+pub(crate) fn purpose(event: &BumpTransactionEvent) -> Purpose {
+    match event {
+        BumpTransactionEvent::ChannelClose { .. } => Purpose::Commitment,
+        BumpTransactionEvent::HTLCResolution { .. } => Purpose::Claim,
+    }
+}
+
 /// LDK's log lines are dropped: what matters is in our outputs.
 pub(crate) struct Silent;
 

@@ -21,6 +21,7 @@
 //! - [`fees`](Feerates), [`coins`](Coins): feerates, and the wallet as the resolver sees it
 //! - `collected`: what LDK gives away, in an order of our own
 //! - `sweep`: outputs that need a key of the channel
+//! - `twins`: HTLCs that LDK takes for each other in a revoked commitment
 //! - [`balance`](Balance): what is ours
 //! - [`blob`](ReadError): the stored form
 //! - [`limits`]: named limits
@@ -47,6 +48,7 @@ mod resolver;
 mod secrets;
 mod source;
 mod sweep;
+mod twins;
 
 pub use balance::Balance;
 pub use blob::{LDK_VERSION, ReadError};

@@ -176,7 +176,9 @@ impl Parts<'_> {
         }
         if let Some(revoked) = revoked {
             begin(bytes, &revoked.txid, revoked.htlcs.len());
-            for terms in &revoked.htlcs {
+            let mut htlcs: Vec<_> = revoked.htlcs.iter().collect();
+            htlcs.sort_by_key(|terms| terms.output_index);
+            for terms in htlcs {
                 htlc(bytes, &ldk_htlc(terms, Owner::Remote));
                 bytes.raw(&option(None));
             }

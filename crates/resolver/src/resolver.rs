@@ -19,7 +19,7 @@ use crate::balance::Balance;
 use crate::blob::{self, ReadError, State};
 use crate::check::check;
 use crate::coins::{Coins, Source};
-use crate::collected::{Packages, Silent, claim_id};
+use crate::collected::{Packages, Silent, claim_id, purpose};
 use crate::encoding::Bytes;
 use crate::fees::Feerates;
 use crate::io::{Input, Output, Purpose};
@@ -30,6 +30,7 @@ use crate::not_defendable::NotDefendable;
 use crate::record::{BestBlock, ChannelAtDeath};
 use crate::source::outcome;
 use crate::sweep::{Sweep, is_final};
+use crate::twins::Twins;
 
 /// `ChannelMonitorUpdateStep::PaymentPreimage`.
 const STEP_PREIMAGE: u8 = 2;
@@ -86,6 +87,7 @@ impl Resolver {
             spent_at: None,
             settled: record.fulfilled.iter().map(|htlc| (htlc.id, true)).collect(),
             sweeps: vec![],
+            twins: Twins::new(record),
         };
         Ok(Self { state, monitor, stored: vec![], is_done: false })
     }
@@ -279,6 +281,7 @@ impl Resolver {
         // One for all events, so that each gets coins of its own while there are enough.
         let wallet = WalletSync::new(&source, &Silent);
         for event in events {
+            let purpose = purpose(&event);
             let paid = Packages::default();
             let payer: BumpTransactionEventHandlerSync<_, _, &KeysManager, _> =
                 BumpTransactionEventHandlerSync::new(&paid, &wallet, env.keys.manager(), &Silent);
@@ -287,7 +290,7 @@ impl Resolver {
             if paid.is_empty() {
                 outputs.push(self.without_coins(event, packages));
             }
-            for (purpose, package) in paid {
+            for (_, package) in paid {
                 packages.add(purpose, package);
             }
         }
@@ -335,12 +338,13 @@ impl Resolver {
                 continue;
             };
             let has_preimage = outcome.preimage.is_some();
-            let before = self.state.settled.get(&outcome.id).copied();
+            let id = self.state.twins.meant(outcome.id, &self.state.settled);
+            let before = self.state.settled.get(&id).copied();
             if before.is_some_and(|had_preimage| had_preimage || !has_preimage) {
                 continue;
             }
-            self.state.settled.insert(outcome.id, has_preimage);
-            resolved.push((outcome.id, outcome.preimage));
+            self.state.settled.insert(id, has_preimage);
+            resolved.push((id, outcome.preimage));
         }
         resolved.sort_unstable();
         resolved.into_iter().map(|(id, preimage)| Output::Resolved { id, preimage }).collect()

@@ -25,9 +25,9 @@ pub fn header(before: BlockHash, salt: u32) -> Header {
     }
 }
 
-/// A resolver on its chain. After every input it is stored, read, and goes on with what was read.
+/// A resolver on its chain. It is stored and read, and goes on with what was read.
 pub struct Dying<'a> {
-    pub pair: &'a Pair,
+    pub keys: &'a ChannelKeys,
     pub wallet: Wallet,
     pub feerates: Feerates,
     pub resolver: Resolver,
@@ -37,14 +37,21 @@ pub struct Dying<'a> {
     pub sweepable: Vec<(OutPoint, u64)>,
     pub lacked_coins: bool,
     pub is_done: bool,
+    /// After so many inputs the resolver is stored and read.
+    pub read_every: u32,
+    inputs: u32,
     salt: u32,
 }
 
 impl<'a> Dying<'a> {
     pub fn new(pair: &'a Pair, record: &ChannelAtDeath) -> Self {
-        let resolver = Resolver::start(record, &pair.keys).unwrap();
+        Self::with_keys(&pair.keys, record)
+    }
+
+    pub fn with_keys(keys: &'a ChannelKeys, record: &ChannelAtDeath) -> Self {
+        let resolver = Resolver::start(record, keys).unwrap();
         Self {
-            pair,
+            keys,
             wallet: Wallet::new(3, 50_000),
             feerates: Feerates { urgent_per_kw: 1_000, relaxed_per_kw: 500 },
             resolver,
@@ -54,6 +61,8 @@ impl<'a> Dying<'a> {
             sweepable: vec![],
             lacked_coins: false,
             is_done: false,
+            read_every: 1,
+            inputs: 0,
             salt: 0,
         }
     }
@@ -63,7 +72,7 @@ impl<'a> Dying<'a> {
     }
 
     pub fn give(&mut self, input: &Input<'_>) {
-        let env = Env { keys: &self.pair.keys, coins: &self.wallet, feerates: self.feerates };
+        let env = Env { keys: self.keys, coins: &self.wallet, feerates: self.feerates };
         for output in self.resolver.handle(input, &env) {
             match output {
                 Output::Broadcast { purpose, package } => self.published.push((purpose, package)),
@@ -76,9 +85,13 @@ impl<'a> Dying<'a> {
                 Output::Done => self.is_done = true,
             }
         }
+        self.inputs += 1;
+        if !self.inputs.is_multiple_of(self.read_every) {
+            return;
+        }
         let balances = self.resolver.balances();
         let best = self.resolver.best_block();
-        self.resolver = Resolver::read(&self.resolver.blob(), &self.pair.keys).unwrap();
+        self.resolver = Resolver::read(&self.resolver.blob(), self.keys).unwrap();
         assert_eq!(self.resolver.balances(), balances);
         assert_eq!(self.resolver.best_block(), best);
     }

@@ -2,6 +2,11 @@
 #![allow(dead_code, unreachable_pub)]
 
 pub mod chain;
+pub mod fate;
+pub mod ldk;
+pub mod live;
+pub mod observer;
+pub mod random;
 pub mod wallet;
 
 use bitcoin::absolute::LockTime;

@@ -1,5 +1,7 @@
 //! A wallet with a few P2WPKH coins of one key.
 
+use std::collections::BTreeSet;
+
 use bitcoin::absolute::LockTime;
 use bitcoin::hashes::Hash;
 use bitcoin::secp256k1::{Message, PublicKey, Secp256k1, SecretKey};
@@ -15,6 +17,8 @@ pub struct Wallet {
     key: SecretKey,
     public: CompressedPublicKey,
     pub previous: Vec<Transaction>,
+    /// Coins that a block has spent.
+    pub spent: BTreeSet<OutPoint>,
 }
 
 impl Wallet {
@@ -33,7 +37,7 @@ impl Wallet {
                 }],
             })
             .collect();
-        Self { key, public, previous }
+        Self { key, public, previous, spent: BTreeSet::new() }
     }
 }
 
@@ -44,7 +48,8 @@ impl Coins for Wallet {
             value_sat: made.output[0].value.to_sat(),
             script: made.output[0].script_pubkey.clone(),
         };
-        self.previous.iter().map(coin).collect()
+        let coins = self.previous.iter().map(coin);
+        coins.filter(|coin| !self.spent.contains(&coin.outpoint)).collect()
     }
 
     fn previous_transaction(&self, coin: OutPoint) -> Option<Transaction> {
