@@ -290,7 +290,7 @@ impl Attack {
         let payment_hash = preimage(u64::from(input.u8()) % PREIMAGES).hash();
         let command = match input.below(8) {
             0 => Command::Status,
-            1 => Command::ListChannels,
+            1 => Command::ListChannels { after: None },
             2 => Command::ShowChannel { channel: peer.into() },
             3 => Command::ListPeers,
             4 => Command::AwaitPayment { payment_hash },

@@ -4,6 +4,7 @@ mod common;
 
 use common::{channel, code, invoice, invoice_hash, link, payment, peer, server};
 use serde_json::json;
+use steward_engine::limits::MAX_CHANNELS_PER_PAGE;
 use steward_engine::row::{InvoiceRow, InvoiceStatus, PaymentKind, PaymentStatus, Row};
 use steward_engine::{Code, Command, Error, Reply};
 use steward_hosted::Role;
@@ -101,6 +102,22 @@ fn a_clients_channel_says_that_it_is_custodial() {
     assert_eq!(body["channels"][0]["custodial"], true);
     assert_eq!(body["channels"][1]["custodial"], false);
     assert_eq!(body["channels"][0]["phase"], "offline");
+}
+
+#[test]
+fn all_channels_are_listed_though_the_engine_shows_a_page_at_a_time() {
+    let server = server();
+    let page = vec![channel(Role::Client); MAX_CHANNELS_PER_PAGE];
+    server.node.answer(Ok(Reply::Channels(page)));
+    server.node.answer(Ok(Reply::Channels(vec![channel(Role::Host)])));
+    let (_, body) = server.get("/v1/channels");
+    let channels = body["channels"].as_array().unwrap();
+    assert_eq!(channels.len(), MAX_CHANNELS_PER_PAGE + 1);
+    assert_eq!(channels.last().unwrap()["custodial"], false);
+    let commands = server.node.commands.lock().unwrap();
+    assert!(matches!(commands[0], Command::ListChannels { after: None }));
+    assert!(matches!(commands[1], Command::ListChannels { after: Some(last) } if last == link()));
+    assert_eq!(commands.len(), 2);
 }
 
 #[test]

@@ -7,6 +7,7 @@
 //!   settlement, and does not have it in its record.
 //! - An incoming HTLC that is not settled has one owner who will settle it.
 //! - The rows that a batch writes are what memory holds.
+//! - The totals that are kept are the sums over all channels.
 //!
 //! A release checks the channels that the batch changed; builds with debug assertions check all.
 
@@ -50,6 +51,7 @@ impl Audit<'_> {
         if cfg!(debug_assertions) {
             self.links.connected_or_in_flight().for_each(|(link, _)| self.check_link(link));
             self.check_unsent();
+            self.links.check_totals();
         }
     }
 

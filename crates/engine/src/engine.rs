@@ -165,6 +165,7 @@ impl Engine {
         while self.links.flush_next(&mut self.cx) {
             self.take_steps();
         }
+        self.links.refresh_totals();
         self.audit().check(&self.cx);
         self.links.write_changed(&mut self.cx);
         let mut effects = self.cx.take_batch();
@@ -334,6 +335,7 @@ impl Engine {
 
     /// Hands a command to its place. A refusal is the result; nothing was done then.
     fn carry_out(&mut self, command: Command) -> Result<Answer, Error> {
+        self.links.refresh_totals();
         let Self { cx, links, connections, openings, policy, .. } = self;
         let Self { incoming, outgoing, forwards, receives, payments, confirmation, .. } = self;
         let mut act = |channel, act| operate(cx, links, outgoing, channel, act).map(shown);
@@ -353,12 +355,14 @@ impl Engine {
                 return invoke_channel(cx, links, connections, asked).map(shown);
             }
             Command::ShowChannel { channel } => return Ok(Answer::Channel(channel)),
-            Command::ListChannels => Reply::Channels(list_channels(links)),
+            Command::ListChannels { after } => Reply::Channels(list_channels(links, after)),
             Command::ForgetChannel { channel } => {
                 let ends = Ends { outgoing, incoming, forwards, confirmation };
                 done(forget_channel(cx, links, openings, &ends, channel))?
             }
-            Command::Status => Reply::Status(status(cx, links, connections, payments, forwards)),
+            Command::Status => {
+                Reply::Status(status(cx, links.totals(), connections, payments, forwards))
+            }
             Command::Reconfigure { config } => done(reconfigure(cx, links, policy, *config))?,
             Command::ForgetPeer { peer } => done(forget_peer(cx, links, connections, peer))?,
             Command::Connect { peer, addresses } => {

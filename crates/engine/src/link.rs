@@ -12,3 +12,4 @@ pub(crate) mod peer_book;
 pub(crate) mod policy;
 pub(crate) mod quotas;
 pub(crate) mod resize;
+pub(crate) mod totals;

@@ -12,10 +12,7 @@ use steward_testkit::{INITIAL_MSAT, Net, config};
 const OVER_BOTH_MSAT: u64 = 500_000_000;
 
 fn channels(net: &mut Net, node: usize) -> Vec<ChannelInfo> {
-    match net.command(node, Command::ListChannels) {
-        Ok(Reply::Channels(channels)) => channels,
-        other => panic!("{other:?}"),
-    }
+    net.channels(node)
 }
 
 /// A host, 0, a client with two channels, 1, opened in this order, and a payee, 2.

@@ -50,8 +50,14 @@ pub enum Command {
         /// The secret that the host gave us to open with.
         secret: Vec<u8>,
     },
-    /// Lists all channels.
-    ListChannels,
+    /// Lists channels in the order of their ids, at most [`MAX_CHANNELS_PER_PAGE`]. A list that is
+    /// shorter than that is the last page.
+    ///
+    /// [`MAX_CHANNELS_PER_PAGE`]: crate::limits::MAX_CHANNELS_PER_PAGE
+    ListChannels {
+        /// The last channel of the page before, which may be gone; `None` for the first page.
+        after: Option<LinkId>,
+    },
     /// Shows one channel, with its signed state.
     ShowChannel {
         /// The channel.

@@ -106,6 +106,8 @@ const _: () = assert!(MAX_AMOUNT_MSAT <= steward_invoice::limits::MAX_AMOUNT_MSA
 /// Longest life of an invoice: a year, in seconds.
 pub const MAX_INVOICE_EXPIRY_S: u32 = 31_536_000;
 const _: () = assert!(MAX_INVOICE_EXPIRY_S as u64 <= steward_invoice::limits::MAX_EXPIRY_S);
+/// Most channels in one answer to an operator who lists them.
+pub const MAX_CHANNELS_PER_PAGE: usize = 256;
 /// Most channels of which an invoice gives hints.
 pub const MAX_INVOICE_HINTS: usize = 4;
 /// Most addresses kept of one peer.

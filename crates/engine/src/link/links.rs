@@ -1,6 +1,7 @@
 //! The channels of the node, the indices that find them, and how inputs reach them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::sync::Arc;
 
 use bitcoin::hashes::{Hash, sha256};
@@ -8,7 +9,7 @@ use steward_hosted::{Channel, Command, CommandRefusal, Env, Output, Phase, Role}
 use steward_htlc::{
     IncomingHtlc, IncomingHtlcId, LinkEvent, LinkInput, OutgoingHtlc, OutgoingHtlcId,
 };
-use steward_wire::{Identity, LinkId, NodeId, ShortChannelId, impossible};
+use steward_wire::{Identity, LinkId, NodeId, ShortChannelId, impossible, invariant};
 
 use crate::context::Context;
 use crate::face::code::Code;
@@ -19,6 +20,7 @@ use crate::face::limits::COST_OF_REFUSAL;
 use crate::face::row::{ChannelRow, LocalIdentity, Row, RowKey};
 use crate::htlc::onion::is_readable;
 use crate::link::hosted::{Reporter, report};
+use crate::link::totals::{Share, Totals};
 use crate::step::{Disconnect, NewLink, Step};
 
 /// One channel and what the engine knows about its peer.
@@ -32,6 +34,8 @@ pub(crate) struct Link {
     deadline_ms: Option<u64>,
     /// A peer that has never shown a framing did not answer in one: try the other one next.
     try_other_framing: bool,
+    /// As added to [`Links::totals`].
+    share: Share,
 }
 
 impl Link {
@@ -113,6 +117,12 @@ pub(crate) struct Links {
     /// The channels with each node.
     by_peer: BTreeSet<(NodeId, LinkId)>,
     by_scid: BTreeMap<ShortChannelId, LinkId>,
+    /// The channels with hosts of ours.
+    with_hosts: BTreeSet<LinkId>,
+    /// Sums over all channels.
+    totals: Totals,
+    /// The channels that have changed since their shares were added.
+    with_old_share: BTreeSet<LinkId>,
     /// Channels that want a tick, by when.
     deadlines: BTreeSet<(u64, LinkId)>,
     /// Channels with HTLCs, or connected: those that care about blocks.
@@ -175,8 +185,13 @@ impl Links {
         let link = LinkId::from(channel.channel_id());
         self.by_peer.insert((channel.remote(), link));
         self.by_scid.insert(channel.scid(), link);
-        let entry =
-            Link { channel, local, conn: None, deadline_ms: None, try_other_framing: false };
+        if channel.role() == Role::Client {
+            self.with_hosts.insert(link);
+        }
+        let share = Share::of(&channel);
+        self.totals.add(&share);
+        let (conn, deadline_ms, try_other_framing) = (None, None, false);
+        let entry = Link { channel, local, conn, deadline_ms, try_other_framing, share };
         self.scripts.extend(entry.script());
         self.entries.insert(link, Box::new(entry));
         self.reindex(link);
@@ -189,6 +204,8 @@ impl Links {
         };
         self.by_peer.remove(&(entry.channel.remote(), *link));
         self.by_scid.remove(&entry.channel.scid());
+        self.with_hosts.remove(link);
+        self.totals.subtract(&entry.share);
         self.connected_or_in_flight.remove(link);
         self.opening.remove(link);
         self.touched.remove(link);
@@ -242,6 +259,44 @@ impl Links {
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&LinkId, &Link)> {
         self.entries.iter().map(|(link, entry)| (link, entry.as_ref()))
+    }
+
+    /// The channels after this one, or all, in the order of their ids.
+    pub(crate) fn after(&self, after: Option<LinkId>) -> impl Iterator<Item = &Link> {
+        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
+        self.entries.range((start, Bound::Unbounded)).map(|(_, entry)| entry.as_ref())
+    }
+
+    /// The channels with hosts of ours.
+    pub(crate) fn with_hosts(&self) -> impl Iterator<Item = &Link> {
+        self.with_hosts.iter().filter_map(|link| self.get(link))
+    }
+
+    /// Sums over all channels, as they were when [`Self::refresh_totals`] was called.
+    pub(crate) fn totals(&self) -> &Totals {
+        &self.totals
+    }
+
+    /// Adds the new shares of the channels that have changed: once a batch and before an operator's
+    /// command, since a share costs more than most changes.
+    pub(crate) fn refresh_totals(&mut self) {
+        while let Some(link) = self.with_old_share.pop_first() {
+            // One that is removed takes its share along.
+            let Some(entry) = self.entries.get_mut(&link) else { continue };
+            let share = Share::of(&entry.channel);
+            if share != entry.share {
+                self.totals.subtract(&entry.share);
+                self.totals.add(&share);
+                entry.share = share;
+            }
+        }
+    }
+
+    /// Checks that the sums kept are those of all channels as they are.
+    pub(crate) fn check_totals(&self) {
+        let mut walked = Totals::default();
+        self.entries.values().for_each(|entry| walked.add(&Share::of(&entry.channel)));
+        invariant!(self.totals == walked, "totals {:?} are the sums {walked:?}", self.totals);
     }
 
     /// Channels that are connected or have HTLCs; all active ones are among them.
@@ -339,6 +394,7 @@ impl Links {
         } else if self.opening.remove(&link).is_some() {
             self.scripts.extend(entry.script());
         }
+        self.with_old_share.insert(link);
         let deadline_ms = entry.channel.deadline_ms();
         if deadline_ms == entry.deadline_ms {
             return;

@@ -13,7 +13,7 @@ impl Command {
     pub(crate) fn check(&self) -> Result<(), Error> {
         match self {
             Self::Status
-            | Self::ListChannels
+            | Self::ListChannels { after: _ }
             | Self::ListPeers
             | Self::ShowChannel { channel: _ }
             | Self::SuspendChannel { channel: _ }

@@ -1,6 +1,6 @@
 //! The operator's view of the channels and of the node as a whole.
 
-use steward_hosted::{Channel, Phase, Role};
+use steward_hosted::Channel;
 use steward_wire::proof::judge;
 use steward_wire::{LinkId, Snapshot};
 
@@ -8,8 +8,10 @@ use crate::context::Context;
 use crate::face::code::Code;
 use crate::face::command::{ChannelInfo, ChannelRef, Status};
 use crate::face::error::Error;
+use crate::face::limits::MAX_CHANNELS_PER_PAGE;
 use crate::link::connections::Connections;
 use crate::link::links::{Link, Links};
+use crate::link::totals::Totals;
 use crate::pay::payments::Payments;
 use crate::relay::forward::Forwards;
 
@@ -50,58 +52,34 @@ pub(crate) fn show_channel(
     Ok(info)
 }
 
-/// All channels.
-pub(crate) fn list_channels(links: &Links) -> Vec<ChannelInfo> {
-    links.iter().map(|(_, entry)| info(entry.channel())).collect()
+/// The first channels after this one, or of all: as many as fit a page.
+pub(crate) fn list_channels(links: &Links, after: Option<LinkId>) -> Vec<ChannelInfo> {
+    let page = links.after(after).take(MAX_CHANNELS_PER_PAGE);
+    page.map(|entry| info(entry.channel())).collect()
 }
 
-/// Numbers about the node as a whole.
+/// Numbers about the node as a whole. It sees the sums over the channels, never the channels.
 pub(crate) fn status(
     cx: &Context,
-    links: &Links,
+    totals: &Totals,
     connections: &Connections,
     payments: &Payments,
     forwards: &Forwards,
 ) -> Status {
-    let mut status = Status {
+    Status {
         node_id: cx.node_id(),
         height: cx.height(),
         tip_is_stale: cx.tip().is_stale(),
         chain_age_ms: cx.chain_age_ms(),
         peers: count(connections.len()),
-        channels: [0; 5],
-        owed_to_clients_msat: 0,
-        owed_by_hosts_msat: 0,
-        spendable_msat: 0,
-        receivable_msat: 0,
+        channels: totals.phases(),
+        owed_to_clients_msat: totals.owed_to_clients_msat(),
+        owed_by_hosts_msat: totals.owed_by_hosts_msat(),
+        spendable_msat: totals.spendable_msat(),
+        receivable_msat: totals.receivable_msat(),
         pending_payments: count(payments.pending_count()),
         pending_forwards: count(forwards.len()),
-    };
-    for (_, entry) in links.iter() {
-        let summary = entry.channel().summary();
-        let index = match summary.phase {
-            Phase::Opening => 0,
-            Phase::Offline => 1,
-            Phase::Syncing => 2,
-            Phase::Active => 3,
-            Phase::Suspended => 4,
-        };
-        if let Some(phase_count) = status.channels.get_mut(index) {
-            *phase_count += 1;
-        }
-        let add = |sum: &mut u64, msat: u64| *sum = sum.saturating_add(msat);
-        add(&mut status.spendable_msat, summary.spendable_msat);
-        match summary.role {
-            Role::Host => add(&mut status.owed_to_clients_msat, summary.remote_balance_msat),
-            Role::Client => {
-                add(&mut status.owed_by_hosts_msat, summary.local_balance_msat);
-                if summary.phase == Phase::Active {
-                    add(&mut status.receivable_msat, summary.receivable_msat);
-                }
-            }
-        }
     }
-    status
 }
 
 fn info(channel: &Channel) -> ChannelInfo {

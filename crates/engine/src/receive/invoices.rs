@@ -120,12 +120,11 @@ impl Invoices {
 }
 
 /// The ways by which payments can reach us: over each host, active channels first, those that can
-/// take the most first; without any, from each of our own clients.
+/// take the most first; without any, from our own clients, all as one way.
 fn ways_in(links: &Links) -> Vec<WayIn> {
     let mut hosts: Vec<(bool, WayIn)> = links
-        .iter()
-        .filter(|(_, entry)| !entry.is_host())
-        .filter_map(|(_, entry)| {
+        .with_hosts()
+        .filter_map(|entry| {
             let channel = entry.channel();
             let update = channel.peer_policy()?;
             let summary = channel.summary();
@@ -154,15 +153,10 @@ fn ways_in(links: &Links) -> Vec<WayIn> {
         return hosts.into_iter().map(|(_, way)| way).collect();
     }
     // A client's balance may grow until it pays, up to the whole capacity.
-    let clients = links.iter().filter(|(_, entry)| entry.is_host());
-    let clients = clients.map(|(_, entry)| entry.channel().summary());
-    clients
-        .map(|summary| WayIn {
-            hint: None,
-            most_msat: summary.capacity_msat,
-            least_msat: summary.terms.htlc_minimum_msat,
-        })
-        .collect()
+    let over_clients = links.totals().payable_by_clients_msat();
+    let way =
+        over_clients.map(|(most_msat, least_msat)| WayIn { hint: None, most_msat, least_msat });
+    way.into_iter().collect()
 }
 
 /// With hints, a key of its own: the invoice names none of our identities. Its hints still tie

@@ -8,7 +8,7 @@ use steward_engine::row::{InvoiceRow, LocalIdentity, PaymentRow};
 use steward_engine::{AnswerAt, Code, Command, Config, Error, Reply};
 use steward_invoice::Invoice;
 use steward_p2p::PeerAddress;
-use steward_wire::{NodeId, PaymentHash, Preimage, impossible, invariant};
+use steward_wire::{LinkId, NodeId, PaymentHash, Preimage, impossible, invariant};
 
 use super::requests::{NewInvoice, Paid, PayNode};
 
@@ -58,8 +58,9 @@ pub(super) fn invoke_channel(
     ask(Command::InvokeChannel { host, addresses: vec![address.to_string()], identity, secret })
 }
 
-pub(super) fn list_channels() -> Ask<Vec<ChannelInfo>> {
-    ask(Command::ListChannels)
+/// Answered with one page.
+pub(super) fn list_channels(after: Option<LinkId>) -> Ask<Vec<ChannelInfo>> {
+    ask(Command::ListChannels { after })
 }
 
 /// A command about one channel is answered with the channel as it stands.

@@ -1,6 +1,7 @@
 //! Channels: the operations that list, show and open them, and an operator's decisions about one.
 
 use steward_engine::command::{ChannelInfo, ChannelRef};
+use steward_engine::limits::MAX_CHANNELS_PER_PAGE;
 use steward_engine::row::LocalIdentity;
 use steward_engine::{Code, Error, EventKind};
 use steward_hosted::Phase;
@@ -12,12 +13,22 @@ use super::operations::Operations;
 use super::wait::Wait;
 
 impl Operations {
-    /// Lists all channels.
+    /// Lists all channels, in the order of their ids. The engine is asked for a page at a time, and
+    /// does other work between: each channel is shown as it stood when its page was asked for.
     ///
     /// # Errors
     /// Fails as [`super::plumbing::Plumbing::command`].
     pub async fn channels(&self) -> Result<Vec<ChannelInfo>, Error> {
-        self.ask(ask::list_channels()).await
+        let mut channels = Vec::new();
+        loop {
+            let after = channels.last().map(|last: &ChannelInfo| last.link);
+            let page = self.ask(ask::list_channels(after)).await?;
+            let is_last = page.len() < MAX_CHANNELS_PER_PAGE;
+            channels.extend(page);
+            if is_last {
+                return Ok(channels);
+            }
+        }
     }
 
     /// Returns one channel, with the state both sides signed.

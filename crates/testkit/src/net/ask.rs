@@ -7,7 +7,7 @@ use steward_engine::{AnswerAt, Command, Error, Reply};
 use steward_engine::{EventKind, Input, ReplyId};
 use steward_invoice::parse;
 use steward_store::Store;
-use steward_wire::{PaymentHash, Preimage};
+use steward_wire::{LinkId, PaymentHash, Preimage};
 
 use super::Net;
 
@@ -164,17 +164,32 @@ impl Net {
 
     /// The channels as they are, without letting anybody else move.
     fn peek_channels(&mut self, node: usize) -> Vec<ChannelInfo> {
-        let reply = self.issue(node, Command::ListChannels);
-        self.step(node);
-        match self.reply(node, reply) {
-            Ok(Reply::Channels(channels)) => channels,
-            other => panic!("{other:?}"),
-        }
+        all_pages(|after| {
+            let reply = self.issue(node, Command::ListChannels { after });
+            self.step(node);
+            self.reply(node, reply)
+        })
+    }
+
+    /// Returns all channels of a node.
+    pub fn channels(&mut self, node: usize) -> Vec<ChannelInfo> {
+        all_pages(|after| self.command(node, Command::ListChannels { after }))
     }
 
     /// Returns true if the node has logged this code.
     pub fn has_logged(&self, node: usize, code: &str) -> bool {
         self.nodes[node].logs.iter().any(|(logged, _)| *logged == code)
+    }
+}
+
+fn all_pages(mut page: impl FnMut(Option<LinkId>) -> Result<Reply, Error>) -> Vec<ChannelInfo> {
+    let mut channels: Vec<ChannelInfo> = Vec::new();
+    loop {
+        match page(channels.last().map(|last| last.link)) {
+            Ok(Reply::Channels(next)) if next.is_empty() => return channels,
+            Ok(Reply::Channels(next)) => channels.extend(next),
+            other => panic!("{other:?}"),
+        }
     }
 }
 

@@ -1,7 +1,6 @@
 //! The far end of a connection in the hands of a test.
 
 use steward_engine::io::{ConnId, Input};
-use steward_engine::{Command, Reply};
 use steward_wire::{ChannelId, Onion, PaymentHash, UpdateAddHtlc};
 
 use super::Net;
@@ -58,10 +57,7 @@ impl Net {
 
     /// Returns how many channels a node has.
     pub fn channel_count(&mut self, node: usize) -> usize {
-        match self.command(node, Command::ListChannels) {
-            Ok(Reply::Channels(channels)) => channels.len(),
-            other => panic!("{other:?}"),
-        }
+        self.channels(node).len()
     }
 
     /// Leaves the answers to requests for routes of this node to the test.
