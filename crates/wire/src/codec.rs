@@ -1,7 +1,10 @@
 //! The primitive readers and writers that the messages share (docs/protocol.md section 1.2, BOLT
 //! 1).
 
-use crate::ids::{ChannelId, NodeId, PaymentHash, Preimage, ShortChannelId, Signature};
+use bitcoin::Txid;
+use bitcoin::hashes::Hash;
+
+use crate::ids::{ChannelId, NodeId, PaymentHash, Point, Preimage, ShortChannelId, Signature};
 use crate::limits::MAX_MSAT;
 
 /// The reason why bytes are not a message. It is always the sender's fault.
@@ -153,6 +156,16 @@ impl<'a> Reader<'a> {
         self.array().map(NodeId)
     }
 
+    /// Reads the 33 bytes of a point.
+    pub fn point(&mut self) -> Result<Point, DecodeError> {
+        self.array().map(Point)
+    }
+
+    /// Reads the 32 bytes of a transaction id, in internal byte order.
+    pub fn txid(&mut self) -> Result<Txid, DecodeError> {
+        self.array().map(Txid::from_byte_array)
+    }
+
     /// Reads the 32 bytes of a channel id.
     pub fn channel_id(&mut self) -> Result<ChannelId, DecodeError> {
         self.array().map(ChannelId)
@@ -199,6 +212,17 @@ pub trait Wire: Sized {
         let value = Self::read(&mut reader)?;
         reader.end()?;
         Ok(value)
+    }
+}
+
+/// A large body in an enum of small ones.
+impl<T: Wire> Wire for Box<T> {
+    fn write(&self, out: &mut Vec<u8>) {
+        (**self).write(out);
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        T::read(reader).map(Self::new)
     }
 }
 

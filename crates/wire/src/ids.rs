@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use bitcoin::Txid;
 use bitcoin::hashes::{Hash, sha256};
 use bitcoin::secp256k1::{PublicKey, ecdsa};
 
@@ -41,8 +42,13 @@ bytes_type!(
     NodeId, 33
 );
 bytes_type!(
+    /// A public key of a channel, compressed. It need not be a valid point: see
+    /// [`Point::public_key`].
+    Point, 33
+);
+bytes_type!(
     /// The id of a channel: for a hosted one `sha256(K1 ‖ K2)` of the two node ids in byte order
-    /// (docs/protocol.md section 1.6).
+    /// (docs/protocol.md section 1.6), for a funded one see [`ChannelId::of_funding`].
     ChannelId, 32
 );
 bytes_type!(
@@ -101,6 +107,19 @@ impl From<PublicKey> for NodeId {
     }
 }
 
+impl Point {
+    /// Returns the key as a curve point, or `None` if the bytes are not one.
+    pub fn public_key(&self) -> Option<PublicKey> {
+        PublicKey::from_slice(&self.0).ok()
+    }
+}
+
+impl From<PublicKey> for Point {
+    fn from(key: PublicKey) -> Self {
+        Self(key.serialize())
+    }
+}
+
 impl ChannelId {
     /// All zeros, which name no channel; used in errors that concern a whole connection.
     pub const ZERO: Self = Self([0; 32]);
@@ -108,6 +127,23 @@ impl ChannelId {
     /// Returns the id of the hosted channel between two nodes, in whichever order they are given.
     pub fn of_pair(a: &NodeId, b: &NodeId) -> Self {
         Self(sha256::Hash::hash(&sorted_pair(a, b)).to_byte_array())
+    }
+
+    /// Returns the id of the channel with this funding output: the transaction's id with the index
+    /// in its last two bytes, by exclusive or (BOLT 2, `funding_signed`).
+    ///
+    /// ```
+    /// use bitcoin::{Txid, hashes::Hash};
+    /// use steward_wire::ChannelId;
+    ///
+    /// let id = ChannelId::of_funding(Txid::from_byte_array([0xff; 32]), 0x0102);
+    /// assert_eq!(id.0[29..], [0xff, 0xfe, 0xfd]);
+    /// ```
+    pub fn of_funding(funding_txid: Txid, funding_output_index: u16) -> Self {
+        let mut id = funding_txid.to_byte_array();
+        let index = funding_output_index.to_be_bytes();
+        id.iter_mut().rev().zip(index.iter().rev()).for_each(|(byte, index)| *byte ^= index);
+        Self(id)
     }
 }
 

@@ -12,8 +12,10 @@
 //! - `terms`: `init_hosted_channel`, the terms of a channel, which are also a part of each state
 //! - [`codec`]: the primitive readers and writers that the messages share
 //! - [`bolt1`]: the `warning` message
-//! - `bolt2`: `update_*` and `error` messages, the BOLT 2 bodies that hosted channels reuse
-//! - `bolt7`: `channel_announcement` and `channel_update`
+//! - `bolt2`: the bodies of BOLT 2, some of which hosted channels reuse
+//! - `bolt7`: announcements of channels and nodes, and `channel_update`
+//! - `channel_message`: [`ChannelMessage`], the enum of a funded channel's messages
+//! - `tlvs`: the TLV stream at the end of a message
 //! - [`framing`]: legacy and modern framing of a custom message
 //! - `state`: `last_cross_signed_state`, its hash, `reverse`, signing and verifying
 //! - `trampoline`: the messages in which wallets offer to route for others
@@ -53,6 +55,7 @@ pub mod amount;
 pub mod bolt1;
 mod bolt2;
 mod bolt7;
+mod channel_message;
 pub mod codec;
 mod error_code;
 pub mod features;
@@ -67,23 +70,27 @@ pub mod proof;
 mod snapshot;
 mod state;
 mod terms;
+mod tlvs;
 mod trampoline;
 
 pub use bolt2::{
-    Onion, UpdateAddHtlc, UpdateFailHtlc, UpdateFailMalformedHtlc, UpdateFulfillHtlc, WireError,
-    attribution_in, attribution_tlv,
+    AcceptChannel, CHANNEL_FLAG_ANNOUNCE, ChannelReady, ChannelReestablish, ClosingSigned,
+    CommitmentSigned, FeeRange, FundingCreated, FundingSigned, Onion, OpenChannel, RevokeAndAck,
+    Shutdown, UpdateAddHtlc, UpdateFailHtlc, UpdateFailMalformedHtlc, UpdateFee, UpdateFulfillHtlc,
+    WireError, attribution_in, attribution_tlv,
 };
 pub use bolt7::{
-    CHANNEL_FLAG_DIRECTION, CHANNEL_FLAG_DISABLED, ChannelAnnouncement, ChannelUpdate,
-    MESSAGE_FLAG_MUST_BE_ONE,
+    AnnouncementSignatures, CHANNEL_FLAG_DIRECTION, CHANNEL_FLAG_DISABLED, ChannelAnnouncement,
+    ChannelUpdate, MESSAGE_FLAG_MUST_BE_ONE, NodeAddress, NodeAddresses, NodeAnnouncement,
 };
+pub use channel_message::ChannelMessage;
 pub use codec::DecodeError;
 pub use error_code::{ErrorCode, ErrorText};
 pub use framing::Framing;
 pub use identity::Identity;
 pub use ids::{
-    ChannelId, LinkId, NodeId, ParseIdError, PaymentHash, PaymentId, Preimage, ShortChannelId,
-    Signature,
+    ChannelId, LinkId, NodeId, ParseIdError, PaymentHash, PaymentId, Point, Preimage,
+    ShortChannelId, Signature,
 };
 pub use message::{
     AnnouncementSignature, AskBrandingInfo, HostedChannelBranding, InvokeHostedChannel, Message,

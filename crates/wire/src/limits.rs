@@ -19,6 +19,14 @@ pub const STATE_FIXED_BYTES: usize = 1 + 2 + 4 + 16 + 8 + 4 + 128;
 /// 70 and a blinding point 35; a much longer one would let one HTLC make the signed state larger
 /// than a message.
 pub const MAX_ADD_TLV_BYTES: usize = 512;
+/// The most HTLCs that one side of a funded channel may have in flight (BOLT 2).
+pub const MAX_ACCEPTED_HTLCS: usize = 483;
+/// The most HTLCs in one commitment of a funded channel, of both sides together.
+pub const MAX_COMMITMENT_HTLCS: usize = 2 * MAX_ACCEPTED_HTLCS;
+/// The size of a signature, in bytes.
+pub const SIGNATURE_BYTES: usize = 64;
+// A commitment_signed with all signatures fits a message, with room for its TLVs.
+const _: () = assert!(98 + MAX_COMMITMENT_HTLCS * SIGNATURE_BYTES + 1_000 < MAX_PAYLOAD_BYTES);
 /// The largest secret, in bytes; what exceeds it is cut off (docs/protocol.md section 1.4, 65535).
 pub const MAX_SECRET_BYTES: usize = 128;
 /// The longest text of an `error` that we write or keep for display, in bytes; the rest is cut off.
