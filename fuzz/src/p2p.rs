@@ -3,7 +3,7 @@
 use bitcoin::Network;
 use bitcoin::constants::ChainHash;
 use steward_p2p::limits::{MAX_HOST_NAME_BYTES, MAX_QUEUED_BYTES, MAX_TEXT_BYTES, MIN_CUSTOM_TYPE};
-use steward_p2p::{Host, PeerAddress, SendError, Session, SessionConfig, SessionEvent};
+use steward_p2p::{Host, PeerAddress, PeerRoles, SendError, Session, SessionConfig, SessionEvent};
 use steward_wire::NodeId;
 
 use crate::bytes::Bytes;
@@ -115,6 +115,7 @@ impl Pair {
             chain: ChainHash::using_genesis_block_const(Network::Regtest),
             hosted_channel_bits: true,
             attribution: true,
+            roles: PeerRoles::default(),
         };
         Self {
             client: Session::outbound(key(1), node_id(2), [11; 32], &config).unwrap(),

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use bitcoin::constants::ChainHash;
 use bitcoin::secp256k1::SecretKey;
-use steward_p2p::{Session, SessionConfig};
+use steward_p2p::{PeerRoles, Session, SessionConfig};
 use steward_wire::{Framing, Message, NodeId, framing};
 
 use crate::process::Result;
@@ -62,6 +62,7 @@ impl Peer {
             chain: ChainHash::REGTEST,
             hosted_channel_bits: true,
             attribution: true,
+            roles: PeerRoles::default(),
         };
         let session = Session::outbound(key, target.host, entropy, &config)
             .map_err(|error| error.to_string())?;

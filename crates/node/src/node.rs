@@ -9,7 +9,7 @@ use steward_engine::row::StoredState;
 use steward_engine::{Code, Error, Time};
 use steward_graph::Graph;
 use steward_hosted::Role;
-use steward_p2p::{ProxyConfig, ProxyScope, SessionConfig, Transport, TransportConfig};
+use steward_p2p::{PeerRoles, ProxyConfig, ProxyScope, SessionConfig, Transport, TransportConfig};
 use steward_runtime::clock::time;
 use steward_runtime::stop::guarded;
 use steward_runtime::workers::Workers;
@@ -228,6 +228,7 @@ fn transport_config(config: &Config) -> TransportConfig {
         chain: ChainHash::using_genesis_block_const(config.node.network),
         hosted_channel_bits: true,
         attribution: true,
+        roles: PeerRoles::default(),
     };
     let scope = if config.proxy.onion_only { ProxyScope::OnionOnly } else { ProxyScope::All };
     let proxy = config.proxy.socks5.map(|address| ProxyConfig { address, scope });

@@ -193,14 +193,16 @@ mod tests {
     use bitcoin::constants::ChainHash;
 
     use super::*;
+    use crate::config::SessionConfig;
     use crate::limits::MAX_INBOUND_HANDSHAKES;
-    use crate::session::SessionConfig;
+    use crate::role::PeerRoles;
 
     fn caps() -> Caps {
         let session = SessionConfig {
             chain: ChainHash::REGTEST,
             hosted_channel_bits: true,
             attribution: true,
+            roles: PeerRoles::default(),
         };
         Caps::new(&TransportConfig { max_inbound_per_ip: 1000, ..TransportConfig::new(session) })
     }

@@ -1,8 +1,13 @@
-//! The BOLT 2 messages of on-chain channels, of which this node has none.
+//! The messages of funded channels (BOLT 2). Those of a peer with which we may have one are passed
+//! up as they came, and nothing is decided here.
 //!
-//! An offer to open a channel is refused, since the opener waits for an answer. All other messages
-//! are ignored: an `error` would make a peer that believes in an old channel with our key close it
-//! on chain.
+//! Of any other peer an offer to open a channel is refused, since the opener waits for an answer,
+//! and the rest is ignored: an `error` would make a peer that believes in an old channel with our
+//! key close it on chain.
+//!
+//! LDK decodes the messages before they come here. What it does not know is lost: unknown odd TLVs,
+//! and the ephemeral key of an onion if it is no curve point, in whose place are zeros
+//! ([`steward_wire::Onion::malformed_hash`]).
 
 use bitcoin::constants::ChainHash;
 use bitcoin::secp256k1::PublicKey;
@@ -20,22 +25,66 @@ impl Handlers {
     }
 }
 
+macro_rules! pass_up {
+    ($($handler:ident($message:ty);)*) => {
+        $(fn $handler(&self, _: PublicKey, message: $message) {
+            if self.role().bridge {
+                self.pass_up(message);
+            }
+        })*
+    };
+}
+
 macro_rules! ignore {
-    ($($handler:ident($($message:ty),+);)*) => {
-        $(fn $handler(&self, _: PublicKey, $(_: $message),+) {})*
+    ($($handler:ident($message:ty);)*) => {
+        $(fn $handler(&self, _: PublicKey, _: $message) {})*
     };
 }
 
 impl ChannelMessageHandler for Handlers {
     fn handle_open_channel(&self, peer: PublicKey, msg: &msgs::OpenChannel) {
-        self.refuse_channel(peer, msg.common_fields.temporary_channel_id);
+        if self.role().bridge {
+            self.pass_up(msg);
+        } else {
+            self.refuse_channel(peer, msg.common_fields.temporary_channel_id);
+        }
     }
 
     fn handle_open_channel_v2(&self, peer: PublicKey, msg: &msgs::OpenChannelV2) {
         self.refuse_channel(peer, msg.common_fields.temporary_channel_id);
     }
 
+    fn handle_update_fulfill_htlc(&self, _: PublicKey, msg: msgs::UpdateFulfillHTLC) {
+        if self.role().bridge {
+            self.pass_up(&msg);
+        }
+    }
+
+    /// A batch comes only with splices, which we do not offer. Its messages are passed up one by
+    /// one, for the channel to refuse.
+    fn handle_commitment_signed_batch(
+        &self,
+        _: PublicKey,
+        _: ChannelId,
+        batch: Vec<msgs::CommitmentSigned>,
+    ) {
+        if self.role().bridge {
+            batch.iter().for_each(|message| self.pass_up(message));
+        }
+    }
+
+    /// A peer tells the terms of a private channel in the same message as gossip.
+    fn handle_channel_update(&self, _: PublicKey, msg: &msgs::ChannelUpdate) {
+        let role = self.role();
+        if role.bridge || role.gossip {
+            self.pass_up(msg);
+        }
+    }
+
     fn handle_error(&self, _: PublicKey, msg: &msgs::ErrorMessage) {
+        if self.role().bridge {
+            self.pass_up(msg);
+        }
         self.peer_error(msg);
     }
 
@@ -45,16 +94,28 @@ impl ChannelMessageHandler for Handlers {
 
     fn message_received(&self) {}
 
-    ignore! {
+    pass_up! {
         handle_accept_channel(&msgs::AcceptChannel);
-        handle_accept_channel_v2(&msgs::AcceptChannelV2);
         handle_funding_created(&msgs::FundingCreated);
         handle_funding_signed(&msgs::FundingSigned);
         handle_channel_ready(&msgs::ChannelReady);
-        handle_peer_storage(msgs::PeerStorage);
-        handle_peer_storage_retrieval(msgs::PeerStorageRetrieval);
         handle_shutdown(&msgs::Shutdown);
         handle_closing_signed(&msgs::ClosingSigned);
+        handle_update_add_htlc(&msgs::UpdateAddHTLC);
+        handle_update_fail_htlc(&msgs::UpdateFailHTLC);
+        handle_update_fail_malformed_htlc(&msgs::UpdateFailMalformedHTLC);
+        handle_commitment_signed(&msgs::CommitmentSigned);
+        handle_revoke_and_ack(&msgs::RevokeAndACK);
+        handle_update_fee(&msgs::UpdateFee);
+        handle_announcement_signatures(&msgs::AnnouncementSignatures);
+        handle_channel_reestablish(&msgs::ChannelReestablish);
+    }
+
+    // Nobody is offered the features that these belong to.
+    ignore! {
+        handle_accept_channel_v2(&msgs::AcceptChannelV2);
+        handle_peer_storage(msgs::PeerStorage);
+        handle_peer_storage_retrieval(msgs::PeerStorageRetrieval);
         handle_stfu(&msgs::Stfu);
         handle_splice_init(&msgs::SpliceInit);
         handle_splice_ack(&msgs::SpliceAck);
@@ -68,16 +129,5 @@ impl ChannelMessageHandler for Handlers {
         handle_tx_init_rbf(&msgs::TxInitRbf);
         handle_tx_ack_rbf(&msgs::TxAckRbf);
         handle_tx_abort(&msgs::TxAbort);
-        handle_update_add_htlc(&msgs::UpdateAddHTLC);
-        handle_update_fulfill_htlc(msgs::UpdateFulfillHTLC);
-        handle_update_fail_htlc(&msgs::UpdateFailHTLC);
-        handle_update_fail_malformed_htlc(&msgs::UpdateFailMalformedHTLC);
-        handle_commitment_signed(&msgs::CommitmentSigned);
-        handle_commitment_signed_batch(ChannelId, Vec<msgs::CommitmentSigned>);
-        handle_revoke_and_ack(&msgs::RevokeAndACK);
-        handle_update_fee(&msgs::UpdateFee);
-        handle_announcement_signatures(&msgs::AnnouncementSignatures);
-        handle_channel_reestablish(&msgs::ChannelReestablish);
-        handle_channel_update(&msgs::ChannelUpdate);
     }
 }

@@ -1,8 +1,24 @@
-//! The settings of a transport.
+//! The settings of a transport, and of each of its sessions.
+
+use bitcoin::constants::ChainHash;
 
 use crate::dial::ProxyConfig;
 use crate::limits::{MAX_INBOUND_CONNECTIONS, MAX_INBOUND_HANDSHAKES, MAX_INBOUND_PER_IP};
-use crate::session::SessionConfig;
+use crate::role::PeerRoles;
+
+/// The content of our `init`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionConfig {
+    /// Our chain. A peer that lists other chains only is refused.
+    pub chain: ChainHash,
+    /// True to announce hosted channels, bits 257 and 32973 (docs/protocol.md section 1.5). They
+    /// make `init` 4 kB long.
+    pub hosted_channel_bits: bool,
+    /// True to announce attribution data, bit 37.
+    pub attribution: bool,
+    /// The peers to which `init` offers more, and from which more messages pass.
+    pub roles: PeerRoles,
+}
 
 /// The settings of a [`crate::Transport`].
 #[derive(Clone, Debug, PartialEq, Eq)]

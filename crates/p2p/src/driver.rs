@@ -308,7 +308,7 @@ pub(crate) fn session_error(error: SessionError) -> DisconnectReason {
 fn send_error(error: SendError) -> DisconnectReason {
     match error {
         SendError::QueueFull => DisconnectReason::SendQueueFull,
-        SendError::TooLarge { .. } | SendError::NotEstablished => {
+        SendError::TooLarge { .. } | SendError::NotEstablished | SendError::NotOffered { .. } => {
             DisconnectReason::Protocol(error.to_string())
         }
     }

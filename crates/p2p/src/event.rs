@@ -7,6 +7,7 @@ use steward_wire::{ErrorText, NodeId};
 use crate::address::PeerAddress;
 use crate::features::Features;
 use crate::message::CustomMessage;
+use crate::role::PeerRole;
 use crate::unread::Held;
 
 /// The id of one connection, never used again. A later connection has a larger number.
@@ -35,12 +36,15 @@ pub enum Event {
         peer: NodeId,
         /// The features of the peer's `init`.
         features: Features,
+        /// The role of the peer, to which our `init` was fitted.
+        role: PeerRole,
         /// True if the peer connected to us.
         inbound: bool,
         /// The address of the peer, as dialled or as accepted.
         address: PeerAddress,
     },
-    /// Custom messages came, in the order in which they were sent. All messages of one read are
+    /// Messages came, in the order in which they were sent: custom ones, and those of BOLT 2 and
+    /// BOLT 7 that the peer's role lets pass. All messages of one read are
     /// together, so that they can be handled, and stored, together.
     Messages {
         /// The id of the connection.
@@ -117,6 +121,10 @@ pub enum DisconnectReason {
     /// The consumer asked for the end, and to keep the peer's address out for a while.
     #[error("disconnected: {0}")]
     Flooding(String),
+    /// The peer has another role than our `init` was fitted to; see
+    /// [`crate::Transport::set_peer_roles`].
+    #[error("the role of the peer has changed")]
+    RoleChanged,
     /// The transport is shutting down.
     #[error("shutting down")]
     Shutdown,

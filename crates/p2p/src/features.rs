@@ -6,10 +6,19 @@ use std::sync::Arc;
 
 use steward_wire::features::{ATTRIBUTION_DATA, HOSTED_CHANNELS, HOSTED_CHANNELS_LEGACY};
 
+use crate::role::PeerRole;
+
 /// The BOLT 9 bits that every Lightning node may require of a peer before it talks at all:
 /// data_loss_protect, var_onion_optin, static_remotekey, payment_secret, basic_mpp, channel_type;
 /// and option_route_blinding, since we read the `path_key` of an add.
 const BASE_BITS: [u32; 7] = [1, 9, 13, 15, 17, 25, 45];
+
+/// The BOLT 9 bits for a peer with which we may have a funded channel: option_upfront_shutdown_script,
+/// option_anchors and option_shutdown_anysegwit.
+const BRIDGE_BITS: [u32; 3] = [5, 23, 27];
+
+/// The BOLT 9 bit for a peer with which we exchange gossip: gossip_queries.
+const GOSSIP_BITS: [u32; 1] = [7];
 
 /// The feature vector of an `init`: big-endian bytes as on the wire, without leading zeros. Clones
 /// share the bytes, of which bit 32973 alone makes 4 kB.
@@ -34,10 +43,16 @@ impl Features {
         Self(bytes.into())
     }
 
-    /// Makes the vector that we announce: odd bits only, since nodes refuse even bits that they do
-    /// not know.
-    pub fn announced(hosted_channels: bool, attribution: bool) -> Self {
+    /// Makes the vector that we announce to a peer of this role: odd bits only, since nodes refuse
+    /// even bits that they do not know.
+    pub fn announced(hosted_channels: bool, attribution: bool, role: PeerRole) -> Self {
         let mut bits = BASE_BITS.to_vec();
+        if role.bridge {
+            bits.extend(BRIDGE_BITS);
+        }
+        if role.gossip {
+            bits.extend(GOSSIP_BITS);
+        }
         if attribution {
             bits.push(ATTRIBUTION_DATA);
         }

@@ -18,9 +18,11 @@ use lightning::util::ser::{LengthLimitedRead, Writeable, Writer};
 
 use steward_wire::{NodeId, bolt1};
 
+use crate::config::SessionConfig;
 use crate::event::PeerTextKind;
 use crate::features::Features;
 use crate::limits::{MAX_TEXT_BYTES, MIN_CUSTOM_TYPE};
+use crate::role::PeerRole;
 
 /// An event of a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,7 +34,8 @@ pub enum SessionEvent {
         /// The features of its `init`.
         features: Features,
     },
-    /// A custom message came, of odd type from [`crate::limits::MIN_CUSTOM_TYPE`] up.
+    /// A message came: a custom one of odd type from [`crate::limits::MIN_CUSTOM_TYPE`] up, or one of
+    /// BOLT 2 or BOLT 7 that the peer's [`PeerRole`] lets pass.
     Message {
         /// The BOLT 1 type.
         message_type: u16,
@@ -79,6 +82,8 @@ pub(crate) struct Shared {
     pub(crate) events: Vec<SessionEvent>,
     /// The messages to encrypt, oldest first.
     pub(crate) outbox: Vec<RawMessage>,
+    /// The role for which our `init` was made, once the peer's key is known.
+    pub(crate) role: Option<PeerRole>,
     /// The peer and its features, once both `init` are exchanged.
     pub(crate) peer: Option<(PublicKey, Features)>,
     /// The `error` messages for on-chain channel messages that we refuse.
@@ -97,15 +102,14 @@ pub(crate) struct Shared {
 
 /// All handlers of one connection, and the state that they share with its session.
 pub(crate) struct Handlers {
-    features: InitFeatures,
-    chain: ChainHash,
+    local: NodeId,
+    config: SessionConfig,
     shared: Mutex<Shared>,
 }
 
 impl Handlers {
-    pub(crate) fn new(announced: &Features, chain: ChainHash) -> Arc<Self> {
-        let features = InitFeatures::from_be_bytes(announced.as_be_bytes().to_vec());
-        Arc::new(Self { features, chain, shared: Mutex::default() })
+    pub(crate) fn new(local: NodeId, config: SessionConfig) -> Arc<Self> {
+        Arc::new(Self { local, config, shared: Mutex::default() })
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, Shared> {
@@ -115,7 +119,22 @@ impl Handlers {
 
 impl Handlers {
     pub(crate) fn chain(&self) -> ChainHash {
-        self.chain
+        self.config.chain
+    }
+
+    /// Returns the role of the peer for which our `init` was made.
+    pub(crate) fn role(&self) -> PeerRole {
+        self.lock().role.unwrap_or_default()
+    }
+
+    /// Hands a message that LDK has decoded to the consumer, as the bytes that it was.
+    pub(crate) fn pass_up<M: wire::Type>(&self, message: &M) {
+        let event =
+            SessionEvent::Message { message_type: message.type_id(), payload: message.encode() };
+        let mut shared = self.lock();
+        if shared.hang_up.is_none() {
+            shared.events.push(event);
+        }
     }
 
     /// Refuses a message that must be understood (BOLT 1: "it's OK to be odd") and is not. LDK
@@ -155,8 +174,13 @@ impl BaseMessageHandler for Handlers {
         NodeFeatures::empty()
     }
 
-    fn provided_init_features(&self, _: PublicKey) -> InitFeatures {
-        self.features.clone()
+    /// LDK asks before it sends our `init`, and again when the peer's comes.
+    fn provided_init_features(&self, peer: PublicKey) -> InitFeatures {
+        let role = self.config.roles.of(self.local, peer.into());
+        self.lock().role = Some(role);
+        let SessionConfig { hosted_channel_bits, attribution, .. } = self.config;
+        let features = Features::announced(hosted_channel_bits, attribution, role);
+        InitFeatures::from_be_bytes(features.as_be_bytes().to_vec())
     }
 
     fn peer_connected(&self, _: PublicKey, _: &msgs::Init, _: bool) -> Result<(), ()> {

@@ -52,6 +52,9 @@ pub const MAX_TEXT_BYTES: usize = 512;
 /// The lowest message type passed up. BOLT 1 leaves 32768 and above to custom messages.
 pub const MIN_CUSTOM_TYPE: u16 = 32_768;
 
+/// The most peers that may have a role of their own.
+pub const MAX_PEER_ROLES: usize = 1024;
+
 /// The events that may wait for the consumer before connections stop being read.
 pub const MAX_WAITING_EVENTS: usize = 1024;
 

@@ -1,8 +1,8 @@
-//! A custom message, and its size on the wire.
+//! A message that passes between a peer and the consumer, and its size on the wire.
 
 use crate::limits::MESSAGE_OVERHEAD_BYTES;
 
-/// A custom message: its BOLT 1 type, and the payload after the type.
+/// A message: its BOLT 1 type, and the payload after the type.
 pub type CustomMessage = (u16, Vec<u8>);
 
 /// Returns the size on the wire of a message with this payload, in bytes.

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 
 use crate::event::{ConnectionId, DisconnectReason};
 use crate::outbox::Outbox;
+use crate::role::{PeerRole, PeerRoles};
 
 /// Our identity and the peer's.
 pub(crate) type Pair = (NodeId, NodeId);
@@ -26,6 +27,8 @@ struct Tables {
 }
 
 struct Entry {
+    pair: Pair,
+    role: PeerRole,
     outbox: Arc<Outbox>,
     ended: Ended,
 }
@@ -43,13 +46,13 @@ pub(crate) struct Registration {
 
 impl Registry {
     /// Enters a connection under a new id, and asks an older one of the same pair to end.
-    pub(crate) fn register(self: &Arc<Self>, pair: Pair) -> Registration {
+    pub(crate) fn register(self: &Arc<Self>, pair: Pair, role: PeerRole) -> Registration {
         let mut tables = self.lock();
         tables.last_id += 1;
         let conn = ConnectionId(tables.last_id);
         let outbox = Arc::new(Outbox::default());
         let (ended, ended_receiver) = watch::channel(None);
-        let entry = Entry { outbox: outbox.clone(), ended: ended_receiver };
+        let entry = Entry { pair, role, outbox: outbox.clone(), ended: ended_receiver };
         tables.by_id.insert(conn, entry);
         let old = tables.by_pair.insert(pair, conn);
         let predecessor = old.and_then(|old| tables.by_id.get(&old)).map(|old| {
@@ -63,6 +66,21 @@ impl Registry {
     /// Returns the outbox of a live connection.
     pub(crate) fn outbox(&self, conn: ConnectionId) -> Option<Arc<Outbox>> {
         self.lock().by_id.get(&conn).map(|entry| entry.outbox.clone())
+    }
+
+    /// Returns the outbox of a live connection, and the role of its peer.
+    pub(crate) fn outbox_and_role(&self, conn: ConnectionId) -> Option<(Arc<Outbox>, PeerRole)> {
+        self.lock().by_id.get(&conn).map(|entry| (entry.outbox.clone(), entry.role))
+    }
+
+    /// Asks every connection to end whose peer no longer has the role to which `init` was fitted.
+    pub(crate) fn end_outdated(&self, roles: &PeerRoles) {
+        for entry in self.lock().by_id.values() {
+            let (local, peer) = entry.pair;
+            if roles.of(local, peer) != entry.role {
+                entry.outbox.end(DisconnectReason::RoleChanged);
+            }
+        }
     }
 
     /// Returns the live connection of a pair, and a receiver of its end.

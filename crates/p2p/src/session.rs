@@ -3,40 +3,29 @@
 
 use std::sync::Arc;
 
-use bitcoin::constants::ChainHash;
 use bitcoin::secp256k1::SecretKey;
 use lightning::ln::peer_handler::{IgnoringMessageHandler, MessageHandler, PeerManager};
 use steward_wire::{ErrorText, NodeId};
 
+use crate::config::SessionConfig;
 use crate::features::Features;
 use crate::handlers::{Descriptor, Handlers, RawMessage, SessionEvent};
 use crate::limits::{KEEP_BUFFER_BYTES, MAX_PAYLOAD_BYTES, MAX_QUEUED_BYTES, READ_SLICE_BYTES};
 use crate::message::wire_bytes;
+use crate::role::PeerRole;
 use crate::signer::Signer;
 
-/// LDK's wire stack for one connection. It ignores gossip and onion messages.
+/// LDK's wire stack for one connection. It ignores onion messages.
 type Manager = PeerManager<
     Descriptor,
     Arc<Handlers>,
-    IgnoringMessageHandler,
+    Arc<Handlers>,
     IgnoringMessageHandler,
     Arc<Handlers>,
     Arc<Handlers>,
     Arc<Signer>,
     IgnoringMessageHandler,
 >;
-
-/// The content of our `init`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SessionConfig {
-    /// Our chain. A peer that lists other chains only is refused.
-    pub chain: ChainHash,
-    /// True to announce hosted channels, bits 257 and 32973 (docs/protocol.md section 1.5). They
-    /// make `init` 4 kB long.
-    pub hosted_channel_bits: bool,
-    /// True to announce attribution data, bit 37.
-    pub attribution: bool,
-}
 
 /// The reason why a session ended. Nothing can be received or sent afterwards.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -76,6 +65,13 @@ pub enum SendError {
     /// More than [`MAX_QUEUED_BYTES`] would wait; the session has ended.
     #[error("too many bytes waited to be sent")]
     QueueFull,
+    /// Our `init` did not offer the peer messages of this type; see
+    /// [`PeerRole::may_be_sent`]. Nothing was sent.
+    #[error("the peer was not offered messages of type {message_type}")]
+    NotOffered {
+        /// The type of the message.
+        message_type: u16,
+    },
 }
 
 /// One connection: feed it with [`receive`](Self::receive), [`send`](Self::send) and
@@ -131,13 +127,12 @@ impl Session {
     }
 
     fn new(identity: SecretKey, entropy: [u8; 32], config: &SessionConfig) -> Self {
-        let announced = Features::announced(config.hosted_channel_bits, config.attribution);
-        let handlers = Handlers::new(&announced, config.chain);
         let signer = Arc::new(Signer::new(identity, entropy));
         let local = signer.node_id().into();
+        let handlers = Handlers::new(local, config.clone());
         let message_handler = MessageHandler {
             chan_handler: handlers.clone(),
-            route_handler: IgnoringMessageHandler {},
+            route_handler: handlers.clone(),
             onion_message_handler: IgnoringMessageHandler {},
             custom_message_handler: handlers.clone(),
             send_only_message_handler: IgnoringMessageHandler {},
@@ -182,6 +177,8 @@ impl Session {
     }
 
     /// Queues a message for the peer; see [`outgoing`](Self::outgoing).
+    ///
+    /// The caller sends only what the peer was offered; see [`PeerRole::may_be_sent`].
     ///
     /// # Errors
     /// See [`SendError`]; only [`SendError::QueueFull`] ends the session.
@@ -272,6 +269,12 @@ impl Session {
     /// Returns the peer's features, once both `init` are exchanged.
     pub fn their_features(&self) -> Option<&Features> {
         self.peer.as_ref().map(|(_, features)| features)
+    }
+
+    /// Returns the peer's role, to which our `init` was fitted. Before the peer's key is known it is
+    /// the default.
+    pub fn role(&self) -> PeerRole {
+        self.handlers.role()
     }
 
     /// Lets LDK encrypt what is queued, and collects its bytes.

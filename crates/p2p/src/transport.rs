@@ -1,7 +1,7 @@
 //! All connections of a node: listeners, outbound connections, and one stream of events.
 
 use std::net::{SocketAddr, SocketAddrV6};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bitcoin::secp256k1::SecretKey;
@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::address::PeerAddress;
 use crate::caps::{Admission, Caps, HandshakeSlot, Refusal};
-use crate::config::TransportConfig;
+use crate::config::{SessionConfig, TransportConfig};
 use crate::dial::{ConnectError, dial};
 use crate::driver::{Driver, Link, session_error};
 use crate::event::{ConnectionId, DisconnectReason, Event};
@@ -23,6 +23,7 @@ use crate::limits::{
 };
 use crate::message::CustomMessage;
 use crate::registry::{Ended, Pair, Registration, Registry};
+use crate::role::{PeerRole, PeerRoles};
 use crate::session::{SendError, Session};
 use crate::stats::{Stats, add, count};
 use crate::unread::AllUnread;
@@ -33,6 +34,8 @@ pub struct Transport(Arc<Inner>);
 
 struct Inner {
     config: TransportConfig,
+    /// The roles of peers now; those in `config` are the first ones.
+    roles: Mutex<PeerRoles>,
     registry: Arc<Registry>,
     caps: Caps,
     events: mpsc::Sender<Event>,
@@ -41,6 +44,16 @@ struct Inner {
     /// True when all tasks shall end. Each holds a receiver, so that the sender knows when the last
     /// has ended.
     shutdown: watch::Sender<bool>,
+}
+
+impl Inner {
+    fn session_config(&self) -> SessionConfig {
+        SessionConfig { roles: self.lock_roles().clone(), ..self.config.session.clone() }
+    }
+
+    fn lock_roles(&self) -> MutexGuard<'_, PeerRoles> {
+        self.roles.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// An outbound connection, to wait for its end.
@@ -69,6 +82,7 @@ impl Transport {
         let (events, receiver) = mpsc::channel(MAX_WAITING_EVENTS);
         let inner = Inner {
             caps: Caps::new(&config),
+            roles: Mutex::new(config.session.roles.clone()),
             config,
             registry: Arc::default(),
             events,
@@ -130,7 +144,7 @@ impl Transport {
         if *shutdown.borrow() {
             return Err(ConnectError::ShuttingDown);
         }
-        let session = Session::outbound(identity, peer, entropy()?, &self.0.config.session)
+        let session = Session::outbound(identity, peer, entropy()?, &self.0.session_config())
             .map_err(|_| ConnectError::InvalidNodeId)?;
         if session.local_node_id() == peer {
             return Err(ConnectError::InvalidNodeId);
@@ -153,7 +167,8 @@ impl Transport {
     /// and counted.
     ///
     /// # Errors
-    /// [`SendError::TooLarge`] if a payload is too large: none of the messages is sent.
+    /// [`SendError::TooLarge`] if a payload is too large, [`SendError::NotOffered`] if the peer's
+    /// role does not allow a type: none of the messages is sent.
     /// [`SendError::QueueFull`] if the peer is too far behind: the connection ends.
     pub fn try_send(
         &self,
@@ -161,8 +176,10 @@ impl Transport {
         messages: Vec<CustomMessage>,
     ) -> Result<(), SendError> {
         let len = messages.len();
-        let pushed = match self.0.registry.outbox(conn) {
-            Some(outbox) => outbox.push(messages),
+        let pushed = match self.0.registry.outbox_and_role(conn) {
+            Some((outbox, role)) => {
+                check_offered(role, &messages).and_then(|()| outbox.push(messages))
+            }
             None => Err(SendError::NotEstablished),
         };
         match pushed {
@@ -171,6 +188,14 @@ impl Transport {
             Err(error) => return Err(error),
         }
         Ok(())
+    }
+
+    /// Changes the roles of peers. A connection with a peer whose role is now another ends, since
+    /// its `init` offered something else; the next one offers the right thing.
+    pub fn set_peer_roles(&self, roles: PeerRoles) {
+        // The order matters: a connection that is entered meanwhile compares its role afterwards.
+        *self.0.lock_roles() = roles.clone();
+        self.0.registry.end_outdated(&roles);
     }
 
     /// Returns the live connection of one of our identities with a peer.
@@ -278,7 +303,7 @@ async fn accept(
             return;
         }
     };
-    let session = Session::inbound(identity, entropy, &inner.config.session);
+    let session = Session::inbound(identity, entropy, &inner.session_config());
     let established = match session.map_err(session_error) {
         Ok(session) => {
             let time = INBOUND_HANDSHAKE_TIMEOUT;
@@ -333,7 +358,11 @@ fn register(inner: &Inner, connection: &Connection) -> Option<(Registration, Fea
     if local == peer {
         return None;
     }
-    let registration = inner.registry.register((local, peer));
+    let role = connection.session.role();
+    let registration = inner.registry.register((local, peer), role);
+    if inner.lock_roles().of(local, peer) != role {
+        registration.outbox.end(DisconnectReason::RoleChanged);
+    }
     count(&inner.stats.established);
     if registration.predecessor.is_some() {
         count(&inner.stats.replaced);
@@ -359,8 +388,8 @@ async fn run(
     }
     let conn = registration.conn;
     let (local, peer): Pair = registration.pair();
-    let inbound = admission.is_some();
-    let connected = Event::Connected { conn, local, peer, features, inbound, address };
+    let (inbound, role) = (admission.is_some(), session.role());
+    let connected = Event::Connected { conn, local, peer, features, role, inbound, address };
     if inner.events.send(connected).await.is_err() {
         return registration.end(DisconnectReason::Shutdown);
     }
@@ -380,6 +409,14 @@ async fn run(
     let _ = inner.events.send(Event::Disconnected { conn, reason: reason.clone() }).await;
     drop(admission);
     registration.end(reason);
+}
+
+/// Checks that the peer was offered messages of these types.
+fn check_offered(role: PeerRole, messages: &[CustomMessage]) -> Result<(), SendError> {
+    match messages.iter().find(|(message_type, _)| !role.may_be_sent(*message_type)) {
+        Some((message_type, _)) => Err(SendError::NotOffered { message_type: *message_type }),
+        None => Ok(()),
+    }
 }
 
 async fn wait_for_end(ended: &mut Ended) -> DisconnectReason {

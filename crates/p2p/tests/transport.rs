@@ -29,7 +29,7 @@ async fn both_sides_learn_of_a_connection_and_talk_both_ways() {
     let at = host.listen().await;
     let handle = client.transport.connect(client.key, host.id(), &at.into()).await.unwrap();
     match client.event().await {
-        Event::Connected { conn, local, peer, features, inbound, address } => {
+        Event::Connected { conn, local, peer, features, inbound, address, .. } => {
             assert_eq!((conn, local, peer), (handle.id(), client.id(), host.id()));
             assert!(features.has_bit(257) && !inbound);
             assert_eq!(address, at.into());
@@ -433,12 +433,7 @@ fn large_numbered(number: usize) -> (u16, Vec<u8>) {
 async fn established_socket(host: &Node, at: std::net::SocketAddr) -> TcpStream {
     let mut socket = TcpStream::connect(at).await.unwrap();
     let mut session = Session::outbound(key(1), host.id(), [9; 32], &config()).unwrap();
-    let mut buffer = vec![0; 65_536];
-    while !session.is_established() {
-        socket.write_all(&session.take_outgoing()).await.unwrap();
-        let len = socket.read(&mut buffer).await.unwrap();
-        session.receive(&buffer[..len]).unwrap();
-    }
+    support::drive_socket(&mut session, &mut socket, |session| session.is_established()).await;
     socket.write_all(&session.take_outgoing()).await.unwrap();
     socket
 }

@@ -88,7 +88,7 @@ pub(crate) async fn pump_peers(mut events: Receiver<Event>, inbox: Inbox<Unread>
 
 fn peer_event(event: Event) -> Option<PeerEvent<Unread>> {
     match event {
-        Event::Connected { conn, local, peer, features, inbound, address } => {
+        Event::Connected { conn, local, peer, features, inbound, address, .. } => {
             Some(PeerEvent::Connected {
                 conn: ConnId(conn.0),
                 local,

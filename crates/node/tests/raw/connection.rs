@@ -5,7 +5,9 @@ use std::collections::VecDeque;
 
 use bitcoin::constants::ChainHash;
 use bitcoin::secp256k1::SecretKey;
-use steward_p2p::{ConnectionId, Event, PeerAddress, SessionConfig, Transport, TransportConfig};
+use steward_p2p::{
+    ConnectionId, Event, PeerAddress, PeerRoles, SessionConfig, Transport, TransportConfig,
+};
 use steward_wire::NodeId;
 use tokio::sync::mpsc::Receiver;
 use tokio::time::timeout;
@@ -73,6 +75,7 @@ impl Connection {
             chain: ChainHash::REGTEST,
             hosted_channel_bits: true,
             attribution: false,
+            roles: PeerRoles::default(),
         }));
         Self {
             key,

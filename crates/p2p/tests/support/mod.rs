@@ -8,8 +8,8 @@ use bitcoin::Network;
 use bitcoin::constants::ChainHash;
 use bitcoin::secp256k1::{Secp256k1, SecretKey};
 use steward_p2p::{
-    ConnectionId, DisconnectReason, Event, Session, SessionConfig, SessionError, SessionEvent,
-    Transport, TransportConfig,
+    ConnectionId, DisconnectReason, Event, PeerRoles, Session, SessionConfig, SessionError,
+    SessionEvent, Transport, TransportConfig,
 };
 use steward_wire::NodeId;
 use tokio::sync::mpsc::Receiver;
@@ -30,6 +30,7 @@ pub fn config() -> SessionConfig {
         chain: ChainHash::using_genesis_block_const(Network::Regtest),
         hosted_channel_bits: true,
         attribution: false,
+        roles: PeerRoles::default(),
     }
 }
 
@@ -154,5 +155,24 @@ impl Node {
         }
         assert_eq!(taken.len(), count);
         taken
+    }
+}
+
+/// Carries bytes between a session and its socket until `done`.
+pub async fn drive_socket(
+    session: &mut Session,
+    socket: &mut tokio::net::TcpStream,
+    done: impl Fn(&Session) -> bool,
+) {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    let mut buffer = vec![0; 65_536];
+    loop {
+        socket.write_all(&session.take_outgoing()).await.unwrap();
+        if done(session) {
+            return;
+        }
+        let len = socket.read(&mut buffer).await.unwrap();
+        session.receive(&buffer[..len]).unwrap();
     }
 }
