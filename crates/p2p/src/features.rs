@@ -13,8 +13,8 @@ use crate::role::PeerRole;
 /// and option_route_blinding, since we read the `path_key` of an add.
 const BASE_BITS: [u32; 7] = [1, 9, 13, 15, 17, 25, 45];
 
-/// The BOLT 9 bits for a peer with which we may have a funded channel: option_upfront_shutdown_script,
-/// option_anchors and option_shutdown_anysegwit.
+/// The BOLT 9 bits for a peer with which we may have a funded channel:
+/// option_upfront_shutdown_script, option_anchors and option_shutdown_anysegwit.
 const BRIDGE_BITS: [u32; 3] = [5, 23, 27];
 
 /// The BOLT 9 bit for a peer with which we exchange gossip: gossip_queries.

@@ -34,8 +34,8 @@ pub enum SessionEvent {
         /// The features of its `init`.
         features: Features,
     },
-    /// A message came: a custom one of odd type from [`crate::limits::MIN_CUSTOM_TYPE`] up, or one of
-    /// BOLT 2 or BOLT 7 that the peer's [`PeerRole`] lets pass.
+    /// A message came: a custom one of odd type from [`crate::limits::MIN_CUSTOM_TYPE`] up, or one
+    /// of BOLT 2 or BOLT 7 that the peer's [`PeerRole`] lets pass.
     Message {
         /// The BOLT 1 type.
         message_type: u16,

@@ -1,7 +1,8 @@
 //! BOLT 8 connections over TCP: one LDK `PeerManager` per connection behind our own driver.
 //!
 //! The crate carries opaque messages between two nodes and knows nothing of channels: custom ones
-//! with everybody, those of BOLT 2 and BOLT 7 with the peers that have a role ([`PeerRole`]). Inbound connections use the node's key, outbound ones any identity that the caller has.
+//! with everybody, those of BOLT 2 and BOLT 7 with the peers that have a role ([`PeerRole`]).
+//! Inbound connections use the node's key, outbound ones any identity that the caller has.
 //!
 //! Layout
 //! - `transport`: all connections of a node: listen, connect, send, one stream of events; `config`:

@@ -271,7 +271,7 @@ impl Session {
         self.peer.as_ref().map(|(_, features)| features)
     }
 
-    /// Returns the peer's role, to which our `init` was fitted. Before the peer's key is known it is
+    /// Returns the role of the peer, to which our `init` was fitted. Before its key is known it is
     /// the default.
     pub fn role(&self) -> PeerRole {
         self.handlers.role()

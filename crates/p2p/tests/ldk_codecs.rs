@@ -1,13 +1,13 @@
 //! Our messages of BOLT 2 and BOLT 7 against LDK's: the same fields are the same bytes.
 
-#[path = "support/channel.rs"]
-mod channel;
+#[path = "../../wire/tests/support/channel_messages.rs"]
+mod channel_messages;
 
 use bitcoin::ScriptBuf;
 use bitcoin::constants::ChainHash;
 use bitcoin::hashes::Hash;
 use bitcoin::secp256k1::{PublicKey, ecdsa};
-use channel::{Seeded, TYPES, message};
+use channel_messages::{Seeded, TYPES, message};
 use lightning::ln::msgs::{self, SocketAddress};
 use lightning::ln::types::ChannelId as LdkChannelId;
 use lightning::routing::gossip::{NodeAlias, NodeId as LdkNodeId};

@@ -1,13 +1,13 @@
 //! Peers with a role, over loopback TCP: what `init` offers them, which messages pass, and what
 //! stays as it is for everybody else.
 
-#[path = "support/channel.rs"]
-mod channel;
+#[path = "../../wire/tests/support/channel_messages.rs"]
+mod channel_messages;
 mod support;
 
 use std::sync::atomic::Ordering;
 
-use channel::{Seeded, TYPES, message};
+use channel_messages::{Seeded, TYPES, message};
 use steward_p2p::limits::MAX_UNREAD_BYTES;
 use steward_p2p::{
     DisconnectReason, Event, PeerRole, PeerRoles, PeerTextKind, SendError, Session, SessionConfig,

@@ -1,4 +1,4 @@
-//! Messages of funded channels that LDK reads too, made from a seed.
+//! Messages of funded channels, made from a seed. The tests of other crates use them too.
 #![allow(dead_code, unreachable_pub)] // each test binary uses its own part
 
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -16,7 +16,7 @@ use steward_wire::{
     UpdateFee, UpdateFulfillHtlc, WireError, attribution_tlv,
 };
 
-/// The types of all messages that a funded channel sends but `warning`, whose channel LDK withholds.
+/// The types of all messages of a funded channel but `warning`, which is an `error` in form.
 pub const TYPES: [u16; 20] =
     [17, 32, 33, 34, 35, 36, 38, 39, 128, 130, 131, 132, 133, 134, 135, 136, 256, 257, 258, 259];
 
@@ -24,18 +24,28 @@ pub const TYPES: [u16; 20] =
 const ATTRIBUTION_BYTES: usize = 920;
 
 /// A xorshift64* generator.
-pub struct Seeded(u64);
+pub struct Seeded {
+    state: u64,
+    is_wild: bool,
+}
 
 impl Seeded {
+    /// Makes what every implementation reads.
     pub fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+        Self { state: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1, is_wild: false }
+    }
+
+    /// Makes what only we keep as it is, too: points off the curve, signatures out of range, and
+    /// unknown odd TLVs.
+    pub fn wild(seed: u64) -> Self {
+        Self { is_wild: true, ..Self::new(seed) }
     }
 
     pub fn u64(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
+        self.state ^= self.state >> 12;
+        self.state ^= self.state << 25;
+        self.state ^= self.state >> 27;
+        self.state.wrapping_mul(0x2545_f491_4f6c_dd1d)
     }
 
     pub fn u32(&mut self) -> u32 {
@@ -77,6 +87,9 @@ impl Seeded {
     }
 
     pub fn point(&mut self) -> Point {
+        if self.is_wild {
+            return Point(self.array());
+        }
         self.key().public_key(&Secp256k1::new()).into()
     }
 
@@ -95,13 +108,26 @@ impl Seeded {
     /// Makes a signature whose numbers are in range; it signs nothing.
     pub fn signature(&mut self) -> Signature {
         let mut bytes: [u8; 64] = self.array();
-        bytes[0] = 0;
-        bytes[32] = 0;
+        if !self.is_wild {
+            (bytes[0], bytes[32]) = (0, 0);
+        }
         Signature(bytes)
     }
 
-    fn maybe(&mut self, make: impl FnOnce(&mut Self) -> Vec<u8>) -> Vec<u8> {
-        if self.flag() { make(self) } else { Vec::new() }
+    /// Makes the TLVs of a message that knows these, or does without.
+    fn tlvs(&mut self, known: impl FnOnce(&mut Self) -> Vec<u8>) -> Vec<u8> {
+        let mut tlvs = if self.flag() { known(self) } else { Vec::new() };
+        if self.is_wild && self.flag() {
+            let len = self.below(50);
+            tlvs.extend([201, len as u8]);
+            tlvs.extend(self.bytes(len));
+        }
+        tlvs
+    }
+
+    /// Makes the TLVs of a message that knows none.
+    fn no_tlvs(&mut self) -> Vec<u8> {
+        self.tlvs(|_| Vec::new())
     }
 
     pub fn onion(&mut self) -> Onion {
@@ -118,7 +144,7 @@ pub fn message(message_type: u16, random: &mut Seeded) -> ChannelMessage {
         17 => {
             let data = random.u64().to_string().into_bytes();
             let channel_id = random.channel_id();
-            ChannelMessage::Error(WireError { channel_id, data, tlvs: Vec::new() })
+            ChannelMessage::Error(WireError { channel_id, data, tlvs: random.no_tlvs() })
         }
         32 => ChannelMessage::OpenChannel(Box::new(open_channel(random))),
         33 => ChannelMessage::AcceptChannel(Box::new(accept_channel(random))),
@@ -130,7 +156,7 @@ pub fn message(message_type: u16, random: &mut Seeded) -> ChannelMessage {
 }
 
 fn opening_tlvs(random: &mut Seeded) -> Vec<u8> {
-    random.maybe(|random| {
+    random.tlvs(|random| {
         let len = random.below(43);
         let script = random.bytes(len);
         // LDK keeps feature bits in its own order, and so any number of bytes.
@@ -192,26 +218,28 @@ fn opening_or_closing(message_type: u16, random: &mut Seeded) -> ChannelMessage 
             funding_txid: random.txid(),
             funding_output_index: random.u16(),
             signature,
-            tlvs: Vec::new(),
+            tlvs: random.no_tlvs(),
         }),
-        35 => {
-            ChannelMessage::FundingSigned(FundingSigned { channel_id, signature, tlvs: Vec::new() })
-        }
+        35 => ChannelMessage::FundingSigned(FundingSigned {
+            channel_id,
+            signature,
+            tlvs: random.no_tlvs(),
+        }),
         36 => ChannelMessage::ChannelReady(ChannelReady {
             channel_id,
             second_per_commitment_point: random.point(),
-            tlvs: random.maybe(|random| ChannelReady::alias_tlv(ShortChannelId(random.u64()))),
+            tlvs: random.tlvs(|random| ChannelReady::alias_tlv(ShortChannelId(random.u64()))),
         }),
         38 => {
             let len = random.below(84);
             let scriptpubkey = random.bytes(len);
-            ChannelMessage::Shutdown(Shutdown { channel_id, scriptpubkey, tlvs: Vec::new() })
+            ChannelMessage::Shutdown(Shutdown { channel_id, scriptpubkey, tlvs: random.no_tlvs() })
         }
         39 => ChannelMessage::ClosingSigned(ClosingSigned {
             channel_id,
             fee_sat: random.u64(),
             signature,
-            tlvs: random.maybe(|random| {
+            tlvs: random.tlvs(|random| {
                 let (min_fee_sat, max_fee_sat) = (random.u64(), random.u64());
                 ClosingSigned::fee_range_tlv(FeeRange { min_fee_sat, max_fee_sat })
             }),
@@ -228,8 +256,9 @@ fn add(random: &mut Seeded) -> UpdateAddHtlc {
         payment_hash: PaymentHash(random.array()),
         cltv_expiry: random.u32(),
         onion: random.onion(),
-        tlvs: random
-            .maybe(|random| UpdateAddHtlc::path_key_tlv(&random.point().public_key().unwrap())),
+        tlvs: random.tlvs(|random| {
+            UpdateAddHtlc::path_key_tlv(&random.key().public_key(&Secp256k1::new()))
+        }),
     }
 }
 
@@ -240,7 +269,7 @@ fn operation(message_type: u16, random: &mut Seeded) -> ChannelMessage {
             channel_id,
             id,
             preimage: Preimage(random.array()),
-            tlvs: random.maybe(|random| attribution_tlv(&random.bytes(ATTRIBUTION_BYTES))),
+            tlvs: random.tlvs(|random| attribution_tlv(&random.bytes(ATTRIBUTION_BYTES))),
         }),
         131 => {
             let len = random.below(400);
@@ -248,7 +277,7 @@ fn operation(message_type: u16, random: &mut Seeded) -> ChannelMessage {
                 channel_id,
                 id,
                 reason: random.bytes(len),
-                tlvs: random.maybe(|random| attribution_tlv(&random.bytes(ATTRIBUTION_BYTES))),
+                tlvs: random.tlvs(|random| attribution_tlv(&random.bytes(ATTRIBUTION_BYTES))),
             })
         }
         132 => {
@@ -257,25 +286,29 @@ fn operation(message_type: u16, random: &mut Seeded) -> ChannelMessage {
                 channel_id,
                 signature: random.signature(),
                 htlc_signatures: (0..count).map(|_| random.signature()).collect(),
-                tlvs: random.maybe(|random| CommitmentSigned::funding_txid_tlv(random.txid())),
+                tlvs: random.tlvs(|random| CommitmentSigned::funding_txid_tlv(random.txid())),
             })
         }
         133 => ChannelMessage::RevokeAndAck(RevokeAndAck {
             channel_id,
             per_commitment_secret: random.array(),
             next_per_commitment_point: random.point(),
-            tlvs: Vec::new(),
+            tlvs: random.no_tlvs(),
         }),
         134 => {
             let feerate_per_kw = random.u32();
-            ChannelMessage::UpdateFee(UpdateFee { channel_id, feerate_per_kw, tlvs: Vec::new() })
+            ChannelMessage::UpdateFee(UpdateFee {
+                channel_id,
+                feerate_per_kw,
+                tlvs: random.no_tlvs(),
+            })
         }
         135 => ChannelMessage::UpdateFailMalformedHtlc(UpdateFailMalformedHtlc {
             channel_id,
             id,
             sha256_of_onion: random.array(),
             failure_code: random.u16(),
-            tlvs: Vec::new(),
+            tlvs: random.no_tlvs(),
         }),
         136 => ChannelMessage::ChannelReestablish(ChannelReestablish {
             channel_id,
@@ -283,7 +316,7 @@ fn operation(message_type: u16, random: &mut Seeded) -> ChannelMessage {
             next_revocation_number: random.u64(),
             your_last_per_commitment_secret: random.array(),
             my_current_per_commitment_point: random.point(),
-            tlvs: Vec::new(),
+            tlvs: random.no_tlvs(),
         }),
         other => panic!("no message has type {other}"),
     }
@@ -338,7 +371,7 @@ fn gossip(message_type: u16, random: &mut Seeded) -> ChannelMessage {
             short_channel_id: ShortChannelId(random.u64()),
             node_signature: random.signature(),
             bitcoin_signature: random.signature(),
-            tlvs: Vec::new(),
+            tlvs: random.no_tlvs(),
         }),
         other => panic!("no message has type {other}"),
     }
