@@ -72,8 +72,10 @@ harnesses! {
     "p2p_address", 512, p2p::address, "addresses of peers";
     "p2p_handshake", 4096, p2p::handshake, "raw bytes to both ends of a connection";
     "p2p_messages", 4096, p2p::messages, "messages of a peer that has finished the handshake";
+    "p2p_roles", 4096, p2p::roles, "the same of a bridge peer or a peer of gossip";
     "store_blob", 2048, store::blob, "versioned blobs of the database: canonical, or refused";
     "wire_body", 8192, wire::body, "bodies of every message type";
+    "wire_channel", 8192, wire::channel, "messages of funded channels, byte for byte";
     "wire_framing", 8192, wire::framing, "frames of one connection, in both framings";
     "wire_gossip", 2048, wire::gossip, "channel_update and channel_announcement";
     "wire_onchain", 2048, wire::onchain, "preimages in scripts and transactions";

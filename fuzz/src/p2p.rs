@@ -3,8 +3,11 @@
 use bitcoin::Network;
 use bitcoin::constants::ChainHash;
 use steward_p2p::limits::{MAX_HOST_NAME_BYTES, MAX_QUEUED_BYTES, MAX_TEXT_BYTES, MIN_CUSTOM_TYPE};
-use steward_p2p::{Host, PeerAddress, PeerRoles, SendError, Session, SessionConfig, SessionEvent};
-use steward_wire::NodeId;
+use steward_p2p::{
+    Host, PeerAddress, PeerRole, PeerRoles, SendError, Session, SessionConfig, SessionEvent,
+};
+use steward_wire::codec::DecodeError;
+use steward_wire::{ChannelMessage, NodeId};
 
 use crate::bytes::Bytes;
 use steward_testkit::onion::{key, node_id};
@@ -61,12 +64,23 @@ pub(crate) fn handshake(data: &[u8]) {
 
 /// Sends messages of an authenticated peer, of any type and content; LDK handles some of them.
 pub(crate) fn messages(data: &[u8]) {
+    from_peer(PeerRole::default(), Bytes::new(data));
+}
+
+/// Reads the peer's role, then messages as above. Those of BOLT 2 and BOLT 7 pass by its role.
+pub(crate) fn roles(data: &[u8]) {
     let mut input = Bytes::new(data);
-    let mut pair = Pair::new();
+    let role = PeerRole { bridge: input.flag(), gossip: input.flag() };
+    from_peer(role, input);
+}
+
+fn from_peer(role: PeerRole, mut input: Bytes<'_>) {
+    let mut pair = Pair::with_role(role);
     for _ in 0..6 {
         pair.carry();
     }
     assert!(pair.client.is_established() && pair.host.is_established());
+    assert_eq!(pair.host.role(), role);
     pair.check();
     while !input.is_empty() {
         match input.u8() {
@@ -84,11 +98,14 @@ pub(crate) fn messages(data: &[u8]) {
                 let bytes = pair.client.take_outgoing();
                 let result = pair.host.receive(&bytes);
                 let events = pair.host.take_events();
-                let is_ours = sent.0 >= MIN_CUSTOM_TYPE && sent.0 % 2 == 1;
+                let is_custom = sent.0 >= MIN_CUSTOM_TYPE && sent.0 % 2 == 1;
                 let (message_type, payload) = sent;
                 let expected = SessionEvent::Message { message_type, payload };
-                assert_eq!(is_ours, events.contains(&expected), "{message_type} {result:?}");
-                Pair::check_events(&events);
+                assert!(
+                    is_custom == events.contains(&expected) || !is_custom && role != PLAIN,
+                    "{message_type} {result:?}"
+                );
+                check_events(role, &events);
                 if result.is_err() {
                     return;
                 }
@@ -102,6 +119,24 @@ pub(crate) fn messages(data: &[u8]) {
     }
 }
 
+fn check_events(role: PeerRole, events: &[SessionEvent]) {
+    for event in events {
+        match event {
+            SessionEvent::Message { message_type, payload } => {
+                assert!(role.may_be_sent(*message_type));
+                // LDK has read it, so it is what its type demands. We refuse absurd amounts too.
+                let decoded = ChannelMessage::decode(*message_type, payload);
+                let is_absurd = decoded == Err(DecodeError::AmountOutOfRange);
+                assert!(decoded.is_ok() || is_absurd, "{message_type} {decoded:?}");
+            }
+            SessionEvent::PeerText { text, .. } => assert!(text.len() <= MAX_TEXT_BYTES),
+            SessionEvent::Established { .. } => {}
+        }
+    }
+}
+
+const PLAIN: PeerRole = PeerRole { bridge: false, gossip: false };
+
 const TYPE: u16 = 63_505;
 
 struct Pair {
@@ -111,11 +146,16 @@ struct Pair {
 
 impl Pair {
     fn new() -> Self {
+        Self::with_role(PLAIN)
+    }
+
+    /// Makes a host to which the client has a role.
+    fn with_role(role: PeerRole) -> Self {
         let config = SessionConfig {
             chain: ChainHash::using_genesis_block_const(Network::Regtest),
             hosted_channel_bits: true,
             attribution: true,
-            roles: PeerRoles::default(),
+            roles: PeerRoles::new([(node_id(2), node_id(1), role)]).unwrap(),
         };
         Self {
             client: Session::outbound(key(1), node_id(2), [11; 32], &config).unwrap(),
@@ -145,19 +185,8 @@ impl Pair {
             assert!(session.queued_bytes() <= MAX_QUEUED_BYTES);
             let authentic: Option<NodeId> = session.their_node_id();
             assert!(authentic.is_none_or(|id| id == peer), "no other node has these keys");
-            Self::check_events(&session.take_events());
-        }
-    }
-
-    fn check_events(events: &[SessionEvent]) {
-        for event in events {
-            match event {
-                SessionEvent::Message { message_type, .. } => {
-                    assert!(*message_type >= MIN_CUSTOM_TYPE && message_type % 2 == 1);
-                }
-                SessionEvent::PeerText { text, .. } => assert!(text.len() <= MAX_TEXT_BYTES),
-                SessionEvent::Established { .. } => {}
-            }
+            let role = session.role();
+            check_events(role, &session.take_events());
         }
     }
 }

@@ -8,14 +8,14 @@ use steward_wire::codec::{
     put_var_bigsize,
 };
 use steward_wire::features::{HOSTED_CHANNELS, has_bit, has_pair, supports_hosted_channels};
-use steward_wire::limits::{MAX_ERROR_TEXT_BYTES, MAX_LEGACY_PAYLOAD_BYTES};
+use steward_wire::limits::{MAX_COMMITMENT_HTLCS, MAX_ERROR_TEXT_BYTES, MAX_LEGACY_PAYLOAD_BYTES};
 use steward_wire::onchain::{preimage_scripts, preimages_in_script, preimages_in_transaction};
 use steward_wire::proof::judge;
 use steward_wire::proof::words::words;
 use steward_wire::{
-    ChannelAnnouncement, ChannelId, ChannelUpdate, ErrorCode, ErrorText, Framing,
-    LastCrossSignedState, Message, NodeId, PaymentHash, Preimage, ShortChannelId, Signature,
-    Snapshot,
+    ChannelAnnouncement, ChannelId, ChannelMessage, ChannelReady, ChannelUpdate, ClosingSigned,
+    CommitmentSigned, ErrorCode, ErrorText, Framing, LastCrossSignedState, Message, NodeAddresses,
+    NodeId, OpenChannel, PaymentHash, Preimage, ShortChannelId, Signature, Snapshot,
 };
 
 use crate::bytes::Bytes;
@@ -32,6 +32,51 @@ pub(crate) fn body(data: &[u8]) {
     assert!(differs_in_flags_only(body, &again, &message), "{message:?}");
     assert_eq!(Message::decode(message_type, &again).as_ref(), Ok(&message));
     assert_eq!(message.encode().1, again);
+}
+
+/// Reads the type, then the payload of a funded channel's message. It comes back as it was.
+pub(crate) fn channel(data: &[u8]) {
+    let Some((message_type, payload)) = data.split_first_chunk::<2>() else { return };
+    let message_type = u16::from_be_bytes(*message_type);
+    let decoded = ChannelMessage::decode(message_type, payload);
+    assert_eq!(decoded == Ok(None), !ChannelMessage::is_known(message_type));
+    let Ok(Some(message)) = decoded else { return };
+    assert_eq!(message.encode(), (message_type, payload.to_vec()));
+    assert!(!message.name().is_empty());
+    let is_gossip = (256..259).contains(&message_type);
+    assert_eq!(message.channel_id().is_none(), is_gossip);
+    match message {
+        ChannelMessage::OpenChannel(open) => {
+            if let (Some(script), Some(of)) = (open.upfront_shutdown_script(), open.channel_type())
+            {
+                let known = OpenChannel::tlvs(script, of);
+                assert!(open.tlvs.starts_with(&known), "types 0 and 1 come first");
+            }
+        }
+        ChannelMessage::ChannelReady(ready) => {
+            let tlv = ready.alias().map(ChannelReady::alias_tlv).unwrap_or_default();
+            assert!(ready.tlvs.starts_with(&tlv));
+        }
+        ChannelMessage::CommitmentSigned(signed) => {
+            assert!(signed.htlc_signatures.len() <= MAX_COMMITMENT_HTLCS);
+            let tlv = signed.funding_txid().map(CommitmentSigned::funding_txid_tlv);
+            assert!(signed.tlvs.starts_with(&tlv.unwrap_or_default()));
+        }
+        ChannelMessage::ClosingSigned(signed) => {
+            let tlv = signed.fee_range().map(ClosingSigned::fee_range_tlv).unwrap_or_default();
+            assert!(signed.tlvs.starts_with(&tlv));
+        }
+        ChannelMessage::UpdateAddHtlc(add) => {
+            let is_withheld = add.onion.0[1..34] == [0; 33];
+            assert_eq!(add.onion.malformed_hash() == [0; 32], is_withheld);
+        }
+        ChannelMessage::NodeAnnouncement(announcement) => {
+            let known = announcement.addresses.known();
+            assert_eq!(NodeAddresses::new(known.clone()).known().len(), known.len());
+            assert!(!announcement.is_signed() || announcement.node_id.public_key().is_some());
+        }
+        _ => {}
+    }
 }
 
 /// Returns true for the two allowed differences: every message is written back as it was read,

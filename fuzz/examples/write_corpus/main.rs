@@ -14,6 +14,7 @@ use services::{api, api_store, chain, scripts, settings, store};
 fn main() {
     let vectors = read_vectors();
     wire(&vectors);
+    channel(&vectors);
     text(&vectors);
     onion(&vectors);
     invoice(&vectors);
@@ -43,7 +44,7 @@ fn seed(harness: &str, name: &str, data: impl AsRef<[u8]>) {
 /// Reads every string of every vector file, with the file's name and the keys that lead to it.
 fn read_vectors() -> Vec<(String, Value)> {
     let mut files = Vec::new();
-    for folder in ["", "wire", "bolt04", "bolt11"] {
+    for folder in ["", "wire", "bolt02", "bolt04", "bolt11"] {
         for entry in fs::read_dir(root().join("vectors").join(folder)).unwrap() {
             let path = entry.unwrap().path();
             if path.extension().is_some_and(|extension| extension == "json") {
@@ -150,6 +151,21 @@ fn wire(vectors: &[(String, Value)]) {
 }
 
 /// Writes a message as `p2p_messages` reads it: not a tick, type, length, payload.
+/// The messages of funded channels: each alone, and from a bridge peer that is a peer of gossip too.
+fn channel(vectors: &[(String, Value)]) {
+    let mut last = None;
+    for message in with(vectors, "bolt02/messages", "payload") {
+        let message_type = message["type"].as_u64().unwrap() as u16;
+        let frame = [&message_type.to_be_bytes()[..], &bytes(&message["payload"])].concat();
+        if last != Some(message_type) && frame.len() < 2_000 {
+            last = Some(message_type);
+            seed("wire_channel", &message_type.to_string(), &frame);
+            let from_peer = [&[1, 1], &p2p_message(&frame)[..]].concat();
+            seed("p2p_roles", &message_type.to_string(), from_peer);
+        }
+    }
+}
+
 fn p2p_message(frame: &[u8]) -> Vec<u8> {
     let len = u16::try_from(frame.len() - 2).unwrap().to_be_bytes();
     [&[2], &frame[..2], &len, &frame[2..], &[0, 1]].concat()
