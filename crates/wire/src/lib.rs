@@ -1,8 +1,9 @@
-//! Hosted-channel messages, ids, framing and state signatures: bytes in, structs out.
+//! Hosted-channel messages, ids, framing and state signatures, and the messages of funded channels:
+//! bytes in, structs out.
 //!
-//! This is the lowest layer. It knows the wire (docs/protocol.md sections 1 and 2) and not what the
-//! messages mean; it does no I/O, reads no clock and no randomness, and accepts any bytes a peer
-//! may send without panicking or allocating more than the input's own size.
+//! This is the lowest layer. It knows the wire (docs/protocol.md sections 1 and 2, BOLT 1, BOLT 2
+//! and BOLT 7) and not what the messages mean; it does no I/O, reads no clock and no randomness, and
+//! accepts any bytes a peer may send without panicking or allocating more than the input's own size.
 //!
 //! Layout
 //! - [`amount`]: amounts in the form in which people read them
