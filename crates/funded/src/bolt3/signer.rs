@@ -28,8 +28,8 @@ pub trait ChannelSigner {
     fn point(&self, number: u64) -> Result<PublicKey, SignerUnavailable>;
 
     /// Gives up our commitment `number`: returns the secret that lets the peer take everything if
-    /// we publish it. It is the only secret that ever leaves, and never that of the current
-    /// commitment.
+    /// we publish it. It is the only secret that ever leaves, and the channel sends it only after the
+    /// next commitment is durable. The channel also asks for it to check what a peer claims to know.
     ///
     /// # Errors
     /// [`SignerUnavailable`].
