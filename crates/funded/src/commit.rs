@@ -95,6 +95,7 @@ impl Step<'_> {
         if number >= MAX_COMMITMENT_NUMBER {
             return Err(Fault::Fail("the channel's commitments are used up".to_owned()));
         }
+        self.check_what_peer_signs()?;
         let signer = self.env.signer;
         let contents = self.live.contents(View::LocalNext);
         let commitment =

@@ -144,6 +144,11 @@ impl Ledger {
                 .any(|htlc| matches!(htlc.stage, TheirStage::Received | TheirStage::RemoveAcked))
     }
 
+    /// True if the peer has offered an HTLC that it has not signed.
+    pub(crate) fn has_unsigned_adds(&self) -> bool {
+        self.theirs.values().any(|htlc| htlc.stage == TheirStage::Received)
+    }
+
     /// True if no HTLC and no new fee rate is on its way, so that a close can be signed.
     pub(crate) fn is_quiet(&self) -> bool {
         let Feerates { signed, revoked, received, .. } = self.feerates;

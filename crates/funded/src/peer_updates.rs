@@ -2,7 +2,7 @@
 //! HTLC", "Updating Fees").
 //!
 //! An update that is wrong is answered with a warning and a new connection: nobody has signed it, so
-//! that dropping it is all that is needed.
+//! that dropping it is all that is needed. What an update costs is checked when the peer signs it.
 
 use steward_htlc::{Failure, LinkEvent, Settlement};
 use steward_wire::{
@@ -50,19 +50,26 @@ impl Step<'_> {
         if sum > terms.max_in_flight_msat {
             return Err(Fault::Warn("update_add_htlc exceeds our max_htlc_value_in_flight_msat"));
         }
-        // Before the sum is built: a balance never goes below zero in a commitment.
-        if add.amount_msat > before.remote_msat {
-            return Err(Fault::Warn("update_add_htlc exceeds the balance of its sender"));
-        }
         let id = add.id;
         let htlc = TheirHtlc { add, stage: TheirStage::Received, answer: None };
         self.live.ledger.theirs.insert(id, htlc);
         self.live.ledger.their_next_id = id.saturating_add(1);
-        let after = self.live.contents(View::LocalNext);
-        if !keeps_reserve(self.live, &after, Side::Remote) {
-            self.live.ledger.theirs.remove(&id);
-            self.live.ledger.their_next_id = id;
+        Ok(())
+    }
+
+    /// Checks that the peer can pay for what it signs now. Before, nobody can say: it may send an
+    /// HTLC first and then claim one of ours, from which it pays.
+    pub(crate) fn check_what_peer_signs(&self) -> Result<(), Fault> {
+        let ledger = &self.live.ledger;
+        if !ledger.is_next_paid() {
+            return Err(Fault::Warn("the HTLCs exceed the balance of their sender"));
+        }
+        let best = self.live.contents(View::PeerBest);
+        if ledger.has_unsigned_adds() && !keeps_reserve(self.live, &best, Side::Remote) {
             return Err(Fault::Warn("update_add_htlc leaves less than reserve and fee"));
+        }
+        if ledger.feerates.received.is_some() && !pays_fee(self.live, &best, 0) {
+            return Err(Fault::Warn("update_fee is more than its sender can pay"));
         }
         Ok(())
     }
@@ -147,13 +154,7 @@ impl Step<'_> {
         if message.feerate_per_kw < MIN_FEERATE_PER_KW {
             return Err(Fault::Warn("update_fee is below what nodes relay"));
         }
-        let before = self.live.ledger.feerates.received;
         self.live.ledger.feerates.received = Some(message.feerate_per_kw);
-        let next = self.live.contents(View::LocalNext);
-        if !pays_fee(self.live, &next, 0) {
-            self.live.ledger.feerates.received = before;
-            return Err(Fault::Warn("update_fee is more than its sender can pay"));
-        }
         Ok(())
     }
 }

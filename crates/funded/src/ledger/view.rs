@@ -13,6 +13,8 @@ pub(crate) enum View {
     LocalCurrent,
     /// Ours that the peer signs next.
     LocalNext,
+    /// Ours as the peer may count on it: what we have removed and signed is gone.
+    PeerBest,
     /// The peer's that it has not revoked.
     RemoteCurrent,
     /// The peer's that we have signed, while it has not revoked the one before it.
@@ -54,7 +56,9 @@ impl View {
     fn ours(self) -> Present<OurStage> {
         match self {
             Self::LocalCurrent => Present::of(OurStage::Committed, OurStage::RemoveRevoked),
-            Self::LocalNext => Present::of(OurStage::Acked, OurStage::RemoveReceived),
+            Self::LocalNext | Self::PeerBest => {
+                Present::of(OurStage::Acked, OurStage::RemoveReceived)
+            }
             Self::RemoteCurrent => Present { from: Some(OurStage::Acked), until: None },
             Self::RemotePending => Present { from: None, until: Some(OurStage::RemoveSigned) },
             Self::RemoteNext => Present { from: None, until: Some(OurStage::RemoveRevoked) },
@@ -66,6 +70,7 @@ impl View {
         match self {
             Self::LocalCurrent => Present { from: Some(TheirStage::Revoked), until: None },
             Self::LocalNext => Present { from: None, until: Some(TheirStage::RemoveAcked) },
+            Self::PeerBest => Present { from: None, until: Some(TheirStage::RemoveSigned) },
             Self::RemoteCurrent => Present::of(TheirStage::Committed, TheirStage::RemoveAcked),
             Self::RemotePending => Present::of(TheirStage::Signed, TheirStage::RemoveSigned),
             Self::RemoteNext => Present::of(TheirStage::Revoked, TheirStage::RemoveSigned),
@@ -78,10 +83,18 @@ impl Ledger {
     /// Returns what a commitment holds.
     pub(crate) fn contents(&self, view: View) -> Contents {
         let (contents, is_paid) = self.sum(view);
-        if !is_paid {
+        // What the peer has not signed may be more than it has. The worst view counts money twice
+        // that comes back to a side and is offered again.
+        let may_be_short = matches!(view, View::LocalNext | View::PeerBest | View::Worst);
+        if !is_paid && !may_be_short {
             impossible!("an HTLC was let in that its side cannot pay");
         }
         contents
+    }
+
+    /// Returns true if each side can pay for its HTLCs in our next commitment.
+    pub(crate) fn is_next_paid(&self) -> bool {
+        self.sum(View::LocalNext).1
     }
 
     /// Returns true if every commitment can be paid and makes up the capacity.
@@ -115,8 +128,7 @@ impl Ledger {
             feerate_per_kw: self.feerate(view),
             htlcs: sums.htlcs,
         };
-        // The worst view counts money twice that comes back to a side and is offered again.
-        (contents, sums.is_paid || view == View::Worst)
+        (contents, sums.is_paid)
     }
 
     /// Checks rule 6 in every commitment: balances and HTLCs make up the capacity.
@@ -130,7 +142,7 @@ impl Ledger {
             View::RemoteCurrent => None,
             View::RemotePending => rates.signed,
             View::LocalCurrent | View::RemoteNext => rates.revoked.or(rates.signed),
-            View::LocalNext => rates.received.or(rates.revoked).or(rates.signed),
+            View::LocalNext | View::PeerBest => rates.received.or(rates.revoked).or(rates.signed),
             View::Worst => {
                 [rates.received, rates.revoked, rates.signed].into_iter().flatten().max()
             }
