@@ -69,6 +69,7 @@ pub struct World {
     pub outputs: Vec<Output>,
     pub delivered: u64,
     pub is_active: bool,
+    pub offer: Option<steward_wire::OpenChannel>,
     is_hanging_up: bool,
     next: u64,
 }
@@ -127,6 +128,7 @@ impl World {
             outputs: Vec::new(),
             delivered: 0,
             is_active: false,
+            offer: None,
             is_hanging_up: false,
             next: 0,
         };
@@ -142,6 +144,7 @@ impl World {
             .with_env(|env| Channel::accept(env, &terms(), peer, [1; 32], &offer))
             .expect("the offer is good");
         world.channel = Some(channel);
+        world.offer = Some(*offer);
         world.to_ldk.push_back(ChannelMessage::AcceptChannel(Box::new(accept)));
         world
     }
