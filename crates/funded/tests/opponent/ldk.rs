@@ -184,6 +184,9 @@ impl Ldk {
         let mut config = UserConfig::default();
         config.channel_handshake_config.announce_for_forwarding = false;
         config.channel_handshake_config.negotiate_anchors_zero_fee_htlc_tx = true;
+        config
+            .channel_handshake_config
+            .unannounced_channel_max_inbound_htlc_value_in_flight_percentage = 25;
         config.channel_handshake_limits.max_minimum_depth = 10;
         let tip = BlockHash::from_byte_array([9; 32]);
         let best_block = BlockLocator::new(tip, START_HEIGHT);
