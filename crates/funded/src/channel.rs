@@ -33,7 +33,7 @@ impl Channel {
         env: &Env<'_>,
         terms: &AcceptTerms,
         peer: NodeId,
-        keys_id: [u8; 32],
+        keys_id: u64,
         offer: &OpenChannel,
     ) -> Result<(Self, AcceptChannel), Refusal> {
         let (opening, accept) = Opening::accept(env, terms, peer, keys_id, offer)?;

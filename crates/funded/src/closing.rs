@@ -116,14 +116,17 @@ impl Step<'_> {
             self.out.push(Output::ClosedByAgreement(transaction.compute_txid()));
         }
         self.decide(CloseReason::Spent, OwnCommitment::Never);
-        if let Some(closing) = &mut self.live.closing
-            && closing.own == OwnCommitment::Held
-        {
-            closing.own = OwnCommitment::Never;
-            self.changed = true;
-        }
-        if let Spend::Newer(_) = spend {
-            self.out.push(Output::DataLost);
+        let is_newer = matches!(spend, Spend::Newer(_));
+        if let Some(closing) = &mut self.live.closing {
+            if closing.own == OwnCommitment::Held {
+                closing.own = OwnCommitment::Never;
+                self.changed = true;
+            }
+            if is_newer && closing.reason != CloseReason::DataLost {
+                closing.reason = CloseReason::DataLost;
+                self.changed = true;
+                self.out.push(Output::DataLost);
+            }
         }
         if spend != Spend::Close {
             self.out.push(Output::Resolve(Resolve::Seen { transaction, spend }));

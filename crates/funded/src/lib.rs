@@ -22,7 +22,8 @@
 //! - `closing`: the one decision that the channel ends
 //! - `deadlines`: what a block brings
 //! - `spend`: which commitment spends the funding output
-//! - `view`: what can be read of a channel: [`Summary`], HTLCs, [`Defence`]
+//! - `view`: what can be read of a channel: [`Summary`], HTLCs
+//! - `defence`: what is needed to resolve it on chain
 //! - `record`: the durable form; `rows`: HTLCs and revoked commitments beside it; `codec`: the
 //!   primitives of both
 //! - [`limits`]: named limits
@@ -36,6 +37,7 @@ mod closing;
 mod codec;
 mod commit;
 mod deadlines;
+mod defence;
 mod io;
 mod ledger;
 pub mod limits;
@@ -54,8 +56,9 @@ mod step;
 mod view;
 
 pub use channel::Channel;
+pub use defence::{Defence, LocalDefence, RemoteDefence};
 pub use io::*;
 pub use opening::{AcceptTerms, CHANNEL_TYPE, Refusal};
 pub use record::RecordError;
 pub use rows::ArchivedCommitment;
-pub use view::{Defence, Ending, LocalDefence, Phase, RemoteDefence, Summary};
+pub use view::{Ending, Phase, Summary};

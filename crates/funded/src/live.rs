@@ -12,7 +12,7 @@ use crate::ledger::{Ledger, View};
 pub(crate) struct Live {
     pub(crate) peer: NodeId,
     /// Names our keys to the signer.
-    pub(crate) keys_id: [u8; 32],
+    pub(crate) keys_id: u64,
     pub(crate) parameters: Parameters,
     pub(crate) is_announced: bool,
     pub(crate) minimum_depth: u32,

@@ -56,7 +56,7 @@ pub struct Refusal(pub &'static str);
 pub(crate) struct Opening {
     pub(crate) peer: NodeId,
     pub(crate) temporary_id: ChannelId,
-    keys_id: [u8; 32],
+    keys_id: u64,
     funding_sat: u64,
     push_msat: u64,
     feerate_per_kw: u32,
@@ -73,7 +73,7 @@ impl Opening {
         env: &Env<'_>,
         terms: &AcceptTerms,
         peer: NodeId,
-        keys_id: [u8; 32],
+        keys_id: u64,
         offer: &OpenChannel,
     ) -> Result<(Self, AcceptChannel), Refusal> {
         let (remote, first_point) = check_offer(env, terms, offer)?;

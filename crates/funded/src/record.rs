@@ -13,7 +13,7 @@ use steward_wire::codec::Reader;
 
 use crate::bolt3::{HtlcKey, Side};
 use crate::channel::{Body, Channel};
-use crate::codec::{put_u32, read_bool};
+use crate::codec::{put_u32, put_u64, read_bool};
 use crate::ledger::View;
 use crate::limits::MAX_COMMITMENT_NUMBER;
 use crate::live::Live;
@@ -71,7 +71,7 @@ impl Channel {
 fn write(live: &Live) -> Vec<u8> {
     let mut out = vec![VERSION];
     out.extend_from_slice(&live.peer.0);
-    out.extend_from_slice(&live.keys_id);
+    put_u64(&mut out, live.keys_id);
     parts::put_parameters(&mut out, &live.parameters);
     put_flag(&mut out, live.is_announced);
     put_u32(&mut out, live.minimum_depth);
@@ -90,7 +90,7 @@ fn write(live: &Live) -> Vec<u8> {
 fn read(reader: &mut Reader<'_>) -> Result<Live, DecodeError> {
     Ok(Live {
         peer: reader.node_id()?,
-        keys_id: reader.array()?,
+        keys_id: reader.u64()?,
         parameters: parts::read_parameters(reader)?,
         is_announced: read_bool(reader)?,
         minimum_depth: reader.u32()?,

@@ -1,11 +1,9 @@
-//! What can be read of a channel, for display, routing and for what resolves it on chain.
+//! What can be read of a channel, for display and routing.
 
 use steward_htlc::{IncomingHtlc, IncomingSettlement, OutgoingHtlc, Settlement};
-use steward_wire::{ChannelId, ChannelUpdate, LinkId, NodeId, Preimage, ShortChannelId, Signature};
+use steward_wire::{ChannelId, ChannelUpdate, LinkId, NodeId, ShortChannelId};
 
-use bitcoin::secp256k1::PublicKey;
-
-use crate::bolt3::{Contents, Parameters, Shachain, Side};
+use crate::bolt3::Side;
 use crate::channel::{Body, Channel};
 use crate::io::CloseReason;
 use crate::ledger::{TheirStage, View};
@@ -58,51 +56,6 @@ pub struct Summary {
     pub is_announced: bool,
 }
 
-/// All that is needed to resolve the channel on chain, beside the archive of revoked commitments.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Defence {
-    /// The peer.
-    pub peer: NodeId,
-    /// Names our keys to the signer.
-    pub keys_id: [u8; 32],
-    /// Keys, terms and funding output.
-    pub parameters: Parameters,
-    /// Our current commitment. After [`CloseReason::DataLost`] it must not be published.
-    pub local: LocalDefence,
-    /// The peer's commitments that it has not revoked, the older first: one or two.
-    pub remote: Vec<RemoteDefence>,
-    /// The peer's point after those, if it has given one.
-    pub remote_next_point: Option<PublicKey>,
-    /// The peer's revocation secrets.
-    pub secrets: Shachain,
-    /// The preimages of the peer's HTLCs that we claim.
-    pub preimages: Vec<Preimage>,
-}
-
-/// Our current commitment.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LocalDefence {
-    /// Its number, counted up from 0.
-    pub number: u64,
-    /// What it holds. HTLCs are named by side and id: that is their source.
-    pub contents: Contents,
-    /// The peer's signature.
-    pub signature: Signature,
-    /// The peer's signatures on the transactions of HTLCs, in the order of the outputs.
-    pub htlc_signatures: Vec<Signature>,
-}
-
-/// A commitment of the peer's.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RemoteDefence {
-    /// Its number, counted up from 0.
-    pub number: u64,
-    /// Its per-commitment point.
-    pub point: PublicKey,
-    /// What it holds.
-    pub contents: Contents,
-}
-
 /// A channel's decision to end, as it can be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ending {
@@ -115,7 +68,7 @@ pub struct Ending {
 }
 
 impl Channel {
-    fn live(&self) -> Option<&Live> {
+    pub(crate) fn live(&self) -> Option<&Live> {
         match &self.body {
             Body::Opening(_) => None,
             Body::Live(live) => Some(live),
@@ -144,7 +97,7 @@ impl Channel {
     }
 
     /// Names our keys to the signer; `None` before the funding is known.
-    pub fn keys_id(&self) -> Option<[u8; 32]> {
+    pub fn keys_id(&self) -> Option<u64> {
         self.live().map(|live| live.keys_id)
     }
 
@@ -224,42 +177,5 @@ impl Channel {
     pub fn outgoing_htlcs(&self) -> impl Iterator<Item = OutgoingHtlc<'_>> {
         let ours = self.live().into_iter().flat_map(|live| live.ledger.ours.values());
         ours.map(|htlc| OutgoingHtlc { htlc: &htlc.add, preimage: htlc.preimage })
-    }
-
-    /// All that is needed to resolve the channel on chain; `None` before its funding is known.
-    pub fn defence(&self) -> Option<Defence> {
-        let live = self.live()?;
-        let remote = &live.remote;
-        let mut commitments = vec![RemoteDefence {
-            number: remote.number,
-            point: remote.point,
-            contents: live.contents(View::RemoteCurrent),
-        }];
-        let pending_point = remote.next_point.filter(|_| remote.pending.is_some());
-        commitments.extend(pending_point.map(|point| RemoteDefence {
-            number: remote.number.saturating_add(1),
-            point,
-            contents: live.contents(View::RemotePending),
-        }));
-        let claimed = |answer: &Settlement| match answer {
-            Settlement::Fulfill { preimage, .. } => Some(*preimage),
-            Settlement::Fail(_) => None,
-        };
-        let answers = live.ledger.theirs.values().filter_map(|htlc| htlc.answer.as_ref());
-        Some(Defence {
-            peer: live.peer,
-            keys_id: live.keys_id,
-            parameters: live.parameters.clone(),
-            local: LocalDefence {
-                number: live.local.number,
-                contents: live.contents(View::LocalCurrent),
-                signature: live.local.signature,
-                htlc_signatures: live.local.htlc_signatures.clone(),
-            },
-            remote: commitments,
-            remote_next_point: remote.next_point,
-            secrets: remote.secrets.clone(),
-            preimages: answers.filter_map(claimed).collect(),
-        })
     }
 }

@@ -366,7 +366,7 @@ fn an_offer_against_our_terms_is_refused() {
         let mut offer = true_one.clone();
         alter(&mut offer);
         let peer = world.channel().peer();
-        world.with_env(|env| Channel::accept(env, &terms(), peer, [1; 32], &offer).map(|_| ()))
+        world.with_env(|env| Channel::accept(env, &terms(), peer, 1, &offer).map(|_| ()))
     };
     assert_eq!(accept(&|_| {}), Ok(()));
     let lies: [&dyn Fn(&mut OpenChannel); 22] = [

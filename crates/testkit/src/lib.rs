@@ -5,11 +5,13 @@
 //! - [`act`]: the one interpreter of the engine's actions; a world says how it carries out each kind
 //! - `keys`: the keys and settings of test nodes
 //! - `net`: a network of engines: links that keep order, stores that survive a crash, one clock
+//! - [`funded`]: a funded channel, and a funder that signs what it is told
 //! - [`hosted`]: the two sides of one hosted channel, without engines
 //! - [`onion`]: a second, independent construction of onions and blinded data
 #![forbid(unsafe_code)]
 
 pub mod act;
+pub mod funded;
 pub mod hosted;
 mod keys;
 mod net;

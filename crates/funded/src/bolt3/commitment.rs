@@ -147,6 +147,16 @@ impl BuiltCommitment {
         &self.ldk
     }
 
+    /// Returns the output of the commitment's owner, in satoshi; zero if there is none.
+    pub fn to_owner_sat(&self) -> u64 {
+        self.ldk.to_broadcaster_value_sat()
+    }
+
+    /// Returns the output of the other side, in satoshi; zero if there is none.
+    pub fn to_other_sat(&self) -> u64 {
+        self.ldk.to_countersignatory_value_sat()
+    }
+
     /// Returns each HTLC and its output's index: `None` if it is too small for one.
     pub fn htlcs(&self) -> &[(CommitmentHtlc, Option<u32>)] {
         &self.outputs

@@ -73,6 +73,12 @@ impl Shachain {
         self.entries.iter().map(|entry| entry.secret)
     }
 
+    /// Returns the stored secrets, each with the number of its commitment: all others follow.
+    pub fn numbered(&self) -> impl Iterator<Item = (u64, [u8; 32])> + '_ {
+        let number = |entry: &Entry| MAX_COMMITMENT_NUMBER.saturating_sub(entry.index);
+        self.entries.iter().map(move |entry| (number(entry), entry.secret))
+    }
+
     /// Makes the store of `count` secrets from those that [`Self::stored`] gave.
     ///
     /// # Errors

@@ -39,7 +39,7 @@ use steward_wire::{ChannelMessage, Onion};
 pub struct Log;
 impl Logger for Log {
     fn log(&self, record: Record) {
-        if std::env::var("LDK_LOG").is_ok() {
+        if option_env!("LDK_LOG").is_some() {
             println!("[{}] {}", record.level, record.args);
         }
     }

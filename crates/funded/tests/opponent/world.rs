@@ -9,7 +9,7 @@ use bitcoin::{Network, Transaction};
 use lightning::events::Event;
 use lightning::sign::{InMemorySigner, KeysManager, NodeSigner, Recipient, SignerProvider};
 use lightning::types::payment::{PaymentHash as LdkHash, PaymentPreimage};
-use steward_funded::bolt3::{BuiltCommitment, ChannelSigner, Commitment, HtlcKey, LdkSigner, Side};
+use steward_funded::bolt3::{BuiltCommitment, ChannelSigner, HtlcKey, LdkSigner, Side};
 use steward_funded::{AcceptTerms, Channel, Defence, Env, Input, Output, Phase, Resolve};
 use steward_htlc::{AddToken, Failure, LinkEvent, LinkInput, NewHtlc};
 use steward_wire::{
@@ -141,7 +141,7 @@ impl World {
         };
         let peer = node_id(world.ldk.id);
         let (channel, accept) = world
-            .with_env(|env| Channel::accept(env, &terms(), peer, [1; 32], &offer))
+            .with_env(|env| Channel::accept(env, &terms(), peer, 1, &offer))
             .expect("the offer is good");
         world.channel = Some(channel);
         world.offer = Some(*offer);
@@ -507,7 +507,7 @@ impl World {
             }
         } else if let Some((hash, preimage)) = self.claimable.pop() {
             match preimage {
-                Some(preimage) if pick % 4 != 0 => self.ldk.claim(preimage),
+                Some(preimage) if !pick.is_multiple_of(4) => self.ldk.claim(preimage),
                 _ => self.ldk.manager.fail_htlc_backwards(&hash),
             }
             self.collect();
@@ -576,14 +576,7 @@ impl World {
 
 pub fn built(signer: &impl ChannelSigner, defence: &Defence) -> BuiltCommitment {
     let point: PublicKey = signer.point(defence.local.number).unwrap();
-    let commitment = Commitment {
-        parameters: &defence.parameters,
-        owner: Side::Local,
-        number: defence.local.number,
-        point,
-        contents: &defence.local.contents,
-    };
-    commitment.build()
+    defence.build_local(point)
 }
 
 pub fn failure() -> Failure {
