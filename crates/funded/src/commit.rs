@@ -25,7 +25,7 @@ impl Step<'_> {
             && live.shutdown.signed.is_empty()
             && live.remote.pending.is_none();
         let Some(point) = live.remote.next_point.filter(|_| may_sign) else {
-            return Ok(()); // It waits for the peer, or for ever.
+            return Ok(()); // It waits for the peer, or the channel ends.
         };
         if !self.has_updates() && !live.ledger.owes_commitment() {
             return Ok(());

@@ -87,10 +87,11 @@ fn no_files_of_a_crate_use_each_other_in_a_circle() {
 }
 
 /// The crates whose files do not use each other in a circle, and shall not begin to.
-const WITHOUT_CIRCLES: [&str; 16] = [
+const WITHOUT_CIRCLES: [&str; 17] = [
     "crates/wire",
     "crates/htlc",
     "crates/hosted",
+    "crates/funded",
     "crates/onion",
     "crates/invoice",
     "crates/engine",
