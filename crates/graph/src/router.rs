@@ -84,6 +84,20 @@ impl Query {
         }
     }
 
+    /// Searches again with parts as small as LDK allows. It leaves out channels that carry less than
+    /// an even share of the most parts, also when all that a payer has is needed.
+    fn run_with_small_parts(
+        &mut self,
+        graph: &Graph,
+        payment: &Payment<'_>,
+    ) -> Option<Vec<Vec<PathHop>>> {
+        let most = self.parameters.payment_params.max_path_count;
+        self.parameters.payment_params.max_path_count = u8::MAX;
+        let paths = self.run(graph, payment);
+        self.parameters.payment_params.max_path_count = most;
+        paths.filter(|paths| paths.len() <= usize::from(MAX_PARTS))
+    }
+
     /// Searches again without each of our limits in turn, to find out which of them prevents a
     /// route. LDK misses some routes at the edge of the fee limit, so a second search may still
     /// find one.
@@ -96,6 +110,11 @@ impl Query {
         let minimum_msat = payment.minimum_msat();
         if amount_msat < minimum_msat {
             return Err(RouteError::AmountTooSmall { minimum_msat });
+        }
+        if payment.mpp
+            && let Some(paths) = self.run_with_small_parts(graph, payment)
+        {
+            return Ok(paths);
         }
         self.parameters.max_total_routing_fee_msat = Some(MAX_MONEY_MSAT);
         if let Some(paths) = self.run(graph, payment) {

@@ -6,7 +6,7 @@ use steward_engine::io::Recipient;
 use steward_graph::RouteError;
 use steward_graph::limits::FINAL_EXPIRY_SLACK_BLOCKS;
 use steward_onion::CreateError;
-use steward_wire::{NodeId, Preimage};
+use steward_wire::{NodeId, Preimage, ShortChannelId};
 use support::*;
 
 #[test]
@@ -81,6 +81,23 @@ fn what_no_host_can_carry_alone_is_split_over_two() {
     let delivered = parts.iter().map(|part| deliver_msat(&request, part, way(part))).sum::<u64>();
     assert_eq!(delivered, 150_000);
     assert!(parts.iter().all(|part| part.amount_msat <= 100_000));
+}
+
+#[test]
+fn a_channel_with_little_in_it_is_used_when_all_is_needed() {
+    for (large_msat, small_msat, amount_msat) in
+        [(603_000_000, 60_994_000, 615_000_000), (8_685_701_000, 96_300_000, 8_782_001_000)]
+    {
+        let mut request = request(amount_msat);
+        request.first_hops = vec![first_hop('R', large_msat), first_hop('R', small_msat)];
+        request.first_hops[1].short_channel_id = ShortChannelId(77);
+        request.mpp = true;
+        let parts = find(&graph(), &request).unwrap();
+        let mut amounts: Vec<u64> = parts.iter().map(|part| part.amount_msat).collect();
+        amounts.sort_unstable();
+        assert_eq!(amounts.iter().sum::<u64>(), amount_msat);
+        assert!(amounts[0] <= small_msat && amounts[1] <= large_msat, "{amounts:?}");
+    }
 }
 
 #[test]
