@@ -69,6 +69,12 @@ impl<S: Send + Sync> FromRequestParts<S> for PathChannel {
         let text = path_segment(parts, state).await?;
         match text.parse::<LinkId>() {
             Ok(link) => Ok(Self(link.into())),
+            // Of another length it is no node id either.
+            Err(_) if text.len() != 2 * size_of::<NodeId>() => {
+                let text = "a channel is named by its id, of 64 hexadecimal digits, or by the \
+                            other side's node id, of 66";
+                Err(ApiError::of(Code::BadNodeId, text))
+            }
             Err(_) => node_id(&text).map(|peer| Self(peer.into())),
         }
     }

@@ -214,7 +214,8 @@ pub enum ChannelCommand {
     /// is given up, and the balances signed before are worth nothing. Compare signed states first
     /// (`steward verify`). A further proposal replaces the one before.
     Override {
-        /// The client's node id
+        /// The channel's id, or the client's node id if there is one channel with it
+        #[arg(value_name = "CHANNEL")]
         peer_id: String,
         /// The balance to propose.
         #[command(flatten)]
@@ -228,7 +229,8 @@ pub enum ChannelCommand {
     /// It replaces the balance both signed before, for good: what is in flight in the channel is
     /// given up. Without --our-balance the proposal is shown, and not accepted.
     AcceptOverride {
-        /// The host's node id
+        /// The channel's id, or the host's node id if there is one channel with it
+        #[arg(value_name = "CHANNEL")]
         peer_id: String,
         /// The balance that would be ours, as proposed: nothing else is accepted
         #[arg(long, value_name = "AMOUNT", allow_hyphen_values = true)]
@@ -239,7 +241,8 @@ pub enum ChannelCommand {
     /// Balances stay as they are. A host that does not agree may suspend the channel: ask it
     /// before, on another way.
     Resize {
-        /// The host's node id
+        /// The channel's id, or the host's node id if there is one channel with it
+        #[arg(value_name = "CHANNEL")]
         peer_id: String,
         /// The capacity that the channel shall have, for example 2000000sat
         #[arg(allow_hyphen_values = true)]

@@ -111,7 +111,7 @@ fn post(
 }
 
 fn not_confirmed(channel: &Channel) -> Failure {
-    let peer_id = &channel.peer_id;
+    let channel_id = &channel.channel_id;
     let Some(proposed_msat) = channel.override_balance_msat else {
         return Failure::new(
             Code::NoOverride,
@@ -131,7 +131,7 @@ fn not_confirmed(channel: &Channel) -> Failure {
             Amount::from_msat(proposed_msat)
         ),
         format!(
-            "to accept it: steward channel accept-override {peer_id} --our-balance {proposed_msat}msat"
+            "to accept it: steward channel accept-override {channel_id} --our-balance {proposed_msat}msat"
         ),
     )
 }
