@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! "SRES" | format: u8 | LDK's version: u8 length, text | link: 32 | keys_id: u64 | may_publish: u8
-//! destination: script | funding: outpoint | spent_at: option of u32 | settled: u16 × (id: u64, with preimage: u8) | sweeps: u16 × sweep
+//! funding_key: 33 | destination: script | funding: outpoint | spent_at: option of u32 | settled: u16 × (id: u64, with preimage: u8) | sweeps: u16 × sweep
 //! twins: u16 × group (u16 × id: u64)
 //! monitor: u32 length, bytes | SHA-256 of all that is before it
 //! ```
@@ -13,6 +13,7 @@
 use std::collections::BTreeMap;
 
 use bitcoin::hashes::{Hash, sha256};
+use bitcoin::secp256k1::PublicKey;
 use bitcoin::{OutPoint, ScriptBuf};
 use lightning::util::ser::Readable;
 use steward_wire::LinkId;
@@ -64,6 +65,8 @@ pub(crate) struct State {
     pub(crate) link: LinkId,
     pub(crate) keys_id: u64,
     pub(crate) may_publish: bool,
+    /// Our key of the funding output: it tells whether the seed is the right one.
+    pub(crate) funding_key: PublicKey,
     pub(crate) destination: ScriptBuf,
     /// The channel's funding output.
     pub(crate) funding: OutPoint,
@@ -78,7 +81,8 @@ pub(crate) struct State {
 pub(crate) fn write(state: &State, monitor: &[u8]) -> Vec<u8> {
     let mut bytes = Bytes::default();
     bytes.raw(MAGIC).raw(&[FORMAT, LDK_VERSION.len() as u8]).raw(LDK_VERSION.as_bytes());
-    bytes.raw(&state.link.0).put(&state.keys_id).put(&state.may_publish).put(&state.destination);
+    bytes.raw(&state.link.0).put(&state.keys_id).put(&state.may_publish);
+    bytes.put(&state.funding_key).put(&state.destination);
     bytes.put(&state.funding).put(&state.spent_at);
     bytes.put(&(state.settled.len() as u16));
     for (id, with_preimage) in &state.settled {
@@ -133,6 +137,7 @@ fn state(bytes: &mut &[u8]) -> Option<State> {
     let link = LinkId(Readable::read(bytes).ok()?);
     let keys_id = Readable::read(bytes).ok()?;
     let may_publish = Readable::read(bytes).ok()?;
+    let funding_key = Readable::read(bytes).ok()?;
     let destination: ScriptBuf = Readable::read(bytes).ok()?;
     if destination.len() > MAX_DESTINATION_SCRIPT_BYTES {
         return None;
@@ -160,6 +165,7 @@ fn state(bytes: &mut &[u8]) -> Option<State> {
         link,
         keys_id,
         may_publish,
+        funding_key,
         destination,
         funding,
         spent_at,

@@ -82,6 +82,7 @@ impl Resolver {
             link: record.link,
             keys_id: record.keys_id,
             may_publish: record.may_publish,
+            funding_key: record.parameters.local.funding_key,
             destination: record.destination.clone(),
             funding: record.parameters.funding,
             spent_at: None,
@@ -98,7 +99,10 @@ impl Resolver {
     /// Fails if the bytes are damaged, or were written by a release that is not read.
     pub fn read(blob: &[u8], keys: &ChannelKeys) -> Result<Self, ReadError> {
         let (state, bytes) = blob::read(blob)?;
-        keys.derive(state.keys_id).map_err(|_| ReadError::Keys)?;
+        let signer = keys.derive(state.keys_id).map_err(|_| ReadError::Keys)?;
+        if keys.public(&signer).funding_pubkey != state.funding_key {
+            return Err(ReadError::Keys);
+        }
         let monitor = read_monitor(bytes, keys).map_err(ReadError::Monitor)?;
         if monitor.channel_id().0 != state.link.0 {
             return Err(ReadError::Damaged("the monitor is of another channel"));

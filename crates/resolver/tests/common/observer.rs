@@ -281,18 +281,23 @@ impl Observer {
                 self.set_local(number, commit.signature, commit.htlc_signatures.clone());
             }
             Message::Revoke(revoke) => {
-                let previous = self.previous.take().expect("only an older commitment is revoked");
-                let number = previous.content.number;
-                let secret = RevocationSecret { number, secret: revoke.per_commitment_secret };
-                self.secrets.insert((FIRST - number).trailing_zeros(), secret);
-                self.archive.push(previous);
-                self.next_point = Some(revoke.next_per_commitment_point);
-                let acked = std::mem::take(&mut self.ours[1]);
-                self.ours[2].extend(acked);
-                self.theirs[2].clear();
+                self.revoked(revoke.per_commitment_secret, revoke.next_per_commitment_point)
             }
             _ => {}
         }
+    }
+
+    /// The peer revokes its older commitment.
+    fn revoked(&mut self, secret: [u8; 32], next_point: PublicKey) {
+        let previous = self.previous.take().expect("only an older commitment is revoked");
+        let number = previous.content.number;
+        let place = (FIRST - number).trailing_zeros();
+        self.secrets.insert(place, RevocationSecret { number, secret });
+        self.archive.push(previous);
+        self.next_point = Some(next_point);
+        let acked = std::mem::take(&mut self.ours[1]);
+        self.ours[2].extend(acked);
+        self.theirs[2].clear();
     }
 
     fn parameters(&self) -> Parameters {
