@@ -12,7 +12,9 @@ use steward_htlc::Settlement;
 impl Step<'_> {
     pub(crate) fn check_deadlines(&mut self) {
         let height = self.env.height;
-        if !self.live.funding.is_ready && self.live.closing.is_none() {
+        let funding = &self.live.funding;
+        if !funding.is_ready && funding.scid.is_none() {
+            // There is nothing on chain to publish a commitment of, whatever the peer has said.
             let last = self.live.opened_height.saturating_add(FUNDING_TIMEOUT_BLOCKS);
             if height > last {
                 let why = "the funding transaction has not confirmed".to_owned();

@@ -68,7 +68,7 @@ pub(crate) struct Pending {
 /// How far the opening has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Funding {
-    /// The funding output's place in the best chain.
+    /// The funding output's place in the best chain, however deep.
     pub(crate) scid: Option<ShortChannelId>,
     /// True if it has been deep enough, so that we have said `channel_ready`.
     pub(crate) is_ready: bool,

@@ -101,7 +101,10 @@ impl Step<'_> {
             }
         }
         while let Some(htlc) = self.session.waiting.pop_front() {
-            match find_room(self.live, &htlc) {
+            // Blocks may have come while it waited.
+            let room = check_new(self.live, &htlc, self.env.height)
+                .and_then(|()| find_room(self.live, &htlc));
+            match room {
                 Ok(()) => updates.push(self.add(htlc)),
                 // What is short now may come back when HTLCs end, so the HTLC waits for it.
                 Err(AddRefusal::TooManyHtlcs) => {

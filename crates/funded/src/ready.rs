@@ -21,22 +21,21 @@ impl Step<'_> {
             self.fail(CloseReason::WrongFunding);
             return Ok(());
         }
-        if depth < self.live.minimum_depth {
-            return Ok(());
-        }
         let funding = &mut self.live.funding;
-        let was_ready = std::mem::replace(&mut funding.is_ready, true);
-        if funding.scid != Some(scid) || !was_ready {
+        if funding.scid != Some(scid) {
             funding.scid = Some(scid);
             self.changed = true;
         }
-        if !was_ready {
-            if self.session.stage == Stage::Synced && self.live.closing.is_none() {
-                self.send_channel_ready()?;
-            }
-            if self.live.is_open() {
-                self.out.push(Output::Opened);
-            }
+        if depth < self.live.minimum_depth || funding.is_ready {
+            return Ok(());
+        }
+        funding.is_ready = true;
+        self.changed = true;
+        if self.session.stage == Stage::Synced && self.live.closing.is_none() {
+            self.send_channel_ready()?;
+        }
+        if self.live.is_open() {
+            self.out.push(Output::Opened);
         }
         Ok(())
     }

@@ -363,6 +363,26 @@ fn a_funding_that_never_confirms_is_forgotten_and_a_wrong_one_is_an_error() {
 }
 
 #[test]
+fn a_funding_that_was_seen_is_never_forgotten_and_one_that_was_not_has_nothing_to_publish() {
+    let mut world = World::opening(13);
+    world.pump();
+    let mut seen = world.channel().clone();
+    let scid = ShortChannelId(1);
+    world.with_env(|env| seen.handle(env, Input::FundingDepth { depth: 1, scid, is_ours: true }));
+    assert_eq!(seen.phase(), Phase::Funding, "it is not deep enough");
+    world.height += 5_000;
+    assert!(world.with_env(|env| seen.handle(env, Input::Link(LinkInput::Block))).is_empty());
+    world.height -= 5_000;
+    world.input(Input::Message(ChannelMessage::Error(steward_wire::WireError {
+        channel_id: world.channel().channel_id(),
+        data: b"unknown channel".to_vec(),
+        tlvs: Vec::new(),
+    })));
+    world.height += 100;
+    assert!(!is_published(&world.input(Input::Link(LinkInput::Block))));
+}
+
+#[test]
 fn an_opening_that_breaks_before_funding_signed_is_forgotten() {
     let mut world = World::opening(14);
     let outputs = {
@@ -456,6 +476,21 @@ fn dust_is_limited_both_ways() {
 }
 
 #[test]
+fn an_htlc_whose_expiry_comes_while_it_waits_is_refused() {
+    let mut world = World::open(21);
+    for _ in 0..52 {
+        world.we_pay(400_000, true);
+    }
+    world.pump();
+    world.height += DELTA;
+    while !world.claimable.is_empty() && refusal(&world).is_none() {
+        world.settle_one();
+        world.pump();
+    }
+    assert_eq!(refusal(&world), Some(AddRefusal::ExpiryTooSoon));
+}
+
+#[test]
 fn an_htlc_waits_for_a_slot_and_is_refused_when_its_time_is_up() {
     let mut world = World::open(20);
     for _ in 0..52 {
@@ -471,5 +506,4 @@ fn an_htlc_waits_for_a_slot_and_is_refused_when_its_time_is_up() {
     world.now_ms += 1;
     world.input(Input::Link(LinkInput::Tick));
     assert_eq!(refusal(&world), Some(AddRefusal::TooManyHtlcs));
-    let _ = DELTA;
 }
