@@ -8,7 +8,7 @@
 //! - `wire`, `onion`, `invoice`, `store`, `settings`, `api`, `p2p`, `chain`: decoders
 //! - `api_store`: requests of callers, to a real engine and its store
 //! - `rogue`: a peer with a key and no scruples
-//! - `channel`, `engine`: sequences of inputs to state machines
+//! - `channel`, `funded`, `engine`: sequences of inputs to state machines
 #![forbid(unsafe_code)]
 
 mod api;
@@ -17,6 +17,7 @@ mod bytes;
 mod chain;
 mod channel;
 mod engine;
+mod funded;
 mod invoice;
 mod kits;
 mod onion;
@@ -61,6 +62,8 @@ harnesses! {
     "config_file", 4096, settings::file, "steward.toml: a clear error, or a configuration that survives rewriting";
     "config_flags", 1024, settings::flags, "flags and environment variables, as configuration";
     "engine_frames", 4096, engine::frames, "an engine with open channels against frames and operators";
+    "funded_messages", 2048, funded::messages, "a funded channel against a funder that has its key and no scruples";
+    "funded_record", 8192, funded::record, "stored funded channels: refused, or restored and stored the same";
     "invoice_build", 1024, invoice::build_and_parse, "what is built can be read and says the same";
     "invoice_fields", 2048, invoice::fields, "invoices of any fields, with a valid checksum";
     "invoice_text", 4096, invoice::text, "any text as an invoice";

@@ -12,8 +12,8 @@ use steward_funded::bolt3::{
 use steward_funded::{AcceptTerms, CHANNEL_TYPE, Channel, Env, Input, Output};
 use steward_htlc::LinkEvent;
 use steward_wire::{
-    ChannelId, ChannelMessage, ChannelReady, CommitmentSigned, FundingCreated, NodeId, Onion,
-    OpenChannel, RevokeAndAck, ShortChannelId, Signature, UpdateAddHtlc,
+    ChannelId, ChannelMessage, ChannelReady, ChannelReestablish, CommitmentSigned, FundingCreated,
+    NodeId, Onion, OpenChannel, RevokeAndAck, ShortChannelId, Signature, UpdateAddHtlc,
 };
 
 /// The channel's capacity, in satoshi.
@@ -189,6 +189,24 @@ impl Funded {
             channel_id: self.channel.channel_id(),
             per_commitment_secret: self.peer.revoke(number).expect("in memory"),
             next_per_commitment_point: self.peer.point(number + 2).expect("in memory").into(),
+            tlvs: Vec::new(),
+        })
+    }
+
+    /// What the peer says that it has, on a new connection: everything, or all but our last
+    /// `commitment_signed` or `revoke_and_ack`.
+    pub fn reestablish(&self, lost_commitment: bool, lost_revocation: bool) -> ChannelMessage {
+        let defence = self.channel.defence().expect("the channel is open");
+        let newest = defence.remote.last().map_or(0, |remote| remote.number);
+        let lost_commitment = lost_commitment && defence.remote.len() > 1;
+        let revoked = defence.local.number - u64::from(lost_revocation && defence.local.number > 0);
+        let secret = revoked.checked_sub(1).map(|last| self.ours.revoke(last).expect("in memory"));
+        ChannelMessage::ChannelReestablish(ChannelReestablish {
+            channel_id: self.channel.channel_id(),
+            next_commitment_number: newest + 1 - u64::from(lost_commitment),
+            next_revocation_number: revoked,
+            your_last_per_commitment_secret: secret.unwrap_or_default(),
+            my_current_per_commitment_point: defence.remote[0].point.into(),
             tlvs: Vec::new(),
         })
     }

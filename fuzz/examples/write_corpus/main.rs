@@ -9,7 +9,7 @@ use serde_json::Value;
 
 mod services;
 
-use services::{api, api_store, chain, scripts, settings, store};
+use services::{api, api_store, chain, funded, scripts, settings, store};
 
 fn main() {
     let vectors = read_vectors();
@@ -19,6 +19,7 @@ fn main() {
     onion(&vectors);
     invoice(&vectors);
     store();
+    funded();
     settings();
     api();
     api_store();

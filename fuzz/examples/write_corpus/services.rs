@@ -3,10 +3,12 @@
 
 use steward_engine::EventKind;
 use steward_engine::row::Origin;
+use steward_funded::bolt3::Side;
 use steward_hosted::{Channel, Role, Suspension};
 use steward_htlc::{Failure, IncomingHtlcId, Settlement};
 use steward_store::codec;
-use steward_wire::{LinkId, NodeId, PaymentHash, Preimage, ShortChannelId};
+use steward_testkit::funded::Funded;
+use steward_wire::{ChannelMessage, LinkId, NodeId, PaymentHash, Preimage, ShortChannelId};
 
 use super::seed;
 
@@ -71,6 +73,35 @@ pub(super) fn store() {
         "client",
         Channel::client(peer, NodeId([3; 33]), vec![0, 20], vec![1]).record(),
     );
+}
+
+/// A record of a funded channel with its rows, in the harness's form, and a short history.
+pub(super) fn funded() {
+    let mut funded = Funded::open();
+    let add = funded.add(0, 20_000_000, 300);
+    let next = Funded::with_adds(&funded.contents(), std::slice::from_ref(&add));
+    funded.tell(ChannelMessage::UpdateAddHtlc(add));
+    for signed in [true, false] {
+        let message =
+            if signed { funded.commitment_signed(&next) } else { funded.revoke_and_ack() };
+        funded.tell(message);
+        let mut data = vec![u8::try_from(funded.rows.len()).unwrap()];
+        for (key, row) in &funded.rows {
+            data.push(u8::from(key.offered_by == Side::Remote));
+            data.extend_from_slice(&key.id.to_be_bytes());
+            data.extend_from_slice(&u16::try_from(row.len()).unwrap().to_be_bytes());
+            data.extend_from_slice(row);
+        }
+        data.extend_from_slice(&funded.record.clone().unwrap());
+        seed("funded_record", if signed { "signed" } else { "committed" }, data);
+    }
+    // Numbers of the harness's choices.
+    let receive = [0, 1, 0, 0, 0, 100, 1, 2];
+    let send = [3, 1, 0, 0, 0, 100, 9, 2, 1, 2];
+    seed("funded_messages", "receive", [&receive[..], &[5, 0, 9, 2, 1]].concat());
+    seed("funded_messages", "send", [&send[..], &[4, 0, 1, 2]].concat());
+    seed("funded_messages", "lost", [&receive[..6], &[1, 6, 7, 6, 2, 2, 6, 5]].concat());
+    seed("funded_messages", "deadline", [&send[..], &[7, 90, 7, 90, 6, 1]].concat());
 }
 
 pub(super) fn settings() {

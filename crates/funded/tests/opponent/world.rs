@@ -10,7 +10,9 @@ use lightning::events::Event;
 use lightning::sign::{InMemorySigner, KeysManager, NodeSigner, Recipient, SignerProvider};
 use lightning::types::payment::{PaymentHash as LdkHash, PaymentPreimage};
 use steward_funded::bolt3::{BuiltCommitment, ChannelSigner, HtlcKey, LdkSigner, Side};
-use steward_funded::{AcceptTerms, Channel, Defence, Env, Input, Output, Phase, Resolve};
+use steward_funded::{
+    AcceptTerms, ArchivedCommitment, Channel, Defence, Env, Input, Output, Phase, Resolve,
+};
 use steward_htlc::{AddToken, Failure, LinkEvent, LinkInput, NewHtlc};
 use steward_wire::{
     ChannelMessage, NodeId, Onion, PaymentHash, Preimage, ShortChannelId, UpdateAddHtlc,
@@ -227,6 +229,12 @@ impl World {
                 &defence.local.htlc_signatures,
             )
             .expect("our commitment is signed");
+        for remote in &defence.remote {
+            // What the peer may publish is what we signed, and is in the archive.
+            let archived = ArchivedCommitment::decode(&self.database.archive[&remote.number]);
+            let archived = archived.unwrap();
+            assert_eq!((archived.point, &archived.contents), (remote.point, &remote.contents));
+        }
         for number in 0..defence.remote[0].number {
             assert!(defence.secrets.secret(number).is_some());
             assert!(self.database.archive.contains_key(&number), "{number} is not archived");
