@@ -1,11 +1,12 @@
 //! Path-finding on threads of its own: it can take long, and no batch may wait for it.
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use steward_engine::Input;
-use steward_engine::io::{Action, PathResult, RouteRequest};
+use steward_engine::io::{Action, NoRoute, PathResult, RouteRequest, RoutedPart};
 use tokio::runtime::Handle;
 
 use crate::counters::Counters;
@@ -69,7 +70,7 @@ impl<H: Held, R: Router> Routes<H, R> {
                 .map(|request| Input::Route {
                     payment: request.payment,
                     attempt: request.attempt,
-                    result: router.find_route(request),
+                    result: find_one(&*router, request),
                 })
                 .collect();
             counters.pending_routes.fetch_sub(requests.len() as u64, Ordering::Relaxed);
@@ -82,4 +83,11 @@ impl<H: Held, R: Router> Routes<H, R> {
         let router = Arc::clone(&self.router);
         self.threads.give(move || router.record(result));
     }
+}
+
+/// Finds one route. A payment gets its answer though the router panics, which is a bug that was
+/// reported where it happened.
+fn find_one(router: &impl Router, request: &RouteRequest) -> Result<Vec<RoutedPart>, NoRoute> {
+    let found = catch_unwind(AssertUnwindSafe(|| router.find_route(request)));
+    found.unwrap_or_else(|_| Err(NoRoute::from("path-finding failed".to_owned())))
 }

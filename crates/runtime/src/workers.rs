@@ -11,7 +11,8 @@ use tokio::sync::oneshot;
 
 type Work = Box<dyn FnOnce() + Send>;
 
-/// The threads. When this is dropped they end, after the work that waits.
+/// The threads. When this is dropped they end after the work they have begun; what waits is dropped,
+/// and its callers get no answer.
 #[derive(Debug)]
 pub struct Workers(Arc<Shared>);
 
@@ -69,8 +70,13 @@ impl Workers {
 
 impl Drop for Workers {
     fn drop(&mut self) {
-        self.0.lock().is_closed = true;
+        let mut state = self.0.lock();
+        state.is_closed = true;
+        let dropped = std::mem::take(&mut state.waiting);
+        drop(state);
         self.0.filled.notify_all();
+        // Without the lock: their callers wake up.
+        drop(dropped);
     }
 }
 
@@ -85,11 +91,11 @@ impl Shared {
     fn next(&self) -> Option<Work> {
         let mut state = self.lock();
         loop {
-            if let Some(work) = state.waiting.pop_front() {
-                return Some(work);
-            }
             if state.is_closed {
                 return None;
+            }
+            if let Some(work) = state.waiting.pop_front() {
+                return Some(work);
             }
             state.idle += 1;
             state = self.filled.wait(state).unwrap_or_else(PoisonError::into_inner);
@@ -123,15 +129,31 @@ mod tests {
     }
 
     #[test]
-    fn one_thread_takes_the_work_in_order_and_ends_after_all_of_it() {
+    fn one_thread_takes_the_work_in_order() {
         let workers = Workers::start("worker", 1).unwrap();
         let (done, is_done) = channel();
         for number in 0..100 {
             let done = done.clone();
             workers.give(move || done.send(number).unwrap());
         }
-        drop((workers, done));
-        assert_eq!(is_done.iter().collect::<Vec<_>>(), (0..100).collect::<Vec<_>>());
+        assert_eq!(is_done.iter().take(100).collect::<Vec<_>>(), (0..100).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn work_that_waits_at_the_end_is_dropped() {
+        let workers = Workers::start("worker", 1).unwrap();
+        let (begin, is_begun) = channel();
+        let (go, may_go) = channel::<()>();
+        workers.give(move || {
+            begin.send(()).unwrap();
+            let _ = may_go.recv();
+        });
+        is_begun.recv().unwrap();
+        let (done, is_done) = channel::<()>();
+        workers.give(move || done.send(()).unwrap());
+        drop(workers);
+        drop(go);
+        assert!(is_done.recv().is_err());
     }
 
     #[test]

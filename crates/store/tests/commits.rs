@@ -61,14 +61,13 @@ fn an_invoice_is_paid_once_and_its_text_stays() {
         commit(&mut store, [put_invoice(2, open, NOW_MS), put_invoice(5, open, NOW_MS)]);
         // An earlier payment came too late.
         commit(&mut store, [put_invoice_failure(2)]);
-        commit(&mut store, [pay(2, 2_000), pay(3, 3_000)]);
+        commit(&mut store, [pay(2, 2_000)]);
         commit(&mut store, [pay(2, 1)]);
         // Made and paid in one batch, and the claim failed in the same.
         commit(&mut store, [pay(4, 4_000), put_invoice_failure(4), put_invoice(4, open, NOW_MS)]);
         let history = store.history().unwrap();
         let paid = |n| invoice(n, InvoiceStatus::Paid, NOW_MS);
         assert_eq!(history.invoice(&hash(2)).unwrap(), Some(paid(2)));
-        assert_eq!(history.invoice(&hash(3)).unwrap(), None);
         let failed = history.invoice(&hash(4)).unwrap().unwrap();
         assert_eq!(failed.failure.as_ref().unwrap().0, "claim_unsigned");
         assert_eq!(InvoiceRow { failure: None, ..failed }, paid(4));

@@ -50,6 +50,10 @@ impl Tables {
                 let payment = RowKey::Payment(row.payment);
                 !self.rows.contains_key(&payment) && !batch.puts().any(|row| row.key() == payment)
             }
+            Some(Row::InvoicePaid { payment_hash, .. }) => {
+                let invoice = RowKey::Invoice(*payment_hash);
+                !self.rows.contains_key(&invoice) && !batch.puts().any(|row| row.key() == invoice)
+            }
             _ => false,
         };
         if is_refused { Err(rows::bad_row(key, rows::refusal(key))) } else { Ok(()) }

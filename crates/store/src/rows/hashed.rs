@@ -53,6 +53,18 @@ impl Hashed {
         }
     }
 
+    /// Finds a hash that has more than one row. No index keeps the writer from making a second one.
+    pub(crate) const fn twice(self) -> &'static str {
+        match self {
+            Self::Payment => {
+                "SELECT payment_hash FROM payment GROUP BY payment_hash HAVING count(*) > 1 LIMIT 1"
+            }
+            Self::Invoice => {
+                "SELECT payment_hash FROM invoice GROUP BY payment_hash HAVING count(*) > 1 LIMIT 1"
+            }
+        }
+    }
+
     /// Lists the starts of the hashes in segment `?1`, from the index alone.
     pub(crate) const fn starts(self) -> &'static str {
         match self {

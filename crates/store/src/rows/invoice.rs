@@ -124,11 +124,15 @@ pub(crate) fn read_open(c: &mut Columns<'_>) -> Result<OpenInvoice, StoreError> 
 
 impl Write for InvoicePayments {
     const NAME: &'static str = "invoice";
-    /// A row that is paid never changes. An earlier claim may have failed.
-    const PUT: &'static str =
-        "UPDATE invoice SET status = ?1, received_msat = ?2, paid_ms = ?3, failure_code = NULL,
-             failure_message = NULL WHERE number = ?4 AND status = 1";
+    /// A row that is paid keeps what it says. An earlier claim may have failed.
+    const PUT: &'static str = "UPDATE invoice SET status = ?1,
+             received_msat = CASE status WHEN 1 THEN ?2 ELSE received_msat END,
+             paid_ms = CASE status WHEN 1 THEN ?3 ELSE paid_ms END,
+             failure_code = CASE status WHEN 1 THEN NULL ELSE failure_code END,
+             failure_message = CASE status WHEN 1 THEN NULL ELSE failure_message END
+             WHERE number = ?4";
     const DELETE: Option<&'static str> = None;
+    const REFUSAL: Option<&'static str> = Some("its invoice is not stored");
     /// The amount received, and the time.
     type Put<'a> = (u64, u64);
     type Key = PaymentHash;

@@ -3,9 +3,10 @@
 use steward_engine::row::Row;
 use steward_hosted::Role;
 
-use super::{Sql, last_number};
+use super::{Sql, last_number, rows};
 use crate::error::StoreError;
 use crate::rows::column::Columns;
+use crate::rows::hashed::Hashed;
 use crate::rows::{
     Events, Evidence, Forwards, Invoices, Payments, Preimages, Table, Visitor, Write, visit_all,
 };
@@ -24,7 +25,18 @@ pub(crate) struct Counts {
 }
 
 /// Reads and counts every row.
+///
+/// # Errors
+/// [`StoreError::Decode`] names a row that cannot be read, or a payment hash of two rows.
 pub(crate) fn count(db: &dyn Sql) -> Result<Counts, StoreError> {
+    for table in [Hashed::Payment, Hashed::Invoice] {
+        let twice = rows(db, table.name(), table.twice(), &[], |c| c.hash())?;
+        if let Some(hash) = twice.first() {
+            let (table, key) = (table.name(), hash.to_string());
+            let reason = "its payment hash has another row".to_owned();
+            return Err(StoreError::Decode { table, key, reason });
+        }
+    }
     let mut counts = Counts::default();
     each_row(db, &mut |row| {
         counts.rows += 1;

@@ -60,16 +60,42 @@ impl Numbers {
         table: Hashed,
         hash: &PaymentHash,
     ) -> Result<Option<u64>, StoreError> {
+        let mut found = self.search(db, table, hash, |_| true)?;
+        Ok(found.pop())
+    }
+
+    /// Returns the numbers of all rows with this hash, the newest first, to be called within a
+    /// transaction. More than one is the work of a bug or of a hand.
+    pub(crate) fn find_all(
+        &self,
+        db: &dyn Sql,
+        table: Hashed,
+        hash: &PaymentHash,
+    ) -> Result<Vec<u64>, StoreError> {
+        self.search(db, table, hash, |_| false)
+    }
+
+    /// Asks segment by segment until `is_enough` is found.
+    fn search(
+        &self,
+        db: &dyn Sql,
+        table: Hashed,
+        hash: &PaymentHash,
+        is_enough: impl Fn(u64) -> bool,
+    ) -> Result<Vec<u64>, StoreError> {
         let last = last_number(db, table.name())?;
         let asked = self.of(table).may_hold(segment(last), start_of(hash));
+        let mut numbers = Vec::new();
         for segment in asked {
             let by_hash = values![segment, &hash.0];
-            let found = rows(db, table.name(), table.probe(), &by_hash, |c| c.number())?;
-            if let Some(number) = found.first() {
-                return Ok(Some(*number));
+            for number in rows(db, table.name(), table.probe(), &by_hash, |c| c.number())? {
+                numbers.push(number);
+                if is_enough(number) {
+                    return Ok(numbers);
+                }
             }
         }
-        Ok(None)
+        Ok(numbers)
     }
 
     /// Returns the number of a new row, the next one.

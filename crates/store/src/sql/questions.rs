@@ -70,9 +70,15 @@ pub(crate) fn paid(
     numbers: &Numbers,
     hash: &PaymentHash,
 ) -> Result<Option<PaymentRow>, StoreError> {
-    let Some(number) = numbers.find(db, Hashed::Payment, hash)? else { return Ok(None) };
-    let found = select::<Payments>(db, "WHERE number = ?1", &values![number])?;
-    Ok(found.into_iter().find(|row| row.status == PaymentStatus::Complete))
+    // Of several rows, which there must not be, one that is paid counts: it is not paid again.
+    for number in numbers.find_all(db, Hashed::Payment, hash)? {
+        let found = select::<Payments>(db, "WHERE number = ?1", &values![number])?;
+        let paid = found.into_iter().find(|row| row.status == PaymentStatus::Complete);
+        if paid.is_some() {
+            return Ok(paid);
+        }
+    }
+    Ok(None)
 }
 
 pub(crate) fn invoices(

@@ -2,7 +2,7 @@
 //! that knows one hop, blocks that the test makes, keys of one byte.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use bitcoin::Network;
@@ -16,7 +16,7 @@ use steward_engine::{Config, ConnId, Event, EventKind, Input};
 use steward_onion::{OnionSeed, PathHop, Recipient, create};
 use steward_runtime::traits::{Blocks, BlocksError, Frame, PeerTransport, Router, Signer};
 use steward_runtime::{Inbox, PeerEvent, Prepared, Runtime, Stop, Surroundings};
-use steward_store::MemoryStore;
+use steward_store::{History, MemoryStore};
 use steward_wire::{Identity, NodeId, PaymentHash, Preimage, Signature};
 use tokio::sync::broadcast::Receiver;
 
@@ -142,14 +142,24 @@ impl PeerTransport for MemoryWire {
     }
 }
 
+/// The amount whose route makes the router panic.
+pub(crate) const PANICS_AT_MSAT: u64 = 13_000_000;
+
 /// A router that knows only the payee beside us.
 #[derive(Default)]
 pub(crate) struct OneHop {
     pub(crate) learned: Mutex<Vec<PathResult>>,
+    /// The next route waits for the end of this.
+    pub(crate) gate: Mutex<Option<mpsc::Receiver<()>>>,
 }
 
 impl Router for OneHop {
     fn find_route(&self, request: &RouteRequest) -> Result<Vec<RoutedPart>, NoRoute> {
+        if let Some(gate) = self.gate.lock().unwrap().take() {
+            // Nothing is sent; the end is what counts.
+            let _ = gate.recv();
+        }
+        assert_ne!(request.amount_msat, PANICS_AT_MSAT, "on purpose");
         let first = request.first_hops.iter().find(|hop| hop.peer == request.destination);
         let first = first.ok_or_else(|| NoRoute::from("the payee is no neighbour".to_owned()))?;
         let path = vec![PathHop {
@@ -213,6 +223,7 @@ pub(crate) struct TestNode {
     pub(crate) wire: Arc<MemoryWire>,
     pub(crate) router: Arc<OneHop>,
     pub(crate) blocks: Arc<MadeBlocks>,
+    pub(crate) history: Arc<dyn History>,
 }
 
 impl TestNode {
@@ -223,13 +234,14 @@ impl TestNode {
         let store = Box::new(MemoryStore::new());
         let prepared =
             Prepared::load(config(), Box::new(signer.clone()), store, |_| Ok(())).unwrap();
+        let history = prepared.history();
         let surroundings = Surroundings {
             transport: Arc::clone(&wire),
             router: Arc::clone(&router),
             blocks: Arc::clone(&blocks),
         };
         let runtime = prepared.start(surroundings, vec![height(HEIGHT)], Stop::new()).await;
-        Self { signer, runtime: runtime.unwrap(), wire, router, blocks }
+        Self { signer, runtime: runtime.unwrap(), wire, router, blocks, history }
     }
 
     pub(crate) fn id(&self) -> NodeId {

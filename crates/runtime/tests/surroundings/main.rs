@@ -2,6 +2,7 @@
 //! of them is Steward's own.
 
 mod common;
+mod payments;
 
 use common::{ADDRESS, HEIGHT, INITIAL_MSAT, PATIENCE, TestNode, height, wait_for};
 use steward_engine::row::PaymentStatus;
