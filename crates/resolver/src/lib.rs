@@ -7,6 +7,7 @@
 //!
 //! Layout
 //! - [`record`](ChannelAtDeath): what a channel knows at its death, in values of our own
+//! - `from_funded`: the record, from what crate `funded` knows
 //! - [`keys`](ChannelKeys): the keys of our channels
 //! - `check`: limits of a record, and numbers that follow each other
 //! - `ldk_values`: the record in LDK's types
@@ -37,6 +38,7 @@ mod collected;
 mod dry_run;
 mod encoding;
 mod fees;
+mod from_funded;
 mod io;
 mod keys;
 mod ldk_values;

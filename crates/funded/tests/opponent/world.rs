@@ -104,7 +104,10 @@ impl World {
     pub fn opening(seed: u64) -> Self {
         let keys = KeysManager::new(&[7; 32], 1, 1, true);
         let our_key = keys.get_node_id(Recipient::Node).unwrap();
-        let signer = LdkSigner(keys.derive_channel_signer([1; 32]));
+        // As the resolver derives them from the `keys_id` 1.
+        let mut keys_id = [0; 32];
+        keys_id[7] = 1;
+        let signer = LdkSigner(keys.derive_channel_signer(keys_id));
         let ldk = Ldk::new(u8::try_from(seed % 200).unwrap() + 11, our_key);
         let mut world = Self {
             ldk,
