@@ -307,3 +307,39 @@ fn a_sweep_that_waits_pays_more() {
     let late = value(dying.take());
     assert!(early.is_some() && late < early, "{early:?} {late:?}");
 }
+
+#[test]
+fn twins_in_a_revoked_commitment_are_each_reported() {
+    let pair = Pair::new();
+    let twins = [outgoing(7, 50_000, 300, 1), outgoing(9, 50_000, 310, 1)];
+    let revoked = pair.remote(1, (300_000, 590_000), &twins);
+    let local = pair.local(2, (300_000, 590_000), &twins);
+    let mut record = pair.record(local, pair.remote(2, (300_000, 590_000), &twins));
+    let commitment = pair.published(&revoked.content, false);
+    record.revoked = Some(RevokedCommitment {
+        number: 1,
+        txid: commitment.compute_txid(),
+        htlcs: revoked.content.htlcs.iter().map(|htlc| htlc.terms.clone()).collect(),
+    });
+    let mut dying = Dying::new(&pair, &record);
+    dying.block(&[&commitment]);
+    for htlc in &revoked.content.htlcs {
+        let claim = claim_with_preimage(&commitment, htlc.terms.output_index.unwrap(), [1; 32]);
+        dying.block(&[&claim]);
+    }
+    assert_eq!(dying.resolved, [(7, Some(preimage(1))), (9, Some(preimage(1)))]);
+}
+
+#[test]
+fn a_commitment_that_may_be_revoked_is_not_published_even_when_an_htlc_expires() {
+    for may_publish in [true, false] {
+        let pair = Pair::new();
+        let mut record = pair.with_htlcs();
+        record.may_publish = may_publish;
+        let mut dying = Dying::new(&pair, &record);
+        dying.blocks_to(310);
+        let ours = pair.published(&record.local.content, true).compute_txid();
+        let is_published = dying.take().iter().any(|one| one.compute_txid() == ours);
+        assert_eq!(is_published, may_publish);
+    }
+}

@@ -174,8 +174,8 @@ impl History {
             observer.archive.iter().filter(|one| !one.content.htlcs.is_empty()).collect();
         let revoked = random.pick(&with_htlcs).copied();
         let record = observer.record(self.best, revoked);
-        let begin = || Fate::new(number, observer, payments, keys, &record, &monitor);
-        let mut fate = begin();
+        let funding = self.channel.funding.as_ref().unwrap();
+        let mut fate = Fate::new(number, observer, (payments, funding), keys, &record, &monitor);
         match number % 6 {
             0 => {
                 fate.publish();
@@ -221,6 +221,7 @@ fn our_monitor_and_ldks_own_count_and_spend_the_same_however_the_channel_dies() 
         seen.raised,
         seen.reorgs,
         seen.preimages,
+        seen.signatures,
     ];
     assert!(counts.iter().all(|count| *count > 0), "the histories leave something out: {seen:?}");
 }

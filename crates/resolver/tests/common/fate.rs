@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bitcoin::absolute::LockTime;
 use bitcoin::hashes::{Hash, sha256};
+use bitcoin::secp256k1::{All, Secp256k1};
 use bitcoin::transaction::Version;
 use bitcoin::{Amount, OutPoint, ScriptBuf, Sequence, Transaction, TxIn, TxOut, Txid, Witness};
 use lightning::ln::chan_utils::{
@@ -43,6 +44,7 @@ pub struct Seen {
     pub reorgs: u32,
     pub preimages: u32,
     pub done: u32,
+    pub signatures: u32,
 }
 
 impl Seen {
@@ -57,6 +59,7 @@ impl Seen {
         self.reorgs += other.reorgs;
         self.preimages += other.preimages;
         self.done += other.done;
+        self.signatures += other.signatures;
     }
 }
 
@@ -70,6 +73,8 @@ pub struct Fate<'a> {
     random: Random,
     observer: &'a Observer,
     payments: &'a [[u8; 32]],
+    funding: &'a Transaction,
+    secp: Secp256k1<All>,
     dying: Dying<'a>,
     live: Live,
     start: BestBlock,
@@ -103,7 +108,7 @@ impl<'a> Fate<'a> {
     pub fn new(
         seed: u64,
         observer: &'a Observer,
-        payments: &'a [[u8; 32]],
+        (payments, funding): (&'a [[u8; 32]], &'a Transaction),
         keys: &'a ChannelKeys,
         record: &ChannelAtDeath,
         monitor: &[u8],
@@ -115,6 +120,8 @@ impl<'a> Fate<'a> {
             random: Random(seed),
             observer,
             payments,
+            funding,
+            secp: Secp256k1::new(),
             dying,
             live: Live::new(monitor),
             start: record.best_block,
@@ -151,6 +158,8 @@ impl<'a> Fate<'a> {
             let ldk: Vec<_> = theirs.iter().map(summary).collect();
             panic!("after {what} we publish\n{ours:#?}\nbut LDK\n{ldk:#?}");
         }
+        let packages = claims.iter().chain(&sweeps).map(|(_, package)| package);
+        self.seen.signatures += self.check_signatures(packages) as u32;
         for (purpose, package) in claims.into_iter().chain(sweeps) {
             let last = package.last().unwrap();
             self.count(purpose, last);
@@ -160,6 +169,28 @@ impl<'a> Fate<'a> {
         self.live.sweepable.sort_unstable();
         assert_eq!(self.dying.sweepable, self.live.sweepable, "after {what}");
         self.compare_resolved();
+    }
+
+    /// Checks all signatures of packages, and returns how many there are.
+    fn check_signatures<'p>(&self, packages: impl Iterator<Item = &'p Vec<Transaction>>) -> usize {
+        let mut count = 0;
+        for package in packages {
+            let output_of = |outpoint: &OutPoint| {
+                let made = self.made(package, outpoint.txid)?;
+                made.output.get(outpoint.vout as usize).cloned()
+            };
+            let checked =
+                package.iter().map(|one| super::signed::check(&self.secp, one, output_of));
+            count += checked.sum::<usize>();
+        }
+        count
+    }
+
+    /// Finds a transaction: of a package, of a block, of the wallet, or the funding.
+    fn made<'m>(&'m self, package: &'m [Transaction], txid: Txid) -> Option<&'m Transaction> {
+        let mined = self.chain.iter().flat_map(|mined| &mined.transactions);
+        let known = package.iter().chain(mined).chain(&self.dying.wallet.previous);
+        known.chain([self.funding]).find(|one| one.compute_txid() == txid)
     }
 
     fn count(&mut self, purpose: Purpose, transaction: &Transaction) {

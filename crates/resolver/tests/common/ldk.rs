@@ -202,6 +202,7 @@ impl Node {
         let monitors = Arc::new(Monitors { of_channel: Mutex::new(None), fees: Arc::clone(&fees) });
         let mut config = UserConfig::default();
         config.channel_handshake_config.minimum_depth = 1;
+        config.channel_handshake_config.our_to_self_delay = 144 + u16::from(secret);
         config.channel_handshake_config.our_max_accepted_htlcs = 30;
         config
             .channel_handshake_config

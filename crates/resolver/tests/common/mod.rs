@@ -7,6 +7,7 @@ pub mod ldk;
 pub mod live;
 pub mod observer;
 pub mod random;
+pub mod signed;
 pub mod wallet;
 
 use bitcoin::absolute::LockTime;
@@ -73,14 +74,17 @@ pub struct Pair {
     pub parameters: Parameters,
 }
 
-fn side(keys: &ChannelPublicKeys) -> SideParameters {
+/// The delays that we and the peer put on each other.
+const DELAYS: [u16; 2] = [144, 130];
+
+fn side(keys: &ChannelPublicKeys, to_self_delay_blocks: u16) -> SideParameters {
     SideParameters {
         funding_key: keys.funding_pubkey,
         revocation_basepoint: keys.revocation_basepoint.to_public_key(),
         payment_basepoint: keys.payment_point,
         delayed_payment_basepoint: keys.delayed_payment_basepoint.to_public_key(),
         htlc_basepoint: keys.htlc_basepoint.to_public_key(),
-        to_self_delay_blocks: 144,
+        to_self_delay_blocks,
     }
 }
 
@@ -109,8 +113,8 @@ impl Pair {
             funding: OutPoint { txid: funding.compute_txid(), vout: 0 },
             funding_sat: FUNDING_SAT,
             is_funder: false,
-            local: side(&our_keys),
-            remote: side(&their_keys),
+            local: side(&our_keys, DELAYS[0]),
+            remote: side(&their_keys, DELAYS[1]),
         };
         let peer = peer_keys.get_node_id(Recipient::Node).unwrap().serialize();
         Self { secp, keys, ours, theirs, peer: NodeId(peer), funding, parameters }
@@ -122,16 +126,18 @@ impl Pair {
         features.set_static_remote_key_required();
         features.set_anchors_zero_fee_htlc_tx_required();
         let (mut me, mut other) = (self.ours.pubkeys(&self.secp), self.theirs.pubkeys(&self.secp));
+        let [mut own_delay, mut other_delay] = DELAYS;
         if !is_ours {
             std::mem::swap(&mut me, &mut other);
+            std::mem::swap(&mut own_delay, &mut other_delay);
         }
         ChannelTransactionParameters {
             holder_pubkeys: me,
-            holder_selected_contest_delay: 144,
+            holder_selected_contest_delay: own_delay,
             is_outbound_from_holder: !is_ours,
             counterparty_parameters: Some(CounterpartyChannelTransactionParameters {
                 pubkeys: other,
-                selected_contest_delay: 144,
+                selected_contest_delay: other_delay,
             }),
             funding_outpoint: Some(LdkOutPoint { txid: self.funding.compute_txid(), index: 0 }),
             splice_parent_funding_txid: None,
