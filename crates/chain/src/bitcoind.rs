@@ -20,9 +20,11 @@ use crate::source::{BlockSource, ChainSource, Tip, believable_height};
 
 /// `RPC_INVALID_PARAMETER`: bitcoind's answer to a height above its tip.
 const RPC_INVALID_PARAMETER: i64 = -8;
+/// The answer of btcd to the same.
+const BTCD_OUT_OF_RANGE: i64 = -1;
 
 /// The limit for a block in hex with the JSON around it.
-const BLOCK_ANSWER: AnswerLimit =
+pub(crate) const BLOCK_ANSWER: AnswerLimit =
     AnswerLimit { max_bytes: 2 * MAX_BLOCK_BYTES + MAX_ANSWER_BYTES, timeout_ms: BLOCK_TIMEOUT_MS };
 
 /// The credentials for bitcoind.
@@ -50,11 +52,15 @@ impl BitcoindSource {
         Self { http: HttpClient::new("bitcoind", url), auth, authorization: None, known: None }
     }
 
-    fn call<T: DeserializeOwned>(&mut self, method: &str, params: Value) -> Result<T, ChainError> {
+    pub(crate) fn call<T: DeserializeOwned>(
+        &mut self,
+        method: &str,
+        params: Value,
+    ) -> Result<T, ChainError> {
         self.call_within(AnswerLimit::SMALL, method, params)
     }
 
-    fn call_within<T: DeserializeOwned>(
+    pub(crate) fn call_within<T: DeserializeOwned>(
         &mut self,
         limit: AnswerLimit,
         method: &str,
@@ -82,7 +88,7 @@ impl BitcoindSource {
 
     fn post(&mut self, request: &str, limit: AnswerLimit) -> Result<Answer, ChainError> {
         let authorization = self.authorization()?;
-        self.http.post_json(&authorization, request.as_bytes(), limit)
+        self.http.post("", "application/json", Some(&authorization), request.as_bytes(), limit)
     }
 
     fn read_result<T: DeserializeOwned>(&self, answer: &Answer) -> Result<T, ChainError> {
@@ -146,7 +152,9 @@ impl ChainSource for BitcoindSource {
     fn block_hash_at(&mut self, height: u32) -> Result<Option<BlockHash>, ChainError> {
         match self.call("getblockhash", json!([height])) {
             Ok(hash) => Ok(Some(hash)),
-            Err(ChainError::Refused { code: RPC_INVALID_PARAMETER, .. }) => Ok(None),
+            Err(ChainError::Refused {
+                code: RPC_INVALID_PARAMETER | BTCD_OUT_OF_RANGE, ..
+            }) => Ok(None),
             Err(error) => Err(error),
         }
     }

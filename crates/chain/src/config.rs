@@ -10,6 +10,7 @@ use bitcoin::constants::genesis_block;
 use serde::{Deserialize, Serialize};
 
 use crate::bitcoind::{BitcoindSource, RpcAuth};
+use crate::bridge::BridgeSource;
 use crate::clock::{ClockSource, system_clock};
 use crate::electrum::ElectrumSource;
 use crate::error::ChainError;
@@ -151,6 +152,23 @@ impl ChainConfig {
             Plan::Electrum { .. } => None,
             Plan::Clock(clock) => Some(Box::new(clock)),
         })
+    }
+
+    /// Opens the configured source once more, for a node with funded channels.
+    ///
+    /// # Errors
+    /// As [`Self::validate`]; [`ChainError::Config`] if the source can neither show whole blocks
+    /// nor take transactions.
+    pub fn open_bridge(&self, network: Network) -> Result<Box<dyn BridgeSource>, ChainError> {
+        let kind = self.kind(network)?;
+        match self.plan(network)? {
+            Plan::Bitcoind { url, auth } => Ok(Box::new(BitcoindSource::new(url, auth))),
+            Plan::Esplora { url } => Ok(Box::new(EsploraSource::new(url))),
+            Plan::Electrum { .. } | Plan::Clock(_) => Err(ChainError::config(
+                format!("funded channels cannot be guarded with the source {}", kind.name()),
+                "Set `chain.source` to \"bitcoind\" (better, your own) or \"esplora\": the bridge has to read every block and to publish transactions.",
+            )),
+        }
     }
 
     /// Returns how to watch the configured source. `resume` is the tip that the node believed

@@ -15,12 +15,12 @@ use crate::limits::{BLOCK_TIMEOUT_MS, MAX_BLOCK_BYTES};
 use crate::source::{BlockSource, ChainSource, Tip, believable_height};
 
 /// The limit for a raw block.
-const BLOCK_ANSWER: AnswerLimit =
+pub(crate) const BLOCK_ANSWER: AnswerLimit =
     AnswerLimit { max_bytes: MAX_BLOCK_BYTES, timeout_ms: BLOCK_TIMEOUT_MS };
 
 /// An esplora server as a source.
 pub(crate) struct EsploraSource {
-    http: HttpClient,
+    pub(crate) http: HttpClient,
     /// The last tip, which need not be requested again.
     known: Option<Tip>,
 }
@@ -31,19 +31,28 @@ impl EsploraSource {
     }
 
     /// Requests `path` and returns the body, or `None` if the server has no such thing.
-    fn get(&self, path: &str, limit: AnswerLimit) -> Result<Option<Vec<u8>>, ChainError> {
+    pub(crate) fn get(
+        &self,
+        path: &str,
+        limit: AnswerLimit,
+    ) -> Result<Option<Vec<u8>>, ChainError> {
         let answer: Answer = self.http.get(path, limit)?;
         match answer.status {
             200 => Ok(Some(answer.body)),
             404 => Ok(None),
-            status @ (401 | 403) => Err(ChainError::Unauthorized {
-                endpoint: self.http.endpoint().to_owned(),
+            _ => Err(self.refusal(&answer)),
+        }
+    }
+
+    /// Returns the error for an answer whose status is no success.
+    pub(crate) fn refusal(&self, answer: &Answer) -> ChainError {
+        let endpoint = self.http.endpoint();
+        match answer.status {
+            status @ (401 | 403) => ChainError::Unauthorized {
+                endpoint: endpoint.to_owned(),
                 reason: format!("HTTP status {status}"),
-            }),
-            status => {
-                let endpoint = self.http.endpoint();
-                Err(ChainError::refused(endpoint, i64::from(status), &answer.text_lossy()))
-            }
+            },
+            status => ChainError::refused(endpoint, i64::from(status), &answer.text_lossy()),
         }
     }
 
@@ -56,7 +65,7 @@ impl EsploraSource {
         Ok(Some(hash))
     }
 
-    fn malformed(&self, problem: &str) -> ChainError {
+    pub(crate) fn malformed(&self, problem: &str) -> ChainError {
         ChainError::malformed(self.http.endpoint(), problem)
     }
 }

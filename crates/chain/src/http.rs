@@ -106,20 +106,22 @@ impl HttpClient {
         self.read(request.call(), limit)
     }
 
-    pub(crate) fn post_json(
+    pub(crate) fn post(
         &self,
-        authorization: &str,
+        path: &str,
+        content_type: &str,
+        authorization: Option<&str>,
         body: &[u8],
         limit: AnswerLimit,
     ) -> Result<Answer, ChainError> {
-        let request = self
+        let mut request = self
             .agent
-            .post(self.base.as_str())
-            .header("authorization", authorization)
-            .header("content-type", "application/json")
-            .config()
-            .timeout_global(limit.timeout())
-            .build();
+            .post(format!("{}{path}", self.base.as_str()))
+            .header("content-type", content_type);
+        if let Some(authorization) = authorization {
+            request = request.header("authorization", authorization);
+        }
+        let request = request.config().timeout_global(limit.timeout()).build();
         self.read(request.send(body), limit)
     }
 

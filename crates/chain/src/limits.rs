@@ -61,3 +61,42 @@ pub const MAX_HEIGHT: u32 = 499_999_999;
 pub const REORG_MEMORY_BLOCKS: usize = 144;
 /// The interval of the regtest clock unless it is configured.
 pub const DEFAULT_SECONDS_PER_BLOCK: u64 = 600;
+
+/// The blocks whose hashes a position remembers: two days, and 10 kB in storage. A reorg that is
+/// deeper is not followed.
+pub const POSITION_BLOCKS: usize = 288;
+/// The depth at which what a block says is taken as final. Reorgs up to there, and well beyond,
+/// must be followed.
+pub const FINAL_DEPTH_BLOCKS: u32 = 6;
+const _: () = assert!(POSITION_BLOCKS >= 8 * FINAL_DEPTH_BLOCKS as usize);
+/// The headers of another branch that are fetched to compare its work with ours. A branch has the
+/// same difficulty within a factor of four: whoever needs more has less work.
+pub const MAX_BRANCH_HEADERS: u32 = 4 * POSITION_BLOCKS as u32;
+/// How often a question is put again because the chain changed while it was asked, before the
+/// source is said to contradict itself.
+pub const MAX_SCAN_RESTARTS: usize = 4;
+
+/// The outputs that are watched for spends. A funding output and the outputs of a commitment with
+/// 966 HTLCs are under 1000 for each channel; the rest is for the wallet's coins.
+pub const MAX_WATCHED_OUTPOINTS: usize = 1_000_000;
+/// The scripts that are watched for payments.
+pub const MAX_WATCHED_SCRIPTS: usize = 100_000;
+
+/// The heaviest transaction that nodes relay.
+pub const MAX_TRANSACTION_WEIGHT: u64 = 400_000;
+/// The most bytes of a transaction of ours: none of them weighs less than one unit.
+pub const MAX_TRANSACTION_BYTES: usize = 400_000;
+/// The most transactions in a package that nodes take.
+pub const MAX_PACKAGE_TRANSACTIONS: usize = 25;
+/// The heaviest package that nodes take.
+pub const MAX_PACKAGE_WEIGHT: u64 = 404_000;
+const _: () = assert!(MAX_PACKAGE_WEIGHT >= MAX_TRANSACTION_WEIGHT);
+
+/// The lowest feerate in use, in satoshi per 1000 weight units: below it nodes relay nothing.
+pub const MIN_FEERATE_PER_KW: u32 = 253;
+/// The highest feerate in use, in satoshi per 1000 weight units (1000 sat per virtual byte): an
+/// estimate above it is a mistake of its source.
+pub const MAX_FEERATE_PER_KW: u32 = 250_000;
+const _: () = assert!(MIN_FEERATE_PER_KW < MAX_FEERATE_PER_KW);
+/// The most blocks ahead for which bitcoind estimates a fee.
+pub const MAX_FEE_TARGET_BLOCKS: u16 = 1008;

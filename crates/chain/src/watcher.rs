@@ -61,7 +61,7 @@ pub async fn watch(
 }
 
 /// Ends when it is woken, but not before a moment that spares the source.
-async fn hurried(hurry: &Notify, wait: Duration) {
+pub(crate) async fn hurried(hurry: &Notify, wait: Duration) {
     sleep(wait.min(Duration::from_millis(MIN_HURRIED_POLL_INTERVAL_MS))).await;
     hurry.notified().await;
 }

@@ -1,6 +1,8 @@
 //! A small chain and servers on loopback that report it as bitcoind, esplora or electrum would.
 #![allow(dead_code)] // each test file uses its own part
 
+pub(crate) mod ledger;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
