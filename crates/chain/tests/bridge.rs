@@ -178,6 +178,30 @@ fn a_source_that_is_down_or_starting_gives_no_verdict_and_no_feerate() {
 }
 
 #[test]
+fn one_method_of_a_source_that_has_just_been_restarted_gives_no_verdict_either() {
+    let failing = |dialect: Dialect, method: &'static str| {
+        let ledger = Ledger::new(2);
+        ledger.state().instead = Some(Box::new(move |_, asked| {
+            let body = r#"{"result":null,"error":{"code":-28,"message":"Verifying blocks"}}"#;
+            (asked == method).then(|| Reply::status(500, body))
+        }));
+        let source = ledger.open(dialect);
+        (ledger, source)
+    };
+    let (ledger, mut source) = failing(Dialect::Bitcoind, "sendrawtransaction");
+    let sent = source.broadcast(&paying(&ledger, 1, 1000));
+    let (ledger, mut source) = failing(Dialect::Bitcoind, "submitpackage");
+    let package = source.broadcast_package(&family(&ledger));
+    let (_, mut source) = failing(Dialect::Bitcoind, "getmempoolinfo");
+    let minimum = source.feerate(3).map(drop);
+    let (_, mut source) = failing(Dialect::Btcd, "estimatefee");
+    let estimate = source.feerate(3).map(drop);
+    for answer in [sent, package, minimum, estimate] {
+        assert!(matches!(answer, Err(ChainError::Refused { code: -28, .. })), "{answer:?}");
+    }
+}
+
+#[test]
 fn the_id_of_another_transaction_is_no_success() {
     for dialect in ALL {
         let ledger = Ledger::new(2);

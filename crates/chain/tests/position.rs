@@ -83,7 +83,12 @@ fn the_difficulty_changes_only_between_periods_and_at_most_fourfold() {
 #[test]
 fn a_header_of_another_network_begins_nothing() {
     let regtest = genesis_block(REGTEST).header;
-    assert_eq!(Position::start(Network::Bitcoin, 0, &regtest), Err(Lie::WrongDifficulty));
+    for network in [Network::Bitcoin, Network::Testnet] {
+        for height in [0, 5, 2016] {
+            let started = Position::start(network, height, &regtest);
+            assert_eq!(started, Err(Lie::WrongDifficulty), "{network} {height}");
+        }
+    }
 }
 
 #[test]
@@ -95,6 +100,14 @@ fn the_memory_of_a_position_is_bounded_and_so_are_its_bytes() {
     assert!(position.cut(position.lowest() - 1).is_none());
     assert_eq!(position.encode().len(), 9 + 36 * POSITION_BLOCKS);
     assert_eq!(Position::decode(REGTEST, &position.encode()), Ok(position));
+}
+
+#[test]
+fn a_position_with_a_target_that_no_block_has_is_not_read() {
+    let mut bytes = follow(&headers(2, 0)).encode();
+    let at = bytes.len() - 4;
+    bytes[at..].copy_from_slice(&0x2100_ffff_u32.to_be_bytes());
+    assert!(Position::decode(REGTEST, &bytes).is_err());
 }
 
 #[test]

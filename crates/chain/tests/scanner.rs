@@ -2,6 +2,7 @@
 
 mod support;
 
+use bitcoin::consensus::encode::serialize_hex;
 use bitcoin::hashes::Hash;
 use bitcoin::{Block, BlockHash, Network, ScriptBuf, TxMerkleNode, Witness};
 use steward_chain::limits::{MAX_BLOCK_BYTES, POSITION_BLOCKS};
@@ -225,7 +226,9 @@ fn another_network_behind_the_same_address_is_found_after_a_failure() {
 /// What the scan says to a source that shows its blocks changed by `shown_as`, from height 2 on.
 fn lie(dialect: Dialect, shown_as: Tamper) -> Lie {
     let ledger = Ledger::new(2);
-    ledger.mine_with(&[spend(&[ledger.coin(1)], 1000, open_script())]);
+    // Three transactions: the last one twice has the same Merkle root.
+    let spends = [1, 2].map(|height| spend(&[ledger.coin(height)], 1000, open_script()));
+    ledger.mine_with(&spends);
     let mut scanner = scanner(&ledger, dialect, 2);
     ledger.state().shown_as = shown_as;
     let position = scanner.position().clone();
@@ -240,7 +243,8 @@ fn lie(dialect: Dialect, shown_as: Tamper) -> Lie {
 
 #[test]
 fn a_block_that_was_tampered_with_is_not_believed() {
-    let cases: [(Tamper, Lie); 7] = [
+    let cases: [(Tamper, Lie); 8] = [
+        (|_| bitcoin::constants::genesis_block(REGTEST), Lie::OtherBlock),
         (
             |mut block| {
                 block.header.nonce += 1;
@@ -339,12 +343,34 @@ fn a_block_that_no_miner_made_is_not_believed() {
         block.header.merkle_root = TxMerkleNode::all_zeros();
         work(&mut block.header);
     });
-    let found =
-        [no_work, easy, other_difficulty, unconnected, wrong_height, unsealed].map(|error| {
-            let ChainError::Untrue { lie, .. } = error else { panic!("{error:?}") };
-            lie
-        });
+    let two_coinbases = forged(|block| {
+        let mut second = block.txdata[0].clone();
+        second.output.truncate(1);
+        block.txdata.push(second);
+        seal(block);
+    });
+    let uncommitted = forged(|block| {
+        block.txdata[0].output.truncate(1);
+        block.txdata.push(spend(&[first_output(&block.txdata[0])], 1000, open_script()));
+        seal(block);
+    });
+    let found = [
+        two_coinbases,
+        uncommitted,
+        no_work,
+        easy,
+        other_difficulty,
+        unconnected,
+        wrong_height,
+        unsealed,
+    ]
+    .map(|error| {
+        let ChainError::Untrue { lie, .. } = error else { panic!("{error:?}") };
+        lie
+    });
     let expected = [
+        Lie::NoCoinbase,
+        Lie::WrongWitnesses,
         Lie::NoProofOfWork,
         Lie::WrongDifficulty,
         Lie::WrongDifficulty,
@@ -466,4 +492,51 @@ fn a_spend_of_an_output_that_is_watched_only_because_of_the_same_block_is_found(
         }
     }
     assert_eq!(seen, [1, 3, 4]);
+}
+
+#[test]
+fn a_header_of_another_block_or_none_is_no_branch() {
+    let genesis = serialize_hex(&bitcoin::constants::genesis_block(REGTEST).header);
+    let cases =
+        [(Reply::ok(genesis), Lie::OtherBlock), (Reply::status(404, ""), Lie::UnknownBlock)];
+    for (reply, expected) in cases {
+        let ledger = Ledger::new(10);
+        let mut scanner = scanner(&ledger, Dialect::Esplora, 3);
+        events(&mut scanner);
+        ledger.rewind(2);
+        ledger.mine(3);
+        let Reply { status, body } = reply;
+        ledger.state().instead = Some(Box::new(move |_, asked| {
+            asked.ends_with("/header").then(|| Reply { status, body: body.clone() })
+        }));
+        let first = first_position(ledger.open(Dialect::Esplora).as_mut(), REGTEST, Some(3));
+        for error in [scanner.next_event().unwrap_err(), first.unwrap_err()] {
+            let ChainError::Untrue { lie, .. } = error else { panic!("{error:?}") };
+            assert_eq!(lie, expected);
+        }
+        assert_eq!(scanner.position().last().height, 10);
+    }
+}
+
+#[test]
+fn a_branch_that_is_replaced_while_its_work_is_counted_is_left() {
+    let ledger = Ledger::new(10);
+    let mut scanner = scanner(&ledger, Dialect::Esplora, 3);
+    events(&mut scanner);
+    ledger.rewind(6);
+    ledger.mine(7);
+    let mut headers = 0;
+    ledger.state().instead = Some(Box::new(move |state, asked| {
+        headers += i32::from(asked.ends_with("/header"));
+        if headers == 2 && asked.ends_with("/header") {
+            state.rewind(7);
+            for _ in 0..8 {
+                state.mine_with(&[]);
+            }
+        }
+        None
+    }));
+    let found = events(&mut scanner);
+    assert_eq!((found[0].as_str(), found.len()), ("-10-9-8-7-6-5 >4", 9));
+    assert_eq!(scanner.position().last().hash, ledger.hash(12));
 }
