@@ -19,8 +19,6 @@ pub(crate) enum View {
     RemoteCurrent,
     /// The peer's that we have signed, while it has not revoked the one before it.
     RemotePending,
-    /// The peer's that we sign next.
-    RemoteNext,
     /// No commitment: every HTLC that is on its way stands in it, so that neither side has less in
     /// any commitment.
     Worst,
@@ -61,7 +59,6 @@ impl View {
             }
             Self::RemoteCurrent => Present { from: Some(OurStage::Acked), until: None },
             Self::RemotePending => Present { from: None, until: Some(OurStage::RemoveSigned) },
-            Self::RemoteNext => Present { from: None, until: Some(OurStage::RemoveRevoked) },
             Self::Worst => Present { from: None, until: None },
         }
     }
@@ -73,7 +70,6 @@ impl View {
             Self::PeerBest => Present { from: None, until: Some(TheirStage::RemoveSigned) },
             Self::RemoteCurrent => Present::of(TheirStage::Committed, TheirStage::RemoveAcked),
             Self::RemotePending => Present::of(TheirStage::Signed, TheirStage::RemoveSigned),
-            Self::RemoteNext => Present::of(TheirStage::Revoked, TheirStage::RemoveSigned),
             Self::Worst => Present { from: None, until: None },
         }
     }
@@ -99,8 +95,7 @@ impl Ledger {
 
     /// Returns true if every commitment can be paid and makes up the capacity.
     pub(crate) fn is_balanced(&self, capacity_msat: u64) -> bool {
-        let views =
-            [View::LocalCurrent, View::RemoteCurrent, View::RemotePending, View::RemoteNext];
+        let views = [View::LocalCurrent, View::RemoteCurrent, View::RemotePending];
         views.into_iter().all(|view| {
             let (contents, is_paid) = self.sum(view);
             is_paid && contents.total_msat() == Some(capacity_msat)
@@ -141,7 +136,7 @@ impl Ledger {
         let newest = match view {
             View::RemoteCurrent => None,
             View::RemotePending => rates.signed,
-            View::LocalCurrent | View::RemoteNext => rates.revoked.or(rates.signed),
+            View::LocalCurrent => rates.revoked.or(rates.signed),
             View::LocalNext | View::PeerBest => rates.received.or(rates.revoked).or(rates.signed),
             View::Worst => {
                 [rates.received, rates.revoked, rates.signed].into_iter().flatten().max()
