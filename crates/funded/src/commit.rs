@@ -6,11 +6,11 @@ use steward_htlc::LinkEvent;
 use steward_wire::{ChannelMessage, CommitmentSigned, RevokeAndAck, impossible, invariant};
 
 use crate::bolt3::{HtlcKey, Side};
+use crate::dust::is_dust_too_much;
 use crate::io::{Output, RefuseReason};
 use crate::ledger::{LedgerEvent, View};
-use crate::limits::{MAX_COMMITMENT_NUMBER, MAX_DUST_EXPOSURE_MSAT, MAX_EMPTY_COMMITMENTS};
+use crate::limits::{MAX_COMMITMENT_NUMBER, MAX_EMPTY_COMMITMENTS};
 use crate::live::{LocalCommitment, Pending};
-use crate::own_updates::dust_msat;
 use crate::rows;
 use crate::session::Stage;
 use crate::step::{Fault, Step};
@@ -67,6 +67,7 @@ impl Step<'_> {
         let message = self.commitment_message(&pending);
         self.out.push(Output::Send(message));
         self.live.remote.pending = Some(pending);
+        self.session.waits_since_ms = Some(self.env.now_ms);
         self.changed = true;
         Ok(())
     }
@@ -155,6 +156,7 @@ impl Step<'_> {
         remote.number = remote.number.saturating_add(1);
         remote.point = point;
         remote.next_point = Some(next);
+        self.session.waits_since_ms = None;
         let events = self.live.ledger.revocation_received();
         self.changed = true;
         events.into_iter().for_each(|event| self.report(event));
@@ -166,23 +168,12 @@ impl Step<'_> {
             LedgerEvent::Failed { id, failure } => {
                 self.link(LinkEvent::HtlcFailed { id, failure });
             }
-            LedgerEvent::Incoming(add) if self.is_dust_too_much(add.id) => {
+            LedgerEvent::Incoming(add) if is_dust_too_much(self.live, add.id) => {
                 self.out.push(Output::Refuse { add, reason: RefuseReason::DustExposure });
             }
             LedgerEvent::Incoming(add) => {
                 self.link(LinkEvent::HtlcIncoming { add, taken_over: false });
             }
         }
-    }
-
-    /// Tells whether an HTLC of the peer's is too small for an output, and all such HTLCs up to it
-    /// are worth too much.
-    pub(crate) fn is_dust_too_much(&self, id: u64) -> bool {
-        let mut with = self.live.contents(View::Worst);
-        with.htlcs.retain(|htlc| htlc.key.offered_by == Side::Local || htlc.key.id <= id);
-        let mut without = with.clone();
-        without.htlcs.retain(|htlc| htlc.key.offered_by == Side::Local || htlc.key.id < id);
-        let sum = dust_msat(self.live, &with);
-        sum > MAX_DUST_EXPOSURE_MSAT && sum > dust_msat(self.live, &without)
     }
 }

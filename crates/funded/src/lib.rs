@@ -16,6 +16,7 @@
 //! - `ledger`: balances, HTLCs and fee rates of both commitments, as one value
 //! - `peer_updates`: the peer's updates
 //! - `own_updates`: ours, from the queue onto the wire
+//! - `dust`: what is lost to miners if a commitment confirms
 //! - `commit`: `commitment_signed` and `revoke_and_ack`, both ways
 //! - `reestablish`: what each side has on a new connection, and what is sent again
 //! - `shutdown`: the cooperative close
@@ -38,6 +39,7 @@ mod codec;
 mod commit;
 mod deadlines;
 mod defence;
+mod dust;
 mod io;
 mod ledger;
 pub mod limits;

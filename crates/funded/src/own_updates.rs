@@ -11,6 +11,7 @@ use steward_wire::{
 };
 
 use crate::bolt3::{Contents, HtlcKey, Side};
+use crate::dust::dust_msat;
 use crate::io::Output;
 use crate::ledger::{OurHtlc, OurStage, TheirStage, View};
 use crate::limits::{
@@ -274,19 +275,4 @@ fn with_htlc(now: &Contents, live: &Live, htlc: &NewHtlc) -> Option<Contents> {
         cltv_expiry: htlc.cltv_expiry,
     });
     Some(with)
-}
-
-/// The worth of the HTLCs that have no output in one of the two commitments, in millisatoshi: the
-/// larger of both sums.
-pub(crate) fn dust_msat(live: &Live, contents: &Contents) -> u64 {
-    let format = live.parameters.format;
-    let of = |owner: Side| {
-        let dust_limit = live.parameters.terms(owner).dust_limit_sat;
-        let trimmed = contents
-            .htlcs
-            .iter()
-            .filter(|htlc| contents.is_trimmed(htlc, format, owner, dust_limit));
-        trimmed.fold(0u64, |sum, htlc| sum.saturating_add(htlc.amount_msat))
-    };
-    of(Side::Local).max(of(Side::Remote))
 }

@@ -19,6 +19,7 @@ struct Lost {
 impl Step<'_> {
     pub(crate) fn on_connected(&mut self) -> Result<(), Fault> {
         self.session.stage = Stage::Syncing;
+        self.session.waits_since_ms = Some(self.env.now_ms);
         if self.live.closing.is_some() {
             self.ask_peer_to_close();
             return Ok(());
@@ -45,6 +46,8 @@ impl Step<'_> {
             return Ok(()); // One side has lost data, and the channel ends.
         };
         self.session.stage = Stage::Synced;
+        let owes_answer = self.live.remote.pending.is_some();
+        self.session.waits_since_ms = owes_answer.then_some(self.env.now_ms);
         if std::mem::take(&mut self.live.is_unproven) {
             self.changed = true;
         }

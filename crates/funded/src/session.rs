@@ -22,6 +22,8 @@ pub(crate) enum Stage {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Session {
     pub(crate) stage: Stage,
+    /// The time since when the peer owes an answer, by the clock that nobody sets.
+    pub(crate) waits_since_ms: Option<u64>,
     /// HTLCs of ours that wait for an id.
     pub(crate) waiting: VecDeque<NewHtlc>,
     /// Commitments of the peer's in a row that changed nothing.

@@ -5,6 +5,7 @@ use steward_wire::{ChannelId, ChannelMessage, WireError, impossible};
 
 use crate::bolt3::Side;
 use crate::io::{CloseReason, Env, Input, Output};
+use crate::limits::ANSWER_TIMEOUT_MS;
 use crate::live::Live;
 use crate::rows;
 use crate::session::{Session, Stage};
@@ -110,6 +111,7 @@ impl<'a> Step<'a> {
             }
             LinkInput::Tick => {
                 self.refuse_overdue_adds();
+                self.check_patience();
                 Ok(())
             }
             LinkInput::OwnPolicy(policy) => {
@@ -172,6 +174,7 @@ impl<'a> Step<'a> {
         self.refuse_waiting(AddRefusal::Unavailable);
         self.live.ledger.drop_unsigned();
         self.session.stage = Stage::Offline;
+        self.session.waits_since_ms = None;
         self.session.empty_commitments = 0;
         self.session.is_shutdown_sent = false;
     }
@@ -188,8 +191,17 @@ impl<'a> Step<'a> {
         }
     }
 
+    /// A peer that does not answer is connected anew: what it lacks is sent again.
+    fn check_patience(&mut self) {
+        let patience = |since: u64| since.saturating_add(ANSWER_TIMEOUT_MS) <= self.env.now_ms;
+        if self.session.waits_since_ms.is_some_and(patience) {
+            self.reconnect("the peer does not answer".to_owned());
+        }
+    }
+
     pub(crate) fn reconnect(&mut self, why: String) {
         self.session.stage = Stage::Broken;
+        self.session.waits_since_ms = None;
         self.out.push(Output::Link(LinkEvent::Reconnect(why)));
     }
 

@@ -5,7 +5,8 @@ use steward_wire::{ChannelId, ChannelUpdate, LinkId, NodeId, ShortChannelId};
 
 use crate::bolt3::Side;
 use crate::channel::{Body, Channel};
-use crate::io::CloseReason;
+use crate::dust::is_dust_too_much;
+use crate::io::{CloseReason, RefuseReason};
 use crate::ledger::{TheirStage, View};
 use crate::live::{Live, OwnCommitment};
 use crate::session::Stage;
@@ -171,6 +172,13 @@ impl Channel {
             }),
             is_recorded: htlc.answer.is_some(),
         })
+    }
+
+    /// The reason why an HTLC of the peer's is to be failed at once, as things stand: after a restart
+    /// [`Output::Refuse`](crate::Output::Refuse) is not repeated.
+    pub fn refusal_of(&self, id: u64) -> Option<RefuseReason> {
+        let live = self.live().filter(|live| live.ledger.theirs.contains_key(&id))?;
+        is_dust_too_much(live, id).then_some(RefuseReason::DustExposure)
     }
 
     /// The HTLCs of ours that are not gone.

@@ -368,8 +368,16 @@ fn a_funding_that_was_seen_is_never_forgotten_and_one_that_was_not_has_nothing_t
     world.pump();
     let mut seen = world.channel().clone();
     let scid = ShortChannelId(1);
-    world.with_env(|env| seen.handle(env, Input::FundingDepth { depth: 1, scid, is_ours: true }));
-    assert_eq!(seen.phase(), Phase::Funding, "it is not deep enough");
+    let mut deep = |depth| {
+        let input = Input::FundingDepth { depth, scid, is_ours: true };
+        let outputs = world.with_env(|env| seen.handle(env, input));
+        outputs.iter().any(|o| matches!(o, Output::Send(ChannelMessage::ChannelReady(_))))
+    };
+    assert!(!deep(1) && !deep(2), "it is not deep enough");
+    let mut ready = world.channel().clone();
+    let input = Input::FundingDepth { depth: 3, scid, is_ours: true };
+    let outputs = world.with_env(|env| ready.handle(env, input));
+    assert!(outputs.iter().any(|o| matches!(o, Output::Send(ChannelMessage::ChannelReady(_)))));
     world.height += 5_000;
     assert!(world.with_env(|env| seen.handle(env, Input::Link(LinkInput::Block))).is_empty());
     world.height -= 5_000;
@@ -488,6 +496,34 @@ fn an_htlc_whose_expiry_comes_while_it_waits_is_refused() {
         world.pump();
     }
     assert_eq!(refusal(&world), Some(AddRefusal::ExpiryTooSoon));
+}
+
+#[test]
+fn a_peer_that_does_not_answer_is_connected_anew() {
+    let hangs_up = |outputs: &[Output]| {
+        outputs.iter().any(|o| matches!(o, Output::Link(LinkEvent::Reconnect(_))))
+    };
+    let tick = |world: &World, channel: &mut Channel, now_ms: u64| {
+        world.with_env(|env| {
+            let env = steward_funded::Env { now_ms, ..*env };
+            channel.handle(&env, Input::Link(LinkInput::Tick))
+        })
+    };
+    let mut world = World::open(22);
+    world.we_pay(400_000, true);
+    world.flush();
+    let mut channel = world.channel().clone();
+    assert!(!hangs_up(&tick(&world, &mut channel, 59_999)));
+    assert!(hangs_up(&tick(&world, &mut channel, 60_000)), "no revoke_and_ack");
+    assert!(!hangs_up(&tick(&world, &mut channel, 200_000)), "once");
+    world.pump();
+    let mut channel = world.channel().clone();
+    assert!(!hangs_up(&tick(&world, &mut channel, 60_000)), "it has answered");
+    world.disconnect();
+    assert!(!hangs_up(&tick(&world, &mut world.channel().clone(), 60_000)), "it is not there");
+    world.connect();
+    let mut channel = world.channel().clone();
+    assert!(hangs_up(&tick(&world, &mut channel, 60_000)), "no channel_reestablish");
 }
 
 #[test]

@@ -14,6 +14,7 @@ fn seeds() -> u64 {
 #[test]
 fn a_channel_is_opened_and_pays_both_ways() {
     let mut world = World::open(1);
+    assert!(world.channel().peer_policy().is_some(), "LDK tells its terms");
     assert!(world.ldk_pays(50_000_000));
     world.we_pay(20_000_000, true);
     world.pump();

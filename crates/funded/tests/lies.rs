@@ -170,12 +170,10 @@ fn check_that_it_stays_closed(world: &World, mut channel: Channel, signed: &Chan
 }
 
 #[test]
-fn an_empty_commitment_is_taken_once() {
+fn a_commitment_that_changes_nothing_has_to_be_signed_all_the_same() {
     let mut world = World::open(4);
     world.ldk_pays(50_000_000);
     world.pump();
-    // The peer's last signature is not that of its next commitment, so an empty one needs a
-    // signer: it is refused for its signature here, and not for being empty.
     let signed = ChannelMessage::CommitmentSigned(steward_wire::CommitmentSigned {
         channel_id: world.channel().channel_id(),
         signature: Signature::ZERO,

@@ -65,6 +65,9 @@ fn dust_of_the_peers_is_refused_beyond_its_limit() {
     }
     let outputs = add(&mut funded, 141, 353_999);
     assert!(outputs.iter().any(|output| matches!(output, Output::Refuse { .. })));
+    assert_eq!(funded.channel.refusal_of(140), None);
+    let stored = funded.stored().unwrap();
+    assert_eq!(stored.refusal_of(141), Some(RefuseReason::DustExposure), "after a restart");
     let outputs = add(&mut funded, 142, 10_000_000);
     assert!(!outputs.iter().any(|output| matches!(output, Output::Refuse { .. })), "it is no dust");
 }
