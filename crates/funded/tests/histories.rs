@@ -189,3 +189,22 @@ fn a_payment_that_ldk_cannot_read_comes_back_as_malformed() {
     });
     assert!(matches!(failed, Some(steward_htlc::Failure::Malformed { .. })), "{failed:?}");
 }
+
+#[test]
+fn an_htlc_whose_preimage_is_known_is_never_failed() {
+    let mut world = World::open(6);
+    let token = world.we_pay(10_000_000, true);
+    world.pump();
+    let (hash, preimage) = world.claimable.pop().unwrap();
+    let preimage = steward_wire::Preimage(preimage.unwrap().0);
+    let input = steward_htlc::LinkInput::ExternalFulfill { id: 0, preimage };
+    world.input(steward_funded::Input::Link(input));
+    assert_eq!(world.ours[&token].1, End::Paid);
+    // The peer fails it all the same: its money comes back, and nobody is told of a failure.
+    world.ldk.manager.fail_htlc_backwards(&hash);
+    world.pump();
+    assert_eq!(world.ours[&token].1, End::Paid);
+    let summary = world.channel().summary().unwrap();
+    assert_eq!(summary.outgoing_htlcs, 0);
+    assert_eq!(summary.local_balance_msat, opponent::world::PUSH_MSAT);
+}
