@@ -3,8 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bitcoin::secp256k1::{Secp256k1, SecretKey};
-use steward_wire::NodeId;
+use steward_wire::{Identity, NodeId};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
@@ -76,14 +75,14 @@ impl Reconnector {
     /// See [`AddPeerError`].
     pub fn add_peer(
         &self,
-        identity: SecretKey,
+        identity: impl Identity + 'static,
         peer: NodeId,
         addresses: Vec<PeerAddress>,
     ) -> Result<(), AddPeerError> {
         if !(1..=MAX_ADDRESSES_PER_PEER).contains(&addresses.len()) {
             return Err(AddPeerError::AddressCount);
         }
-        let local = identity.public_key(&Secp256k1::signing_only()).into();
+        let local = identity.node_id();
         if peer.public_key().is_none() || peer == local {
             return Err(AddPeerError::InvalidNodeId);
         }
@@ -93,8 +92,14 @@ impl Reconnector {
         }
         let transport = self.transport.clone();
         let failed = Arc::default();
-        let keeper =
-            Keeper { transport, identity, local, peer, addresses, failed: Arc::clone(&failed) };
+        let keeper = Keeper {
+            transport,
+            identity: Arc::new(identity),
+            local,
+            peer,
+            addresses,
+            failed: Arc::clone(&failed),
+        };
         let task = tokio::spawn(keeper.run());
         kept.insert((local, peer), KeptPeer { task, failed });
         Ok(())
@@ -140,7 +145,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// The task of one kept peer.
 struct Keeper {
     transport: Transport,
-    identity: SecretKey,
+    identity: Arc<dyn Identity>,
     local: NodeId,
     peer: NodeId,
     addresses: Vec<PeerAddress>,
@@ -186,7 +191,7 @@ impl Keeper {
             return Ok(Some(connection));
         }
         for address in &self.addresses {
-            match self.transport.connect(self.identity, self.peer, address).await {
+            match self.transport.connect(Arc::clone(&self.identity), self.peer, address).await {
                 Ok(connection) => return Ok(Some(connection)),
                 Err(ConnectError::ShuttingDown) => return Err(ShuttingDown),
                 Err(error) => {

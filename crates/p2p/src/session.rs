@@ -3,9 +3,8 @@
 
 use std::sync::Arc;
 
-use bitcoin::secp256k1::SecretKey;
 use lightning::ln::peer_handler::{IgnoringMessageHandler, MessageHandler, PeerManager};
-use steward_wire::{ErrorText, NodeId};
+use steward_wire::{ErrorText, Identity, NodeId};
 
 use crate::config::SessionConfig;
 use crate::features::Features;
@@ -96,13 +95,13 @@ impl Session {
     /// # Errors
     /// [`SessionError::InvalidNodeId`] if `remote` is not a public key.
     pub fn outbound(
-        identity: SecretKey,
+        identity: impl Identity + 'static,
         remote: NodeId,
         entropy: [u8; 32],
         config: &SessionConfig,
     ) -> Result<Self, SessionError> {
         let remote = remote.public_key().ok_or(SessionError::InvalidNodeId)?;
-        let mut session = Self::new(identity, entropy, config);
+        let mut session = Self::new(Arc::new(identity), entropy, config);
         let descriptor = Descriptor(session.handlers.clone());
         let act_one = session.manager.new_outbound_connection(remote, descriptor, None);
         session.outgoing = act_one.map_err(|_| session.end_reason())?;
@@ -115,18 +114,18 @@ impl Session {
     /// # Errors
     /// There are none today; LDK reserves the right to refuse a connection.
     pub fn inbound(
-        identity: SecretKey,
+        identity: impl Identity + 'static,
         entropy: [u8; 32],
         config: &SessionConfig,
     ) -> Result<Self, SessionError> {
-        let session = Self::new(identity, entropy, config);
+        let session = Self::new(Arc::new(identity), entropy, config);
         let descriptor = Descriptor(session.handlers.clone());
         let accepted = session.manager.new_inbound_connection(descriptor, None);
         accepted.map_err(|_| session.end_reason())?;
         Ok(session)
     }
 
-    fn new(identity: SecretKey, entropy: [u8; 32], config: &SessionConfig) -> Self {
+    fn new(identity: Arc<dyn Identity>, entropy: [u8; 32], config: &SessionConfig) -> Self {
         let signer = Arc::new(Signer::new(identity, entropy));
         let local = signer.node_id().into();
         let handlers = Handlers::new(local, config.clone());

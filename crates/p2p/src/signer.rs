@@ -1,27 +1,28 @@
 //! The one operation that LDK's wire stack needs of a node's key: ECDH under our node id.
 //! Signatures are made elsewhere, under other rules.
 
-use bitcoin::secp256k1::{
-    PublicKey, Scalar, Secp256k1, SecretKey, ecdh::SharedSecret, ecdsa, schnorr,
-};
+use std::sync::Arc;
+
+use bitcoin::secp256k1::{PublicKey, Scalar, ecdh::SharedSecret, ecdsa, schnorr};
 use lightning::bolt11_invoice::RawBolt11Invoice;
 use lightning::ln::inbound_payment::ExpandedKey;
 use lightning::ln::msgs::UnsignedGossipMessage;
 use lightning::offers::invoice::UnsignedBolt12Invoice;
 use lightning::sign::{NodeSigner, PeerStorageKey, ReceiveAuthKey, Recipient};
+use steward_wire::Identity;
 
 /// A node identity as the wire stack sees it.
 pub(crate) struct Signer {
-    key: SecretKey,
+    identity: Arc<dyn Identity>,
     node_id: PublicKey,
     /// A key in place of those that the trait must return and the wire stack never asks for.
     unused_key: [u8; 32],
 }
 
 impl Signer {
-    pub(crate) fn new(key: SecretKey, unused_key: [u8; 32]) -> Self {
-        let node_id = PublicKey::from_secret_key(&Secp256k1::signing_only(), &key);
-        Self { key, node_id, unused_key }
+    pub(crate) fn new(identity: Arc<dyn Identity>, unused_key: [u8; 32]) -> Self {
+        let node_id = identity.public_key();
+        Self { identity, node_id, unused_key }
     }
 
     pub(crate) fn node_id(&self) -> PublicKey {
@@ -44,11 +45,11 @@ impl NodeSigner for Signer {
         tweak: Option<&Scalar>,
     ) -> Result<SharedSecret, ()> {
         self.get_node_id(recipient)?;
-        let key = match tweak {
-            Some(tweak) => self.key.mul_tweak(tweak).map_err(|_| ())?,
-            None => self.key,
-        };
-        Ok(SharedSecret::new(other_key, &key))
+        // Only blinded onion messages are read with a tweaked key, and none is read here.
+        match tweak {
+            Some(_) => Err(()),
+            None => Ok(SharedSecret::from_bytes(self.identity.ecdh(other_key))),
+        }
     }
 
     fn get_expanded_key(&self) -> ExpandedKey {

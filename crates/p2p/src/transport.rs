@@ -4,9 +4,8 @@ use std::net::{SocketAddr, SocketAddrV6};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bitcoin::secp256k1::SecretKey;
 use rustix::net::sockopt::set_ipv6_v6only;
-use steward_wire::NodeId;
+use steward_wire::{Identity, NodeId};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{mpsc, watch};
 
@@ -101,9 +100,9 @@ impl Transport {
     pub async fn listen(
         &self,
         address: SocketAddr,
-        identity: SecretKey,
+        identity: impl Identity + 'static,
     ) -> std::io::Result<SocketAddr> {
-        self.accept_on(TcpListener::bind(address).await?, identity)
+        self.accept_on(TcpListener::bind(address).await?, Arc::new(identity))
     }
 
     /// Listens on IPv6 alone, where the system would accept IPv4 as well: so a second listener can
@@ -114,16 +113,20 @@ impl Transport {
     pub fn listen_ipv6_only(
         &self,
         address: SocketAddrV6,
-        identity: SecretKey,
+        identity: impl Identity + 'static,
     ) -> std::io::Result<SocketAddr> {
         let socket = TcpSocket::new_v6()?;
         socket.set_reuseaddr(true)?;
         set_ipv6_v6only(&socket, true)?;
         socket.bind(address.into())?;
-        self.accept_on(socket.listen(LISTEN_BACKLOG)?, identity)
+        self.accept_on(socket.listen(LISTEN_BACKLOG)?, Arc::new(identity))
     }
 
-    fn accept_on(&self, listener: TcpListener, identity: SecretKey) -> std::io::Result<SocketAddr> {
+    fn accept_on(
+        &self,
+        listener: TcpListener,
+        identity: Arc<dyn Identity>,
+    ) -> std::io::Result<SocketAddr> {
         let bound = listener.local_addr()?;
         tokio::spawn(accept_loop(self.0.clone(), listener, identity));
         Ok(bound)
@@ -136,7 +139,7 @@ impl Transport {
     /// See [`ConnectError`].
     pub async fn connect(
         &self,
-        identity: SecretKey,
+        identity: impl Identity + 'static,
         peer: NodeId,
         address: &PeerAddress,
     ) -> Result<ConnectionHandle, ConnectError> {
@@ -254,7 +257,7 @@ struct Connection {
     shutdown: watch::Receiver<bool>,
 }
 
-async fn accept_loop(inner: Arc<Inner>, listener: TcpListener, identity: SecretKey) {
+async fn accept_loop(inner: Arc<Inner>, listener: TcpListener, identity: Arc<dyn Identity>) {
     let mut shutdown = inner.shutdown.subscribe();
     while !*shutdown.borrow_and_update() {
         let accepted = tokio::select! {
@@ -273,6 +276,7 @@ async fn accept_loop(inner: Arc<Inner>, listener: TcpListener, identity: SecretK
         count(&inner.stats.accepted);
         match inner.caps.admit(address.ip()) {
             Ok((admission, slot)) => {
+                let identity = Arc::clone(&identity);
                 tokio::spawn(accept(inner.clone(), stream, address, identity, admission, slot));
             }
             Err(refusal) => {
@@ -291,7 +295,7 @@ async fn accept(
     inner: Arc<Inner>,
     stream: TcpStream,
     address: SocketAddr,
-    identity: SecretKey,
+    identity: Arc<dyn Identity>,
     admission: Admission,
     slot: HandshakeSlot,
 ) {

@@ -1,6 +1,8 @@
 //! One of our keys, by what it is used for. Whoever holds an [`Identity`] can have things signed
 //! and secrets shared, and never sees the key: a signer on another machine can stand behind it.
 
+use std::sync::Arc;
+
 use bitcoin::hashes::{Hash, HashEngine, Hmac, HmacEngine, sha256};
 use bitcoin::secp256k1::ecdh::SharedSecret;
 use bitcoin::secp256k1::ecdsa::RecoverableSignature;
@@ -37,6 +39,37 @@ pub trait Identity: Send + Sync {
     /// Returns the key with which our own blinded payment paths are sealed. It follows from the
     /// identity's key, which does not follow from it.
     fn receive_auth_key(&self) -> [u8; 32];
+}
+
+/// A shared identity is one.
+impl<T: Identity + ?Sized> Identity for Arc<T> {
+    fn public_key(&self) -> PublicKey {
+        (**self).public_key()
+    }
+
+    fn sign_state(&self, hash: [u8; 32]) -> Signature {
+        (**self).sign_state(hash)
+    }
+
+    fn sign_resize(&self, hash: [u8; 32]) -> Signature {
+        (**self).sign_resize(hash)
+    }
+
+    fn sign_update(&self, hash: [u8; 32]) -> Signature {
+        (**self).sign_update(hash)
+    }
+
+    fn sign_invoice(&self, hash: [u8; 32]) -> RecoverableSignature {
+        (**self).sign_invoice(hash)
+    }
+
+    fn ecdh(&self, point: &PublicKey) -> [u8; 32] {
+        (**self).ecdh(point)
+    }
+
+    fn receive_auth_key(&self) -> [u8; 32] {
+        (**self).receive_auth_key()
+    }
 }
 
 /// A key in memory.

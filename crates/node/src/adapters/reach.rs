@@ -1,17 +1,16 @@
 //! Reaching peers: once, for a caller that waits for the answer, and for as long as they are
 //! wanted.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use bitcoin::secp256k1::SecretKey;
 use steward_engine::row::LocalIdentity;
-use steward_engine::{Code, ConnId, Error};
+use steward_engine::{Code, ConnId, Error, Signer};
 use steward_p2p::{
     ConnectError, ConnectionId, DisconnectReason, PeerAddress, Reconnector, Transport,
 };
 use steward_runtime::clock::wall_ms;
 use steward_runtime::error::stopping;
-use steward_wire::NodeId;
+use steward_wire::{Identity, NodeId};
 use tokio::time::Instant;
 
 use crate::keys::NodeKeys;
@@ -47,11 +46,11 @@ impl Reach {
     }
 
     /// Returns the key under which we meet this peer.
-    pub(crate) fn identity(&self, peer: &NodeId, identity: LocalIdentity) -> SecretKey {
+    pub(crate) fn identity(&self, peer: &NodeId, identity: LocalIdentity) -> Arc<dyn Identity> {
         let keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
         match identity {
-            LocalIdentity::Node => keys.node(),
-            LocalIdentity::PerHost => keys.towards_host(peer),
+            LocalIdentity::Node => Signer::node(&*keys),
+            LocalIdentity::PerHost => Signer::towards_host(&*keys, peer),
         }
     }
 
