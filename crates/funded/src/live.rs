@@ -84,7 +84,15 @@ pub(crate) struct Shutdown {
     /// The script that the peer wants to be paid to.
     pub(crate) theirs: Option<Vec<u8>>,
     /// Closing transactions that we have signed. Any of them may confirm.
-    pub(crate) signed: Vec<Close>,
+    pub(crate) signed: Vec<SignedClose>,
+}
+
+/// A closing transaction with both signatures.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SignedClose {
+    pub(crate) close: Close,
+    pub(crate) ours: Signature,
+    pub(crate) theirs: Signature,
 }
 
 /// The one decision that the channel ends.

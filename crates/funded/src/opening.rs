@@ -76,6 +76,10 @@ impl Opening {
         keys_id: u64,
         offer: &OpenChannel,
     ) -> Result<(Self, AcceptChannel), Refusal> {
+        steward_wire::invariant!(
+            is_allowed_script(&terms.shutdown_script),
+            "a close must be able to pay to our own script"
+        );
         let (remote, first_point) = check_offer(env, terms, offer)?;
         let basepoints = env.signer.basepoints();
         let reserve_sat = (offer.funding_sat / 100)

@@ -8,7 +8,7 @@ use crate::bolt3::{Close, Side};
 use crate::io::Output;
 use crate::ledger::View;
 use crate::limits::{MAX_SHUTDOWN_SCRIPT_BYTES, MAX_SIGNED_CLOSES, MIN_FEERATE_PER_KW};
-use crate::live::Live;
+use crate::live::{Live, SignedClose};
 use crate::session::Stage;
 use crate::step::{Fault, Step};
 
@@ -84,7 +84,7 @@ impl Step<'_> {
         else {
             return Err(Fault::Fail("closing_signed has a wrong signature".to_owned()));
         };
-        let is_known = self.live.shutdown.signed.contains(&close);
+        let is_known = self.live.shutdown.signed.iter().any(|signed| signed.close == close);
         if !is_known && self.live.shutdown.signed.len() >= MAX_SIGNED_CLOSES {
             return Err(Fault::Warn("closing_signed came with too many fees"));
         }
@@ -93,7 +93,7 @@ impl Step<'_> {
             .signed(parameters, &ours, theirs)
             .map_err(|bad| Fault::Fail(format!("closing_signed: {bad}")))?;
         if !is_known {
-            self.live.shutdown.signed.push(close);
+            self.live.shutdown.signed.push(SignedClose { close, ours, theirs: *theirs });
             self.changed = true;
         }
         let answer = ClosingSigned {

@@ -18,7 +18,7 @@ pub(crate) fn classify(
     let input =
         transaction.input.iter().find(|input| input.previous_output == parameters.funding)?;
     let txid = transaction.compute_txid();
-    if live.shutdown.signed.iter().any(|close| close.txid(parameters.funding) == txid) {
+    if live.shutdown.signed.iter().any(|signed| signed.close.txid(parameters.funding) == txid) {
         return Some(Spend::Close);
     }
     let factor = get_commitment_transaction_number_obscure_factor(

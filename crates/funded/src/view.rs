@@ -1,5 +1,6 @@
 //! What can be read of a channel, for display and routing.
 
+use bitcoin::Transaction;
 use steward_htlc::{IncomingHtlc, IncomingSettlement, OutgoingHtlc, Settlement};
 use steward_wire::{ChannelId, ChannelUpdate, LinkId, NodeId, ShortChannelId};
 
@@ -8,7 +9,7 @@ use crate::channel::{Body, Channel};
 use crate::dust::is_dust_too_much;
 use crate::io::{CloseReason, RefuseReason};
 use crate::ledger::{TheirStage, View};
-use crate::live::{Live, OwnCommitment};
+use crate::live::{Live, OwnCommitment, SignedClose};
 use crate::session::Stage;
 
 /// The part of its life that a channel is in.
@@ -128,6 +129,19 @@ impl Channel {
             is_published: closing.own == OwnCommitment::Published,
             height: closing.height,
         })
+    }
+
+    /// The closing transactions that both sides have signed, to be published again until one of
+    /// them is buried.
+    pub fn closes(&self) -> Vec<Transaction> {
+        let live = self.live();
+        let all = live.into_iter().flat_map(|live| {
+            let signed = |signed: &SignedClose| {
+                signed.close.signed(&live.parameters, &signed.ours, &signed.theirs).ok()
+            };
+            live.shutdown.signed.iter().filter_map(signed)
+        });
+        all.collect()
     }
 
     /// Balances, limits and counts; `None` before the funding is known.

@@ -37,6 +37,7 @@ fn check_close(world: &mut World) {
     let ours = &terms().shutdown_script;
     assert!(close.output.iter().any(|output| output.script_pubkey.as_bytes() == ours));
     world.block(std::slice::from_ref(&close));
+    assert_eq!(world.channel().closes(), std::slice::from_ref(&close), "also after a restart");
     let outputs = world.input(Input::FundingSpent { transaction: close.clone() });
     assert!(outputs.contains(&Output::ClosedByAgreement(close.compute_txid())));
     assert!(world.resolves().is_empty());

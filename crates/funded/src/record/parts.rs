@@ -15,7 +15,11 @@ use crate::io::CloseReason;
 use crate::limits::{MAX_FUNDING_SAT, MAX_SIGNED_CLOSES};
 use crate::live::{
     Closing, Funding, LocalCommitment, OwnCommitment, Pending, RemoteCommitments, Shutdown,
+    SignedClose,
 };
+
+/// The smallest closing transaction in a record, in bytes.
+const CLOSE_BYTES: usize = 16 + 4 + 2 * SIGNATURE_BYTES;
 
 pub(super) fn put_parameters(out: &mut Vec<u8>, parameters: &Parameters) {
     out.push(u8::from(parameters.format == Format::Anchors));
@@ -147,25 +151,29 @@ pub(super) fn read_policy(reader: &mut Reader<'_>) -> Result<Option<ChannelUpdat
 pub(super) fn put_shutdown(out: &mut Vec<u8>, shutdown: &Shutdown) {
     out.push(u8::from(shutdown.is_ours));
     put_option(out, shutdown.theirs.as_ref(), |out, script| put_var_u16(out, script));
-    put_list(out, &shutdown.signed, |close, out| {
+    put_list(out, &shutdown.signed, |signed, out| {
+        let close = &signed.close;
         put_u64(out, close.to_local_sat);
         put_u64(out, close.to_remote_sat);
         put_var_u16(out, &close.local_script);
         put_var_u16(out, &close.remote_script);
+        out.extend_from_slice(&signed.ours.0);
+        out.extend_from_slice(&signed.theirs.0);
     });
 }
 
 pub(super) fn read_shutdown(reader: &mut Reader<'_>) -> Result<Shutdown, DecodeError> {
     let is_ours = read_bool(reader)?;
     let theirs = read_option(reader, |reader| Ok(reader.var_u16()?.to_vec()))?;
-    let signed = reader.list(20, |reader| {
+    let signed = reader.list(CLOSE_BYTES, |reader| {
         let (to_local_sat, to_remote_sat) = (reader.u64()?, reader.u64()?);
         if to_local_sat > MAX_FUNDING_SAT || to_remote_sat > MAX_FUNDING_SAT {
             return Err(DecodeError::BadValue);
         }
         let (local, remote) = (reader.var_u16()?, reader.var_u16()?);
         let (local_script, remote_script) = (local.to_vec(), remote.to_vec());
-        Ok(Close { to_local_sat, to_remote_sat, local_script, remote_script })
+        let close = Close { to_local_sat, to_remote_sat, local_script, remote_script };
+        Ok(SignedClose { close, ours: reader.signature()?, theirs: reader.signature()? })
     })?;
     if signed.len() > MAX_SIGNED_CLOSES {
         return Err(DecodeError::BadValue);
