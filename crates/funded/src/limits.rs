@@ -46,7 +46,7 @@ const _: () = assert!(MIN_EXPIRY_BLOCKS < MAX_EXPIRY_BLOCKS);
 /// Expiries from here on would be read as times (BOLT 2).
 pub const CLTV_TIME_THRESHOLD: u32 = 500_000_000;
 /// A peer that owes an answer (`channel_reestablish`, `revoke_and_ack`) for this long, in
-/// milliseconds, is connected anew.
+/// milliseconds, is connected again.
 pub const ANSWER_TIMEOUT_MS: u64 = 60_000;
 /// HTLCs of ours that wait for an id.
 pub const MAX_WAITING_ADDS: usize = 1_000;

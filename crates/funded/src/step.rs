@@ -191,7 +191,7 @@ impl<'a> Step<'a> {
         }
     }
 
-    /// A peer that does not answer is connected anew: what it lacks is sent again.
+    /// A peer that does not answer is connected again: what it lacks is sent again.
     fn check_patience(&mut self) {
         let patience = |since: u64| since.saturating_add(ANSWER_TIMEOUT_MS) <= self.env.now_ms;
         if self.session.waits_since_ms.is_some_and(patience) {

@@ -500,7 +500,7 @@ fn an_htlc_whose_expiry_comes_while_it_waits_is_refused() {
 }
 
 #[test]
-fn a_peer_that_does_not_answer_is_connected_anew() {
+fn a_peer_that_does_not_answer_is_connected_again() {
     let hangs_up = |outputs: &[Output]| {
         outputs.iter().any(|o| matches!(o, Output::Link(LinkEvent::Reconnect(_))))
     };
