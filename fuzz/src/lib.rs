@@ -7,6 +7,7 @@
 //! - `kits`: worlds borrowed from the tests of other crates
 //! - `wire`, `onion`, `invoice`, `store`, `settings`, `api`, `p2p`, `chain`: decoders
 //! - `api_store`: requests of callers, to a real engine and its store
+//! - `resolver`: a dying funded channel
 //! - `rogue`: a peer with a key and no scruples
 //! - `channel`, `funded`, `engine`: sequences of inputs to state machines
 #![forbid(unsafe_code)]
@@ -22,6 +23,7 @@ mod invoice;
 mod kits;
 mod onion;
 mod p2p;
+mod resolver;
 mod rogue;
 mod settings;
 mod store;
@@ -76,6 +78,8 @@ harnesses! {
     "p2p_handshake", 4096, p2p::handshake, "raw bytes to both ends of a connection";
     "p2p_messages", 4096, p2p::messages, "messages of a peer that has finished the handshake";
     "p2p_roles", 4096, p2p::roles, "the same of a bridge peer or a peer of gossip";
+    "resolver_blob", 4096, resolver::blob, "stored blobs of dying channels: read, or refused";
+    "resolver_record", 2048, resolver::record, "a channel's record of any content, its death and any chain after it";
     "store_blob", 2048, store::blob, "versioned blobs of the database: canonical, or refused";
     "wire_body", 8192, wire::body, "bodies of every message type";
     "wire_channel", 8192, wire::channel, "messages of funded channels, byte for byte";

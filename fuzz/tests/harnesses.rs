@@ -127,7 +127,7 @@ harness_tests! {
     api_body api_query api_request api_store chain_replies channel_hostile channel_honest channel_record channel_rough cli_amount
     config_file config_flags engine_frames funded_messages funded_record invoice_build invoice_fields invoice_text onion_blinded
     onion_failure onion_packet onion_payload onion_route p2p_address p2p_handshake p2p_messages
-    p2p_roles store_blob wire_body wire_channel wire_framing wire_gossip wire_onchain wire_state wire_text
+    p2p_roles resolver_blob resolver_record store_blob wire_body wire_channel wire_framing wire_gossip wire_onchain wire_state wire_text
     wire_tlv
 }
 

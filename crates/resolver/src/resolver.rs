@@ -203,16 +203,39 @@ impl Resolver {
             // The block was fed before the node stopped, and is fed again after its start.
             return;
         }
+        let transactions = &self.possible(header, transactions);
         for sweep in &mut self.state.sweeps {
             sweep.on_block(transactions, height);
         }
-        let mut inputs = transactions.iter().flat_map(|(_, transaction)| &transaction.input);
-        if inputs.any(|input| input.previous_output == self.state.funding) {
+        if transactions.iter().any(|(_, transaction)| self.spends_funding(transaction)) {
             self.state.spent_at = Some(height);
         }
         self.monitor.block_connected(header, transactions, height, packages, env.feerates, &Silent);
         // A claim that fell out of the mempools is published again with each block.
         self.monitor.rebroadcast_pending_claims(packages, env.feerates, &Silent);
+    }
+
+    fn spends_funding(&self, transaction: &Transaction) -> bool {
+        transaction.input.iter().any(|input| input.previous_output == self.state.funding)
+    }
+
+    /// Leaves out what a chain cannot have: a transaction that is in an earlier block too, and a
+    /// second spend of the funding output. LDK would panic; a source of blocks that lies is found out
+    /// elsewhere.
+    fn possible<'t>(
+        &self,
+        header: &Header,
+        transactions: &[(usize, &'t Transaction)],
+    ) -> Vec<(usize, &'t Transaction)> {
+        let block = header.block_hash();
+        let known = self.monitor.get_relevant_txids();
+        let is_possible = |(_, transaction): &&(usize, &Transaction)| {
+            let txid = transaction.compute_txid();
+            let is_double = known.iter().any(|(of, _, other)| *of == txid && *other != Some(block));
+            let is_second = self.state.spent_at.is_some() && self.spends_funding(transaction);
+            !is_double && !is_second
+        };
+        transactions.iter().filter(is_possible).copied().collect()
     }
 
     fn disconnect(&mut self, fork: BestBlock, env: &Env<'_>, packages: &Packages) {

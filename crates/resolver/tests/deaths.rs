@@ -343,3 +343,21 @@ fn a_commitment_that_may_be_revoked_is_not_published_even_when_an_htlc_expires()
         assert_eq!(is_published, may_publish);
     }
 }
+
+#[test]
+fn a_source_of_blocks_that_repeats_itself_does_no_harm() {
+    let pair = Pair::new();
+    let record = pair.with_htlcs();
+    let mut dying = Dying::new(&pair, &record);
+    let theirs = pair.published(&record.remote.content, false);
+    let ours = pair.published(&record.local.content, true);
+    dying.block(&[&theirs]);
+    let balances = dying.resolver.balances();
+    dying.block(&[&theirs]);
+    dying.block(&[&ours]);
+    assert_eq!(dying.resolver.balances(), balances);
+    let best = dying.resolver.best_block();
+    let header = common::chain::header(best.hash, 1);
+    dying.give(&Input::Block { header: &header, transactions: &[], height: best.height });
+    assert_eq!(dying.resolver.best_block(), best, "a height that was fed is not fed again");
+}

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 mod services;
 
-use services::{api, api_store, chain, funded, scripts, settings, store};
+use services::{api, api_store, chain, funded, resolver, scripts, settings, store};
 
 fn main() {
     let vectors = read_vectors();
@@ -25,6 +25,7 @@ fn main() {
     api_store();
     chain();
     scripts();
+    resolver();
 }
 
 fn root() -> PathBuf {

@@ -12,6 +12,19 @@ use steward_wire::{ChannelMessage, LinkId, NodeId, PaymentHash, Preimage, ShortC
 
 use super::seed;
 
+/// A stored channel, and scripts of deaths.
+pub(super) fn resolver() {
+    let stored = super::root().join("crates/resolver/tests/blobs/0.3.0-rc3");
+    for name in ["started", "ours"] {
+        let blob = std::fs::read(stored.join(format!("{name}.blob"))).unwrap();
+        seed("resolver_blob", name, &blob[..blob.len().min(300)]);
+    }
+    for script in 0..6_u8 {
+        let choices = (0..400_u16).map(|at| (at.wrapping_mul(37) ^ (u16::from(script) << 3)) as u8);
+        seed("resolver_record", &format!("death-{script}"), choices.collect::<Vec<_>>());
+    }
+}
+
 pub(super) fn store() {
     let peer = NodeId([2; 33]);
     let payment_hash = PaymentHash([3; 32]);
