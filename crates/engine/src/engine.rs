@@ -295,7 +295,7 @@ impl Engine {
                 confirmation.suspended(cx, payments, outgoing, &link, code);
             }
             Step::DataLost(link) => {
-                outgoing.data_lost(link);
+                outgoing.data_lost(links, link);
                 confirmation.give_up_knowing(cx);
                 incoming.hold_forwards_to(cx, links, link);
             }

@@ -6,7 +6,7 @@ use steward_engine::row::{InvoiceRow, PaymentRow, PaymentStatus};
 use steward_engine::{AnswerAt, Command, Reply};
 use steward_hosted::Phase;
 use steward_invoice::{HintHop, parse};
-use steward_testkit::{Net, config};
+use steward_testkit::{INITIAL_MSAT, Net, config};
 use steward_wire::{NodeId, PaymentHash, ShortChannelId};
 
 const AMOUNT_MSAT: u64 = 10_000_000;
@@ -326,6 +326,70 @@ fn a_host_does_not_fail_what_it_offered_to_a_client_that_is_ahead() {
         let paid_msat = AMOUNT_MSAT + FEE_MSAT;
         assert_eq!(net.agreed_balance_msat(1, 0), steward_testkit::INITIAL_MSAT - paid_msat);
     }
+}
+
+/// An HTLC of a time the payer knows nothing of has no origin. From its end on nothing is excused:
+/// the engine checks after each batch that such HTLCs are in flight, and that all others have one.
+#[test]
+fn an_htlc_of_the_lost_time_is_remembered_until_it_ends() {
+    for restarts in [false, true] {
+        for is_paid in [false, true] {
+            let mut net = Net::host_and_clients(2);
+            let copy = net.copy(1);
+            let invoice = net.invoice(2, Some(AMOUNT_MSAT));
+            start_paying(&mut net, 1, &invoice);
+            net.run_until_offered(1, 0);
+            net.crash(2);
+            net.settle();
+            net.revive(1, &copy);
+            reconnect(&mut net, &[(1, 0)]);
+            assert!(net.has_logged(1, "data_lost"));
+            if restarts {
+                net.crash(1);
+                net.start(1);
+                reconnect(&mut net, &[(1, 0)]);
+            }
+            assert_eq!(net.channel(1, 0).state.unwrap().outgoing_htlcs.len(), 1);
+            if is_paid {
+                net.start(2);
+                reconnect(&mut net, &[(2, 0)]);
+                assert!(net.was_received(2, invoice.payment_hash));
+            } else {
+                // 144 blocks before that of what the payer offered.
+                let expiry = net.channel(0, 1).state.unwrap().incoming_htlcs[0].cltv_expiry - 144;
+                net.mine(expiry + 1 - net.height);
+                net.start(2);
+                reconnect(&mut net, &[(2, 0)]);
+                assert!(!net.was_received(2, invoice.payment_hash));
+            }
+            let left_msat = INITIAL_MSAT - if is_paid { AMOUNT_MSAT + FEE_MSAT } else { 0 };
+            assert_eq!(net.agreed_balance_msat(1, 0), left_msat);
+            // What is offered from now on has an origin.
+            let next = net.invoice(0, Some(AMOUNT_MSAT));
+            let paid = net.pay(1, next.kind.bolt11().unwrap()).unwrap();
+            assert_eq!(paid.status, PaymentStatus::Complete);
+        }
+    }
+}
+
+/// Its outgoing half was lost there with our data: its preimage may still turn up.
+#[test]
+fn an_empty_channel_is_not_forgotten_while_a_forward_over_it_is_held() {
+    let (mut net, invoice) = held_forward();
+    let (host, client) = (net.id(0), net.client_id(1, 0));
+    net.command(0, Command::SuspendChannel { channel: client.into() }).unwrap();
+    let local_balance_msat = net.channel(0, 1).summary.unwrap().capacity_msat;
+    net.command(0, Command::ProposeOverride { channel: client.into(), local_balance_msat })
+        .unwrap();
+    net.command(1, Command::AcceptOverride { channel: host.into(), our_balance_msat: 0 }).unwrap();
+    assert_eq!(net.agreed_balance_msat(1, 0), 0);
+
+    let forget = Command::ForgetChannel { channel: host.into() };
+    let refused = net.command(1, forget.clone()).unwrap_err();
+    assert_eq!(refused.code.name(), "htlcs_in_flight");
+    submit(&mut net, 1, &invoice).unwrap();
+    assert_eq!(net.payment(2, invoice.payment_hash).status, PaymentStatus::Complete);
+    net.command(1, forget).unwrap();
 }
 
 /// Client 1 restored from a copy that has the payment and nothing of how it left.

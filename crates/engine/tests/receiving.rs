@@ -1,14 +1,18 @@
 //! Payments to us: parts held until all are here, secrets, expiries, late parts.
 
+use bitcoin::hashes::{Hash, sha256};
 use steward_engine::AnswerAt;
 use steward_engine::io::{Action, Input, RoutedPart};
-use steward_engine::limits::{CHAIN_FRESH_MS, MPP_TIMEOUT_MS};
+use steward_engine::limits::{
+    CHAIN_FRESH_MS, CLOCK_BELIEVED_AFTER_MS, KEEP_EXPIRED_INVOICES_MS, MPP_TIMEOUT_MS,
+    SWEEP_INTERVAL_MS,
+};
 use steward_engine::row::{InvoiceRow, InvoiceStatus, PaymentStatus};
 use steward_engine::{Command, Reply};
 use steward_invoice::parse;
 use steward_onion::{OnionSeed, PathHop, Recipient, create};
 use steward_store::Store;
-use steward_testkit::{INITIAL_MSAT, Net, config};
+use steward_testkit::{INITIAL_MSAT, Net, PartOf, config, invoice_recipient};
 use steward_wire::{NodeId, ShortChannelId};
 
 /// A hand-made HTLC of client 1 to client 2 over host 0.
@@ -261,6 +265,74 @@ fn a_wrong_payment_secret_is_refused_like_an_unknown_payment() {
     pay_by_hand(&mut net, &invoice, &[part]);
     let payment = net.payment(1, invoice.payment_hash);
     assert_eq!(payment.failure.unwrap().0, "incorrect_or_unknown_payment_details");
+}
+
+/// The payee keeps the first half of a secret's SHA-256 in its place.
+#[test]
+fn a_payment_secret_is_compared_in_every_byte_that_is_kept() {
+    let digest = |secret: &[u8; 32]| sha256::Hash::hash(secret).to_byte_array();
+    let mut net = Net::host_and_clients(2);
+    // Each byte for itself, and two together.
+    for equal in (0..16).map(|at| at..at + 1).chain([0..2, 14..16]) {
+        let invoice = net.invoice(2, Some(10_000));
+        let kept = digest(&invoice.payment_secret);
+        let mut others = (0..u32::MAX).map(|number| {
+            let mut secret = [0; 32];
+            secret[..4].copy_from_slice(&number.to_be_bytes());
+            secret
+        });
+        let is_alike = |secret: &[u8; 32]| digest(secret)[equal.clone()] == kept[equal.clone()];
+        let payment_secret = others.find(is_alike).unwrap();
+        pay_by_hand(&mut net, &invoice, &[Part { payment_secret, ..good(&invoice, 10_000) }]);
+        let code = net.payment(1, invoice.payment_hash).failure.unwrap().0;
+        assert_eq!(code, "incorrect_or_unknown_payment_details", "bytes {equal:?}");
+        assert_eq!(net.received(2, invoice.payment_hash), None);
+    }
+}
+
+/// A part came in time, and the payee's clock is wrong for a moment: by it the invoice expired long
+/// ago. It was ahead by a little for a day, so that it is believed at once.
+#[test]
+fn an_invoice_of_which_a_part_is_held_is_not_forgotten() {
+    for rest_comes in [true, false] {
+        let mut net = Net::host_and_clients(3);
+        net.nodes[2].wall_offset_ms = 1;
+        net.tick(1_000);
+        net.tick(CLOCK_BELIEVED_AFTER_MS - SWEEP_INTERVAL_MS / 2);
+        // The next sweep comes while the part is held.
+        net.tick(SWEEP_INTERVAL_MS / 3);
+        net.mine(1);
+        let invoice = net.invoice(2, Some(30_000_000));
+        pay_by_hand(&mut net, &invoice, &[good(&invoice, 10_000_000)]);
+
+        let hour_ms = 3_600_000;
+        net.nodes[2].wall_offset_ms = (hour_ms + KEEP_EXPIRED_INVOICES_MS + 1_000) as i64;
+        for _ in 0..58 {
+            net.tick(1_000);
+        }
+        net.nodes[2].wall_offset_ms = 0;
+        net.tick(1);
+        assert_eq!(net.payment(1, invoice.payment_hash).status, PaymentStatus::Pending, "held");
+        if rest_comes {
+            let bolt11 = invoice.kind.bolt11().unwrap();
+            let rest = net.part(PartOf {
+                payer: 3,
+                payee: parse(bolt11).unwrap().payee,
+                payment_hash: invoice.payment_hash,
+                recipient: invoice_recipient(invoice.payment_secret, 30_000_000),
+                amount_msat: 20_000_000,
+                fee_msat: 21_000,
+                final_delta_blocks: 146,
+            });
+            net.pay_by_hand(3, bolt11, vec![rest]);
+            assert_eq!(net.received(2, invoice.payment_hash), Some(30_000_000));
+        } else {
+            net.tick(3_000);
+            let payment = net.payment(1, invoice.payment_hash);
+            assert_eq!(payment.failure.unwrap().0, "mpp_timeout");
+            assert_eq!(net.agreed_balance_msat(1, 0), INITIAL_MSAT);
+        }
+    }
 }
 
 #[test]

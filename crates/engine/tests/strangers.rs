@@ -88,6 +88,39 @@ fn a_keysend_with_the_expiry_that_eclair_gives_arrives() {
     assert_eq!(net.received(2, preimage.hash()), Some(10_000));
 }
 
+/// Of eclair's keysends every part expires that soon.
+#[test]
+fn every_part_of_a_keysend_may_expire_as_soon_as_the_first() {
+    let mut net = Net::host_and_clients(3);
+    let preimage = Preimage([42; 32]);
+    keysend_of(&mut net, 3, preimage, 10_000, 20_000, 18);
+    assert_eq!(net.received(2, preimage.hash()), None, "held");
+    keysend_of(&mut net, 1, preimage, 10_000, 20_000, 18);
+    assert_eq!(net.received(2, preimage.hash()), Some(20_000));
+}
+
+/// An invoice asks for more blocks than a keysend needs, and its preimage saves none.
+#[test]
+fn a_part_of_an_invoice_that_brings_its_preimage_may_not_expire_sooner() {
+    for (delta, is_taken) in [(146, true), (18, false)] {
+        let mut net = Net::host_and_clients(3);
+        let invoice = net.invoice(2, Some(10_000));
+        let mut recipient = invoice_recipient(invoice.payment_secret, 10_000);
+        recipient.keysend_preimage = Some(invoice.preimage);
+        let part = net.part(PartOf {
+            payer: 3,
+            payee: net.client_id(2, 0),
+            payment_hash: invoice.payment_hash,
+            recipient,
+            amount_msat: 10_000,
+            fee_msat: 10_000,
+            final_delta_blocks: delta,
+        });
+        net.send_by_hand(3, invoice.preimage, vec![part]);
+        assert_eq!(net.received(2, invoice.payment_hash).is_some(), is_taken, "{delta}");
+    }
+}
+
 /// A part that is failed back costs its sender nothing: no row may be left of it.
 #[test]
 fn a_keysend_that_is_never_whole_leaves_no_row() {

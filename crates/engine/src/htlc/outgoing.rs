@@ -2,6 +2,7 @@
 //! the commit that assigns its id, and learns how it ended.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 
 use steward_htlc::{
     AddRefusal, AddToken, DropCause, IncomingHtlcId, LinkInput, NewHtlc, OutgoingHtlcId,
@@ -19,9 +20,8 @@ pub(crate) struct Outgoing {
     origins: BTreeMap<OutgoingHtlcId, Offered>,
     /// HTLCs handed to a channel that has not given them an id yet.
     unsent: BTreeMap<AddToken, Origin>,
-    /// Channels in which HTLCs of ours may be in flight that were offered in a time we know nothing
-    /// of: these have no origin.
-    without_origins: BTreeSet<LinkId>,
+    /// HTLCs of ours in flight that have no origin: they were offered in a time we know nothing of.
+    without_origins: BTreeSet<OutgoingHtlcId>,
     last_token: u64,
 }
 
@@ -44,23 +44,21 @@ impl Outgoing {
             (*htlc, Offered { origin: *origin, height: None, is_lost })
         };
         let origins: BTreeMap<OutgoingHtlcId, Offered> = origins.iter().map(offered).collect();
-        let lacks_origin = |link: &LinkId, entry: &Link| {
-            entry.channel().outgoing_htlcs().any(|found| {
-                let htlc = OutgoingHtlcId { link: *link, id: found.htlc.id };
-                found.preimage.is_none() && !origins.contains_key(&htlc)
-            })
-        };
         let without_origins = links
             .connected_or_in_flight()
-            .filter(|(link, entry)| lacks_origin(link, entry))
-            .map(|(link, _)| *link)
+            .flat_map(|(link, entry)| unpaid_in(*link, entry))
+            .filter(|htlc| !origins.contains_key(htlc))
             .collect();
         Self { origins, unsent: BTreeMap::new(), without_origins, last_token: 0 }
     }
 
-    /// We had lost data of a channel, and have taken the peer's state.
-    pub(crate) fn data_lost(&mut self, link: LinkId) {
-        self.without_origins.insert(link);
+    /// We had lost data of a channel, and have taken the peer's state: of what it has in flight we
+    /// may know nothing.
+    pub(crate) fn data_lost(&mut self, links: &Links, link: LinkId) {
+        self.without_origins.retain(|htlc| htlc.link != link);
+        let in_flight = links.get(&link).into_iter().flat_map(|entry| unpaid_in(link, entry));
+        let unknown = in_flight.filter(|htlc| !self.origins.contains_key(htlc));
+        self.without_origins.extend(unknown);
     }
 
     /// Offers an HTLC to its channel. A token stands for it until the channel gives it an id.
@@ -87,6 +85,8 @@ impl Outgoing {
         };
         let offered = Offered { origin, height: Some(cx.height()), is_lost: false };
         let displaced = self.origins.insert(htlc, offered);
+        // It may have been seen in a state that was taken over just before its origin came.
+        self.without_origins.remove(&htlc);
         cx.put(Row::Origin(htlc, origin));
         // The id belonged to another HTLC, which was lost with our data.
         if let Some(Offered { origin: Origin::Forward(held), .. }) = displaced {
@@ -121,6 +121,7 @@ impl Outgoing {
         htlc: OutgoingHtlcId,
         ending: Ending,
     ) {
+        self.without_origins.remove(&htlc);
         match &ending {
             Ending::Fulfilled(preimage, _) => cx.learn(*preimage),
             Ending::Failed(_) => {}
@@ -168,6 +169,11 @@ impl Outgoing {
                     offered.is_lost = true;
                 }
             }
+        }
+        // The id stands for another HTLC, of which we know nothing.
+        let is_in_flight = links.outgoing(&htlc).is_some_and(|found| found.preimage.is_none());
+        if is_in_flight && !self.has_origin(&htlc) {
+            self.without_origins.insert(htlc);
         }
     }
 
@@ -218,9 +224,7 @@ impl Outgoing {
     /// The outgoing HTLCs of this channel that have an origin, and whether each was lost with our
     /// data.
     pub(crate) fn offered_in(&self, link: &LinkId) -> impl Iterator<Item = (OutgoingHtlcId, bool)> {
-        let all =
-            OutgoingHtlcId { link: *link, id: 0 }..=OutgoingHtlcId { link: *link, id: u64::MAX };
-        self.origins.range(all).map(|(htlc, offered)| (*htlc, offered.is_lost))
+        self.origins.range(all_of(link)).map(|(htlc, offered)| (*htlc, offered.is_lost))
     }
 
     /// True if the origin of an outgoing HTLC is remembered.
@@ -228,9 +232,9 @@ impl Outgoing {
         self.origins.contains_key(htlc)
     }
 
-    /// True if an HTLC of ours in this channel may have been offered in a time we know nothing of.
-    pub(crate) fn may_lack_origins(&self, link: &LinkId) -> bool {
-        self.without_origins.contains(link)
+    /// The HTLCs of this channel that were offered in a time we know nothing of.
+    pub(crate) fn without_origin_in(&self, link: &LinkId) -> impl Iterator<Item = OutgoingHtlcId> {
+        self.without_origins.range(all_of(link)).copied()
     }
 
     /// The number of HTLCs handed to a channel that has not given them an id yet.
@@ -273,4 +277,15 @@ impl Outgoing {
             }
         }
     }
+}
+
+/// The HTLCs in flight of which no preimage is known.
+fn unpaid_in(link: LinkId, entry: &Link) -> impl Iterator<Item = OutgoingHtlcId> {
+    let unpaid = entry.channel().outgoing_htlcs().filter(|found| found.preimage.is_none());
+    unpaid.map(move |found| OutgoingHtlcId { link, id: found.htlc.id })
+}
+
+/// The ids of all HTLCs that a channel may have.
+fn all_of(link: &LinkId) -> RangeInclusive<OutgoingHtlcId> {
+    OutgoingHtlcId { link: *link, id: 0 }..=OutgoingHtlcId { link: *link, id: u64::MAX }
 }

@@ -113,7 +113,8 @@ impl Receives {
     pub(crate) fn receive(&mut self, cx: &mut Context, links: &Links, part: Receive) {
         let Receive { htlc, add, received } = part;
         let hash = add.payment_hash;
-        let is_keysend = received.keysend_preimage.is_some() && !self.is_expected(&hash);
+        let brings_preimage = received.keysend_preimage.is_some_and(|own| own.hash() == hash);
+        let is_keysend = brings_preimage && self.invoices.get(&hash).is_none();
         // A keysender has no invoice that could ask it for more.
         let safety_blocks =
             if is_keysend { KEYSEND_EXPIRY_SAFETY_BLOCKS } else { FINAL_EXPIRY_SAFETY_BLOCKS };
@@ -333,7 +334,7 @@ fn fits_invoice(invoice: &Entry, received: &Received, wall_ms: u64) -> bool {
 
 /// True if a further part, like the first one, brings the preimage, and the sum is right.
 fn fits_keysend(keysend: &Keysend, received: &Received, wall_ms: u64) -> bool {
-    received.keysend_preimage.is_some()
+    received.keysend_preimage == Some(keysend.preimage)
         && fits_amount(Some(keysend.amount_msat), received.total_msat)
         && wall_ms < keysend.expires_ms()
 }
