@@ -38,6 +38,8 @@ pub enum Input {
         scid: ShortChannelId,
         /// Tells whether the output has our script and the whole amount.
         is_ours: bool,
+        /// Tells whether the transaction is a coinbase, which nothing can spend at first.
+        is_coinbase: bool,
     },
     /// A reorganisation took the funding transaction out of the best chain.
     FundingReorged,

@@ -19,6 +19,13 @@ const _: () = assert!(2 * MAX_ACCEPTED_HTLCS as usize == MAX_COMMITMENT_HTLCS);
 pub const MIN_ACCEPTED_HTLCS: u16 = 1;
 /// The lowest fee rate of a commitment, in satoshi per 1000 weight units: nodes relay nothing less.
 pub const MIN_FEERATE_PER_KW: u32 = 253;
+/// The highest fee rate of a commitment, in satoshi per 1000 weight units: 200 satoshi for a virtual
+/// byte. Commitments with anchors need little more than what nodes relay; without a ceiling the
+/// funder could put its balance into the fee of a commitment that it revokes and publishes later.
+pub const MAX_FEERATE_PER_KW: u32 = 50_000;
+const _: () = assert!(MIN_FEERATE_PER_KW < MAX_FEERATE_PER_KW);
+/// The confirmations that a coinbase transaction needs before anything can spend it.
+pub const COINBASE_DEPTH: u32 = 100;
 /// The largest amount of a channel, in satoshi: all bitcoin. It keeps every sum in millisatoshi far
 /// below 2^63.
 pub const MAX_FUNDING_SAT: u64 = 2_100_000_000_000_000;

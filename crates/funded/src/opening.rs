@@ -12,8 +12,8 @@ use crate::bolt3::{Basepoints, Contents, Format, Parameters, Shachain, Side, Sid
 use crate::io::{Env, Output};
 use crate::ledger::{Ledger, View};
 use crate::limits::{
-    MAX_ACCEPTED_HTLCS, MAX_DUST_LIMIT_SAT, MAX_FUNDING_SAT, MAX_TO_SELF_DELAY_BLOCKS,
-    MIN_ACCEPTED_HTLCS, MIN_DUST_LIMIT_SAT, MIN_FEERATE_PER_KW,
+    MAX_ACCEPTED_HTLCS, MAX_DUST_LIMIT_SAT, MAX_FEERATE_PER_KW, MAX_FUNDING_SAT,
+    MAX_TO_SELF_DELAY_BLOCKS, MIN_ACCEPTED_HTLCS, MIN_DUST_LIMIT_SAT, MIN_FEERATE_PER_KW,
 };
 use crate::live::{Funding, Live, LocalCommitment, RemoteCommitments, Shutdown};
 use crate::rows;
@@ -277,6 +277,7 @@ fn check_offer(
     let accepts = (MIN_ACCEPTED_HTLCS..=MAX_ACCEPTED_HTLCS).contains(&accepted);
     refuse(!accepts, "max_accepted_htlcs is out of range")?;
     refuse(offer.feerate_per_kw < MIN_FEERATE_PER_KW, "feerate_per_kw is too low")?;
+    refuse(offer.feerate_per_kw > MAX_FEERATE_PER_KW, "feerate_per_kw is too high")?;
     refuse(offer.channel_reserve_sat > funding_sat / 5, "channel_reserve_satoshis is too large")?;
     let reserve = offer.channel_reserve_sat;
     refuse(reserve < terms.dust_limit_sat, "channel_reserve_satoshis is below our dust limit")?;

@@ -13,7 +13,8 @@ use steward_wire::{
 use crate::bolt3::{Contents, Side};
 use crate::ledger::{OurStage, TheirHtlc, TheirStage, View};
 use crate::limits::{
-    CLTV_TIME_THRESHOLD, MAX_REASON_BYTES, MAX_SETTLEMENT_TLV_BYTES, MIN_FEERATE_PER_KW,
+    CLTV_TIME_THRESHOLD, MAX_FEERATE_PER_KW, MAX_REASON_BYTES, MAX_SETTLEMENT_TLV_BYTES,
+    MIN_FEERATE_PER_KW,
 };
 use crate::live::Live;
 use crate::step::{Fault, Step};
@@ -153,6 +154,9 @@ impl Step<'_> {
         }
         if message.feerate_per_kw < MIN_FEERATE_PER_KW {
             return Err(Fault::Warn("update_fee is below what nodes relay"));
+        }
+        if message.feerate_per_kw > MAX_FEERATE_PER_KW {
+            return Err(Fault::Warn("update_fee is far above what a commitment needs"));
         }
         self.live.ledger.feerates.received = Some(message.feerate_per_kw);
         Ok(())

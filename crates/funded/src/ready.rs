@@ -2,7 +2,8 @@
 
 use steward_wire::{ChannelMessage, ChannelReady, ChannelUpdate, ShortChannelId};
 
-use crate::io::{CloseReason, Output};
+use crate::io::Output;
+use crate::limits::COINBASE_DEPTH;
 use crate::session::Stage;
 use crate::step::{Fault, Step};
 use steward_htlc::LinkEvent;
@@ -15,18 +16,16 @@ impl Step<'_> {
         &mut self,
         depth: u32,
         scid: ShortChannelId,
-        is_ours: bool,
+        is_coinbase: bool,
     ) -> Result<(), Fault> {
-        if !is_ours {
-            self.fail(CloseReason::WrongFunding);
-            return Ok(());
-        }
+        let least = self.live.minimum_depth;
+        let least = if is_coinbase { least.max(COINBASE_DEPTH) } else { least };
         let funding = &mut self.live.funding;
         if funding.scid != Some(scid) {
             funding.scid = Some(scid);
             self.changed = true;
         }
-        if depth < self.live.minimum_depth || funding.is_ready {
+        if depth < least || funding.is_ready {
             return Ok(());
         }
         funding.is_ready = true;

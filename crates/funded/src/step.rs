@@ -46,8 +46,12 @@ impl<'a> Step<'a> {
         let result = match input {
             Input::Link(input) => self.on_link(input),
             Input::Message(message) => self.on_message(message),
-            Input::FundingDepth { depth, scid, is_ours } => {
-                self.on_funding_depth(depth, scid, is_ours)
+            Input::FundingDepth { depth, scid, is_ours: true, is_coinbase } => {
+                self.on_funding_depth(depth, scid, is_coinbase)
+            }
+            Input::FundingDepth { is_ours: false, .. } => {
+                self.fail(CloseReason::WrongFunding);
+                Ok(())
             }
             Input::FundingReorged => {
                 self.live.funding.scid = None;

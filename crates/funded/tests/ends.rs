@@ -71,6 +71,22 @@ fn we_close_while_htlcs_are_on_their_way_and_they_end_first() {
 }
 
 #[test]
+fn a_close_that_a_reorganisation_undoes_does_not_hide_a_revoked_commitment() {
+    let mut world = World::open(3);
+    world.ldk_pays(30_000_000);
+    world.finish();
+    ldk_closes(&mut world);
+    world.pump();
+    check_close(&mut world);
+    world.reload();
+    let transaction = archived(&world, 0);
+    world.input(Input::FundingSpent { transaction: transaction.clone() });
+    let spend = Spend::Revoked(0);
+    assert_eq!(world.resolves(), [&Resolve::Seen { transaction, spend }]);
+    assert_eq!(world.channel().closes().len(), 1, "the close can be published again");
+}
+
+#[test]
 fn a_close_survives_a_kill_after_any_message() {
     for cut in 0..8 {
         let mut world = World::open(10 + cut);
@@ -352,7 +368,7 @@ fn a_funding_that_never_confirms_is_forgotten_and_a_wrong_one_is_an_error() {
     assert_eq!(world.phase(), Phase::Funding);
     let mut wrong = world.channel().clone();
     let scid = ShortChannelId(1);
-    let input = Input::FundingDepth { depth: 6, scid, is_ours: false };
+    let input = Input::FundingDepth { depth: 6, scid, is_ours: false, is_coinbase: false };
     let outputs = world.with_env(|env| wrong.handle(env, input));
     assert!(outputs.contains(&Output::Closing(CloseReason::WrongFunding)));
     let deadline = world.height + 2_016;
@@ -370,13 +386,13 @@ fn a_funding_that_was_seen_is_never_forgotten_and_one_that_was_not_has_nothing_t
     let mut seen = world.channel().clone();
     let scid = ShortChannelId(1);
     let mut deep = |depth| {
-        let input = Input::FundingDepth { depth, scid, is_ours: true };
+        let input = Input::FundingDepth { depth, scid, is_ours: true, is_coinbase: false };
         let outputs = world.with_env(|env| seen.handle(env, input));
         outputs.iter().any(|o| matches!(o, Output::Send(ChannelMessage::ChannelReady(_))))
     };
     assert!(!deep(1) && !deep(2), "it is not deep enough");
     let mut ready = world.channel().clone();
-    let input = Input::FundingDepth { depth: 3, scid, is_ours: true };
+    let input = Input::FundingDepth { depth: 3, scid, is_ours: true, is_coinbase: false };
     let outputs = world.with_env(|env| ready.handle(env, input));
     assert!(outputs.iter().any(|o| matches!(o, Output::Send(ChannelMessage::ChannelReady(_)))));
     world.height += 5_000;
@@ -431,7 +447,7 @@ fn a_reorganised_funding_stops_htlcs_until_it_is_back() {
     let token = world.we_pay(1_000_000, true);
     assert_eq!(world.ours[&token].1, End::Refused);
     let scid = ShortChannelId(7 << 40);
-    world.input(Input::FundingDepth { depth: 3, scid, is_ours: true });
+    world.input(Input::FundingDepth { depth: 3, scid, is_ours: true, is_coinbase: false });
     assert!(world.is_active);
 }
 

@@ -229,3 +229,72 @@ fn rows_that_do_not_go_with_the_record_are_refused() {
         }
     }
 }
+
+/// Both sides at the edge of what the funder may spend: each amount passes, and one millisatoshi more
+/// does not.
+#[test]
+fn the_funder_keeps_its_reserve_and_the_fee_to_the_last_millisatoshi_also_beside_dust() {
+    // 600 000 sat less the reserve, both anchors, and the fee of a commitment with that many outputs.
+    let most = |outputs: u64| 600_000_000 - 10_000_000 - 660_000 - (1_124 + 172 * outputs) * 1_000;
+    let cases: [(&[u64], u64); 4] = [
+        (&[], most(1)),
+        (&[353_999], most(1) - 353_999),
+        (&[354_000], most(2) - 354_000),
+        (&[353_999, 354_000, 354_001], most(3) - 353_999 - 354_000 - 354_001),
+    ];
+    for (before, last) in cases {
+        for (more, expected) in [(0, "RevokeAndAck"), (1, "Warning")] {
+            let mut funded = Funded::open();
+            let amounts = before.iter().copied().chain([last + more]);
+            let adds: Vec<_> =
+                (0..).zip(amounts).map(|(id, amount)| funded.add(id, amount, 500)).collect();
+            for add in &adds {
+                funded.tell(ChannelMessage::UpdateAddHtlc(add.clone()));
+            }
+            let signed = funded.commitment_signed(&Funded::with_adds(&funded.contents(), &adds));
+            assert_eq!(sent(&funded.tell(signed))[0], expected, "{before:?} {more}");
+        }
+    }
+}
+
+#[test]
+fn a_fee_rate_above_what_the_funder_has_is_refused_when_it_is_signed() {
+    let mut funded = Funded::open();
+    let adds: Vec<_> = (0..400).map(|id| funded.add(id, 354_000, 500)).collect();
+    for add in &adds {
+        funded.tell(ChannelMessage::UpdateAddHtlc(add.clone()));
+    }
+    let next = Funded::with_adds(&funded.contents(), &adds);
+    let fee = steward_wire::UpdateFee {
+        channel_id: funded.channel.channel_id(),
+        feerate_per_kw: 50_000,
+        tlvs: Vec::new(),
+    };
+    funded.tell(ChannelMessage::UpdateFee(fee));
+    let next = steward_funded::bolt3::Contents { feerate_per_kw: 50_000, ..next };
+    let signed = funded.commitment_signed(&next);
+    assert_eq!(sent(&funded.tell(signed)), ["Warning"]);
+}
+
+#[test]
+fn a_funding_id_of_zeros_is_an_opening_like_any_other_that_never_confirms() {
+    use bitcoin::hashes::Hash;
+    let mut funded = Funded::open_on(bitcoin::Txid::from_byte_array([0; 32]));
+    assert_eq!(funded.channel.phase(), Phase::Funding);
+    assert_eq!(funded.stored().unwrap().record(), funded.record);
+    funded.height += 2_017;
+    let outputs = funded.input(Input::Link(LinkInput::Block));
+    assert!(matches!(outputs[..], [Output::OpeningFailed(_)]));
+}
+
+#[test]
+fn a_coinbase_is_no_funding_before_it_can_be_spent() {
+    use bitcoin::hashes::Hash;
+    let mut funded = Funded::open_on(bitcoin::Txid::from_byte_array([8; 32]));
+    let scid = steward_wire::ShortChannelId(1);
+    let mut deep = |depth| {
+        sent(&funded.input(Input::FundingDepth { depth, scid, is_ours: true, is_coinbase: true }))
+    };
+    assert!(deep(1).is_empty() && deep(99).is_empty());
+    assert_eq!(deep(100), ["ChannelReady"]);
+}

@@ -87,6 +87,20 @@ pub fn offer(peer: &impl ChannelSigner) -> OpenChannel {
 impl Funded {
     /// Opens a channel: both sides are ready.
     pub fn open() -> Self {
+        let mut funded = Self::open_on(Txid::from_byte_array([8; 32]));
+        let (depth, scid) = (6, ShortChannelId(1));
+        funded.input(Input::FundingDepth { depth, scid, is_ours: true, is_coinbase: false });
+        let ready = ChannelReady {
+            channel_id: funded.channel.channel_id(),
+            second_per_commitment_point: funded.peer.point(1).expect("in memory").into(),
+            tlvs: Vec::new(),
+        };
+        funded.tell(ChannelMessage::ChannelReady(ready));
+        funded
+    }
+
+    /// Opens a channel up to `funding_signed`, on the first output of this transaction.
+    pub fn open_on(funding_txid: Txid) -> Self {
         let (ours, peer) = (signer(1), signer(2));
         let env = environment(&ours, 100);
         let (channel, _) =
@@ -95,7 +109,7 @@ impl Funded {
         let mut funded = Self { channel, record, rows: BTreeMap::new(), height: 100, ours, peer };
         let created = FundingCreated {
             temporary_channel_id: ChannelId([9; 32]),
-            funding_txid: Txid::from_byte_array([8; 32]),
+            funding_txid,
             funding_output_index: 0,
             signature: Signature::ZERO,
             tlvs: Vec::new(),
@@ -103,14 +117,6 @@ impl Funded {
         let signature = funded.sign_first(&created);
         let created = FundingCreated { signature, ..created };
         funded.tell(ChannelMessage::FundingCreated(created));
-        let (depth, scid) = (6, ShortChannelId(1));
-        funded.input(Input::FundingDepth { depth, scid, is_ours: true });
-        let ready = ChannelReady {
-            channel_id: funded.channel.channel_id(),
-            second_per_commitment_point: funded.peer.point(1).expect("in memory").into(),
-            tlvs: Vec::new(),
-        };
-        funded.tell(ChannelMessage::ChannelReady(ready));
         funded
     }
 

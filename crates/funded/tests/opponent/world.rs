@@ -396,7 +396,7 @@ impl World {
             self.block(&[]);
         }
         let scid = ShortChannelId(u64::from(self.height - depth + 1) << 40 | 1 << 16);
-        self.input(Input::FundingDepth { depth, scid, is_ours: true });
+        self.input(Input::FundingDepth { depth, scid, is_ours: true, is_coinbase: false });
     }
 
     pub fn block(&mut self, transactions: &[Transaction]) -> Vec<Output> {
