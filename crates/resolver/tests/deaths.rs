@@ -209,6 +209,7 @@ fn a_preimage_that_the_peer_shows_on_chain_is_reported_at_once() {
     dying.block(&[&claim]);
     assert_eq!(dying.resolved, [(77, Some(preimage(1)))]);
     dying.disconnect(1);
+    dying.block(&[&claim]);
     dying.blocks_to(dying.height() + 8);
     assert_eq!(dying.resolved.len(), 1, "a reorg does not take a preimage back, nor repeat it");
 }
