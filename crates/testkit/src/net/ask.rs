@@ -1,7 +1,7 @@
 //! What tests ask of a network: commands, payments, books that must agree.
 
 use bitcoin::hashes::{Hash, sha256};
-use steward_engine::command::ChannelInfo;
+use steward_engine::command::{ChannelInfo, ChannelRef};
 use steward_engine::row::{InvoiceRow, InvoiceStatus, PaymentRow, PaymentStatus};
 use steward_engine::{AnswerAt, Command, Error, Reply};
 use steward_engine::{EventKind, Input, ReplyId};
@@ -37,18 +37,24 @@ impl Net {
         self.reply(node, reply)
     }
 
-    /// Returns the channel of a node with its host or client.
+    /// Returns the channel of a node with its host or client. If an operator has begun others
+    /// between the two, it is the one under the client's own key for this host.
     pub fn channel(&mut self, node: usize, host_or_client: usize) -> ChannelInfo {
         let as_client = self.id(host_or_client);
         let as_host = self.client_id(host_or_client, node);
-        for peer in [as_client, as_host] {
-            if let Ok(Reply::Channel(info)) =
-                self.command(node, Command::ShowChannel { channel: peer.into() })
-            {
-                return *info;
+        let links = [
+            LinkId::hosted(&as_client, &self.client_id(node, host_or_client)),
+            LinkId::hosted(&self.id(node), &as_host),
+        ];
+        let mut refusals = Vec::new();
+        let by_node = [as_client, as_host].map(ChannelRef::from);
+        for channel in by_node.into_iter().chain(links.map(ChannelRef::from)) {
+            match self.command(node, Command::ShowChannel { channel }) {
+                Ok(Reply::Channel(info)) => return *info,
+                other => refusals.push(other),
             }
         }
-        panic!("no channel between {node} and {host_or_client}");
+        panic!("no channel between {node} and {host_or_client}: {refusals:?}");
     }
 
     /// The client's balance, in millisatoshi, on which both sides must agree to the byte.
