@@ -2,7 +2,7 @@
 //! its own type. API, command line and programs that embed a node call the same ones.
 //!
 //! Layout
-//! - [`plumbing`]: [`Plumbing`], the ground below the operations: a running node, or a fake of one
+//! - [`plumbing`]: [`Plumbing`](plumbing::Plumbing), the ground below the operations: a running node, or a fake of one
 //! - `ask`: the table of commands and their replies; the only place that looks into a reply
 //! - [`wait`]: the time that an operation waits for its outcome
 //! - `operations`: [`Operations`] itself, and what is about the node as a whole
