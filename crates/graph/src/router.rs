@@ -34,10 +34,8 @@ pub(crate) fn find_paths(
     entropy: &[u8; 32],
 ) -> Result<Vec<Vec<PathHop>>, RouteError> {
     let mut query = Query::new(graph, payment, derive(entropy, Purpose::Router, 0))?;
-    match query.run(graph, payment) {
-        Some(paths) => Ok(paths),
-        None => query.diagnose(graph, payment),
-    }
+    let found = query.run(graph, payment).or_else(|| query.run_with_small_parts(graph, payment));
+    found.map_or_else(|| query.diagnose(graph, payment), Ok)
 }
 
 /// A payment in LDK's terms.
@@ -84,13 +82,16 @@ impl Query {
         }
     }
 
-    /// Searches again with parts as small as LDK allows. It leaves out channels that carry less than
-    /// an even share of the most parts, also when all that a payer has is needed.
+    /// Searches again for parts as small as LDK allows. LDK leaves out channels that carry less than
+    /// an even share of the most parts, although they may be needed to reach the amount.
     fn run_with_small_parts(
         &mut self,
         graph: &Graph,
         payment: &Payment<'_>,
     ) -> Option<Vec<Vec<PathHop>>> {
+        if !payment.mpp {
+            return None;
+        }
         let most = self.parameters.payment_params.max_path_count;
         self.parameters.payment_params.max_path_count = u8::MAX;
         let paths = self.run(graph, payment);
@@ -110,11 +111,6 @@ impl Query {
         let minimum_msat = payment.minimum_msat();
         if amount_msat < minimum_msat {
             return Err(RouteError::AmountTooSmall { minimum_msat });
-        }
-        if payment.mpp
-            && let Some(paths) = self.run_with_small_parts(graph, payment)
-        {
-            return Ok(paths);
         }
         self.parameters.max_total_routing_fee_msat = Some(MAX_MONEY_MSAT);
         if let Some(paths) = self.run(graph, payment) {

@@ -15,9 +15,9 @@ pub(crate) struct Delay {
     due: Option<Instant>,
 }
 
-/// What happens to a batch.
+/// What becomes of a batch.
 #[derive(Debug)]
-pub(crate) enum Turn {
+pub(crate) enum Verdict {
     /// There is nothing to commit.
     Nothing,
     /// It waits, for so long at most.
@@ -28,17 +28,22 @@ pub(crate) enum Turn {
 
 impl Delay {
     /// Takes the next batch.
-    pub(crate) fn add(&mut self, writes: WriteBatch, actions: Vec<Action>, now: Instant) -> Turn {
+    pub(crate) fn add(
+        &mut self,
+        writes: WriteBatch,
+        actions: Vec<Action>,
+        now: Instant,
+    ) -> Verdict {
         self.writes.merge(writes);
         if self.writes.is_empty() && actions.is_empty() {
-            return Turn::Nothing;
+            return Verdict::Nothing;
         }
         let due = *self.due.get_or_insert(now + MAX_COMMIT_DELAY);
         let left = due.saturating_duration_since(now);
         if actions.is_empty() && !left.is_zero() && self.writes.len() <= MAX_DELAYED_ROWS {
-            return Turn::Wait(left);
+            return Verdict::Wait(left);
         }
-        Turn::Commit(self.take(), actions)
+        Verdict::Commit(self.take(), actions)
     }
 
     /// Returns the writes that wait. The node is about to end.
@@ -73,33 +78,34 @@ mod tests {
     #[test]
     fn what_no_action_depends_on_waits_for_the_next_action_but_not_for_long() {
         let (mut delay, start) = (Delay::default(), Instant::now());
-        assert!(matches!(delay.add(batch(0..0), Vec::new(), start), Turn::Nothing));
+        assert!(matches!(delay.add(batch(0..0), Vec::new(), start), Verdict::Nothing));
         assert!(matches!(
             delay.add(batch(0..1), Vec::new(), start),
-            Turn::Wait(left) if left == MAX_COMMIT_DELAY
+            Verdict::Wait(left) if left == MAX_COMMIT_DELAY
         ));
         let later = start + MAX_COMMIT_DELAY / 2;
-        let Turn::Commit(writes, actions) = delay.add(batch(1..2), vec![Action::AskChain], later)
+        let Verdict::Commit(writes, actions) =
+            delay.add(batch(1..2), vec![Action::AskChain], later)
         else {
             panic!("an action waits for nothing");
         };
         assert_eq!((keys(&writes), actions.len()), (keys(&batch(0..2)), 1));
-        assert!(matches!(delay.add(batch(2..3), Vec::new(), later), Turn::Wait(_)));
+        assert!(matches!(delay.add(batch(2..3), Vec::new(), later), Verdict::Wait(_)));
         // Nothing new comes, and its time is over.
         let due = later + MAX_COMMIT_DELAY;
-        let Turn::Commit(writes, actions) = delay.add(batch(0..0), Vec::new(), due) else {
+        let Verdict::Commit(writes, actions) = delay.add(batch(0..0), Vec::new(), due) else {
             panic!("it waits too long");
         };
         assert_eq!((keys(&writes), actions.len()), (keys(&batch(2..3)), 0));
-        assert!(matches!(delay.add(batch(0..0), Vec::new(), due), Turn::Nothing));
+        assert!(matches!(delay.add(batch(0..0), Vec::new(), due), Verdict::Nothing));
     }
 
     #[test]
     fn many_rows_do_not_wait() {
         let (mut delay, now) = (Delay::default(), Instant::now());
-        assert!(matches!(delay.add(batch(0..MAX_DELAYED_ROWS), Vec::new(), now), Turn::Wait(_)));
+        assert!(matches!(delay.add(batch(0..MAX_DELAYED_ROWS), Vec::new(), now), Verdict::Wait(_)));
         let rest = batch(MAX_DELAYED_ROWS..MAX_DELAYED_ROWS + 1);
-        assert!(matches!(delay.add(rest, Vec::new(), now), Turn::Commit(..)));
+        assert!(matches!(delay.add(rest, Vec::new(), now), Verdict::Commit(..)));
         assert!(delay.take().is_empty());
     }
 

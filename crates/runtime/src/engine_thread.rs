@@ -10,7 +10,7 @@ use steward_wire::NodeId;
 
 use crate::clock::{now_ms, time};
 use crate::counters::Counters;
-use crate::delay::{Delay, Turn};
+use crate::delay::{Delay, Verdict};
 use crate::limits::{MAX_TICK_INTERVAL, MIN_TICK_INTERVAL};
 use crate::queue::InputReceiver;
 use crate::routes::Routes;
@@ -67,9 +67,9 @@ impl<H: Held, R: Router> EngineThread<H, R> {
         let until_wakeup = wakeup_ms
             .map_or(MAX_TICK_INTERVAL, |at| Duration::from_millis(at.saturating_sub(now_ms())));
         let wait = match self.delay.add(writes, actions, Instant::now()) {
-            Turn::Nothing => until_wakeup,
-            Turn::Wait(left) => left.min(until_wakeup),
-            Turn::Commit(writes, actions) => {
+            Verdict::Nothing => until_wakeup,
+            Verdict::Wait(left) => left.min(until_wakeup),
+            Verdict::Commit(writes, actions) => {
                 self.submit(writes, actions)?;
                 until_wakeup
             }

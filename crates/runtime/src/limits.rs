@@ -59,6 +59,8 @@ pub const MAX_CONCURRENT_ROUTES: usize = 2;
 
 /// Routes that are answered together.
 pub const MAX_ROUTES_PER_ANSWER: usize = 8;
+// They take and give back their whole weight: all of them have room in an empty queue.
+const _: () = assert!(MAX_ROUTES_PER_ANSWER as u32 * MAX_INPUT_WEIGHT <= MAX_QUEUED_WEIGHT);
 
 /// A batch on which no action depends waits this long for one to be committed with it.
 pub const MAX_COMMIT_DELAY: Duration = Duration::from_millis(5);

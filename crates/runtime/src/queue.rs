@@ -101,7 +101,8 @@ impl<H: Held> InputSender<H> {
     /// Fails if the receiver of the queue is gone.
     pub(crate) async fn send_all(&self, inputs: Vec<Input>) -> Result<(), Closed> {
         let inputs: Vec<_> = inputs.into_iter().map(|input| (weight(&input), input)).collect();
-        let weight = inputs.iter().map(|(weight, _)| weight).sum::<u32>().min(MAX_QUEUED_WEIGHT);
+        // However large, they fit the queue: see `MAX_ROUTES_PER_ANSWER`.
+        let weight = inputs.iter().map(|(weight, _)| weight).sum();
         // The receiver gives the room back.
         self.0.room.acquire_many(weight).await.map_err(|_| Closed)?.forget();
         let mut state = self.0.lock();

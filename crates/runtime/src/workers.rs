@@ -7,8 +7,6 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::oneshot;
-
 type Work = Box<dyn FnOnce() + Send>;
 
 /// The threads. When this is dropped they end after the work they have begun; what waits is dropped,
@@ -54,17 +52,6 @@ impl Workers {
         if wakes {
             self.0.filled.notify_one();
         }
-    }
-
-    /// Has work done and waits for its answer; `None` if the work panicked.
-    pub async fn ask<T: Send + 'static>(
-        &self,
-        work: impl FnOnce() -> T + Send + 'static,
-    ) -> Option<T> {
-        let (answer, answered) = oneshot::channel();
-        // Without a receiver nobody waits for the answer any more.
-        self.give(move || drop(answer.send(work())));
-        answered.await.ok()
     }
 }
 
@@ -120,12 +107,17 @@ mod tests {
 
     use super::*;
 
-    #[tokio::test]
-    async fn work_is_done_and_answered_and_a_panic_costs_only_its_own_answer() {
+    #[test]
+    fn a_panic_ends_its_own_work_and_no_other() {
         let workers = Workers::start("worker", 1).unwrap();
-        assert_eq!(workers.ask(|| 1).await, Some(1));
-        assert_eq!(workers.ask(|| -> u8 { panic!("on purpose") }).await, None);
-        assert_eq!(workers.ask(|| 2).await, Some(2));
+        let (done, is_done) = channel();
+        let lost = done.clone();
+        workers.give(move || {
+            let _lost = lost;
+            panic!("on purpose");
+        });
+        workers.give(move || done.send(2).unwrap());
+        assert_eq!(is_done.iter().collect::<Vec<_>>(), [2]);
     }
 
     #[test]
